@@ -14,15 +14,21 @@ const DIST = join(SOURCE, "dist");
 const ROOT_FILES = ["main.ts", "supervisor.ts", "children.ts", "config.ts"];
 const FOLDERS = ["activities", "api", "db", "domain", "temporal", "workflows"];
 
-const files = (await Promise.all(FOLDERS.map((folder) => filesBelow(join(SOURCE, folder))))).flat();
-const copied = new Set(files.map((file) => extname(file)).filter((extension) => extension !== ".ts"));
+const files = (
+  await Promise.all(FOLDERS.map((folder) => filesBelow(join(SOURCE, folder))))
+).flat();
+const copied = new Set(
+  files.map((file) => extname(file)).filter((extension) => extension !== ".ts"),
+);
 
 /** @type {import("esbuild").Plugin} Each file stays a file of its own and imports the others under their new names. */
 const apart = {
   name: "apart",
   setup({ onResolve }) {
     onResolve({ filter: /^\..*\.ts$/ }, ({ path, kind }) =>
-      kind === "entry-point" ? undefined : { path: path.replace(/\.ts$/, ".js"), external: true },
+      kind === "entry-point"
+        ? undefined
+        : { path: path.replace(/\.ts$/, ".js"), external: true },
     );
   },
 };
@@ -53,7 +59,9 @@ await Promise.all(outputFiles.map(place)).catch((/** @type {Error} */ { message 
   process.exit(1);
 });
 const made = new Set(outputFiles.map(({ path }) => path));
-const stale = (await filesBelow(DIST)).filter((file) => !made.has(file) && !isPartial(file));
+const stale = (await filesBelow(DIST)).filter(
+  (file) => !made.has(file) && !isPartial(file),
+);
 await Promise.all(stale.map((file) => rm(file, { force: true })));
 
 /** The file appears whole or not at all. @param {import("esbuild").OutputFile} file */
@@ -74,5 +82,7 @@ function isPartial(file) {
 /** @param {string} folder */
 async function filesBelow(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 }

@@ -8,7 +8,11 @@ import { reachable } from "./temporal/ports.ts";
 
 /** The processes that the supervisor forks, and the settings that each one gets. */
 
-const ENTRIES = { control: "api/start", orchestrator: "workflows/start", worker: "activities/start" };
+const ENTRIES = {
+  control: "api/start",
+  orchestrator: "workflows/start",
+  worker: "activities/start",
+};
 /**
  * Without limits V8 collects garbage later the more memory the machine has, and takes twice what a process needs. The
  * limits cost no speed.
@@ -59,15 +63,21 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
     TEMPORAL_ADDRESS: temporal.address,
     HEARTBEAT_INTERVAL: `${(config.heartbeatInterval ?? heartbeatOf(config)) / 1_000}s`,
     // The embedded server has neither TLS nor an API key, even if they are set for another one.
-    ...(config.temporalAddress === undefined && { TEMPORAL_TLS: "false", TEMPORAL_API_KEY: "" }),
+    ...(config.temporalAddress === undefined && {
+      TEMPORAL_TLS: "false",
+      TEMPORAL_API_KEY: "",
+    }),
   };
 }
 
 /** Heartbeats are free with an embedded server; a hosted server may charge for them. */
-const heartbeatOf = ({ temporalAddress }: Config) => (temporalAddress === undefined ? 2_000 : 10_000);
+const heartbeatOf = ({ temporalAddress }: Config) =>
+  temporalAddress === undefined ? 2_000 : 10_000;
 
 function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
-  const entry = fileURLToPath(new URL(`${ENTRIES[kind]}${extname(import.meta.url)}`, import.meta.url));
+  const entry = fileURLToPath(
+    new URL(`${ENTRIES[kind]}${extname(import.meta.url)}`, import.meta.url),
+  );
   const child = fork(entry, {
     env,
     execArgv: [...HEAP, ...process.execArgv],

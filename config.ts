@@ -6,7 +6,8 @@ import { z } from "zod";
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type Unit = keyof typeof UNITS;
-const isUnit = (unit: string | undefined): unit is Unit => unit !== undefined && Object.hasOwn(UNITS, unit);
+const isUnit = (unit: string | undefined): unit is Unit =>
+  unit !== undefined && Object.hasOwn(UNITS, unit);
 const SIZES = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 
 const text = z.string();
@@ -18,7 +19,9 @@ const whole = (min: number, max: number, what = "a whole number") =>
   text
     .regex(/^\d{1,9}$/, `must be ${what} from ${min} to ${max}`)
     .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+    .pipe(
+      z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`),
+    );
 const port = whole(0, 65_535, "a port (0 = any free one)");
 
 /** Parses `90s`, `15m`, `1h` or `7d` into milliseconds. */
@@ -37,8 +40,11 @@ const duration = (minimumMs: number) =>
 const bytes = text.transform((value, context) => {
   const match = /^(\d{1,15}) ?(KiB|MiB|GiB|)$/.exec(value);
   const unit = match?.[2];
-  if (unit === "" || unit === "KiB" || unit === "MiB" || unit === "GiB") return Number(match?.[1]) * SIZES[unit];
-  context.addIssue("must be a size in bytes, or with a unit such as 512KiB, 1MiB or 2GiB");
+  if (unit === "" || unit === "KiB" || unit === "MiB" || unit === "GiB")
+    return Number(match?.[1]) * SIZES[unit];
+  context.addIssue(
+    "must be a size in bytes, or with a unit such as 512KiB, 1MiB or 2GiB",
+  );
   return z.NEVER;
 });
 
@@ -46,13 +52,22 @@ const bytes = text.transform((value, context) => {
 const baseUrl = text.transform((value, context) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const plain = url && !url.username && !url.password && !url.search && !url.hash;
-  if (plain && (url.protocol === "http:" || url.protocol === "https:")) return url.href.replace(/\/+$/, "");
-  context.addIssue("must be a URL such as https://host:port/path, without credentials, query or fragment");
+  if (plain && (url.protocol === "http:" || url.protocol === "https:"))
+    return url.href.replace(/\/+$/, "");
+  context.addIssue(
+    "must be a URL such as https://host:port/path, without credentials, query or fragment",
+  );
   return z.NEVER;
 });
 
-const secret = text.min(32, "must have at least 32 characters (`openssl rand -hex 32` makes one)");
-const hostPort = text.regex(/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, "must be host:port");
+const secret = text.min(
+  32,
+  "must have at least 32 characters (`openssl rand -hex 32` makes one)",
+);
+const hostPort = text.regex(
+  /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/,
+  "must be host:port",
+);
 const host = text.regex(/^[A-Za-z0-9._:-]+$/, "must be a host name or an IP address");
 
 const timeZone = text.refine((zone) => {
@@ -68,9 +83,17 @@ const addressRanges = text.transform((value, context) =>
   value.split(",").map((entry) => {
     const [address = "", prefix, ...rest] = entry.trim().split("/");
     const bits = isIP(address) === 4 ? 32 : 128;
-    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
-    if (isIP(address) && length <= bits && rest.length === 0) return `${address}/${length}`;
-    context.addIssue(`"${entry.trim()}" is not an address or range such as 169.254.10.0/24`);
+    const length =
+      prefix === undefined
+        ? bits
+        : /^\d{1,3}$/.test(prefix)
+          ? Number(prefix)
+          : Number.NaN;
+    if (isIP(address) && length <= bits && rest.length === 0)
+      return `${address}/${length}`;
+    context.addIssue(
+      `"${entry.trim()}" is not an address or range such as 169.254.10.0/24`,
+    );
     return z.NEVER;
   }),
 );
@@ -79,7 +102,9 @@ const pemFile = text.transform((path, context) => {
   try {
     return readFileSync(path);
   } catch (error) {
-    context.addIssue(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    context.addIssue(
+      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return z.NEVER;
   }
 });
@@ -94,11 +119,16 @@ const settings = z.object({
   xdgCacheHome: text.optional(),
   apiUrl: baseUrl.optional(),
   adminUsername: text
-    .regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, without colons and blanks")
+    .regex(
+      /^[^:\s\p{Cc}]{1,64}$/u,
+      "must have 1 to 64 characters, without colons and blanks",
+    )
     .default("admin"),
   adminPassword: text.optional(),
   secretKey: secret.optional(),
-  metricsToken: text.regex(/^[\x21-\x7e]{16,}$/, "must have at least 16 characters, without blanks").optional(),
+  metricsToken: text
+    .regex(/^[\x21-\x7e]{16,}$/, "must have at least 16 characters, without blanks")
+    .optional(),
   localClusterName: text
     .min(2, "must have 2 to 256 characters")
     .max(256, "must have 2 to 256 characters")
@@ -107,7 +137,10 @@ const settings = z.object({
 
   temporalAddress: hostPort.optional(),
   temporalNamespace: text
-    .regex(/^[A-Za-z0-9._-]{2,255}$/, "must be the name of a namespace: 2 to 255 letters, digits, . _ or -")
+    .regex(
+      /^[A-Za-z0-9._-]{2,255}$/,
+      "must be the name of a namespace: 2 to 255 letters, digits, . _ or -",
+    )
     .default("default"),
   temporalApiKey: text.optional(),
   temporalTls: flag.optional(),
@@ -118,7 +151,9 @@ const settings = z.object({
   temporalCliPath: text.transform((path) => resolve(path)).optional(),
   temporalPort: port.prefault("7233"),
   temporalUiPort: port.prefault("8233"),
-  temporalBind: text.refine((ip) => isIP(ip) > 0, "must be an IP address").default("127.0.0.1"),
+  temporalBind: text
+    .refine((ip) => isIP(ip) > 0, "must be an IP address")
+    .default("127.0.0.1"),
   temporalRetention: duration(3_600_000).prefault("7d"),
 
   transferWorkers: whole(0, 64).prefault("2"),
@@ -133,14 +168,19 @@ const settings = z.object({
   maxUpload: bytes.optional(),
   /** The OpenTelemetry SDK reads this variable and its companions (OTEL_…) itself. */
   otelExporterOtlpEndpoint: baseUrl.optional(),
-  logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default(
+    "info",
+  ),
   httpProxy: text.optional(),
   httpsProxy: text.optional(),
   noProxy: text.optional(),
 
   /** Set by the supervisor for the processes that it starts. */
   instanceId: text
-    .regex(/^[a-z0-9]{8,32}$/, "must be the id of an instance: 8 to 32 lower-case letters or digits")
+    .regex(
+      /^[a-z0-9]{8,32}$/,
+      "must be the id of an instance: 8 to 32 lower-case letters or digits",
+    )
     .optional(),
 });
 
@@ -148,7 +188,8 @@ type Settings = z.output<typeof settings>;
 type Key = keyof Settings;
 const keys = Object.keys(settings.shape) as Key[];
 
-const variable = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+const variable = (key: string) =>
+  key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 
 function userCache(xdgCacheHome: string | undefined): string {
   const own = process.platform === "darwin" ? join("Library", "Caches") : ".cache";
@@ -159,21 +200,35 @@ function userCache(xdgCacheHome: string | undefined): string {
 function tlsOf(given: Settings) {
   const { temporalTlsClientCertPath: crt, temporalTlsClientKeyPath: key } = given;
   const custom = {
-    ...(given.temporalTlsServerName && { serverNameOverride: given.temporalTlsServerName }),
-    ...(given.temporalTlsServerCaCertPath && { serverRootCACertificate: given.temporalTlsServerCaCertPath }),
+    ...(given.temporalTlsServerName && {
+      serverNameOverride: given.temporalTlsServerName,
+    }),
+    ...(given.temporalTlsServerCaCertPath && {
+      serverRootCACertificate: given.temporalTlsServerCaCertPath,
+    }),
     ...(crt && key && { clientCertPair: { crt, key } }),
   };
-  const wanted = given.temporalTls ?? (given.temporalApiKey !== undefined || Object.keys(custom).length > 0);
+  const wanted =
+    given.temporalTls ??
+    (given.temporalApiKey !== undefined || Object.keys(custom).length > 0);
   return wanted && Object.freeze(custom);
 }
 
 /** Problems that only show when settings are compared with each other. */
 function contradictions(given: Settings): string[] {
-  const halfPair = (given.temporalTlsClientCertPath === undefined) !== (given.temporalTlsClientKeyPath === undefined);
+  const halfPair =
+    (given.temporalTlsClientCertPath === undefined) !==
+    (given.temporalTlsClientKeyPath === undefined);
   const clash =
-    given.temporalAddress === undefined && given.temporalPort !== 0 && given.temporalPort === given.temporalUiPort;
+    given.temporalAddress === undefined &&
+    given.temporalPort !== 0 &&
+    given.temporalPort === given.temporalUiPort;
   return [
-    ...(halfPair ? ["TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be set together"] : []),
+    ...(halfPair
+      ? [
+          "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be set together",
+        ]
+      : []),
     ...(clash ? ["TEMPORAL_PORT and TEMPORAL_UI_PORT must differ"] : []),
   ];
 }
@@ -203,21 +258,34 @@ export function loadConfig<K extends keyof Config = never>(
   env: Readonly<Record<string, string | undefined>>,
   needed: readonly K[] = [],
 ): Config & { readonly [P in K]-?: NonNullable<Config[P]> } {
-  const given = Object.fromEntries(keys.map((key) => [key, read(env, variable(key))]).filter(([, value]) => value));
+  const given = Object.fromEntries(
+    keys.map((key) => [key, read(env, variable(key))]).filter(([, value]) => value),
+  );
   const parsed = settings.safeParse(given);
   const problems = parsed.success
     ? contradictions(parsed.data)
-    : parsed.error.issues.map((issue) => `${variable(String(issue.path[0]))} ${issue.message}`);
-  problems.push(...needed.filter((key) => !(key in given)).map((key) => `${variable(key)} must be set`));
+    : parsed.error.issues.map(
+        (issue) => `${variable(String(issue.path[0]))} ${issue.message}`,
+      );
+  problems.push(
+    ...needed
+      .filter((key) => !(key in given))
+      .map((key) => `${variable(key)} must be set`),
+  );
   if (!parsed.success || problems.length > 0) {
     throw new Error(["The configuration is not valid:", ...problems].join("\n  - "));
   }
   // Safe: each needed key was just found in `given`.
-  return Object.freeze(assemble(parsed.data)) as Config & { readonly [P in K]-?: NonNullable<Config[P]> };
+  return Object.freeze(assemble(parsed.data)) as Config & {
+    readonly [P in K]-?: NonNullable<Config[P]>;
+  };
 }
 
 /** Proxy variables are also read in lower case. */
-function read(env: Readonly<Record<string, string | undefined>>, name: string): string | undefined {
+function read(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+): string | undefined {
   return env[name] || (name.endsWith("_PROXY") ? env[name.toLowerCase()] : undefined);
 }
 
@@ -267,6 +335,7 @@ export function superviseChild(options: {
   return {
     supervised,
     /** Reports to the supervisor that this process does its work now. */
-    ready: (facts: { url?: string; metrics?: number } = {}) => void process.send?.({ type: "ready", ...facts }),
+    ready: (facts: { url?: string; metrics?: number } = {}) =>
+      void process.send?.({ type: "ready", ...facts }),
   };
 }

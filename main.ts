@@ -7,7 +7,13 @@ import { openInstance } from "./activities/secrets/instance.ts";
 import { startControl, startOrchestrator, startWorker } from "./children.ts";
 import { loadConfig } from "./config.ts";
 import { lockDataDir } from "./db/lock.ts";
-import { changed, keep, type Kind, removeEndpoints, type Supervisor } from "./supervisor.ts";
+import {
+  changed,
+  keep,
+  type Kind,
+  removeEndpoints,
+  type Supervisor,
+} from "./supervisor.ts";
 import { ensureSearchAttributes } from "./temporal/attributes.ts";
 import { findBinary } from "./temporal/binary.ts";
 import { clientConnection, watchTemporal } from "./temporal/connect.ts";
@@ -70,7 +76,8 @@ async function main(): Promise<void> {
     lock.release();
     process.exit(code);
   };
-  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(name, () => void stop(0));
+  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"])
+    process.on(name, () => void stop(0));
   try {
     await start(supervisor);
   } catch (error) {
@@ -83,7 +90,8 @@ async function start(supervisor: Supervisor): Promise<void> {
   const { config, log, ledger, kept, stopping } = supervisor;
   removeEndpoints(config);
   const ended = await ledger.endLeftovers(10_000);
-  if (ended.length > 0) log.info({ ended }, "Ended processes that an earlier start had left running");
+  if (ended.length > 0)
+    log.info({ ended }, "Ended processes that an earlier start had left running");
 
   await choosePorts(config.host, [{ port: config.port, variable: "PORT" }]);
   await attachTemporal(supervisor);
@@ -104,14 +112,26 @@ async function attachTemporal(supervisor: Supervisor): Promise<void> {
   const namespace = config.temporalNamespace;
   const watch = (connection: Connection) => {
     const onUp = async () => {
-      temporal.searchAttributes = await ensureSearchAttributes(connection, namespace, Object.values(ATTRIBUTES), log);
+      temporal.searchAttributes = await ensureSearchAttributes(
+        connection,
+        namespace,
+        Object.values(ATTRIBUTES),
+        log,
+      );
     };
-    const watched = watchTemporal(connection, { namespace, log, onUp, onChange: () => changed(supervisor) });
+    const watched = watchTemporal(connection, {
+      namespace,
+      log,
+      onUp,
+      onChange: () => changed(supervisor),
+    });
     stopping.addEventListener("abort", watched.stop, { once: true });
     return watched;
   };
   if (config.temporalAddress !== undefined) {
-    const { isUp } = watch(clientConnection({ ...config, temporalAddress: config.temporalAddress }));
+    const { isUp } = watch(
+      clientConnection({ ...config, temporalAddress: config.temporalAddress }),
+    );
     Object.assign(temporal, { address: config.temporalAddress, isUp });
     return;
   }
@@ -141,7 +161,11 @@ async function attachTemporal(supervisor: Supervisor): Promise<void> {
     () => (answers = watch(clientConnection({ temporalAddress: place.address })).isUp),
     () => undefined,
   );
-  Object.assign(temporal, { address: place.address, ui: place.ui, isUp: () => server.isUp() && answers?.() === true });
+  Object.assign(temporal, {
+    address: place.address,
+    ui: place.ui,
+    isUp: () => server.isUp() && answers?.() === true,
+  });
 }
 
 /** Ends the children: those that produce work before those that receive it. */
@@ -162,7 +186,8 @@ async function drain({ kept, config, ledger, log }: Supervisor): Promise<void> {
   log.info({ ms: Date.now() - begun }, "Stopped");
 }
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+const messageOf = (error: unknown) =>
+  error instanceof Error ? error.message : String(error);
 
 main().catch((error: unknown) => {
   process.stderr.write(`${messageOf(error)}\n`);

@@ -20,14 +20,24 @@ export type Supervisor = {
   /** Port of the metrics of each process, by the process's name. */
   metrics: Map<string, number>;
   /** State of Temporal, embedded or not. */
-  temporal: { address: string; ui: string | null; searchAttributes: boolean; isUp: () => boolean };
+  temporal: {
+    address: string;
+    ui: string | null;
+    searchAttributes: boolean;
+    isUp: () => boolean;
+  };
   /** Address of the control plane since it was first up; a restart keeps the port. */
   apiUrl: string | undefined;
   announced: boolean;
 };
 
 /** Keeps a process running, and notes it in the ledger, so that a later start can find it. */
-export function keep(supervisor: Supervisor, kind: Kind, begin: () => Started, name: string = kind): Kept {
+export function keep(
+  supervisor: Supervisor,
+  kind: Kind,
+  begin: () => Started,
+  name: string = kind,
+): Kept {
   const one = keepRunning({
     name,
     log: supervisor.log,
@@ -35,10 +45,12 @@ export function keep(supervisor: Supervisor, kind: Kind, begin: () => Started, n
     onChange: () => changed(supervisor),
     start: () => {
       const started = begin();
-      if (started.child.pid !== undefined) supervisor.ledger.note(name, started.child.pid);
+      if (started.child.pid !== undefined)
+        supervisor.ledger.note(name, started.child.pid);
       started.child.on(
         "message",
-        ({ metrics }: ReadyMessage) => void (metrics === undefined || supervisor.metrics.set(name, metrics)),
+        ({ metrics }: ReadyMessage) =>
+          void (metrics === undefined || supervisor.metrics.set(name, metrics)),
       );
       return started;
     },
@@ -81,7 +93,8 @@ export function changed(supervisor: Supervisor): void {
 
 const endpointsFile = ({ dataDir }: Config) => join(dataDir, "endpoints.json");
 
-export const removeEndpoints = (config: Config): void => rmSync(endpointsFile(config), { force: true });
+export const removeEndpoints = (config: Config): void =>
+  rmSync(endpointsFile(config), { force: true });
 
 function writeEndpoints({ config, kept, temporal, apiUrl }: Supervisor): void {
   const endpoints = {
@@ -103,7 +116,9 @@ function writeEndpoints({ config, kept, temporal, apiUrl }: Supervisor): void {
 }
 
 function announce({ config, instance, temporal, apiUrl }: Supervisor): void {
-  const password = instance.adminPasswordFile ? `password in ${instance.adminPasswordFile}` : "password as given";
+  const password = instance.adminPasswordFile
+    ? `password in ${instance.adminPasswordFile}`
+    : "password as given";
   const lines = [
     "Artifact replication is ready.",
     `  API          ${apiUrl}`,

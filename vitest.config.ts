@@ -3,7 +3,11 @@ import { closingLine } from "./test/runner/closing-line.ts";
 import { LongestFirst } from "./test/runner/sequencer.ts";
 
 /** Tests that need no Temporal, no server and no compiled program. */
-const UNIT = ["test/domain/**/*.test.ts", "test/db/**/*.test.ts", "test/house/**/*.test.ts"];
+const UNIT = [
+  "test/domain/**/*.test.ts",
+  "test/db/**/*.test.ts",
+  "test/house/**/*.test.ts",
+];
 
 export default defineConfig({
   test: {
@@ -20,7 +24,12 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: UNIT } },
       {
         extends: true,
-        test: { name: "system", include: ["test/**/*.test.ts"], exclude: UNIT, globalSetup: ["test/runner/setup.ts"] },
+        test: {
+          name: "system",
+          include: ["test/**/*.test.ts"],
+          exclude: UNIT,
+          globalSetup: ["test/runner/setup.ts"],
+        },
       },
     ],
   },

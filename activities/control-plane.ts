@@ -19,33 +19,71 @@ export function createControlPlane(options: CallOptions) {
   return {
     open,
     /** Reports that this worker is alive, and how many of its slots are in use. */
-    hello: (used: Record<Lane, number>) => call<WorkerSettings>("POST", "/internal/v1/worker", { used }),
+    hello: (used: Record<Lane, number>) =>
+      call<WorkerSettings>("POST", "/internal/v1/worker", { used }),
     settings: () => call<WorkerSettings>("GET", "/internal/v1/worker"),
     takeBatch: (recordId: string, number: number) =>
       call<BatchAnswer>("POST", `/internal/v1/batches/${recordId}/${number}`, {}),
     /** Describes the first of these versions of a hosted repository, as many as one answer holds. */
     versions: async (repositoryId: number, keys: VersionKey[]) =>
-      (await call<{ versions: SourceVersion[] }>("POST", `/internal/v1/versions/${repositoryId}`, { keys })).versions,
-    report: (message: ReportRequest) => call<ReportAnswer>("POST", "/internal/v1/reports", message),
+      (
+        await call<{ versions: SourceVersion[] }>(
+          "POST",
+          `/internal/v1/versions/${repositoryId}`,
+          { keys },
+        )
+      ).versions,
+    report: (message: ReportRequest) =>
+      call<ReportAnswer>("POST", "/internal/v1/reports", message),
     /** `waitMs`: how long (ms) the source lately took to answer; null: it was not asked. */
     listing: (recordId: string, object: number, waitMs: number | null, lane: Lane) =>
-      call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, { waitMs, lane }),
+      call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, {
+        waitMs,
+        lane,
+      }),
     listingWaits: (recordId: string, object: number, waitMs: number) =>
-      call<{ noted: true }>("POST", `/internal/v1/listings/${recordId}/${object}/waits`, { waitMs }),
+      call<{ noted: true }>("POST", `/internal/v1/listings/${recordId}/${object}/waits`, {
+        waitMs,
+      }),
     listingEnded: (recordId: string, object: number) =>
-      call<{ ended: true }>("POST", `/internal/v1/listings/${recordId}/${object}/end`, {}),
-    handInPage: (recordId: string, object: number, page: number, artifacts: ListedArtifact[], next: string | null) =>
-      call<{ taken: true }>("POST", `/internal/v1/listings/${recordId}/${object}/pages/${page}`, { artifacts, next }),
+      call<{ ended: true }>(
+        "POST",
+        `/internal/v1/listings/${recordId}/${object}/end`,
+        {},
+      ),
+    handInPage: (
+      recordId: string,
+      object: number,
+      page: number,
+      artifacts: ListedArtifact[],
+      next: string | null,
+    ) =>
+      call<{ taken: true }>(
+        "POST",
+        `/internal/v1/listings/${recordId}/${object}/pages/${page}`,
+        { artifacts, next },
+      ),
     listingFailed: (
       recordId: string,
       object: number,
       failure: { reason: string; retryable: boolean; notBefore: number | null },
-    ) => call<{ retryAt: number | null }>("POST", `/internal/v1/listings/${recordId}/${object}/failure`, failure),
+    ) =>
+      call<{ retryAt: number | null }>(
+        "POST",
+        `/internal/v1/listings/${recordId}/${object}/failure`,
+        failure,
+      ),
     lease: (recordId: string, clusterId: string, bytes: number) =>
       call<LeaseAnswer>("POST", "/internal/v1/leases", { recordId, clusterId, bytes }),
     /** Returns whether `bytes` may be read at the cluster to compare contents. */
     mayReadToCompare: async (recordId: string, clusterId: string, bytes: number) =>
-      (await call<{ granted: boolean }>("POST", "/internal/v1/compare-reads", { recordId, clusterId, bytes })).granted,
+      (
+        await call<{ granted: boolean }>("POST", "/internal/v1/compare-reads", {
+          recordId,
+          clusterId,
+          bytes,
+        })
+      ).granted,
     metrics: (worker: string, text: string) =>
       call<{ taken: boolean }>("POST", "/internal/v1/metrics", { worker, text }),
     close,

@@ -20,7 +20,12 @@ const REFUSED = [401, 426];
  * Sends signed requests to the control plane. Calls throw a TransferError: `unreachable` (retryable) while the control
  * plane is away, `refused` when it does not accept this worker.
  */
-export function createInternalCaller({ apiUrl, secretKey, name, onRefused }: CallOptions) {
+export function createInternalCaller({
+  apiUrl,
+  secretKey,
+  name,
+  onRefused,
+}: CallOptions) {
   const signer = createInternalSigner(secretKey);
   const agent = new Agent({
     connections: 32,
@@ -32,7 +37,11 @@ export function createInternalCaller({ apiUrl, secretKey, name, onRefused }: Cal
   async function open(
     method: Method,
     path: string,
-    options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
+    options: {
+      body?: unknown;
+      headers?: Record<string, string>;
+      signal?: AbortSignal;
+    } = {},
   ) {
     const body = options.body === undefined ? "" : JSON.stringify(options.body);
     const signed = {
@@ -53,11 +62,20 @@ export function createInternalCaller({ apiUrl, secretKey, name, onRefused }: Cal
       answer.body.on("error", () => undefined);
       if (answer.statusCode < 300) return answer;
       const text = (await answer.body.text()).slice(0, 300);
-      throw failureOf({ method, path }, answer.statusCode, text, answer.headers["x-refused"]);
+      throw failureOf(
+        { method, path },
+        answer.statusCode,
+        text,
+        answer.headers["x-refused"],
+      );
     } catch (error) {
       if (options.signal?.aborted) throw stopOf(options.signal);
       if (error instanceof TransferError) throw error;
-      throw new TransferError("unreachable", `the control plane at ${apiUrl} cannot be reached`, { cause: error });
+      throw new TransferError(
+        "unreachable",
+        `the control plane at ${apiUrl} cannot be reached`,
+        { cause: error },
+      );
     }
   }
 
@@ -70,10 +88,16 @@ export function createInternalCaller({ apiUrl, secretKey, name, onRefused }: Cal
     if (REFUSED.includes(status)) {
       const refusal = REFUSALS.find((one) => one === given);
       onRefused?.(text, refusal);
-      return new TransferError("refused", `the control plane at ${apiUrl} refuses this worker (${status}): ${text}`);
+      return new TransferError(
+        "refused",
+        `the control plane at ${apiUrl} refuses this worker (${status}): ${text}`,
+      );
     }
     const kind = status >= 500 ? "server" : status === 404 ? "notFound" : "invalid";
-    return new TransferError(kind, `the control plane answered ${status} to ${method} ${path}: ${text}`);
+    return new TransferError(
+      kind,
+      `the control plane answered ${status} to ${method} ${path}: ${text}`,
+    );
   }
 
   async function call<T>(method: Method, path: string, body?: unknown): Promise<T> {

@@ -32,10 +32,16 @@ const METRICS_MS = 15_000;
 const NICE = 10;
 
 // On Linux each thread has a nice value of its own; a new thread inherits the value of the thread that starts it.
-const threads = process.platform === "linux" ? readdirSync("/proc/self/task").map(Number) : [process.pid];
+const threads =
+  process.platform === "linux"
+    ? readdirSync("/proc/self/task").map(Number)
+    : [process.pid];
 if (process.connected) for (const thread of threads) setPriority(thread, NICE);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
-const log = pino({ level: config.logLevel, base: { process: "transfer", pid: process.pid } });
+const log = pino({
+  level: config.logLevel,
+  base: { process: "transfer", pid: process.pid },
+});
 const stopping = new AbortController();
 let refused = new AbortController();
 let lastRefusal: Refusal | undefined;
@@ -100,18 +106,47 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
   const activities = createTransferActivities(deps);
   const alone = createAloneActivities(log);
   const { used, counted } = createUse();
-  const hello = setInterval(() => void controlPlane.hello(used).catch(() => undefined), HELLO_MS);
+  const hello = setInterval(
+    () => void controlPlane.hello(used).catch(() => undefined),
+    HELLO_MS,
+  );
   const workers = keepActivityWorkers(
     {
-      settings: { ...config, temporalAddress: config.temporalAddress ?? seenFromHere(settings.temporal.address) },
-      namespace: config.temporalAddress ? config.temporalNamespace : settings.temporal.namespace,
+      settings: {
+        ...config,
+        temporalAddress:
+          config.temporalAddress ?? seenFromHere(settings.temporal.address),
+      },
+      namespace: config.temporalAddress
+        ? config.temporalNamespace
+        : settings.temporal.namespace,
       heartbeatInterval: config.heartbeatInterval ?? settings.heartbeatInterval,
       queues: [
-        { taskQueue: laneQueue(transfer, "SHARED"), activities: counted("SHARED", activities), slots: SLOTS.SHARED },
-        { taskQueue: transfer, activities: counted("SHARED", activities), slots: SLOTS.QUICK },
-        { taskQueue: laneQueue(transfer, "QUICK"), activities: counted("QUICK", activities), slots: SLOTS.QUICK },
-        { taskQueue: laneQueue(transfer, "WHOLE"), activities: counted("WHOLE", activities), slots: SLOTS.WHOLE },
-        { taskQueue: laneQueue(transfer, "ALONE"), activities: counted("ALONE", alone), slots: SLOTS.ALONE },
+        {
+          taskQueue: laneQueue(transfer, "SHARED"),
+          activities: counted("SHARED", activities),
+          slots: SLOTS.SHARED,
+        },
+        {
+          taskQueue: transfer,
+          activities: counted("SHARED", activities),
+          slots: SLOTS.QUICK,
+        },
+        {
+          taskQueue: laneQueue(transfer, "QUICK"),
+          activities: counted("QUICK", activities),
+          slots: SLOTS.QUICK,
+        },
+        {
+          taskQueue: laneQueue(transfer, "WHOLE"),
+          activities: counted("WHOLE", activities),
+          slots: SLOTS.WHOLE,
+        },
+        {
+          taskQueue: laneQueue(transfer, "ALONE"),
+          activities: counted("ALONE", alone),
+          slots: SLOTS.ALONE,
+        },
       ],
       tracing,
       log,
@@ -136,14 +171,17 @@ async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
       return await controlPlane.settings();
     } catch (error) {
       const { message, retryable, kind } = toTransferError(error);
-      const mayPass = retryable || (kind === "refused" && !(first && lastRefusal === "key"));
+      const mayPass =
+        retryable || (kind === "refused" && !(first && lastRefusal === "key"));
       if (!mayPass) throw error;
       if (Date.now() - told > TELL_AGAIN_MS) {
         log[retryable ? "warn" : "error"](`${message}; trying again`);
         told = Date.now();
       }
     }
-    await sleep(ASK_AGAIN_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    await sleep(ASK_AGAIN_MS, undefined, { signal: stopping.signal }).catch(
+      () => undefined,
+    );
     if (stopping.signal.aborted) return null;
   }
 }

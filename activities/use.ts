@@ -16,7 +16,9 @@ export function createUse() {
           used[lane] -= 1;
         }
       }) as T[string];
-    return Object.fromEntries(Object.entries(activities).map(([name, work]) => [name, count(work as T[string])]));
+    return Object.fromEntries(
+      Object.entries(activities).map(([name, work]) => [name, count(work as T[string])]),
+    );
   }
   return { used, counted };
 }

@@ -32,16 +32,22 @@ export function openBatchDeps(
   { instanceId }: Pick<WorkerSettings, "instanceId">,
 ): BatchDeps & { beside: boolean } {
   const instanceFile = join(config.dataDir, "instance-id");
-  const beside = existsSync(instanceFile) && readFileSync(instanceFile, "utf8").trim() === instanceId;
+  const beside =
+    existsSync(instanceFile) && readFileSync(instanceFile, "utf8").trim() === instanceId;
   return {
     beside,
     controlPlane,
     sealer: createSealer(config.secretKey),
-    content: createContentSource({ local: beside ? layout(config.dataDir) : null, call: controlPlane.open }),
+    content: createContentSource({
+      local: beside ? layout(config.dataDir) : null,
+      call: controlPlane.open,
+    }),
     images: { apiUrl: config.apiUrl, tokens: createRegistryTokens(config.secretKey) },
     network: {
       allowedAddresses: config.allowedAddresses,
-      proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
+      proxy: config.httpsProxy
+        ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" }
+        : null,
     },
     concurrency: config.transferConcurrency,
     routes: createPool<Route>((route) => route.close()),

@@ -97,10 +97,14 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
   });
-  app.use((c, next) => (isBodiless(c) || isStreamed(c.req.path) ? next() : limit(c, next)));
+  app.use((c, next) =>
+    isBodiless(c) || isStreamed(c.req.path) ? next() : limit(c, next),
+  );
 
   app.onError((error, c) =>
-    inForm(c)(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")),
+    inForm(c)(error, c, (cause) =>
+      deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed"),
+    ),
   );
   app.notFound((c) => {
     const methods = allowedMethods(app, c.req.path);
@@ -117,7 +121,8 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
 }
 
 const inForm = (c: Context<Env>) => endpointOf(c.req.path)?.errorAnswer ?? errorAnswer;
-const hasOwnLogin = (path: string): boolean => path === "/metrics" || endpointOf(path)?.login === "OWN";
+const hasOwnLogin = (path: string): boolean =>
+  path === "/metrics" || endpointOf(path)?.login === "OWN";
 
 /** Requests that are frequent by design: they are logged at debug level and not traced. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
@@ -131,7 +136,8 @@ const isBodiless = ({ req }: Context<Env>) =>
   req.header("transfer-encoding") === undefined;
 /** Routes for instances and workers: they stream contents and limit their bodies themselves. */
 const STREAMED = /^\/internal\/|^\/replication\/sync\//;
-const isStreamed = (path: string): boolean => STREAMED.test(path) || (endpointOf(path)?.streams ?? false);
+const isStreamed = (path: string): boolean =>
+  STREAMED.test(path) || (endpointOf(path)?.streams ?? false);
 
 /**
  * Merges the slashes of `/replication//api/…`: old documents write so, and a proxy used to merge them. No other path is
@@ -144,6 +150,9 @@ function collapsed(request: Request): string {
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 function allowedMethods(app: OpenAPIHono<Env>, path: string): string[] {
-  const has = (method: string) => app.router.match(method, path)[0].some(([[, route]]) => route.method === method);
-  return METHODS.filter(has).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+  const has = (method: string) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method === method);
+  return METHODS.filter(has).flatMap((method) =>
+    method === "GET" ? ["GET", "HEAD"] : [method],
+  );
 }

@@ -15,10 +15,18 @@ export type Env = {
   Variables: { traceId: string; user: string };
 };
 
-export type Logger = Record<"debug" | "info" | "warn" | "error", (facts: object, message: string) => void>;
+export type Logger = Record<
+  "debug" | "info" | "warn" | "error",
+  (facts: object, message: string) => void
+>;
 
 /** Which of the other processes do their work, as the supervisor reports. */
-export type Processes = { temporal: boolean; searchAttributes: boolean; orchestrator: boolean; workers: number };
+export type Processes = {
+  temporal: boolean;
+  searchAttributes: boolean;
+  orchestrator: boolean;
+  workers: number;
+};
 
 /** Runs of tasks. Everything that starts, stops or schedules one goes through here. */
 export type Executions = {

@@ -61,8 +61,16 @@ const TURNS_MS = 5_000;
  */
 const HEARTBEAT_MS = 10_000;
 
-const config = loadConfig(process.env, ["secretKey", "adminPassword", "temporalAddress", "instanceId"]);
-const logger = pino({ level: config.logLevel, base: { process: "control", pid: process.pid } });
+const config = loadConfig(process.env, [
+  "secretKey",
+  "adminPassword",
+  "temporalAddress",
+  "instanceId",
+]);
+const logger = pino({
+  level: config.logLevel,
+  base: { process: "control", pid: process.pid },
+});
 mkdirSync(config.dataDir, { recursive: true });
 const db = openDb(join(config.dataDir, "replication.db"));
 const content = layout(config.dataDir);
@@ -77,7 +85,12 @@ const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
 const metricsPort = await installRuntime(logger);
 const tracing = await openTracing("control", config, logger);
 let ports: MetricsPort[] = [];
-let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
+let processes: Processes = {
+  temporal: false,
+  searchAttributes: false,
+  orchestrator: false,
+  workers: 0,
+};
 
 const inTemporal: ScheduleDeps = {
   db,
@@ -100,7 +113,10 @@ const doorbell = createDoorbell(inTemporal);
 const execution: ExecutionDeps = { ...inTemporal, schedules, doorbell };
 const executions = createExecutions(execution);
 
-const others = createOthers({ ports: () => [{ process: "control", port: metricsPort }, ...ports], now: Date.now });
+const others = createOthers({
+  ports: () => [{ process: "control", port: metricsPort }, ...ports],
+  now: Date.now,
+});
 const signals = createSignals(Date.now);
 const workers = createWorkers(Date.now, logger, signals);
 const workerCount = () => Math.max(processes.workers, workers.count());
@@ -119,7 +135,9 @@ const internal = internalRoutes({
   paces,
   listings: createListings(paces, workerCount, Date.now),
   mustYield: ({ lane, ...batch }) =>
-    lane === "QUICK" ? batch.ends.some(paces.isSlow) : lane === "SHARED" && turns.isExcess(batch),
+    lane === "QUICK"
+      ? batch.ends.some(paces.isSlow)
+      : lane === "SHARED" && turns.isExcess(batch),
   freed: turns.freed,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
@@ -134,11 +152,17 @@ const internal = internalRoutes({
 });
 
 const sealer = createSealer(config.secretKey);
-const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
+const proxy = config.httpsProxy
+  ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" }
+  : null;
 const network = { allowedAddresses: config.allowedAddresses, proxy };
 const checkCluster = createClusterCheck(network);
 const hasTransferWorker = () =>
-  hasWorker(inTemporal.client, laneQueue(execution.queues.transfer, "SHARED"), Date.now());
+  hasWorker(
+    inTemporal.client,
+    laneQueue(execution.queues.transfer, "SHARED"),
+    Date.now(),
+  );
 const watch = createWatch({
   db,
   dataDir: config.dataDir,
@@ -149,7 +173,11 @@ const watch = createWatch({
   hasTransferWorker,
   signals,
   others,
-  sources: { slow: () => [...paces.slow().keys()], unbegun: () => reconciler.unbegun(), workers: workers.list },
+  sources: {
+    slow: () => [...paces.slow().keys()],
+    unbegun: () => reconciler.unbegun(),
+    workers: workers.list,
+  },
 });
 
 const app = createApp({
@@ -173,7 +201,11 @@ const app = createApp({
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
   watch,
   metricsToken: config.metricsToken ?? null,
-  traced: tracing && (await import("@hono/otel")).httpInstrumentationMiddleware({ serviceName: TRACED_AS }),
+  traced:
+    tracing &&
+    (await import("@hono/otel")).httpInstrumentationMiddleware({
+      serviceName: TRACED_AS,
+    }),
   logger: {
     debug: (facts, message) => logger.debug(facts, message),
     info: (facts, message) => logger.info(facts, message),
@@ -187,8 +219,10 @@ const app = createApp({
  * (usually 60 s).
  */
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
-const server = listen(app.fetch, { hostname: config.host, port: config.port, serverOptions }, (address) =>
-  child.ready({ url: urlOf(address) }),
+const server = listen(
+  app.fetch,
+  { hostname: config.host, port: config.port, serverOptions },
+  (address) => child.ready({ url: urlOf(address) }),
 );
 
 const activities = {
@@ -211,21 +245,59 @@ const worker = keepActivityWorkers({
   log: logger,
 });
 const pace = paceOf(config.reconcileInterval);
-const watching = { ...execution, zone: config.timeZone, pace, closed: schedules.runClosed };
+const watching = {
+  ...execution,
+  zone: config.timeZone,
+  pace,
+  closed: schedules.runClosed,
+};
 const reconciler = createReconciler(watching);
-const reconciling = repeat(pace.interval, "bringing runs in line", logger, reconciler.look);
-const stops = repeat(pace.beat, "looking after runs that are to end", logger, createStopWatch(watching));
+const reconciling = repeat(
+  pace.interval,
+  "bringing runs in line",
+  logger,
+  reconciler.look,
+);
+const stops = repeat(
+  pace.beat,
+  "looking after runs that are to end",
+  logger,
+  createStopWatch(watching),
+);
 const checkAll = () =>
-  checkClusters({ db, sealer, checkCluster, paces, checked: watch.checked, now: Date.now, logger });
+  checkClusters({
+    db,
+    sealer,
+    checkCluster,
+    paces,
+    checked: watch.checked,
+    now: Date.now,
+    logger,
+  });
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
 const turnWatch = repeat(TURNS_MS, "giving turns", logger, async () => turns.freed());
-const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
+const upkeep = startUpkeep({
+  db,
+  executions,
+  schedules,
+  zone: config.timeZone,
+  now: Date.now,
+  logger,
+});
 const stopWatch = watch.start();
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
-    for (const { stop } of [doorbell, reconciling, stops, clusterWatch, turnWatch, upkeep]) stop();
+    for (const { stop } of [
+      doorbell,
+      reconciling,
+      stops,
+      clusterWatch,
+      turnWatch,
+      upkeep,
+    ])
+      stop();
     stopWatch();
     await stopHousekeeping();
     await worker.stop();

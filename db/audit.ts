@@ -18,13 +18,21 @@ export const auditBy = ({ user, now }: By): Audit => ({
 });
 
 /** The columns that each change of a row sets. */
-export const changedBy = ({ user, now }: By): Pick<Audit, "lastModifiedBy" | "lastModifiedDate"> => ({
+export const changedBy = ({
+  user,
+  now,
+}: By): Pick<Audit, "lastModifiedBy" | "lastModifiedDate"> => ({
   lastModifiedBy: user,
   lastModifiedDate: now,
 });
 
 /** Picks the audit block out of a row or a declared file. */
-export const auditOf = ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audit): Audit => ({
+export const auditOf = ({
+  createdBy,
+  createdDate,
+  lastModifiedBy,
+  lastModifiedDate,
+}: Audit): Audit => ({
   createdBy,
   createdDate,
   lastModifiedBy,

@@ -9,7 +9,11 @@ const { files, lookMs, pauseMs, bytes } = workerData;
 const databases = files.map((file) => {
   const db = new Sqlite(file, { fileMustExist: true });
   db.pragma("synchronous = NORMAL");
-  return { db, most: bytes / Number(db.pragma("page_size", { simple: true })), notBefore: 0 };
+  return {
+    db,
+    most: bytes / Number(db.pragma("page_size", { simple: true })),
+    notBefore: 0,
+  };
 });
 
 function look() {

@@ -1,7 +1,12 @@
 import { Worker } from "node:worker_threads";
 
 /** `pauseMs`: pause after a failed attempt. */
-export type Checkpoints = { files: string[]; lookMs: number; pauseMs: number; bytes: number };
+export type Checkpoints = {
+  files: string[];
+  lookMs: number;
+  pauseMs: number;
+  bytes: number;
+};
 
 /** Bytes of new log at which it is copied into its database. */
 const BYTES = 4 * 1024 ** 2;
@@ -15,12 +20,25 @@ const PAUSE_MS = 30_000;
  * writes; so writing connections checkpoint on their own once a log reaches OWN_CHECKPOINT_BYTES,
  * with little left to copy. `trouble` receives each error text.
  */
-export function startCheckpoints(files: string[], trouble: (reason: string) => void): { stop: () => Promise<void> } {
-  const workerData: Checkpoints = { files, lookMs: LOOK_MS, pauseMs: PAUSE_MS, bytes: BYTES };
-  const thread = new Worker(new URL("./checkpoint-thread.mjs", import.meta.url), { workerData, execArgv: [] });
+export function startCheckpoints(
+  files: string[],
+  trouble: (reason: string) => void,
+): { stop: () => Promise<void> } {
+  const workerData: Checkpoints = {
+    files,
+    lookMs: LOOK_MS,
+    pauseMs: PAUSE_MS,
+    bytes: BYTES,
+  };
+  const thread = new Worker(new URL("./checkpoint-thread.mjs", import.meta.url), {
+    workerData,
+    execArgv: [],
+  });
   thread.on("message", (reason: string) => trouble(`${reason}; another attempt follows`));
   thread.on("error", (error) =>
-    trouble(`${error.message}; until the next start, logs are copied only when they are long`),
+    trouble(
+      `${error.message}; until the next start, logs are copied only when they are long`,
+    ),
   );
   const ended = new Promise((resolve) => thread.once("exit", resolve));
   return {
@@ -37,4 +55,5 @@ export function startCheckpoints(files: string[], trouble: (reason: string) => v
 const OWN_CHECKPOINT_BYTES = 32 * 1024 ** 2;
 
 /** The pragma of a writing connection; its page size must be set before. */
-export const ownCheckpoints = (pageSize: number): string => `wal_autocheckpoint = ${OWN_CHECKPOINT_BYTES / pageSize}`;
+export const ownCheckpoints = (pageSize: number): string =>
+  `wal_autocheckpoint = ${OWN_CHECKPOINT_BYTES / pageSize}`;

@@ -14,7 +14,8 @@ export function lockDataDir(dataDir: string): { release: () => void } {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
-    if (!(error instanceof Sqlite.SqliteError) || error.code !== "SQLITE_BUSY") throw error;
+    if (!(error instanceof Sqlite.SqliteError) || error.code !== "SQLITE_BUSY")
+      throw error;
     throw new Error(
       `${dataDir} is in use by process ${pidIn(holder)}: stop that process, or set another DATA_DIR for this one`,
       { cause: error },

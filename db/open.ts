@@ -19,7 +19,10 @@ export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Databa
 /**
  * The database or a transaction: for functions that may run inside a transaction or outside of one.
  */
-export type DbOrTx = Pick<Db, "select" | "insert" | "update" | "delete" | "run" | "all" | "get">;
+export type DbOrTx = Pick<
+  Db,
+  "select" | "insert" | "update" | "delete" | "run" | "all" | "get"
+>;
 
 const MIGRATIONS = fileURLToPath(new URL("./migrations", import.meta.url));
 

@@ -27,7 +27,13 @@ export function artifactOutcome(
   const parts: Parts = noParts();
   parts.node = { ...parts.node, ...nodes };
   if (artifact.version === "") parts.blob = { ...parts.blob, ...blob };
-  return { result, digest: digestOf(artifact), size: sizeOf(artifact.parts), parts, bytesSent };
+  return {
+    result,
+    digest: digestOf(artifact),
+    size: sizeOf(artifact.parts),
+    parts,
+    bytesSent,
+  };
 }
 
 /** Builds the outcome of an artifact from an error: it is tried again later where that makes sense, else it failed. */
@@ -37,7 +43,11 @@ export function failedOutcome(
   uploads: UploadState[],
   bytesSent: number,
 ): ArtifactOutcome {
-  const result = failureResult(error, `${subjectOf(artifact)}: ${error.message}`, uploads);
+  const result = failureResult(
+    error,
+    `${subjectOf(artifact)}: ${error.message}`,
+    uploads,
+  );
   return artifactOutcome(
     artifact,
     result,
@@ -48,5 +58,7 @@ export function failedOutcome(
 
 function digestOf({ digest, parts }: Artifact): string | null {
   const [only, ...others] = parts;
-  return digest ?? (only !== undefined && others.length === 0 ? strongest(only.digests) : null);
+  return (
+    digest ?? (only !== undefined && others.length === 0 ? strongest(only.digests) : null)
+  );
 }

@@ -6,7 +6,12 @@ export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
 export type Digests = { readonly [A in DigestAlgorithm]?: string };
 
 /** Who created something and who changed it last; dates in epoch ms. */
-export type Origin = { createdBy: string; createdDate: number; lastModifiedBy: string; lastModifiedDate: number };
+export type Origin = {
+  createdBy: string;
+  createdDate: number;
+  lastModifiedBy: string;
+  lastModifiedDate: number;
+};
 
 /**
  * One file of an artifact. `path` begins with "/"; `size` null: unknown until the file is read. `origin` absent: the
@@ -46,13 +51,18 @@ export type Artifact = {
 export type ArtifactKey = Pick<Artifact, "name" | "version">;
 
 /** The artifact's name for people: `name`, or `name version`. */
-export const subjectOf = ({ name, version }: ArtifactKey): string => (version === "" ? name : `${name} ${version}`);
+export const subjectOf = ({ name, version }: ArtifactKey): string =>
+  version === "" ? name : `${name} ${version}`;
 
-export const metadataOf = ({ metadata = {} }: Part): Readonly<Record<string, string>> => metadata;
+export const metadataOf = ({ metadata = {} }: Part): Readonly<Record<string, string>> =>
+  metadata;
 
 /** Bytes of all parts; null while the size of one of them is unknown. */
 export function sizeOf(parts: readonly Part[]): number | null {
-  return parts.reduce<number | null>((sum, { size }) => (sum === null || size === null ? null : sum + size), 0);
+  return parts.reduce<number | null>(
+    (sum, { size }) => (sum === null || size === null ? null : sum + size),
+    0,
+  );
 }
 
 /** The most trusted known digest as `algorithm:hex`; null where none is known. */

@@ -1,6 +1,12 @@
 import { defaultProtocol, isRead, isReadAnywhere, isWritten } from "./protocols.ts";
 import { isImageName } from "./reference.ts";
-import { factsOf, HOSTED_TYPES, isHostedType, isImageType, type Unit } from "./repository-types.ts";
+import {
+  factsOf,
+  HOSTED_TYPES,
+  isHostedType,
+  isImageType,
+  type Unit,
+} from "./repository-types.ts";
 import {
   type ClusterType,
   type Protocol,
@@ -14,15 +20,26 @@ import {
  * Where artifacts come from. `protocol`: the one chosen by the owner of a linked repository; null: the default of its
  * type.
  */
-export type From = { category: RepositoryCategory; repoType: RepositoryType; protocol: Protocol | null };
+export type From = {
+  category: RepositoryCategory;
+  repoType: RepositoryType;
+  protocol: Protocol | null;
+};
 /**
  * Where artifacts go. `protocol`: the one chosen by the owner of a REMOTE cluster; null: the default of the type that
  * is sent.
  */
 export type To = { type: ClusterType; protocol: Protocol | null };
 
-const SENT = { file: "files", version: "packages", image: "images" } as const satisfies Record<Unit, string>;
-const KINDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<RepositoryCategory, string>;
+const SENT = {
+  file: "files",
+  version: "packages",
+  image: "images",
+} as const satisfies Record<Unit, string>;
+const KINDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<
+  RepositoryCategory,
+  string
+>;
 
 /**
  * Returns why this version cannot send content of the repository to the cluster; null when it can. Such a task can be
@@ -36,13 +53,19 @@ export function transferProblem(from: From, to: To): string | null {
   }
   const sent = `${SENT[factsOf(repoType).unit]} of a ${KINDS[category]} ${repoType} repository`;
   if (to.type === "REMOTE") {
-    return isWritten(repoType, to.protocol ?? defaultProtocol(repoType)) ? null : notYet(sent, repoType, to.protocol);
+    return isWritten(repoType, to.protocol ?? defaultProtocol(repoType))
+      ? null
+      : notYet(sent, repoType, to.protocol);
   }
-  return isHostedType(repoType) ? null : `${sent} can be sent to a REMOTE cluster, not yet to another instance`;
+  return isHostedType(repoType)
+    ? null
+    : `${sent} can be sent to a REMOTE cluster, not yet to another instance`;
 }
 
 function isReadable({ category, repoType, protocol }: From): boolean {
-  return category === "LOCAL" ? isHostedType(repoType) : isRead(repoType, protocol ?? defaultProtocol(repoType));
+  return category === "LOCAL"
+    ? isHostedType(repoType)
+    : isRead(repoType, protocol ?? defaultProtocol(repoType));
 }
 
 function notYet(sent: string, type: RepositoryType, protocol: Protocol | null): string {
@@ -52,7 +75,8 @@ function notYet(sent: string, type: RepositoryType, protocol: Protocol | null): 
   return `${sent} ${elsewhere} to a REMOTE cluster${speaking("that speaks", protocol)}`;
 }
 
-const speaking = (verb: string, protocol: Protocol | null): string => (protocol === null ? "" : ` ${verb} ${protocol}`);
+const speaking = (verb: string, protocol: Protocol | null): string =>
+  protocol === null ? "" : ` ${verb} ${protocol}`;
 
 /** `hosted GENERIC, DOCKER and linked DOCKER or OCI` */
 function replicable(): string {
@@ -79,7 +103,11 @@ type Impossible = { field: string; reason: string };
 /**
  * Returns why no version will ever do this, with the field to change; null when one may. Saving such a task is refused.
  */
-export function impossible(wanted: Wanted, replicaType: ReplicaType, clusters: readonly To[]): Impossible | null {
+export function impossible(
+  wanted: Wanted,
+  replicaType: ReplicaType,
+  clusters: readonly To[],
+): Impossible | null {
   const { repository, category, repoType, remote, retagged } = wanted;
   if (replicaType === "REAL_TIME" && category === "REMOTE") {
     return {
@@ -89,9 +117,14 @@ export function impossible(wanted: Wanted, replicaType: ReplicaType, clusters: r
         "use SCHEDULED with executionStrategy CRON_EXPRESSION",
     };
   }
-  const constrained = impossibleConstraints(wanted, clusters) ?? impossibleProtocol(wanted, clusters);
+  const constrained =
+    impossibleConstraints(wanted, clusters) ?? impossibleProtocol(wanted, clusters);
   if (constrained !== null) return constrained;
-  if (isImageType(repoType) && !isImageName(remote) && clusters.some(({ type }) => type !== "REMOTE")) {
+  if (
+    isImageType(repoType) &&
+    !isImageName(remote) &&
+    clusters.some(({ type }) => type !== "REMOTE")
+  ) {
     return {
       field: "remoteRepoName",
       reason:
@@ -106,7 +139,10 @@ export function impossible(wanted: Wanted, replicaType: ReplicaType, clusters: r
     };
   }
   if (retagged.some((versions) => versions !== 1)) {
-    return { field: "targetVersions", reason: "with target versions, name exactly one version in versions" };
+    return {
+      field: "targetVersions",
+      reason: "with target versions, name exactly one version in versions",
+    };
   }
   return null;
 }
@@ -142,7 +178,10 @@ function impossibleConstraints(
 }
 
 /** Returns why no version will ever read repositories of the type by the protocol; null when one may. */
-export function unreadable(repoType: RepositoryType, protocol: Protocol | null): string | null {
+export function unreadable(
+  repoType: RepositoryType,
+  protocol: Protocol | null,
+): string | null {
   const { reads } = factsOf(repoType);
   if (!isForeign(protocol, reads)) return null;
   const repositories = `${repoType} repositories cannot be read from a registry that speaks ${protocol}`;
@@ -163,7 +202,9 @@ function impossibleProtocol(
         `its protocol must be ${reads.join(" or ")}`,
     };
   }
-  const unfit = clusters.find((to) => to.type === "REMOTE" && isForeign(to.protocol, writes));
+  const unfit = clusters.find(
+    (to) => to.type === "REMOTE" && isForeign(to.protocol, writes),
+  );
   if (unfit === undefined) return null;
   return {
     field: "remoteClusterIds",

@@ -2,7 +2,9 @@ import { DIGEST_ALGORITHMS, type DigestAlgorithm, type Digests } from "./artifac
 
 /** Digest algorithms that compare contents where the sha256 is not known, the strongest first. */
 export type OtherAlgorithm = Exclude<DigestAlgorithm, "sha256">;
-export const OTHER_ALGORITHMS = DIGEST_ALGORITHMS.filter((each): each is OtherAlgorithm => each !== "sha256");
+export const OTHER_ALGORITHMS = DIGEST_ALGORITHMS.filter(
+  (each): each is OtherAlgorithm => each !== "sha256",
+);
 export type OtherDigests = Pick<Digests, OtherAlgorithm>;
 
 /** Known facts of a content; `size` null: unknown. */
@@ -15,8 +17,12 @@ export type ContentComparison = "same" | "different" | "unknown";
  * Compares two contents by their known facts. The sha256 alone decides where both are known; else different sizes mean
  * different contents; else the strongest digest that both have decides.
  */
-export function compareContent(one: KnownContent, other: KnownContent): ContentComparison {
-  const isShared = (each: DigestAlgorithm) => one.digests[each] !== undefined && other.digests[each] !== undefined;
+export function compareContent(
+  one: KnownContent,
+  other: KnownContent,
+): ContentComparison {
+  const isShared = (each: DigestAlgorithm) =>
+    one.digests[each] !== undefined && other.digests[each] !== undefined;
   const algorithm = DIGEST_ALGORITHMS.find(isShared);
   const sizesDiffer = one.size !== null && other.size !== null && one.size !== other.size;
   if (algorithm !== "sha256" && sizesDiffer) return "different";
@@ -37,9 +43,15 @@ export const strongestDigest = (claim: OtherDigests): OtherAlgorithm | undefined
   OTHER_ALGORITHMS.find((algorithm) => claim[algorithm] !== undefined);
 
 /** Compares the content that a source states with the content at its place at the target; `there` null: none. */
-export function compareClaim(claim: ContentClaim, there: ContentFacts | null): ClaimComparison {
+export function compareClaim(
+  claim: ContentClaim,
+  there: ContentFacts | null,
+): ClaimComparison {
   if (there === null) return "absent";
-  return compareContent({ size: claim.size, digests: decisiveOf(claim) }, { size: there.size, digests: there });
+  return compareContent(
+    { size: claim.size, digests: decisiveOf(claim) },
+    { size: there.size, digests: there },
+  );
 }
 
 /** Keeps only the strongest stated digest: a weaker one must not decide where the target lacks the strongest. */

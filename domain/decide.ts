@@ -8,21 +8,28 @@ import type { ComparedBy, CompareMode, ConflictStrategy } from "./vocabulary.ts"
 export type Fact = KnownContent & { modifiedDate?: number | null };
 
 /** `unread`: only reading the bytes decides. */
-export type PartComparison = { kind: "absent" | "different" | "unread" } | { kind: "same"; by: ComparedBy };
+export type PartComparison =
+  { kind: "absent" | "different" | "unread" } | { kind: "same"; by: ComparedBy };
 
 /**
  * Compares a part with the content at its place at the target. Where no digest decides, equal sizes count as equal
  * contents if the target is not older than the source (AUTO), or always (SIZE).
  */
-export function comparePart(part: Part, there: Fact | null, compare: CompareMode): PartComparison {
+export function comparePart(
+  part: Part,
+  there: Fact | null,
+  compare: CompareMode,
+): PartComparison {
   if (there === null) return { kind: "absent" };
   const comparison = compareContent(part, there);
   if (comparison === "same") return { kind: "same", by: "DIGEST" };
   if (comparison === "different") return { kind: "different" };
   const sizesKnown = part.size !== null && there.size !== null;
   if (compare === "READ") return { kind: "unread" };
-  if (compare === "SIZE") return sizesKnown ? { kind: "same", by: "SIZE" } : { kind: "different" };
-  const isNewer = (there.modifiedDate ?? -Infinity) >= (part.origin?.lastModifiedDate ?? Infinity);
+  if (compare === "SIZE")
+    return sizesKnown ? { kind: "same", by: "SIZE" } : { kind: "different" };
+  const isNewer =
+    (there.modifiedDate ?? -Infinity) >= (part.origin?.lastModifiedDate ?? Infinity);
   return sizesKnown && isNewer ? { kind: "same", by: "SIZE" } : { kind: "unread" };
 }
 
@@ -63,7 +70,9 @@ export function decideArtifact(
   if (at < 0 || isLeftover) return { kind: "write", lacking, replaces: false };
   if (rules.conflictStrategy === "FAST_FAIL") return { kind: "conflict", at };
   if (rules.conflictStrategy === "SKIP") return { kind: "leave", at };
-  return target.immutable ? { kind: "immutable", at } : { kind: "write", lacking, replaces: true };
+  return target.immutable
+    ? { kind: "immutable", at }
+    : { kind: "write", lacking, replaces: true };
 }
 
 /**
@@ -79,7 +88,13 @@ export function decideTags(
   strategy: ConflictStrategy,
 ): TagsDecision {
   const missing = [...there].filter(([, found]) => found === null).map(([tag]) => tag);
-  const differing = [...there].filter(([, found]) => found !== null && found.digest !== digest).map(([tag]) => tag);
-  if (differing.length > 0 && strategy === "FAST_FAIL") return { differing, writes: "conflict" };
-  return { differing, writes: strategy === "OVERWRITE" ? [...missing, ...differing] : missing };
+  const differing = [...there]
+    .filter(([, found]) => found !== null && found.digest !== digest)
+    .map(([tag]) => tag);
+  if (differing.length > 0 && strategy === "FAST_FAIL")
+    return { differing, writes: "conflict" };
+  return {
+    differing,
+    writes: strategy === "OVERWRITE" ? [...missing, ...differing] : missing,
+  };
 }

@@ -9,6 +9,12 @@ export function isDigest(text: unknown): text is Digest {
   return typeof text === "string" && SHAPE.test(text);
 }
 
-export function digestParts(digest: Digest): { algorithm: "sha256" | "sha512"; hex: string } {
-  return { algorithm: digest.startsWith("sha256:") ? "sha256" : "sha512", hex: digest.slice("sha256:".length) };
+export function digestParts(digest: Digest): {
+  algorithm: "sha256" | "sha512";
+  hex: string;
+} {
+  return {
+    algorithm: digest.startsWith("sha256:") ? "sha256" : "sha512",
+    hex: digest.slice("sha256:".length),
+  };
 }

@@ -15,13 +15,17 @@ export function parseEndpointUrl(text: string): URL {
   const url = text.trim().length > MAX_LENGTH ? null : readUrl(text);
   if (url === null) throw new EndpointUrlError("write http(s)://host[:port][/path]");
   if (!isHttp(url)) throw new EndpointUrlError("only http and https are supported");
-  if (hasCredentials(url)) throw new EndpointUrlError("write credentials into username and password, not into the url");
+  if (hasCredentials(url))
+    throw new EndpointUrlError(
+      "write credentials into username and password, not into the url",
+    );
   if (hasQuery(url)) throw new EndpointUrlError("write it without ? and #");
   return url;
 }
 
 /** The form in which an address is stored: no slash at the end. */
-export const endpointText = (url: URL): string => (url.origin + url.pathname).replace(/\/+$/, "");
+export const endpointText = (url: URL): string =>
+  (url.origin + url.pathname).replace(/\/+$/, "");
 
 /**
  * Whether secrets stored for `before` may be sent to `after`: the same host and port (or bucket) over the same scheme,

@@ -28,5 +28,9 @@ export function failureResult(
   if (error.kind === "cancelled") return { ...later, untried: true };
   if (!passes) return { kind: "failed", reason, conflict: false, stopsCluster: false };
   const unreachable = error.kind === "unreachable" || error.kind === "timeout";
-  return { ...later, unreachable, ...(error.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {}) };
+  return {
+    ...later,
+    unreachable,
+    ...(error.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {}),
+  };
 }

@@ -35,7 +35,11 @@ const RETRYABLE: ReadonlySet<FailureKind> = new Set([
 ]);
 
 /** These kinds say nothing about the artifact under way: it goes on in another batch. */
-const PUT_OFF: ReadonlySet<FailureKind> = new Set(["cancelled", "yielded", "yieldedWhole"]);
+const PUT_OFF: ReadonlySet<FailureKind> = new Set([
+  "cancelled",
+  "yielded",
+  "yieldedWhole",
+]);
 
 /**
  * The only error of all code that moves bytes. `message` is shown to users as errorReason: it names the subject and
@@ -52,7 +56,11 @@ export class TransferError extends Error {
   constructor(
     kind: FailureKind,
     message: string,
-    options: { cause?: unknown; notBefore?: number | undefined; codes?: readonly string[] | undefined } = {},
+    options: {
+      cause?: unknown;
+      notBefore?: number | undefined;
+      codes?: readonly string[] | undefined;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.kind = kind;
@@ -80,7 +88,9 @@ const STOPPED = new Set(["AbortError", "CancelledFailure"]);
 /** Returns why a signal fired: its reason where that puts the work off, else "cancelled" with the reason's message. */
 export function stopOf({ reason }: AbortSignal): TransferError {
   const said = toTransferError(reason);
-  return said.isPutOff ? said : new TransferError("cancelled", said.message, { cause: reason });
+  return said.isPutOff
+    ? said
+    : new TransferError("cancelled", said.message, { cause: reason });
 }
 
 /**
@@ -91,5 +101,9 @@ export function toTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error;
   if (error instanceof Error && STOPPED.has(error.name))
     return new TransferError("cancelled", "stopped", { cause: error });
-  return new TransferError("invalid", error instanceof Error ? error.message : String(error), { cause: error });
+  return new TransferError(
+    "invalid",
+    error instanceof Error ? error.message : String(error),
+    { cause: error },
+  );
 }

@@ -72,7 +72,8 @@ function atOnce(time: number): Timing {
 
 /** The last firing after `from` and up to `to` (included); null when there is none. */
 export function lastFiring({ next }: Timing, from: number, to: number): number | null {
-  const firesAfter = (second: number) => (next(second * 1000) ?? Number.POSITIVE_INFINITY) <= to;
+  const firesAfter = (second: number) =>
+    (next(second * 1000) ?? Number.POSITIVE_INFINITY) <= to;
   let [before, last] = [Math.floor(from / 1000), Math.floor(to / 1000)];
   if (before >= last || !firesAfter(before)) return null;
   // A firing comes after `before` and none after `last`; where the two meet is the last firing.
@@ -87,13 +88,15 @@ export function lastFiring({ next }: Timing, from: number, to: number): number |
 const toSecond = (due: number) => new Date(due).toISOString().replace(".000Z", "Z");
 
 /** Workflow id of the run that was due at that time: Temporal appends the time to the id in the schedule. */
-export const firingId = (task: NamedTask, due: number) => `${runBase(task)}-${toSecond(due)}`;
+export const firingId = (task: NamedTask, due: number) =>
+  `${runBase(task)}-${toSecond(due)}`;
 
 /**
  * Unique text of a firing, which does not depend on the task's name when its schedule was created. In older releases it
  * is the whole workflow id.
  */
-export const firingSeed = (taskKey: string, due: number) => `repl/${taskKey}-${toSecond(due)}`;
+export const firingSeed = (taskKey: string, due: number) =>
+  `repl/${taskKey}-${toSecond(due)}`;
 
 const DUE = /-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/;
 

@@ -9,8 +9,10 @@ export function readUrl(text: string): URL | null {
   return URL.canParse(whole) ? new URL(whole) : null;
 }
 
-export const isHttp = ({ protocol }: URL): boolean => protocol === "http:" || protocol === "https:";
+export const isHttp = ({ protocol }: URL): boolean =>
+  protocol === "http:" || protocol === "https:";
 
-export const hasCredentials = ({ username, password }: URL): boolean => username !== "" || password !== "";
+export const hasCredentials = ({ username, password }: URL): boolean =>
+  username !== "" || password !== "";
 
 export const hasQuery = ({ search, hash }: URL): boolean => search !== "" || hash !== "";

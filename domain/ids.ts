@@ -1,5 +1,7 @@
-const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-const random = (length: number) => hex(globalThis.crypto.getRandomValues(new Uint8Array(length)));
+const hex = (bytes: Uint8Array) =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const random = (length: number) =>
+  hex(globalThis.crypto.getRandomValues(new Uint8Array(length)));
 
 /** Returns 24 hex digits, of which the first 8 are the seconds of creation, so that ids sort by age. */
 export function newId(now = Date.now()): string {

@@ -9,7 +9,12 @@ export const LANES = ["SHARED", "QUICK", "WHOLE", "ALONE"] as const;
 export type Lane = (typeof LANES)[number];
 
 /** Batches that one transfer worker handles at once, by lane. */
-export const SLOTS = { SHARED: 32, QUICK: 8, WHOLE: 4, ALONE: 1 } as const satisfies Record<Lane, number>;
+export const SLOTS = {
+  SHARED: 32,
+  QUICK: 8,
+  WHOLE: 4,
+  ALONE: 1,
+} as const satisfies Record<Lane, number>;
 
 /** SHARED batches of one end (a cluster, or a linked repository) that may be open at once over all runs. */
 export const MOST_OPEN = 16;

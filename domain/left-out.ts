@@ -10,7 +10,10 @@ export type LeftOut = { count: number; first: string[] };
 
 export const NOTHING_LEFT_OUT: LeftOut = { count: 0, first: [] };
 
-export function addLeftOut({ count, first }: LeftOut, more: readonly { name: string; version: string }[]): LeftOut {
+export function addLeftOut(
+  { count, first }: LeftOut,
+  more: readonly { name: string; version: string }[],
+): LeftOut {
   const named = more
     .slice(0, MOST_NAMED - first.length)
     .map(({ name, version }) => `${name}:${version}`.slice(0, MOST_NAME));

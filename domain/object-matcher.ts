@@ -4,7 +4,10 @@ import { isComputed, isHostedFileType, isHostedPackageType } from "./repository-
 import type { PackageConstraint, PathConstraint, TaskObject } from "./task.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
-type Constraints = Pick<TaskObject, "repoType" | "packageConstraints" | "pathConstraints">;
+type Constraints = Pick<
+  TaskObject,
+  "repoType" | "packageConstraints" | "pathConstraints"
+>;
 
 /**
  * A change in a hosted repository: of a file, with its path and no version, or of a package's version, with the
@@ -29,7 +32,9 @@ export function objectMatcher({
   const meansVersion = all ? () => true : versionMatcher(packages);
   const meansFile = all ? () => true : fileMatcher(paths);
   return (changed) =>
-    changed.version === "" ? meansFile(changed.path) && !isComputed(repoType, changed.path) : meansVersion(changed);
+    changed.version === ""
+      ? meansFile(changed.path) && !isComputed(repoType, changed.path)
+      : meansVersion(changed);
 }
 
 /**
@@ -40,10 +45,16 @@ export function meansFilesOfVersions({
   repoType,
   pathConstraints,
 }: Pick<TaskObject, "repoType" | "pathConstraints">): boolean {
-  return isHostedPackageType(repoType) && isHostedFileType(repoType) && (pathConstraints ?? []).length > 0;
+  return (
+    isHostedPackageType(repoType) &&
+    isHostedFileType(repoType) &&
+    (pathConstraints ?? []).length > 0
+  );
 }
 
-function versionMatcher(packages: readonly PackageConstraint[]): (changed: Changed) => boolean {
+function versionMatcher(
+  packages: readonly PackageConstraint[],
+): (changed: Changed) => boolean {
   const named = new Map<string, Set<string> | "all">();
   for (const { packageKey, versions } of packages) {
     const name = packageNameOf(packageKey);
@@ -57,7 +68,9 @@ function versionMatcher(packages: readonly PackageConstraint[]): (changed: Chang
   };
 }
 
-function fileMatcher(constraints: readonly PathConstraint[]): (fullPath: string) => boolean {
+function fileMatcher(
+  constraints: readonly PathConstraint[],
+): (fullPath: string) => boolean {
   const paths = constraints.map(({ path }) => path);
   const named = new Set(paths);
   if (named.has("/")) return () => true;
@@ -67,8 +80,13 @@ function fileMatcher(constraints: readonly PathConstraint[]): (fullPath: string)
     patterns.set(folder, [...(patterns.get(folder) ?? []), nameOf(path)]);
   }
   return (fullPath) => {
-    if (named.has(fullPath) || foldersAbove(fullPath).some((folder) => named.has(folder))) return true;
+    if (named.has(fullPath) || foldersAbove(fullPath).some((folder) => named.has(folder)))
+      return true;
     const name = nameOf(fullPath);
-    return patterns.get(parentOf(fullPath))?.some((pattern) => matchesWildcard(pattern, name)) ?? false;
+    return (
+      patterns
+        .get(parentOf(fullPath))
+        ?.some((pattern) => matchesWildcard(pattern, name)) ?? false
+    );
   };
 }

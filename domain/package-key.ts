@@ -26,7 +26,9 @@ export function parsePackageKey(key: string): PackageKey | null {
   const scheme = key.slice(0, at);
   const name = key.slice(at + 3);
   if (at < 1 || name === "" || name.length > MAX_NAME || UNFIT.test(name)) return null;
-  return name.split("/").some((part) => part === "" || part === "." || part === "..") ? null : { scheme, name };
+  return name.split("/").some((part) => part === "" || part === "." || part === "..")
+    ? null
+    : { scheme, name };
 }
 
 /** Returns why `key` is not a package of a repository of `type`; null when it is. */

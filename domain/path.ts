@@ -16,21 +16,29 @@ const shown = (text: string) => JSON.stringify([...text].slice(0, 60).join(""));
 
 function checkSegment(segment: string): void {
   if (segment === "")
-    throw new PathError("the path has an empty segment: write one slash between names, and none at the end");
+    throw new PathError(
+      "the path has an empty segment: write one slash between names, and none at the end",
+    );
   const plain = segment.replaceAll(ENCODED_DOT, ".");
   if (plain === "." || plain === "..")
-    throw new PathError(`the path has the segment ${shown(segment)}: write it without . and ..`);
-  if (UNFIT.test(segment)) throw new PathError(`the segment ${shown(segment)} has a control character`);
+    throw new PathError(
+      `the path has the segment ${shown(segment)}: write it without . and ..`,
+    );
+  if (UNFIT.test(segment))
+    throw new PathError(`the segment ${shown(segment)} has a control character`);
   if (segment.includes("/") || segment.includes("\\"))
     throw new PathError(`the segment ${shown(segment)} has a slash or backslash`);
   if ([...segment].length > MAX_SEGMENT)
-    throw new PathError(`the segment ${shown(segment)}… is longer than ${MAX_SEGMENT} characters`);
+    throw new PathError(
+      `the segment ${shown(segment)}… is longer than ${MAX_SEGMENT} characters`,
+    );
 }
 
 function assemble(segments: string[]): string {
   for (const segment of segments) checkSegment(segment);
   const path = `/${segments.join("/")}`;
-  if ([...path].length > MAX_PATH) throw new PathError(`the path is longer than ${MAX_PATH} characters`);
+  if ([...path].length > MAX_PATH)
+    throw new PathError(`the path is longer than ${MAX_PATH} characters`);
   return path;
 }
 
@@ -61,17 +69,22 @@ function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch (error) {
-    throw new PathError(`the segment ${shown(segment)} is not percent-encoded UTF-8`, { cause: error });
+    throw new PathError(`the segment ${shown(segment)} is not percent-encoded UTF-8`, {
+      cause: error,
+    });
   }
 }
 
 /** The path for a URL: each segment percent-encoded. */
-export const encodePath = (fullPath: string): string => fullPath.split("/").map(encodeURIComponent).join("/");
+export const encodePath = (fullPath: string): string =>
+  fullPath.split("/").map(encodeURIComponent).join("/");
 
-export const nameOf = (fullPath: string): string => fullPath.slice(fullPath.lastIndexOf("/") + 1);
+export const nameOf = (fullPath: string): string =>
+  fullPath.slice(fullPath.lastIndexOf("/") + 1);
 
 /** The folder that contains a full path: "/" for "/a". */
-export const parentOf = (fullPath: string): string => fullPath.slice(0, Math.max(1, fullPath.lastIndexOf("/")));
+export const parentOf = (fullPath: string): string =>
+  fullPath.slice(0, Math.max(1, fullPath.lastIndexOf("/")));
 
 /** All folders above a path, the outermost first, without the root. */
 export function foldersAbove(fullPath: string): string[] {

@@ -4,7 +4,10 @@ import { PROTOCOLS, type Protocol, type RepositoryType } from "./vocabulary.ts";
  * Repository types that this release's connector of a protocol reads and writes. repository-types.ts lists those that
  * it may ever have.
  */
-export type Built = { reads: readonly RepositoryType[]; writes: readonly RepositoryType[] };
+export type Built = {
+  reads: readonly RepositoryType[];
+  writes: readonly RepositoryType[];
+};
 
 const NOTHING: Built = { reads: [], writes: [] };
 
@@ -32,7 +35,8 @@ export const isWritten = (type: RepositoryType, protocol: Protocol | null): bool
   protocol !== null && builtOf(protocol).writes.includes(type);
 
 /** Whether this release reads repositories of the type from any registry. */
-export const isReadAnywhere = (type: RepositoryType): boolean => PROTOCOLS.some((protocol) => isRead(type, protocol));
+export const isReadAnywhere = (type: RepositoryType): boolean =>
+  PROTOCOLS.some((protocol) => isRead(type, protocol));
 
 const DEFAULTS = {
   GENERIC: null,
@@ -71,7 +75,8 @@ const URL_FORMS = {
 } as const satisfies Record<Protocol, UrlForm>;
 
 /** Form of the address; `protocol` null: neither the end nor the scheme of its address names a protocol. */
-export const urlForm = (protocol: Protocol | null): UrlForm => (protocol === null ? "http" : URL_FORMS[protocol]);
+export const urlForm = (protocol: Protocol | null): UrlForm =>
+  protocol === null ? "http" : URL_FORMS[protocol];
 
 /** Schemes that belong to one protocol only. */
 const BY_SCHEME: ReadonlyMap<string, Protocol> = new Map([
@@ -89,12 +94,17 @@ export function protocolOfScheme(url: string): Protocol | null {
  * The protocol that an end names, whatever is sent: the one it was `given`, else the one of its url's scheme (in stored
  * form); null: none.
  */
-export const namedProtocol = (given: Protocol | null, url: string): Protocol | null => given ?? protocolOfScheme(url);
+export const namedProtocol = (given: Protocol | null, url: string): Protocol | null =>
+  given ?? protocolOfScheme(url);
 
 /**
  * The protocol of a registry's end for an object of the type: the one that the end names, else the type's default.
  * Null: the type has none, or the end must be probed (GENERIC over http: WEBDAV or HTTP).
  */
-export function protocolOf(type: RepositoryType, given: Protocol | null, url: string): Protocol | null {
+export function protocolOf(
+  type: RepositoryType,
+  given: Protocol | null,
+  url: string,
+): Protocol | null {
   return namedProtocol(given, url) ?? defaultProtocol(type);
 }

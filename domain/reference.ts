@@ -2,7 +2,8 @@ import { digestParts, isDigest, type Digest } from "./digest.ts";
 import { hasCredentials, hasQuery, isHttp, readUrl } from "./http-url.ts";
 
 /** Repository names of distribution-spec 1.1 ("Pulling manifests"), without the registry's host. */
-const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const NAME =
+  /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const ATTACHED = /^(sha256)-([0-9a-f]{64})(?:\.(sig|att|sbom))?$/;
 
@@ -24,7 +25,9 @@ export function fallbackTag(digest: Digest): string {
  * Returns the digest to which a tag is attached: by the fallback tag of the referrers API (`suffix` null) or one of
  * cosign's tags (`sig`, `att`, `sbom`). Null for every other tag.
  */
-export function attachedTo(tag: string): { subject: Digest; suffix: string | null } | null {
+export function attachedTo(
+  tag: string,
+): { subject: Digest; suffix: string | null } | null {
   const [, algorithm, hex, suffix] = ATTACHED.exec(tag) ?? [];
   const subject = `${algorithm}:${hex}`;
   return isDigest(subject) ? { subject, suffix: suffix ?? null } : null;
@@ -51,13 +54,16 @@ export function parseRegistryUrl(text: string): RegistryAddress | null {
     .join("/")
     .replace(/^v2(?:\/|$)/, "");
   if (namespace !== "" && !isImageName(namespace)) return null;
-  const docker = ["docker.io", "index.docker.io", "hub.docker.com"].includes(url.hostname);
+  const docker = ["docker.io", "index.docker.io", "hub.docker.com"].includes(
+    url.hostname,
+  );
   return { origin: docker ? "https://registry-1.docker.io" : url.origin, namespace };
 }
 
 /** The name of an image in the registry. Docker Hub keeps its official images under `library/`. */
 export function fullName(registry: RegistryAddress, name: string): string {
   const path = registry.namespace === "" ? name : `${registry.namespace}/${name}`;
-  const official = registry.origin === "https://registry-1.docker.io" && !path.includes("/");
+  const official =
+    registry.origin === "https://registry-1.docker.io" && !path.includes("/");
   return official ? `library/${path}` : path;
 }

@@ -1,4 +1,9 @@
-import { endpointText, EndpointUrlError, MAX_LENGTH, parseEndpointUrl } from "./endpoint-url.ts";
+import {
+  endpointText,
+  EndpointUrlError,
+  MAX_LENGTH,
+  parseEndpointUrl,
+} from "./endpoint-url.ts";
 import { hasCredentials, hasQuery } from "./http-url.ts";
 import { protocolOfScheme, type UrlForm, urlForm } from "./protocols.ts";
 import type { Protocol } from "./vocabulary.ts";
@@ -15,7 +20,8 @@ type Form = (text: string) => RegistryUrl;
  */
 export function parseProtocolUrl(text: string, protocol: Protocol | null): RegistryUrl {
   const trimmed = text.trim();
-  if (trimmed.length > MAX_LENGTH) throw new EndpointUrlError(`write at most ${MAX_LENGTH} characters`);
+  if (trimmed.length > MAX_LENGTH)
+    throw new EndpointUrlError(`write at most ${MAX_LENGTH} characters`);
   const byScheme = protocolOfScheme(trimmed);
   if (byScheme !== null && protocol !== null && byScheme !== protocol) {
     const scheme = trimmed.slice(0, trimmed.indexOf(":") + 1);
@@ -44,31 +50,46 @@ function bucket(text: string): RegistryUrl {
   if (protocolOfScheme(address) !== null) return atAws(address, query);
   const url = parseEndpointUrl(address);
   checkBucket(url.pathname.split("/")[1] ?? "", "write https://host/bucket");
-  return { text: endpointText(url) + queryText(query, ["region", "style"]), host: url.hostname };
+  return {
+    text: endpointText(url) + queryText(query, ["region", "style"]),
+    host: url.hostname,
+  };
 }
 
 function atAws(address: string, query: string): RegistryUrl {
-  if (!URL.canParse(address)) throw new EndpointUrlError("write s3://bucket or s3://bucket/prefix");
+  if (!URL.canParse(address))
+    throw new EndpointUrlError("write s3://bucket or s3://bucket/prefix");
   const url = new URL(address);
   if (hasCredentials(url)) {
-    throw new EndpointUrlError("write the key into username and password, not into the url");
+    throw new EndpointUrlError(
+      "write the key into username and password, not into the url",
+    );
   }
   if (url.hash !== "") throw new EndpointUrlError("write it without #");
   checkBucket(url.host, "write s3://bucket or s3://bucket/prefix");
-  return { text: `s3://${url.host}${url.pathname.replace(/\/+$/, "")}${queryText(query, ["region"])}`, host: null };
+  return {
+    text: `s3://${url.host}${url.pathname.replace(/\/+$/, "")}${queryText(query, ["region"])}`,
+    host: null,
+  };
 }
 
 function checkBucket(name: string, form: string): void {
   if (!BUCKET.test(name)) {
-    throw new EndpointUrlError(`${form}, where the bucket has 3 to 63 lower-case letters, digits, . or -`);
+    throw new EndpointUrlError(
+      `${form}, where the bucket has 3 to 63 lower-case letters, digits, . or -`,
+    );
   }
 }
 
 function queryText(query: string, known: readonly string[]): string {
   const given = [...new URLSearchParams(query)];
   const isKnown =
-    new Set(given.map(([key]) => key)).size === given.length && given.every(([key]) => known.includes(key));
-  if (!isKnown) throw new EndpointUrlError(`after ? write ${known.join(" and ")} alone, each at most once`);
+    new Set(given.map(([key]) => key)).size === given.length &&
+    given.every(([key]) => known.includes(key));
+  if (!isKnown)
+    throw new EndpointUrlError(
+      `after ? write ${known.join(" and ")} alone, each at most once`,
+    );
   for (const [key, value] of given) {
     if (key === "region" && !REGION.test(value)) {
       throw new EndpointUrlError("write the region as in ?region=eu-central-1");
@@ -85,9 +106,11 @@ const UNFIT = /%(?:[01][0-9a-f]|2f|5c|7f)|\\/i;
 
 function folder(text: string): RegistryUrl {
   const form = "write file:///folder/on/the/disk of this instance";
-  if (protocolOfScheme(text) === null || !URL.canParse(text)) throw new EndpointUrlError(form);
+  if (protocolOfScheme(text) === null || !URL.canParse(text))
+    throw new EndpointUrlError(form);
   const url = new URL(text);
-  if (url.host !== "") throw new EndpointUrlError(`${form}: after file: it has three slashes and no host`);
+  if (url.host !== "")
+    throw new EndpointUrlError(`${form}: after file: it has three slashes and no host`);
   if (hasQuery(url)) throw new EndpointUrlError("write it without ? and #");
   const path = url.pathname.replace(/\/+$/, "");
   if (path === "" || UNFIT.test(text)) throw new EndpointUrlError(form);

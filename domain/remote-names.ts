@@ -12,7 +12,10 @@ export function remoteRepository(
   }: Pick<TaskObject, "localRepoName" | "remoteProjectId" | "remoteRepoName">,
   projectId: string,
 ): { projectId: string; repoName: string } {
-  return { projectId: remoteProjectId?.trim() || projectId, repoName: remoteRepoName?.trim() || localRepoName };
+  return {
+    projectId: remoteProjectId?.trim() || projectId,
+    repoName: remoteRepoName?.trim() || localRepoName,
+  };
 }
 
 /** The prefix of package names at another instance: `projectId/repoName`. */

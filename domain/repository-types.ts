@@ -131,14 +131,30 @@ const TYPES = {
     reads: ["HELM", "OCI", "DIRECTORY"],
     writes: ["HELM", "OCI", "DIRECTORY"],
   },
-  PYPI: { ...PACKAGES, schemes: ["pypi"], exampleKey: "pypi://name", reads: ["PYPI"], writes: ["PYPI"] },
+  PYPI: {
+    ...PACKAGES,
+    schemes: ["pypi"],
+    exampleKey: "pypi://name",
+    reads: ["PYPI"],
+    writes: ["PYPI"],
+  },
   COMPOSER: { ...PACKAGES, schemes: ["composer"], exampleKey: "composer://name" },
   NUGET: { ...PACKAGES, schemes: ["nuget"], exampleKey: "nuget://name" },
-  CARGO: { ...PACKAGES, schemes: ["cargo"], exampleKey: "cargo://name", reads: ["CARGO"], writes: ["CARGO"] },
+  CARGO: {
+    ...PACKAGES,
+    schemes: ["cargo"],
+    exampleKey: "cargo://name",
+    reads: ["CARGO"],
+    writes: ["CARGO"],
+  },
   RPM: { ...PACKAGES, schemes: ["rpm"], exampleKey: "rpm://name" },
   CONAN: { ...PACKAGES, schemes: ["conan"], exampleKey: "conan://name" },
   OHPM: { ...PACKAGES, schemes: ["ohpm"], exampleKey: "ohpm://name" },
-  HUGGINGFACE: { ...PACKAGES, schemes: ["huggingface"], exampleKey: "huggingface://name" },
+  HUGGINGFACE: {
+    ...PACKAGES,
+    schemes: ["huggingface"],
+    exampleKey: "huggingface://name",
+  },
 } as const satisfies Record<RepositoryType, TypeFacts>;
 
 export const factsOf = (type: RepositoryType): TypeFacts => TYPES[type];
@@ -170,21 +186,28 @@ export type HostedVersionType = WhereUnit<HostedType, "version">;
 export type HostedFileType = WherePaths<HostedType>;
 
 // The guards are sound because the types above derive from the same table.
-export const isHostedType = (type: RepositoryType): type is HostedType => TYPES[type].hosted !== null;
+export const isHostedType = (type: RepositoryType): type is HostedType =>
+  TYPES[type].hosted !== null;
 export const isHostedPackageType = (type: RepositoryType): type is HostedPackageType =>
   isHostedType(type) && TYPES[type].unit !== "file";
 export const isHostedVersionType = (type: RepositoryType): type is HostedVersionType =>
   isHostedType(type) && TYPES[type].unit === "version";
 export const isHostedFileType = (type: RepositoryType): type is HostedFileType =>
   isHostedType(type) && TYPES[type].paths === "everywhere";
-export const isImageType = (type: RepositoryType): boolean => TYPES[type].unit === "image";
+export const isImageType = (type: RepositoryType): boolean =>
+  TYPES[type].unit === "image";
 
 export const HOSTED_TYPES: readonly HostedType[] = REPOSITORY_TYPES.filter(isHostedType);
-export const HOSTED_VERSION_TYPES: readonly HostedVersionType[] = REPOSITORY_TYPES.filter(isHostedVersionType);
-export const HOSTED_FILE_TYPES: readonly HostedFileType[] = REPOSITORY_TYPES.filter(isHostedFileType);
-export const IMAGE_TYPES: readonly RepositoryType[] = REPOSITORY_TYPES.filter(isImageType);
+export const HOSTED_VERSION_TYPES: readonly HostedVersionType[] =
+  REPOSITORY_TYPES.filter(isHostedVersionType);
+export const HOSTED_FILE_TYPES: readonly HostedFileType[] =
+  REPOSITORY_TYPES.filter(isHostedFileType);
+export const IMAGE_TYPES: readonly RepositoryType[] =
+  REPOSITORY_TYPES.filter(isImageType);
 /** Hosted types with the setting `allowOverwrite`. */
-export const OVERWRITE_TYPES: readonly RepositoryType[] = HOSTED_TYPES.filter((type) => TYPES[type].overwriteSetting);
+export const OVERWRITE_TYPES: readonly RepositoryType[] = HOSTED_TYPES.filter(
+  (type) => TYPES[type].overwriteSetting,
+);
 
 /** Whether the server itself makes the file at that path in a repository of that type. */
 export const isComputed = (type: RepositoryType, fullPath: string): boolean =>

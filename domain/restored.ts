@@ -9,7 +9,9 @@ export function restoredText(answered: Counts, rows: Counts): string {
     "restored: the database is older than this run's end, so status, reason and times are those of the run's result " +
     "in Temporal";
   const same =
-    answered.planned === rows.planned && answered.success === rows.success && answered.failed === rows.failed;
+    answered.planned === rows.planned &&
+    answered.success === rows.success &&
+    answered.failed === rows.failed;
   return same
     ? text
     : `${text}; the result is ${inWords(answered)}, and the rows in the database show ${inWords(rows)}`;

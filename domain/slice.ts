@@ -6,7 +6,11 @@ export const UNHURRIED: Slice = { isOver: () => false, whole: true };
 
 /** Throws between two chunks of a large blob when the batch's time is over. */
 export function yieldTime({ isOver }: Slice): void {
-  if (isOver()) throw new TransferError("yielded", "the batch's time is over; the artifact goes on in a later batch");
+  if (isOver())
+    throw new TransferError(
+      "yielded",
+      "the batch's time is over; the artifact goes on in a later batch",
+    );
 }
 
 /** Throws before a large blob that goes in one request, where the batch must not hold its slot for that long. */
@@ -20,5 +24,7 @@ export function yieldWhole({ whole }: Slice): void {
 
 /** The result of an artifact whose batch ran out of time; null for any other error. */
 export function yieldedResult({ kind }: TransferError): ArtifactResult | null {
-  return kind === "yielded" || kind === "yieldedWhole" ? { kind: "yielded", whole: kind === "yieldedWhole" } : null;
+  return kind === "yielded" || kind === "yieldedWhole"
+    ? { kind: "yielded", whole: kind === "yieldedWhole" }
+    : null;
 }

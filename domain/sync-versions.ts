@@ -84,7 +84,11 @@ export type VersionAnswer =
 export type VersionsAnswer = { versions: VersionAnswer[]; damaged: string[] };
 
 /** A declared file, compared with the file at its place at the target. */
-export type FilePair = { path: string; sha256: string | null; comparison: ClaimComparison };
+export type FilePair = {
+  path: string;
+  sha256: string | null;
+  comparison: ClaimComparison;
+};
 
 export type VersionDecision =
   | { kind: "same" }
@@ -105,16 +109,22 @@ export function decideVersion(
   const files = pairs.filter(({ comparison }) => comparison !== "same");
   const different = files.find(({ comparison }) => comparison === "different");
   if (files.length === 0) return { kind: "same" };
-  if (different && strategy !== "OVERWRITE") return { kind: "conflict", path: different.path };
+  if (different && strategy !== "OVERWRITE")
+    return { kind: "conflict", path: different.path };
   if (different && immutable) return { kind: "immutable", path: different.path };
-  const needed = new Set(files.flatMap(({ sha256 }) => (sha256 === null || has(sha256) ? [] : [sha256])));
+  const needed = new Set(
+    files.flatMap(({ sha256 }) => (sha256 === null || has(sha256) ? [] : [sha256])),
+  );
   const paths = files.filter(({ sha256 }) => sha256 === null).map(({ path }) => path);
   if (needed.size + paths.length > 0) return { kind: "need", files: [...needed], paths };
   return { kind: "write", replaces: different !== undefined, files };
 }
 
 /** Leaves `paths` out when empty: a sender that does not know the field never gets it. */
-export const needAnswer = (files: string[], paths: string[]): VersionAnswer & { result: "need" } =>
+export const needAnswer = (
+  files: string[],
+  paths: string[],
+): VersionAnswer & { result: "need" } =>
   paths.length > 0 ? { result: "need", files, paths } : { result: "need", files };
 
 /** Key of a planned version: the package's name (without scheme) and the version. */
@@ -122,4 +132,6 @@ export type VersionKey = { name: string; version: string };
 
 /** A version that a worker is to send; `tooMany`: it has more files than a declaration can have. */
 export type SourceVersion =
-  { kind: "found"; version: StatedVersion } | { kind: "gone" } | { kind: "tooMany"; files: number };
+  | { kind: "found"; version: StatedVersion }
+  | { kind: "gone" }
+  | { kind: "tooMany"; files: number };

@@ -115,20 +115,29 @@ export type FileAnswer =
   | { result: "refused"; code: number; message: string; existing?: string };
 
 /** Why a file or a version cannot be in a hosted repository. */
-export type RefusalReason = "name" | "content" | "path" | "digest" | "forbidden" | "occupied" | "exists";
+export type RefusalReason =
+  "name" | "content" | "path" | "digest" | "forbidden" | "occupied" | "exists";
 
 /** `existing`: digest of what is there and must not change. */
-export type Refusal = { result: "refused"; reason: RefusalReason; message: string; existing?: string };
+export type Refusal = {
+  result: "refused";
+  reason: RefusalReason;
+  message: string;
+  existing?: string;
+};
 
 /** An answer before api/sync gives the code of its refusal. */
-export type Decided<A extends { result: string }> = Exclude<A, { result: "refused" }> | Refusal;
+export type Decided<A extends { result: string }> =
+  Exclude<A, { result: "refused" }> | Refusal;
 
 export type FilesAnswer = { files: FileAnswer[] };
 
 export type UploadRequest = { sha256: string; size: number };
 
 /** Known facts of a content before its upload, or at its end; the upload must match every one that is given. */
-export type UploadClaim = { [A in DigestAlgorithm]?: string | null | undefined } & { size?: number | null | undefined };
+export type UploadClaim = { [A in DigestAlgorithm]?: string | null | undefined } & {
+  size?: number | null | undefined;
+};
 
 /** `offset`: bytes that the target has for certain; `done`: the content is present and verified. */
 export type UploadSession = { id: string; offset: number; done: boolean };

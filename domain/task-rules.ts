@@ -6,7 +6,12 @@ import { packageKeyProblem } from "./package-key.ts";
 import { parsePath, PathError } from "./path.ts";
 import { isTag } from "./reference.ts";
 import { factsOf } from "./repository-types.ts";
-import type { PackageConstraint, PathConstraint, TaskObject, TaskSetting } from "./task.ts";
+import type {
+  PackageConstraint,
+  PathConstraint,
+  TaskObject,
+  TaskSetting,
+} from "./task.ts";
 import { isTimeZone, parseTime, TimeError } from "./time.ts";
 import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
 
@@ -44,12 +49,19 @@ export type TaskHead = {
 
 /** Checks name, lists and retention, in the order of bk-repo. Throws TaskRuleError. */
 export function checkHead(
-  { name, localProjectId, replicaTaskObjects, remoteClusterIds, recordReserveDays }: TaskHead,
+  {
+    name,
+    localProjectId,
+    replicaTaskObjects,
+    remoteClusterIds,
+    recordReserveDays,
+  }: TaskHead,
   longestName = MAX_NAME,
 ): void {
   if (name.trim() === "") throw new TaskRuleError("empty", "name");
   if (localProjectId.trim() === "") throw new TaskRuleError("empty", "localProjectId");
-  if (replicaTaskObjects.length === 0) throw new TaskRuleError("empty", "replicaTaskObjects");
+  if (replicaTaskObjects.length === 0)
+    throw new TaskRuleError("empty", "replicaTaskObjects");
   if (remoteClusterIds.length === 0) throw new TaskRuleError("empty", "remoteClusterIds");
   limitLength(replicaTaskObjects, "replicaTaskObjects");
   limitLength(remoteClusterIds, "remoteClusterIds");
@@ -62,11 +74,15 @@ export function checkName(name: string, longest = MAX_NAME): void {
   if (name.trim() === "") throw new TaskRuleError("empty", "name");
   if (name.length < 2 || name.length > longest)
     throw new TaskRuleError("invalid", "name", `write 2 to ${longest} characters`);
-  if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new TaskRuleError("invalid", "name", "it has a control character");
+  if (/[\p{Cc}\p{Cs}]/u.test(name))
+    throw new TaskRuleError("invalid", "name", "it has a control character");
 }
 
 /** Checks the objects and returns them with their paths in normal form. Throws TaskRuleError. */
-export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObject[]): TaskObject[] {
+export function checkObjects(
+  type: ReplicaObjectType,
+  objects: readonly TaskObject[],
+): TaskObject[] {
   if (type !== "REPOSITORY" && objects.length !== 1) {
     throw new TaskRuleError(
       "content",
@@ -76,14 +92,25 @@ export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObje
   }
   return objects.map((object) => {
     if (type === "PACKAGE")
-      wanted(object.packageConstraints, object.pathConstraints, "packageConstraints", "pathConstraints");
+      wanted(
+        object.packageConstraints,
+        object.pathConstraints,
+        "packageConstraints",
+        "pathConstraints",
+      );
     if (type === "PATH")
-      wanted(object.pathConstraints, object.packageConstraints, "pathConstraints", "packageConstraints");
+      wanted(
+        object.pathConstraints,
+        object.packageConstraints,
+        "pathConstraints",
+        "packageConstraints",
+      );
     checkRemoteName("remoteProjectId", object.remoteProjectId);
     checkRemoteName("remoteRepoName", object.remoteRepoName);
     return {
       ...object,
-      packageConstraints: object.packageConstraints && checkPackages(object.packageConstraints, object),
+      packageConstraints:
+        object.packageConstraints && checkPackages(object.packageConstraints, object),
       pathConstraints: object.pathConstraints && checkPaths(object.pathConstraints),
     };
   });
@@ -113,10 +140,17 @@ function wanted(
   if (list === null) throw new TaskRuleError("missing", field);
   if (list.length === 0) throw new TaskRuleError("empty", field);
   if (other !== null && other.length > 0)
-    throw new TaskRuleError("content", otherField, `this task has ${field} only: use a REPOSITORY task for both`);
+    throw new TaskRuleError(
+      "content",
+      otherField,
+      `this task has ${field} only: use a REPOSITORY task for both`,
+    );
 }
 
-function checkPackages(constraints: readonly PackageConstraint[], { repoType }: TaskObject): PackageConstraint[] {
+function checkPackages(
+  constraints: readonly PackageConstraint[],
+  { repoType }: TaskObject,
+): PackageConstraint[] {
   limitLength(constraints, "packageConstraints");
   return constraints.map(({ packageKey, versions, targetVersions = null }) => {
     if (packageKey.trim() === "") throw new TaskRuleError("empty", "packageKey");
@@ -125,11 +159,14 @@ function checkPackages(constraints: readonly PackageConstraint[], { repoType }: 
       ["targetVersions", targetVersions],
     ] as const) {
       limitLength(list ?? [], field);
-      if (list?.some((version) => version.trim() === "")) throw new TaskRuleError("empty", field);
+      if (list?.some((version) => version.trim() === ""))
+        throw new TaskRuleError("empty", field);
     }
     const problem = packageKeyProblem(packageKey, repoType);
     if (problem !== null) throw new TaskRuleError("invalid", "packageKey", problem);
-    const untaggable = factsOf(repoType).retag ? targetVersions?.find((tag) => !isTag(tag)) : undefined;
+    const untaggable = factsOf(repoType).retag
+      ? targetVersions?.find((tag) => !isTag(tag))
+      : undefined;
     if (untaggable !== undefined)
       throw new TaskRuleError(
         "invalid",
@@ -156,14 +193,19 @@ function normalPath(path: string): string {
       throw new PathError("* is allowed in the last segment only");
     return normal;
   } catch (error) {
-    if (error instanceof PathError) throw new TaskRuleError("path", path.slice(0, 100), error.message);
+    if (error instanceof PathError)
+      throw new TaskRuleError("path", path.slice(0, 100), error.message);
     throw error;
   }
 }
 
 function limitLength(list: readonly unknown[], field: string): void {
   if (list.length > MAX_LIST)
-    throw new TaskRuleError("invalid", field, `it has ${list.length} entries, at most ${MAX_LIST} are allowed`);
+    throw new TaskRuleError(
+      "invalid",
+      field,
+      `it has ${list.length} entries, at most ${MAX_LIST} are allowed`,
+    );
 }
 
 /**
@@ -183,47 +225,84 @@ export function nextExecution(
     return at > now ? at : null;
   }
   if (setting.executionStrategy === "CRON_EXPRESSION" && cronExpression !== null) {
-    return nextTimes(parseCron(cronExpression), inZone, new Date(now), 1)[0]?.getTime() ?? null;
+    return (
+      nextTimes(parseCron(cronExpression), inZone, new Date(now), 1)[0]?.getTime() ?? null
+    );
   }
   return null;
 }
 
 /** Checks the execution plan. `known`: the saved setting, whose time may have passed since. Throws TaskRuleError. */
-export function checkPlan(setting: TaskSetting, zone: string, now: number, known: TaskSetting | null = null): void {
+export function checkPlan(
+  setting: TaskSetting,
+  zone: string,
+  now: number,
+  known: TaskSetting | null = null,
+): void {
   const { executionStrategy, executionPlan } = setting;
   const { timeZone } = executionPlan;
   if (timeZone !== null && !isTimeZone(timeZone))
-    throw new TaskRuleError("invalid", "timeZone", "write an IANA name such as Europe/Berlin");
+    throw new TaskRuleError(
+      "invalid",
+      "timeZone",
+      "write an IANA name such as Europe/Berlin",
+    );
   if (executionStrategy === "IMMEDIATELY" && !executionPlan.executeImmediately) {
-    throw new TaskRuleError("invalid", "executeImmediately", "it must be true with executionStrategy IMMEDIATELY");
+    throw new TaskRuleError(
+      "invalid",
+      "executeImmediately",
+      "it must be true with executionStrategy IMMEDIATELY",
+    );
   }
-  if (executionStrategy === "SPECIFIED_TIME") checkTime(executionPlan.executeTime, timeZone ?? zone, now, known);
-  if (executionStrategy === "CRON_EXPRESSION") checkCron(executionPlan.cronExpression, timeZone ?? zone, now, known);
+  if (executionStrategy === "SPECIFIED_TIME")
+    checkTime(executionPlan.executeTime, timeZone ?? zone, now, known);
+  if (executionStrategy === "CRON_EXPRESSION")
+    checkCron(executionPlan.cronExpression, timeZone ?? zone, now, known);
 }
 
-function checkTime(executeTime: string | null, zone: string, now: number, known: TaskSetting | null): void {
+function checkTime(
+  executeTime: string | null,
+  zone: string,
+  now: number,
+  known: TaskSetting | null,
+): void {
   if (executeTime === null) throw new TaskRuleError("missing", "executeTime");
-  if (known?.executionStrategy === "SPECIFIED_TIME" && known.executionPlan.executeTime === executeTime) return;
+  if (
+    known?.executionStrategy === "SPECIFIED_TIME" &&
+    known.executionPlan.executeTime === executeTime
+  )
+    return;
   try {
     const time = parseTime(executeTime, zone);
     if (time.getTime() <= now) throw new TimeError("the time has already passed");
     if (time.getUTCFullYear() > LAST_YEAR)
-      throw new TimeError(`the time is after the year ${LAST_YEAR}, the last that a schedule can have`);
+      throw new TimeError(
+        `the time is after the year ${LAST_YEAR}, the last that a schedule can have`,
+      );
   } catch (error) {
-    if (error instanceof TimeError) throw new TaskRuleError("invalid", "executeTime", error.message);
+    if (error instanceof TimeError)
+      throw new TaskRuleError("invalid", "executeTime", error.message);
     throw error;
   }
 }
 
-function checkCron(cronExpression: string | null, zone: string, now: number, known: TaskSetting | null): void {
+function checkCron(
+  cronExpression: string | null,
+  zone: string,
+  now: number,
+  known: TaskSetting | null,
+): void {
   if (cronExpression === null) throw new TaskRuleError("missing", "cronExpression");
   if (cronExpression.trim() === "") throw new TaskRuleError("empty", "cronExpression");
   try {
     const cron = parseCron(cronExpression);
-    if (known?.executionPlan.cronExpression !== cronExpression) checkDayFields(cronExpression);
-    if (nextTimes(cron, zone, new Date(now), 1).length === 0) throw new CronError(null, "it never fires again");
+    if (known?.executionPlan.cronExpression !== cronExpression)
+      checkDayFields(cronExpression);
+    if (nextTimes(cron, zone, new Date(now), 1).length === 0)
+      throw new CronError(null, "it never fires again");
   } catch (error) {
-    if (error instanceof CronError) throw new TaskRuleError("invalid", "cronExpression", error.message);
+    if (error instanceof CronError)
+      throw new TaskRuleError("invalid", "cronExpression", error.message);
     throw error;
   }
 }

@@ -8,7 +8,12 @@ export type Progress = {
 };
 
 /** The task's status in the API; it depends only on the task's executions. */
-export function taskStatus({ replicaType, enabled, lastExecutionStatus, nextExecutionTime }: Progress): TaskStatus {
+export function taskStatus({
+  replicaType,
+  enabled,
+  lastExecutionStatus,
+  nextExecutionTime,
+}: Progress): TaskStatus {
   if (lastExecutionStatus === "RUNNING") return "REPLICATING";
   if (replicaType === "REAL_TIME") return enabled ? "REPLICATING" : "WAITING";
   if (nextExecutionTime !== null) return "WAITING";

@@ -13,7 +13,11 @@ import type {
 } from "./vocabulary.ts";
 
 /** `versions` null or [] = all; `targetVersions`: tags that the manifest of the one version gets instead of its own. */
-export type PackageConstraint = { packageKey: string; versions: string[] | null; targetVersions?: string[] | null };
+export type PackageConstraint = {
+  packageKey: string;
+  versions: string[] | null;
+  targetVersions?: string[] | null;
+};
 export type PathConstraint = { path: string };
 
 export type ExecutionPlan = {
@@ -55,7 +59,10 @@ type Later = keyof typeof SETTING_DEFAULTS;
 /** A setting as stored by any version. */
 export type StoredSetting = Omit<TaskSetting, Later> & Partial<Pick<TaskSetting, Later>>;
 
-export const completeSetting = (stored: StoredSetting): TaskSetting => ({ ...SETTING_DEFAULTS, ...stored });
+export const completeSetting = (stored: StoredSetting): TaskSetting => ({
+  ...SETTING_DEFAULTS,
+  ...stored,
+});
 
 export type TaskObject = {
   localRepoName: string;
@@ -75,7 +82,10 @@ export type RunSnapshot = {
   setting: TaskSetting;
   record: boolean;
   /** `protocol`: the one that a linked repository named when the run began; absent: none. */
-  objects: (TaskObject & { category: RepositoryCategory | null; protocol?: Protocol | null })[];
+  objects: (TaskObject & {
+    category: RepositoryCategory | null;
+    protocol?: Protocol | null;
+  })[];
   clusters: { id: string; name: string; type: ClusterType }[];
   localCluster: string;
 };

@@ -60,7 +60,9 @@ export function offsetAt(zone: string, at: number): number {
 const SHORT_NAMES = "UTC|UCT|GMT|CET|EET|MET|WET|EST|MST|HST|GB|NZ|PRC|ROC|ROK";
 const AREAS =
   "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|US";
-const ZONE_NAME = new RegExp(`^(?:${SHORT_NAMES}|[A-Z][A-Za-z0-9+-]{3,}|(?:${AREAS})(?:/[A-Z][A-Za-z0-9_+-]*)+)$`);
+const ZONE_NAME = new RegExp(
+  `^(?:${SHORT_NAMES}|[A-Z][A-Za-z0-9+-]{3,}|(?:${AREAS})(?:/[A-Z][A-Za-z0-9_+-]*)+)$`,
+);
 
 /**
  * Whether `name` is an IANA time zone that both Intl and Temporal's server know. The server is case-sensitive and knows
@@ -69,7 +71,9 @@ const ZONE_NAME = new RegExp(`^(?:${SHORT_NAMES}|[A-Z][A-Za-z0-9+-]{3,}|(?:${ARE
 export function isTimeZone(name: string): boolean {
   if (name.length > 64 || !ZONE_NAME.test(name) || /[A-Z]{4}/.test(name)) return false;
   try {
-    const { timeZone } = new Intl.DateTimeFormat("en-US", { timeZone: name }).resolvedOptions();
+    const { timeZone } = new Intl.DateTimeFormat("en-US", {
+      timeZone: name,
+    }).resolvedOptions();
     return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch {
     return false;
@@ -82,8 +86,10 @@ export function formatTime(at: Date | number, zone: string): string {
   return new Date(ms + offsetAt(zone, ms)).toISOString().slice(0, -1);
 }
 
-const ISO_TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?$/i;
-const EXAMPLES = "write 2030-01-31T12:00:00 or, with an offset, 2030-01-31T12:00:00+08:00";
+const ISO_TIME =
+  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?$/i;
+const EXAMPLES =
+  "write 2030-01-31T12:00:00 or, with an offset, 2030-01-31T12:00:00+08:00";
 
 /**
  * Parses an ISO date-time. Without an offset it is the zone's clock, where a time skipped by a clock change moves
@@ -91,14 +97,19 @@ const EXAMPLES = "write 2030-01-31T12:00:00 or, with an offset, 2030-01-31T12:00
  */
 export function parseTime(text: string, zone: string): Date {
   const match = ISO_TIME.exec(text);
-  if (!match) throw new TimeError(`"${text.slice(0, 64)}" is not a date and time: ${EXAMPLES}`);
+  if (!match)
+    throw new TimeError(`"${text.slice(0, 64)}" is not a date and time: ${EXAMPLES}`);
   const [, year, month, day, hour, minute, second = "0", fraction = "", offset] = match;
   const fields = [year, month, day, hour, minute, second].map(Number);
   const clock = toUtc(fields, Number(fraction.padEnd(3, "0").slice(0, 3)));
-  if (clock === null) throw new TimeError(`"${text}" names a date or time that does not exist: ${EXAMPLES}`);
+  if (clock === null)
+    throw new TimeError(
+      `"${text}" names a date or time that does not exist: ${EXAMPLES}`,
+    );
   if (offset === undefined) return new Date(fromClock(clock, zone));
   const shift = parseOffset(offset);
-  if (shift === null) throw new TimeError(`"${text}" has an offset beyond 18 hours: ${EXAMPLES}`);
+  if (shift === null)
+    throw new TimeError(`"${text}" has an offset beyond 18 hours: ${EXAMPLES}`);
   return new Date(clock - shift);
 }
 
@@ -108,7 +119,9 @@ function toUtc(fields: number[], millisecond: number): number | null {
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
-  return hour > 23 || minute > 59 || second > 59 ? null : date.setUTCHours(hour, minute, second, millisecond);
+  return hour > 23 || minute > 59 || second > 59
+    ? null
+    : date.setUTCHours(hour, minute, second, millisecond);
 }
 
 function parseOffset(text: string): number | null {
@@ -123,6 +136,8 @@ function parseOffset(text: string): number | null {
 function fromClock(clock: number, zone: string): number {
   const before = offsetAt(zone, clock - DAY);
   const after = offsetAt(zone, clock + DAY);
-  const matches = [clock - before, clock - after].filter((at) => at + offsetAt(zone, at) === clock);
+  const matches = [clock - before, clock - after].filter(
+    (at) => at + offsetAt(zone, at) === clock,
+  );
   return matches.length > 0 ? Math.min(...matches) : clock - before;
 }

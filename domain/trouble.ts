@@ -28,9 +28,14 @@ export const isActivityTrouble = (attempt: number) => attempt > USUAL_ACTIVITY_A
  * Builds the `problem` of a record: what is wrong, since when (`seen`: when it was first noticed), and what to do; null
  * without trouble.
  */
-export function troubleText(troubles: readonly Trouble[], seen: number, zone: string): string | null {
+export function troubleText(
+  troubles: readonly Trouble[],
+  seen: number,
+  zone: string,
+): string | null {
   const [first, ...others] = troubles.toSorted(
-    (a, b) => Number(a.activity !== null) - Number(b.activity !== null) || b.attempt - a.attempt,
+    (a, b) =>
+      Number(a.activity !== null) - Number(b.activity !== null) || b.attempt - a.attempt,
   );
   if (!first) return null;
   const more = others.length > 0 ? ` ${others.length} more of its steps fail, too.` : "";
@@ -38,7 +43,8 @@ export function troubleText(troubles: readonly Trouble[], seen: number, zone: st
   return `${first.activity === null ? taskText(first, since) : activityText(first, first.activity, since)}${more}`;
 }
 
-const because = (reason: string | null) => (reason === null ? "" : `: ${reason.slice(0, MOST_REASON)}`);
+const because = (reason: string | null) =>
+  reason === null ? "" : `: ${reason.slice(0, MOST_REASON)}`;
 
 function taskText({ workflowId, attempt, reason }: Trouble, since: string): string {
   return (
@@ -48,7 +54,11 @@ function taskText({ workflowId, attempt, reason }: Trouble, since: string): stri
   );
 }
 
-function activityText({ workflowId, attempt, reason }: Trouble, activity: string, since: string): string {
+function activityText(
+  { workflowId, attempt, reason }: Trouble,
+  activity: string,
+  since: string,
+): string {
   return (
     `${activity} of workflow ${workflowId} has failed since ${since}; attempt ${attempt} is under way` +
     `${because(reason)}. It is retried until it succeeds: remove the cause, or stop the task and execute it again: ` +

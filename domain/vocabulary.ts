@@ -11,7 +11,11 @@ export type ConflictStrategy = (typeof CONFLICT_STRATEGIES)[number];
 export const ERROR_STRATEGIES = ["CONTINUE", "FAST_FAIL"] as const;
 export type ErrorStrategy = (typeof ERROR_STRATEGIES)[number];
 
-export const EXECUTION_STRATEGIES = ["IMMEDIATELY", "SPECIFIED_TIME", "CRON_EXPRESSION"] as const;
+export const EXECUTION_STRATEGIES = [
+  "IMMEDIATELY",
+  "SPECIFIED_TIME",
+  "CRON_EXPRESSION",
+] as const;
 export type ExecutionStrategy = (typeof EXECUTION_STRATEGIES)[number];
 
 export const EXECUTION_STATUSES = ["RUNNING", "SUCCESS", "FAILED"] as const;
@@ -76,5 +80,16 @@ export const VERIFIED_BY = ["DIGEST", "SIZE", "READ_BACK"] as const;
 export type VerifiedBy = (typeof VERIFIED_BY)[number];
 
 /** Protocols of registries elsewhere: of REMOTE clusters and linked repositories. */
-export const PROTOCOLS = ["OCI", "NPM", "MAVEN", "HELM", "PYPI", "CARGO", "WEBDAV", "HTTP", "S3", "DIRECTORY"] as const;
+export const PROTOCOLS = [
+  "OCI",
+  "NPM",
+  "MAVEN",
+  "HELM",
+  "PYPI",
+  "CARGO",
+  "WEBDAV",
+  "HTTP",
+  "S3",
+  "DIRECTORY",
+] as const;
 export type Protocol = (typeof PROTOCOLS)[number];

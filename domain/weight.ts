@@ -8,7 +8,11 @@ export type Weight = "heavy" | "light";
  * Another instance receives many artifacts in one request, except images, which are pushed one by one. A registry
  * receives everything one by one.
  */
-const AT_INSTANCES = { file: "light", version: "light", image: "heavy" } as const satisfies Record<Unit, Weight>;
+const AT_INSTANCES = {
+  file: "light",
+  version: "light",
+  image: "heavy",
+} as const satisfies Record<Unit, Weight>;
 
 /** Weight of an artifact; `to` undefined: the cluster no longer exists. */
 export const weightOf = (type: RepositoryType, to: ClusterType | undefined): Weight =>

@@ -33,7 +33,9 @@ export function keepActivityWorkers(
   let workers: Worker[] = [];
   const stopping = new AbortController();
   const endAll = () =>
-    workers.filter((worker) => worker.getState() === "RUNNING").forEach((worker) => worker.shutdown());
+    workers
+      .filter((worker) => worker.getState() === "RUNNING")
+      .forEach((worker) => worker.shutdown());
 
   async function runOnce(): Promise<void> {
     const connection = await workerConnection(settings, log);
@@ -56,7 +58,9 @@ export function keepActivityWorkers(
     if (stopping.signal.aborted) return;
     onUp();
     // A worker that breaks ends the others, too: all of them start again together.
-    const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(endAll)));
+    const ended = await Promise.allSettled(
+      workers.map((worker) => worker.run().finally(endAll)),
+    );
     await connection.close();
     for (const end of ended) if (end.status === "rejected") throw end.reason;
   }
@@ -65,7 +69,10 @@ export function keepActivityWorkers(
     while (!stopping.signal.aborted) {
       const names = queues.map(({ taskQueue }) => taskQueue);
       await runOnce().catch((error: unknown) =>
-        log.error({ err: error, queues: names }, "the workers of these queues failed and start again"),
+        log.error(
+          { err: error, queues: names },
+          "the workers of these queues failed and start again",
+        ),
       );
       if (!stopping.signal.aborted) await sleep(1_000);
     }

@@ -15,11 +15,16 @@ export async function ensureSearchAttributes(
   log: Logger,
 ): Promise<boolean> {
   try {
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({
+      namespace,
+    });
     const lacking = names.filter((name) => customAttributes[name] !== KEYWORD);
     if (lacking.length > 0) {
       const searchAttributes = Object.fromEntries(lacking.map((name) => [name, KEYWORD]));
-      await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+      await connection.operatorService.addSearchAttributes({
+        namespace,
+        searchAttributes,
+      });
     }
     return true;
   } catch (error) {

@@ -1,5 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from "@temporalio/client";
+import {
+  type Client,
+  type WorkflowExecutionDescription,
+  WorkflowNotFoundError,
+} from "@temporalio/client";
 import { defaultPayloadConverter } from "@temporalio/common";
 
 /** WorkflowIdConflictPolicy and WorkflowIdReusePolicy (temporal.api.enums.v1). */
@@ -10,14 +14,20 @@ const MARK = "begunAgainFor";
 const ENDED_WITHIN_MS = 10_000;
 
 /** Whether this run was begun again for the build. */
-export const wasBegunBy = ({ memo }: Pick<WorkflowExecutionDescription, "memo">, build: string) =>
-  memo?.[MARK] === build;
+export const wasBegunBy = (
+  { memo }: Pick<WorkflowExecutionDescription, "memo">,
+  build: string,
+) => memo?.[MARK] === build;
 
 /**
  * Ends a run with its children and begins it again under the same id, with the same input; the server does both in one
  * step. Returns false, and does nothing, when the run has ended or was begun again for this build already.
  */
-export async function beginAgain(client: Client, workflowId: string, build: string): Promise<boolean> {
+export async function beginAgain(
+  client: Client,
+  workflowId: string,
+  build: string,
+): Promise<boolean> {
   const described = await client.workflow.getHandle(workflowId).describe();
   if (described.status.name !== "RUNNING" || wasBegunBy(described, build)) return false;
   const { namespace, identity } = client.options;
@@ -40,19 +50,27 @@ export async function beginAgain(client: Client, workflowId: string, build: stri
     workflowType: started.workflowType ?? null,
     taskQueue: { name: started.taskQueue?.name ?? "" },
     input: started.input ?? null,
-    memo: { fields: { ...started.memo?.fields, [MARK]: defaultPayloadConverter.toPayload(build) } },
+    memo: {
+      fields: {
+        ...started.memo?.fields,
+        [MARK]: defaultPayloadConverter.toPayload(build),
+      },
+    },
     searchAttributes: { indexedFields: ours(started.searchAttributes?.indexedFields) },
     userMetadata: first.userMetadata ?? null,
     priority: started.priority ?? null,
   });
-  for (const { workflowId: child } of described.raw.pendingChildren ?? []) if (child) await endChild(client, child);
+  for (const { workflowId: child } of described.raw.pendingChildren ?? [])
+    if (child) await endChild(client, child);
   return true;
 }
 
 /** Leaves out the attributes that the server sets on its own. */
 function ours<T>(attributes: Record<string, T> | null | undefined): Record<string, T> {
   return Object.fromEntries(
-    Object.entries(attributes ?? {}).filter(([name]) => !name.startsWith("Temporal") && name !== "BuildIds"),
+    Object.entries(attributes ?? {}).filter(
+      ([name]) => !name.startsWith("Temporal") && name !== "BuildIds",
+    ),
   );
 }
 

@@ -23,8 +23,10 @@ export type BinaryOptions = {
 /** The version that is downloaded or built: the one in temporal/go.mod. */
 function pinnedVersion(): string {
   const module = readFileSync(new URL("./go.mod", import.meta.url), "utf8");
-  const version = /^\s*(?:require )?github\.com\/temporalio\/cli v(\d+\.\d+\.\d+)\b/m.exec(module)?.[1];
-  if (!version) throw new Error("temporal/go.mod does not require github.com/temporalio/cli");
+  const version =
+    /^\s*(?:require )?github\.com\/temporalio\/cli v(\d+\.\d+\.\d+)\b/m.exec(module)?.[1];
+  if (!version)
+    throw new Error("temporal/go.mod does not require github.com/temporalio/cli");
   return version;
 }
 
@@ -33,10 +35,17 @@ function pinnedVersion(): string {
  * or too old.
  */
 async function usable(path: string): Promise<Binary> {
-  const { stdout } = await run(path, ["--version"], { timeout: 30_000 }).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(error.code === "ENOENT" ? "not found" : `cannot be run: ${error.message.split("\n")[0]}`);
-  });
-  const [, major, minor, patch] = /^temporal version (\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? [];
+  const { stdout } = await run(path, ["--version"], { timeout: 30_000 }).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw new Error(
+        error.code === "ENOENT"
+          ? "not found"
+          : `cannot be run: ${error.message.split("\n")[0]}`,
+      );
+    },
+  );
+  const [, major, minor, patch] =
+    /^temporal version (\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? [];
   if (Number(major) !== OLDEST.major || Number(minor) < OLDEST.minor) {
     throw new Error(
       `is ${stdout.split("\n")[0] || "not a Temporal CLI"}; version ${OLDEST.major}.${OLDEST.minor} or newer is needed`,
@@ -52,7 +61,13 @@ async function given(path: string): Promise<Binary> {
 }
 
 /** Finds Temporal's CLI at the nearest place; a download or build is kept in the cache. */
-export async function findBinary({ cliPath, cacheDir, proxy, log, signal }: BinaryOptions): Promise<Binary> {
+export async function findBinary({
+  cliPath,
+  cacheDir,
+  proxy,
+  log,
+  signal,
+}: BinaryOptions): Promise<Binary> {
   if (cliPath !== undefined) return given(cliPath);
   const version = pinnedVersion();
   const cached = join(cacheDir, `temporal-${version}`);
@@ -67,8 +82,14 @@ export async function findBinary({ cliPath, cacheDir, proxy, log, signal }: Bina
   const ways = [
     { name: "`temporal` on PATH", find: () => usable("temporal") },
     { name: `the cached ${cached}`, find: () => usable(cached) },
-    { name: "a download", find: () => make(() => downloadBinary(version, cached, { proxy, log, signal })) },
-    { name: "a build with Go", find: () => make(() => buildBinary(version, cached, { log, signal })) },
+    {
+      name: "a download",
+      find: () => make(() => downloadBinary(version, cached, { proxy, log, signal })),
+    },
+    {
+      name: "a build with Go",
+      find: () => make(() => buildBinary(version, cached, { log, signal })),
+    },
   ];
   const failures: string[] = [];
   for (const { name, find } of ways) {

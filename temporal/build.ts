@@ -19,21 +19,33 @@ export async function buildBinary(
     throw new Error("Go is not installed");
   });
   const begun = Date.now();
-  log.info(`Building Temporal's CLI ${version} with Go (3 to 10 minutes the first time; it is then kept as ${target})`);
+  log.info(
+    `Building Temporal's CLI ${version} with Go (3 to 10 minutes the first time; it is then kept as ${target})`,
+  );
   const progress = setInterval(
-    () => log.info(`Still building Temporal's CLI (${Math.round((Date.now() - begun) / 1_000)} s)`),
+    () =>
+      log.info(
+        `Still building Temporal's CLI (${Math.round((Date.now() - begun) / 1_000)} s)`,
+      ),
     30_000,
   );
   const partial = `${target}.${process.pid}.build`;
   const go = ["CGO_ENABLED=0", "GOWORK=off", "go", "build"];
-  const flags = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w -X ${VERSION_VARIABLE}=${version}`];
+  const flags = [
+    "-mod=readonly",
+    "-trimpath",
+    "-ldflags",
+    `-s -w -X ${VERSION_VARIABLE}=${version}`,
+  ];
   try {
     await run("env", [...go, ...flags, "-o", partial, COMMAND], {
       cwd: MODULE,
       maxBuffer: 64 * 2 ** 20,
       ...(signal && { signal }),
     }).catch((error: Error & { stderr?: string }) => {
-      throw new Error(`go build failed: ${(error.stderr || error.message).trim().split("\n").slice(-5).join("; ")}`);
+      throw new Error(
+        `go build failed: ${(error.stderr || error.message).trim().split("\n").slice(-5).join("; ")}`,
+      );
     });
     await rename(partial, target);
   } finally {

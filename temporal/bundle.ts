@@ -24,8 +24,17 @@ export type BundleOptions = {
 };
 
 /** Returns the path of a bundle of the workflows; builds it only when the sources or the SDK have changed. */
-export async function bundleWorkflows({ entry, sources, interceptors, cacheDir, log }: BundleOptions): Promise<string> {
-  const file = join(cacheDir, `workflows-${await keyOf(sources)}${interceptors === undefined ? "" : "-traced"}.js`);
+export async function bundleWorkflows({
+  entry,
+  sources,
+  interceptors,
+  cacheDir,
+  log,
+}: BundleOptions): Promise<string> {
+  const file = join(
+    cacheDir,
+    `workflows-${await keyOf(sources)}${interceptors === undefined ? "" : "-traced"}.js`,
+  );
   if (await exists(file)) return file;
   const begun = Date.now();
   await mkdir(cacheDir, { recursive: true });
@@ -38,7 +47,10 @@ export async function bundleWorkflows({ entry, sources, interceptors, cacheDir, 
     ...(interceptors === undefined ? [] : [interceptors]),
   ]);
   await rename(partial, file);
-  log.info({ file, ms: Date.now() - begun }, "Workflows bundled; kept until their source changes");
+  log.info(
+    { file, ms: Date.now() - begun },
+    "Workflows bundled; kept until their source changes",
+  );
   return file;
 }
 
@@ -46,8 +58,11 @@ async function keyOf(sources: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
   hash.update(await readFile(require.resolve("@temporalio/worker/package.json")));
   for (const folder of sources) {
-    const files = (await readdir(folder, { recursive: true })).filter((name) => /\.[jt]s$/.test(name)).sort();
-    for (const name of files) hash.update(`\0${name}\0`).update(await readFile(join(folder, name)));
+    const files = (await readdir(folder, { recursive: true }))
+      .filter((name) => /\.[jt]s$/.test(name))
+      .sort();
+    for (const name of files)
+      hash.update(`\0${name}\0`).update(await readFile(join(folder, name)));
   }
   return hash.digest("hex").slice(0, 16);
 }

@@ -10,7 +10,11 @@ export type TemporalSettings = {
 };
 
 /** Options that the SDK's client and worker connections share. */
-export function connectionOptions({ temporalAddress, temporalApiKey, temporalTls }: TemporalSettings) {
+export function connectionOptions({
+  temporalAddress,
+  temporalApiKey,
+  temporalTls,
+}: TemporalSettings) {
   return {
     address: temporalAddress,
     tls: temporalTls ?? false,
@@ -25,12 +29,18 @@ export function connectionOptions({ temporalAddress, temporalApiKey, temporalTls
 export function clientConnection(settings: TemporalSettings): Connection {
   return Connection.lazy({
     ...connectionOptions(settings),
-    channelArgs: { "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2_000 },
+    channelArgs: {
+      "grpc.initial_reconnect_backoff_ms": 200,
+      "grpc.max_reconnect_backoff_ms": 2_000,
+    },
   });
 }
 
 /** Returns, within 2 s, why Temporal does not answer for the namespace; undefined when it answers. */
-export async function problemOf(connection: Connection, namespace: string): Promise<string | undefined> {
+export async function problemOf(
+  connection: Connection,
+  namespace: string,
+): Promise<string | undefined> {
   try {
     await connection.withDeadline(Date.now() + 2_000, () =>
       connection.workflowService.describeNamespace({ namespace }),
@@ -42,16 +52,26 @@ export async function problemOf(connection: Connection, namespace: string): Prom
 }
 
 /** Resolves once Temporal answers; gives up with an error after `withinMs`. */
-export async function untilItAnswers(connection: Connection, namespace: string, withinMs: number): Promise<void> {
+export async function untilItAnswers(
+  connection: Connection,
+  namespace: string,
+  withinMs: number,
+): Promise<void> {
   for (const end = Date.now() + withinMs; ; await sleep(100)) {
     const problem = await problemOf(connection, namespace);
     if (problem === undefined) return;
-    if (Date.now() > end) throw new Error(`Temporal does not answer after ${withinMs / 1_000} s: ${problem}`);
+    if (Date.now() > end)
+      throw new Error(`Temporal does not answer after ${withinMs / 1_000} s: ${problem}`);
   }
 }
 
 export type Watch = { isUp: () => boolean; stop: () => void };
-export type WatchOptions = { namespace: string; log: Logger; onUp: () => Promise<void>; onChange: () => void };
+export type WatchOptions = {
+  namespace: string;
+  log: Logger;
+  onUp: () => Promise<void>;
+  onChange: () => void;
+};
 
 const LOOK_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
@@ -59,7 +79,10 @@ const LOOK_AGAIN_MS = 500;
 const MISSES = 2;
 
 /** Checks every 3 s whether a server answers, embedded or not. The server counts as up once `onUp` has ended. */
-export function watchTemporal(connection: Connection, { namespace, log, onUp, onChange }: WatchOptions): Watch {
+export function watchTemporal(
+  connection: Connection,
+  { namespace, log, onUp, onChange }: WatchOptions,
+): Watch {
   let up: boolean | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -73,7 +96,11 @@ export function watchTemporal(connection: Connection, { namespace, log, onUp, on
     if (now !== up) {
       up = now;
       if (now) log.info(`Temporal at ${connection.options.address} answers`);
-      else log.warn({ reason: problem }, `Temporal at ${connection.options.address} does not answer`);
+      else
+        log.warn(
+          { reason: problem },
+          `Temporal at ${connection.options.address} does not answer`,
+        );
       onChange();
     }
     timer = setTimeout(look, missed > 0 && now ? LOOK_AGAIN_MS : LOOK_MS);

@@ -10,15 +10,30 @@ import { EnvHttpProxyAgent, fetch, type Dispatcher } from "undici";
 const SERVICE = "https://temporal.download/cli";
 const ARCHITECTURES: Record<string, string> = { x64: "amd64", arm64: "arm64" };
 
-export type Proxy = { httpProxy?: string | undefined; httpsProxy?: string | undefined; noProxy?: string | undefined };
-type Options = { proxy: Proxy; log: Logger; signal?: AbortSignal | undefined; service?: string };
+export type Proxy = {
+  httpProxy?: string | undefined;
+  httpsProxy?: string | undefined;
+  noProxy?: string | undefined;
+};
+type Options = {
+  proxy: Proxy;
+  log: Logger;
+  signal?: AbortSignal | undefined;
+  service?: string;
+};
 
 /** Downloads the CLI as `target`; the file appears whole or not at all. Without a network it fails within seconds. */
-export async function downloadBinary(version: string, target: string, options: Options): Promise<void> {
+export async function downloadBinary(
+  version: string,
+  target: string,
+  options: Options,
+): Promise<void> {
   const arch = ARCHITECTURES[process.arch];
   if (!arch) throw new Error(`no CLI is offered for the architecture ${process.arch}`);
   const { log, signal, service = SERVICE, proxy } = options;
-  log.info(`Downloading Temporal's CLI ${version} (about 60 MB; once, it is then kept as ${target})`);
+  log.info(
+    `Downloading Temporal's CLI ${version} (about 60 MB; once, it is then kept as ${target})`,
+  );
   const dispatcher = new EnvHttpProxyAgent({
     httpProxy: proxy.httpProxy ?? "",
     httpsProxy: proxy.httpsProxy ?? "",
@@ -31,7 +46,10 @@ export async function downloadBinary(version: string, target: string, options: O
   try {
     const question = `${service}/v${version}?arch=${arch}&platform=${process.platform}&format=tar.gz`;
     const answer = await get(question, dispatcher, signal);
-    const { archiveUrl, fileToExtract } = (await answer.json()) as { archiveUrl: string; fileToExtract: string };
+    const { archiveUrl, fileToExtract } = (await answer.json()) as {
+      archiveUrl: string;
+      fileToExtract: string;
+    };
     const archive = await get(archiveUrl, dispatcher, signal);
     if (!archive.body) throw new Error(`${archiveUrl} is empty`);
     await extract(Readable.fromWeb(archive.body), fileToExtract, partial);
@@ -43,10 +61,14 @@ export async function downloadBinary(version: string, target: string, options: O
 }
 
 async function get(url: string, dispatcher: Dispatcher, signal: AbortSignal | undefined) {
-  const answer = await fetch(url, { dispatcher, ...(signal && { signal }) }).catch((error: Error) => {
-    const cause = error.cause instanceof Error ? error.cause.message : error.message;
-    throw new Error(`${new URL(url).host} cannot be reached: ${cause}`, { cause: error });
-  });
+  const answer = await fetch(url, { dispatcher, ...(signal && { signal }) }).catch(
+    (error: Error) => {
+      const cause = error.cause instanceof Error ? error.cause.message : error.message;
+      throw new Error(`${new URL(url).host} cannot be reached: ${cause}`, {
+        cause: error,
+      });
+    },
+  );
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   return answer;
 }
@@ -55,10 +77,14 @@ async function get(url: string, dispatcher: Dispatcher, signal: AbortSignal | un
  * Extracts one file of a .tar.gz. tar writes it to its output, so that paths in the archive cannot name files of ours.
  */
 async function extract(archive: Readable, file: string, target: string): Promise<void> {
-  const tar = spawn("tar", ["-xzOf", "-", "--", file], { stdio: ["pipe", "pipe", "ignore"] });
+  const tar = spawn("tar", ["-xzOf", "-", "--", file], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
   const ended = new Promise<void>((resolve, reject) => {
     tar.once("error", reject);
-    tar.once("close", (code) => (code === 0 ? resolve() : reject(new Error(`tar ended with ${code}`))));
+    tar.once("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`tar ended with ${code}`)),
+    );
   });
   await Promise.all([
     pipeline(archive, tar.stdin),

@@ -14,6 +14,10 @@ export async function hasWorker(
   now: number,
 ): Promise<boolean> {
   const request = { namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITY };
-  const { pollers } = await workflowService.describeTaskQueue(request).catch(() => ({ pollers: [] }));
-  return (pollers ?? []).some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > now - FRESH_MS);
+  const { pollers } = await workflowService
+    .describeTaskQueue(request)
+    .catch(() => ({ pollers: [] }));
+  return (pollers ?? []).some(
+    ({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > now - FRESH_MS,
+  );
 }

@@ -1,10 +1,19 @@
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import {
+  connect,
+  createServer,
+  type AddressInfo,
+  type Server,
+  type Socket,
+} from "node:net";
 
 export type WantedPort = { port: number; variable: string };
 
 /** Returns the wanted ports, where 0 = any free one; rejects with the variable's name when a port is taken. */
-export async function choosePorts(ip: string, wanted: readonly WantedPort[]): Promise<number[]> {
+export async function choosePorts(
+  ip: string,
+  wanted: readonly WantedPort[],
+): Promise<number[]> {
   const held = await Promise.allSettled(wanted.map((one) => hold(ip, one)));
   return Promise.all(
     held.map(async (one) => {
@@ -20,7 +29,10 @@ async function hold(ip: string, { port, variable }: WantedPort) {
   server.listen(port, ip);
   await once(server, "listening").catch((error: NodeJS.ErrnoException) => {
     const taken = `is in use; give another in ${variable} (0 = any free one)`;
-    const reason = error.code === "EADDRINUSE" ? taken : `(${variable}) cannot be used: ${error.message}`;
+    const reason =
+      error.code === "EADDRINUSE"
+        ? taken
+        : `(${variable}) cannot be used: ${error.message}`;
     throw new Error(`Port ${port} at ${ip} ${reason}`, { cause: error });
   });
   const chosen = (server.address() as AddressInfo).port;

@@ -20,7 +20,9 @@ function startOf(pid: number): string | undefined {
       const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
       return fields[0] === "Z" || fields[0] === "X" ? undefined : `${boot}/${fields[19]}`;
     }
-    const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
+    const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+    }).trim();
     const [state = "", ...started] = line.split(/\s+/);
     return state === "" || state.startsWith("Z") ? undefined : started.join(" ");
   } catch {
@@ -44,7 +46,9 @@ async function endProcess(mark: Mark, graceMs: number): Promise<void> {
   for (const end = Date.now() + 5_000; runs(mark); await sleep(50)) {
     signal(mark, "SIGKILL");
     if (Date.now() > end)
-      throw new Error(`process ${mark.pid} of an earlier start cannot be ended: end it by hand and start again`);
+      throw new Error(
+        `process ${mark.pid} of an earlier start cannot be ended: end it by hand and start again`,
+      );
   }
 }
 

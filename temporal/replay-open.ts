@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client, HistoryAndWorkflowId, WorkflowExecutionDescription } from "@temporalio/client";
+import type {
+  Client,
+  HistoryAndWorkflowId,
+  WorkflowExecutionDescription,
+} from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { beginAgain, wasBegunBy } from "./begin-again.ts";
@@ -37,11 +41,18 @@ export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
     ]);
   } catch (error) {
     seen.left = true;
-    log.warn({ err: error }, "not all runs under way could be replayed; a run that this release breaks will report it");
+    log.warn(
+      { err: error },
+      "not all runs under way could be replayed; a run that this release breaks will report it",
+    );
   }
-  for (const [workflowId, reason] of broken) await beginAgainLogged(options, workflowId, reason);
+  for (const [workflowId, reason] of broken)
+    await beginAgainLogged(options, workflowId, reason);
   if (seen.replayed > 0 || seen.left)
-    log.info({ ...seen, begunAgain: broken.size, ms: Date.now() - begun }, "replayed the runs under way");
+    log.info(
+      { ...seen, begunAgain: broken.size, ms: Date.now() - begun },
+      "replayed the runs under way",
+    );
 }
 
 /** A replay that never ends must not keep the release from starting. */
@@ -89,10 +100,18 @@ async function* histories(
     try {
       const described = await handle.describe();
       if (described.status.name !== "RUNNING" || !isOfAnother(described, build)) continue;
-      roots.set(workflowId, described.rootExecution?.workflowId ?? described.parentExecution?.workflowId ?? workflowId);
+      roots.set(
+        workflowId,
+        described.rootExecution?.workflowId ??
+          described.parentExecution?.workflowId ??
+          workflowId,
+      );
       yield { workflowId, history: await handle.fetchHistory() };
     } catch (error) {
-      log.warn({ err: error, workflowId }, "a run under way could not be read and is not replayed");
+      log.warn(
+        { err: error, workflowId },
+        "a run under way could not be read and is not replayed",
+      );
     }
   }
 }

@@ -15,18 +15,34 @@ const START_WITHIN_MS = 120_000;
  * workflow would wait for that.
  */
 const DYNAMIC_CONFIG = [
-  ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
+  ...["transfer", "timer", "visibility"].map(
+    (queue) => `history.${queue}ProcessorMaxPollRPS=2000`,
+  ),
   // Projects take turns in a queue. Fairness holds within a partition, so there is one partition.
   "matching.enableFairness=true",
   ...["Read", "Write"].map((kind) => `matching.numTaskqueue${kind}Partitions=1`),
 ];
-const SWITCHES = ["--ui-disable-news-fetch", "--disable-config-env", "--disable-config-file"];
+const SWITCHES = [
+  "--ui-disable-news-fetch",
+  "--disable-config-env",
+  "--disable-config-file",
+];
 const PRAGMAS = ["journal_mode=WAL", "synchronous=NORMAL"];
 
 /** Where the embedded server listens; unchanged by its restarts. */
-export type Place = { bind: string; port: number; uiPort: number; address: string; ui: string };
+export type Place = {
+  bind: string;
+  port: number;
+  uiPort: number;
+  address: string;
+  ui: string;
+};
 
-export type PlaceSettings = { temporalBind: string; temporalPort: number; temporalUiPort: number };
+export type PlaceSettings = {
+  temporalBind: string;
+  temporalPort: number;
+  temporalUiPort: number;
+};
 
 /** Chooses the server's ports, and warns when other machines can reach it. */
 export async function choosePlace(
@@ -44,7 +60,13 @@ export async function choosePlace(
     );
   }
   const host = reachable(temporalBind);
-  return { bind: temporalBind, port, uiPort, address: `${host}:${port}`, ui: `http://${host}:${uiPort}` };
+  return {
+    bind: temporalBind,
+    port,
+    uiPort,
+    address: `${host}:${port}`,
+    ui: `http://${host}:${uiPort}`,
+  };
 }
 
 export type ServerOptions = {
@@ -64,7 +86,15 @@ export type ServerOptions = {
  * Starts the embedded server; it is ready when it answers and knows how long to keep closed runs. It is not in our
  * process group, so that Ctrl-C does not reach it before the workers have ended.
  */
-export function startServer({ binary, place, dataDir, namespace, retention, log, stopping }: ServerOptions): Started {
+export function startServer({
+  binary,
+  place,
+  dataDir,
+  namespace,
+  retention,
+  log,
+  stopping,
+}: ServerOptions): Started {
   // The CLI has no migrations and cannot open a file of another version.
   const database = join(dataDir, `temporal-${binary.version}.db`);
   const flags = {
@@ -78,18 +108,26 @@ export function startServer({ binary, place, dataDir, namespace, retention, log,
     "--sqlite-pragma": PRAGMAS,
     "--dynamic-config-value": DYNAMIC_CONFIG,
   };
-  const args = Object.entries(flags).flatMap(([flag, values]) => values.flatMap((value) => [flag, value]));
+  const args = Object.entries(flags).flatMap(([flag, values]) =>
+    values.flatMap((value) => [flag, value]),
+  );
   const child = spawn(binary.path, ["server", "start-dev", ...SWITCHES, ...args], {
     detached: true,
     stdio: ["ignore", "ignore", "pipe"],
   });
   forwardLog(child, log, stopping);
   const connection = clientConnection({ temporalAddress: place.address });
-  const ready = untilReady(connection, namespace, retention).finally(() => connection.close());
+  const ready = untilReady(connection, namespace, retention).finally(() =>
+    connection.close(),
+  );
   return { child, ready };
 }
 
-async function untilReady(connection: Connection, namespace: string, retention: number): Promise<void> {
+async function untilReady(
+  connection: Connection,
+  namespace: string,
+  retention: number,
+): Promise<void> {
   await untilItAnswers(connection, namespace, START_WITHIN_MS);
   await connection.workflowService.updateNamespace({
     namespace,

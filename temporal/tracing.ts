@@ -16,7 +16,13 @@ import type { WorkflowClientInterceptor } from "@temporalio/client";
 import { defaultPayloadConverter, type Headers } from "@temporalio/common";
 import type { ActivityInterceptorsFactory, InjectedSinks } from "@temporalio/worker";
 import type { Logger } from "pino";
-import { TRACE_HEADER, type TraceCarrier, TRACED_AS, type TraceSinks, type WorkflowSpan } from "../domain/trace.ts";
+import {
+  TRACE_HEADER,
+  type TraceCarrier,
+  TRACED_AS,
+  type TraceSinks,
+  type WorkflowSpan,
+} from "../domain/trace.ts";
 
 /** Spans of artifacts come by the thousand; the default of 2,048 would drop many. */
 const QUEUE = 32_768;
@@ -26,9 +32,14 @@ const LAST_SPANS_MS = 2_000;
 const TELL_AGAIN_MS = 60_000;
 
 /** For replays: runs that ended long ago are not exported again. */
-export const NO_SPANS: InjectedSinks<TraceSinks> = { trace: { ended: { fn: () => undefined } } };
+export const NO_SPANS: InjectedSinks<TraceSinks> = {
+  trace: { ended: { fn: () => undefined } },
+};
 
-type TraceSettings = { otelExporterOtlpEndpoint?: string | undefined; instanceId?: string | undefined };
+type TraceSettings = {
+  otelExporterOtlpEndpoint?: string | undefined;
+  instanceId?: string | undefined;
+};
 
 /** Interceptors and sinks that pass a trace through Temporal's clients and workers. */
 export type Tracing = {
@@ -49,31 +60,46 @@ export async function openTracing(
   log: Logger,
 ): Promise<Tracing | null> {
   if (otelExporterOtlpEndpoint === undefined) return null;
-  const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, resources] = await Promise.all([
-    import("@opentelemetry/sdk-trace-node"),
-    import("@opentelemetry/exporter-trace-otlp-http"),
-    import("@opentelemetry/resources"),
-  ]);
+  const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, resources] =
+    await Promise.all([
+      import("@opentelemetry/sdk-trace-node"),
+      import("@opentelemetry/exporter-trace-otlp-http"),
+      import("@opentelemetry/resources"),
+    ]);
   tellTrouble(log);
   const own = resources.resourceFromAttributes({
     "service.name": TRACED_AS,
     "service.instance.id": `${instanceId ?? "worker"}/${role}/${process.pid}`,
     "process.pid": process.pid,
   });
-  const resource = own.merge(resources.detectResources({ detectors: [resources.envDetector] }));
-  const processor = new BatchSpanProcessor(new OTLPTraceExporter(), { maxQueueSize: QUEUE });
+  const resource = own.merge(
+    resources.detectResources({ detectors: [resources.envDetector] }),
+  );
+  const processor = new BatchSpanProcessor(new OTLPTraceExporter(), {
+    maxQueueSize: QUEUE,
+  });
   const provider = new NodeTracerProvider({ resource, spanProcessors: [processor] });
   provider.register();
   return {
     clientInterceptors: {
-      workflow: [{ start: (input, next) => next({ ...input, headers: withTrace(input.headers) }) }],
+      workflow: [
+        { start: (input, next) => next({ ...input, headers: withTrace(input.headers) }) },
+      ],
     },
     activityInterceptors: {
       activity: [
-        ({ info }) => ({ inbound: { execute: (input, next) => inSpan(info, input.headers, () => next(input)) } }),
+        ({ info }) => ({
+          inbound: {
+            execute: (input, next) => inSpan(info, input.headers, () => next(input)),
+          },
+        }),
       ],
     },
-    sinks: { trace: { ended: { fn: (info, span) => processor.onEnd(exported(span, info, resource)) } } },
+    sinks: {
+      trace: {
+        ended: { fn: (info, span) => processor.onEnd(exported(span, info, resource)) },
+      },
+    },
     // Spans that an unreachable collector does not accept are lost; the process does not wait for it.
     end: () => Promise.race([provider.shutdown().catch(quiet), sleep(LAST_SPANS_MS)]),
   };
@@ -91,7 +117,10 @@ function tellTrouble(log: Logger): void {
     told = Date.now();
     log.warn({ reason: REASON.exec(message)?.[1] ?? message }, "traces cannot be sent");
   };
-  diag.setLogger({ error: tell, warn: quiet, info: quiet, debug: quiet, verbose: quiet }, DiagLogLevel.ERROR);
+  diag.setLogger(
+    { error: tell, warn: quiet, info: quiet, debug: quiet, verbose: quiet },
+    DiagLogLevel.ERROR,
+  );
 }
 
 function withTrace(headers: Headers): Headers {
@@ -105,7 +134,10 @@ function withTrace(headers: Headers): Headers {
 function fromTrace(headers: Headers): Context {
   const payload = headers[TRACE_HEADER];
   return payload
-    ? propagation.extract(ROOT_CONTEXT, defaultPayloadConverter.fromPayload<TraceCarrier>(payload))
+    ? propagation.extract(
+        ROOT_CONTEXT,
+        defaultPayloadConverter.fromPayload<TraceCarrier>(payload),
+      )
     : ROOT_CONTEXT;
 }
 
@@ -116,7 +148,11 @@ type Info = {
 };
 
 /** Runs an activity as a span of the workflow that requested it. */
-function inSpan(info: Info, headers: Headers, work: () => Promise<unknown>): Promise<unknown> {
+function inSpan(
+  info: Info,
+  headers: Headers,
+  work: () => Promise<unknown>,
+): Promise<unknown> {
   const attributes = {
     "temporal.workflow_id": info.workflowExecution?.workflowId ?? "",
     "temporal.run_id": info.workflowExecution?.runId ?? "",
@@ -124,20 +160,31 @@ function inSpan(info: Info, headers: Headers, work: () => Promise<unknown>): Pro
   };
   return trace
     .getTracer(TRACED_AS)
-    .startActiveSpan(info.activityType, { attributes }, fromTrace(headers), async (span) => {
-      try {
-        return await work();
-      } catch (error) {
-        span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
-        throw error;
-      } finally {
-        span.end();
-      }
-    });
+    .startActiveSpan(
+      info.activityType,
+      { attributes },
+      fromTrace(headers),
+      async (span) => {
+        try {
+          return await work();
+        } catch (error) {
+          span.setStatus({
+            code: SpanStatusCode.ERROR,
+            message: error instanceof Error ? error.message : String(error),
+          });
+          throw error;
+        } finally {
+          span.end();
+        }
+      },
+    );
 }
 
 /** Time in the SDK's form: seconds and nanoseconds. */
-const time = (ms: number): [number, number] => [Math.floor(ms / 1_000), Math.round((ms % 1_000) * 1e6)];
+const time = (ms: number): [number, number] => [
+  Math.floor(ms / 1_000),
+  Math.round((ms % 1_000) * 1e6),
+];
 
 function exported(
   span: WorkflowSpan,
@@ -153,13 +200,17 @@ function exported(
     name: span.name,
     kind: SpanKind.INTERNAL,
     spanContext: () => place(span.spanId),
-    ...(span.parentSpanId === null ? {} : { parentSpanContext: { ...place(span.parentSpanId), isRemote: true } }),
+    ...(span.parentSpanId === null
+      ? {}
+      : { parentSpanContext: { ...place(span.parentSpanId), isRemote: true } }),
     startTime: time(span.begun),
     endTime: time(span.ended),
     duration: time(span.ended - span.begun),
     ended: true,
     status:
-      span.failure === null ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: span.failure },
+      span.failure === null
+        ? { code: SpanStatusCode.UNSET }
+        : { code: SpanStatusCode.ERROR, message: span.failure },
     attributes: { "temporal.workflow_id": workflowId, "temporal.run_id": runId },
     links: [],
     events: [],

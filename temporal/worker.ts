@@ -6,7 +6,13 @@ import { connectionOptions, type TemporalSettings } from "./connect.ts";
 
 /** The SDK warns about every worker: by design, each runs only workflows or only activities. */
 const EXPECTED = /^No (activities|workflows) registered/;
-const LEVELS = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error" } as const;
+const LEVELS = {
+  TRACE: "trace",
+  DEBUG: "debug",
+  INFO: "info",
+  WARN: "warn",
+  ERROR: "error",
+} as const;
 
 /**
  * Call once in each process with a Worker, before its first connection. The SDK then logs through `log` and leaves
@@ -33,25 +39,36 @@ export async function installRuntime(log: Logger): Promise<number> {
   Runtime.install({
     logger,
     shutdownSignals: [],
-    telemetryOptions: { logging: { forward: { level: "WARN" } }, metrics: { prometheus } },
+    telemetryOptions: {
+      logging: { forward: { level: "WARN" } },
+      metrics: { prometheus },
+    },
   });
   return port;
 }
 
 /** The SDK's metrics of this process, in Prometheus' text format. */
 export async function ownMetrics(port: number): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5_000) });
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`, {
+    signal: AbortSignal.timeout(5_000),
+  });
   return answer.text();
 }
 
 /** Connects a worker; waits at most a minute for a Temporal that is away (the SDK alone fails at once). */
-export async function workerConnection(settings: TemporalSettings, log: Logger): Promise<NativeConnection> {
+export async function workerConnection(
+  settings: TemporalSettings,
+  log: Logger,
+): Promise<NativeConnection> {
   for (const end = Date.now() + 60_000; ; await sleep(500)) {
     try {
       return await NativeConnection.connect(connectionOptions(settings));
     } catch (error) {
       if (Date.now() > end) throw error;
-      log.debug({ reason: String(error) }, `Temporal at ${settings.temporalAddress} does not answer yet`);
+      log.debug(
+        { reason: String(error) },
+        `Temporal at ${settings.temporalAddress} does not answer yet`,
+      );
     }
   }
 }

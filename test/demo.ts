@@ -10,7 +10,12 @@ import { loadConfig } from "../config.ts";
 import { encodePath } from "../domain/path.ts";
 import { findBinary } from "../temporal/binary.ts";
 import { type Instance, startInstance } from "./rigs/runs/instance.ts";
-import { newest, openProduct, type Product, type RecordInfo } from "./rigs/runs/run-fixture.ts";
+import {
+  newest,
+  openProduct,
+  type Product,
+  type RecordInfo,
+} from "./rigs/runs/run-fixture.ts";
 import { each } from "./rigs/runs/run-sources.ts";
 
 /**
@@ -47,8 +52,13 @@ async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
 }
 
 async function temporalAtHand(): Promise<void> {
-  const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
-  const log = pino({ level: "info" }, { write: (line: string) => say((JSON.parse(line) as { msg: string }).msg) });
+  const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(
+    process.env,
+  );
+  const log = pino(
+    { level: "info" },
+    { write: (line: string) => say((JSON.parse(line) as { msg: string }).msg) },
+  );
   await findBinary({
     cliPath: temporalCliPath,
     cacheDir,
@@ -59,14 +69,20 @@ async function temporalAtHand(): Promise<void> {
 }
 
 function start(options: Parameters<typeof startInstance>[0]): Promise<Instance> {
-  const starting = startInstance({ ...options, logFile, env: { LOG_LEVEL: "warn", ...options?.env } });
+  const starting = startInstance({
+    ...options,
+    logFile,
+    env: { LOG_LEVEL: "warn", ...options?.env },
+  });
   instances.push(starting);
   return starting;
 }
 
 /** Files of this checkout's node_modules, sorted by name. */
 function packageFiles(): File[] {
-  const entries = readdirSync(PACKAGES, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const entries = readdirSync(PACKAGES, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile(),
+  );
   const files = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
   const found = files.map((file) => ({
     path: `/${relative(PACKAGES, file).split(sep).join("/")}`,
@@ -112,11 +128,14 @@ async function compare(other: Product, digests: Map<string, string>): Promise<vo
   const left = new Map(digests);
   for (let page = 1, more = true; more; page += 1) {
     const query = `pageNumber=${page}&pageSize=1000&includeFolder=false&deep=true`;
-    const { records } = await other.call<{ records: { fullPath: string; sha256: string }[] }>(
+    const { records } = await other.call<{
+      records: { fullPath: string; sha256: string }[];
+    }>(
       "GET",
       `/repository/api/node/page/${REPOSITORY.project}/${REPOSITORY.name}/?${query}`,
     );
-    for (const { fullPath, sha256 } of records) if (left.get(fullPath) === sha256) left.delete(fullPath);
+    for (const { fullPath, sha256 } of records)
+      if (left.get(fullPath) === sha256) left.delete(fullPath);
     more = records.length > 0;
   }
   if (left.size > 0)
@@ -137,20 +156,33 @@ async function replicate(first: Instance, second: Instance): Promise<void> {
   );
 
   const rateLimit = Math.ceil(total / WATCHED_SECONDS);
-  say(`Replicating them to the second instance, limited to ${mebibytes(rateLimit)}/s by the task's rateLimit:`);
+  say(
+    `Replicating them to the second instance, limited to ${mebibytes(rateLimit)}/s by the task's rateLimit:`,
+  );
   const target = await here.partner("second", second);
   const objects = [{ localRepoName: REPOSITORY.name, repoType: "GENERIC" as const }];
-  const key = await here.run({ projectId: REPOSITORY.project, objects, clusters: [target], setting: { rateLimit } });
-  const record = await watch(here, key);
-  if (record.status !== "SUCCESS") throw new Error(`The run ended ${record.status}: ${record.errorReason}`);
-  await step("Comparing the sha256 of every file at the second instance: all equal", () => compare(there, digests));
-  const again = await step("Running the task again: every file is at the target, nothing to send", async () => {
-    await here.execute(key);
-    return until(
-      () => newest(here, key),
-      ({ status }) => status !== "RUNNING",
-    );
+  const key = await here.run({
+    projectId: REPOSITORY.project,
+    objects,
+    clusters: [target],
+    setting: { rateLimit },
   });
+  const record = await watch(here, key);
+  if (record.status !== "SUCCESS")
+    throw new Error(`The run ended ${record.status}: ${record.errorReason}`);
+  await step("Comparing the sha256 of every file at the second instance: all equal", () =>
+    compare(there, digests),
+  );
+  const again = await step(
+    "Running the task again: every file is at the target, nothing to send",
+    async () => {
+      await here.execute(key);
+      return until(
+        () => newest(here, key),
+        ({ status }) => status !== "RUNNING",
+      );
+    },
+  );
   show(first, second, [record, again]);
 }
 
@@ -171,22 +203,33 @@ function show(first: Instance, second: Instance, records: RecordInfo[]): void {
   const { temporalUi, docs } = first.endpoints();
   const [{ workflowId }] = records as [RecordInfo];
   say("\nTo look at:");
-  say(`  the run in Temporal  ${temporalUi}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`);
-  say(`  the API              ${docs} (login ${first.username}, password ${first.password})`);
-  say(`  the second instance  ${second.url} (login ${second.username}, password ${second.password})`);
+  say(
+    `  the run in Temporal  ${temporalUi}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`,
+  );
+  say(
+    `  the API              ${docs} (login ${first.username}, password ${first.password})`,
+  );
+  say(
+    `  the second instance  ${second.url} (login ${second.username}, password ${second.password})`,
+  );
   say(`  the log              ${logFile}`);
   say("\nCtrl-C ends everything and deletes its data.");
 }
 
 /** Ends the second instance first, because it uses the first one's Temporal server. */
 async function end(): Promise<void> {
-  for (const one of instances.toReversed()) await one.then((instance) => instance.remove()).catch(() => undefined);
+  for (const one of instances.toReversed())
+    await one.then((instance) => instance.remove()).catch(() => undefined);
 }
 
 async function demonstrate(): Promise<void> {
-  say("Two instances of the service on this machine, and real files replicated from one to the other.\n");
+  say(
+    "Two instances of the service on this machine, and real files replicated from one to the other.\n",
+  );
   await temporalAtHand();
-  const first = await step("Starting Temporal and the first instance", () => start({ embedded: true }));
+  const first = await step("Starting Temporal and the first instance", () =>
+    start({ embedded: true }),
+  );
   const { temporal } = first.endpoints();
   const second = await step("Starting a second instance on the same Temporal", () =>
     start({ temporalAddress: temporal, env: { LOCAL_CLUSTER_NAME: "second" } }),
@@ -195,7 +238,8 @@ async function demonstrate(): Promise<void> {
   if (!interrupted.signal.aborted) await once(interrupted.signal, "abort");
 }
 
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => interrupted.abort());
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"])
+  process.on(name, () => interrupted.abort());
 let failure: unknown;
 try {
   await demonstrate();
@@ -203,7 +247,9 @@ try {
   if (!interrupted.signal.aborted) failure = error;
 }
 if (failure !== undefined)
-  say(`\n\nThat did not work: ${failure instanceof Error ? failure.message : String(failure)}\nThe log: ${logFile}`);
+  say(
+    `\n\nThat did not work: ${failure instanceof Error ? failure.message : String(failure)}\nThe log: ${logFile}`,
+  );
 say("\nEnding …");
 await end();
 if (failure === undefined) rmSync(folder, { recursive: true, force: true });

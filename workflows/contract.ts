@@ -13,7 +13,8 @@ export type Queues = ReturnType<typeof queues>;
  * Each kind of slot (lane) of a transfer worker has its own queue. The plain name belongs to releases without lanes;
  * work that they queued there is still taken.
  */
-export const laneQueue = (transfer: string, lane: Lane) => `${transfer}-${lane.toLowerCase()}`;
+export const laneQueue = (transfer: string, lane: Lane) =>
+  `${transfer}-${lane.toLowerCase()}`;
 
 /** Workflow types, as shown in Temporal's UI. */
 export const TASK_RUN = "taskRun";
@@ -33,11 +34,13 @@ export const runWorkflowId = ({
   taskKey: string;
   recordId: string;
 }) => `${runBase({ name: taskName, key: taskKey })}/${recordId}`;
-export const realTimeWorkflowId = (taskKey: string, clusterId: string) => `repl-rt/${taskKey}/${clusterId}`;
+export const realTimeWorkflowId = (taskKey: string, clusterId: string) =>
+  `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
 /** The key of the task that a schedule belongs to; null when the schedule is not ours. */
-export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
+export const scheduledTask = (id: string) =>
+  id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null;
 /**
  * The workflow id of a child. `id`: distinguishes it from the other children of its run, in names; children of runs
  * that began before such names existed keep their numbers.
@@ -51,7 +54,9 @@ export function targetWorkflowId(
 }
 
 /** Projects take turns in a queue. The server accepts at most 64 bytes as a key. */
-export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponent(projectId).slice(0, 64) });
+export const fairness = (projectId: string) => ({
+  fairnessKey: encodeURIComponent(projectId).slice(0, 64),
+});
 
 /**
  * The order in which waiting workflows and batches get the shared workers: uploads first; then short work, which is the
@@ -60,7 +65,10 @@ export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponen
 export const PRIORITY = { realTime: 1, soon: 2, other: 3 } as const;
 
 /** Priority of a run when it begins; its children have their own. */
-export const runPriority = (projectId: string) => ({ priorityKey: PRIORITY.soon, ...fairness(projectId) });
+export const runPriority = (projectId: string) => ({
+  priorityKey: PRIORITY.soon,
+  ...fairness(projectId),
+});
 
 /** Search attributes, all of type Keyword. */
 export const ATTRIBUTES = {
@@ -98,7 +106,9 @@ export type TaskRunInput = {
 };
 
 /** One task at one cluster. */
-export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule" | "sent"> & { clusterId: string };
+export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule" | "sent"> & {
+  clusterId: string;
+};
 
 export type TargetRunInput = {
   recordId: string;

@@ -6,7 +6,11 @@ import { CONTROL } from "./options.ts";
 
 /** The activities of the control plane for a workflow; `summary` says in Temporal's UI what the call is for. */
 export const control = ({ queues }: { queues: Queues }, summary: string) =>
-  proxyActivities<RunActivities & DrainActivities>({ ...CONTROL, taskQueue: queues.control, summary });
+  proxyActivities<RunActivities & DrainActivities>({
+    ...CONTROL,
+    taskQueue: queues.control,
+    summary,
+  });
 
 /** A time of day (UTC), `12:34:56`, for summaries. */
 export const clock = (time: number) => new Date(time).toISOString().slice(11, 19);

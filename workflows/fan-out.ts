@@ -28,10 +28,15 @@ type Children = { live: number; last: Target | null; broken: unknown };
  * Sends to every target through a child workflow. Returns the input with which the run continues as new, null when
  * everything is sent. Children end on their own; one that breaks does not stop the others.
  */
-export async function sendToTargets(input: TaskRunInput, run: Run, how: How): Promise<TaskRunInput | null> {
+export async function sendToTargets(
+  input: TaskRunInput,
+  run: Run,
+  how: How,
+): Promise<TaskRunInput | null> {
   const children: Children = { live: 0, last: null, broken: undefined };
   // A cancelled run is closed only after all its children have ended.
-  const over = () => CancellationScope.nonCancellable(() => condition(() => children.live === 0));
+  const over = () =>
+    CancellationScope.nonCancellable(() => condition(() => children.live === 0));
   const all = await startAll(input, run, children, how).catch(async (error: unknown) => {
     if (how.bounded) await over();
     throw error;
@@ -39,7 +44,9 @@ export async function sendToTargets(input: TaskRunInput, run: Run, how: How): Pr
   await over();
   const { last, broken } = children;
   if (isCancellation(broken)) throw broken;
-  const reason = input.sent?.broken ?? (broken === undefined ? null : (rootCause(broken) ?? String(broken)));
+  const reason =
+    input.sent?.broken ??
+    (broken === undefined ? null : (rootCause(broken) ?? String(broken)));
   if (!all && last) return { ...input, sent: { to: last.clusterId, broken: reason } };
   if (reason !== null) throw ApplicationFailure.nonRetryable(reason);
   return null;
@@ -49,16 +56,31 @@ export async function sendToTargets(input: TaskRunInput, run: Run, how: How): Pr
  * Returns false when targets are left for the run that continues as new. Only a run with one child for each cluster has
  * so many targets that this matters.
  */
-async function startAll(input: TaskRunInput, run: Run, children: Children, { bounded, first }: How): Promise<boolean> {
+async function startAll(
+  input: TaskRunInput,
+  run: Run,
+  children: Children,
+  { bounded, first }: How,
+): Promise<boolean> {
   let started = 0;
   for (let from: number | null = 0; from !== null;) {
     const known = from === 0 ? first : undefined;
     const page: TargetPage =
       known ??
-      (await control(input, `targets from ${from + 1}`).readTargets(run.recordId, from, input.sent?.to ?? null));
+      (await control(input, `targets from ${from + 1}`).readTargets(
+        run.recordId,
+        from,
+        input.sent?.to ?? null,
+      ));
     for (const target of page.targets) {
       if (bounded) await condition(() => children.live < CHILDREN);
-      if (bounded && target.object === null && children.last && workflowInfo().continueAsNewSuggested) return false;
+      if (
+        bounded &&
+        target.object === null &&
+        children.last &&
+        workflowInfo().continueAsNewSuggested
+      )
+        return false;
       startOne(input, run, children, target);
       started += 1;
     }
@@ -68,13 +90,22 @@ async function startAll(input: TaskRunInput, run: Run, children: Children, { bou
   return true;
 }
 
-function startOne(input: TaskRunInput, { recordId, objects }: Run, children: Children, target: Target): void {
+function startOne(
+  input: TaskRunInput,
+  { recordId, objects }: Run,
+  children: Children,
+  target: Target,
+): void {
   children.live += 1;
   children.last = target;
   const priorityKey = target.soon ? PRIORITY.soon : PRIORITY.other;
   void executeChild(
     targetRun,
-    targetOptions(input, { runId: workflowInfo().workflowId, recordId, objects, cut: 1, priorityKey }, target),
+    targetOptions(
+      input,
+      { runId: workflowInfo().workflowId, recordId, objects, cut: 1, priorityKey },
+      target,
+    ),
   )
     .catch((error: unknown) => {
       children.broken ??= error;

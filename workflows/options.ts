@@ -20,7 +20,11 @@ export const PLANNING: ActivityOptions = { ...CONTROL, startToCloseTimeout: "1 d
 export const TRANSFER: ActivityOptions = {
   startToCloseTimeout: "7 days",
   heartbeatTimeout: "30 seconds",
-  retry: { initialInterval: "500 milliseconds", maximumInterval: "10 seconds", maximumAttempts: 30 },
+  retry: {
+    initialInterval: "500 milliseconds",
+    maximumInterval: "10 seconds",
+    maximumAttempts: 30,
+  },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 

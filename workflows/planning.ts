@@ -1,4 +1,10 @@
-import { isCancellation, proxyActivities, setCurrentDetails, sleep, workflowInfo } from "@temporalio/workflow";
+import {
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  sleep,
+  workflowInfo,
+} from "@temporalio/workflow";
 import { rootCause } from "@temporalio/common";
 import type { PlanActivities, Unlisted } from "../activities/control/plans.ts";
 import type { TargetPage } from "../activities/control/runs.ts";
@@ -6,7 +12,14 @@ import type { TransferActivities } from "../activities/transfer/activities.ts";
 import type { Lane } from "../domain/lanes.ts";
 import { fairness, laneQueue, type TaskRunInput } from "./contract.ts";
 import { clock, control } from "./control.ts";
-import { LONGEST_PLAN, LONGEST_RETRY_AFTER_MS, PLANNING, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
+import {
+  LONGEST_PLAN,
+  LONGEST_RETRY_AFTER_MS,
+  PLANNING,
+  PLANS,
+  SHORTEST_WAIT_MS,
+  TRANSFER,
+} from "./options.ts";
 
 /**
  * `complete` false: the history is long enough, and the run must continue as new. `targets`: the first page of targets,
@@ -17,12 +30,15 @@ type RunPlan = { complete: boolean; targets?: TargetPage | undefined };
 /** Plans what a run sends: all hosted objects in one step, linked objects by listing them. */
 export async function planRun(input: TaskRunInput, recordId: string): Promise<RunPlan> {
   const planning = (summary: string) =>
-    proxyActivities<PlanActivities>({ ...PLANNING, taskQueue: input.queues.control, summary });
+    proxyActivities<PlanActivities>({
+      ...PLANNING,
+      taskQueue: input.queues.control,
+      summary,
+    });
   setCurrentDetails("planning");
-  const { linked, unlisted, targets } = await planning("plan all hosted objects").planAllHosted(
-    recordId,
-    input.sent?.to ?? null,
-  );
+  const { linked, unlisted, targets } = await planning(
+    "plan all hosted objects",
+  ).planAllHosted(recordId, input.sent?.to ?? null);
   if (linked === 0) return { complete: true, targets };
   const [waiting, progress] = [
     createWaiting(planning("which objects to list").readUnlisted, recordId, unlisted),
@@ -48,7 +64,10 @@ function createWaiting(
   told: Unlisted = { objects: [], next: 0 },
 ) {
   const objects = [...told.objects];
-  const pages: { from: number | null; reading: Promise<void> | null } = { from: told.next, reading: null };
+  const pages: { from: number | null; reading: Promise<void> | null } = {
+    from: told.next,
+    reading: null,
+  };
   const readPage = async (from: number) => {
     const page = await read(recordId, from);
     objects.push(...page.objects);
@@ -57,17 +76,27 @@ function createWaiting(
   };
   return {
     async take(): Promise<number | undefined> {
-      while (objects.length === 0 && pages.from !== null) await (pages.reading ??= readPage(pages.from));
+      while (objects.length === 0 && pages.from !== null)
+        await (pages.reading ??= readPage(pages.from));
       return objects.shift();
     },
   };
 }
 
 /** Lists one object. A listing that fails for good becomes the problem of this object; the other objects go on. */
-async function listObject(input: TaskRunInput, recordId: string, object: number, isLong: () => boolean): Promise<void> {
+async function listObject(
+  input: TaskRunInput,
+  recordId: string,
+  object: number,
+  isLong: () => boolean,
+): Promise<void> {
   try {
     // A short listing does not wait behind long ones.
-    for (let lane: Lane = "QUICK"; !(await listOnce(input, recordId, object, lane)) && !isLong();) lane = "SHARED";
+    for (
+      let lane: Lane = "QUICK";
+      !(await listOnce(input, recordId, object, lane)) && !isLong();
+    )
+      lane = "SHARED";
   } catch (error) {
     if (isCancellation(error)) throw error;
     await control(input, `object ${object + 1} cannot be listed`).failListing(
@@ -90,24 +119,31 @@ async function listOnce(
     taskQueue: laneQueue(queues.transfer, lane),
     priority: fairness(projectId),
   });
-  const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [
-    recordId,
-    object,
-    lane,
-  ]);
+  const { complete, retryAt } = await listPages.executeWithOptions(
+    { summary: `list object ${object + 1}` },
+    [recordId, object, lane],
+  );
   if (!complete && retryAt !== null) {
     const summary = `list object ${object + 1} again at ${clock(retryAt)}`;
-    await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS), { summary });
+    await sleep(
+      Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS),
+      { summary },
+    );
   }
   return complete;
 }
 
 /** Plans runs that began before `planRun` existed: object by object, and an error of one object breaks the run. */
-export async function planEach(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
+export async function planEach(
+  input: TaskRunInput,
+  recordId: string,
+  objects: number,
+): Promise<void> {
   const waiting = Array.from({ length: objects }, (_, object) => object);
   const plan = async () => {
     for (let object = waiting.shift(); object !== undefined; object = waiting.shift()) {
-      if (await control(input, `plan object ${object + 1}`).planHosted(recordId, object)) continue;
+      if (await control(input, `plan object ${object + 1}`).planHosted(recordId, object))
+        continue;
       while (!(await listOnce(input, recordId, object)));
     }
   };

@@ -32,19 +32,17 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
     bell.heard();
     // A run that is cancelled while it opens a record must still learn of the record, to close it.
     const step: Step = await CancellationScope.nonCancellable(() =>
-      control(input, ended ? "close the drain, look for the next" : "look for a drain").beginDrain(
-        input.taskKey,
-        input.clusterId,
-        workflowId,
-        ended,
-        WINDOW,
-      ),
+      control(
+        input,
+        ended ? "close the drain, look for the next" : "look for a drain",
+      ).beginDrain(input.taskKey, input.clusterId, workflowId, ended, WINDOW),
     );
     setCurrentDetails(tell(step));
     ended = null;
     if (step.kind === "gone") return;
     // A drain whose record exists is found again by the next run.
-    if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof realTimeRun>({ ...input, form: FORM });
+    if (workflowInfo().continueAsNewSuggested)
+      return continueAsNew<typeof realTimeRun>({ ...input, form: FORM });
     if (step.kind === "drain") {
       ended = await drain(input, step, bell);
       silent = false;
@@ -52,22 +50,36 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
     }
     if (silent && step.wait === null && !bell.isRung()) return;
     const wait = Math.max(step.wait ?? QUIET_MS, 1);
-    const summary = step.wait === null ? "end when nothing is uploaded" : `look again at ${clock(Date.now() + wait)}`;
+    const summary =
+      step.wait === null
+        ? "end when nothing is uploaded"
+        : `look again at ${clock(Date.now() + wait)}`;
     silent = !(await condition(bell.isRung, wait, { summary }));
   }
 }
 
 /** Sends what a drain has, and changes that happen meanwhile. The caller closes its record, in every case. */
-async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promise<Ended> {
+async function drain(
+  input: RealTimeRunInput,
+  begun: Drained,
+  bell: Bell,
+): Promise<Ended> {
   const { recordId } = begun;
   try {
     if (begun.plan) await control(input, "plan everything").planDrain(recordId);
     await sendAll(input, begun, bell);
     return { recordId, reason: null };
   } catch (error) {
-    if (!isCancellation(error)) return { recordId, reason: `the run broke off: ${rootCause(error) ?? String(error)}` };
+    if (!isCancellation(error))
+      return {
+        recordId,
+        reason: `the run broke off: ${rootCause(error) ?? String(error)}`,
+      };
     await CancellationScope.nonCancellable(() =>
-      control(input, "close the drain").closeRun(recordId, "stopped: the run was cancelled in Temporal"),
+      control(input, "close the drain").closeRun(
+        recordId,
+        "stopped: the run was cancelled in Temporal",
+      ),
     );
     throw error;
   }
@@ -89,10 +101,15 @@ async function sendAll(
   try {
     (targets ?? (await readTargets(input, recordId))).forEach(sending.send);
     for (let left = more, full = false; ;) {
-      if (!left) await condition(() => sending.isOver() || (bell.isRung() && !full && mayGrow()));
+      if (!left)
+        await condition(() => sending.isOver() || (bell.isRung() && !full && mayGrow()));
       if (!left && sending.isOver()) return sending.end();
       bell.heard();
-      const grown = await control(input, "record new changes").growDrain(input.taskKey, input.clusterId, recordId);
+      const grown = await control(input, "record new changes").growDrain(
+        input.taskKey,
+        input.clusterId,
+        recordId,
+      );
       (grown.targets ?? (await readTargets(input, recordId))).forEach(sending.send);
       left = grown.more && mayGrow();
       // Histories of earlier releases have no `full`.
@@ -106,10 +123,16 @@ async function sendAll(
 
 const mayGrow = () => workflowInfo().historyLength < LONGEST_HISTORY;
 
-async function readTargets(input: RealTimeRunInput, recordId: string): Promise<FirstTarget[]> {
+async function readTargets(
+  input: RealTimeRunInput,
+  recordId: string,
+): Promise<FirstTarget[]> {
   const targets: FirstTarget[] = [];
   for (let from: number | null = 0; from !== null;) {
-    const page: TargetPage = await control(input, `targets from ${from + 1}`).readTargets(recordId, from);
+    const page: TargetPage = await control(input, `targets from ${from + 1}`).readTargets(
+      recordId,
+      from,
+    );
     targets.push(...page.targets);
     from = page.next;
   }

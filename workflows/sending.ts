@@ -1,17 +1,28 @@
-import { type ChildWorkflowHandle, isCancellation, startChild, workflowInfo } from "@temporalio/workflow";
+import {
+  type ChildWorkflowHandle,
+  isCancellation,
+  startChild,
+  workflowInfo,
+} from "@temporalio/workflow";
 import type { FirstTarget } from "../activities/control/drains.ts";
 import type { RealTimeRunInput } from "./contract.ts";
 import { moreSignal, targetRun } from "./target-run.ts";
 import { targetOptions } from "./targets.ts";
 import { transfer } from "./transfer.ts";
 
-type Child = { started: Promise<ChildWorkflowHandle<typeof targetRun>>; ended: Promise<void> };
+type Child = {
+  started: Promise<ChildWorkflowHandle<typeof targetRun>>;
+  ended: Promise<void>;
+};
 
 /**
  * Sends a drain: first the batches that were cut with it, everything else through one child for each object. A child
  * starts when its object has something to send, and gets a signal when it has more.
  */
-export function createSending(input: RealTimeRunInput, { recordId, objects }: { recordId: string; objects: number }) {
+export function createSending(
+  input: RealTimeRunInput,
+  { recordId, objects }: { recordId: string; objects: number },
+) {
   const children = new Map<number | null, Child>();
   const cuts = new Map<number | null, number>();
   let busy = 0;
@@ -21,7 +32,11 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
     const runId = `${workflowInfo().workflowId}/${recordId}`;
     const started = startChild(
       targetRun,
-      targetOptions(input, { runId, recordId, objects, cut: cuts.get(target.object) ?? 1 }, target),
+      targetOptions(
+        input,
+        { runId, recordId, objects, cut: cuts.get(target.object) ?? 1 },
+        target,
+      ),
     );
     const ended = started
       .then((handle) => handle.result())
@@ -36,9 +51,12 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
     if (!first) return sendTo(target);
     cuts.set(target.object, 2);
     const results = await Promise.all(
-      first.batches.map((batch) => transfer({ queues: input.queues, form: input.form, recordId }, batch)),
+      first.batches.map((batch) =>
+        transfer({ queues: input.queues, form: input.form, recordId }, batch),
+      ),
     );
-    if (first.left || results.some(({ again, rest = 0 }) => again + rest > 0)) await sendTo(target);
+    if (first.left || results.some(({ again, rest = 0 }) => again + rest > 0))
+      await sendTo(target);
   }
 
   async function sendTo(target: FirstTarget): Promise<void> {

@@ -18,7 +18,10 @@ const EXTENSION = extname(import.meta.url);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 const config = loadConfig(process.env, ["temporalAddress", "instanceId"]);
-const log = pino({ level: config.logLevel, base: { process: "orchestrator", pid: process.pid } });
+const log = pino({
+  level: config.logLevel,
+  base: { process: "orchestrator", pid: process.pid },
+});
 
 let worker: Worker | undefined;
 let tracing: Tracing | null = null;
@@ -50,7 +53,10 @@ const build = createHash("sha256")
   .digest("hex")
   .slice(0, 16);
 const clientSide = clientConnection(config);
-const client = new Client({ connection: clientSide, namespace: config.temporalNamespace });
+const client = new Client({
+  connection: clientSide,
+  namespace: config.temporalNamespace,
+});
 await replayOpenRuns({ client, taskQueue, codePath, build, log });
 await clientSide.close();
 worker = await Worker.create({

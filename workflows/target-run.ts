@@ -24,7 +24,9 @@ export const moreSignal = defineSignal(MORE);
  * Sends one object, or all of them, to one cluster. Ends when nothing is left to be tried; `cut` is then the number of
  * the next cut, which was not requested.
  */
-export async function targetRun(input: TargetRunInput): Promise<Counts & { cut: number }> {
+export async function targetRun(
+  input: TargetRunInput,
+): Promise<Counts & { cut: number }> {
   const position = { object: input.object, cut: input.cut, counts: { ...input.counts } };
   const bell = createBell();
   setHandler(moreSignal, bell.ring);
@@ -33,7 +35,8 @@ export async function targetRun(input: TargetRunInput): Promise<Counts & { cut: 
   while (position.object < input.objectsEnd) {
     const objectsEnd = atOnce ? input.objectsEnd : position.object + 1;
     const sent = await sendObjects(input, position, objectsEnd, bell);
-    if (!sent) return continueAsNew<typeof targetRun>({ ...input, ...position, form: FORM });
+    if (!sent)
+      return continueAsNew<typeof targetRun>({ ...input, ...position, form: FORM });
     position.object = objectsEnd;
   }
   return { ...position.counts, cut: position.cut };
@@ -48,7 +51,10 @@ async function sendObjects(
   objectsEnd: number,
   bell: Bell,
 ): Promise<boolean> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const control = proxyActivities<RunActivities>({
+    ...CONTROL,
+    taskQueue: input.queues.control,
+  });
   const window = createWindow({
     most: input.files ? FILES_WINDOW : WINDOW,
     bell,
@@ -58,9 +64,19 @@ async function sendObjects(
   async function cutNext(room: number): Promise<boolean> {
     const { recordId, clusterId } = input;
     const number = position.cut++;
-    const request = { recordId, object: position.object, objectsEnd, clusterId, cut: number, most: room };
+    const request = {
+      recordId,
+      object: position.object,
+      objectsEnd,
+      clusterId,
+      cut: number,
+      most: room,
+    };
     window.expectCut();
-    const cut = await control.cutBatches.executeWithOptions({ summary: `cut ${number}` }, [request]);
+    const cut = await control.cutBatches.executeWithOptions(
+      { summary: `cut ${number}` },
+      [request],
+    );
     window.fill(cut, (batch) => transfer(input, batch));
     return cut.batches.length > 0;
   }
@@ -84,5 +100,7 @@ function count(counts: Counts, label: string, result: BatchResult): void {
   counts.batches += 1;
   counts.done += result.total - result.again - result.failed;
   counts.failed += result.failed;
-  setCurrentDetails(`**${label}**: ${counts.done} done, ${counts.failed} failed, in ${counts.batches} batches`);
+  setCurrentDetails(
+    `**${label}**: ${counts.done} done, ${counts.failed} failed, in ${counts.batches} batches`,
+  );
 }

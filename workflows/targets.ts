@@ -1,6 +1,17 @@
-import { defineSearchAttributeKey, type Priority, type SearchAttributePair } from "@temporalio/common";
+import {
+  defineSearchAttributeKey,
+  type Priority,
+  type SearchAttributePair,
+} from "@temporalio/common";
 import type { TargetPage } from "../activities/control/runs.ts";
-import { ATTRIBUTES, fairness, FORM, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
+import {
+  ATTRIBUTES,
+  fairness,
+  FORM,
+  type TargetRunInput,
+  type TaskRunInput,
+  targetWorkflowId,
+} from "./contract.ts";
 
 const task = defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD");
 const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
@@ -11,7 +22,13 @@ export type Target = TargetPage["targets"][number];
  * `objects`: the number of objects of the run; `cut`: the first cut that the child requests; `priorityKey`: absent
  * where it equals the run's own.
  */
-type Run = { runId: string; recordId: string; objects: number; cut: number; priorityKey?: number };
+type Run = {
+  runId: string;
+  recordId: string;
+  objects: number;
+  cut: number;
+  priorityKey?: number;
+};
 
 /** Start options of the child workflow that sends to a target. */
 export function targetOptions(
@@ -37,9 +54,16 @@ export function targetOptions(
     { key: cluster, value: clusterName ?? clusterId },
   ];
   return {
-    workflowId: targetWorkflowId(runId, { object, clusterId, ...(id === undefined ? {} : { id }) }),
+    workflowId: targetWorkflowId(runId, {
+      object,
+      clusterId,
+      ...(id === undefined ? {} : { id }),
+    }),
     staticSummary: label,
-    priority: { ...fairness(projectId), ...(priorityKey === undefined ? {} : { priorityKey }) },
+    priority: {
+      ...fairness(projectId),
+      ...(priorityKey === undefined ? {} : { priorityKey }),
+    },
     // The memo stays when a run continues as new; the summary does not.
     memo: { task: taskName, sends: label },
     ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),

@@ -17,24 +17,27 @@ import { planEach, planRun } from "./planning.ts";
 
 const status = defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD");
 
-export type TaskRunResult = { status: "SUCCESS" | "SKIPPED"; planned: number; success: number };
+export type TaskRunResult = {
+  status: "SUCCESS" | "SKIPPED";
+  planned: number;
+  success: number;
+};
 
 const NOT_BEGUN = {
   busy: "skipped: an earlier run goes on",
   missed: "missed: it was due too long ago",
-  stale: "nothing to do: since it was due, the task was deleted, disabled or changed, or this run was ended",
+  stale:
+    "nothing to do: since it was due, the task was deleted, disabled or changed, or this run was ended",
 };
 
 /** One execution of a task: plans every object, sends each to each cluster, and closes the record in every case. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   // A run that is stopped at once must still learn of its record, to close it.
   const begun = await CancellationScope.nonCancellable(() =>
-    control(input, input.recordId === null ? "open a record" : "find the record").beginRun(
-      input.taskKey,
-      input.recordId,
-      workflowInfo().workflowId,
-      input.schedule,
-    ),
+    control(
+      input,
+      input.recordId === null ? "open a record" : "find the record",
+    ).beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule),
   );
   if (begun.kind !== "go") {
     setCurrentDetails(NOT_BEGUN[begun.kind]);
@@ -61,12 +64,18 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   );
   if (isCancellation(interruption)) throw interruption;
   if (closed?.status !== "SUCCESS")
-    throw ApplicationFailure.nonRetryable(closed?.errorReason ?? "the record was deleted", "ReplicationFailed");
+    throw ApplicationFailure.nonRetryable(
+      closed?.errorReason ?? "the record was deleted",
+      "ReplicationFailed",
+    );
   return { status: "SUCCESS", planned: closed.planned, success: closed.success };
 }
 
 /** Returns the input with which the run continues as new, null when everything is sent. */
-async function planAndSend(input: TaskRunInput, run: Extract<Begun, { kind: "go" }>): Promise<TaskRunInput | null> {
+async function planAndSend(
+  input: TaskRunInput,
+  run: Extract<Begun, { kind: "go" }>,
+): Promise<TaskRunInput | null> {
   if (!isSince(input, "plan-at-once")) {
     await planEach(input, run.recordId, run.objects);
     return sendToTargets(input, run, { bounded: false });

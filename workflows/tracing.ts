@@ -1,5 +1,9 @@
 import { defaultPayloadConverter, type Headers } from "@temporalio/common";
-import { proxySinks, type WorkflowInterceptorsFactory, workflowInfo } from "@temporalio/workflow";
+import {
+  proxySinks,
+  type WorkflowInterceptorsFactory,
+  workflowInfo,
+} from "@temporalio/workflow";
 import {
   readTraceparent,
   type SpanPlace,
@@ -41,11 +45,17 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
     ],
     outbound: [
       {
-        scheduleActivity: (input, next) => next({ ...input, headers: handOn(input.headers) }),
-        startChildWorkflowExecution: (input, next) => next({ ...input, headers: handOn(input.headers) }),
+        scheduleActivity: (input, next) =>
+          next({ ...input, headers: handOn(input.headers) }),
+        startChildWorkflowExecution: (input, next) =>
+          next({ ...input, headers: handOn(input.headers) }),
         // A realTimeRun never ends: each of its runs is a trace of its own.
         continueAsNew: (input, next) =>
-          next(workflowInfo().workflowType === REAL_TIME_RUN ? input : { ...input, headers: handOn(input.headers) }),
+          next(
+            workflowInfo().workflowType === REAL_TIME_RUN
+              ? input
+              : { ...input, headers: handOn(input.headers) },
+          ),
       },
     ],
     internals: [
@@ -85,7 +95,11 @@ function read(headers: Headers): TraceCarrier | undefined {
  */
 function ownPlace(parent: SpanPlace | null): SpanPlace {
   const id = workflowInfo().runId.replaceAll("-", "");
-  return { traceId: parent?.traceId ?? id, spanId: id.slice(16), sampled: parent?.sampled ?? true };
+  return {
+    traceId: parent?.traceId ?? id,
+    spanId: id.slice(16),
+    sampled: parent?.sampled ?? true,
+  };
 }
 
 type Command = {
@@ -93,12 +107,19 @@ type Command = {
   cancelWorkflowExecution?: object | null;
 };
 
-function failureOf({ failWorkflowExecution, cancelWorkflowExecution }: Command): string | null {
+function failureOf({
+  failWorkflowExecution,
+  cancelWorkflowExecution,
+}: Command): string | null {
   if (failWorkflowExecution) return failWorkflowExecution.failure?.message ?? "failed";
   return cancelWorkflowExecution ? "cancelled" : null;
 }
 
-function spanOf(place: SpanPlace, parent: SpanPlace | null, failure: string | null): WorkflowSpan {
+function spanOf(
+  place: SpanPlace,
+  parent: SpanPlace | null,
+  failure: string | null,
+): WorkflowSpan {
   const { workflowType, runStartTime } = workflowInfo();
   return {
     ...place,

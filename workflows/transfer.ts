@@ -1,7 +1,15 @@
-import { ActivityFailure, ApplicationFailure, isCancellation, proxyActivities } from "@temporalio/workflow";
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  isCancellation,
+  proxyActivities,
+} from "@temporalio/workflow";
 import { rootCause } from "@temporalio/common";
 import type { RunActivities } from "../activities/control/runs.ts";
-import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
+import type {
+  BatchResult,
+  TransferActivities,
+} from "../activities/transfer/activities.ts";
 import { type Lane, MOST_DEATHS, REFUSED, STOPPING } from "../domain/lanes.ts";
 import { laneQueue, type Queues } from "./contract.ts";
 import { isSince } from "./form.ts";
@@ -21,31 +29,39 @@ export async function transfer(input: Place, batch: Batch): Promise<BatchResult>
     if (sent.result) return sent.result;
     if (!sent.untried) deaths += 1;
   }
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-  await control.isolateBatch.executeWithOptions({ summary: `alone: ${batch.summary}`.slice(0, 190) }, [
-    input.recordId,
-    batch.number,
-    MOST_DEATHS,
-  ]);
+  const control = proxyActivities<RunActivities>({
+    ...CONTROL,
+    taskQueue: input.queues.control,
+  });
+  await control.isolateBatch.executeWithOptions(
+    { summary: `alone: ${batch.summary}`.slice(0, 190) },
+    [input.recordId, batch.number, MOST_DEATHS],
+  );
   return transferAlone(input, { ...batch, lane: "ALONE" });
 }
 
 /** Sends the halves one after the other: each needs a process, and a worker has room for one. */
 async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const control = proxyActivities<RunActivities>({
+    ...CONTROL,
+    taskQueue: input.queues.control,
+  });
   const sent = await tryOnce(input, batch);
   if (sent.result) return sent.result;
   if (sent.untried) return transferAlone(input, batch);
-  const split = await control.splitBatch.executeWithOptions({ summary: `halve batch ${batch.number}` }, [
-    input.recordId,
-    batch.number,
-    sent.reason,
-  ]);
+  const split = await control.splitBatch.executeWithOptions(
+    { summary: `halve batch ${batch.number}` },
+    [input.recordId, batch.number, sent.reason],
+  );
   // No count includes what an attempt postponed before it died.
   if (split.kind === "failed") return { ...split.counts, rest: 1 };
   const sum: BatchResult = { total: 0, again: 0, failed: 0 };
   for (const number of split.numbers) {
-    const half = await transferAlone(input, { ...batch, number, summary: `half of ${batch.summary}`.slice(0, 190) });
+    const half = await transferAlone(input, {
+      ...batch,
+      number,
+      summary: `half of ${batch.summary}`.slice(0, 190),
+    });
     sum.total += half.total;
     sum.again += half.again;
     sum.failed += half.failed;
@@ -57,17 +73,24 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
 type Tried = { result: BatchResult } | { result: null; untried: boolean; reason: string };
 
 /** `untried`: the worker returned the batch without having died over it. */
-async function tryOnce({ queues, recordId }: Place, { number, summary, lane = "SHARED" }: Batch): Promise<Tried> {
+async function tryOnce(
+  { queues, recordId }: Place,
+  { number, summary, lane = "SHARED" }: Batch,
+): Promise<Tried> {
   const { transferBatch } = proxyActivities<TransferActivities>({
     ...ONE_TRY,
     taskQueue: laneQueue(queues.transfer, lane),
   });
   try {
-    return { result: await transferBatch.executeWithOptions({ summary }, [recordId, number]) };
+    return {
+      result: await transferBatch.executeWithOptions({ summary }, [recordId, number]),
+    };
   } catch (error) {
     if (isCancellation(error)) throw error;
     const cause = error instanceof ActivityFailure ? error.cause : undefined;
-    const untried = cause instanceof ApplicationFailure && (cause.type === STOPPING || cause.type === REFUSED);
+    const untried =
+      cause instanceof ApplicationFailure &&
+      (cause.type === STOPPING || cause.type === REFUSED);
     return { result: null, untried, reason: rootCause(error) ?? String(error) };
   }
 }
@@ -82,10 +105,16 @@ async function transferOrFail(input: Place, batch: Batch): Promise<BatchResult> 
     taskQueue: laneQueue(input.queues.transfer, batch.lane ?? "SHARED"),
   });
   try {
-    return await transferBatch.executeWithOptions({ summary: batch.summary }, [input.recordId, batch.number]);
+    return await transferBatch.executeWithOptions({ summary: batch.summary }, [
+      input.recordId,
+      batch.number,
+    ]);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+    const control = proxyActivities<RunActivities>({
+      ...CONTROL,
+      taskQueue: input.queues.control,
+    });
     return control.failBatch(input.recordId, batch.number);
   }
 }

@@ -79,14 +79,22 @@ export function createWindow({ most, bell, onResult }: Options) {
   };
 }
 
-async function nextChange(inFlight: Set<Promise<void>>, due: number | null, bell: Bell): Promise<void> {
+async function nextChange(
+  inFlight: Set<Promise<void>>,
+  due: number | null,
+  bell: Bell,
+): Promise<void> {
   if (due === null && inFlight.size > 0) return Promise.race([...inFlight, bell.rings()]);
-  const wait = Math.min(Math.max((due ?? 0) - Date.now(), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
+  const wait = Math.min(
+    Math.max((due ?? 0) - Date.now(), SHORTEST_WAIT_MS),
+    LONGEST_WAIT_MS,
+  );
   const timer = new CancellationScope();
   const slept = timer
     .run(() => sleep(wait))
     .catch((error: unknown) => {
-      if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
+      if (!isCancellation(error) || CancellationScope.current().consideredCancelled)
+        throw error;
     });
   await Promise.race([...inFlight, bell.rings(), slept]);
   timer.cancel();

@@ -31,7 +31,8 @@ export function createAloneActivities(log: Pick<Logger, "warn">) {
       } catch (error) {
         if (context.cancellationDetails?.workerShutdown)
           throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
-        if (context.cancellationSignal.aborted) throw new CancelledFailure("the run was cancelled");
+        if (context.cancellationSignal.aborted)
+          throw new CancelledFailure("the run was cancelled");
         const reason = error instanceof Error ? error.message : String(error);
         log.warn({ recordId, number, reason }, "a batch in a process of its own failed");
         throw ApplicationFailure.nonRetryable(reason, "BatchFailed");
@@ -51,7 +52,10 @@ function traceparent(): string {
 }
 
 /** Resolves with the result that the process sends. If it ends without one, rejects with the way it ended. */
-async function outcomeOf(child: ChildProcess, heartbeat: () => void): Promise<BatchResult> {
+async function outcomeOf(
+  child: ChildProcess,
+  heartbeat: () => void,
+): Promise<BatchResult> {
   let heard = Date.now();
   let silent = false;
   const timer = setInterval(() => {

@@ -15,18 +15,29 @@ import type { AloneMessage } from "./messages.ts";
  */
 const [recordId = "", number = "", traceparent = ""] = process.argv.slice(2);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
-const log = pino({ level: config.logLevel, base: { process: "alone", pid: process.pid } });
+const log = pino({
+  level: config.logLevel,
+  base: { process: "alone", pid: process.pid },
+});
 const tracing = await openTracing("alone", config, log);
 const ended = new AbortController();
 process.on("disconnect", () => process.exit(1));
 
 const say = (message: AloneMessage) => void process.send?.(message);
-const controlPlane = createControlPlane({ ...config, name: `${hostname()}/${process.ppid}` });
+const controlPlane = createControlPlane({
+  ...config,
+  name: `${hostname()}/${process.ppid}`,
+});
 
 try {
   say({ type: "alive" });
   const deps = openBatchDeps(config, controlPlane, await controlPlane.settings());
-  const ask = { recordId, number: Number(number), signal: ended.signal, heartbeat: () => say({ type: "alive" }) };
+  const ask = {
+    recordId,
+    number: Number(number),
+    signal: ended.signal,
+    heartbeat: () => say({ type: "alive" }),
+  };
   const result = await context
     .with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask))
     .finally(() => tracing?.end());

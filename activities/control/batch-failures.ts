@@ -2,14 +2,24 @@ import type { Db } from "../../db/open.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";
 import { failBatch } from "../../db/runs/fail-batch.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
-import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
+import {
+  type BatchCounts,
+  isolateBatch,
+  type Split,
+  splitBatch,
+} from "../../db/runs/split-batch.ts";
 import { MOST_DEATHS } from "../../domain/lanes.ts";
 import type { Turns } from "./turns.ts";
 
 /** Called, for the metrics, for each death of a worker or process over a batch; `subject` names the batch. */
 export type Died = (death: { subject: string; deaths: number }) => void;
 
-type BatchFailureDeps = { db: Db; now: () => number; turns: Pick<Turns, "freed">; died: Died };
+type BatchFailureDeps = {
+  db: Db;
+  now: () => number;
+  turns: Pick<Turns, "freed">;
+  died: Died;
+};
 
 /** Activities for batches that their workers could not finish. */
 export function createBatchFailureActivities({ db, now, turns, died }: BatchFailureDeps) {
@@ -21,7 +31,8 @@ export function createBatchFailureActivities({ db, now, turns, died }: BatchFail
 
     /** Moves a batch over which workers have died to a process of its own; `deaths`: how many workers so far. */
     async isolateBatch(recordId: string, number: number, deaths: number): Promise<void> {
-      for (let nth = 1; nth <= deaths; nth += 1) died({ subject: batchName(db, recordId, number), deaths: nth });
+      for (let nth = 1; nth <= deaths; nth += 1)
+        died({ subject: batchName(db, recordId, number), deaths: nth });
       isolateBatch(db, recordId, number);
       turns.freed();
     },

@@ -13,15 +13,27 @@ const PATIENCE_MS = 60_000;
 type Who = { workflowId: string; waits: boolean };
 
 /** Cuts as many batches as the workflow's turn allows. */
-export function cutInTurn(db: Db, turns: Turns, request: CutRequest, { workflowId, waits }: Who, now: number): Cut {
+export function cutInTurn(
+  db: Db,
+  turns: Turns,
+  request: CutRequest,
+  { workflowId, waits }: Who,
+  now: number,
+): Cut {
   const asker = askerOf(db, request, workflowId);
   if (!asker) return { batches: [], left: false, due: null };
-  const { blocked, ...cut } = cutBatches(db, request, now, turns.ask(asker, request.most));
+  const { blocked, ...cut } = cutBatches(
+    db,
+    request,
+    now,
+    turns.ask(asker, request.most),
+  );
   turns.took(asker, countShared(cut), blocked && waits);
   return blocked ? { ...cut, left: true, due: waits ? now + PATIENCE_MS : null } : cut;
 }
 
-const countShared = ({ batches }: Cut): number => batches.filter(({ lane = "SHARED" }) => lane === "SHARED").length;
+const countShared = ({ batches }: Cut): number =>
+  batches.filter(({ lane = "SHARED" }) => lane === "SHARED").length;
 
 /**
  * Returns null when the record is gone. Several objects at once may have many sources; then only the cluster is an end
@@ -35,5 +47,10 @@ function askerOf(
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return null;
   const source = objectsEnd === object + 1 ? sourceOf(snapshot, object) : null;
-  return { workflowId, projectId: snapshot.projectId, recordId, ends: endsOf({ clusterId, source }) };
+  return {
+    workflowId,
+    projectId: snapshot.projectId,
+    recordId,
+    ends: endsOf({ clusterId, source }),
+  };
 }

@@ -1,5 +1,10 @@
 import type { CursorKey } from "../../db/pending/cursors.ts";
-import { beginDrain, type DrainStep, type Grown, growDrain } from "../../db/drains/open.ts";
+import {
+  beginDrain,
+  type DrainStep,
+  type Grown,
+  growDrain,
+} from "../../db/drains/open.ts";
 import { planCatchUp } from "../../db/drains/plan.ts";
 import type { Db } from "../../db/open.ts";
 import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
@@ -20,7 +25,9 @@ export type Drained = Omit<Extract<DrainStep, { kind: "drain" }>, "targets"> & {
   objects: number;
 };
 /** `closed`: the result of closing the drain that was passed as `ended`. */
-export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & { closed: Closed | null };
+export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & {
+  closed: Closed | null;
+};
 export type Ended = { recordId: string; reason: string | null };
 
 /** With at most this many targets, the answer includes their first cuts, which saves small drains a step. */
@@ -54,11 +61,19 @@ export function createDrainActivities(deps: DrainActivityDeps) {
       window: number,
     ): Promise<Step> {
       return heartbeating(async () => {
-        const closed = ended && toldClosed(await closeRecord(db, ended.recordId, ended.reason, now));
+        const closed =
+          ended && toldClosed(await closeRecord(db, ended.recordId, ended.reason, now));
         asked({ taskKey, clusterId });
         for (;;) {
           const step = await inTurn(
-            () => beginDrain(db, { taskKey, clusterId, workflowId, localCluster, now: now() }),
+            () =>
+              beginDrain(db, {
+                taskKey,
+                clusterId,
+                workflowId,
+                localCluster,
+                now: now(),
+              }),
             "answer",
           );
           if (step.kind === "drain")
@@ -110,7 +125,16 @@ function cutFirst(
   return targets.map((target) => {
     const { object, clusterId } = target;
     if (object === null) return target;
-    return { ...target, first: cutInTurn(db, turns, { recordId, object, clusterId, cut: 1, most }, who, now()) };
+    return {
+      ...target,
+      first: cutInTurn(
+        db,
+        turns,
+        { recordId, object, clusterId, cut: 1, most },
+        who,
+        now(),
+      ),
+    };
   });
 }
 

@@ -14,17 +14,24 @@ const GONE_MS = 30_000;
  * time for repositories that did not answer quickly, and fewer for one slow repository. The state is in memory; after a
  * restart of the process a few too many listings may begin.
  */
-export function createListings(paces: Pick<Paces, "isSlow" | "isQuick">, workers: () => number, now: () => number) {
+export function createListings(
+  paces: Pick<Paces, "isSlow" | "isQuick">,
+  workers: () => number,
+  now: () => number,
+) {
   const open = new Map<string, { source: string; last: number }>();
   return {
     /** Returns null when the listing may continue, otherwise when to ask again (epoch ms). `key`: object of a run. */
     begin(source: string, key: string): number | null {
       const time = now();
       for (const [other, { last }] of open) if (time - last > GONE_MS) open.delete(other);
-      const unproven = [...open].filter(([other, listing]) => other !== key && !paces.isQuick(listing.source));
+      const unproven = [...open].filter(
+        ([other, listing]) => other !== key && !paces.isQuick(listing.source),
+      );
       const most = Math.max(1, workers()) * SLOTS.SHARED * UNPROVEN_SHARE;
       const ofOne = unproven.filter(([, listing]) => listing.source === source).length;
-      const isFull = unproven.length >= most || (paces.isSlow(source) && ofOne >= MOST_OF_ONE);
+      const isFull =
+        unproven.length >= most || (paces.isSlow(source) && ofOne >= MOST_OF_ONE);
       if (!open.has(key) && !paces.isQuick(source) && isFull) return time + ASK_AGAIN_MS;
       open.set(key, { source, last: time });
       return null;

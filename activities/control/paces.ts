@@ -30,6 +30,10 @@ export function createPaces(now: () => number): Paces {
     isSlow: (end) => typeof ends.get(end)?.slowSince === "number",
     isQuick: (end) => (ends.get(end)?.waitMs ?? Number.POSITIVE_INFINITY) <= FAST_MS,
     slow: () =>
-      new Map([...ends].flatMap(([end, { slowSince }]) => (slowSince === null ? [] : [[end, slowSince] as const]))),
+      new Map(
+        [...ends].flatMap(([end, { slowSince }]) =>
+          slowSince === null ? [] : [[end, slowSince] as const],
+        ),
+      ),
   };
 }

@@ -1,4 +1,11 @@
-import { AHEAD_SHARE, MOST_OPEN, MOST_OPEN_SLOW, MOST_QUICK, OVERSTAYED_MS, SLOW_SHARE } from "../../domain/lanes.ts";
+import {
+  AHEAD_SHARE,
+  MOST_OPEN,
+  MOST_OPEN_SLOW,
+  MOST_QUICK,
+  OVERSTAYED_MS,
+  SLOW_SHARE,
+} from "../../domain/lanes.ts";
 import type { Open } from "../../db/runs/cut-lanes.ts";
 import { endsOf } from "../../db/runs/end-batch.ts";
 import type { Paces } from "./paces.ts";
@@ -26,7 +33,13 @@ type PlacesNow = {
   now: number;
 };
 
-export function countPlaces({ open, given, slots, isSlow: isKnownSlow, now }: PlacesNow): Places {
+export function countPlaces({
+  open,
+  given,
+  slots,
+  isSlow: isKnownSlow,
+  now,
+}: PlacesNow): Places {
   const overstayed = overstayedEnds(open, now);
   const isSlow = (end: string) => isKnownSlow(end) || overstayed.has(end);
   const [all, slow] = [createCount(), createCount()];
@@ -34,12 +47,16 @@ export function countPlaces({ open, given, slots, isSlow: isKnownSlow, now }: Pl
     all.add(ends, n);
     if (ends.some(isSlow)) slow.add(ends, n);
   };
-  for (const batches of open) if (batches.lane === "SHARED") take(endsOf(batches), batches.n);
+  for (const batches of open)
+    if (batches.lane === "SHARED") take(endsOf(batches), batches.n);
   for (const { ends, granted } of given) take(ends, granted);
   // A batch counts as slow at each of its ends. So of slow batches a quick end has no more than a slow end may have:
   // a slow source does not fill a quick cluster.
   const excess = (ends: Ends) =>
-    Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
+    Math.max(
+      slow.total() - slots * SLOW_SHARE,
+      ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW),
+    );
   const has = (ends: Ends) =>
     all.total() < slots * AHEAD_SHARE &&
     ends.every((end) => all.of(end) < MOST_OPEN) &&
@@ -63,7 +80,10 @@ function createCount() {
 
 /** Clusters with a SHARED batch that its worker has held far beyond its slice. */
 function overstayedEnds(open: readonly Open[], now: number): Set<string> {
-  const long = open.filter(({ lane, taken }) => lane === "SHARED" && taken !== null && now - taken > OVERSTAYED_MS);
+  const long = open.filter(
+    ({ lane, taken }) =>
+      lane === "SHARED" && taken !== null && now - taken > OVERSTAYED_MS,
+  );
   return new Set(long.map(({ clusterId }) => clusterId));
 }
 

@@ -21,9 +21,18 @@ export type Unlisted = { objects: number[]; next: number | null };
  * `targets` are the first to send to. Answers of earlier releases have `linked` only. No workflow reads `leftOut`; it
  * is for people who look at the history.
  */
-type HostedPlanned = { linked: number; unlisted?: Unlisted; targets?: TargetPage; leftOut?: LeftOut };
+type HostedPlanned = {
+  linked: number;
+  unlisted?: Unlisted;
+  targets?: TargetPage;
+  leftOut?: LeftOut;
+};
 
-type PlanDeps = { db: Db; now: () => number; firstTargets: (recordId: string, after: string | null) => TargetPage };
+type PlanDeps = {
+  db: Db;
+  now: () => number;
+  firstTargets: (recordId: string, after: string | null) => TargetPage;
+};
 
 /** Activities that plan whole runs: state only, no network. */
 export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
@@ -45,7 +54,10 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
      * Plans every hosted object to the end, continuing an earlier attempt. `after`: the run has already sent to the
      * clusters up to this one.
      */
-    async planAllHosted(recordId: string, after: string | null = null): Promise<HostedPlanned> {
+    async planAllHosted(
+      recordId: string,
+      after: string | null = null,
+    ): Promise<HostedPlanned> {
       const unplanned = unplannedObjects(db, recordId);
       await heartbeating(async () => {
         for (const { object, linked } of unplanned) {
@@ -57,13 +69,22 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
       const linked = unplanned.flatMap((each) => (each.linked ? each.object : []));
       const told = leftOutOf(db, recordId);
       const leftOut = told.count > 0 ? { leftOut: told } : {};
-      if (linked.length > 0) return { linked: linked.length, unlisted: pageOf(linked), ...leftOut };
-      return { linked: 0, targets: await inTurn(() => firstTargets(recordId, after), "answer"), ...leftOut };
+      if (linked.length > 0)
+        return { linked: linked.length, unlisted: pageOf(linked), ...leftOut };
+      return {
+        linked: 0,
+        targets: await inTurn(() => firstTargets(recordId, after), "answer"),
+        ...leftOut,
+      };
     },
 
     /** Returns the linked objects, from index `from` on, whose listing is not complete. */
     async readUnlisted(recordId: string, from: number): Promise<Unlisted> {
-      return pageOf(unplannedObjects(db, recordId, from).flatMap(({ object, linked }) => (linked ? object : [])));
+      return pageOf(
+        unplannedObjects(db, recordId, from).flatMap(({ object, linked }) =>
+          linked ? object : [],
+        ),
+      );
     },
 
     /** Fails the plan of a linked object that no worker could list. */
@@ -77,9 +98,14 @@ export type PlanActivities = ReturnType<typeof createPlanActivities>;
 
 function pageOf(objects: number[]): Unlisted {
   const page = objects.slice(0, OBJECTS_PAGE);
-  return { objects: page, next: page.length < objects.length ? (page.at(-1) ?? 0) + 1 : null };
+  return {
+    objects: page,
+    next: page.length < objects.length ? (page.at(-1) ?? 0) + 1 : null,
+  };
 }
 
 /** Trouble of the disk or the database is not the fault of the plan; the attempt is repeated until it is over. */
 const isPassing = (error: unknown) =>
-  error instanceof Error && "code" in error && /^SQLITE_(FULL|IOERR|BUSY|NOMEM)/.test(String(error.code));
+  error instanceof Error &&
+  "code" in error &&
+  /^SQLITE_(FULL|IOERR|BUSY|NOMEM)/.test(String(error.code));

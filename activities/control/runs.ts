@@ -16,7 +16,9 @@ import type { Turns } from "./turns.ts";
 import { createPlanActivities } from "./plans.ts";
 import { createTargetPages, type TargetPage } from "./target-pages.ts";
 
-export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
+export type Begun =
+  | { kind: "go"; recordId: string; objects: number }
+  | { kind: "busy" | "missed" | "stale" };
 export type { TargetPage };
 
 type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "window"> & {
@@ -29,10 +31,21 @@ type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "window"> & {
 };
 
 /** Activities of the control plane for the workflows of runs: state only, no network. */
-export function createRunActivities({ db, now, closed, turns, died, ...rules }: RunActivityDeps) {
+export function createRunActivities({
+  db,
+  now,
+  closed,
+  turns,
+  died,
+  ...rules
+}: RunActivityDeps) {
   const targetPage = createTargetPages(db);
   return {
-    ...createPlanActivities({ db, now, firstTargets: (recordId, after) => targetPage(recordId, 0, after) }),
+    ...createPlanActivities({
+      db,
+      now,
+      firstTargets: (recordId, after) => targetPage(recordId, 0, after),
+    }),
     ...createBatchFailureActivities({ db, now, turns, died }),
 
     /**
@@ -46,7 +59,11 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
       schedule: string | null,
     ): Promise<Begun> {
       if (recordId !== null) return begun(db, recordId);
-      const taken = takeFiring(db, { taskKey, workflowId, schedule: schedule ?? "" }, { ...rules, now: now() });
+      const taken = takeFiring(
+        db,
+        { taskKey, workflowId, schedule: schedule ?? "" },
+        { ...rules, now: now() },
+      );
       if (taken.kind === "opened") return begun(db, taken.recordId);
       return { kind: taken.kind === "running" ? "busy" : taken.kind };
     },
@@ -57,17 +74,26 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
     },
 
     /** Returns the targets from position `from` on; `after`: only those of clusters after this one. */
-    async readTargets(recordId: string, from: number, after: string | null = null): Promise<TargetPage> {
+    async readTargets(
+      recordId: string,
+      from: number,
+      after: string | null = null,
+    ): Promise<TargetPage> {
       return inTurn(() => targetPage(recordId, from, after), "answer");
     },
 
     async cutBatches(request: CutRequest): Promise<Cut> {
       const { workflowId = "" } = Context.current().info.workflowExecution ?? {};
-      return inTurn(() => cutInTurn(db, turns, request, { workflowId, waits: true }, now()), "answer");
+      return inTurn(
+        () => cutInTurn(db, turns, request, { workflowId, waits: true }, now()),
+        "answer",
+      );
     },
 
     async closeRun(recordId: string, interrupted: string | null): Promise<Closed | null> {
-      const result = await heartbeating(() => closeRecord(db, recordId, interrupted, now));
+      const result = await heartbeating(() =>
+        closeRecord(db, recordId, interrupted, now),
+      );
       const taskKey = taskKeyOf(db, recordId);
       if (taskKey !== null) closed(taskKey);
       turns.freed();
@@ -81,13 +107,23 @@ export type RunActivities = ReturnType<typeof createRunActivities>;
 /**
  * Plans a hosted object to the end. Returns false when the object is linked, so that a transfer worker must list it.
  */
-async function planOneObject(db: Db, recordId: string, object: number, now: () => number): Promise<boolean> {
+async function planOneObject(
+  db: Db,
+  recordId: string,
+  object: number,
+  now: () => number,
+): Promise<boolean> {
   const snapshot = snapshotOf(db, recordId);
   const from = snapshot?.objects[object];
   const state = listingState(db, recordId, object);
   if (!snapshot || !from || !state || state.complete) return true;
   // An object that can be sent to none of the run's clusters needs no plan.
-  if (snapshot.clusters.every(({ id }) => pairProblem(db, snapshot, recordId, object, id) !== null)) return true;
+  if (
+    snapshot.clusters.every(
+      ({ id }) => pairProblem(db, snapshot, recordId, object, id) !== null,
+    )
+  )
+    return true;
   if (from.category === "REMOTE") return false;
   const place = { ...from, projectId: snapshot.projectId };
   await heartbeating(async () => {
@@ -98,5 +134,7 @@ async function planOneObject(db: Db, recordId: string, object: number, now: () =
 
 function begun(db: Db, recordId: string): Begun {
   const snapshot = snapshotOf(db, recordId);
-  return snapshot ? { kind: "go", recordId, objects: snapshot.objects.length } : { kind: "stale" };
+  return snapshot
+    ? { kind: "go", recordId, objects: snapshot.objects.length }
+    : { kind: "stale" };
 }

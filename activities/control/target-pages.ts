@@ -12,9 +12,14 @@ export type TargetPage = { targets: Target[]; next: number | null };
 export function createTargetPages(db: Db) {
   const reading = new Map<string, Target[]>();
 
-  return function page(recordId: string, from: number, after: string | null = null): TargetPage {
+  return function page(
+    recordId: string,
+    from: number,
+    after: string | null = null,
+  ): TargetPage {
     const key = `${recordId}/${after ?? ""}`;
-    const targets = (from > 0 ? reading.get(key) : undefined) ?? targetsAfter(db, recordId, after);
+    const targets =
+      (from > 0 ? reading.get(key) : undefined) ?? targetsAfter(db, recordId, after);
     reading.delete(key);
     const read = firstOf(targets.slice(from));
     const next = from + read.length < targets.length ? from + read.length : null;

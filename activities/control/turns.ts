@@ -49,7 +49,8 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       now: now(),
     });
   const places = () => placesOf(openBatches(db));
-  const giveTurns = (at: ReturnType<typeof places>) => allot([...waiters.values()], at, served, now);
+  const giveTurns = (at: ReturnType<typeof places>) =>
+    allot([...waiters.values()], at, served, now);
 
   function forget(): void {
     const time = now();
@@ -78,7 +79,8 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       };
       waiters.set(asker.workflowId, mine);
       const open = openBatches(db);
-      for (const other of giveTurns(placesOf(open))) if (other !== mine) wake(other.workflowId);
+      for (const other of giveTurns(placesOf(open)))
+        if (other !== mine) wake(other.workflowId);
       return { shared: mine.granted, quick: quickRoom(open, asker.ends, paces) };
     },
     took(asker, shared, blocked) {
@@ -92,7 +94,8 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     isExcess({ id, ends }) {
       handBacks.forget();
       if (handBacks.has(id)) return true;
-      if (!ends.some(paces.isSlow) || places().excess(ends) - handBacks.count() <= 0) return false;
+      if (!ends.some(paces.isSlow) || places().excess(ends) - handBacks.count() <= 0)
+        return false;
       handBacks.add(id);
       return true;
     },

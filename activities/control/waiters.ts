@@ -4,13 +4,23 @@ import type { Places } from "./places.ts";
  * A workflow that wants to cut batches for one cluster. `ends`: the cluster, and the linked repository that is read
  * from, if any.
  */
-export type Asker = { workflowId: string; projectId: string; recordId: string; ends: readonly string[] };
+export type Asker = {
+  workflowId: string;
+  projectId: string;
+  recordId: string;
+  ends: readonly string[];
+};
 
 /**
  * `since`: when it began to wait (epoch ms); `most`: how many batches it wants; `granted`: how many it may cut, granted
  * at `grantedAt` (epoch ms).
  */
-export type Waiter = Asker & { since: number; most: number; granted: number; grantedAt: number };
+export type Waiter = Asker & {
+  since: number;
+  most: number;
+  granted: number;
+  grantedAt: number;
+};
 
 /** Gives the free places to the waiters whose turn it is, one batch at a time; returns who was given places. */
 export function allot(
@@ -21,7 +31,9 @@ export function allot(
 ): Waiter[] {
   const given = new Set<Waiter>();
   for (;;) {
-    const fitting = waiters.filter(({ granted, most, ends }) => granted < most && has(ends));
+    const fitting = waiters.filter(
+      ({ granted, most, ends }) => granted < most && has(ends),
+    );
     const next = fitting.reduce<Waiter | undefined>(
       (first, one) => (first === undefined || served.isBefore(one, first) ? one : first),
       undefined,

@@ -7,7 +7,10 @@ export type BegunBody = { pieces: AsyncIterable<Uint8Array>; drop: () => void };
  * Waits for the first piece of a body before the request takes a connection. A body may wait long (for its source, or
  * for the rate limit), and servers close connections that are idle for seconds.
  */
-export async function begun(body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<BegunBody> {
+export async function begun(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<BegunBody> {
   const rest = body[Symbol.asyncIterator]();
   const drop = () => void Promise.resolve(rest.return?.()).catch(() => undefined);
   const reading = rest.next();
@@ -21,7 +24,10 @@ export async function begun(body: AsyncIterable<Uint8Array>, signal: AbortSignal
   }
 }
 
-async function* joined<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): AsyncGenerator<T, void, undefined> {
+async function* joined<T>(
+  first: IteratorResult<T>,
+  rest: AsyncIterator<T>,
+): AsyncGenerator<T, void, undefined> {
   try {
     for (let next = first; next.done !== true; next = await rest.next()) yield next.value;
   } finally {

@@ -14,7 +14,9 @@ const DECODERS: Readonly<Record<string, () => Duplex>> = {
  */
 export function codingOf(header: string): string | null {
   const codings = header.split(",").map((coding) => coding.trim().toLowerCase());
-  return codings.filter((coding) => coding !== "" && coding !== "identity").join(", ") || null;
+  return (
+    codings.filter((coding) => coding !== "" && coding !== "identity").join(", ") || null
+  );
 }
 
 /**
@@ -39,14 +41,19 @@ export async function* decoded(
   }
   const source = Readable.from(body, { objectMode: false });
   const stages: Readable[] = [source];
-  for (const name of names) stages.push(join(stages.at(-1) ?? source, DECODERS[name]?.()));
+  for (const name of names)
+    stages.push(join(stages.at(-1) ?? source, DECODERS[name]?.()));
   try {
     for await (const chunk of stages.at(-1) ?? source) yield chunk as Buffer;
   } catch (error) {
     if (error instanceof TransferError) throw error;
-    throw new TransferError("server", `${what} has the Content-Encoding "${coding}" but cannot be decoded as such`, {
-      cause: error,
-    });
+    throw new TransferError(
+      "server",
+      `${what} has the Content-Encoding "${coding}" but cannot be decoded as such`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     for (const stage of stages) stage.destroy();
   }

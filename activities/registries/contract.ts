@@ -1,7 +1,12 @@
 import type { Artifact, ArtifactKey, Part } from "../../domain/artifact.ts";
 import type { Fact, TargetNature } from "../../domain/decide.ts";
 import type { TransferError } from "../../domain/failure.ts";
-import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../domain/outcome.ts";
+import type {
+  ArtifactOutcome,
+  CopyHooks,
+  CopyRules,
+  UploadState,
+} from "../../domain/outcome.ts";
 import type { PackageConstraint, PathConstraint } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { HttpOptions } from "./http.ts";
@@ -43,7 +48,10 @@ export type End = Omit<HttpOptions, "secrets"> & {
 };
 
 /** The wanted packages and paths of a repository; everything when both lists are empty. */
-export type Selection = { packages: readonly PackageConstraint[]; paths: readonly PathConstraint[] };
+export type Selection = {
+  packages: readonly PackageConstraint[];
+  paths: readonly PathConstraint[];
+};
 
 /** One artifact of a listing. `size` and `digest` (`algorithm:hex`) are null when the listing does not state them. */
 export type Listed = ArtifactKey & { size: number | null; digest: string | null };
@@ -65,7 +73,11 @@ export type Lister = {
    * Returns one page of at most 500 artifacts. A page may be empty without being the last; an incomplete listing is an
    * error. A version that the selection names is listed without a check.
    */
-  list: (wanted: Selection, cursor: string | null, signal: AbortSignal) => Promise<ListedPage>;
+  list: (
+    wanted: Selection,
+    cursor: string | null,
+    signal: AbortSignal,
+  ) => Promise<ListedPage>;
 };
 
 /**
@@ -79,11 +91,22 @@ export type Source = {
    * Describes the first of the artifacts (at least one), in the order of the keys. null: the artifact no longer exists;
    * an error: why the artifact cannot be described.
    */
-  describe: (keys: readonly ArtifactKey[], signal: AbortSignal) => Promise<(Artifact | TransferError | null)[]>;
+  describe: (
+    keys: readonly ArtifactKey[],
+    signal: AbortSignal,
+  ) => Promise<(Artifact | TransferError | null)[]>;
   /** Opens a part and returns its raw bytes from `offset` on. */
-  open: (artifact: Artifact, part: Part, offset: number, signal: AbortSignal) => Promise<Opened>;
+  open: (
+    artifact: Artifact,
+    part: Part,
+    offset: number,
+    signal: AbortSignal,
+  ) => Promise<Opened>;
   /** Returns the small contents that can be read at once, by sha256. The others are opened one by one. */
-  openSmall?: (parts: readonly Part[], signal: AbortSignal) => Promise<Map<string, Buffer>>;
+  openSmall?: (
+    parts: readonly Part[],
+    signal: AbortSignal,
+  ) => Promise<Map<string, Buffer>>;
   /** Makes the error for bytes that do not match the description of the part; `found` says which bytes came instead. */
   damaged: (part: Part, found: string) => TransferError;
 };
@@ -103,7 +126,10 @@ export type Content = {
    */
   open: (
     part: Part,
-    options?: { offset?: number; encode?: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> },
+    options?: {
+      offset?: number;
+      encode?: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+    },
   ) => Promise<Body>;
   /**
    * `uploads`: where earlier attempts left uploads. `keep` records where this one stands after each chunk that the
@@ -121,7 +147,11 @@ export type LabelRules = Pick<CopyRules, "conflictStrategy" | "includeMetadata">
 export type PartsTarget = {
   nature: TargetNature;
   /** Returns facts about each part, in order; null: the part does not exist. `fresh`: remembered facts are not used. */
-  stat: (artifact: Artifact, fresh: boolean, signal: AbortSignal) => Promise<(Fact | null)[]>;
+  stat: (
+    artifact: Artifact,
+    fresh: boolean,
+    signal: AbortSignal,
+  ) => Promise<(Fact | null)[]>;
   /**
    * Writes the missing parts; nothing is visible before the last one. Throws `immutable` when the target keeps its
    * existing content.
@@ -133,7 +163,11 @@ export type PartsTarget = {
    * Sets the labels of an artifact (tags, deprecation) where they differ. Returns a sentence about the labels that the
    * target cannot keep, or null.
    */
-  label?: (artifact: Artifact, rules: LabelRules, signal: AbortSignal) => Promise<string | null>;
+  label?: (
+    artifact: Artifact,
+    rules: LabelRules,
+    signal: AbortSignal,
+  ) => Promise<string | null>;
 };
 
 /**
@@ -160,7 +194,11 @@ export type Settling = {
   report: (at: number, outcome: ArtifactOutcome) => void;
 };
 
-export type SettlingArtifact = { artifact: Artifact; mayHaveSent: boolean; uploads: UploadState[] };
+export type SettlingArtifact = {
+  artifact: Artifact;
+  mayHaveSent: boolean;
+  uploads: UploadState[];
+};
 
 /** One image to copy; `digest`: its digest in the plan, null when the plan has none. */
 type CopyRequest = ArtifactKey & {

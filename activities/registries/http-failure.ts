@@ -32,7 +32,11 @@ const ADVICE: Partial<Record<FailureKind, string>> = {
 };
 
 /** The content of an error answer: its body in one line, its Retry-After, and its protocol's error codes. */
-type Said = { detail: string; retryAfter: string | undefined; codes?: readonly string[] | undefined };
+type Said = {
+  detail: string;
+  retryAfter: string | undefined;
+  codes?: readonly string[] | undefined;
+};
 
 /** Makes the error for an answer whose status is not accepted. */
 export function statusFailure(
@@ -48,7 +52,10 @@ export function statusFailure(
     kind,
     `${what}: ${redactUrl(url)} answered ${status}${said}${advice === undefined ? "" : `: ${advice}`}`,
     {
-      notBefore: kind === "throttled" || kind === "server" ? retryAfterTime(retryAfter, Date.now()) : undefined,
+      notBefore:
+        kind === "throttled" || kind === "server"
+          ? retryAfterTime(retryAfter, Date.now())
+          : undefined,
       codes,
     },
   );
@@ -58,9 +65,14 @@ export function statusFailure(
  * Parses Retry-After (RFC 9110 §10.2.3: seconds or a date) into epoch milliseconds, at most ten minutes after `now`;
  * undefined when the value is invalid or in the past.
  */
-export function retryAfterTime(value: string | undefined, now: number): number | undefined {
+export function retryAfterTime(
+  value: string | undefined,
+  now: number,
+): number | undefined {
   if (value === undefined) return undefined;
-  const time = /^\d+$/.test(value.trim()) ? now + Number(value) * 1000 : Date.parse(value);
+  const time = /^\d+$/.test(value.trim())
+    ? now + Number(value) * 1000
+    : Date.parse(value);
   if (Number.isNaN(time) || time <= now) return undefined;
   return Math.min(time, now + LONGEST_RETRY_AFTER_MS);
 }
@@ -68,21 +80,31 @@ export function retryAfterTime(value: string | undefined, now: number): number |
 /** Shortens an error body to one line without control characters and without `secrets`, which a server may echo. */
 export function excerpt(text: string, secrets: readonly string[]): string {
   let line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
-  for (const secret of secrets.flatMap(formsOf)) if (secret !== "") line = line.replaceAll(secret, "***");
+  for (const secret of secrets.flatMap(formsOf))
+    if (secret !== "") line = line.replaceAll(secret, "***");
   return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
 }
 
 /**
  * Prepares foreign error codes for a failure: each once, few, short, without `secrets`; undefined when there are none.
  */
-export function bounded(codes: readonly string[], secrets: readonly string[]): readonly string[] | undefined {
+export function bounded(
+  codes: readonly string[],
+  secrets: readonly string[],
+): readonly string[] | undefined {
   const distinct = [...new Set(codes)].slice(0, MOST_CODES);
-  return distinct.length === 0 ? undefined : distinct.map((code) => excerpt(code, secrets).slice(0, LONGEST_CODE));
+  return distinct.length === 0
+    ? undefined
+    : distinct.map((code) => excerpt(code, secrets).slice(0, LONGEST_CODE));
 }
 
 /** A secret as it is, URL-encoded, and JSON-escaped. Lone surrogates cannot be URL-encoded and are dropped. */
 function formsOf(secret: string): string[] {
-  return [secret, encodeURIComponent(secret.replace(/\p{Surrogate}/gu, "")), JSON.stringify(secret).slice(1, -1)];
+  return [
+    secret,
+    encodeURIComponent(secret.replace(/\p{Surrogate}/gu, "")),
+    JSON.stringify(secret).slice(1, -1),
+  ];
 }
 
 const CERTIFICATE_CODES = new Set([
@@ -120,12 +142,15 @@ export function connectionFailure(
   const known = findTransferError(error);
   if (known !== undefined) return known;
   const where = redactUrl(url);
-  if (signal?.aborted === true) return new TransferError("cancelled", `${what}: stopped`, { cause: error });
+  if (signal?.aborted === true)
+    return new TransferError("cancelled", `${what}: stopped`, { cause: error });
   const code = errorCode(error);
   if (CERTIFICATE_CODES.has(code)) {
     const why = `certificate of ${url.host} is not signed by a trusted CA (${code})`;
     const advice = "set `certificate` to the CA's PEM";
-    return new TransferError("certificate", `${what}: ${why}: ${advice}`, { cause: error });
+    return new TransferError("certificate", `${what}: ${why}: ${advice}`, {
+      cause: error,
+    });
   }
   if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
     return new TransferError(
@@ -135,22 +160,37 @@ export function connectionFailure(
     );
   }
   if (error instanceof errors.ConnectTimeoutError || code === "ETIMEDOUT") {
-    return new TransferError("timeout", `${what}: no connection to ${url.host} in time`, { cause: error });
-  }
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    return new TransferError("timeout", `${what}: ${where} was silent for ${Math.round(idleMs / 1000)} s`, {
+    return new TransferError("timeout", `${what}: no connection to ${url.host} in time`, {
       cause: error,
     });
+  }
+  if (
+    error instanceof errors.HeadersTimeoutError ||
+    error instanceof errors.BodyTimeoutError
+  ) {
+    return new TransferError(
+      "timeout",
+      `${what}: ${where} was silent for ${Math.round(idleMs / 1000)} s`,
+      {
+        cause: error,
+      },
+    );
   }
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
     return new TransferError("invalid", `${what}: ${messageOf(error)}`, { cause: error });
   }
-  return new TransferError("unreachable", `${what}: ${url.host}: ${reachMessage(code, error)}`, { cause: error });
+  return new TransferError(
+    "unreachable",
+    `${what}: ${url.host}: ${reachMessage(code, error)}`,
+    { cause: error },
+  );
 }
 
 function reachMessage(code: string, error: unknown): string {
-  if (code === "ECONNREFUSED") return "connection refused (ECONNREFUSED): is it running, and is the port right?";
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `its name cannot be resolved (${code})`;
+  if (code === "ECONNREFUSED")
+    return "connection refused (ECONNREFUSED): is it running, and is the port right?";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
+    return `its name cannot be resolved (${code})`;
   if (code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET")
     return `the connection broke off (${code})`;
   return messageOf(error);
@@ -172,7 +212,8 @@ function findTransferError(error: unknown): TransferError | undefined {
 /** Returns the innermost error code: undici and happy-eyeballs wrap the socket's own error. */
 function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "";
-  if (error instanceof AggregateError && error.errors.length > 0) return errorCode(error.errors[0]);
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return errorCode(error.errors[0]);
   const inner = error.cause instanceof Error ? errorCode(error.cause) : "";
   if (inner !== "") return inner;
   return "code" in error && typeof error.code === "string" ? error.code : "";

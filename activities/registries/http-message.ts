@@ -3,7 +3,9 @@ import type { TransferError } from "../../domain/failure.ts";
 export type HttpBody = string | Uint8Array | AsyncIterable<Uint8Array>;
 
 /** Whether a body is a stream, which can be sent only once. */
-export function isStreamed(body: HttpBody | undefined): body is AsyncIterable<Uint8Array> {
+export function isStreamed(
+  body: HttpBody | undefined,
+): body is AsyncIterable<Uint8Array> {
   return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
 }
 

@@ -17,7 +17,9 @@ export function toResponse(
 ): HttpResponse {
   const { what, describe = (body: string) => body, errorCodes } = request;
   const header = (name: string) => fieldsOf(answer.headers, name)[0];
-  const coding = codingOf(excerpt(fieldsOf(answer.headers, "content-encoding").join(","), secrets));
+  const coding = codingOf(
+    excerpt(fieldsOf(answer.headers, "content-encoding").join(","), secrets),
+  );
   async function* received(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for await (const chunk of answer.body) yield chunk as Buffer;
@@ -30,7 +32,9 @@ export function toResponse(
   const stream = ({ raw = false } = {}) =>
     coding === null || raw
       ? received()
-      : decoded(received(), coding, `${what}: the answer of ${redactUrl(url)}`, (text) => excerpt(text, secrets));
+      : decoded(received(), coding, `${what}: the answer of ${redactUrl(url)}`, (text) =>
+          excerpt(text, secrets),
+        );
 
   return {
     status: answer.statusCode,
@@ -54,14 +58,20 @@ export function toResponse(
       for await (const chunk of stream()) {
         length += chunk.length;
         if (length > limit)
-          throw new TransferError("invalid", `${what}: ${redactUrl(url)} sends more than ${limit} bytes`);
+          throw new TransferError(
+            "invalid",
+            `${what}: ${redactUrl(url)} sends more than ${limit} bytes`,
+          );
         chunks.push(chunk);
       }
       return Buffer.concat(chunks);
     },
     async discard() {
       // dump() relies on the stated length, but the answer to a HEAD states one without having a body.
-      const read = request.method === "HEAD" ? answer.body.bytes() : answer.body.dump({ limit: ERROR_BODY_LIMIT });
+      const read =
+        request.method === "HEAD"
+          ? answer.body.bytes()
+          : answer.body.dump({ limit: ERROR_BODY_LIMIT });
       await read.catch(() => undefined);
     },
   };

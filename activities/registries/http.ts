@@ -5,7 +5,12 @@ import { createAddressGuard } from "./addresses.ts";
 import { begun, type BegunBody } from "./body.ts";
 import { createDispatcher, type DispatcherOptions } from "./http-dispatcher.ts";
 import { connectionFailure, redactUrl } from "./http-failure.ts";
-import { type HttpBody, type HttpRequest, type HttpResponse, isStreamed } from "./http-message.ts";
+import {
+  type HttpBody,
+  type HttpRequest,
+  type HttpResponse,
+  isStreamed,
+} from "./http-message.ts";
 import { toResponse } from "./http-response.ts";
 import { type Pace, thenSent } from "./pace.ts";
 import { redirectTarget, withoutCredentials } from "./redirect.ts";
@@ -41,11 +46,17 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const secrets = options.secrets ?? [];
   const dispatcher = createDispatcher(options, guard.lookup, idleMs);
 
-  async function send(request: HttpRequest, url: URL, headers: Record<string, string>): Promise<HttpResponse> {
+  async function send(
+    request: HttpRequest,
+    url: URL,
+    headers: Record<string, string>,
+  ): Promise<HttpResponse> {
     const silence = idleMs + Math.ceil((request.storedBytes ?? 0) / STORING_BYTES_PER_MS);
     // A request with extra time waits for work that it caused; its duration says nothing about the pace of the end.
-    const measured = request.storedBytes === undefined ? options.pace?.request() : undefined;
-    const fail = (error: unknown) => connectionFailure(error, request.what, url, request.signal, silence);
+    const measured =
+      request.storedBytes === undefined ? options.pace?.request() : undefined;
+    const fail = (error: unknown) =>
+      connectionFailure(error, request.what, url, request.signal, silence);
     if (request.signal !== undefined) setMaxListeners(0, request.signal);
     let streamed: BegunBody | undefined;
     try {
@@ -77,12 +88,17 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 
   async function request(first: HttpRequest): Promise<HttpResponse> {
     let url = first.url;
-    let headers: Record<string, string> = { "accept-encoding": "identity", ...first.headers };
+    let headers: Record<string, string> = {
+      "accept-encoding": "identity",
+      ...first.headers,
+    };
     for (let hops = 0; ; hops += 1) {
       const response = await send(first, url, headers);
       const { status } = response;
-      if ((status >= 200 && status < 300) || first.accept?.includes(status) === true) return response;
-      const next = status >= 300 && status < 400 ? redirectTarget(first, response) : undefined;
+      if ((status >= 200 && status < 300) || first.accept?.includes(status) === true)
+        return response;
+      const next =
+        status >= 300 && status < 400 ? redirectTarget(first, response) : undefined;
       if (next === undefined) throw await response.failure();
       await response.discard();
       if (hops === MOST_REDIRECTS)

@@ -7,7 +7,9 @@ type Login = {
 /** Returns the Authorization value of a login; null when the login is empty. */
 export function authorizationOf({ username, password, token }: Login): string | null {
   if (token) return `Bearer ${token}`;
-  return username ? `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}` : null;
+  return username
+    ? `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}`
+    : null;
 }
 
 /** Returns the texts of a login that no message may contain, in case a server echoes them. */

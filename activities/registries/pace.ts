@@ -38,7 +38,9 @@ export function createPace(now: () => number = Date.now): Pace {
       };
     },
     waitMs() {
-      const waits = [...open].flatMap(({ since }) => (since === null ? [] : [now() - since]));
+      const waits = [...open].flatMap(({ since }) =>
+        since === null ? [] : [now() - since],
+      );
       if (mean === null && waits.length === 0) return null;
       return Math.max(mean ?? 0, ...waits.map((wait) => wait / 2));
     },
@@ -46,7 +48,10 @@ export function createPace(now: () => number = Date.now): Pace {
 }
 
 /** Passes `body` through; calls `sent` when all of it has gone. */
-export async function* thenSent<T>(body: AsyncIterable<T>, sent: () => void): AsyncGenerator<T, void, undefined> {
+export async function* thenSent<T>(
+  body: AsyncIterable<T>,
+  sent: () => void,
+): AsyncGenerator<T, void, undefined> {
   yield* body;
   sent();
 }

@@ -18,8 +18,12 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
     );
   }
   // The content-length of a coded answer is the length of the code, not of the content.
-  const size = Number.isSafeInteger(length) && answer.coding === null ? length + start : null;
-  return { size, chunks: start === offset ? answer.stream() : without(answer.stream(), offset - start) };
+  const size =
+    Number.isSafeInteger(length) && answer.coding === null ? length + start : null;
+  return {
+    size,
+    chunks: start === offset ? answer.stream() : without(answer.stream(), offset - start),
+  };
 }
 
 /** The first byte of a Content-Range; null when the header is not a single range of bytes. */
@@ -28,7 +32,10 @@ function startOf(contentRange: string | undefined): number | null {
   return start === undefined ? null : Number(start);
 }
 
-async function* without(chunks: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer, void> {
+async function* without(
+  chunks: AsyncIterable<Buffer>,
+  bytes: number,
+): AsyncGenerator<Buffer, void> {
   let left = bytes;
   for await (const chunk of chunks) {
     const rest = chunk.subarray(Math.min(left, chunk.length));

@@ -13,7 +13,10 @@ type Recent<T> = {
 /**
  * Remembers answers of an end for a short while, since one answer serves many questions. Failures are not remembered.
  */
-export function createRecent<T>({ lifeMs, most }: Bounds, now: () => number = () => performance.now()): Recent<T> {
+export function createRecent<T>(
+  { lifeMs, most }: Bounds,
+  now: () => number = () => performance.now(),
+): Recent<T> {
   const known = new Map<string, { answer: Promise<T>; until: number }>();
 
   return {

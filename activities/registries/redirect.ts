@@ -1,9 +1,13 @@
 import { type HttpRequest, type HttpResponse, isStreamed } from "./http-message.ts";
 
 /** Returns the target of a redirect, or undefined when the redirect must not be followed and counts as the answer. */
-export function redirectTarget(request: HttpRequest, response: HttpResponse): URL | undefined {
+export function redirectTarget(
+  request: HttpRequest,
+  response: HttpResponse,
+): URL | undefined {
   const location = response.header("location");
-  if (location === undefined || !URL.canParse(location, response.url.href)) return undefined;
+  if (location === undefined || !URL.canParse(location, response.url.href))
+    return undefined;
   const target = new URL(location, response.url);
   const reading = request.method === "GET" || request.method === "HEAD";
   const keepsMethod = response.status === 307 || response.status === 308;
@@ -15,10 +19,13 @@ export function redirectTarget(request: HttpRequest, response: HttpResponse): UR
   return target;
 }
 
-export function withoutCredentials(headers: Record<string, string>): Record<string, string> {
+export function withoutCredentials(
+  headers: Record<string, string>,
+): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(
-      ([name]) => !["authorization", "cookie", "proxy-authorization"].includes(name.toLowerCase()),
+      ([name]) =>
+        !["authorization", "cookie", "proxy-authorization"].includes(name.toLowerCase()),
     ),
   );
 }

@@ -8,7 +8,10 @@ export function throwIfStopped(signal: AbortSignal | undefined): void {
  * Waits for shared work and stops waiting ("cancelled") when the signal fires. The work itself gets no signal, since it
  * continues for the other waiters.
  */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   if (signal === undefined) return work;
   const waiting = new AbortController();
   const aborted = new Promise<never>((_resolve, reject) => {

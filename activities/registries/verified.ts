@@ -1,11 +1,18 @@
 import { createHash } from "node:crypto";
-import { DIGEST_ALGORITHMS, type DigestAlgorithm, type Digests } from "../../domain/artifact.ts";
+import {
+  DIGEST_ALGORITHMS,
+  type DigestAlgorithm,
+  type Digests,
+} from "../../domain/artifact.ts";
 import type { KnownContent } from "../../domain/content-digests.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { digestParts, type Digest } from "../../domain/digest.ts";
 
 /** Returns the digest of `bytes` in the algorithm `like`. */
-export function digestOf(bytes: Uint8Array, like: "sha256" | "sha512" = "sha256"): Digest {
+export function digestOf(
+  bytes: Uint8Array,
+  like: "sha256" | "sha512" = "sha256",
+): Digest {
   return `${like}:${createHash(like).update(bytes).digest("hex")}`;
 }
 
@@ -40,15 +47,18 @@ export async function* verified(
     size += chunk.length;
     wrong ||= size > expected.size;
     // The rest is read only to find out whether the content or the stated size is wrong.
-    if (wrong && !misstated) throw damagedAt(what, `more than its ${expected.size} bytes`);
+    if (wrong && !misstated)
+      throw damagedAt(what, `more than its ${expected.size} bytes`);
     hash.update(chunk);
     if (held !== undefined && !wrong) yield held;
     held = chunk;
   }
   const digest = `${algorithm}:${hash.digest("hex")}`;
-  if (size !== expected.size && misstated && digest === expected.digest) throw misstated(size);
+  if (size !== expected.size && misstated && digest === expected.digest)
+    throw misstated(size);
   if (size > expected.size) throw damagedAt(what, `more than its ${expected.size} bytes`);
-  if (size < expected.size) throw damagedAt(what, `${size} of its ${expected.size} bytes`);
+  if (size < expected.size)
+    throw damagedAt(what, `${size} of its ${expected.size} bytes`);
   if (digest !== expected.digest) throw damagedAt(what, `other content (${digest})`);
   if (held !== undefined) yield held;
 }
@@ -61,10 +71,13 @@ export function createHashes(algorithms: readonly DigestAlgorithm[]): {
   update: (chunk: Uint8Array) => void;
   digests: () => Digests;
 } {
-  const hashes = [...new Set(algorithms)].map((each) => [each, createHash(each)] as const);
+  const hashes = [...new Set(algorithms)].map(
+    (each) => [each, createHash(each)] as const,
+  );
   return {
     update: (chunk) => hashes.forEach(([, hash]) => hash.update(chunk)),
-    digests: () => Object.fromEntries(hashes.map(([each, hash]) => [each, hash.digest("hex")])),
+    digests: () =>
+      Object.fromEntries(hashes.map(([each, hash]) => [each, hash.digest("hex")])),
   };
 }
 
@@ -84,7 +97,8 @@ export async function* checked<T extends Uint8Array>(
   { size, digests }: KnownContent,
   { damaged, onRead }: Checks,
 ): AsyncGenerator<T, void, undefined> {
-  const algorithm = DIGEST_ALGORITHMS.find((each) => digests[each] !== undefined) ?? "sha256";
+  const algorithm =
+    DIGEST_ALGORITHMS.find((each) => digests[each] !== undefined) ?? "sha256";
   const hashes = createHashes(onRead ? [algorithm, "sha256"] : [algorithm]);
   let length = 0;
   let held: T | undefined;

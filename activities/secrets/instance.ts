@@ -10,7 +10,10 @@ export type Instance = {
   adminPasswordFile: string | undefined;
 };
 
-type GivenSecrets = { secretKey?: string | undefined; adminPassword?: string | undefined };
+type GivenSecrets = {
+  secretKey?: string | undefined;
+  adminPassword?: string | undefined;
+};
 
 /**
  * Opens the identity of an instance: its id and secrets. A secret that is not given is generated at the first start and
@@ -21,7 +24,9 @@ export function openInstance(dataDir: string, given: GivenSecrets): Instance {
   return {
     id: kept(join(dataDir, "instance-id"), () => randomBytes(6).toString("hex")),
     secretKey: sameKey(join(dataDir, "secret-key"), given.secretKey),
-    adminPassword: given.adminPassword ?? kept(adminPasswordFile, () => randomBytes(18).toString("base64url")),
+    adminPassword:
+      given.adminPassword ??
+      kept(adminPasswordFile, () => randomBytes(18).toString("base64url")),
     adminPasswordFile: given.adminPassword === undefined ? adminPasswordFile : undefined,
   };
 }
@@ -54,7 +59,10 @@ function kept(file: string, make: () => string): string {
 function lineOf(file: string): string | undefined {
   try {
     const line = readFileSync(file, "utf8").trim();
-    if (line === "") throw new Error(`${file} is empty: restore its line, or delete the file to generate a new one`);
+    if (line === "")
+      throw new Error(
+        `${file} is empty: restore its line, or delete the file to generate a new one`,
+      );
     return line;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;

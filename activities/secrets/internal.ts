@@ -6,14 +6,27 @@ import { deriveKey, sameSecret, sign } from "./seal.ts";
 const MOST_SKEW_SECONDS = 300;
 
 export type InternalSigner = ReturnType<typeof createInternalSigner>;
-type InternalRequest = { method: string; path: string; body: Buffer; header: (name: string) => string };
+type InternalRequest = {
+  method: string;
+  path: string;
+  body: Buffer;
+  header: (name: string) => string;
+};
 export type Problem = { refusal: Refusal; message: string };
 
 /** Signs and checks internal requests: HMAC over method, path with query, seconds since 1970 and sha256 of the body. */
 export function createInternalSigner(secretKey: string) {
   const key = deriveKey(secretKey, "internal-api");
-  const signature = (method: string, path: string, seconds: string, body: string | Buffer) =>
-    sign(key, [method, path, seconds, createHash("sha256").update(body).digest("hex")].join("\n"));
+  const signature = (
+    method: string,
+    path: string,
+    seconds: string,
+    body: string | Buffer,
+  ) =>
+    sign(
+      key,
+      [method, path, seconds, createHash("sha256").update(body).digest("hex")].join("\n"),
+    );
   return {
     headers(method: string, path: string, body: string | Buffer) {
       const seconds = String(Math.floor(Date.now() / 1000));
@@ -26,8 +39,14 @@ export function createInternalSigner(secretKey: string) {
     /** Returns null when the request is genuine and of our protocol, otherwise why it is refused. */
     problem({ method, path, body, header }: InternalRequest): Problem | null {
       const seconds = header("x-internal-time");
-      if (!sameSecret(header("x-internal-signature"), signature(method, path, seconds, body))) {
-        const message = "the signature is wrong: start this worker with the instance's secret key";
+      if (
+        !sameSecret(
+          header("x-internal-signature"),
+          signature(method, path, seconds, body),
+        )
+      ) {
+        const message =
+          "the signature is wrong: start this worker with the instance's secret key";
         return { refusal: "key", message };
       }
       const skew = Math.abs(Date.now() / 1000 - Number(seconds));

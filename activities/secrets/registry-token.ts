@@ -21,7 +21,10 @@ type Claims = { scopes: RegistryScope[]; expires: number };
  * Short-lived tokens for `/v2`, `{claims}.{signature}`: HMAC with a key of their own, derived from the secret key
  * (docs/decisions.md#registry-tokens).
  */
-export function createRegistryTokens(secretKey: string, now: () => number = Date.now): RegistryTokens {
+export function createRegistryTokens(
+  secretKey: string,
+  now: () => number = Date.now,
+): RegistryTokens {
   const key = deriveKey(secretKey, "registry-token");
   return {
     issue(scopes, seconds) {
@@ -32,13 +35,19 @@ export function createRegistryTokens(secretKey: string, now: () => number = Date
     check(token) {
       const [payload = "", signature = "", ...more] = token.split(".");
       if (more.length > 0 || !sameSecret(signature, sign(key, payload))) return null;
-      const { scopes, expires } = JSON.parse(Buffer.from(payload, "base64url").toString("utf8")) as Claims;
+      const { scopes, expires } = JSON.parse(
+        Buffer.from(payload, "base64url").toString("utf8"),
+      ) as Claims;
       return now() < expires ? scopes : null;
     },
     mark: (text) => sign(key, `mark ${text}`).slice(0, 8),
   };
 }
 
-export function allows(scopes: readonly RegistryScope[], name: string, action: RegistryAction): boolean {
+export function allows(
+  scopes: readonly RegistryScope[],
+  name: string,
+  action: RegistryAction,
+): boolean {
   return scopes.some((scope) => scope.name === name && scope.actions.includes(action));
 }

@@ -1,11 +1,21 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 
 /** Derives a key for one purpose from the secret key, so that no key serves two purposes (HKDF, RFC 5869). */
 export function deriveKey(secretKey: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync("sha256", secretKey, "artifact-replication", purpose, 32));
 }
 
-export type Sealer = { seal: (plain: string, aad: string) => string; open: (sealed: string, aad: string) => string };
+export type Sealer = {
+  seal: (plain: string, aad: string) => string;
+  open: (sealed: string, aad: string) => string;
+};
 
 /**
  * Seals secrets with AES-256-GCM, as `v1.<nonce>.<tag>.<ciphertext>` in base64url. `aad` names the row that a secret
@@ -18,14 +28,26 @@ export function createSealer(secretKey: string): Sealer {
       const nonce = randomBytes(12);
       const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(aad));
       const body = Buffer.concat([cipher.update(plain, "utf8"), cipher.final()]);
-      return ["v1", ...[nonce, cipher.getAuthTag(), body].map((part) => part.toString("base64url"))].join(".");
+      return [
+        "v1",
+        ...[nonce, cipher.getAuthTag(), body].map((part) => part.toString("base64url")),
+      ].join(".");
     },
     open(sealed, aad) {
       const [version, nonce, tag, body] = sealed.split(".");
-      if (version !== "v1" || !nonce || !tag || body === undefined) throw new Error("the sealed value is malformed");
-      const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64url"), { authTagLength: 16 });
+      if (version !== "v1" || !nonce || !tag || body === undefined)
+        throw new Error("the sealed value is malformed");
+      const decipher = createDecipheriv(
+        "aes-256-gcm",
+        key,
+        Buffer.from(nonce, "base64url"),
+        { authTagLength: 16 },
+      );
       decipher.setAAD(Buffer.from(aad)).setAuthTag(Buffer.from(tag, "base64url"));
-      return Buffer.concat([decipher.update(Buffer.from(body, "base64url")), decipher.final()]).toString("utf8");
+      return Buffer.concat([
+        decipher.update(Buffer.from(body, "base64url")),
+        decipher.final(),
+      ]).toString("utf8");
     },
   };
 }
@@ -35,7 +57,8 @@ export function sign(key: Buffer, text: string): string {
   return createHmac("sha256", key).update(text).digest("hex");
 }
 
-const comparable = (value: string) => createHmac("sha256", "compare").update(value).digest();
+const comparable = (value: string) =>
+  createHmac("sha256", "compare").update(value).digest();
 
 /** Compares in constant time, also for texts of different lengths. */
 export function sameSecret(given: string, expected: string): boolean {

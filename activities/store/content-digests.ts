@@ -13,14 +13,20 @@ export type DigestMemory = {
  * Looks up digests other than sha256 of contents in the store. A content is read once for all of them; the reads share
  * the hashing turns of the process.
  */
-export function createContentDigests({ openToSend }: Pick<LocalSource, "openToSend">, memory: DigestMemory) {
+export function createContentDigests(
+  { openToSend }: Pick<LocalSource, "openToSend">,
+  memory: DigestMemory,
+) {
   const reading = new Map<string, Promise<Summary>>();
 
   async function read(sha256: string): Promise<Summary> {
     const { chunks } = await openToSend(sha256);
     const summary = await digestChunks(chunks, { sha512: true, sha1: true });
     if (summary.sha256 === sha256) return summary;
-    throw new TransferError("invalid", `the content sha256:${sha256} is damaged in the store: upload the file again`);
+    throw new TransferError(
+      "invalid",
+      `the content sha256:${sha256} is damaged in the store: upload the file again`,
+    );
   }
 
   function readOnce(sha256: string): Promise<Summary> {
@@ -44,7 +50,11 @@ export function createContentDigests({ openToSend }: Pick<LocalSource, "openToSe
     /** Records the digests that were computed while the content arrived. */
     keepDigests({ sha256, sha512, sha1, md5 }: Summary): void {
       if (sha512 === undefined && sha1 === undefined) return;
-      memory.keep(sha256, { ...(sha512 ? { sha512 } : {}), ...(sha1 ? { sha1 } : {}), ...(md5 ? { md5 } : {}) });
+      memory.keep(sha256, {
+        ...(sha512 ? { sha512 } : {}),
+        ...(sha1 ? { sha1 } : {}),
+        ...(md5 ? { md5 } : {}),
+      });
     },
   };
 }

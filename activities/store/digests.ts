@@ -5,11 +5,23 @@ import { TransferError } from "../../domain/failure.ts";
 import { hashTurn } from "./hash-turns.ts";
 
 /** Announced digests (lower-case hex) and size of a content; the content must match each given value. */
-export type Expected = { [A in DigestAlgorithm]?: string | undefined } & { size?: number | undefined };
+export type Expected = { [A in DigestAlgorithm]?: string | undefined } & {
+  size?: number | undefined;
+};
 /** `md5` is empty when it was not wanted; `sha512` and `sha1` are absent when they were not wanted. */
-export type Summary = { sha256: string; sha512?: string; sha1?: string; md5: string; size: number };
+export type Summary = {
+  sha256: string;
+  sha512?: string;
+  sha1?: string;
+  md5: string;
+  size: number;
+};
 
-export type Digests = { size: () => number; update: (chunk: Uint8Array) => void; summary: () => Summary };
+export type Digests = {
+  size: () => number;
+  update: (chunk: Uint8Array) => void;
+  summary: () => Summary;
+};
 
 export type Wanted = { [A in OtherAlgorithm]?: boolean | undefined };
 
@@ -51,7 +63,10 @@ export function createDigests({
 }
 
 /** Computes the digests of a whole stream; each chunk waits for its hashing turn. */
-export async function digestChunks(chunks: AsyncIterable<Uint8Array>, wanted: Wanted = {}): Promise<Summary> {
+export async function digestChunks(
+  chunks: AsyncIterable<Uint8Array>,
+  wanted: Wanted = {},
+): Promise<Summary> {
   const digests = createDigests(wanted);
   for await (const chunk of chunks) {
     await hashTurn(chunk.length);
@@ -69,7 +84,12 @@ export function summarise(
     ...(sha512 ? { sha512: hash("sha512", content) } : {}),
     ...(sha1 ? { sha1: hash("sha1", content) } : {}),
   };
-  return { sha256: hash("sha256", content), ...more, md5: hash("md5", content), size: content.length };
+  return {
+    sha256: hash("sha256", content),
+    ...more,
+    md5: hash("md5", content),
+    size: content.length,
+  };
 }
 
 /** Computes the digests of many contents, in their order; each waits for its hashing turn. */
@@ -85,7 +105,10 @@ export async function summariseAll(contents: readonly Uint8Array[]): Promise<Sum
 /** Throws a TransferError when a digest or the size differs from the announced value. */
 export function verify(found: Summary, expected: Expected): void {
   if (expected.size !== undefined && expected.size !== found.size) {
-    throw new TransferError("invalid", `${expected.size} bytes were announced, ${found.size} arrived`);
+    throw new TransferError(
+      "invalid",
+      `${expected.size} bytes were announced, ${found.size} arrived`,
+    );
   }
   for (const algorithm of DIGEST_ALGORITHMS) {
     const wanted = expected[algorithm];

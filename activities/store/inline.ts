@@ -2,13 +2,17 @@ import Sqlite from "better-sqlite3";
 import { existsSync } from "node:fs";
 
 /** Small contents by sha256 (lower-case hex); `get` returns undefined for a content that is not inline. */
-export type InlineReader = { get: (sha256: string) => Buffer | undefined; close: () => void };
+export type InlineReader = {
+  get: (sha256: string) => Buffer | undefined;
+  close: () => void;
+};
 
 const SELECT_INLINE = "SELECT content FROM inline_blob WHERE sha256 = ?";
 
 /** Reads blobs.db, which the control plane writes. The file may be created after this call. */
 export function openInlineReader(file: string): InlineReader {
-  let opened: { db: Sqlite.Database; select: Sqlite.Statement<[Buffer], Buffer> } | undefined;
+  let opened:
+    { db: Sqlite.Database; select: Sqlite.Statement<[Buffer], Buffer> } | undefined;
   function statement() {
     if (!opened && existsSync(file)) {
       const db = new Sqlite(file, { readonly: true, fileMustExist: true });

@@ -11,7 +11,11 @@ export type Layout = { blobs: string; staging: string; inlineFile: string };
 
 export function layout(dataDir: string): Layout {
   const blobs = join(dataDir, "blobs");
-  return { blobs, staging: join(blobs, "staging"), inlineFile: join(dataDir, "blobs.db") };
+  return {
+    blobs,
+    staging: join(blobs, "staging"),
+    inlineFile: join(dataDir, "blobs.db"),
+  };
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -23,7 +27,10 @@ export const isMd5 = (text: string): boolean => MD5.test(text);
 
 export function blobFile({ blobs }: Pick<Layout, "blobs">, sha256: string): string {
   if (!isSha256(sha256))
-    throw new TransferError("invalid", `"${sha256.slice(0, 80)}" is not a sha256 digest in lower-case hex`);
+    throw new TransferError(
+      "invalid",
+      `"${sha256.slice(0, 80)}" is not a sha256 digest in lower-case hex`,
+    );
   return join(blobs, sha256.slice(0, 2), sha256.slice(2, 4), sha256);
 }
 
@@ -56,5 +63,9 @@ const FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 export function storageError(error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!FULL.has(code)) return error;
-  return new TransferError("noSpace", "the disk of the store is full: free some space and try again", { cause: error });
+  return new TransferError(
+    "noSpace",
+    "the disk of the store is full: free some space and try again",
+    { cause: error },
+  );
 }

@@ -10,7 +10,10 @@ const READ_SIZE = 256 * 1024;
 const SEND_BUFFERS = 8;
 
 const missing = (sha256: string) =>
-  new TransferError("notFound", `the content sha256:${sha256} is not in the store: upload the file again`);
+  new TransferError(
+    "notFound",
+    `the content sha256:${sha256} is not in the store: upload the file again`,
+  );
 
 /**
  * `chunks` must be read to their end or returned. A chunk is overwritten when the eighth chunk after it is requested:
@@ -23,10 +26,15 @@ export type LocalSource = Omit<ContentSource, "close"> & {
   openToSend: (sha256: string, range?: Range) => Promise<OpenedToSend>;
 };
 
-type Found = { size: number; last: number } & ({ small: Buffer } | { handle: FileHandle });
+type Found = { size: number; last: number } & (
+  { small: Buffer } | { handle: FileHandle }
+);
 
 /** Reads content from this machine's disk. */
-export function createLocalSource(layout: Layout, inline: Pick<InlineReader, "get">): LocalSource {
+export function createLocalSource(
+  layout: Layout,
+  inline: Pick<InlineReader, "get">,
+): LocalSource {
   async function find(sha256: string, { start, end }: Range): Promise<Found> {
     const file = blobFile(layout, sha256);
     const small = inline.get(sha256);
@@ -50,16 +58,28 @@ export function createLocalSource(layout: Layout, inline: Pick<InlineReader, "ge
       const stream =
         "small" in found
           ? streamOf(found.small)
-          : found.handle.createReadStream({ start: range.start, end: last, highWaterMark: READ_SIZE });
+          : found.handle.createReadStream({
+              start: range.start,
+              end: last,
+              highWaterMark: READ_SIZE,
+            });
       return { size, stream };
     },
     async openToSend(sha256, range = { start: 0 }) {
       const { size, last, ...found } = await find(sha256, range);
-      return { size, chunks: "small" in found ? one(found.small) : inTurns(found.handle, range.start, last) };
+      return {
+        size,
+        chunks:
+          "small" in found ? one(found.small) : inTurns(found.handle, range.start, last),
+      };
     },
     async readSmall(digests) {
-      const found = digests.map((sha256) => [sha256, isSha256(sha256) ? inline.get(sha256) : undefined] as const);
-      return new Map(found.filter((entry): entry is [string, Buffer] => entry[1] !== undefined));
+      const found = digests.map(
+        (sha256) => [sha256, isSha256(sha256) ? inline.get(sha256) : undefined] as const,
+      );
+      return new Map(
+        found.filter((entry): entry is [string, Buffer] => entry[1] !== undefined),
+      );
     },
   };
 }
@@ -69,13 +89,28 @@ async function* one(content: Buffer): AsyncGenerator<Uint8Array, void> {
 }
 
 /** Reads the bytes `start` to `last` into buffers that take turns. */
-async function* inTurns(handle: FileHandle, start: number, last: number): AsyncGenerator<Uint8Array, void> {
+async function* inTurns(
+  handle: FileHandle,
+  start: number,
+  last: number,
+): AsyncGenerator<Uint8Array, void> {
   const buffers: Buffer[] = [];
   try {
     for (let at = start, turn = 0; at <= last; turn = (turn + 1) % SEND_BUFFERS) {
-      const into = (buffers[turn] ??= Buffer.allocUnsafeSlow(Math.min(READ_SIZE, last - at + 1)));
-      const { bytesRead } = await handle.read(into, 0, Math.min(into.length, last - at + 1), at);
-      if (bytesRead === 0) throw new TransferError("invalid", "the stored content ended before its size was reached");
+      const into = (buffers[turn] ??= Buffer.allocUnsafeSlow(
+        Math.min(READ_SIZE, last - at + 1),
+      ));
+      const { bytesRead } = await handle.read(
+        into,
+        0,
+        Math.min(into.length, last - at + 1),
+        at,
+      );
+      if (bytesRead === 0)
+        throw new TransferError(
+          "invalid",
+          "the stored content ended before its size was reached",
+        );
       at += bytesRead;
       yield into.subarray(0, bytesRead);
     }
@@ -84,4 +119,5 @@ async function* inTurns(handle: FileHandle, start: number, last: number): AsyncG
   }
 }
 
-const streamOf = (content: Buffer) => Readable.from(content.length > 0 ? [content] : [], { objectMode: false });
+const streamOf = (content: Buffer) =>
+  Readable.from(content.length > 0 ? [content] : [], { objectMode: false });

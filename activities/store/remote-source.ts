@@ -7,7 +7,11 @@ export type InternalCall = (
   method: "GET" | "POST",
   path: string,
   options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
-) => Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined>; body: Readable }>;
+) => Promise<{
+  statusCode: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Readable;
+}>;
 
 const BLOBS_PATH = "/internal/v1/blobs";
 
@@ -17,7 +21,10 @@ export function createRemoteSource(call: InternalCall): ContentSource {
     async open(sha256, { start, end } = { start: 0 }, signal) {
       const whole = start === 0 && end === undefined;
       const headers = whole ? {} : { range: `bytes=${start}-${end ?? ""}` };
-      const answer = await call("GET", `${BLOBS_PATH}/${sha256}`, { headers, ...(signal ? { signal } : {}) });
+      const answer = await call("GET", `${BLOBS_PATH}/${sha256}`, {
+        headers,
+        ...(signal ? { signal } : {}),
+      });
       const size = Number(answer.headers["x-content-size"]);
       if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size))
         return { size, stream: guarded(answer.body, signal) };
@@ -28,7 +35,10 @@ export function createRemoteSource(call: InternalCall): ContentSource {
       );
     },
     async readSmall(digests, signal) {
-      const answer = await call("POST", BLOBS_PATH, { body: { digests }, ...(signal ? { signal } : {}) });
+      const answer = await call("POST", BLOBS_PATH, {
+        body: { digests },
+        ...(signal ? { signal } : {}),
+      });
       const parts: Buffer[] = [];
       for await (const part of guarded(answer.body, signal)) parts.push(part as Buffer);
       return unpack(Buffer.concat(parts));
@@ -39,11 +49,17 @@ export function createRemoteSource(call: InternalCall): ContentSource {
 
 /** Reports a control plane that dies in the middle of an answer as `unreachable`, which is retryable. */
 function guarded(body: Readable, signal: AbortSignal | undefined): Readable {
-  const stream = Readable.from(chunksOf(body, signal), { objectMode: false, highWaterMark: READ_AHEAD });
+  const stream = Readable.from(chunksOf(body, signal), {
+    objectMode: false,
+    highWaterMark: READ_AHEAD,
+  });
   return stream.once("close", () => body.destroy());
 }
 
-async function* chunksOf(body: Readable, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+async function* chunksOf(
+  body: Readable,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of body) yield chunk as Buffer;
   } catch (error) {
@@ -59,7 +75,12 @@ const HEAD = 36;
 
 /** Packs small contents into one body: for each, 32 bytes of sha256, 4 bytes of length (big-endian), the content. */
 export function pack(contents: Map<string, Buffer>): Buffer {
-  return Buffer.concat([...contents].flatMap(([sha256, content]) => [header(sha256, content.length), content]));
+  return Buffer.concat(
+    [...contents].flatMap(([sha256, content]) => [
+      header(sha256, content.length),
+      content,
+    ]),
+  );
 }
 
 function header(sha256: string, length: number): Buffer {
@@ -75,7 +96,10 @@ export function unpack(packed: Buffer): Map<string, Buffer> {
     const start = at + HEAD;
     const end = start <= packed.length ? start + packed.readUInt32BE(at + 32) : Infinity;
     if (end > packed.length)
-      throw new TransferError("server", "the control plane's answer with small contents ended early");
+      throw new TransferError(
+        "server",
+        "the control plane's answer with small contents ended early",
+      );
     contents.set(packed.toString("hex", at, at + 32), packed.subarray(start, end));
     at = end;
   }

@@ -27,7 +27,9 @@ export async function appendTo(
     let total = size;
     try {
       // A body that is left early must stay open, so that its sender can still be answered.
-      for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      for await (const chunk of body.iterator({
+        destroyOnReturn: false,
+      }) as AsyncIterable<Buffer>) {
         if (total + chunk.length > maxBytes) throw tooLarge(maxBytes);
         total += chunk.length;
         await writer.add(chunk);
@@ -40,13 +42,18 @@ export async function appendTo(
 }
 
 export function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> {
-  return digestChunks(createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>, wanted);
+  return digestChunks(
+    createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>,
+    wanted,
+  );
 }
 
 /** Removes the sessions that nobody has touched for SESSION_LIFE_MS and returns their ids. */
 export async function expireSessions(staging: string, now: number): Promise<string[]> {
   const expired: string[] = [];
-  for (const name of (await readdir(staging)).filter((entry) => SESSION_FILE.test(entry))) {
+  for (const name of (await readdir(staging)).filter((entry) =>
+    SESSION_FILE.test(entry),
+  )) {
     const file = join(staging, name);
     const found = await stat(file).catch(() => null);
     if (!found || found.mtimeMs >= now - SESSION_LIFE_MS) continue;

@@ -4,10 +4,22 @@ import type { Readable } from "node:stream";
 import { TransferError } from "../../domain/failure.ts";
 import { newId } from "../../domain/ids.ts";
 import { createTurns } from "../../domain/turns.ts";
-import { createDigests, verify, wantedOf, type Digests, type Expected } from "./digests.ts";
+import {
+  createDigests,
+  verify,
+  wantedOf,
+  type Digests,
+  type Expected,
+} from "./digests.ts";
 import { INLINE_LIMIT, storageError } from "./layout.ts";
 import { appendTo, digestFile, expireSessions, SESSION_FILE } from "./session-file.ts";
-import { stagedContent, stagedFile, temporaryFile, type Staged, type Stager } from "./stage.ts";
+import {
+  stagedContent,
+  stagedFile,
+  temporaryFile,
+  type Staged,
+  type Stager,
+} from "./stage.ts";
 
 /** `accepted` false: nothing was added; the session is at `offset`, from where the sender must continue. */
 type Appended = { accepted: boolean; offset: number };
@@ -30,7 +42,12 @@ export type Sessions = {
    * Adds the body at `offset`. If the body breaks or makes the content larger than `maxBytes`, the bytes that arrived
    * are kept. A newer append ends an older one, which may hang on a dead connection.
    */
-  append: (id: string, offset: number, body: Readable, limits?: AppendLimits) => Promise<Appended>;
+  append: (
+    id: string,
+    offset: number,
+    body: Readable,
+    limits?: AppendLimits,
+  ) => Promise<Appended>;
   /** Returns the whole content, verified. The session ends, also when the verification fails. */
   finish: (id: string, expect: Expected) => Promise<Staged>;
   abort: (id: string) => Promise<void>;
@@ -44,7 +61,8 @@ export function createSessions(stager: Stager): Sessions {
   const deps = { stager, running: createRunningDigests() };
   const bodies = new Map<string, Readable>();
   const inTurn = createTurns();
-  const endBody = (id: string, reason: string) => bodies.get(id)?.destroy(new TransferError("cancelled", reason));
+  const endBody = (id: string, reason: string) =>
+    bodies.get(id)?.destroy(new TransferError("cancelled", reason));
 
   return {
     open: () => openSession(stager),
@@ -85,7 +103,10 @@ export function createSessions(stager: Stager): Sessions {
 const TAKEN_OVER = "a newer request continues this upload";
 
 const unknown = (id: string) =>
-  new TransferError("notFound", `upload session ${JSON.stringify(id.slice(0, 40))} does not exist: start a new one`);
+  new TransferError(
+    "notFound",
+    `upload session ${JSON.stringify(id.slice(0, 40))} does not exist: start a new one`,
+  );
 
 function fileOf({ layout }: Stager, id: string): string {
   if (!SESSION_FILE.test(`s-${id}`)) throw unknown(id);
@@ -121,13 +142,20 @@ async function append(
   const file = fileOf(stager, id);
   const digests = running.take(id, size, md5);
   try {
-    return { accepted: true, offset: await appendTo(file, size, digests ?? createDigests(), body, maxBytes) };
+    return {
+      accepted: true,
+      offset: await appendTo(file, size, digests ?? createDigests(), body, maxBytes),
+    };
   } finally {
     if (digests) running.keep(id, digests);
   }
 }
 
-async function finish({ stager, running }: SessionDeps, id: string, expect: Expected): Promise<Staged> {
+async function finish(
+  { stager, running }: SessionDeps,
+  id: string,
+  expect: Expected,
+): Promise<Staged> {
   const size = await sizeOf(stager, id);
   // After the rename, a late append cannot change the bytes that are being verified.
   const file = temporaryFile(stager.layout);
@@ -135,7 +163,10 @@ async function finish({ stager, running }: SessionDeps, id: string, expect: Expe
   try {
     const known = running.take(id, size);
     const wanted = wantedOf(expect);
-    const summary = known && !wanted.sha512 && !wanted.sha1 ? known.summary() : await digestFile(file, wanted);
+    const summary =
+      known && !wanted.sha512 && !wanted.sha1
+        ? known.summary()
+        : await digestFile(file, wanted);
     verify(summary, expect);
     if (size > INLINE_LIMIT) return stagedFile(stager, file, summary);
     const content = await readFile(file);

@@ -2,16 +2,32 @@ import { randomBytes } from "node:crypto";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import pLimit from "p-limit";
-import { createDigests, summarise, verify, wantedOf, type Expected, type Summary } from "./digests.ts";
+import {
+  createDigests,
+  summarise,
+  verify,
+  wantedOf,
+  type Expected,
+  type Summary,
+} from "./digests.ts";
 import { hashTurn } from "./hash-turns.ts";
-import { blobFile, INLINE_LIMIT, type Layout, makeBlobFolder, storageError, syncFolder } from "./layout.ts";
+import {
+  blobFile,
+  INLINE_LIMIT,
+  type Layout,
+  makeBlobFolder,
+  storageError,
+  syncFolder,
+} from "./layout.ts";
 import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
 
 /** Content in the store; `inline`: it is in blobs.db, otherwise in a file. */
 export type StoredBlob = Summary & { inline: boolean };
 
 /** Stores small contents, durable when the promise resolves. Storing a content that exists changes nothing. */
-export type PutInline = (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
+export type PutInline = (
+  contents: { sha256: string; content: Uint8Array }[],
+) => Promise<void>;
 
 /** Protects contents from being collected while `work` runs. */
 type Hold = <T>(sha256: string[], work: () => Promise<T>) => Promise<T>;
@@ -27,11 +43,16 @@ export type Staged = Summary & {
 };
 
 /** `md5` false: the md5 is not needed and not computed. */
-export type StageLimits = { maxBytes?: number | undefined; expect?: Expected | undefined; md5?: boolean };
+export type StageLimits = {
+  maxBytes?: number | undefined;
+  expect?: Expected | undefined;
+  md5?: boolean;
+};
 
 export type Stager = { layout: Layout; putInline: PutInline; hold: Hold };
 
-export const temporaryFile = ({ staging }: Layout): string => join(staging, `u-${randomBytes(12).toString("hex")}`);
+export const temporaryFile = ({ staging }: Layout): string =>
+  join(staging, `u-${randomBytes(12).toString("hex")}`);
 
 /**
  * Receives a whole body: a small one stays in memory, a larger one goes to a file. A body that breaks, is too large or
@@ -57,7 +78,10 @@ export async function stage(
   return stagedContent(stager, content, summary);
 }
 
-async function* limited(body: Chunks, maxBytes: number): AsyncGenerator<Uint8Array, void> {
+async function* limited(
+  body: Chunks,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array, void> {
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
@@ -67,7 +91,11 @@ async function* limited(body: Chunks, maxBytes: number): AsyncGenerator<Uint8Arr
 }
 
 /** Presents a content in memory as staged content. */
-export function stagedContent({ putInline, hold }: Stager, content: Uint8Array, summary: Summary): Staged {
+export function stagedContent(
+  { putInline, hold }: Stager,
+  content: Uint8Array,
+  summary: Summary,
+): Staged {
   return {
     ...summary,
     commit: (register) =>
@@ -105,7 +133,11 @@ async function stageFile(
 }
 
 /** Presents a complete, durable file of the staging folder as staged content. */
-export function stagedFile({ layout, hold }: Stager, file: string, summary: Summary): Staged {
+export function stagedFile(
+  { layout, hold }: Stager,
+  file: string,
+  summary: Summary,
+): Staged {
   return {
     ...summary,
     commit: (register) =>
@@ -120,13 +152,21 @@ export function stagedFile({ layout, hold }: Stager, file: string, summary: Summ
 const FILES_AT_ONCE = 8;
 
 /** Writes contents from memory into files of the store, durable. The caller must hold them against collection. */
-export async function writeFiles(layout: Layout, contents: (Summary & { content: Uint8Array })[]): Promise<void> {
+export async function writeFiles(
+  layout: Layout,
+  contents: (Summary & { content: Uint8Array })[],
+): Promise<void> {
   const limit = pLimit(FILES_AT_ONCE);
-  const ended = await Promise.allSettled(contents.map((each) => limit(() => writeFile(layout, each))));
+  const ended = await Promise.allSettled(
+    contents.map((each) => limit(() => writeFile(layout, each))),
+  );
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 
-async function writeFile(layout: Layout, { content, ...summary }: Summary & { content: Uint8Array }): Promise<void> {
+async function writeFile(
+  layout: Layout,
+  { content, ...summary }: Summary & { content: Uint8Array },
+): Promise<void> {
   const file = temporaryFile(layout);
   try {
     const handle = await open(file, "wx", 0o600);
@@ -142,7 +182,11 @@ async function writeFile(layout: Layout, { content, ...summary }: Summary & { co
 }
 
 /** Moves a file into the store, or deletes it where the store already has this content. */
-async function moveIn(layout: Layout, file: string, { sha256, size }: Summary): Promise<void> {
+async function moveIn(
+  layout: Layout,
+  file: string,
+  { sha256, size }: Summary,
+): Promise<void> {
   const target = blobFile(layout, sha256);
   const there = await stat(target).catch(() => null);
   if (there?.size === size) return rm(file, { force: true });

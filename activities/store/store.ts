@@ -4,10 +4,24 @@ import { basename, join } from "node:path";
 import { createContentDigests, type DigestMemory } from "./content-digests.ts";
 import { summarise, type Summary } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
-import { blobFile, INLINE_LIMIT, isSha256, type Layout, makeFolders, storageError } from "./layout.ts";
+import {
+  blobFile,
+  INLINE_LIMIT,
+  isSha256,
+  type Layout,
+  makeFolders,
+  storageError,
+} from "./layout.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { createLocalSource, type LocalSource } from "./local-source.ts";
-import { stage, type PutInline, type StageLimits, type Staged, type StoredBlob, writeFiles } from "./stage.ts";
+import {
+  stage,
+  type PutInline,
+  type StageLimits,
+  type Staged,
+  type StoredBlob,
+  writeFiles,
+} from "./stage.ts";
 import type { Chunks } from "./writer.ts";
 
 /** `summary`: digests and size, where they are already known. */
@@ -22,7 +36,10 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
   ReturnType<typeof createContentDigests> & {
     stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
     /** Commits many in-memory contents together, with the guarantees of Staged.commit. */
-    putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
+    putAll: <T>(
+      contents: readonly Content[],
+      register: (blobs: StoredBlob[]) => T,
+    ) => Promise<T>;
     sessions: Sessions;
     /** Whether a commit of this content is in progress; the collection must leave the content alone then. */
     isHeld: (sha256: string) => boolean;
@@ -84,8 +101,13 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     },
 
     async digests(prefix) {
-      const names = await readdir(join(layout.blobs, prefix), { recursive: true }).catch(() => []);
-      return [...names.map((name) => basename(name)).filter(isSha256), ...inline.withPrefix(prefix)];
+      const names = await readdir(join(layout.blobs, prefix), { recursive: true }).catch(
+        () => [],
+      );
+      return [
+        ...names.map((name) => basename(name)).filter(isSha256),
+        ...inline.withPrefix(prefix),
+      ];
     },
 
     async sweep(now) {

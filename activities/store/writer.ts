@@ -55,10 +55,16 @@ export function createWriter(handle: FileHandle, digests: Digests) {
 }
 
 export const tooLarge = (maxBytes: number) =>
-  new TransferError("tooLarge", `the content is larger than the limit of ${maxBytes} bytes`);
+  new TransferError(
+    "tooLarge",
+    `the content is larger than the limit of ${maxBytes} bytes`,
+  );
 
 /** Runs `work` on an open file and closes the file, also when `work` fails. */
-export async function withFile<T>(handle: FileHandle, work: () => Promise<T>): Promise<T> {
+export async function withFile<T>(
+  handle: FileHandle,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -11,11 +11,19 @@ export type { BatchResult } from "./batch.ts";
 export function createTransferActivities(deps: BatchDeps) {
   return {
     async transferBatch(recordId: string, number: number): Promise<BatchResult> {
-      return heartbeating((signal, heartbeat) => runBatch(deps, { recordId, number, signal, heartbeat }));
+      return heartbeating((signal, heartbeat) =>
+        runBatch(deps, { recordId, number, signal, heartbeat }),
+      );
     },
     /** Continues the listing of a linked object, for as long as its slot may be held. */
-    async listPages(recordId: string, object: number, lane: Lane = "SHARED"): Promise<Listed> {
-      return heartbeating((signal, heartbeat) => listObject(deps, { recordId, object, lane, signal, heartbeat }));
+    async listPages(
+      recordId: string,
+      object: number,
+      lane: Lane = "SHARED",
+    ): Promise<Listed> {
+      return heartbeating((signal, heartbeat) =>
+        listObject(deps, { recordId, object, lane, signal, heartbeat }),
+      );
     },
   };
 }
@@ -26,7 +34,9 @@ export type TransferActivities = ReturnType<typeof createTransferActivities>;
  * Runs `work` with heartbeats. A worker that stops fails retryably, so that another worker continues; a cancelled run
  * ends as cancelled.
  */
-async function heartbeating<T>(work: (signal: AbortSignal, heartbeat: () => void) => Promise<T>): Promise<T> {
+async function heartbeating<T>(
+  work: (signal: AbortSignal, heartbeat: () => void) => Promise<T>,
+): Promise<T> {
   const context = Context.current();
   try {
     const result = await work(context.cancellationSignal, () => context.heartbeat());
@@ -35,7 +45,11 @@ async function heartbeating<T>(work: (signal: AbortSignal, heartbeat: () => void
   } catch (error) {
     // The control plane refuses this worker, so nothing was tried: another worker gets the batch.
     if (error instanceof TransferError && error.kind === "refused")
-      throw ApplicationFailure.create({ message: error.message, type: REFUSED, nextRetryDelay: "10 seconds" });
+      throw ApplicationFailure.create({
+        message: error.message,
+        type: REFUSED,
+        nextRetryDelay: "10 seconds",
+      });
     if (!context.cancellationSignal.aborted) throw error;
     if (context.cancellationDetails?.workerShutdown)
       throw ApplicationFailure.retryable("the worker is stopping", STOPPING);

@@ -15,7 +15,12 @@ import type { Batch, Route } from "./work.ts";
  * time was over.
  */
 export type BatchResult = { total: number; again: number; failed: number; rest?: number };
-type Ask = { recordId: string; number: number; signal: AbortSignal; heartbeat: () => void };
+type Ask = {
+  recordId: string;
+  number: number;
+  signal: AbortSignal;
+  heartbeat: () => void;
+};
 
 /**
  * Sends the artifacts of one batch that have no outcome yet, for as long as the batch's slice lasts, and reports their
@@ -27,12 +32,14 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   const batch = await whenReachable(ask, () => controlPlane.takeBatch(recordId, number));
   const result: BatchResult = { total: 0, again: 0, failed: 0 };
   // The batch was handed in before; the next cut finds its remaining artifacts.
-  if (batch.kind !== "batch") return batch.kind === "done" ? { ...result, rest: 1 } : result;
+  if (batch.kind !== "batch")
+    return batch.kind === "done" ? { ...result, rest: 1 } : result;
   const stop = new AbortController();
   const signal = AbortSignal.any([ask.signal, stop.signal]);
   // Every request of the batch adds a listener.
   setMaxListeners(0, signal);
-  const interrupt = () => stop.abort(new TransferError("yielded", "the batch's time is over"));
+  const interrupt = () =>
+    stop.abort(new TransferError("yielded", "the batch's time is over"));
   const slice = openSlice(batch.lane, deps.batchSlice, interrupt);
   let route: Route | undefined;
   let broken = true;
@@ -52,15 +59,21 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     signal: ask.signal,
   });
   const end = (artifact: BatchArtifact, outcome: ArtifactOutcome) => {
-    if (outcome.result.kind === "yielded") return outcome.result.whole ? reporter.putOff(artifact) : undefined;
+    if (outcome.result.kind === "yielded")
+      return outcome.result.whole ? reporter.putOff(artifact) : undefined;
     if (signal.aborted && outcome.result.kind === "failed") return;
-    traceOutcome({ recordId, batch, artifact, begun: reporter.end(artifact, outcome) }, outcome);
+    traceOutcome(
+      { recordId, batch, artifact, begun: reporter.end(artifact, outcome) },
+      outcome,
+    );
     result.total += 1;
     if (outcome.result.kind === "again") result.again += 1;
     if (outcome.result.kind !== "failed") return;
     result.failed += 1;
     if (batch.endsAtFailure)
-      stop.abort(new TransferError("cancelled", "the run stops at its first failure (FAST_FAIL)"));
+      stop.abort(
+        new TransferError("cancelled", "the run stops at its first failure (FAST_FAIL)"),
+      );
   };
   try {
     await deps.routes.use(
@@ -74,7 +87,9 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     broken = false;
   } finally {
     slice.close();
-    const rest = await reporter.close(broken ? null : { interrupted: stop.signal.aborted });
+    const rest = await reporter.close(
+      broken ? null : { interrupted: stop.signal.aborted },
+    );
     // An attempt that died may have put artifacts off without counting them: the next cut finds them.
     if (rest > 0 || batch.lease > 1) result.rest = Math.max(rest, 1);
   }
@@ -112,7 +127,17 @@ async function send(
     includeMetadata: batch.setting.includeMetadata,
     mayHaveSent: batch.lease > 1 || artifact.begun,
   });
-  const work = { artifacts: sendable, batch, hooks, rules, signal, slice, begin: reporter.begin, end, concurrency };
+  const work = {
+    artifacts: sendable,
+    batch,
+    hooks,
+    rules,
+    signal,
+    slice,
+    begin: reporter.begin,
+    end,
+    concurrency,
+  };
   try {
     await route.send(work);
   } catch (error) {

@@ -36,7 +36,10 @@ export function openContent(
     return checked(
       chunks,
       { ...part, size },
-      { damaged: (found) => source.damaged(part, found), onRead: (whole) => void read.set(part.path, whole) },
+      {
+        damaged: (found) => source.damaged(part, found),
+        onRead: (whole) => void read.set(part.path, whole),
+      },
     );
   }
 
@@ -47,10 +50,20 @@ export function openContent(
 
   return {
     signal: hooks.signal,
-    async open(part, { offset = 0, encode = (bytes: AsyncIterable<Uint8Array>) => bytes } = {}) {
+    async open(
+      part,
+      { offset = 0, encode = (bytes: AsyncIterable<Uint8Array>) => bytes } = {},
+    ) {
       const opened = await source.open(artifact, part, offset, hooks.signal);
       const size = part.size ?? opened.size;
-      return { size, bytes: metered(encode(verifiedBytes(part, size, offset, opened.chunks)), hooks.throttle, onSent) };
+      return {
+        size,
+        bytes: metered(
+          encode(verifiedBytes(part, size, offset, opened.chunks)),
+          hooks.throttle,
+          onSent,
+        ),
+      };
     },
     uploads: earlier,
     keep(state) {
@@ -66,5 +79,7 @@ export function openContent(
 /** Returns the part with the size and the digests that reading it has found. */
 export function withRead(part: Part, { read }: Pick<CopiedContent, "read">): Part {
   const known = read.get(part.path);
-  return known ? { ...part, size: known.size, digests: { ...part.digests, ...known.digests } } : part;
+  return known
+    ? { ...part, size: known.size, digests: { ...part.digests, ...known.digests } }
+    : part;
 }

@@ -37,7 +37,9 @@ export async function copyEach(
     begin(artifact);
     end(artifact, notTried(artifact, silence));
   };
-  await Promise.all(artifacts.map((artifact, at) => limit(() => sendOrLeave(artifact, at))));
+  await Promise.all(
+    artifacts.map((artifact, at) => limit(() => sendOrLeave(artifact, at))),
+  );
 }
 
 /** Detects that an end no longer answers. */
@@ -56,12 +58,18 @@ function createPulse() {
      * in flight, which show whether the end answers.
      */
     async silence(): Promise<string | null> {
-      while (state.unanswered > 0 && state.unanswered < MOST_UNREACHABLE && inFlight.size > 0)
+      while (
+        state.unanswered > 0 &&
+        state.unanswered < MOST_UNREACHABLE &&
+        inFlight.size > 0
+      )
         await Promise.race(inFlight);
       return state.unanswered < MOST_UNREACHABLE ? null : state.reason;
     },
     async watch(sending: Promise<ArtifactResult>): Promise<void> {
-      const watched: Promise<void> = sending.then(take).finally(() => inFlight.delete(watched));
+      const watched: Promise<void> = sending
+        .then(take)
+        .finally(() => inFlight.delete(watched));
       inFlight.add(watched);
       await watched;
     },

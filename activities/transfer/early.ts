@@ -1,7 +1,11 @@
 import { subjectOf } from "../../domain/artifact.ts";
 import type { TransferError } from "../../domain/failure.ts";
 import { failureResult } from "../../domain/failure-result.ts";
-import { type ArtifactOutcome, type ArtifactResult, noParts } from "../../domain/outcome.ts";
+import {
+  type ArtifactOutcome,
+  type ArtifactResult,
+  noParts,
+} from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Batch } from "./work.ts";
 
@@ -16,7 +20,9 @@ export function earlyOutcome(
   error: TransferError,
   subject = subjectOf(artifact),
 ): ArtifactOutcome {
-  return outcomeOf(failureResult(error, `${subject}: ${error.message}`, artifact.uploads));
+  return outcomeOf(
+    failureResult(error, `${subject}: ${error.message}`, artifact.uploads),
+  );
 }
 
 /** Outcome of an artifact that was deleted at the source after the run was planned. */
@@ -33,7 +39,14 @@ export function goneOutcome(
 /** Outcome of an artifact that is left for a later batch, with the uploads of earlier attempts. */
 export function notTried({ uploads }: BatchArtifact, silence: string): ArtifactOutcome {
   const reason = `postponed, because other artifacts got no answer: ${silence}`;
-  return outcomeOf({ kind: "again", reason, notBefore: null, uploads, throttled: false, untried: true });
+  return outcomeOf({
+    kind: "again",
+    reason,
+    notBefore: null,
+    uploads,
+    throttled: false,
+    untried: true,
+  });
 }
 
 function outcomeOf(result: ArtifactResult): ArtifactOutcome {

@@ -27,7 +27,10 @@ export function openEndpoint(
 }
 
 /** The cast is safe: `open` succeeds only for a text that the API has sealed. */
-function credentials(open: () => string, url: string): { password?: string; token?: string } {
+function credentials(
+  open: () => string,
+  url: string,
+): { password?: string; token?: string } {
   try {
     return JSON.parse(open()) as { password?: string; token?: string };
   } catch (error) {

@@ -1,7 +1,11 @@
 import type { Artifact, ArtifactKey, Origin, Part } from "../../domain/artifact.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
-import type { SourceVersion, StatedVersion, VersionFile } from "../../domain/sync-versions.ts";
+import type {
+  SourceVersion,
+  StatedVersion,
+  VersionFile,
+} from "../../domain/sync-versions.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Source } from "../registries/contract.ts";
 import type { ContentSource } from "../store/content-source.ts";
@@ -21,24 +25,39 @@ export function openHostedSource(
   { content, controlPlane }: Pick<BatchDeps, "content" | "controlPlane">,
   { artifacts, source }: Pick<Batch, "artifacts" | "source">,
 ): Source {
-  const files = new Map(artifacts.filter(({ version }) => version === "").map((artifact) => [artifact.name, artifact]));
+  const files = new Map(
+    artifacts
+      .filter(({ version }) => version === "")
+      .map((artifact) => [artifact.name, artifact]),
+  );
 
-  async function versionsOf(keys: ArtifactKey[], signal: AbortSignal): Promise<SourceVersion[]> {
+  async function versionsOf(
+    keys: ArtifactKey[],
+    signal: AbortSignal,
+  ): Promise<SourceVersion[]> {
     if (keys.length === 0) return [];
     const told = await whenReachable({ signal, heartbeat: () => {} }, () =>
       controlPlane.versions(source.repositoryId, keys),
     );
     if (told.length > 0) return told;
-    throw new TransferError("invalid", "the control plane describes none of the requested versions");
+    throw new TransferError(
+      "invalid",
+      "the control plane describes none of the requested versions",
+    );
   }
 
   return {
     async describe(keys, signal) {
-      const versions = keys.filter(({ version }) => version !== "").slice(0, ASKED_AT_ONCE);
+      const versions = keys
+        .filter(({ version }) => version !== "")
+        .slice(0, ASKED_AT_ONCE);
       const told = (await versionsOf(versions, signal)).values();
       const described: (Artifact | TransferError | null)[] = [];
       for (const { name, version } of keys) {
-        const next = version === "" ? fileArtifact(files.get(name)) : versionArtifact(told.next().value);
+        const next =
+          version === ""
+            ? fileArtifact(files.get(name))
+            : versionArtifact(told.next().value);
         if (next === undefined) break;
         described.push(next);
       }
@@ -49,16 +68,25 @@ export function openHostedSource(
 }
 
 /** Reads the content of hosted artifacts from the store, by sha256. */
-export function hostedContent(content: Pick<ContentSource, "open" | "readSmall">): Omit<Source, "describe"> {
+export function hostedContent(
+  content: Pick<ContentSource, "open" | "readSmall">,
+): Omit<Source, "describe"> {
   return {
     async open(_artifact, part, offset, signal) {
-      const { size, stream } = await content.open(sha256Of(part), { start: offset }, signal);
+      const { size, stream } = await content.open(
+        sha256Of(part),
+        { start: offset },
+        signal,
+      );
       return { size, chunks: stream };
     },
     async openSmall(parts, signal) {
       const found = new Map<string, Buffer>();
       for (let at = 0; at < parts.length; at += READ_AT_ONCE) {
-        const read = await content.readSmall(parts.slice(at, at + READ_AT_ONCE).map(sha256Of), signal);
+        const read = await content.readSmall(
+          parts.slice(at, at + READ_AT_ONCE).map(sha256Of),
+          signal,
+        );
         for (const [sha256, bytes] of read) found.set(sha256, bytes);
       }
       return found;
@@ -91,13 +119,26 @@ function fileArtifact(file: BatchArtifact | undefined): Artifact | null {
   };
 }
 
-function originOf({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: BatchArtifact): Origin | null {
-  if (createdBy === null || createdDate === null || lastModifiedBy === null || lastModifiedDate === null) return null;
+function originOf({
+  createdBy,
+  createdDate,
+  lastModifiedBy,
+  lastModifiedDate,
+}: BatchArtifact): Origin | null {
+  if (
+    createdBy === null ||
+    createdDate === null ||
+    lastModifiedBy === null ||
+    lastModifiedDate === null
+  )
+    return null;
   return { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
 }
 
 /** Returns null for a deleted version, and undefined where the control plane's answer has ended. */
-function versionArtifact(told: SourceVersion | undefined): Artifact | TransferError | null | undefined {
+function versionArtifact(
+  told: SourceVersion | undefined,
+): Artifact | TransferError | null | undefined {
   switch (told?.kind) {
     case undefined:
       return undefined;
@@ -124,7 +165,16 @@ function toArtifact({
   ...origin
 }: StatedVersion): Artifact {
   const siblings = sourceVersions ? { siblings: sourceVersions } : {};
-  return { name, version, parts: files.map(toPart), digest, document, tags: distTags, ...siblings, origin };
+  return {
+    name,
+    version,
+    parts: files.map(toPart),
+    digest,
+    document,
+    tags: distTags,
+    ...siblings,
+    origin,
+  };
 }
 
 function toPart({ path, size, sha256, metadata, ...origin }: VersionFile): Part {

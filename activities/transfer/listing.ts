@@ -16,7 +16,13 @@ const WAITS_MS = 2_000;
 /** When not complete, `retryAt` says when to continue (epoch ms); null: at once. */
 export type Listed = { complete: boolean; retryAt: number | null; leftOut?: LeftOut };
 
-type Ask = { recordId: string; object: number; lane: Lane; signal: AbortSignal; heartbeat: () => void };
+type Ask = {
+  recordId: string;
+  object: number;
+  lane: Lane;
+  signal: AbortSignal;
+  heartbeat: () => void;
+};
 type Listing = Extract<ListingAnswer, { kind: "list" }>;
 
 /**
@@ -37,24 +43,33 @@ export async function listObject(
   const timers = [
     setInterval(heartbeat, 1_000),
     setInterval(
-      () => void controlPlane.listingWaits(recordId, object, pace.waitMs() ?? 0).catch(() => undefined),
+      () =>
+        void controlPlane
+          .listingWaits(recordId, object, pace.waitMs() ?? 0)
+          .catch(() => undefined),
       WAITS_MS,
     ),
   ];
   let leftOut = NOTHING_LEFT_OUT;
-  const told = (listed: Listed): Listed => (leftOut.count > 0 ? { ...listed, leftOut } : listed);
+  const told = (listed: Listed): Listed =>
+    leftOut.count > 0 ? { ...listed, leftOut } : listed;
   let lister: (Lister & Closing) | undefined;
   try {
     for (let pages = 0; ; pages += 1) {
-      const state = await whenReachable(calls, () => controlPlane.listing(recordId, object, pace.waitMs(), lane));
+      const state = await whenReachable(calls, () =>
+        controlPlane.listing(recordId, object, pace.waitMs(), lane),
+      );
       if (state.kind === "over") return told({ complete: true, retryAt: null });
-      if (state.kind === "later") return told({ complete: false, retryAt: state.retryAt });
+      if (state.kind === "later")
+        return told({ complete: false, retryAt: state.retryAt });
       if (pages > 0 && slice.isOver()) return told({ complete: false, retryAt: null });
       try {
         lister ??= openLister(deps, state, pace);
         const { artifacts, attached, next } = await listPage(lister, state, signal);
         leftOut = addLeftOut(leftOut, attached);
-        await whenReachable(calls, () => controlPlane.handInPage(recordId, object, state.page, artifacts, next));
+        await whenReachable(calls, () =>
+          controlPlane.handInPage(recordId, object, state.page, artifacts, next),
+        );
       } catch (error) {
         ended.throwIfAborted();
         if (stop.signal.aborted) return told({ complete: false, retryAt: null });
@@ -69,7 +84,11 @@ export async function listObject(
   }
 }
 
-function openLister(deps: BatchDeps, { source, object }: Listing, pace: Pace): Lister & Closing {
+function openLister(
+  deps: BatchDeps,
+  { source, object }: Listing,
+  pace: Pace,
+): Lister & Closing {
   const { lister } = connectorOf(source.protocol, source.url);
   if (lister) return lister(openEndpoint(deps, source, "", pace), object.repoType);
   throw new TransferError(
@@ -82,10 +101,26 @@ async function listPage(
   lister: Lister,
   { object, cursor }: Listing,
   signal: AbortSignal,
-): Promise<{ artifacts: ListedArtifact[]; attached: ArtifactKey[]; next: string | null }> {
-  const wanted = { packages: object.packageConstraints ?? [], paths: object.pathConstraints ?? [] };
-  const { found, missing, attached = [], next } = await lister.list(wanted, cursor, signal);
-  const lacking = missing.map(({ name, version, reason }): ListedArtifact => ({ name, version, problem: reason }));
+): Promise<{
+  artifacts: ListedArtifact[];
+  attached: ArtifactKey[];
+  next: string | null;
+}> {
+  const wanted = {
+    packages: object.packageConstraints ?? [],
+    paths: object.pathConstraints ?? [],
+  };
+  const {
+    found,
+    missing,
+    attached = [],
+    next,
+  } = await lister.list(wanted, cursor, signal);
+  const lacking = missing.map(({ name, version, reason }): ListedArtifact => ({
+    name,
+    version,
+    problem: reason,
+  }));
   return { artifacts: [...found, ...lacking], attached, next };
 }
 
@@ -101,6 +136,8 @@ async function failListing(
   const { message, retryable, notBefore } = toTransferError(error);
   const reason = `${state.projectId}/${state.object.localRepoName} cannot be listed: ${message}`;
   const failure = { reason, retryable, notBefore: notBefore ?? null };
-  const { retryAt } = await whenReachable(calls, () => controlPlane.listingFailed(recordId, object, failure));
+  const { retryAt } = await whenReachable(calls, () =>
+    controlPlane.listingFailed(recordId, object, failure),
+  );
   return { complete: retryAt === null, retryAt };
 }

@@ -13,17 +13,27 @@ export type Present = { planned: BatchArtifact; artifact: Artifact };
  * deleted since the plan, or cannot be described, ends at once. Begins no further page when the batch's time is over or
  * an outcome stops the cluster. `prepare` runs before each page; its failure ends all artifacts that are left.
  */
-export async function eachPage(whole: Work, source: Source, { prepare, send }: Steps): Promise<void> {
+export async function eachPage(
+  whole: Work,
+  source: Source,
+  { prepare, send }: Steps,
+): Promise<void> {
   const { work, isStopped } = stoppable(whole);
   const { signal, slice } = work;
-  for (let rest = work.artifacts; rest.length > 0 && !isStopped() && (rest === work.artifacts || !slice.isOver());) {
+  for (
+    let rest = work.artifacts;
+    rest.length > 0 && !isStopped() && (rest === work.artifacts || !slice.isOver());
+  ) {
     const described = await orEnd(work, rest, () => source.describe(rest, signal));
     if (described === null) return;
-    const present = described.flatMap((artifact, at) => presentOf(work, rest[at], artifact));
+    const present = described.flatMap((artifact, at) =>
+      presentOf(work, rest[at], artifact),
+    );
     const later = rest.slice(described.length);
     if (present.length > 0) {
       const left = [...present.map(({ planned }) => planned), ...later];
-      if ((await orEnd(work, left, () => prepare(signal).then(() => true))) === null) return;
+      if ((await orEnd(work, left, () => prepare(signal).then(() => true))) === null)
+        return;
       await send(work, present);
     }
     rest = later;
@@ -36,7 +46,11 @@ type Steps = {
 };
 
 /** Runs a step that concerns all `artifacts`. If it fails, they end with its failure, and the result is null. */
-async function orEnd<T>({ signal, end }: Work, artifacts: BatchArtifact[], step: () => Promise<T>): Promise<T | null> {
+async function orEnd<T>(
+  { signal, end }: Work,
+  artifacts: BatchArtifact[],
+  step: () => Promise<T>,
+): Promise<T | null> {
   try {
     return await step();
   } catch (error) {
@@ -55,7 +69,13 @@ function presentOf(
   artifact: Artifact | TransferError | null,
 ): Present[] {
   if (!planned) return [];
-  if (artifact !== null && !(artifact instanceof TransferError)) return [{ planned, artifact }];
-  work.end(planned, artifact === null ? goneOutcome(work.batch, planned) : earlyOutcome(planned, artifact));
+  if (artifact !== null && !(artifact instanceof TransferError))
+    return [{ planned, artifact }];
+  work.end(
+    planned,
+    artifact === null
+      ? goneOutcome(work.batch, planned)
+      : earlyOutcome(planned, artifact),
+  );
   return [];
 }

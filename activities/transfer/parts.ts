@@ -17,7 +17,12 @@ import { digested, readWithin } from "./read-back.ts";
 import { verifyParts } from "./verify.ts";
 
 /** Fields of an outcome that are collected while the artifact is copied. */
-type Told = { compared?: ComparedBy; verified?: VerifiedBy; note?: string; bytesRead: number };
+type Told = {
+  compared?: ComparedBy;
+  verified?: VerifiedBy;
+  note?: string;
+  bytesRead: number;
+};
 
 /**
  * Copies one artifact: looks at what the target has, decides, writes the missing parts with the committing part last,
@@ -33,7 +38,12 @@ export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
     copy.hooks.signal.throwIfAborted();
     const failure = toTransferError(error);
     return {
-      ...failedOutcome(copy.artifact, failure, failure.keepsUpload ? content.left() : [], content.bytesSent()),
+      ...failedOutcome(
+        copy.artifact,
+        failure,
+        failure.keepsUpload ? content.left() : [],
+        content.bytesSent(),
+      ),
       ...told,
     };
   }
@@ -59,16 +69,25 @@ async function decideAndWrite(
     if (again || toTransferError(error).kind !== "immutable") throw error;
     return decideAndWrite(copy, content, told, true);
   }
-  if (decision.kind === "same" && rules.mayHaveSent) await verifyEarlier(copy, content, found, told);
+  if (decision.kind === "same" && rules.mayHaveSent)
+    await verifyEarlier(copy, content, found, told);
   if (decision.kind === "same" || decision.kind === "write") await label(copy, told);
   return outcomeOf(copy, content, decision, facts);
 }
 
-async function compareAll(copy: PartsCopy, facts: readonly (Fact | null)[], told: Told): Promise<PartComparison[]> {
+async function compareAll(
+  copy: PartsCopy,
+  facts: readonly (Fact | null)[],
+  told: Told,
+): Promise<PartComparison[]> {
   const found: PartComparison[] = [];
   for (const [at, part] of copy.artifact.parts.entries()) {
     const comparison = comparePart(part, facts[at] ?? null, copy.rules.compare);
-    found.push(comparison.kind === "unread" ? await compareByReading(copy, part, facts[at] ?? null, told) : comparison);
+    found.push(
+      comparison.kind === "unread"
+        ? await compareByReading(copy, part, facts[at] ?? null, told)
+        : comparison,
+    );
   }
   const weakest = (["SIZE", "READ", "DIGEST"] as const).find((by) =>
     found.some((each) => each.kind === "same" && each.by === by),
@@ -78,17 +97,34 @@ async function compareAll(copy: PartsCopy, facts: readonly (Fact | null)[], told
 }
 
 /** Compares a part by its bytes. A part that exceeds the bytes that may be read counts as different. */
-async function compareByReading(copy: PartsCopy, part: Part, there: Fact | null, told: Told): Promise<PartComparison> {
+async function compareByReading(
+  copy: PartsCopy,
+  part: Part,
+  there: Fact | null,
+  told: Told,
+): Promise<PartComparison> {
   if (copy.target.open === undefined) return { kind: "different" };
-  const { ended, ...read } = await readWithin(copy, part, there?.size ?? part.size, copy.mayRead);
+  const { ended, ...read } = await readWithin(
+    copy,
+    part,
+    there?.size ?? part.size,
+    copy.mayRead,
+  );
   told.bytesRead += read.size;
   if (!ended) return { kind: "different" };
   const here = await digested(copy, part);
   told.compared = "READ";
-  return compareContent(here, read) === "same" ? { kind: "same", by: "READ" } : { kind: "different" };
+  return compareContent(here, read) === "same"
+    ? { kind: "same", by: "READ" }
+    : { kind: "different" };
 }
 
-async function write(copy: PartsCopy, content: CopiedContent, lacking: readonly number[], told: Told): Promise<void> {
+async function write(
+  copy: PartsCopy,
+  content: CopiedContent,
+  lacking: readonly number[],
+  told: Told,
+): Promise<void> {
   const { artifact, target } = copy;
   const parts = lacking.flatMap((at) => artifact.parts[at] ?? []);
   await target.put(artifact, parts, content);
@@ -106,21 +142,35 @@ async function verifyEarlier(
   told: Told,
 ): Promise<void> {
   const proofs = found.flatMap((each) => (each.kind === "same" ? PROOFS[each.by] : []));
-  const weakest = (["SIZE", "DIGEST", "READ_BACK"] as const).find((each) => proofs.includes(each));
+  const weakest = (["SIZE", "DIGEST", "READ_BACK"] as const).find((each) =>
+    proofs.includes(each),
+  );
   if (copy.rules.verification === "READ_BACK" && weakest !== "READ_BACK")
     return verify(copy, copy.artifact.parts, content, told);
   if (weakest !== undefined) told.verified = weakest;
 }
 
-const PROOFS = { DIGEST: "DIGEST", SIZE: "SIZE", READ: "READ_BACK" } as const satisfies Record<ComparedBy, VerifiedBy>;
+const PROOFS = {
+  DIGEST: "DIGEST",
+  SIZE: "SIZE",
+  READ: "READ_BACK",
+} as const satisfies Record<ComparedBy, VerifiedBy>;
 
-async function verify(copy: PartsCopy, parts: readonly Part[], content: CopiedContent, told: Told): Promise<void> {
+async function verify(
+  copy: PartsCopy,
+  parts: readonly Part[],
+  content: CopiedContent,
+  told: Told,
+): Promise<void> {
   const { verified, bytesRead } = await verifyParts(copy, parts, content);
   told.verified = verified;
   told.bytesRead += bytesRead;
 }
 
-async function label({ artifact, target, rules, hooks }: PartsCopy, told: Told): Promise<void> {
+async function label(
+  { artifact, target, rules, hooks }: PartsCopy,
+  told: Told,
+): Promise<void> {
   const note = await target.label?.(artifact, rules, hooks.signal);
   if (note) told.note = note;
 }
@@ -132,13 +182,20 @@ function outcomeOf(
   facts: readonly (Fact | null)[],
 ): ArtifactOutcome {
   const { rules } = copy;
-  const artifact = { ...copy.artifact, parts: copy.artifact.parts.map((part) => withRead(part, content)) };
+  const artifact = {
+    ...copy.artifact,
+    parts: copy.artifact.parts.map((part) => withRead(part, content)),
+  };
   const parts = artifact.parts.length;
-  const end = (result: ArtifactResult, nodes: { success?: number; skip?: number; failed?: number }) =>
-    artifactOutcome(artifact, result, nodes, content.bytesSent());
+  const end = (
+    result: ArtifactResult,
+    nodes: { success?: number; skip?: number; failed?: number },
+  ) => artifactOutcome(artifact, result, nodes, content.bytesSent());
   switch (decision.kind) {
     case "same":
-      return rules.mayHaveSent ? end({ kind: "sent" }, { success: parts }) : end({ kind: "same" }, { skip: parts });
+      return rules.mayHaveSent
+        ? end({ kind: "sent" }, { success: parts })
+        : end({ kind: "same" }, { skip: parts });
     case "write":
       return end(
         { kind: decision.replaces ? "replaced" : "sent" },
@@ -173,9 +230,15 @@ const IMMUTABLE_ADVICE =
   "what is published there never changes: " +
   "publish the content under another version, or choose the conflict strategy SKIP";
 
-function otherContent({ artifact, at }: PartsCopy, index: number, facts: readonly (Fact | null)[]): string {
+function otherContent(
+  { artifact, at }: PartsCopy,
+  index: number,
+  facts: readonly (Fact | null)[],
+): string {
   const path = artifact.parts[index]?.path ?? "";
   const [digest] = Object.entries(facts[index]?.digests ?? {});
-  const what = [artifact.version === "" ? "" : path, digest ? digest.join(":") : ""].filter(Boolean).join("; ");
+  const what = [artifact.version === "" ? "" : path, digest ? digest.join(":") : ""]
+    .filter(Boolean)
+    .join("; ");
   return `${subjectOf(artifact)}: ${at} has other content there${what === "" ? "" : ` (${what})`}`;
 }

@@ -3,7 +3,9 @@ const IDLE_MS = 60_000;
 
 type Entry<T> = { value: T; users: number; lastUsed: number };
 
-export type Pool<T> = { use: <R>(key: string, open: () => T, work: (value: T) => Promise<R>) => Promise<R> };
+export type Pool<T> = {
+  use: <R>(key: string, open: () => T, work: (value: T) => Promise<R>) => Promise<R>;
+};
 
 /**
  * Keeps values that are expensive to open (connections, tokens, knowledge of a target) for the next batches of the same

@@ -1,4 +1,10 @@
-import { type Artifact, DIGEST_ALGORITHMS, type Digests, type Part, strongest } from "../../domain/artifact.ts";
+import {
+  type Artifact,
+  DIGEST_ALGORITHMS,
+  type Digests,
+  type Part,
+  strongest,
+} from "../../domain/artifact.ts";
 import { TransferError } from "../../domain/failure.ts";
 import type { CopyHooks } from "../../domain/outcome.ts";
 import type { Opened, PartsTarget, Source } from "../registries/contract.ts";
@@ -15,10 +21,17 @@ const FIRST_BYTES = 64 * 1024;
 const MOST_BYTES = 8 * 1024 ** 2;
 
 type AtSource = { artifact: Artifact; source: Pick<Source, "open">; hooks: CopyHooks };
-type AtTarget = { artifact: Artifact; target: Pick<PartsTarget, "open">; hooks: CopyHooks };
+type AtTarget = {
+  artifact: Artifact;
+  target: Pick<PartsTarget, "open">;
+  hooks: CopyHooks;
+};
 
 /** Returns the part with a digest. A part without one is read at the source. */
-export async function digested({ artifact, source, hooks }: AtSource, part: Part): Promise<Part> {
+export async function digested(
+  { artifact, source, hooks }: AtSource,
+  part: Part,
+): Promise<Part> {
   if (strongest(part.digests) !== null) return part;
   const { chunks } = await source.open(artifact, part, 0, hooks.signal);
   return { ...part, ...(await readAll(chunks, part, async () => true)) };
@@ -28,7 +41,10 @@ export async function digested({ artifact, source, hooks }: AtSource, part: Part
  * Reads a whole part at the target, within the rate of the run. Returns its size, its sha256, and its digests in every
  * algorithm in which `part` has one.
  */
-export async function readTarget({ artifact, target, hooks }: AtTarget, part: Part): Promise<Read> {
+export async function readTarget(
+  { artifact, target, hooks }: AtTarget,
+  part: Part,
+): Promise<Read> {
   const { chunks } = await openTarget(target, artifact, part, hooks);
   return readAll(chunks, part, (bytes) => atRate(hooks, bytes));
 }
@@ -65,7 +81,10 @@ async function readAll(
   known: { digests: Digests },
   takes: (bytes: number) => Promise<boolean>,
 ): Promise<Read> {
-  const hashes = createHashes(["sha256", ...DIGEST_ALGORITHMS.filter((each) => known.digests[each] !== undefined)]);
+  const hashes = createHashes([
+    "sha256",
+    ...DIGEST_ALGORITHMS.filter((each) => known.digests[each] !== undefined),
+  ]);
   let size = 0;
   for await (const chunk of chunks) {
     if (!(await takes(chunk.length))) break;
@@ -87,5 +106,8 @@ async function openTarget(
   { signal }: CopyHooks,
 ): Promise<Opened> {
   if (open) return open(artifact, part, signal);
-  throw new TransferError("unsupported", `${part.path} cannot be read back from the target`);
+  throw new TransferError(
+    "unsupported",
+    `${part.path} cannot be read back from the target`,
+  );
 }

@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TransferError, toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome, UploadState } from "../../domain/outcome.ts";
-import type { ArtifactReport, BatchArtifact, ReportAnswer } from "../../domain/worker-messages.ts";
+import type {
+  ArtifactReport,
+  BatchArtifact,
+  ReportAnswer,
+} from "../../domain/worker-messages.ts";
 
 const TICK_MS = 250;
 /** At least this often (ms) the control plane is asked whether the batch may continue. */
@@ -12,7 +16,10 @@ const LAST_WORDS_MS = 10_000;
 export type Reporter = ReturnType<typeof createReporter>;
 
 type Options = {
-  send: (reports: ArtifactReport[], done?: { interrupted: boolean }) => Promise<ReportAnswer>;
+  send: (
+    reports: ArtifactReport[],
+    done?: { interrupted: boolean },
+  ) => Promise<ReportAnswer>;
   heartbeat: () => void;
   /** Called once, when the control plane says that the batch must not continue. */
   onStop: (reason: string) => void;
@@ -80,8 +87,12 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
         for (;;) {
           // Temporal may give a batch that it ordered to end to another worker: such a batch is not handed in.
           const last = signal.aborted ? null : done;
-          const isTold = () => refused !== undefined || closed !== undefined || (last === null && !reports.isPending());
-          if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
+          const isTold = () =>
+            refused !== undefined ||
+            closed !== undefined ||
+            (last === null && !reports.isPending());
+          if (signal.aborted || stopped)
+            deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
           if (isTold() || Date.now() > deadline) return;
           await flush(last ?? undefined);
           if (!isTold()) await sleep(1_000);
@@ -116,15 +127,21 @@ function createReports() {
       change(seq, { bytesSent: (current.get(seq)?.bytesSent ?? 0) + bytes });
     },
     uploaded(seq: number, state: UploadState): void {
-      const others = current.get(seq)?.uploads.filter((upload) => upload.digest !== state.digest) ?? [];
+      const others =
+        current.get(seq)?.uploads.filter((upload) => upload.digest !== state.digest) ??
+        [];
       change(seq, { uploads: [...others, state] });
     },
     /** The batch puts the artifact off, without an outcome, because of a large blob that must go in one request. */
     putOff: ({ seq }: BatchArtifact): void => change(seq, { whole: true }),
     /** Records the outcome and returns when the artifact began (epoch ms). */
     end(artifact: BatchArtifact, outcome: ArtifactOutcome): number {
-      const { bytesSent, startTime } = current.get(artifact.seq) ?? put(toReport(artifact, opened));
-      change(artifact.seq, { outcome, bytesSent: Math.max(bytesSent, outcome.bytesSent) });
+      const { bytesSent, startTime } =
+        current.get(artifact.seq) ?? put(toReport(artifact, opened));
+      change(artifact.seq, {
+        outcome,
+        bytesSent: Math.max(bytesSent, outcome.bytesSent),
+      });
       return startTime;
     },
     isPending: () => dirty.size > 0,

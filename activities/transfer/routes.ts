@@ -3,7 +3,15 @@ import { isImageType } from "../../domain/repository-types.ts";
 import { instanceNamespace, remoteNamespace } from "../../domain/remote-names.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import { connectors, instance } from "../registries/connectors.ts";
-import type { Closing, Connector, Copier, End, SettlingTarget, Source, Target } from "../registries/contract.ts";
+import type {
+  Closing,
+  Connector,
+  Copier,
+  End,
+  SettlingTarget,
+  Source,
+  Target,
+} from "../registries/contract.ts";
 import { createPace, type Pace } from "../registries/pace.ts";
 import { REGISTRY_ACTIONS, type RegistryScope } from "../secrets/registry-token.ts";
 import type { BatchDeps } from "./context.ts";
@@ -17,7 +25,10 @@ import type { Batch, Route, Send } from "./work.ts";
 type Paces = Record<"source" | "target", Pace>;
 
 /** Returns a key that is equal for batches of one run with the same ends and names. */
-export function routeKey(recordId: string, { clusterId, projectId, object }: Batch): string {
+export function routeKey(
+  recordId: string,
+  { clusterId, projectId, object }: Batch,
+): string {
   return JSON.stringify([
     recordId,
     clusterId,
@@ -41,7 +52,12 @@ export function openRoute(deps: BatchDeps, recordId: string, batch: Batch): Rout
 }
 
 /** If an end cannot be opened, the sender reports the reason as the outcome of each artifact. */
-function openSender(deps: BatchDeps, recordId: string, batch: Batch, paces: Paces): Pick<Route, "send" | "close"> {
+function openSender(
+  deps: BatchDeps,
+  recordId: string,
+  batch: Batch,
+  paces: Paces,
+): Pick<Route, "send" | "close"> {
   const opened: Closing[] = [];
   const keep = <T extends Closing>(end: T): T => {
     opened.push(end);
@@ -53,7 +69,8 @@ function openSender(deps: BatchDeps, recordId: string, batch: Batch, paces: Pace
   } catch (error) {
     const { message } = toTransferError(error);
     return {
-      send: async ({ artifacts, end }) => artifacts.forEach((artifact) => end(artifact, failed(message))),
+      send: async ({ artifacts, end }) =>
+        artifacts.forEach((artifact) => end(artifact, failed(message))),
       close,
     };
   }
@@ -73,16 +90,27 @@ function chooseSender(opening: Opening): Send {
   const end = targetEnd(opening);
   const copier = copierBetween(batch);
   if (copier !== null) {
-    const place = batch.target.type === "REMOTE" ? null : keep(instance.target(end, batch.object.repoType));
-    return copyAll({ copier: keep(copier(sourceEnd(opening), end)), prepare: place?.prepare, hosted });
+    const place =
+      batch.target.type === "REMOTE"
+        ? null
+        : keep(instance.target(end, batch.object.repoType));
+    return copyAll({
+      copier: keep(copier(sourceEnd(opening), end)),
+      prepare: place?.prepare,
+      hosted,
+    });
   }
-  const sourceOf = sourcesOf(opening, hosted ? null : connectorOf(batch.source.protocol, batch.source.url));
+  const sourceOf = sourcesOf(
+    opening,
+    hosted ? null : connectorOf(batch.source.protocol, batch.source.url),
+  );
   const target =
     batch.target.type === "REMOTE"
       ? openTarget(opening, connectorOf(batch.target.protocol, batch.target.url), end)
       : keep(instance.target(end, batch.object.repoType));
   if (isSettling(target)) return settleAll({ sourceOf, target });
-  const mayRead = (bytes: number) => deps.controlPlane.mayReadToCompare(recordId, batch.clusterId, bytes);
+  const mayRead = (bytes: number) =>
+    deps.controlPlane.mayReadToCompare(recordId, batch.clusterId, bytes);
   return sendParts({ sourceOf, target, at: new URL(end.url).host || end.url, mayRead });
 }
 
@@ -90,10 +118,18 @@ function chooseSender(opening: Opening): Send {
  * Returns the copier between the ends of a batch, or null where artifacts go part by part. Hosted images are read
  * through this instance's own OCI registry.
  */
-function copierBetween({ object, source, target }: Batch): ((from: End, to: End) => Copier & Closing) | null {
+function copierBetween({
+  object,
+  source,
+  target,
+}: Batch): ((from: End, to: End) => Copier & Closing) | null {
   if (!isImageType(object.repoType)) return null;
-  const from = object.category === "LOCAL" ? connectors.OCI : connectorOf(source.protocol, source.url);
-  const to = target.type === "REMOTE" ? connectorOf(target.protocol, target.url) : connectors.OCI;
+  const from =
+    object.category === "LOCAL"
+      ? connectors.OCI
+      : connectorOf(source.protocol, source.url);
+  const to =
+    target.type === "REMOTE" ? connectorOf(target.protocol, target.url) : connectors.OCI;
   return from === to && from.copier ? from.copier : null;
 }
 
@@ -134,8 +170,12 @@ function openTarget({ batch, keep }: Opening, to: Connector, end: End): Target {
 
 function targetEnd({ deps, batch, paces }: Opening): End {
   const { object, projectId, target } = batch;
-  if (target.type === "REMOTE") return openEndpoint(deps, target, remoteNamespace(object), paces.target);
-  return { ...openEndpoint(deps, target, instanceNamespace(object, projectId), paces.target), instance: true };
+  if (target.type === "REMOTE")
+    return openEndpoint(deps, target, remoteNamespace(object), paces.target);
+  return {
+    ...openEndpoint(deps, target, instanceNamespace(object, projectId), paces.target),
+    instance: true,
+  };
 }
 
 function sourceEnd({ deps, batch, paces }: Opening): End {
@@ -149,8 +189,12 @@ function sourceEnd({ deps, batch, paces }: Opening): End {
 const TOKEN_SECONDS = 900;
 
 /** This instance's own registry of hosted images. */
-function ownRegistry({ images: { apiUrl, tokens }, network }: BatchDeps, namespace: string): End {
-  const authorize = (scopes: readonly string[]) => `Bearer ${tokens.issue(scopes.map(toScope), TOKEN_SECONDS)}`;
+function ownRegistry(
+  { images: { apiUrl, tokens }, network }: BatchDeps,
+  namespace: string,
+): End {
+  const authorize = (scopes: readonly string[]) =>
+    `Bearer ${tokens.issue(scopes.map(toScope), TOKEN_SECONDS)}`;
   return {
     url: apiUrl,
     namespace,

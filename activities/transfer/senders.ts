@@ -3,7 +3,12 @@ import { toTransferError } from "../../domain/failure.ts";
 import { strongest } from "../../domain/artifact.ts";
 import type { CopyHooks, UploadState } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import type { Copier, PartsTarget, SettlingTarget, Source } from "../registries/contract.ts";
+import type {
+  Copier,
+  PartsTarget,
+  SettlingTarget,
+  Source,
+} from "../registries/contract.ts";
 import { copyEach } from "./each.ts";
 import { earlyOutcome, goneOutcome } from "./early.ts";
 import { eachPage, type Present } from "./pages.ts";
@@ -20,13 +25,22 @@ export function settleAll({ sourceOf, target }: Ends<SettlingTarget>): Send {
   return async (work) => {
     const source = sourceOf(work.batch);
     const prepare = (signal: AbortSignal) => target.prepare(creation(work.batch), signal);
-    await eachPage(work, source, { prepare, send: (page, present) => settlePage(page, source, target, present) });
+    await eachPage(work, source, {
+      prepare,
+      send: (page, present) => settlePage(page, source, target, present),
+    });
   };
 }
 
-async function settlePage(work: Work, source: Source, target: SettlingTarget, present: Present[]): Promise<void> {
+async function settlePage(
+  work: Work,
+  source: Source,
+  target: SettlingTarget,
+  present: Present[],
+): Promise<void> {
   for (const { planned, artifact } of present) {
-    if (artifact.parts.some(({ size }) => size === null || size > SHOWN_BYTES)) work.begin(planned);
+    if (artifact.parts.some(({ size }) => size === null || size > SHOWN_BYTES))
+      work.begin(planned);
   }
   await target.settle({
     artifacts: present.map(({ planned, artifact }) => ({
@@ -52,19 +66,25 @@ function pageHooks(work: Work, present: Present[]): CopyHooks {
   const [first] = present;
   const whole = first && work.hooks(first.planned);
   const sharing = ({ digest }: UploadState) =>
-    present.filter(({ artifact }) => artifact.parts.some(({ digests }) => strongest(digests) === digest));
+    present.filter(({ artifact }) =>
+      artifact.parts.some(({ digests }) => strongest(digests) === digest),
+    );
   return {
     signal: work.signal,
     slice: work.slice,
     throttle: async (bytes) => whole?.throttle(bytes) ?? bytes,
-    onUpload: (state) => sharing(state).forEach(({ planned }) => work.hooks(planned).onUpload(state)),
+    onUpload: (state) =>
+      sharing(state).forEach(({ planned }) => work.hooks(planned).onUpload(state)),
     onBytes(bytes) {
       if (present.length === 1) whole?.onBytes(bytes);
     },
   };
 }
 
-type PartsEnds = Ends<PartsTarget> & { at: string; mayRead: (bytes: number) => Promise<boolean> };
+type PartsEnds = Ends<PartsTarget> & {
+  at: string;
+  mayRead: (bytes: number) => Promise<boolean>;
+};
 
 /** Sends to a target that receives artifacts part by part. */
 export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
@@ -94,7 +114,11 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
  * `prepare`: runs before the first image of a batch is copied. `hosted`: the source is this instance itself: it knows
  * the digests, and its images may change while a run is in progress.
  */
-type CopierEnds = { copier: Copier; prepare: SettlingTarget["prepare"] | undefined; hosted: boolean };
+type CopierEnds = {
+  copier: Copier;
+  prepare: SettlingTarget["prepare"] | undefined;
+  hosted: boolean;
+};
 
 /** Sends between two ends whose protocol has a copier of its own. */
 export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
@@ -102,10 +126,14 @@ export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
     const { batch, signal } = work;
     const artifacts = hosted ? endGone(work) : work.artifacts;
     if (artifacts.length === 0) return;
-    const failure = (await prepare?.(creation(batch), signal).then(() => undefined, toTransferError)) ?? null;
+    const failure =
+      (await prepare?.(creation(batch), signal).then(() => undefined, toTransferError)) ??
+      null;
     signal.throwIfAborted();
     if (failure)
-      return artifacts.forEach((artifact) => work.end(artifact, earlyOutcome(artifact, failure, imageName(artifact))));
+      return artifacts.forEach((artifact) =>
+        work.end(artifact, earlyOutcome(artifact, failure, imageName(artifact))),
+      );
     if (hosted) copier.sourceChanged?.();
     await copyEach(work, artifacts, async (artifact) => {
       const { name, version, digest, uploads, plannedSize } = artifact;

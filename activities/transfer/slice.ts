@@ -5,7 +5,11 @@ import type { Slice } from "../../domain/outcome.ts";
  * Starts the clock of a batch. `onEnd` is called when artifacts in progress must be interrupted; `close` stops the
  * clock.
  */
-export function openSlice(lane: Lane, sliceMs: number, onEnd: () => void): Slice & { close: () => void } {
+export function openSlice(
+  lane: Lane,
+  sliceMs: number,
+  onEnd: () => void,
+): Slice & { close: () => void } {
   const { begins, ends } = sliceOf(lane, sliceMs);
   const over = performance.now() + begins;
   const timer = ends === null ? undefined : setTimeout(onEnd, ends);

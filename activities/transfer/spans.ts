@@ -24,7 +24,9 @@ export function traceOutcome(
     "replication.bytes_sent": bytesSent,
     ...(size === null ? {} : { "replication.size": size }),
   };
-  const span = trace.getTracer(TRACED_AS).startSpan("artifact", { startTime: begun, attributes });
+  const span = trace
+    .getTracer(TRACED_AS)
+    .startSpan("artifact", { startTime: begun, attributes });
   if (result.kind === "failed" || result.kind === "again")
     span.setStatus({ code: SpanStatusCode.ERROR, message: result.reason });
   span.end();

@@ -16,7 +16,10 @@ export const UNLIMITED = async (bytes: number): Promise<number> => bytes;
  * order, each with the bytes that are available, so that none waits long behind another's large piece. Without a grant
  * nothing is sent (docs/decisions.md#rate-limit).
  */
-export function createThrottle(rate: number, lease: (bytes: number) => Promise<LeaseAnswer>): Throttle {
+export function createThrottle(
+  rate: number,
+  lease: (bytes: number) => Promise<LeaseAnswer>,
+): Throttle {
   if (rate <= 0) return UNLIMITED;
   const share = Math.ceil(rate / LEASES_PER_SECOND);
   let available = 0;
@@ -28,7 +31,10 @@ export function createThrottle(rate: number, lease: (bytes: number) => Promise<L
       const passing = Math.min(available, bytes);
       available -= passing;
       if (passing > 0) return passing;
-      const granted = await lease(Math.max(Math.min(bytes, rate), share)).catch(() => ({ bytes: 0, waitMs: AWAY_MS }));
+      const granted = await lease(Math.max(Math.min(bytes, rate), share)).catch(() => ({
+        bytes: 0,
+        waitMs: AWAY_MS,
+      }));
       available += granted.bytes;
       if (granted.bytes === 0) await sleep(granted.waitMs, undefined, { signal });
     }

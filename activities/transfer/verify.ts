@@ -13,10 +13,17 @@ type Verified = { verified: VerifiedBy; bytesRead: number };
  * reading the bytes under READ_BACK. Returns the weakest proof of all parts. Throws `digestMismatch` where a part is
  * missing or has other content.
  */
-export async function verifyParts(copy: PartsCopy, parts: readonly Part[], content: CopiedContent): Promise<Verified> {
+export async function verifyParts(
+  copy: PartsCopy,
+  parts: readonly Part[],
+  content: CopiedContent,
+): Promise<Verified> {
   const { artifact, target, hooks, rules } = copy;
   const facts = await target.stat(artifact, true, hooks.signal);
-  const result: Verified = { verified: rules.verification === "READ_BACK" ? "READ_BACK" : "DIGEST", bytesRead: 0 };
+  const result: Verified = {
+    verified: rules.verification === "READ_BACK" ? "READ_BACK" : "DIGEST",
+    bytesRead: 0,
+  };
   for (const part of parts) {
     const written = withRead(part, content);
     const there = facts[artifact.parts.indexOf(part)] ?? null;
@@ -35,8 +42,12 @@ function mustBe({ at }: PartsCopy, part: Part, there: Fact | null): "DIGEST" | "
   const found = comparePart(part, there, "SIZE");
   if (found.kind === "same") return found.by === "DIGEST" ? "DIGEST" : "SIZE";
   // The target has the part, but reports neither digest nor size of it.
-  if (there !== null && there.size === null && Object.keys(there.digests).length === 0) throw unproved(part, at);
-  const what = there === null ? "afterwards it is missing there" : "afterwards other content is there";
+  if (there !== null && there.size === null && Object.keys(there.digests).length === 0)
+    throw unproved(part, at);
+  const what =
+    there === null
+      ? "afterwards it is missing there"
+      : "afterwards other content is there";
   throw new TransferError(
     "digestMismatch",
     `${part.path} was sent to ${at}, but ${what}: check whether anyone else writes there`,

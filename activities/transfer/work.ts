@@ -1,4 +1,9 @@
-import type { ArtifactOutcome, CopyHooks, CopyRules, Slice } from "../../domain/outcome.ts";
+import type {
+  ArtifactOutcome,
+  CopyHooks,
+  CopyRules,
+  Slice,
+} from "../../domain/outcome.ts";
 import type { BatchAnswer, BatchArtifact, Waits } from "../../domain/worker-messages.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -24,7 +29,12 @@ export type Send = (work: Work) => Promise<void>;
  * Both open ends of a batch, with everything that is known of them. The following batches of the same run use the same
  * route.
  */
-export type Route = { send: Send; throttle: Throttle; waits: () => Waits; close: () => void };
+export type Route = {
+  send: Send;
+  throttle: Throttle;
+  waits: () => Waits;
+  close: () => void;
+};
 
 /** Wraps the work so that `isStopped` says whether an outcome has stopped the cluster; then nothing more may begin. */
 export function stoppable(work: Work): { work: Work; isStopped: () => boolean } {

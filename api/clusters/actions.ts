@@ -29,12 +29,19 @@ const sealedFor = (id: string) => `cluster:${id}`;
 /** Seals the secrets of a cluster; null when there are none. An empty text clears. */
 export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
   const kept = Object.entries(secrets).filter(([, value]) => value !== "");
-  return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
+  return kept.length === 0
+    ? null
+    : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
 }
 
 /** Safe: only `sealSecrets` makes what this opens. */
-export function openSecrets(sealer: Sealer, { id, secret }: Pick<ClusterRow, "id" | "secret">): Secrets {
-  return secret === null ? {} : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
+export function openSecrets(
+  sealer: Sealer,
+  { id, secret }: Pick<ClusterRow, "id" | "secret">,
+): Secrets {
+  return secret === null
+    ? {}
+    : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
 }
 
 /** The secrets that a body gives: absent and null give none. */
@@ -52,7 +59,10 @@ function givenSecrets({
 
 const cleared = (text: string | null) => (text === "" ? null : text);
 
-type Reach = Pick<ClusterRow, "type" | "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify">;
+type Reach = Pick<
+  ClusterRow,
+  "type" | "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify"
+>;
 
 function accessWith(
   { type, url, protocol, username, certificate, insecureSkipVerify }: Reach,
@@ -75,10 +85,15 @@ export function accessOf(sealer: Sealer, row: ClusterRow): ClusterAccess {
   return accessWith(row, openSecrets(sealer, row));
 }
 
-export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By): Promise<void> {
+export async function createCluster(
+  deps: ApiDeps,
+  body: ClusterCreate,
+  by: By,
+): Promise<void> {
   const { db, sealer, localClusterName } = deps;
   const { name, type, detectType } = body;
-  for (const field of ["name", "url"] as const) if (body[field].trim() === "") fail(250104, field);
+  for (const field of ["name", "url"] as const)
+    if (body[field].trim() === "") fail(250104, field);
   checkName(name);
   const { url, protocol } = checkEnd(deps, type, body.url, body.protocol ?? null);
   if (name === localClusterName || findClusterByName(db, name)) fail(250305, name);
@@ -96,7 +111,8 @@ export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By):
     udpPort: body.udpPort,
     detectType,
   };
-  if (body.ping && detectType === "PING") await mustConnect(deps, name, accessWith({ ...values, type }, secrets));
+  if (body.ping && detectType === "PING")
+    await mustConnect(deps, name, accessWith({ ...values, type }, secrets));
   const made = insertCluster(
     db,
     { ...values, name, type, ownerTaskKey: null },
@@ -107,13 +123,20 @@ export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By):
 }
 
 /** Changes a cluster. Secrets that are not sent are kept, but never for another host. */
-export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By): Promise<ClusterRow> {
+export async function changeCluster(
+  deps: ApiDeps,
+  body: ClusterUpdate,
+  by: By,
+): Promise<ClusterRow> {
   const { db, sealer } = deps;
   const row = findClusterByName(db, body.name) ?? fail(250306, body.name);
   const wanted = body.protocol === undefined ? row.protocol : body.protocol;
   const { url, protocol } = checkEnd(deps, row.type, body.url, wanted);
   const sameHost = isSameEnd(row.url, url);
-  const secrets = { ...(sameHost ? openSecrets(sealer, row) : {}), ...givenSecrets(body) };
+  const secrets = {
+    ...(sameHost ? openSecrets(sealer, row) : {}),
+    ...givenSecrets(body),
+  };
   const values = {
     url,
     protocol,
@@ -127,7 +150,12 @@ export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By):
   };
   if (body.ping && values.detectType === "PING")
     await mustConnect(deps, row.name, accessWith({ ...values, type: row.type }, secrets));
-  updateCluster(db, row.id, { ...values, secret: sealSecrets(sealer, row.id, secrets) }, by);
+  updateCluster(
+    db,
+    row.id,
+    { ...values, secret: sealSecrets(sealer, row.id, secrets) },
+    by,
+  );
   return findCluster(db, row.id) ?? fail(250306, body.name);
 }
 
@@ -143,10 +171,15 @@ export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
 export function removeCluster({ db }: ApiDeps, id: string): void {
   const row = findCluster(db, id) ?? fail(250306, id);
   const users = deleteCluster(db, id);
-  if (users.length > 0) fail(250112, `cluster ${row.name} is used by ${listed(users, NAMED_TASKS)}`);
+  if (users.length > 0)
+    fail(250112, `cluster ${row.name} is used by ${listed(users, NAMED_TASKS)}`);
 }
 
-async function mustConnect({ checkCluster }: ApiDeps, name: string, access: ClusterAccess): Promise<void> {
+async function mustConnect(
+  { checkCluster }: ApiDeps,
+  name: string,
+  access: ClusterAccess,
+): Promise<void> {
   const problem = await checkCluster(access);
   if (problem !== null) fail(250301, name, problem.reason);
 }
@@ -159,9 +192,14 @@ function checkEnd(
   protocol: Protocol | null,
 ): { url: string; protocol: Protocol | null } {
   if (url.trim() === "") fail(250104, "url");
-  if (type === "REMOTE") return { url: checkRegistryUrl(deps, url, protocol, "url"), protocol };
+  if (type === "REMOTE")
+    return { url: checkRegistryUrl(deps, url, protocol, "url"), protocol };
   if (protocol !== null) {
-    fail(250105, "protocol", `only a REMOTE cluster has a protocol: ${type} is another instance of this product`);
+    fail(
+      250105,
+      "protocol",
+      `only a REMOTE cluster has a protocol: ${type} is another instance of this product`,
+    );
   }
   return { url: checkInstanceUrl(deps, url, "url"), protocol };
 }

@@ -23,7 +23,8 @@ export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
         ? checkRegistry(access, options, signal)
         : checkInstance(access, options, signal));
     } catch (error) {
-      if (signal.aborted) return { reason: `no answer within ${DEADLINE_MS / 1000} s`, refused: false };
+      if (signal.aborted)
+        return { reason: `no answer within ${DEADLINE_MS / 1000} s`, refused: false };
       const { kind, message } = toTransferError(error);
       return { reason: message, refused: kind === "auth" };
     }
@@ -60,10 +61,16 @@ async function checkRegistry(
   const hasLogin = access.username !== null || access.token !== null;
   if (!hasLogin || parseRegistryUrl(access.url) === null) return null;
   const { reachable, authenticated } = await connectors.OCI.check(end, signal);
-  return reachable.ok === true && authenticated.ok === false ? { reason: authenticated.message, refused: true } : null;
+  return reachable.ok === true && authenticated.ok === false
+    ? { reason: authenticated.message, refused: true }
+    : null;
 }
 
-async function checkProtocol(protocol: Protocol, end: End, signal: AbortSignal): Promise<ClusterProblem | null> {
+async function checkProtocol(
+  protocol: Protocol,
+  end: End,
+  signal: AbortSignal,
+): Promise<ClusterProblem | null> {
   const connector: Connector | null = connectors[protocol];
   if (connector === null)
     return {
@@ -72,17 +79,30 @@ async function checkProtocol(protocol: Protocol, end: End, signal: AbortSignal):
     };
   const { reachable, authenticated } = await connector.check(end, signal);
   if (reachable.ok === false) return { reason: reachable.message, refused: false };
-  return authenticated.ok === false ? { reason: authenticated.message, refused: true } : null;
+  return authenticated.ok === false
+    ? { reason: authenticated.message, refused: true }
+    : null;
 }
 
 async function reach(
   { url: text, certificate, insecureSkipVerify, allowedAddresses, proxy }: End,
   signal: AbortSignal,
 ): Promise<void> {
-  const http = createHttpClient({ certificate, insecureSkipVerify, allowedAddresses, proxy });
+  const http = createHttpClient({
+    certificate,
+    insecureSkipVerify,
+    allowedAddresses,
+    proxy,
+  });
   try {
     const url = new URL(text);
-    const answer = await http.request({ method: "GET", url, what: `registry ${url.host}`, accept: ANY_STATUS, signal });
+    const answer = await http.request({
+      method: "GET",
+      url,
+      what: `registry ${url.host}`,
+      accept: ANY_STATUS,
+      signal,
+    });
     await answer.discard();
   } finally {
     await http.close();

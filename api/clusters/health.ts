@@ -33,7 +33,10 @@ export async function checkClusters({
     paces.note(row.id, performance.now() - begun);
     const reason = problem?.reason ?? null;
     if ((reason === null) !== (row.status === "HEALTHY")) {
-      logger.info({ cluster: row.name, reason }, reason === null ? "cluster is healthy again" : "cluster is unhealthy");
+      logger.info(
+        { cluster: row.name, reason },
+        reason === null ? "cluster is healthy again" : "cluster is unhealthy",
+      );
     }
     setClusterHealth(db, row, reason, now());
     checked?.(row.id, problem?.refused ?? false);

@@ -1,15 +1,37 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { findCenter, findCluster, findClusterByName, listClusters, pageClusters } from "../../db/tasks/clusters.ts";
+import {
+  findCenter,
+  findCluster,
+  findClusterByName,
+  listClusters,
+  pageClusters,
+} from "../../db/tasks/clusters.ts";
 import { CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { changeCluster, createCluster, removeCluster, tryConnect } from "./actions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
-import { answers, bodyAnswers, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
+import {
+  answers,
+  bodyAnswers,
+  jsonBody,
+  nothing,
+  offsetOf,
+  ok,
+  page,
+  pageQuery,
+  toPage,
+} from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { readRawBody } from "../http/raw-body.ts";
 import { orNull } from "../http/fields.ts";
-import { ClusterCreate, ClusterInfo, ClusterUpdate, localClusterInfo, toClusterInfo } from "./shapes.ts";
+import {
+  ClusterCreate,
+  ClusterInfo,
+  ClusterUpdate,
+  localClusterInfo,
+  toClusterInfo,
+} from "./shapes.ts";
 
 const tags = ["clusters"];
 const one = "The cluster; null when it does not exist";
@@ -36,7 +58,11 @@ const update = createRoute({
   tags,
   summary: "Change the cluster with that name",
   request: { body: jsonBody(ClusterUpdate) },
-  responses: bodyAnswers(ClusterInfo, [250104, 250105, 250301, 250306], "The cluster as it is now"),
+  responses: bodyAnswers(
+    ClusterInfo,
+    [250104, 250105, 250301, 250306],
+    "The cluster as it is now",
+  ),
 });
 
 const tryConnectGet = createRoute({
@@ -44,7 +70,8 @@ const tryConnectGet = createRoute({
   path: "/tryConnect",
   tags,
   summary: "Test the connection to a cluster",
-  description: "The name may also be sent in a JSON body `{name}`, as the older document says.",
+  description:
+    "The name may also be sent in a JSON body `{name}`, as the older document says.",
   request: { query: byName.partial() },
   responses: answers(nothing, [250103, 250104, 250301, 250306], CONNECTED),
 });
@@ -55,7 +82,10 @@ const tryConnectPost = createRoute({
   method: "post",
   path: "/tryConnect",
   description: "The name is sent as a parameter or in the body.",
-  request: { query: byName.partial(), body: { content: { "application/json": { schema: nameBody } } } },
+  request: {
+    query: byName.partial(),
+    body: { content: { "application/json": { schema: nameBody } } },
+  },
   responses: bodyAnswers(nothing, [250103, 250104, 250301, 250306], CONNECTED),
 });
 
@@ -133,7 +163,8 @@ const pages = createRoute({
 export function clusterRoutes(deps: ApiDeps) {
   const { db, zone, localClusterName } = deps;
   const write = (row: Parameters<typeof toClusterInfo>[0]) => toClusterInfo(row, zone);
-  const local = (c: Context<Env>) => localClusterInfo(localClusterName, deps.publicUrl ?? new URL(c.req.url).origin);
+  const local = (c: Context<Env>) =>
+    localClusterInfo(localClusterName, deps.publicUrl ?? new URL(c.req.url).origin);
 
   async function connect(c: Context<Env>, name = "") {
     const wanted = name === "" ? await nameInBody(c, deps.maxJsonBody) : name;
@@ -147,7 +178,9 @@ export function clusterRoutes(deps: ApiDeps) {
       await createCluster(deps, c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
-    .openapi(update, async (c) => ok(c, write(await changeCluster(deps, c.req.valid("json"), by(c, deps)))))
+    .openapi(update, async (c) =>
+      ok(c, write(await changeCluster(deps, c.req.valid("json"), by(c, deps)))),
+    )
     .openapi(tryConnectGet, (c) => connect(c, c.req.valid("query").name))
     .openapi(tryConnectPost, (c) => connect(c, c.req.valid("query").name))
     .openapi(remove, (c) => {
@@ -176,7 +209,12 @@ export function clusterRoutes(deps: ApiDeps) {
     .openapi(list, (c) => ok(c, listClusters(db, c.req.valid("query")).map(write)))
     .openapi(pages, (c) => {
       const query = c.req.valid("query");
-      const { total, clusters } = pageClusters(db, query, offsetOf(query), query.pageSize);
+      const { total, clusters } = pageClusters(
+        db,
+        query,
+        offsetOf(query),
+        query.pageSize,
+      );
       return ok(c, toPage(query, total, clusters.map(write)));
     });
 }
@@ -184,11 +222,19 @@ export function clusterRoutes(deps: ApiDeps) {
 /** Reads `{name}` of a JSON body; for a GET from the raw request of the server (docs/decisions.md#cluster-names). */
 async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const { incoming } = c.env;
-  const text = c.req.method === "GET" ? (incoming ? await readRawBody(incoming, limit) : "") : await c.req.text();
+  const text =
+    c.req.method === "GET"
+      ? incoming
+        ? await readRawBody(incoming, limit)
+        : ""
+      : await c.req.text();
   if (text.trim() === "") return fail(250103, "name");
   const body = parseJson(text);
-  if (!(body instanceof Object) || !("name" in body) || body.name === null) return fail(250103, "name");
-  return typeof body.name === "string" ? body.name : fail(250106, "name: expected string");
+  if (!(body instanceof Object) || !("name" in body) || body.name === null)
+    return fail(250103, "name");
+  return typeof body.name === "string"
+    ? body.name
+    : fail(250106, "name: expected string");
 }
 
 function parseJson(text: string): unknown {

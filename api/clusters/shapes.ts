@@ -5,19 +5,23 @@ import { CLUSTER_STATUSES, CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fields.ts";
 
 const DETECT_TYPES = ["PING", "REPORT"] as const;
-const type = z
-  .enum(CLUSTER_TYPES)
-  .openapi({ description: "CENTER, EDGE, STANDALONE: another instance; REMOTE: a registry" });
+const type = z.enum(CLUSTER_TYPES).openapi({
+  description: "CENTER, EDGE, STANDALONE: another instance; REMOTE: a registry",
+});
 const ADDRESS =
   "http or https; without a scheme it is https. A path is a namespace. " +
   "A REMOTE cluster may have s3://bucket/prefix (protocol S3) or file:///folder (protocol DIRECTORY)";
-const url = z.string().openapi({ description: ADDRESS, example: "https://registry.example/mirror" });
+const url = z
+  .string()
+  .openapi({ description: ADDRESS, example: "https://registry.example/mirror" });
 
 const access = {
   url,
   protocol: protocolIn,
   username: optional(z.string()),
-  password: optional(z.string()).openapi({ description: "Stored sealed and never shown" }),
+  password: optional(z.string()).openapi({
+    description: "Stored sealed and never shown",
+  }),
   token: optional(z.string()).openapi({ description: "Instead of a password" }),
   certificate: optional(z.string()).openapi({ description: "PEM of a private CA" }),
   insecureSkipVerify: optional(z.boolean()),
@@ -32,7 +36,9 @@ export const ClusterCreate = z
     name: z.string().openapi({ description: "2 to 256 characters, unique" }),
     type,
     ...access,
-    ping: orDefault(z.boolean(), true).openapi({ description: "Whether the cluster must be reachable now" }),
+    ping: orDefault(z.boolean(), true).openapi({
+      description: "Whether the cluster must be reachable now",
+    }),
     detectType: orDefault(z.enum(DETECT_TYPES), "PING"),
   })
   .openapi("ClusterCreate", {
@@ -104,7 +110,8 @@ export function toClusterInfo(row: ClusterRow, zone: string): ClusterInfo {
     udpPort: row.udpPort,
     extension: null,
     detectType: row.detectType,
-    lastReportTime: row.lastReportTime === null ? null : formatTime(row.lastReportTime, zone),
+    lastReportTime:
+      row.lastReportTime === null ? null : formatTime(row.lastReportTime, zone),
     createdBy: row.createdBy,
     createdDate: formatTime(row.createdDate, zone),
     lastModifiedBy: row.lastModifiedBy,

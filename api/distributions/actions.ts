@@ -1,12 +1,26 @@
 import type { By } from "../../db/audit.ts";
-import { findCluster, findClusterByName, insertCluster, updateCluster } from "../../db/tasks/clusters.ts";
-import { deleteOwnedCluster, findOwnedCluster, findTaskByName, ownCluster } from "../../db/tasks/distributions.ts";
+import {
+  findCluster,
+  findClusterByName,
+  insertCluster,
+  updateCluster,
+} from "../../db/tasks/clusters.ts";
+import {
+  deleteOwnedCluster,
+  findOwnedCluster,
+  findTaskByName,
+  ownCluster,
+} from "../../db/tasks/distributions.ts";
 import { write } from "../../db/open.ts";
 import { insertTask, type TaskRow, updateTask } from "../../db/tasks/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
 import { nextExecution } from "../../domain/task-rules.ts";
-import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../domain/task.ts";
+import {
+  SETTING_DEFAULTS,
+  type TaskObject,
+  type TaskSetting,
+} from "../../domain/task.ts";
 import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import { openSecrets, sealSecrets } from "../clusters/actions.ts";
@@ -21,7 +35,8 @@ import { checkDraft } from "../tasks/saving.ts";
 const LONGEST_NAME = 294;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,127}$/;
 
-export const taskNameOf = ({ projectId, repoName }: Named, name: string): string => `${projectId}/${repoName}/${name}`;
+export const taskNameOf = ({ projectId, repoName }: Named, name: string): string =>
+  `${projectId}/${repoName}/${name}`;
 
 /** Saves all configurations or none; a configuration with a known name is changed. */
 export async function createDistributions(
@@ -35,34 +50,58 @@ export async function createDistributions(
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) fail(250107, twice);
   const keys = write(deps.db, () =>
-    configs.map((config) => saveDistribution(deps, toWanted(deps, place, config, "config"), by)),
+    configs.map((config) =>
+      saveDistribution(deps, toWanted(deps, place, config, "config"), by),
+    ),
   );
   for (const key of keys) await deps.executions.taskSaved(key);
 }
 
 /** Changes an existing configuration. */
-export async function updateDistribution(deps: ApiDeps, place: Named, config: Distribution, by: By): Promise<void> {
+export async function updateDistribution(
+  deps: ApiDeps,
+  place: Named,
+  config: Distribution,
+  by: By,
+): Promise<void> {
   repositoryOf(deps.db, place);
-  if (findTaskByName(deps.db, taskNameOf(place, config.name))?.kind !== "config") fail(250310, config.name);
+  if (findTaskByName(deps.db, taskNameOf(place, config.name))?.kind !== "config")
+    fail(250310, config.name);
   const wanted = toWanted(deps, place, config, "config");
   const key = write(deps.db, () => saveDistribution(deps, wanted, by));
   await deps.executions.taskSaved(key);
 }
 
 /** Saves a run-once task, which runs when it is executed. */
-export function createRunOnce(deps: ApiDeps, place: Named, body: RunOnceCreate, by: By): void {
+export function createRunOnce(
+  deps: ApiDeps,
+  place: Named,
+  body: RunOnceCreate,
+  by: By,
+): void {
   const { type } = repositoryOf(deps.db, place);
   const { packageName, versions, targetVersions, pathConstraints } = body;
   const byPath = (pathConstraints ?? []).length > 0;
   if (!byPath && !packageName?.trim())
-    fail(250105, "packageName", "name a package with its versions, or give paths as pathConstraints");
-  if (!byPath && (versions ?? []).length === 0) fail(250105, "versions", "name the versions to send");
+    fail(
+      250105,
+      "packageName",
+      "name a package with its versions, or give paths as pathConstraints",
+    );
+  if (!byPath && (versions ?? []).length === 0)
+    fail(250105, "versions", "name the versions to send");
   if (!byPath && targetVersions?.length && versions?.length !== 1)
     fail(250105, "targetVersions", "give exactly one version with them");
   const name = packageName ?? "";
   const packages = byPath
     ? null
-    : [{ packageKey: parsePackageKey(name) ? name : packageKeyOf(type, name), versions, targetVersions }];
+    : [
+        {
+          packageKey: parsePackageKey(name) ? name : packageKeyOf(type, name),
+          versions,
+          targetVersions,
+        },
+      ];
   const config: Distribution = {
     ...body,
     packageConstraints: packages,
@@ -92,7 +131,12 @@ const RUN_ONCE_SETTING: Distribution["setting"] = {
   conflictStrategy: "OVERWRITE",
   errorStrategy: "CONTINUE",
   executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+  executionPlan: {
+    executeImmediately: true,
+    executeTime: null,
+    cronExpression: null,
+    timeZone: null,
+  },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
 };
@@ -110,7 +154,12 @@ type Wanted = {
   description: string | null;
 };
 
-function toWanted(deps: ApiDeps, place: Named, config: Distribution, kind: Wanted["kind"]): Wanted {
+function toWanted(
+  deps: ApiDeps,
+  place: Named,
+  config: Distribution,
+  kind: Wanted["kind"],
+): Wanted {
   if (!NAME.test(config.name))
     fail(
       250105,
@@ -143,11 +192,21 @@ function toWanted(deps: ApiDeps, place: Named, config: Distribution, kind: Wante
 function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const { db, zone } = deps;
   const task = findTaskByName(db, wanted.taskName);
-  if (task && task.kind !== wanted.kind) fail(250107, wanted.taskName, "a task of another kind has this name");
+  if (task && task.kind !== wanted.kind)
+    fail(250107, wanted.taskName, "a task of another kind has this name");
   if (task?.kind === "runOnce" && task.lastExecutionStatus === "RUNNING")
     fail(250303, "the task runs: wait for its end or stop it");
   const clusterId = saveDestination(deps, wanted, task, by);
-  const { taskName: name, kind, projectId, replicaObjectType, replicaType, setting, enabled, description } = wanted;
+  const {
+    taskName: name,
+    kind,
+    projectId,
+    replicaObjectType,
+    replicaType,
+    setting,
+    enabled,
+    description,
+  } = wanted;
   const draft = {
     name,
     localProjectId: projectId,
@@ -165,7 +224,9 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
     ...(task ? { key: task.key, setting: task.setting } : {}),
   };
   const { objects, clusterIds } = checkDraft(deps, draft, existing);
-  const nextExecutionTime = enabled ? nextExecution(setting, replicaType, zone, by.now) : null;
+  const nextExecutionTime = enabled
+    ? nextExecution(setting, replicaType, zone, by.now)
+    : null;
   const { record, recordReserveDays } = task ?? { record: true, recordReserveDays: 30 };
   const values = {
     name,
@@ -205,22 +266,40 @@ const isRegistry = ({ clusterId }: Destination): boolean => !clusterId?.trim();
  * Returns the id of the cluster to send to. For a registry it is the task's own cluster, which is created or changed
  * here.
  */
-function saveDestination(deps: ApiDeps, { destination, taskName }: Wanted, task: TaskRow | null, by: By): string {
+function saveDestination(
+  deps: ApiDeps,
+  { destination, taskName }: Wanted,
+  task: TaskRow | null,
+  by: By,
+): string {
   const { db, sealer } = deps;
   const { clusterId, registry, username, password, certificate } = destination;
   const owned = task && findOwnedCluster(db, task.key);
   if (!isRegistry(destination)) {
     const cluster = findCluster(db, clusterId ?? "") ?? fail(250306, clusterId ?? "");
     return cluster.id === owned?.id
-      ? fail(250112, `cluster ${taskName} belongs to the distribution: give its registry instead`)
+      ? fail(
+          250112,
+          `cluster ${taskName} belongs to the distribution: give its registry instead`,
+        )
       : cluster.id;
   }
-  if (!registry?.trim()) return fail(250105, "registry", "give a registry or a clusterId");
-  const protocol = destination.protocol === undefined ? (owned?.protocol ?? null) : destination.protocol;
+  if (!registry?.trim())
+    return fail(250105, "registry", "give a registry or a clusterId");
+  const protocol =
+    destination.protocol === undefined ? (owned?.protocol ?? null) : destination.protocol;
   const url = checkRegistryUrl(deps, registry, protocol, "registry");
-  const values = { url, protocol, username: username || null, certificate: certificate || null };
+  const values = {
+    url,
+    protocol,
+    username: username || null,
+    certificate: certificate || null,
+  };
   if (owned) {
-    const kept = password === null && isSameEnd(owned.url, values.url) ? openSecrets(sealer, owned) : {};
+    const kept =
+      password === null && isSameEnd(owned.url, values.url)
+        ? openSecrets(sealer, owned)
+        : {};
     const secret = sealSecrets(sealer, owned.id, password === null ? kept : { password });
     updateCluster(db, owned.id, { ...values, detectType: owned.detectType, secret }, by);
     return owned.id;

@@ -1,14 +1,28 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { distributionParts, findTaskByName, listConfigs } from "../../db/tasks/distributions.ts";
+import {
+  distributionParts,
+  findTaskByName,
+  listConfigs,
+} from "../../db/tasks/distributions.ts";
 import { pageRecords } from "../../db/records/records.ts";
 import type { TaskRow } from "../../db/tasks/tasks.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
-import { createDistributions, createRunOnce, taskNameOf, updateDistribution } from "./actions.ts";
+import {
+  createDistributions,
+  createRunOnce,
+  taskNameOf,
+  updateDistribution,
+} from "./actions.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { type Named, repositoryOf } from "../http/repository.ts";
-import { DistributionCreate, DistributionInfo, DistributionUpdate, RunOnceCreate } from "./shapes.ts";
+import {
+  DistributionCreate,
+  DistributionInfo,
+  DistributionUpdate,
+  RunOnceCreate,
+} from "./shapes.ts";
 import { orNull } from "../http/fields.ts";
 import { RecordInfo, toRecord } from "../records/shapes.ts";
 import { toTaskObject } from "../tasks/shapes.ts";
@@ -18,7 +32,9 @@ const tags = ["remote distribution"];
 const place = z.object({ projectId: z.string(), repoName: z.string() });
 const named = place.extend({ name: z.string() });
 const query = z.object({ name: z.string() });
-const SAVING = [250103, 250104, 250105, 250107, 250112, 250303, 250305, 250306, 251004, 251006, 251011] as const;
+const SAVING = [
+  250103, 250104, 250105, 250107, 250112, 250303, 250305, 250306, 251004, 251006, 251011,
+] as const;
 
 const createOnce = createRoute({
   method: "post",
@@ -68,7 +84,8 @@ const create = createRoute({
   path: "/create/{projectId}/{repoName}",
   tags,
   summary: "Distribute a repository: all configurations are saved, or none",
-  description: "A configuration with a known name is changed: its key and its records stay.",
+  description:
+    "A configuration with a known name is changed: its key and its records stay.",
   request: { params: place, body: jsonBody(DistributionCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -88,7 +105,11 @@ const infos = createRoute({
   tags,
   summary: "The configurations of a repository",
   request: { params: place },
-  responses: answers(z.array(DistributionInfo), [251004, 251006], "The configurations, by name"),
+  responses: answers(
+    z.array(DistributionInfo),
+    [251004, 251006],
+    "The configurations, by name",
+  ),
 });
 
 const info = createRoute({
@@ -97,7 +118,11 @@ const info = createRoute({
   tags,
   summary: "One configuration, as a list",
   request: { params: named },
-  responses: answers(z.array(DistributionInfo), [251004, 251006], "The configuration; an empty list without one"),
+  responses: answers(
+    z.array(DistributionInfo),
+    [251004, 251006],
+    "The configuration; an empty list without one",
+  ),
 });
 
 const remove = createRoute({
@@ -129,7 +154,9 @@ export function distributionRoutes(deps: ApiDeps) {
   const findOnce = (params: Named, name: string): TaskRow => {
     repositoryOf(db, params);
     const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
-    return task.kind === "runOnce" ? task : fail(250112, `${name} is not a run-once task`);
+    return task.kind === "runOnce"
+      ? task
+      : fail(250112, `${name} is not a run-once task`);
   };
 
   return new OpenAPIHono<Env>()
@@ -148,12 +175,18 @@ export function distributionRoutes(deps: ApiDeps) {
     })
     .openapi(deleteOnce, async (c) => {
       const task = findOnce(c.req.valid("param"), c.req.valid("query").name);
-      if (task.lastExecutionStatus === "RUNNING") fail(250112, `${task.name} is running: wait for its end or stop it`);
+      if (task.lastExecutionStatus === "RUNNING")
+        fail(250112, `${task.name} is running: wait for its end or stop it`);
       await deleteTaskWholly(deps, task.key, by(c, deps));
       return ok(c, null);
     })
     .openapi(create, async (c) => {
-      await createDistributions(deps, c.req.valid("param"), c.req.valid("json").configs, by(c, deps));
+      await createDistributions(
+        deps,
+        c.req.valid("param"),
+        c.req.valid("json").configs,
+        by(c, deps),
+      );
       return ok(c, null);
     })
     .openapi(update, async (c) => {
@@ -185,7 +218,11 @@ export function distributionRoutes(deps: ApiDeps) {
     });
 }
 
-function toInfo({ db }: ApiDeps, { projectId, repoName }: Named, task: TaskRow): DistributionInfo {
+function toInfo(
+  { db }: ApiDeps,
+  { projectId, repoName }: Named,
+  task: TaskRow,
+): DistributionInfo {
   const { object, cluster } = distributionParts(db, task.key);
   const owned = cluster?.ownerTaskKey === task.key;
   const {

@@ -1,19 +1,28 @@
 import { z } from "@hono/zod-openapi";
 import { REPLICA_TYPES } from "../../domain/vocabulary.ts";
 import { optional, orDefault, protocolIn, protocolOut } from "../http/fields.ts";
-import { PackageConstraintIn, PathConstraintIn, Setting, SettingIn } from "../tasks/shapes.ts";
+import {
+  PackageConstraintIn,
+  PathConstraintIn,
+  Setting,
+  SettingIn,
+} from "../tasks/shapes.ts";
 
 /** Where to send: a registry, or an existing cluster. With both, the cluster counts. */
 const destination = {
-  clusterId: optional(z.string()).openapi({ description: "Id of a cluster; instead of registry" }),
+  clusterId: optional(z.string()).openapi({
+    description: "Id of a cluster; instead of registry",
+  }),
   registry: optional(z.string()).openapi({
-    description: "host[:port][/namespace]; the distribution then owns a REMOTE cluster of its full name",
+    description:
+      "host[:port][/namespace]; the distribution then owns a REMOTE cluster of its full name",
     example: "registry.example/mirror",
   }),
   protocol: protocolIn,
   username: optional(z.string()),
   password: optional(z.string()).openapi({
-    description: "Stored sealed and never shown; absent in an update = kept while the registry keeps its host",
+    description:
+      "Stored sealed and never shown; absent in an update = kept while the registry keeps its host",
   }),
   certificate: optional(z.string()).openapi({ description: "PEM of a private CA" }),
   remoteProjectId: optional(z.string()),
@@ -39,23 +48,29 @@ export const DistributionUpdate = z
 export type DistributionUpdate = z.output<typeof DistributionUpdate>;
 
 export const Distribution = DistributionUpdate.extend({
-  name: z.string().openapi({ description: "[a-zA-Z_][a-zA-Z0-9-_]{1,127}", example: "mirrors" }),
+  name: z
+    .string()
+    .openapi({ description: "[a-zA-Z_][a-zA-Z0-9-_]{1,127}", example: "mirrors" }),
 }).openapi("Distribution");
 export type Distribution = z.output<typeof Distribution>;
 
-export const DistributionCreate = z.object({ configs: z.array(Distribution).max(100) }).openapi("DistributionCreate");
+export const DistributionCreate = z
+  .object({ configs: z.array(Distribution).max(100) })
+  .openapi("DistributionCreate");
 
 export const RunOnceCreate = z
   .object({
     name: z.string().openapi({ example: "push-nginx" }),
     ...destination,
     packageName: optional(z.string()).openapi({
-      description: "Needs versions; group:artifact for Maven packages; a package key is accepted as well",
+      description:
+        "Needs versions; group:artifact for Maven packages; a package key is accepted as well",
       example: "nginx",
     }),
     versions: optional(z.array(z.string())),
     targetVersions: optional(z.array(z.string())).openapi({
-      description: "Images only, with exactly one version: the tags that it gets at the target instead",
+      description:
+        "Images only, with exactly one version: the tags that it gets at the target instead",
     }),
     pathConstraints: optional(z.array(PathConstraintIn)),
     description: optional(z.string()),
@@ -68,7 +83,10 @@ export const DistributionInfo = z
     projectId: z.string(),
     repoName: z.string(),
     name: z.string(),
-    clusterId: z.string().nullable().openapi({ description: "null where the distribution has its own registry" }),
+    clusterId: z
+      .string()
+      .nullable()
+      .openapi({ description: "null where the distribution has its own registry" }),
     registry: z.string().nullable(),
     protocol: protocolOut,
     certificate: z.string().nullable(),

@@ -2,7 +2,13 @@ import { html, raw } from "hono/html";
 import { exampleOf, type Schema, typeOf } from "./schema.ts";
 
 type Content = { content?: Record<string, { schema?: Schema }> };
-type Parameter = { name: string; in: string; required?: boolean; description?: string; schema?: Schema };
+type Parameter = {
+  name: string;
+  in: string;
+  required?: boolean;
+  description?: string;
+  schema?: Schema;
+};
 type Operation = {
   summary?: string;
   description?: string;
@@ -33,7 +39,14 @@ export function docsPage({ info, paths, components = {} }: ApiDocument): string 
     METHODS.flatMap((method): Route[] => {
       const operation = item[method];
       return operation
-        ? [{ id: `${method}-${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}`, method: method.toUpperCase(), path, operation }]
+        ? [
+            {
+              id: `${method}-${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}`,
+              method: method.toUpperCase(),
+              path,
+              operation,
+            },
+          ]
         : [];
     }),
   );
@@ -91,7 +104,10 @@ const link = ({ id, method, path }: Route) =>
     <a href="#${id}"><b>${method}</b> ${path}</a>
   </li>`;
 
-function section({ id, method, path, operation }: Route, schemas: Record<string, Schema>) {
+function section(
+  { id, method, path, operation }: Route,
+  schemas: Record<string, Schema>,
+) {
   const { parameters = [], requestBody, responses } = operation;
   const body = requestBody?.content?.["application/json"]?.schema;
   return html`<section id="${id}">
@@ -115,7 +131,13 @@ function section({ id, method, path, operation }: Route, schemas: Record<string,
   </section>`;
 }
 
-function parameterRow({ name, in: place, required = false, description = "", schema = {} }: Parameter): Row {
+function parameterRow({
+  name,
+  in: place,
+  required = false,
+  description = "",
+  schema = {},
+}: Parameter): Row {
   return {
     name,
     type: `${typeOf(schema)} (${place})`,
@@ -131,7 +153,10 @@ function answer(
 ) {
   const [first = "", ...codes] = description.split("\n- ");
   const schema = content?.["application/json"]?.schema;
-  const example = status.startsWith("2") && schema ? html`<pre>${pretty(exampleOf(schema, schemas))}</pre>` : "";
+  const example =
+    status.startsWith("2") && schema
+      ? html`<pre>${pretty(exampleOf(schema, schemas))}</pre>`
+      : "";
   return html`<p><b>${status}</b> ${first}</p>
     ${
       codes.length === 0
@@ -146,7 +171,8 @@ type Row = { name: string; type: string; need: string; text: string };
 
 function shape(schema: Schema) {
   const { properties, required = [] } = schema;
-  if (properties === undefined) return html`<p><code>${typeOf(schema)}</code> ${schema.description ?? ""}</p>`;
+  if (properties === undefined)
+    return html`<p><code>${typeOf(schema)}</code> ${schema.description ?? ""}</p>`;
   return table(
     Object.entries(properties).map(([name, field]) => ({
       name,

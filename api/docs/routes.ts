@@ -34,7 +34,10 @@ export function docsRoutes(api: () => OpenAPIHono<Env>) {
 }
 
 function describe(api: OpenAPIHono<Env>): { json: ApiDocument; page: string } {
-  api.openAPIRegistry.registerComponent("securitySchemes", "basic", { type: "http", scheme: "basic" });
+  api.openAPIRegistry.registerComponent("securitySchemes", "basic", {
+    type: "http",
+    scheme: "basic",
+  });
   // Safe: the generator writes OpenAPI 3.1, of which ApiDocument names the parts that the page shows.
   const json = api.getOpenAPI31Document(INFO) as ApiDocument;
   return { json, page: docsPage(json) };

@@ -24,13 +24,19 @@ export function typeOf(schema: Schema): string {
   if (choices) return [...new Set(choices.map(typeOf))].join(" or ");
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   const types = [schema.type ?? "any"].flat();
-  return types.map((type) => (type === "array" ? `list of ${typeOf(schema.items ?? {})}` : type)).join(" or ");
+  return types
+    .map((type) => (type === "array" ? `list of ${typeOf(schema.items ?? {})}` : type))
+    .join(" or ");
 }
 
 const DEEPEST = 8;
 
 /** Makes a value that the schema allows: its example where it has one. */
-export function exampleOf(schema: Schema, schemas: Record<string, Schema>, depth = 0): unknown {
+export function exampleOf(
+  schema: Schema,
+  schemas: Record<string, Schema>,
+  depth = 0,
+): unknown {
   if (depth > DEEPEST) return null;
   const inside = (inner: Schema) => exampleOf(inner, schemas, depth + 1);
   if (schema.example !== undefined) return schema.example;
@@ -38,7 +44,10 @@ export function exampleOf(schema: Schema, schemas: Record<string, Schema>, depth
   if (schema.allOf)
     return schema.allOf
       .map(inside)
-      .reduce((all, part) => (part instanceof Object ? { ...(all as object), ...part } : all), {});
+      .reduce(
+        (all, part) => (part instanceof Object ? { ...(all as object), ...part } : all),
+        {},
+      );
   const [choice] = schema.anyOf ?? schema.oneOf ?? [];
   if (choice) return inside(choice);
   if (schema.default !== undefined) return schema.default;
@@ -46,7 +55,12 @@ export function exampleOf(schema: Schema, schemas: Record<string, Schema>, depth
   if (schema.enum) return schema.enum[0];
   const [type] = [schema.type ?? "null"].flat();
   if (type === "object")
-    return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, field]) => [name, inside(field)]));
+    return Object.fromEntries(
+      Object.entries(schema.properties ?? {}).map(([name, field]) => [
+        name,
+        inside(field),
+      ]),
+    );
   if (type === "array") return [inside(schema.items ?? {})];
   return { string: "text", integer: 0, number: 0, boolean: true }[type ?? ""] ?? null;
 }

@@ -3,7 +3,16 @@ import type { Context } from "hono";
 import { getNode, pageNodes } from "../../db/content/nodes.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { answers, flag, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
+import {
+  answers,
+  flag,
+  nothing,
+  offsetOf,
+  ok,
+  page,
+  pageQuery,
+  toPage,
+} from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { refuseInvalid } from "../http/invalid.ts";
 import { requestPath } from "../http/request-path.ts";
@@ -16,12 +25,18 @@ import { writable } from "../hosted/writable.ts";
 const SKIPPED = 6;
 
 const query = pageQuery.extend({
-  includeFolder: flag.prefault("true").openapi({ description: "Whether folders are shown" }),
-  includeMetadata: flag.prefault("false").openapi({ description: "Whether metadata is shown; else it is {}" }),
-  deep: flag.prefault("false").openapi({ description: "Whether the content of folders below is shown as well" }),
-  sort: flag
+  includeFolder: flag
+    .prefault("true")
+    .openapi({ description: "Whether folders are shown" }),
+  includeMetadata: flag
     .prefault("false")
-    .openapi({ description: "With deep: true shows folders first, false sorts by path alone" }),
+    .openapi({ description: "Whether metadata is shown; else it is {}" }),
+  deep: flag
+    .prefault("false")
+    .openapi({ description: "Whether the content of folders below is shown as well" }),
+  sort: flag.prefault("false").openapi({
+    description: "With deep: true shows folders first, false sorts by path alone",
+  }),
 });
 
 /** Files and folders of hosted repositories. */
@@ -37,7 +52,12 @@ export function nodeRoutes(deps: ApiDeps) {
     .get("/detail/:projectId/:repoName/*", (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
       const repository = hostedRepository(db, c.req.param());
-      return ok(c, path === "/" ? rootInfo(repository, zone) : toNodeInfo(find(repository, path), repository, zone));
+      return ok(
+        c,
+        path === "/"
+          ? rootInfo(repository, zone)
+          : toNodeInfo(find(repository, path), repository, zone),
+      );
     })
     .get("/page/:projectId/:repoName/*", (c) => {
       const folder = requestPath(c, SKIPPED, { folder: true });
@@ -69,14 +89,19 @@ function readQuery(c: Context<Env>): z.output<typeof query> {
   const data = { ...c.req.query() };
   const result = query.safeParse(data);
   if (result.success) return result.data;
-  refuseInvalid({ ...result, target: "query", data } as Parameters<typeof refuseInvalid>[0], c);
+  refuseInvalid(
+    { ...result, target: "query", data } as Parameters<typeof refuseInvalid>[0],
+    c,
+  );
   return fail(250131);
 }
 
 const params = z.object({
   projectId: z.string(),
   repoName: z.string(),
-  fullPath: z.string().openapi({ description: "Full path, each segment percent-encoded; it may have slashes" }),
+  fullPath: z.string().openapi({
+    description: "Full path, each segment percent-encoded; it may have slashes",
+  }),
 });
 const tags = ["nodes"];
 const unknown = [251004, 251006, 251010, 251011, 250112] as const;

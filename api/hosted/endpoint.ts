@@ -23,7 +23,11 @@ export type HostedEndpoint = {
   /** BASIC: the administrator's name and password are checked before the routes; OWN: the routes check the login. */
   login: "BASIC" | "OWN";
   /** Answers anything that is thrown below its paths, in the form of its protocol. */
-  errorAnswer: (thrown: unknown, c: Context<Env>, log: (error: unknown) => void) => Response;
+  errorAnswer: (
+    thrown: unknown,
+    c: Context<Env>,
+    log: (error: unknown) => void,
+  ) => Response;
   /** Whether bodies are streamed and the routes limit their lengths themselves. */
   streams: boolean;
 };
@@ -34,9 +38,19 @@ type FileEndpoint = {
    * Stores the body of the request as the file at that path; durable when it resolves. Null: no file is kept as it
    * came.
    */
-  receive: (c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, fullPath: string) => Promise<NodeRow | null>;
+  receive: (
+    c: Context<Env>,
+    deps: ApiDeps,
+    repository: RepositoryRow,
+    fullPath: string,
+  ) => Promise<NodeRow | null>;
   /** Deletes a file, or a folder with all below it; 251010 where it does not exist. */
-  remove: (deps: ApiDeps, repository: RepositoryRow, fullPath: string, user: string) => Promise<void>;
+  remove: (
+    deps: ApiDeps,
+    repository: RepositoryRow,
+    fullPath: string,
+    user: string,
+  ) => Promise<void>;
   /**
    * Reads from declared contents what the packages of the type need; `contents[i]` belongs to `files[i]`, where
    * attached.

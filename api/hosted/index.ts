@@ -30,7 +30,10 @@ export const FILES: FileEndpoints = {
 
 /** Versions that other instances declare as a whole. */
 export const VERSIONS: VersionEndpoints = {
-  MAVEN: { prepare: ({ store }, _repositoryId, versions, attached) => completePackagings(store, versions, attached) },
+  MAVEN: {
+    prepare: ({ store }, _repositoryId, versions, attached) =>
+      completePackagings(store, versions, attached),
+  },
   NPM: { prepare: fitTarballs },
 };
 
@@ -73,7 +76,9 @@ const HOSTED = {
 } as const satisfies Record<HostedType, HostedEndpoint>;
 
 /** All endpoints, each once even if it serves several types. */
-export const ENDPOINTS: readonly HostedEndpoint[] = [...new Set<HostedEndpoint>(Object.values(HOSTED))];
+export const ENDPOINTS: readonly HostedEndpoint[] = [
+  ...new Set<HostedEndpoint>(Object.values(HOSTED)),
+];
 
 /** The endpoint to which the path of a request belongs. */
 export const endpointOf = (path: string): HostedEndpoint | undefined =>

@@ -10,11 +10,16 @@ export const NodeInfo = z
     lastModifiedBy: z.string(),
     lastModifiedDate: time,
     folder: z.boolean(),
-    path: z.string().openapi({ description: "Its folder, with a slash at the end", example: "/" }),
+    path: z
+      .string()
+      .openapi({ description: "Its folder, with a slash at the end", example: "/" }),
     name: z.string().openapi({ example: "test.json" }),
     fullPath: z.string().openapi({ example: "/test.json" }),
     size: z.number().int(),
-    sha256: z.string().nullable().openapi({ description: "Lower-case hex; null for folders" }),
+    sha256: z
+      .string()
+      .nullable()
+      .openapi({ description: "Lower-case hex; null for folders" }),
     md5: z.string().nullable(),
     metadata: z.record(z.string(), z.string()),
     projectId: z.string(),

@@ -6,8 +6,13 @@ import { fail } from "../http/errors.ts";
  * Checks that the files of a hosted repository are written by their paths. Files of other types belong to packages,
  * which have endpoints of their own: 250112.
  */
-export function writable(repository: RepositoryRow): RepositoryRow & { type: HostedFileType } {
+export function writable(
+  repository: RepositoryRow,
+): RepositoryRow & { type: HostedFileType } {
   const { projectId, name, type } = repository;
   if (isHostedFileType(type)) return { ...repository, type };
-  return fail(250112, `files of the ${type} repository ${projectId}/${name} come and go only with their packages`);
+  return fail(
+    250112,
+    `files of the ${type} repository ${projectId}/${name} come and go only with their packages`,
+  );
 }

@@ -7,7 +7,9 @@ const OPEN = /^\/(?:health\/[^/]*|docs|openapi\.json)$/;
 /** Requests below this are signed instead (docs/decisions.md#internal-api). */
 const SIGNED = /^\/internal\/v1\//;
 
-export const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
+export const CHALLENGE = {
+  "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"',
+};
 
 /** Checks `user:password`; null is wrong. Throws 250114, with a delay that grows with each wrong login, or 250124. */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
@@ -18,10 +20,14 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
   return async (c, given) => {
     const address = clientOf(c.env?.incoming?.socket.remoteAddress);
     if (slowDown.floods(address))
-      throw new ApiError(250124, ["too many wrong logins from this address"], { headers: { "retry-after": "5" } });
+      throw new ApiError(250124, ["too many wrong logins from this address"], {
+        headers: { "retry-after": "5" },
+      });
     if (sameSecret(given ?? "", expected)) return;
     await slowDown.wait(address);
-    throw new ApiError(250114, ["user name or password is wrong"], { headers: CHALLENGE });
+    throw new ApiError(250114, ["user name or password is wrong"], {
+      headers: CHALLENGE,
+    });
   };
 }
 
@@ -31,9 +37,13 @@ type Guard = Pick<ApiDeps, "admin"> & { hasOwnLogin: (path: string) => boolean }
  * Admits the admin. Health and documentation are open; a request without credentials does not count as a failed login.
  * `hasOwnLogin`: whether the route of a path checks its login itself.
  */
-export function authenticate(login: Login, { admin, hasOwnLogin }: Guard): MiddlewareHandler<Env> {
+export function authenticate(
+  login: Login,
+  { admin, hasOwnLogin }: Guard,
+): MiddlewareHandler<Env> {
   return async (c, next) => {
-    if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || hasOwnLogin(c.req.path)) return next();
+    if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || hasOwnLogin(c.req.path))
+      return next();
     const header = c.req.header("authorization");
     if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
     await login(c, basicCredentials(header));
@@ -52,8 +62,13 @@ export function basicCredentials(header: string): string | null {
 export function clientOf(address = "local"): string {
   const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
   if (!v4.includes(":")) return v4;
-  const [head = [], tail = []] = v4.split("::").map((part) => part.split(":").filter(Boolean));
-  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => "0");
+  const [head = [], tail = []] = v4
+    .split("::")
+    .map((part) => part.split(":").filter(Boolean));
+  const zeros = Array.from(
+    { length: Math.max(0, 8 - head.length - tail.length) },
+    () => "0",
+  );
   return [...head, ...zeros, ...tail].slice(0, 4).join(":");
 }
 
@@ -71,18 +86,28 @@ export function createSlowDown(
   now: () => number,
   sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
 ) {
-  const addresses = new Map<string, { failures: number; waiting: number; last: number }>();
+  const addresses = new Map<
+    string,
+    { failures: number; waiting: number; last: number }
+  >();
   return {
-    floods: (address: string): boolean => (addresses.get(address)?.waiting ?? 0) >= MOST_WAITING,
+    floods: (address: string): boolean =>
+      (addresses.get(address)?.waiting ?? 0) >= MOST_WAITING,
     async wait(address: string): Promise<void> {
       const known = addresses.get(address);
       const entry =
-        known && now() - known.last < FORGET_MS ? known : { failures: 0, waiting: known?.waiting ?? 0, last: 0 };
+        known && now() - known.last < FORGET_MS
+          ? known
+          : { failures: 0, waiting: known?.waiting ?? 0, last: 0 };
       addresses.delete(address);
-      if (addresses.size >= MOST_ADDRESSES) addresses.delete(addresses.keys().next().value ?? address);
+      if (addresses.size >= MOST_ADDRESSES)
+        addresses.delete(addresses.keys().next().value ?? address);
       addresses.set(address, entry);
       entry.last = now();
-      const delay = entry.failures === 0 ? 0 : Math.min(MOST_MS, FIRST_MS * 2 ** (entry.failures - 1));
+      const delay =
+        entry.failures === 0
+          ? 0
+          : Math.min(MOST_MS, FIRST_MS * 2 ** (entry.failures - 1));
       entry.failures += 1;
       entry.waiting += 1;
       await sleep(delay);

@@ -19,7 +19,9 @@ export async function wholeBody(c: Context<Env>, limit: number): Promise<Buffer>
   if (Number(c.req.header("content-length") ?? 0) > limit) refuse();
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyOf(c).iterator({
+    destroyOnReturn: false,
+  }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) refuse();
     chunks.push(chunk);

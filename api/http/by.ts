@@ -3,4 +3,7 @@ import type { By } from "../../db/audit.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 
 /** The logged-in user of a request, at this moment. */
-export const by = (c: Context<Env>, { now }: Pick<ApiDeps, "now">): By => ({ user: c.get("user"), now: now() });
+export const by = (c: Context<Env>, { now }: Pick<ApiDeps, "now">): By => ({
+  user: c.get("user"),
+  now: now(),
+});

@@ -22,11 +22,22 @@ export function parseRange(header: string | undefined, size: number): Wanted {
 /** Whether an If-None-Match header names the tag; `*` names all. */
 export function matchesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
-  const given = header.split(",").map((each) => each.trim().replace(/^W\//, "").replaceAll('"', ""));
+  const given = header
+    .split(",")
+    .map((each) => each.trim().replace(/^W\//, "").replaceAll('"', ""));
   return given.includes("*") || given.includes(tag);
 }
 
 /** Whether If-Range allows the range: it has the same strong tag, or exactly the same date. */
-export function rangeHolds(header: string | undefined, tag: string, lastModified: string): boolean {
-  return header === undefined || header === `"${tag}"` || header === tag || header === lastModified;
+export function rangeHolds(
+  header: string | undefined,
+  tag: string,
+  lastModified: string,
+): boolean {
+  return (
+    header === undefined ||
+    header === `"${tag}"` ||
+    header === tag ||
+    header === lastModified
+  );
 }

@@ -7,11 +7,17 @@ export const jsonAnswer =
   <S extends z.ZodType>(schema: S) =>
   (description: string) => ({ description, content: { "application/json": { schema } } });
 
-export const textAnswer = (description: string) => ({ description, content: { "text/plain": { schema: z.string() } } });
+export const textAnswer = (description: string) => ({
+  description,
+  content: { "text/plain": { schema: z.string() } },
+});
 
-export const BYTES = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
+export const BYTES = {
+  "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) },
+};
 
-export const optionalText = (description: string) => z.string().optional().openapi({ description });
+export const optionalText = (description: string) =>
+  z.string().optional().openapi({ description });
 
 /** Headers of GET and HEAD of a file. */
 export const READ_HEADERS = z.object({

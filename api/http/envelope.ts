@@ -32,7 +32,11 @@ export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
         }
         // A pull that adds nothing would be the last one.
         if (rows.length === 0) continue;
-        controller.enqueue(encoder.encode((started ? "," : head) + rows.map((row) => JSON.stringify(row)).join(",")));
+        controller.enqueue(
+          encoder.encode(
+            (started ? "," : head) + rows.map((row) => JSON.stringify(row)).join(","),
+          ),
+        );
         started = true;
         return;
       }
@@ -49,9 +53,10 @@ function asEnvelope<T>(response: Response) {
   return response as unknown as Response & TypedResponse<Envelope<T>, 200, "json">;
 }
 
-const traceId = z
-  .string()
-  .openapi({ description: "32 hex digits; also in the X-Trace-Id header of the answer and in the log" });
+const traceId = z.string().openapi({
+  description:
+    "32 hex digits; also in the X-Trace-Id header of the answer and in the log",
+});
 
 export function envelope<S extends z.ZodType>(data: S) {
   return z.object({ code: z.literal(0), message: z.null(), data, traceId });
@@ -59,14 +64,16 @@ export function envelope<S extends z.ZodType>(data: S) {
 
 export const nothing = z.null();
 
-const failure = z.object({ code: z.number().int(), message: z.string(), data: z.null(), traceId }).openapi("Failure", {
-  example: {
-    code: 250105,
-    message: "parameter [name] is invalid",
-    data: null,
-    traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52",
-  },
-});
+const failure = z
+  .object({ code: z.number().int(), message: z.string(), data: z.null(), traceId })
+  .openapi("Failure", {
+    example: {
+      code: 250105,
+      message: "parameter [name] is invalid",
+      data: null,
+      traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52",
+    },
+  });
 
 /** Documents a refusal. */
 export const because = jsonAnswer(failure);
@@ -86,12 +93,18 @@ const ALWAYS: readonly Code[] = [250114, 250124, 250102];
 
 /** Documents the failures of one status, with their codes. */
 function failed(status: Cause, codes: readonly Code[]) {
-  const texts = codes.filter((code) => MESSAGES[code].status === status).map((code) => `${code} ${MESSAGES[code].en}`);
+  const texts = codes
+    .filter((code) => MESSAGES[code].status === status)
+    .map((code) => `${code} ${MESSAGES[code].en}`);
   return because([CAUSES[status], ...texts].join("\n- "));
 }
 
 /** Documents the answers of a route: `data` on success, the failures of every route, and those with `codes`. */
-export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description = "Done") {
+export function answers<S extends z.ZodType>(
+  data: S,
+  codes: readonly Code[] = [],
+  description = "Done",
+) {
   const all = [...ALWAYS, 250131 as const, ...codes];
   return {
     200: jsonAnswer(envelope(data))(description),
@@ -104,9 +117,17 @@ export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [
 }
 
 /** Documents the answers of a route with a JSON body, as `answers` does. */
-export function bodyAnswers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description?: string) {
+export function bodyAnswers<S extends z.ZodType>(
+  data: S,
+  codes: readonly Code[] = [],
+  description?: string,
+) {
   const all = [250106, 250119, ...codes] as const;
-  return { ...answers(data, all, description), 413: failed(413, []), 415: failed(415, all) };
+  return {
+    ...answers(data, all, description),
+    413: failed(413, []),
+    415: failed(415, all),
+  };
 }
 
 export function jsonBody<S extends z.ZodType>(schema: S) {
@@ -137,9 +158,21 @@ export function page<S extends z.ZodType>(record: S) {
 }
 
 /** `pageNumber` is echoed as it was sent. */
-export function toPage<T>({ pageNumber, pageSize }: PageQuery, totalRecords: number, records: T[]): Page<T> {
+export function toPage<T>(
+  { pageNumber, pageSize }: PageQuery,
+  totalRecords: number,
+  records: T[],
+): Page<T> {
   const totalPages = Math.ceil(totalRecords / pageSize);
-  return { pageNumber, pageSize, totalRecords, totalPages, records, count: totalRecords, page: pageNumber };
+  return {
+    pageNumber,
+    pageSize,
+    totalRecords,
+    totalPages,
+    records,
+    count: totalRecords,
+    page: pageNumber,
+  };
 }
 
 const whole = (min: number, max: number, text: string) =>
@@ -147,17 +180,30 @@ const whole = (min: number, max: number, text: string) =>
     .string()
     .regex(/^\d{1,9}$/, `must be a whole number from ${min} to ${max}`)
     .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
+    .pipe(
+      z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`),
+    )
     .prefault(text);
 
 /** The parameters of every page; 0 and 1 both mean the first page. */
 export const pageQuery = z.object({
-  pageNumber: whole(0, 999_999_999, "1").openapi({ type: "integer", minimum: 0, maximum: 999_999_999, default: 1 }),
-  pageSize: whole(1, 1000, "20").openapi({ type: "integer", minimum: 1, maximum: 1000, default: 20 }),
+  pageNumber: whole(0, 999_999_999, "1").openapi({
+    type: "integer",
+    minimum: 0,
+    maximum: 999_999_999,
+    default: 1,
+  }),
+  pageSize: whole(1, 1000, "20").openapi({
+    type: "integer",
+    minimum: 1,
+    maximum: 1000,
+    default: 20,
+  }),
 });
 export type PageQuery = z.output<typeof pageQuery>;
 
-export const offsetOf = ({ pageNumber, pageSize }: PageQuery): number => Math.max(0, pageNumber - 1) * pageSize;
+export const offsetOf = ({ pageNumber, pageSize }: PageQuery): number =>
+  Math.max(0, pageNumber - 1) * pageSize;
 
 /** A parameter that is true or false. */
 export const flag = z

@@ -21,13 +21,21 @@ export class ApiError extends Error {
   }
 }
 
-type ErrorOptionsOf = { status?: ContentfulStatusCode; headers?: Record<string, string>; cause?: unknown };
+type ErrorOptionsOf = {
+  status?: ContentfulStatusCode;
+  headers?: Record<string, string>;
+  cause?: unknown;
+};
 
 export function fail(code: Code, ...args: string[]): never {
   throw new ApiError(code, args);
 }
 
 /** Throws an ApiError whose status is not the usual one of its code (413, 416 and 507). */
-export function failWith(status: ContentfulStatusCode, code: Code, ...args: string[]): never {
+export function failWith(
+  status: ContentfulStatusCode,
+  code: Code,
+  ...args: string[]
+): never {
   throw new ApiError(code, args, { status });
 }

@@ -27,7 +27,8 @@ export const FAILURE_STATUS = {
 /** The status of a full disk. */
 export const FULL_STATUS = FAILURE_STATUS.noSpace;
 
-const codeOf = (thrown: unknown): unknown => (thrown instanceof Error && "code" in thrown ? thrown.code : undefined);
+const codeOf = (thrown: unknown): unknown =>
+  thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
 
 /** Whether the disk or the database is full. */
 export const isFull = (thrown: unknown): boolean => FULL.has(codeOf(thrown));

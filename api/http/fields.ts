@@ -28,14 +28,22 @@ const AS_SENT = "As it was sent; null: chosen by the url's scheme or by the type
 export const protocolIn = z.enum(PROTOCOLS).nullish().openapi({ description: PROTOCOL });
 export const protocolOut = z.enum(PROTOCOLS).nullable().openapi({ description: AS_SENT });
 
-export const whole = z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+export const whole = z
+  .number()
+  .int()
+  .min(Number.MIN_SAFE_INTEGER)
+  .max(Number.MAX_SAFE_INTEGER);
 
 /** A time in answers: local to the configured zone, without offset. The database has epoch ms. */
-export const time = z
-  .string()
-  .openapi({ description: "Local to the configured zone, with milliseconds", example: "2020-03-16T12:00:00.000" });
+export const time = z.string().openapi({
+  description: "Local to the configured zone, with milliseconds",
+  example: "2020-03-16T12:00:00.000",
+});
 
-export const taskKey = z
+export const taskKey = z.string().openapi({
+  description: "The task's key",
+  example: "784e49c5ba974a1e8ac503a840f65eb5",
+});
+export const recordId = z
   .string()
-  .openapi({ description: "The task's key", example: "784e49c5ba974a1e8ac503a840f65eb5" });
-export const recordId = z.string().openapi({ description: "The execution's id", example: "609b573d53ccce752bf9b860" });
+  .openapi({ description: "The execution's id", example: "609b573d53ccce752bf9b860" });

@@ -18,12 +18,19 @@ const MOST_DAYS = 36_500;
  * Headers of uploads in pieces, which the original offers. Taken for whole files, the pieces would overwrite each
  * other.
  */
-const PIECES = ["Content-Range", "X-BKREPO-UPLOAD-ID", "X-BKREPO-SEQUENCE", "X-BKREPO-UPLOAD-TYPE", "X-BKREPO-OFFSET"];
+const PIECES = [
+  "Content-Range",
+  "X-BKREPO-UPLOAD-ID",
+  "X-BKREPO-SEQUENCE",
+  "X-BKREPO-UPLOAD-TYPE",
+  "X-BKREPO-OFFSET",
+];
 
 /** Reads the X-BKREPO-… headers. */
 export function readWishes(headers: Headers): UploadWishes {
   const piece = PIECES.find((name) => headers.has(name));
-  if (piece !== undefined) fail(250112, `${piece}: uploads in pieces are not supported: send the whole file`);
+  if (piece !== undefined)
+    fail(250112, `${piece}: uploads in pieces are not supported: send the whole file`);
   return {
     sha256: digest(headers, "X-BKREPO-SHA256", isSha256, 64),
     md5: digest(headers, "X-BKREPO-MD5", isMd5, 32),
@@ -56,7 +63,11 @@ function expires(headers: Headers): number {
   const days = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN;
   return days <= MOST_DAYS
     ? days
-    : fail(250105, "X-BKREPO-EXPIRES", `it must be a number of days from 0 (never) to ${MOST_DAYS}`);
+    : fail(
+        250105,
+        "X-BKREPO-EXPIRES",
+        `it must be a number of days from 0 (never) to ${MOST_DAYS}`,
+      );
 }
 
 /**
@@ -75,7 +86,8 @@ function metadata(headers: Headers): Record<string, string> {
 
 function unpack(packed: string): [string, string][] {
   const text = packed.trim();
-  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) fail(250105, "X-BKREPO-META", "it must be base64 of key=value&key=value");
+  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text))
+    fail(250105, "X-BKREPO-META", "it must be base64 of key=value&key=value");
   const pairs = Buffer.from(text, "base64").toString("utf8").split("&");
   return pairs.flatMap((pair): [string, string][] => {
     const at = pair.indexOf("=");

@@ -15,7 +15,9 @@ export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   const field = fieldOf(issue.path);
   const inBody = target === "json";
   if (field !== "" && isMissing(data, issue))
-    throw inBody ? new ApiError(250106, [`${field} is missing`]) : new ApiError(250103, [field]);
+    throw inBody
+      ? new ApiError(250106, [`${field} is missing`])
+      : new ApiError(250103, [field]);
   const where = field === "" ? issue.message : `${field}: ${issue.message}`;
   throw new ApiError(inBody ? 250106 : 250131, [where]);
 };
@@ -26,19 +28,24 @@ export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
   const [inner] = issue.errors.flat().filter(({ path }) => path.length > 0);
-  return inner === undefined ? issue : innermost({ ...inner, path: [...issue.path, ...inner.path] });
+  return inner === undefined
+    ? issue
+    : innermost({ ...inner, path: [...issue.path, ...inner.path] });
 }
 
 /** `replicaTaskObjects[0].repoType` */
 function fieldOf(path: readonly PropertyKey[]): string {
   return path
-    .map((part, i) => (typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${String(part)}`))
+    .map((part, i) =>
+      typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${String(part)}`,
+    )
     .join("");
 }
 
 function isMissing(data: unknown, issue: Issue): boolean {
   let value = data;
   for (const part of issue.path)
-    value = value instanceof Object ? (value as Record<PropertyKey, unknown>)[part] : undefined;
+    value =
+      value instanceof Object ? (value as Record<PropertyKey, unknown>)[part] : undefined;
   return value === undefined || value === null;
 }

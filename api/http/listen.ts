@@ -21,7 +21,11 @@ type Place = { hostname: string; port: number; serverOptions?: ServerOptions };
  * Serves the API over HTTP. A request that Node or hono cannot read, and would answer with a bare status, reaches
  * `fetch` as `refused`, which is answered in the form of the protocol that the path names.
  */
-export function listen(fetch: Fetch, place: Place, listening: (address: AddressInfo) => void): Server {
+export function listen(
+  fetch: Fetch,
+  place: Place,
+  listening: (address: AddressInfo) => void,
+): Server {
   const { hostname, port, serverOptions = {} } = place;
   const refusals = new WeakMap<object, ApiError>();
   const answer: Parameters<typeof getRequestListener>[0] = (request, env) => {
@@ -29,10 +33,15 @@ export function listen(fetch: Fetch, place: Place, listening: (address: AddressI
     // Safe: the server below speaks HTTP/1 only.
     return fetch(request, { ...(env as Env["Bindings"]), ...(refused && { refused }) });
   };
-  const errorHandler = (error: unknown) => fetch(new Request("http://localhost/"), { refused: unexpected(error) });
+  const errorHandler = (error: unknown) =>
+    fetch(new Request("http://localhost/"), { refused: unexpected(error) });
   const listener = getRequestListener(answer, { hostname, errorHandler });
 
-  function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: ApiError): void {
+  function refuse(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    error: ApiError,
+  ): void {
     refusals.set(incoming, error);
     incoming.url = formOf(incoming.url ?? "");
     incoming.headers.host = "localhost";
@@ -40,14 +49,22 @@ export function listen(fetch: Fetch, place: Place, listening: (address: AddressI
   }
 
   // Node would answer a request without Host header on its own, without a body.
-  const server = createServer({ ...serverOptions, requireHostHeader: false }, (incoming, outgoing) => {
-    const problem = mendTarget(incoming);
-    if (problem === null) void listener(incoming, outgoing);
-    else refuse(incoming, outgoing, refusal(problem));
-  });
-  server.on("checkExpectation", (incoming, outgoing) => refuse(incoming, outgoing, unmet(incoming)));
+  const server = createServer(
+    { ...serverOptions, requireHostHeader: false },
+    (incoming, outgoing) => {
+      const problem = mendTarget(incoming);
+      if (problem === null) void listener(incoming, outgoing);
+      else refuse(incoming, outgoing, refusal(problem));
+    },
+  );
+  server.on("checkExpectation", (incoming, outgoing) =>
+    refuse(incoming, outgoing, unmet(incoming)),
+  );
   const tell = createTeller(fetch);
-  server.on("connect", ({ url = "" }, socket) => void tell(socket, formOf(url), NO_TUNNEL));
+  server.on(
+    "connect",
+    ({ url = "" }, socket) => void tell(socket, formOf(url), NO_TUNNEL),
+  );
   server.on("clientError", (error, socket) => {
     // The client is gone in the middle of a body: the reader of the body finds out, and no answer reaches the client.
     if (isOver(error) && isAnswering(socket)) socket.destroy();
@@ -63,7 +80,9 @@ function createTeller(fetch: Fetch) {
     if (answered.has(socket)) return;
     answered.add(socket);
     socket.on("error", () => socket.destroy());
-    const bytes = await asHttp(await fetch(new Request(`http://localhost${form}`), { refused }));
+    const bytes = await asHttp(
+      await fetch(new Request(`http://localhost${form}`), { refused }),
+    );
     if (socket.writable && !hasAnswered(socket)) socket.end(bytes);
     else socket.destroy();
     // The rest of the request is read, so that the client gets to see the answer.
@@ -80,13 +99,18 @@ const NO_TUNNEL = new ApiError(250112, ["CONNECT is not supported"], { status: 4
 const unmet = ({ headers }: IncomingMessage) =>
   refusal(`Expect: ${headers.expect} cannot be met, only 100-continue can`, 417);
 const unexpected = (error: unknown) =>
-  error instanceof RequestError ? refusal(error.message) : new ApiError(250102, [], { cause: error });
+  error instanceof RequestError
+    ? refusal(error.message)
+    : new ApiError(250102, [], { cause: error });
 
 /** Explains why Node's parser gave up: the request is not HTTP, is too long, or did not arrive. */
 function unread(error: Error & { code?: string; reason?: string }): ApiError {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
-      return refusal(`its address and headers are longer than ${maxHeaderSize} bytes`, 431);
+      return refusal(
+        `its address and headers are longer than ${maxHeaderSize} bytes`,
+        431,
+      );
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return refusal("the extensions of a chunk are too long", 413);
     case "ERR_HTTP_REQUEST_TIMEOUT":
@@ -104,7 +128,8 @@ function beginningOf(error: Error & { rawPacket?: Buffer }): string {
   return error.rawPacket?.toString("latin1", 0, 200) ?? "";
 }
 
-const isOver = ({ code }: NodeJS.ErrnoException): boolean => code === "ECONNRESET" || code === "HPE_INVALID_EOF_STATE";
+const isOver = ({ code }: NodeJS.ErrnoException): boolean =>
+  code === "ECONNRESET" || code === "HPE_INVALID_EOF_STATE";
 
 /** The answer to the request that the socket is busy with. Node's own handler looks at the same field. */
 type Busy = Duplex & { _httpMessage?: { headersSent: boolean } | null };
@@ -113,10 +138,17 @@ const hasAnswered = (socket: Busy): boolean => socket._httpMessage?.headersSent 
 
 async function asHttp(response: Response): Promise<Buffer> {
   const body = Buffer.from(await response.arrayBuffer());
-  const fields = { ...Object.fromEntries(response.headers), "content-length": body.length, connection: "close" };
+  const fields = {
+    ...Object.fromEntries(response.headers),
+    "content-length": body.length,
+    connection: "close",
+  };
   const head = Object.entries(fields)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join("");
   const { status } = response;
-  return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n`), body]);
+  return Buffer.concat([
+    Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n`),
+    body,
+  ]);
 }

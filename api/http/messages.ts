@@ -9,7 +9,11 @@ export const MESSAGES = {
     zh: "系统错误，请将 traceId 告知管理员",
   },
   250103: { status: 400, en: "parameter [{0}] is missing", zh: "参数[{0}]缺失" },
-  250104: { status: 400, en: "parameter [{0}] must not be empty", zh: "参数[{0}]不能为空" },
+  250104: {
+    status: 400,
+    en: "parameter [{0}] must not be empty",
+    zh: "参数[{0}]不能为空",
+  },
   250105: { status: 400, en: "parameter [{0}] is invalid", zh: "参数[{0}]无效" },
   250106: { status: 400, en: "request content is invalid", zh: "请求内容无效" },
   250107: { status: 400, en: "[{0}] already exists", zh: "[{0}]已存在" },
@@ -18,19 +22,51 @@ export const MESSAGES = {
   250113: { status: 403, en: "permission denied", zh: "没有权限" },
   250114: { status: 401, en: "authentication required", zh: "需要认证" },
   250116: { status: 400, en: "service call failed", zh: "服务调用失败" },
-  250119: { status: 415, en: "media type [{0}] is not supported", zh: "不支持的媒体类型[{0}]" },
+  250119: {
+    status: 415,
+    en: "media type [{0}] is not supported",
+    zh: "不支持的媒体类型[{0}]",
+  },
   250124: { status: 429, en: "too many requests", zh: "请求过于频繁" },
   250130: { status: 404, en: "url [{0}] is not found", zh: "请求地址[{0}]不存在" },
   250131: { status: 400, en: "parameter validation failed", zh: "参数校验失败" },
 
-  250301: { status: 400, en: "remote cluster [{0}] connect error", zh: "远程集群[{0}]连接失败" },
+  250301: {
+    status: 400,
+    en: "remote cluster [{0}] connect error",
+    zh: "远程集群[{0}]连接失败",
+  },
   250303: { status: 400, en: "task status invalid", zh: "任务状态不合法" },
-  250304: { status: 400, en: "task is disabled, enable it first", zh: "任务未启用，请先启用" },
-  250305: { status: 400, en: "cluster node [{0}] already exists", zh: "集群节点[{0}]已存在" },
-  250306: { status: 400, en: "cluster node [{0}] is not found", zh: "集群节点[{0}]不存在" },
-  250307: { status: 400, en: "the engine is not ready, please try again later", zh: "调度引擎尚未就绪，请稍后重试" },
-  250309: { status: 400, en: "a center node already exists [{0}]", zh: "中心节点已存在[{0}]" },
-  250310: { status: 400, en: "replica task [{0}] is not found", zh: "同步任务[{0}]不存在" },
+  250304: {
+    status: 400,
+    en: "task is disabled, enable it first",
+    zh: "任务未启用，请先启用",
+  },
+  250305: {
+    status: 400,
+    en: "cluster node [{0}] already exists",
+    zh: "集群节点[{0}]已存在",
+  },
+  250306: {
+    status: 400,
+    en: "cluster node [{0}] is not found",
+    zh: "集群节点[{0}]不存在",
+  },
+  250307: {
+    status: 400,
+    en: "the engine is not ready, please try again later",
+    zh: "调度引擎尚未就绪，请稍后重试",
+  },
+  250309: {
+    status: 400,
+    en: "a center node already exists [{0}]",
+    zh: "中心节点已存在[{0}]",
+  },
+  250310: {
+    status: 400,
+    en: "replica task [{0}] is not found",
+    zh: "同步任务[{0}]不存在",
+  },
 
   251003: { status: 400, en: "digest check failed [{0}]", zh: "摘要校验失败[{0}]" },
   251004: { status: 404, en: "project [{0}] is not found", zh: "项目[{0}]不存在" },
@@ -51,7 +87,11 @@ export type Code = keyof typeof MESSAGES;
 export type Language = "en" | "zh";
 
 /** The text of a code. An argument without a place in the text follows after a colon: it says why, or what to do. */
-export function messageOf(code: Code, args: readonly string[], language: Language): string {
+export function messageOf(
+  code: Code,
+  args: readonly string[],
+  language: Language,
+): string {
   const template = MESSAGES[code][language];
   const named = template.includes("{0}");
   const text = named ? template.replace("{0}", () => shortened(args[0] ?? "")) : template;
@@ -60,7 +100,8 @@ export function messageOf(code: Code, args: readonly string[], language: Languag
 
 /** Longest argument (characters) that a text quotes whole: a full path fits. */
 const LONGEST_NAMED = 1100;
-const shortened = (text: string) => (text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text);
+const shortened = (text: string) =>
+  text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text;
 
 /** Chooses the preferred language of the two that the API has (RFC 9110 §12.5.4); English for all others. */
 export function languageOf(acceptLanguage: string | undefined): Language {
@@ -70,8 +111,16 @@ export function languageOf(acceptLanguage: string | undefined): Language {
       .find((param) => param.trim().startsWith("q="))
       ?.trim()
       .slice(2);
-    return { language: range.split(/[-_]/)[0], quality: quality === undefined ? 1 : Number(quality) };
+    return {
+      language: range.split(/[-_]/)[0],
+      quality: quality === undefined ? 1 : Number(quality),
+    };
   });
-  const best = offers.filter(({ quality }) => quality > 0).sort((a, b) => b.quality - a.quality);
-  return best.find(({ language }) => language === "zh" || language === "en")?.language === "zh" ? "zh" : "en";
+  const best = offers
+    .filter(({ quality }) => quality > 0)
+    .sort((a, b) => b.quality - a.quality);
+  return best.find(({ language }) => language === "zh" || language === "en")?.language ===
+    "zh"
+    ? "zh"
+    : "en";
 }

@@ -30,9 +30,13 @@ export async function receiveFile(
   const wishes = readWishes(c.req.raw.headers);
   const length = c.req.header("content-length");
   const size = length === undefined ? undefined : Number(length);
-  if (maxUpload !== null && size !== undefined && size > maxUpload) refuseTooLarge(maxUpload);
-  if (!wishes.overwrite && getNode(db, repository.id, fullPath, now())) fail(251012, fullPath, OVERWRITE_HINT);
-  const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  if (maxUpload !== null && size !== undefined && size > maxUpload)
+    refuseTooLarge(maxUpload);
+  if (!wishes.overwrite && getNode(db, repository.id, fullPath, now()))
+    fail(251012, fullPath, OVERWRITE_HINT);
+  const body = bodyOf(c).iterator({
+    destroyOnReturn: false,
+  }) as AsyncIterable<Uint8Array>;
   try {
     const staged = await store.stage(body, {
       maxBytes: maxUpload ?? undefined,
@@ -69,11 +73,16 @@ function makeFile(
   const repository = repositoryOf(db, { projectId, repoName: name });
   const at = now();
   const expireDate = wishes.expires === 0 ? null : at + wishes.expires * DAY;
-  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: wishes.metadata, expireDate }], {
-    overwrite: wishes.overwrite,
-    user,
-    now: at,
-  });
+  const [result] = putNodes(
+    db,
+    repository,
+    [{ fullPath, sha256, metadata: wishes.metadata, expireDate }],
+    {
+      overwrite: wishes.overwrite,
+      user,
+      now: at,
+    },
+  );
   mustBeMade(fullPath, result);
   return getNode(db, repository.id, fullPath, at) ?? fail(250102);
 }
@@ -81,17 +90,27 @@ function makeFile(
 export function mustBeMade(fullPath: string, result: PutResult | undefined): void {
   if (result?.kind === "existed") fail(251012, fullPath, OVERWRITE_HINT);
   if (result?.kind !== "blocked") return;
-  fail(251012, result.at, result.at === fullPath ? "it is a folder" : "it is a file and cannot be a folder as well");
+  fail(
+    251012,
+    result.at,
+    result.at === fullPath
+      ? "it is a folder"
+      : "it is a file and cannot be a folder as well",
+  );
 }
 
 export function refuseTooLarge(maxUpload: number): never {
   return failWith(FAILURE_STATUS.tooLarge, 250106, tooLarge(maxUpload));
 }
 
-const tooLarge = (maxUpload: number): string => `a file may have at most ${maxUpload} bytes`;
+const tooLarge = (maxUpload: number): string =>
+  `a file may have at most ${maxUpload} bytes`;
 
 /** The codes of failures other than an invalid body. */
-const CODES: Partial<Record<FailureKind, Code>> = { digestMismatch: 251003, noSpace: 250102 };
+const CODES: Partial<Record<FailureKind, Code>> = {
+  digestMismatch: 251003,
+  noSpace: 250102,
+};
 
 /** Translates an error of the store into the API's terms. */
 export function explain(error: unknown, maxUpload: number | null): unknown {
@@ -99,5 +118,8 @@ export function explain(error: unknown, maxUpload: number | null): unknown {
   if (!(error instanceof TransferError)) return error;
   const { kind, message } = error;
   const why = kind === "tooLarge" && maxUpload !== null ? tooLarge(maxUpload) : message;
-  return new ApiError(CODES[kind] ?? 250106, [why], { status: FAILURE_STATUS[kind], cause: error });
+  return new ApiError(CODES[kind] ?? 250106, [why], {
+    status: FAILURE_STATUS[kind],
+    cause: error,
+  });
 }

@@ -7,18 +7,24 @@ import { fail } from "./errors.ts";
 export type Named = { projectId: string; repoName: string };
 
 /** The sentence about a linked repository where a hosted one is needed; `content`: what it would hold. */
-export const linkedElsewhere = (content: string) => `linked: its ${content} are at another registry`;
+export const linkedElsewhere = (content: string) =>
+  `linked: its ${content} are at another registry`;
 
 /** The repository that a request names; 251004 without its project, else 251006. */
 export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
   const found = findRepository(db, projectId, repoName);
   if (found) return found;
-  return findProject(db, projectId) ? fail(251006, `${projectId}/${repoName}`) : fail(251004, projectId);
+  return findProject(db, projectId)
+    ? fail(251006, `${projectId}/${repoName}`)
+    : fail(251004, projectId);
 }
 
 /** The hosted repository that a request names; 250112 for a linked one, and as `repositoryOf` without one. */
 export function hostedRepository(db: DbOrTx, named: Named): RepositoryRow {
   const found = repositoryOf(db, named);
   if (found.category === "LOCAL") return found;
-  return fail(250112, `${named.projectId}/${named.repoName} is ${linkedElsewhere("files")}`);
+  return fail(
+    250112,
+    `${named.projectId}/${named.repoName} is ${linkedElsewhere("files")}`,
+  );
 }

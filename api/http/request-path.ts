@@ -10,7 +10,11 @@ const SHOWN = 200;
  * the bytes of the request line: on the way to the handler dot segments are resolved and `%2F` is decoded. 251011 for
  * every path that no file may have.
  */
-export function requestPath(c: Context<Env>, skip: number, options: { folder?: boolean } = {}): string {
+export function requestPath(
+  c: Context<Env>,
+  skip: number,
+  options: { folder?: boolean } = {},
+): string {
   const path = rawPath(c);
   try {
     // A dot among the skipped segments would shift the others.
@@ -23,7 +27,8 @@ export function requestPath(c: Context<Env>, skip: number, options: { folder?: b
       options,
     );
   } catch (error) {
-    if (error instanceof PathError) return fail(251011, path.slice(0, SHOWN), error.message);
+    if (error instanceof PathError)
+      return fail(251011, path.slice(0, SHOWN), error.message);
     throw error;
   }
 }

@@ -11,7 +11,8 @@ const SHOWN = 200;
 export function mendTarget(incoming: IncomingMessage): string | null {
   const { url = "", headers, httpVersion } = incoming;
   const [, scheme, authority = headers.host, rest = url] = ABSOLUTE.exec(url) ?? [];
-  if (authority === undefined && httpVersion !== "1.0") return "it has no Host header, which HTTP/1.1 requires";
+  if (authority === undefined && httpVersion !== "1.0")
+    return "it has no Host header, which HTTP/1.1 requires";
   const host = authority ?? "";
   if ((host !== "" || scheme !== undefined) && !isHost(host)) {
     return `${shown(host)} is not a host: send a name or an address, with :port where it has one, as Host`;
@@ -22,7 +23,8 @@ export function mendTarget(incoming: IncomingMessage): string | null {
   }
   const [path = "", ...query] = target.split("?");
   const mended = [path.replaceAll("\\", "%5C"), ...query].join("?");
-  incoming.url = scheme === undefined ? mended : `${scheme.toLowerCase()}://${host}${mended}`;
+  incoming.url =
+    scheme === undefined ? mended : `${scheme.toLowerCase()}://${host}${mended}`;
   return null;
 }
 
@@ -31,7 +33,10 @@ export const formOf = (text: string): string => FIRST_SEGMENT.exec(text)?.[1] ??
 
 function isHost(authority: string): boolean {
   const address = `http://${authority}/`;
-  return URL.canParse(address) && new URL(address).hostname === authority.replace(/:\d+$/, "").toLowerCase();
+  return (
+    URL.canParse(address) &&
+    new URL(address).hostname === authority.replace(/:\d+$/, "").toLowerCase()
+  );
 }
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, SHOWN));

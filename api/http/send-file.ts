@@ -13,10 +13,19 @@ import { ApiError } from "./errors.ts";
 export type FileRow = NodeRow & { sha256: string };
 
 /** Answers GET and HEAD of a file: the whole file, a part of it, or 304 when the client has it already. */
-export async function sendFile(c: Context<Env>, store: Store, file: FileRow): Promise<Response> {
+export async function sendFile(
+  c: Context<Env>,
+  store: Store,
+  file: FileRow,
+): Promise<Response> {
   const headers = headersOf(file, c.req.query("download") === "true");
-  if (matchesTag(c.req.header("if-none-match"), file.sha256)) return c.body(null, 304, headers);
-  const holds = rangeHolds(c.req.header("if-range"), file.sha256, headers["last-modified"]);
+  if (matchesTag(c.req.header("if-none-match"), file.sha256))
+    return c.body(null, 304, headers);
+  const holds = rangeHolds(
+    c.req.header("if-range"),
+    file.sha256,
+    headers["last-modified"],
+  );
   const wanted = holds ? parseRange(c.req.header("range"), file.size) : "whole";
   if (wanted === "unsatisfiable") {
     throw new ApiError(250105, ["Range", `the file has ${file.size} bytes`], {
@@ -26,15 +35,24 @@ export async function sendFile(c: Context<Env>, store: Store, file: FileRow): Pr
   }
   const range = wanted === "whole" ? { start: 0, end: file.size - 1 } : wanted;
   const length = { "content-length": String(range.end - range.start + 1) };
-  const part = wanted === "whole" ? {} : { "content-range": `bytes ${range.start}-${range.end}/${file.size}` };
-  const body = c.req.method === "HEAD" || file.size === 0 ? null : await contentOf(store, file, range);
+  const part =
+    wanted === "whole"
+      ? {}
+      : { "content-range": `bytes ${range.start}-${range.end}/${file.size}` };
+  const body =
+    c.req.method === "HEAD" || file.size === 0
+      ? null
+      : await contentOf(store, file, range);
   const status = wanted === "whole" ? 200 : 206;
   const all = { ...headers, ...length, ...part };
   return body === null ? c.body(null, status, all) : c.body(body, status, all);
 }
 
 /** Keeps a browser from running a file with the API's origin. */
-const HARMLESS = { "x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'" };
+const HARMLESS = {
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "sandbox; default-src 'none'",
+};
 
 function headersOf(file: FileRow, download: boolean) {
   return {
@@ -65,13 +83,16 @@ async function contentOf(
   { sha256, size }: FileRow,
   range: Range,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
-  const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
+  const small =
+    size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
   if (small) return new Uint8Array(small.subarray(range.start, (range.end ?? size) + 1));
   try {
     return toWebStream((await store.openToSend(sha256, range)).chunks);
   } catch (error) {
     // The row exists but its content does not: a fault of the disk that the operator must learn of.
-    throw error instanceof TransferError ? new ApiError(250102, [error.message], { cause: error }) : error;
+    throw error instanceof TransferError
+      ? new ApiError(250102, [error.message], { cause: error })
+      : error;
   }
 }
 

@@ -14,10 +14,14 @@ export type Patience = { until: <T>(work: Promise<T>) => Promise<T>; over: () =>
 export function waitAtMost(): Patience {
   const ended = new AbortController();
   const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {
-    throw new ApiError(250102, ["contents are still being read to compare them: declare them again"], {
-      status: 503,
-      headers: { "retry-after": String(RETRY_AFTER_S) },
-    });
+    throw new ApiError(
+      250102,
+      ["contents are still being read to compare them: declare them again"],
+      {
+        status: 503,
+        headers: { "retry-after": String(RETRY_AFTER_S) },
+      },
+    );
   });
   late.catch(() => undefined);
   return { until: (work) => Promise.race([work, late]), over: () => ended.abort() };

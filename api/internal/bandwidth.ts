@@ -21,9 +21,13 @@ export function createBandwidth(now: () => number) {
     bucket.time = time;
     const bytes = Math.max(0, Math.min(wanted, Math.floor(bucket.level)));
     bucket.level -= bytes;
-    if (buckets.size >= MOST_BUCKETS && !buckets.has(key)) buckets.delete(buckets.keys().next().value ?? key);
+    if (buckets.size >= MOST_BUCKETS && !buckets.has(key))
+      buckets.delete(buckets.keys().next().value ?? key);
     buckets.set(key, bucket);
     const missing = Math.min(wanted - bytes, most);
-    return { bytes, waitMs: bytes > 0 ? 0 : Math.max(5, Math.ceil((missing / rate) * 1000)) };
+    return {
+      bytes,
+      waitMs: bytes > 0 ? 0 : Math.max(5, Math.ceil((missing / rate) * 1000)),
+    };
   };
 }

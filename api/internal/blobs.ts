@@ -25,14 +25,19 @@ export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono
       if (!isSha256(sha256)) return c.text("not a sha256 digest in lower-case hex", 400);
       try {
         const header = c.req.header("range");
-        const range = header === undefined ? undefined : parseRange(header, Number.MAX_SAFE_INTEGER);
-        const { size, chunks } = await store.openToSend(sha256, typeof range === "object" ? range : undefined);
+        const range =
+          header === undefined ? undefined : parseRange(header, Number.MAX_SAFE_INTEGER);
+        const { size, chunks } = await store.openToSend(
+          sha256,
+          typeof range === "object" ? range : undefined,
+        );
         return c.body(toWebStream(chunks), typeof range === "object" ? 206 : 200, {
           ...BYTES,
           "x-content-size": String(size),
         });
       } catch (error) {
-        if (error instanceof TransferError && error.kind === "notFound") return c.text(error.message, 404);
+        if (error instanceof TransferError && error.kind === "notFound")
+          return c.text(error.message, 404);
         throw error;
       }
     });

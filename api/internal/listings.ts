@@ -6,7 +6,10 @@ import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 
 /** How quickly ends answer (ms). */
-export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
+export type Pacing = {
+  note: (end: string, waitMs: number) => void;
+  isSlow: (end: string) => boolean;
+};
 /** Who may list a linked repository now. `begin` returns null for yes, else the time (epoch ms) to ask again. */
 export type Listings = {
   begin: (source: string, key: string) => number | null;
@@ -25,11 +28,20 @@ type ListingDeps = {
 type Failure = { reason: string; retryable: boolean; notBefore: number | null };
 
 /** Serves the workers that list linked repositories; mounted at /internal/v1/listings. */
-export function listingRoutes({ db, retryWindow, now, paces, listings }: ListingDeps): Hono {
+export function listingRoutes({
+  db,
+  retryWindow,
+  now,
+  paces,
+  listings,
+}: ListingDeps): Hono {
   return new Hono()
     .post("/:recordId/:object", async (c) => {
       const { recordId, object } = c.req.param();
-      const { waitMs = null, lane = "SHARED" } = await c.req.json<{ waitMs?: number | null; lane?: Lane }>();
+      const { waitMs = null, lane = "SHARED" } = await c.req.json<{
+        waitMs?: number | null;
+        lane?: Lane;
+      }>();
       const answer = listingRequest(db, recordId, Number(object));
       if (answer.kind !== "list") return c.json(answer);
       const source = `${answer.projectId}/${answer.object.localRepoName}`;
@@ -37,14 +49,18 @@ export function listingRoutes({ db, retryWindow, now, paces, listings }: Listing
       // A slow source has no place in the quick lane; it is listed in another one.
       if (lane === "QUICK" && paces.isSlow(source))
         return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
-      const retryAt = lane === "QUICK" ? null : listings.begin(source, `${recordId}/${object}`);
-      return c.json(retryAt === null ? answer : ({ kind: "later", retryAt } satisfies ListingAnswer));
+      const retryAt =
+        lane === "QUICK" ? null : listings.begin(source, `${recordId}/${object}`);
+      return c.json(
+        retryAt === null ? answer : ({ kind: "later", retryAt } satisfies ListingAnswer),
+      );
     })
     .post("/:recordId/:object/waits", async (c) => {
       const { recordId, object } = c.req.param();
       const { waitMs } = await c.req.json<{ waitMs: number }>();
       const answer = listingRequest(db, recordId, Number(object));
-      if (answer.kind === "list") paces.note(`${answer.projectId}/${answer.object.localRepoName}`, waitMs);
+      if (answer.kind === "list")
+        paces.note(`${answer.projectId}/${answer.object.localRepoName}`, waitMs);
       listings.alive(`${recordId}/${object}`);
       return c.json({ noted: true });
     })
@@ -55,7 +71,10 @@ export function listingRoutes({ db, retryWindow, now, paces, listings }: Listing
     })
     .post("/:recordId/:object/pages/:page", async (c) => {
       const { recordId, object, page } = c.req.param();
-      const body = await c.req.json<{ artifacts: ListedArtifact[]; next: string | null }>();
+      const body = await c.req.json<{
+        artifacts: ListedArtifact[];
+        next: string | null;
+      }>();
       takePage(db, recordId, Number(object), Number(page), body.artifacts, body.next);
       return c.json({ taken: true });
     })
@@ -64,6 +83,8 @@ export function listingRoutes({ db, retryWindow, now, paces, listings }: Listing
       const failure = await c.req.json<Failure>();
       const retry = (first: number, tries: number, notBefore: number | null) =>
         nextTry(now(), retryWindow, first, tries, notBefore);
-      return c.json({ retryAt: takeListingFailure(db, recordId, Number(object), failure, retry, now()) });
+      return c.json({
+        retryAt: takeListingFailure(db, recordId, Number(object), failure, retry, now()),
+      });
     });
 }

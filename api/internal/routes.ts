@@ -50,7 +50,10 @@ export function internalRoutes(deps: InternalDeps): Hono {
   const { db, store, signer, settings, retryWindow, now, workers } = deps;
   const lease = createBandwidth(now);
   return new Hono()
-    .use("*", bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(tooLong(MOST_BODY), 413) }))
+    .use(
+      "*",
+      bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(tooLong(MOST_BODY), 413) }),
+    )
     .use("*", internalAuth(signer, workers))
     .get("/worker", (c) => c.json(settings()))
     .post("/worker", async (c) => {
@@ -62,7 +65,10 @@ export function internalRoutes(deps: InternalDeps): Hono {
     .route("/versions", versionRoutes(db, now))
     .post("/batches/:recordId/:number", async (c) => {
       const { recordId, number } = c.req.param();
-      const batch = await inTurn(() => takeBatch(db, recordId, Number(number), now(), deps.paces.isSlow), "answer");
+      const batch = await inTurn(
+        () => takeBatch(db, recordId, Number(number), now(), deps.paces.isSlow),
+        "answer",
+      );
       if (batch.kind !== "batch") deps.freed();
       return c.json(batch);
     })
@@ -79,18 +85,29 @@ export function internalRoutes(deps: InternalDeps): Hono {
       return c.json({ taken: deps.tellMetrics(worker, text) });
     })
     .post("/compare-reads", async (c) => {
-      const wanted = await c.req.json<{ recordId: string; clusterId: string; bytes: number }>();
+      const wanted = await c.req.json<{
+        recordId: string;
+        clusterId: string;
+        bytes: number;
+      }>();
       return c.json({ granted: grantCompareRead(db, wanted) });
     })
     .post("/leases", async (c) => {
-      const { recordId, clusterId, bytes } = await c.req.json<{ recordId: string; clusterId: string; bytes: number }>();
+      const { recordId, clusterId, bytes } = await c.req.json<{
+        recordId: string;
+        clusterId: string;
+        bytes: number;
+      }>();
       const rate = snapshotOf(db, recordId)?.setting.rateLimit ?? 0;
       return c.json(lease(`${recordId}/${clusterId}`, rate, bytes));
     });
 }
 
 /** Notes how quickly the ends of a batch answer, as its reports say. */
-function noteWaits({ db, paces, freed }: InternalDeps, { recordId, number, waits }: ReportRequest): void {
+function noteWaits(
+  { db, paces, freed }: InternalDeps,
+  { recordId, number, waits }: ReportRequest,
+): void {
   const ends = waits && findBatch(db, recordId, number);
   if (!ends) return;
   const told = [

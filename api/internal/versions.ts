@@ -10,7 +10,14 @@ import type { VersionKey } from "../../domain/sync-versions.ts";
 export function versionRoutes(db: Db, now: () => number): Hono {
   return new Hono().post("/:repositoryId", async (c) => {
     const { keys } = await c.req.json<{ keys: VersionKey[] }>();
-    const versions = readSourceVersions(db, Number(c.req.param("repositoryId")), keys, now());
-    return c.body(`{"versions":[${versions.join(",")}]}`, 200, { "content-type": "application/json" });
+    const versions = readSourceVersions(
+      db,
+      Number(c.req.param("repositoryId")),
+      keys,
+      now(),
+    );
+    return c.body(`{"versions":[${versions.join(",")}]}`, 200, {
+      "content-type": "application/json",
+    });
   });
 }

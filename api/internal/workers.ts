@@ -19,11 +19,18 @@ export type Workers = {
   /** Number of transfer workers that reported lately, here and elsewhere. */
   count: () => number;
   /** Transfer workers that reported lately, with the time of their last report (epoch ms) and their slots. */
-  list: () => { id: string; lastSeen: number; slots: Record<Lane, { total: number; used: number }> }[];
+  list: () => {
+    id: string;
+    lastSeen: number;
+    slots: Record<Lane, { total: number; used: number }>;
+  }[];
 };
 
 /** Called for each refused request, and when a worker that was refused is admitted. */
-type WorkerSignals = { refused: (refusal: Refusal, worker: string) => void; accepted: (worker: string) => void };
+type WorkerSignals = {
+  refused: (refusal: Refusal, worker: string) => void;
+  accepted: (worker: string) => void;
+};
 const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
 
 /** Knows the transfer workers by their requests. */
@@ -35,7 +42,8 @@ export function createWorkers(
   const known = new Map<string, { last: number; used: Used }>();
   const told = new Map<string, { refusal: Refusal; last: number }>();
   const fresh = () => {
-    for (const [key, { last }] of known) if (now() - last > GONE_MS || known.size > MOST_KEPT) known.delete(key);
+    for (const [key, { last }] of known)
+      if (now() - last > GONE_MS || known.size > MOST_KEPT) known.delete(key);
     return known;
   };
 
@@ -54,7 +62,12 @@ export function createWorkers(
       logger.error({ worker, refusal }, `A transfer worker is refused: ${message}`);
     },
     count: () => fresh().size,
-    list: () => [...fresh()].map(([id, { last, used }]) => ({ id, lastSeen: last, slots: slotsOf(used) })),
+    list: () =>
+      [...fresh()].map(([id, { last, used }]) => ({
+        id,
+        lastSeen: last,
+        slots: slotsOf(used),
+      })),
   };
 }
 
@@ -63,5 +76,10 @@ function slotsOf(used: Used): Record<Lane, { total: number; used: number }> {
     total: SLOTS[lane],
     used: Math.min(SLOTS[lane], Math.max(0, Number(used[lane]) || 0)),
   });
-  return { SHARED: of("SHARED"), QUICK: of("QUICK"), WHOLE: of("WHOLE"), ALONE: of("ALONE") };
+  return {
+    SHARED: of("SHARED"),
+    QUICK: of("QUICK"),
+    WHOLE: of("WHOLE"),
+    ALONE: of("ALONE"),
+  };
 }

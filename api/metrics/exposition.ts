@@ -3,14 +3,24 @@
 export type MetricType = "counter" | "gauge" | "histogram" | "summary" | "untyped";
 export type Labels = Readonly<Record<string, string>>;
 /** A metric. `samples`: values by the text before them in a line, such as `name_bucket{le="1"}`. */
-export type Family = { name: string; type: MetricType; help: string; samples: Map<string, number> };
+export type Family = {
+  name: string;
+  type: MetricType;
+  help: string;
+  samples: Map<string, number>;
+};
 /** How two values under the same labels become one. */
 export type Merge = (a: number, b: number) => number;
 
 export const sum: Merge = (a, b) => a + b;
 
 /** Creates a family to which values can be added; `suffix` as histograms have it, such as `_bucket`. */
-export function createFamily(name: string, type: MetricType, help: string, merge: Merge = sum) {
+export function createFamily(
+  name: string,
+  type: MetricType,
+  help: string,
+  merge: Merge = sum,
+) {
   const samples: Family["samples"] = new Map();
   return {
     family: { name, type, help, samples } satisfies Family,
@@ -24,12 +34,15 @@ export function createFamily(name: string, type: MetricType, help: string, merge
 
 export function writeLabels(labels: Labels): string {
   let text = "";
-  for (const name in labels) text += `${text === "" ? "{" : ","}${name}="${escapeLabel(labels[name] ?? "")}"`;
+  for (const name in labels)
+    text += `${text === "" ? "{" : ","}${name}="${escapeLabel(labels[name] ?? "")}"`;
   return text === "" ? "" : `${text}}`;
 }
 
 const escapeLabel = (text: string) =>
-  /[\\"\n]/.test(text) ? text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n") : text;
+  /[\\"\n]/.test(text)
+    ? text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
+    : text;
 
 function writeNumber(value: number): string {
   if (Number.isFinite(value)) return String(value);

@@ -11,7 +11,12 @@ const MOST_TASKS = 500;
 const OTHER = "_other";
 
 type Named = { task: (key: string) => string; cluster: (id: string) => string };
-type Add = (name: string, type: Family["type"], help: string, merge?: Merge) => ReturnType<typeof createFamily>;
+type Add = (
+  name: string,
+  type: Family["type"],
+  help: string,
+  merge?: Merge,
+) => ReturnType<typeof createFamily>;
 
 /** Makes all metrics of the product from one survey. */
 export function toFamilies(survey: Survey, localCluster: string): Family[] {
@@ -31,8 +36,13 @@ export function toFamilies(survey: Survey, localCluster: string): Family[] {
 }
 
 function namesOf({ tasks, clusters }: Survey): Named {
-  const names = new Map([...tasks.values()].map(({ key, name }, at) => [key, at < MOST_TASKS ? name : OTHER]));
-  return { task: (key) => names.get(key) ?? OTHER, cluster: (id) => clusters.get(id)?.name ?? id };
+  const names = new Map(
+    [...tasks.values()].map(({ key, name }, at) => [key, at < MOST_TASKS ? name : OTHER]),
+  );
+  return {
+    task: (key) => names.get(key) ?? OTHER,
+    cluster: (id) => clusters.get(id)?.name ?? id,
+  };
 }
 
 const most: Merge = (a, b) => Math.max(a, b);
@@ -40,31 +50,42 @@ const most: Merge = (a, b) => Math.max(a, b);
 const HELP: Record<Alert, string> = {
   TaskOverdue:
     "1 when a firing of the task is more than 10 minutes past and did not start a run; for _other the number of tasks",
-  RunStalled: "Time since a running run last had an outcome, moved a byte or planned something",
+  RunStalled:
+    "Time since a running run last had an outcome, moved a byte or planned something",
   RunStuck: "Runs that cannot go on on their own",
   RealTimeLag: "Age of the oldest upload that the cluster does not have yet",
-  ClusterDown: "1 when the cluster answered and accepted the credentials at the last test",
+  ClusterDown:
+    "1 when the cluster answered and accepted the credentials at the last test",
   ClusterSlow: "1 when the cluster is known to be slow",
   CredentialsRefused: "1 when the cluster refused the credentials at the last test",
   WorkersMissing: "1 when at least one of them does its work",
   WorkerRefused: "Transfer workers that were refused in the last 5 minutes",
   BatchKillsWorkers: "",
   DiskLow: "Free space of the disk with DATA_DIR",
-  ConflictsLeftAlone: "Conflicts that the newest run left alone (SKIP); for REAL_TIME the runs of one day",
+  ConflictsLeftAlone:
+    "Conflicts that the newest run left alone (SKIP); for REAL_TIME the runs of one day",
 };
 
 function addReadings(survey: Survey, named: Named, add: Add): void {
   for (const alert of GAUGE_ALERTS) {
     const longest = alert === "RunStalled" || alert === "RealTimeLag";
-    const family = add(ALERT_RULES[alert].metric, "gauge", HELP[alert], longest ? most : sum);
+    const family = add(
+      ALERT_RULES[alert].metric,
+      "gauge",
+      HELP[alert],
+      longest ? most : sum,
+    );
     if (alert === "RunStuck") family.add({}, 0);
-    if (alert === "WorkerRefused") for (const reason of REFUSALS) family.add({ reason }, 0);
-    for (const { labels, value } of READINGS[alert](survey)) family.add(taskNamed(labels, named), value);
+    if (alert === "WorkerRefused")
+      for (const reason of REFUSALS) family.add({ reason }, 0);
+    for (const { labels, value } of READINGS[alert](survey))
+      family.add(taskNamed(labels, named), value);
   }
-  add("replication_disk_wanted_bytes", "gauge", "Below this much free space the disk is low").add(
-    {},
-    wantedFree(survey.sample.disk.size),
-  );
+  add(
+    "replication_disk_wanted_bytes",
+    "gauge",
+    "Below this much free space the disk is low",
+  ).add({}, wantedFree(survey.sample.disk.size));
   const { deaths } = survey.signals;
   const died = add(
     "replication_batch_deaths_total",
@@ -106,44 +127,71 @@ function addRuns({ runTotals, running, tasks }: Survey, named: Named, add: Add):
     "Firings of schedules; skipped: the run before still went on, missed: too late to run",
   );
   const now = add("replication_runs_running", "gauge", "Runs that are running");
-  const seconds = add("replication_run_seconds", "histogram", "Duration of runs that have ended");
+  const seconds = add(
+    "replication_run_seconds",
+    "histogram",
+    "Duration of runs that have ended",
+  );
   for (const cause of RUN_CAUSES) now.add({ trigger: cause }, 0);
   for (const total of runTotals) {
     const { taskKey, cause, result } = total;
     const task = named.task(taskKey);
-    if (cause === "SCHEDULED") firings.add({ task, result: result === "MISSED" ? "missed" : "started" }, total.runs);
+    if (cause === "SCHEDULED")
+      firings.add(
+        { task, result: result === "MISSED" ? "missed" : "started" },
+        total.runs,
+      );
     if (result === "MISSED") continue;
     runs.add({ task, trigger: cause, result }, total.runs);
     if (result === "SUCCESS") success.add({ task }, total.lastEnd / 1000);
   }
   for (const cause of RUN_CAUSES) {
-    const ended = runTotals.filter((total) => total.cause === cause && total.result !== "MISSED");
+    const ended = runTotals.filter(
+      (total) => total.cause === cause && total.result !== "MISSED",
+    );
     const all = (column: (typeof BOUNDS)[number][1] | "seconds") =>
       ended.reduce((count, total) => count + total[column], 0);
-    for (const [le, column] of BOUNDS) seconds.add({ trigger: cause, le }, all(column), "_bucket");
+    for (const [le, column] of BOUNDS)
+      seconds.add({ trigger: cause, le }, all(column), "_bucket");
     seconds.add({ trigger: cause }, all("seconds"), "_sum");
     seconds.add({ trigger: cause }, all("runs"), "_count");
   }
   for (const { taskKey, clusterId, workflowId, id } of running) {
-    const cause = clusterId !== "" ? "REAL_TIME" : workflowId.endsWith(`/${id}`) ? "MANUAL" : "SCHEDULED";
+    const cause =
+      clusterId !== ""
+        ? "REAL_TIME"
+        : workflowId.endsWith(`/${id}`)
+          ? "MANUAL"
+          : "SCHEDULED";
     now.add({ trigger: cause }, 1);
-    if (cause === "SCHEDULED") firings.add({ task: named.task(taskKey), result: "started" }, 1);
+    if (cause === "SCHEDULED")
+      firings.add({ task: named.task(taskKey), result: "started" }, 1);
   }
   for (const { key, skippedTimes } of tasks.values())
-    if (skippedTimes > 0) firings.add({ task: named.task(key), result: "skipped" }, skippedTimes);
+    if (skippedTimes > 0)
+      firings.add({ task: named.task(key), result: "skipped" }, skippedTimes);
 }
 
 const READ =
   "Bytes that were read; copy: from sources, to send them; a hosted source counts as this instance's own cluster; " +
   "check: at a target, to compare or verify";
 
-function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCluster: string, add: Add): void {
+function addArtifacts(
+  { artifactTotals, tallies }: Survey,
+  named: Named,
+  localCluster: string,
+  add: Add,
+): void {
   const artifacts = add(
     "replication_artifacts_total",
     "counter",
     "Artifacts that were sent, skipped because the target has them or SKIP left them alone, or failed",
   );
-  const conflicts = add("replication_conflicts_total", "counter", "Artifacts that the target had with other content");
+  const conflicts = add(
+    "replication_conflicts_total",
+    "counter",
+    "Artifacts that the target had with other content",
+  );
   const sent = add("replication_sent_bytes_total", "counter", "Bytes sent to targets");
   const read = add("replication_read_bytes_total", "counter", READ);
   const rows = [...artifactTotals, ...tallies];
@@ -167,18 +215,34 @@ function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCl
  * Adds the artifacts without an outcome: planned but not begun, begun, waiting to be tried again, and held for a later
  * drain.
  */
-function addPending({ running, tallies, clusters, sample }: Survey, named: Named, add: Add): void {
-  const pending = add("replication_pending_artifacts", "gauge", "Artifacts that have no outcome yet");
+function addPending(
+  { running, tallies, clusters, sample }: Survey,
+  named: Named,
+  add: Add,
+): void {
+  const pending = add(
+    "replication_pending_artifacts",
+    "gauge",
+    "Artifacts that have no outcome yet",
+  );
   for (const { name } of clusters.values())
-    for (const state of ["planned", "begun", "again", "held"]) pending.add({ cluster: name, state }, 0);
+    for (const state of ["planned", "begun", "again", "held"])
+      pending.add({ cluster: name, state }, 0);
   const begun = new Map(tallies.map((row) => [`${row.recordId} ${row.clusterId}`, row]));
   for (const { id } of running) {
     const run = sample.runs.get(id);
     for (const clusterId of run?.clusters ?? []) {
       const cluster = named.cluster(clusterId);
-      const { success = 0, failed = 0, running: open = 0 } = begun.get(`${id} ${clusterId}`) ?? {};
+      const {
+        success = 0,
+        failed = 0,
+        running: open = 0,
+      } = begun.get(`${id} ${clusterId}`) ?? {};
       const again = Math.min(open, run?.again.get(clusterId)?.count ?? 0);
-      pending.add({ cluster, state: "planned" }, Math.max(0, (run?.planned ?? 0) - success - failed - open));
+      pending.add(
+        { cluster, state: "planned" },
+        Math.max(0, (run?.planned ?? 0) - success - failed - open),
+      );
       pending.add({ cluster, state: "begun" }, open - again);
       pending.add({ cluster, state: "again" }, again);
     }
@@ -188,7 +252,11 @@ function addPending({ running, tallies, clusters, sample }: Survey, named: Named
 }
 
 function addMachine({ sample, workers }: Survey, add: Add): void {
-  const slots = add("replication_worker_slots", "gauge", "Slots of the transfer workers that reported lately");
+  const slots = add(
+    "replication_worker_slots",
+    "gauge",
+    "Slots of the transfer workers that reported lately",
+  );
   for (const { slots: known } of workers) {
     for (const kind of LANES) {
       const { total = 0, used = 0 } = known[kind] ?? {};
@@ -196,6 +264,11 @@ function addMachine({ sample, workers }: Survey, add: Add): void {
       slots.add({ kind, state: "free" }, total - used);
     }
   }
-  const databases = add("replication_database_bytes", "gauge", "Size of the database files");
-  for (const [database, bytes] of Object.entries(sample.databases)) databases.add({ database }, bytes);
+  const databases = add(
+    "replication_database_bytes",
+    "gauge",
+    "Size of the database files",
+  );
+  for (const [database, bytes] of Object.entries(sample.databases))
+    databases.add({ database }, bytes);
 }

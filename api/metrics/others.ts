@@ -9,20 +9,37 @@ const FORGET_MS = 60_000;
 const MOST_WORKERS = 200;
 /** Longest metrics of one process (characters). */
 const MOST_TEXT = 1024 ** 2;
-const TYPES: readonly string[] = ["counter", "gauge", "histogram", "summary", "untyped"] satisfies MetricType[];
+const TYPES: readonly string[] = [
+  "counter",
+  "gauge",
+  "histogram",
+  "summary",
+  "untyped",
+] satisfies MetricType[];
 
 /**
  * Collects the metrics of all other processes, which are those of Temporal's SDK: read at each scrape on this machine,
  * sent by workers elsewhere.
  */
-export function createOthers({ ports, now }: { ports: () => readonly MetricsPort[]; now: () => number }) {
+export function createOthers({
+  ports,
+  now,
+}: {
+  ports: () => readonly MetricsPort[];
+  now: () => number;
+}) {
   const told = new Map<string, { at: number; families: Family[] }>();
   return {
     /** Takes the metrics of a worker elsewhere; false when they are too long, or too many workers send some. */
     tell(worker: string, text: string): boolean {
       for (const [name, { at }] of told) if (now() - at > FORGET_MS) told.delete(name);
-      const isTooMuch = text.length > MOST_TEXT || (!told.has(worker) && told.size >= MOST_WORKERS);
-      if (!isTooMuch) told.set(worker, { at: now(), families: readFamilies(text, { process: `worker ${worker}` }) });
+      const isTooMuch =
+        text.length > MOST_TEXT || (!told.has(worker) && told.size >= MOST_WORKERS);
+      if (!isTooMuch)
+        told.set(worker, {
+          at: now(),
+          families: readFamilies(text, { process: `worker ${worker}` }),
+        });
       return !isTooMuch;
     },
     /** Reads all metrics; a process that does not answer within a second is left out. */
@@ -42,7 +59,9 @@ export function createOthers({ ports, now }: { ports: () => readonly MetricsPort
 export type Others = ReturnType<typeof createOthers>;
 
 async function askAt(port: number): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(DEADLINE_MS) });
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`, {
+    signal: AbortSignal.timeout(DEADLINE_MS),
+  });
   const text = await answer.text();
   return answer.ok && text.length <= MOST_TEXT ? text : "";
 }
@@ -60,8 +79,16 @@ function readFamilies(text: string, labels: Labels): Family[] {
   for (const line of text.split("\n")) {
     const [, kind, name = "", rest = ""] = HEAD.exec(line) ?? [];
     if (kind !== undefined) {
-      current = families.get(name) ?? { name, type: "untyped", help: "", samples: new Map() };
-      families.set(name, kind === "HELP" ? { ...current, help: rest } : { ...current, type: typeOf(rest) });
+      current = families.get(name) ?? {
+        name,
+        type: "untyped",
+        help: "",
+        samples: new Map(),
+      };
+      families.set(
+        name,
+        kind === "HELP" ? { ...current, help: rest } : { ...current, type: typeOf(rest) },
+      );
       current = families.get(name);
       continue;
     }
@@ -75,7 +102,8 @@ function readFamilies(text: string, labels: Labels): Family[] {
   return [...families.values()];
 }
 
-const typeOf = (text: string) => (TYPES.includes(text) ? (text as MetricType) : "untyped");
+const typeOf = (text: string) =>
+  TYPES.includes(text) ? (text as MetricType) : "untyped";
 
 /**
  * Merges families so that each name comes once. Where processes of several releases disagree about the type, the first
@@ -86,7 +114,8 @@ function mergeFamilies(families: readonly Family[]): Family[] {
   for (const family of families) {
     const known = merged.get(family.name);
     if (!known) merged.set(family.name, { ...family, samples: new Map(family.samples) });
-    else if (known.type === family.type) for (const [series, value] of family.samples) known.samples.set(series, value);
+    else if (known.type === family.type)
+      for (const [series, value] of family.samples) known.samples.set(series, value);
   }
   return [...merged.values()];
 }

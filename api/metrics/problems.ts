@@ -24,7 +24,9 @@ export function createProblems() {
     });
     firstSeen = seen;
     return problems.toSorted(
-      (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || a.since - b.since,
+      (a, b) =>
+        SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+        a.since - b.since,
     );
   };
 }

@@ -11,7 +11,10 @@ export function createProcessMetrics() {
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
   let window: number[] | null = null;
-  const read = () => Object.values(STATS).map((percent) => (delay.count === 0 ? 0 : delay.percentile(percent) / NS));
+  const read = () =>
+    Object.values(STATS).map((percent) =>
+      delay.count === 0 ? 0 : delay.percentile(percent) / NS,
+    );
   const timer = setInterval(() => {
     window = read();
     delay.reset();
@@ -24,7 +27,8 @@ export function createProcessMetrics() {
     registers: [],
     collect() {
       const values = window ?? read();
-      for (const [at, stat] of Object.keys(STATS).entries()) this.set({ stat }, values[at] ?? 0);
+      for (const [at, stat] of Object.keys(STATS).entries())
+        this.set({ stat }, values[at] ?? 0);
     },
   });
   register.registerMetric(lateness);

@@ -1,4 +1,10 @@
-import { type Alert, ALERT_RULES, holds, OVERDUE_AFTER, wantedFree } from "../../domain/alerts.ts";
+import {
+  type Alert,
+  ALERT_RULES,
+  holds,
+  OVERDUE_AFTER,
+  wantedFree,
+} from "../../domain/alerts.ts";
 import type { Labels } from "./exposition.ts";
 import type { Survey } from "./survey.ts";
 
@@ -28,7 +34,8 @@ export const READINGS = {
         value: overdue ? 1 : 0,
         since: due,
         subject: task.name,
-        tell: () => `task ${task.name} should have run ${ago(now - due)} ago, and has not begun`,
+        tell: () =>
+          `task ${task.name} should have run ${ago(now - due)} ago, and has not begun`,
       };
     });
   },
@@ -40,7 +47,9 @@ export const READINGS = {
       const reason = again.find((each) => each.reason !== null)?.reason;
       const name = tasks.get(taskKey)?.name ?? taskKey;
       const tries =
-        waiting === 0 ? "" : `; ${waiting} artifacts wait to be tried again${reason ? `, one because: ${reason}` : ""}`;
+        waiting === 0
+          ? ""
+          : `; ${waiting} artifacts wait to be tried again${reason ? `, one because: ${reason}` : ""}`;
       const tell = () =>
         `the run of task ${name} (record ${id}, begun ${ago(now - startTime)} ago) ` +
         `has had no outcome and moved no byte for ${ago(now - progress)}${tries}`;
@@ -61,7 +70,10 @@ export const READINGS = {
     const runs = running.flatMap(({ id, taskKey, problem }) =>
       problem === null
         ? []
-        : reading(taskKey, (name) => `the run of task ${name} (record ${id}) does not go on: ${problem}`),
+        : reading(
+            taskKey,
+            (name) => `the run of task ${name} (record ${id}) does not go on: ${problem}`,
+          ),
     );
     const firings = unbegun.map((taskKey) =>
       reading(taskKey, (name) => `a firing of task ${name} cannot begin: ${BROKEN_CODE}`),
@@ -71,7 +83,10 @@ export const READINGS = {
 
   RealTimeLag: ({ now, sample, tasks, clusters }) =>
     sample.behind.map(({ taskKey, clusterId, oldest, held }) => {
-      const [task, cluster] = [tasks.get(taskKey)?.name ?? taskKey, clusters.get(clusterId)];
+      const [task, cluster] = [
+        tasks.get(taskKey)?.name ?? taskKey,
+        clusters.get(clusterId),
+      ];
       const name = cluster?.name ?? clusterId;
       const lag = oldest === null ? 0 : Math.max(0, now - oldest);
       const why = [
@@ -79,9 +94,10 @@ export const READINGS = {
         cluster?.errorReason ? `the cluster: ${cluster.errorReason}` : "",
       ].filter(Boolean);
       const tell = () =>
-        [`cluster ${name} lacks an upload of ${ago(lag)} ago that task ${task} sends there in REAL_TIME`, ...why].join(
-          "; ",
-        );
+        [
+          `cluster ${name} lacks an upload of ${ago(lag)} ago that task ${task} sends there in REAL_TIME`,
+          ...why,
+        ].join("; ");
       return {
         labels: { task: taskKey, cluster: name },
         value: lag / 1000,
@@ -95,8 +111,15 @@ export const READINGS = {
     [...clusters.values()]
       .filter(({ detectType }) => detectType === "PING")
       .map(({ name, url, status, errorReason }) => {
-        const tell = () => `cluster ${name} (${url}) cannot be used: ${errorReason ?? "no reason is known"}`;
-        return { labels: { cluster: name }, value: status === "HEALTHY" ? 1 : 0, since: null, subject: name, tell };
+        const tell = () =>
+          `cluster ${name} (${url}) cannot be used: ${errorReason ?? "no reason is known"}`;
+        return {
+          labels: { cluster: name },
+          value: status === "HEALTHY" ? 1 : 0,
+          since: null,
+          subject: name,
+          tell,
+        };
       }),
 
   ClusterSlow: ({ clusters, slow }) =>
@@ -113,8 +136,15 @@ export const READINGS = {
   CredentialsRefused: ({ clusters, signals }) =>
     [...clusters.values()].map(({ id, name, url, errorReason }) => {
       const since = signals.credentials.get(id) ?? null;
-      const tell = () => `cluster ${name} (${url}) refuses our credentials: ${errorReason ?? "no reason is known"}`;
-      return { labels: { cluster: name }, value: since === null ? 0 : 1, since, subject: name, tell };
+      const tell = () =>
+        `cluster ${name} (${url}) refuses our credentials: ${errorReason ?? "no reason is known"}`;
+      return {
+        labels: { cluster: name },
+        value: since === null ? 0 : 1,
+        since,
+        subject: name,
+        tell,
+      };
     }),
 
   WorkersMissing: ({ processes, sample }) => {
@@ -157,7 +187,8 @@ export const READINGS = {
         value: 1,
         since: at,
         subject,
-        tell: () => `${subject} was lost with its worker ${deaths} times, the last time ${ago(now - at)} ago`,
+        tell: () =>
+          `${subject} was lost with its worker ${deaths} times, the last time ${ago(now - at)} ago`,
       };
     }),
 
@@ -165,29 +196,38 @@ export const READINGS = {
     const than = wantedFree(disk.size);
     const tell = () =>
       `${size(disk.free)} of ${size(disk.size)} are free on the disk with DATA_DIR, less than the ${size(than)} wanted`;
-    return [{ labels: {}, value: disk.free, than, since: null, subject: "DATA_DIR", tell }];
+    return [
+      { labels: {}, value: disk.free, than, since: null, subject: "DATA_DIR", tell },
+    ];
   },
 
   ConflictsLeftAlone: ({ now, conflictsLeft, tasks, clusters }) =>
-    conflictsLeft.flatMap(({ taskKey, clusterId, conflictsLeft: left, conflictsTime }) => {
-      const [task, cluster] = [tasks.get(taskKey), clusters.get(clusterId)?.name ?? clusterId];
-      if (!task) return [];
-      const value = task.replicaType === "REAL_TIME" && now - conflictsTime > DAY ? 0 : left;
-      const tell = () =>
-        `${left} artifacts of task ${task.name} differ at cluster ${cluster} ` +
-        "and were left alone there (conflictStrategy SKIP)";
-      return {
-        labels: { task: taskKey, cluster },
-        value,
-        since: conflictsTime,
-        subject: `${task.name} → ${cluster}`,
-        tell,
-      };
-    }),
+    conflictsLeft.flatMap(
+      ({ taskKey, clusterId, conflictsLeft: left, conflictsTime }) => {
+        const [task, cluster] = [
+          tasks.get(taskKey),
+          clusters.get(clusterId)?.name ?? clusterId,
+        ];
+        if (!task) return [];
+        const value =
+          task.replicaType === "REAL_TIME" && now - conflictsTime > DAY ? 0 : left;
+        const tell = () =>
+          `${left} artifacts of task ${task.name} differ at cluster ${cluster} ` +
+          "and were left alone there (conflictStrategy SKIP)";
+        return {
+          labels: { task: taskKey, cluster },
+          value,
+          since: conflictsTime,
+          subject: `${task.name} → ${cluster}`,
+          tell,
+        };
+      },
+    ),
 } satisfies Record<Alert, (survey: Survey) => Reading[]>;
 
 const DAY = 86_400_000;
-const BROKEN_CODE = "its code fails; start a release in which it does not, and it goes on";
+const BROKEN_CODE =
+  "its code fails; start a release in which it does not, and it goes on";
 const REFUSED = {
   clock: "its clock is off",
   key: "it has another SECRET_KEY",
@@ -223,5 +263,7 @@ function ago(ms: number): string {
 }
 
 function size(bytes: number): string {
-  return bytes >= 1024 ** 3 ? `${(bytes / 1024 ** 3).toFixed(1)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`;
+  return bytes >= 1024 ** 3
+    ? `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+    : `${Math.round(bytes / 1024 ** 2)} MiB`;
 }

@@ -13,8 +13,12 @@ const scrape = createRoute({
   path: "/metrics",
   tags: ["system"],
   summary: "The metrics, for Prometheus",
-  description: "In Prometheus' text format. With `METRICS_TOKEN` as Bearer, or the admin's login.",
-  responses: { 200: textAnswer("The metrics, at most a second old"), 401: textAnswer("No credentials, or wrong ones") },
+  description:
+    "In Prometheus' text format. With `METRICS_TOKEN` as Bearer, or the admin's login.",
+  responses: {
+    200: textAnswer("The metrics, at most a second old"),
+    401: textAnswer("No credentials, or wrong ones"),
+  },
 });
 
 type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };
@@ -23,13 +27,18 @@ type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };
 export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
   return new OpenAPIHono<Env>().openapi(scrape, async (c) => {
     const refusal = await refusalOf(c, metricsToken, login);
-    if (refusal !== null) return c.text(`${refusal.message}\n`, 401, { ...refusal.headers });
+    if (refusal !== null)
+      return c.text(`${refusal.message}\n`, 401, { ...refusal.headers });
     return c.text(await watch.metrics(), 200, { "content-type": CONTENT_TYPE });
   });
 }
 
 /** Says why a request is refused; null admits it. A wrong token counts as a wrong login, and is delayed as one. */
-async function refusalOf(c: Context<Env>, token: string | null, login: Login): Promise<ApiError | null> {
+async function refusalOf(
+  c: Context<Env>,
+  token: string | null,
+  login: Login,
+): Promise<ApiError | null> {
   const header = c.req.header("authorization");
   if (header === undefined) return new ApiError(250114, [], { headers: CHALLENGE });
   const [, given] = /^bearer +(\S+) *$/i.exec(header) ?? [];

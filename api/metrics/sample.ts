@@ -1,13 +1,22 @@
 import { stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Followed, readBehind, readFollowed } from "../../db/watch/lag.ts";
-import { readAgain, readLastOutcome, readPlanned, readRunClusters, readRunning } from "../../db/watch/running.ts";
+import {
+  readAgain,
+  readLastOutcome,
+  readPlanned,
+  readRunClusters,
+  readRunning,
+} from "../../db/watch/running.ts";
 import { readTiming, readWatchedTasks, type WatchedTask } from "../../db/watch/totals.ts";
 import { turn } from "../../db/turns.ts";
 import { type Timing, timingOf } from "../../domain/firing.ts";
 import type { ApiDeps } from "../deps.ts";
 
-export type SampleDeps = Pick<ApiDeps, "db" | "zone" | "now" | "processes" | "hasTransferWorker"> & { dataDir: string };
+export type SampleDeps = Pick<
+  ApiDeps,
+  "db" | "zone" | "now" | "processes" | "hasTransferWorker"
+> & { dataDir: string };
 
 type SampledRun = {
   clusters: string[];
@@ -16,7 +25,10 @@ type SampledRun = {
   again: Map<string, { count: number; reason: string | null }>;
   lastOutcome: number;
 };
-type Behind = Pick<Followed, "taskKey" | "clusterId"> & { oldest: number | null; held: number };
+type Behind = Pick<Followed, "taskKey" | "clusterId"> & {
+  oldest: number | null;
+  held: number;
+};
 
 /** Facts that are too expensive to look up at each scrape. */
 export type Sample = {
@@ -48,7 +60,9 @@ export function createSampler(deps: SampleDeps) {
     const runs = new Map<string, SampledRun>();
     await inTurns(readRunning(db), ({ id }) => {
       const clusters = known?.get(id)?.clusters ?? readRunClusters(db, id);
-      const again = new Map(clusters.map((cluster) => [cluster, readAgain(db, id, cluster)]));
+      const again = new Map(
+        clusters.map((cluster) => [cluster, readAgain(db, id, cluster)]),
+      );
       runs.set(id, {
         ...readPlanned(db, id),
         clusters,
@@ -58,7 +72,11 @@ export function createSampler(deps: SampleDeps) {
     });
     const behind: Behind[] = [];
     await inTurns(readFollowed(db), (each) => {
-      behind.push({ taskKey: each.taskKey, clusterId: each.clusterId, ...readBehind(db, each) });
+      behind.push({
+        taskKey: each.taskKey,
+        clusterId: each.clusterId,
+        ...readBehind(db, each),
+      });
     });
     const { bavail, blocks, bsize } = await statfs(dataDir);
     return {
@@ -68,7 +86,10 @@ export function createSampler(deps: SampleDeps) {
       due: await due(),
       hasWorker: await hasWorker(deps),
       disk: { free: bavail * bsize, size: blocks * bsize },
-      databases: { replication: await sizeOf(dataDir, "replication.db"), blobs: await sizeOf(dataDir, "blobs.db") },
+      databases: {
+        replication: await sizeOf(dataDir, "replication.db"),
+        blobs: await sizeOf(dataDir, "blobs.db"),
+      },
     };
   }
 
@@ -112,14 +133,28 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => void): Promise
  * changed.
  */
 function createDue({ db, zone }: SampleDeps) {
-  let known = new Map<string, { changed: number; since: number; timing: Timing | null; due: number | null }>();
+  let known = new Map<
+    string,
+    { changed: number; since: number; timing: Timing | null; due: number | null }
+  >();
 
   function look(task: WatchedTask) {
-    const since = Math.max(task.settledTime ?? 0, task.lastModifiedDate, task.lastExecutionTime ?? 0);
+    const since = Math.max(
+      task.settledTime ?? 0,
+      task.lastModifiedDate,
+      task.lastExecutionTime ?? 0,
+    );
     const before = known.get(task.key);
-    if (before?.changed === task.lastModifiedDate && before.since === since) return before;
-    const timing = before?.changed === task.lastModifiedDate ? before.timing : timingOrNone(task.key);
-    return { changed: task.lastModifiedDate, since, timing, due: timing?.next(since) ?? null };
+    if (before?.changed === task.lastModifiedDate && before.since === since)
+      return before;
+    const timing =
+      before?.changed === task.lastModifiedDate ? before.timing : timingOrNone(task.key);
+    return {
+      changed: task.lastModifiedDate,
+      since,
+      timing,
+      due: timing?.next(since) ?? null,
+    };
   }
 
   function timingOrNone(taskKey: string): Timing | null {
@@ -136,9 +171,16 @@ function createDue({ db, zone }: SampleDeps) {
     const next: typeof known = new Map();
     await inTurns(
       readWatchedTasks(db),
-      (task) => void (task.enabled && task.replicaType === "SCHEDULED" && next.set(task.key, look(task))),
+      (task) =>
+        void (
+          task.enabled &&
+          task.replicaType === "SCHEDULED" &&
+          next.set(task.key, look(task))
+        ),
     );
     known = next;
-    return new Map([...next].flatMap(([key, { due }]) => (due === null ? [] : [[key, due] as const])));
+    return new Map(
+      [...next].flatMap(([key, { due }]) => (due === null ? [] : [[key, due] as const])),
+    );
   };
 }

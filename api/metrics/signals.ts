@@ -37,8 +37,14 @@ export function createSignals(now: () => number) {
       const known = refusals.get(key);
       const goesOn = known !== undefined && now() - known.last < REFUSALS_TOLD_FOR;
       refusals.delete(key);
-      if (refusals.size >= MOST_KEPT) refusals.delete(refusals.keys().next().value ?? key);
-      refusals.set(key, { reason, worker, since: goesOn ? known.since : now(), last: now() });
+      if (refusals.size >= MOST_KEPT)
+        refusals.delete(refusals.keys().next().value ?? key);
+      refusals.set(key, {
+        reason,
+        worker,
+        since: goesOn ? known.since : now(),
+        last: now(),
+      });
     },
     /** Notes that a worker that was refused is admitted. */
     accepted(worker: string): void {
@@ -46,11 +52,15 @@ export function createSignals(now: () => number) {
     },
     /** Notes that a batch was lost with its worker for the `deaths`-th time; `subject` names the batch for people. */
     batchDied({ subject, deaths: times }: Omit<Death, "at">): void {
-      died = times > 1 ? { ...died, again: died.again + 1 } : { ...died, first: died.first + 1 };
+      died =
+        times > 1
+          ? { ...died, again: died.again + 1 }
+          : { ...died, first: died.first + 1 };
       if (times > 1)
-        deaths = [...deaths.filter((death) => death.subject !== subject), { subject, deaths: times, at: now() }].slice(
-          -MOST_KEPT,
-        );
+        deaths = [
+          ...deaths.filter((death) => death.subject !== subject),
+          { subject, deaths: times, at: now() },
+        ].slice(-MOST_KEPT);
     },
     /** Notes the result of a connection test; `refused`: the cluster does not accept the credentials. */
     checked(clusterId: string, refused: boolean): void {
@@ -60,8 +70,13 @@ export function createSignals(now: () => number) {
 
     /** Returns the signals of now. `credentials`: since when a cluster refuses its credentials, by cluster id. */
     look: () => ({
-      refusals: [...refusals.values()].filter(({ last }) => now() - last < REFUSALS_TOLD_FOR),
-      deaths: { ...died, recent: deaths.filter(({ at }) => now() - at < DEATHS_TOLD_FOR) },
+      refusals: [...refusals.values()].filter(
+        ({ last }) => now() - last < REFUSALS_TOLD_FOR,
+      ),
+      deaths: {
+        ...died,
+        recent: deaths.filter(({ at }) => now() - at < DEATHS_TOLD_FOR),
+      },
       credentials: new Map(credentials),
     }),
   };

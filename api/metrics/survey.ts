@@ -1,4 +1,9 @@
-import { readRunning, readRunningTallies, type RunningRecord, type RunningTally } from "../../db/watch/running.ts";
+import {
+  readRunning,
+  readRunningTallies,
+  type RunningRecord,
+  type RunningTally,
+} from "../../db/watch/running.ts";
 import {
   type ArtifactTotal,
   readArtifactTotals,
@@ -80,7 +85,10 @@ function createProgress() {
   ): Survey["running"] => {
     const sums = new Map<string, number>();
     for (const { recordId, success, failed, bytesSent, bytesRead } of tallies) {
-      sums.set(recordId, (sums.get(recordId) ?? 0) + success + failed + bytesSent + bytesRead);
+      sums.set(
+        recordId,
+        (sums.get(recordId) ?? 0) + success + failed + bytesSent + bytesRead,
+      );
     }
     const next: typeof known = new Map();
     for (const { id, startTime } of running) {
@@ -88,9 +96,19 @@ function createProgress() {
       const sum = (sums.get(id) ?? 0) + (sampled?.steps ?? 0);
       const before = known.get(id);
       const first = Math.max(startTime, sampled?.lastOutcome ?? 0);
-      next.set(id, before === undefined ? { sum, at: first } : before.sum === sum ? before : { sum, at: now });
+      next.set(
+        id,
+        before === undefined
+          ? { sum, at: first }
+          : before.sum === sum
+            ? before
+            : { sum, at: now },
+      );
     }
     known = next;
-    return running.map((row) => ({ ...row, progress: known.get(row.id)?.at ?? row.startTime }));
+    return running.map((row) => ({
+      ...row,
+      progress: known.get(row.id)?.at ?? row.startTime,
+    }));
   };
 }

@@ -19,7 +19,12 @@ const NOTHING_KNOWN: Sources = { slow: () => [], unbegun: () => [], workers: () 
 const LOOK_MS = 15_000;
 const FRESH_MS = 1_000;
 
-export function createWatch({ signals: given, sources = NOTHING_KNOWN, others, ...deps }: WatchDeps): Watch {
+export function createWatch({
+  signals: given,
+  sources = NOTHING_KNOWN,
+  others,
+  ...deps
+}: WatchDeps): Watch {
   const signals = given ?? createSignals(deps.now);
   const survey = createSurvey({ ...deps, signals, sources });
   const problems = createProblems();
@@ -30,7 +35,10 @@ export function createWatch({ signals: given, sources = NOTHING_KNOWN, others, .
     own ??= createProcessMetrics();
     const seen = await survey();
     problems(seen);
-    const families = [...toFamilies(seen, deps.localClusterName), ...((await others?.read()) ?? [])];
+    const families = [
+      ...toFamilies(seen, deps.localClusterName),
+      ...((await others?.read()) ?? []),
+    ];
     return writeFamilies(families) + (await own.text());
   }
 
@@ -48,7 +56,10 @@ export function createWatch({ signals: given, sources = NOTHING_KNOWN, others, .
     checked: signals.checked,
     start() {
       // A look that fails is not reported: the next scrape fails as well.
-      const timer = setInterval(() => void survey().then(problems, () => undefined), LOOK_MS);
+      const timer = setInterval(
+        () => void survey().then(problems, () => undefined),
+        LOOK_MS,
+      );
       return () => {
         clearInterval(timer);
         own?.stop();

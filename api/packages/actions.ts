@@ -13,7 +13,15 @@ export async function deletePackage(
   { key, packageName }: Named,
   now: number,
 ): Promise<void> {
-  if (!(await packageTypeOf(repository.type)?.deletePackage(db, repository, packageName, now))) fail(251017, key);
+  if (
+    !(await packageTypeOf(repository.type)?.deletePackage(
+      db,
+      repository,
+      packageName,
+      now,
+    ))
+  )
+    fail(251017, key);
 }
 
 /** Deletes a version of a package, and with its last version the package. 251017 or 251019 where it does not exist. */
@@ -25,6 +33,14 @@ export async function deleteVersion(
   now: number,
 ): Promise<void> {
   if (!findPackage(db, repository.id, packageName)) fail(251017, key);
-  if (!(await packageTypeOf(repository.type)?.deleteVersion(db, repository, packageName, version, now)))
+  if (
+    !(await packageTypeOf(repository.type)?.deleteVersion(
+      db,
+      repository,
+      packageName,
+      version,
+      now,
+    ))
+  )
     fail(251019, version);
 }

@@ -3,7 +3,15 @@ import { durable } from "../../db/durable.ts";
 import { pagePackages, pageVersions, readPackage } from "../../db/packages/pages.ts";
 import { packageKeyProblem, packageNameOf } from "../../domain/package-key.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { answers, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
+import {
+  answers,
+  nothing,
+  offsetOf,
+  ok,
+  page,
+  pageQuery,
+  toPage,
+} from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { deletePackage, deleteVersion } from "./actions.ts";
 import { PackageInfo, toPackageInfo, toVersionInfo, VersionInfo } from "./shapes.ts";
@@ -28,7 +36,10 @@ const packagePage = createRoute({
   path: "/package/page/{projectId}/{repoName}",
   tags,
   summary: "Packages of a hosted repository, page by page",
-  request: { params: named, query: pageQuery.extend({ packageName: beginning("package's name") }) },
+  request: {
+    params: named,
+    query: pageQuery.extend({ packageName: beginning("package's name") }),
+  },
   responses: answers(page(PackageInfo), unknown, "A page of packages by name"),
 });
 
@@ -46,8 +57,15 @@ const versionPage = createRoute({
   path: "/version/page/{projectId}/{repoName}",
   tags,
   summary: "Versions of a package, page by page",
-  request: { params: named, query: pageQuery.extend({ packageKey, version: beginning("version's name") }) },
-  responses: answers(page(VersionInfo), [...unknown, 251017], "A page of versions, the newest first"),
+  request: {
+    params: named,
+    query: pageQuery.extend({ packageKey, version: beginning("version's name") }),
+  },
+  responses: answers(
+    page(VersionInfo),
+    [...unknown, 251017],
+    "A page of versions, the newest first",
+  ),
 });
 
 const packageDelete = createRoute({
@@ -84,7 +102,13 @@ export function packageRoutes(deps: ApiDeps) {
     .openapi(packagePage, (c) => {
       const { packageName = "", ...at } = c.req.valid("query");
       const repository = hostedRepository(db, c.req.valid("param"));
-      const { total, packages } = pagePackages(db, repository, packageName, offsetOf(at), at.pageSize);
+      const { total, packages } = pagePackages(
+        db,
+        repository,
+        packageName,
+        offsetOf(at),
+        at.pageSize,
+      );
       return ok(
         c,
         toPage(
@@ -95,18 +119,29 @@ export function packageRoutes(deps: ApiDeps) {
       );
     })
     .openapi(packageInfo, (c) => {
-      const { repository, named } = find(c.req.valid("param"), c.req.valid("query").packageKey);
+      const { repository, named } = find(
+        c.req.valid("param"),
+        c.req.valid("query").packageKey,
+      );
       return ok(
         c,
-        toPackageInfo(readPackage(db, repository, named.packageName) ?? fail(251017, named.key), repository, zone),
+        toPackageInfo(
+          readPackage(db, repository, named.packageName) ?? fail(251017, named.key),
+          repository,
+          zone,
+        ),
       );
     })
     .openapi(versionPage, (c) => {
       const { packageKey: key, version: name = "", ...at } = c.req.valid("query");
       const { repository, named } = find(c.req.valid("param"), key);
       const found =
-        pageVersions(db, repository, { ...named, name }, { offset: offsetOf(at), limit: at.pageSize, now: now() }) ??
-        fail(251017, key);
+        pageVersions(
+          db,
+          repository,
+          { ...named, name },
+          { offset: offsetOf(at), limit: at.pageSize, now: now() },
+        ) ?? fail(251017, key);
       return ok(
         c,
         toPage(
@@ -117,7 +152,10 @@ export function packageRoutes(deps: ApiDeps) {
       );
     })
     .openapi(packageDelete, async (c) => {
-      const { repository, named } = find(c.req.valid("param"), c.req.valid("query").packageKey);
+      const { repository, named } = find(
+        c.req.valid("param"),
+        c.req.valid("query").packageKey,
+      );
       await deletePackage(db, repository, named, now());
       await durable(db);
       return ok(c, null);

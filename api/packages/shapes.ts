@@ -6,9 +6,16 @@ import { formatTime } from "../../domain/time.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { time } from "../http/fields.ts";
 
-const audit = { createdBy: z.string(), createdDate: time, lastModifiedBy: z.string(), lastModifiedDate: time };
+const audit = {
+  createdBy: z.string(),
+  createdDate: time,
+  lastModifiedBy: z.string(),
+  lastModifiedDate: time,
+};
 const texts = z.record(z.string(), z.string());
-const nothingKnown = z.object({}).openapi({ description: "Kept for the original's clients; empty" });
+const nothingKnown = z
+  .object({})
+  .openapi({ description: "Kept for the original's clients; empty" });
 const downloads = z.number().int().openapi({ description: "Not counted: 0" });
 
 export const PackageInfo = z
@@ -19,7 +26,8 @@ export const PackageInfo = z
     key: z.string().openapi({ example: "gav://com.alibaba:fastjson" }),
     type: z.enum(REPOSITORY_TYPES),
     latest: z.string().nullable().openapi({
-      description: "npm: the dist-tag latest; Maven: the newest version in Maven's order; image: the tag pushed last",
+      description:
+        "npm: the dist-tag latest; Maven: the newest version in Maven's order; image: the tag pushed last",
     }),
     downloads,
     versions: z.number().int(),
@@ -27,7 +35,9 @@ export const PackageInfo = z
     ...audit,
     versionTag: texts.openapi({ description: "npm: its dist-tags" }),
     extension: nothingKnown,
-    historyVersion: z.array(z.string()).openapi({ description: "Its versions, the one changed last at the end" }),
+    historyVersion: z
+      .array(z.string())
+      .openapi({ description: "Its versions, the one changed last at the end" }),
   })
   .openapi("Package");
 
@@ -56,19 +66,34 @@ export function toPackageInfo(
 export const VersionInfo = z
   .object({
     name: z.string(),
-    size: z.number().int().openapi({ description: "Bytes; for an image with all its children and layers" }),
+    size: z
+      .number()
+      .int()
+      .openapi({ description: "Bytes; for an image with all its children and layers" }),
     downloads,
     ...audit,
-    stageTag: z.array(z.string()).openapi({ description: "Kept for the original's clients; empty" }),
-    metadata: texts.openapi({ description: "Metadata of the file that contentPath or manifestPath names" }),
-    tags: z.array(z.string()).openapi({ description: "npm: the dist-tags of this version" }),
+    stageTag: z
+      .array(z.string())
+      .openapi({ description: "Kept for the original's clients; empty" }),
+    metadata: texts.openapi({
+      description: "Metadata of the file that contentPath or manifestPath names",
+    }),
+    tags: z
+      .array(z.string())
+      .openapi({ description: "npm: the dist-tags of this version" }),
     extension: nothingKnown,
-    contentPath: z.string().nullable().openapi({ description: "Maven: its main artifact, npm: its tarball" }),
+    contentPath: z
+      .string()
+      .nullable()
+      .openapi({ description: "Maven: its main artifact, npm: its tarball" }),
     manifestPath: z.string().nullable().openapi({ description: "Images: its manifest" }),
   })
   .openapi("PackageVersion");
 
-export function toVersionInfo(row: VersionView, zone: string): z.output<typeof VersionInfo> {
+export function toVersionInfo(
+  row: VersionView,
+  zone: string,
+): z.output<typeof VersionInfo> {
   const { name, size, metadata, tags, contentPath, manifestPath } = row;
   return {
     name,
@@ -84,9 +109,17 @@ export function toVersionInfo(row: VersionView, zone: string): z.output<typeof V
   };
 }
 
-type Audited = { createdBy: string; createdDate: number; lastModifiedBy: string; lastModifiedDate: number };
+type Audited = {
+  createdBy: string;
+  createdDate: number;
+  lastModifiedBy: string;
+  lastModifiedDate: number;
+};
 
-function toAudit({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audited, zone: string) {
+function toAudit(
+  { createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audited,
+  zone: string,
+) {
   return {
     createdBy,
     createdDate: formatTime(createdDate, zone),

@@ -18,21 +18,33 @@ export type DetailQuery = PageQuery & {
  * The conditions of a query on rows, with names of repositories and clusters resolved by the record's snapshot; null
  * when it has no condition but the status. An empty text is not a condition.
  */
-export function toFilter(query: DetailQuery, { objects, clusters }: RunSnapshot): DetailFilter | null {
-  const { status, version, repoName, clusterName, packageName, path, artifactName } = query;
+export function toFilter(
+  query: DetailQuery,
+  { objects, clusters }: RunSnapshot,
+): DetailFilter | null {
+  const { status, version, repoName, clusterName, packageName, path, artifactName } =
+    query;
   const filter: DetailFilter = {
     status,
     version: version || undefined,
-    objects: indexesOf(objects, ({ localRepoName }) => localRepoName.startsWith(repoName ?? "")),
+    objects: indexesOf(objects, ({ localRepoName }) =>
+      localRepoName.startsWith(repoName ?? ""),
+    ),
     clusterIds:
-      indexesOf(clusters, ({ name }) => name.startsWith(clusterName ?? ""))?.flatMap((i) => clusters[i]?.id ?? []) ??
-      null,
-    packages: packageName ? (parsePackageKey(packageName)?.name ?? packageName) : undefined,
+      indexesOf(clusters, ({ name }) => name.startsWith(clusterName ?? ""))?.flatMap(
+        (i) => clusters[i]?.id ?? [],
+      ) ?? null,
+    packages: packageName
+      ? (parsePackageKey(packageName)?.name ?? packageName)
+      : undefined,
     files: path ? (path.startsWith("/") ? path : `/${path}`) : undefined,
     artifacts: artifactName || undefined,
   };
   const { status: _status, objects: someObjects, clusterIds, ...texts } = filter;
-  const asks = someObjects !== null || clusterIds !== null || Object.values(texts).some((text) => text !== undefined);
+  const asks =
+    someObjects !== null ||
+    clusterIds !== null ||
+    Object.values(texts).some((text) => text !== undefined);
   return asks ? filter : null;
 }
 

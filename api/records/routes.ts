@@ -1,14 +1,34 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { detailContext, detailPages, pageDetails, searchDetails } from "../../db/records/details.ts";
+import {
+  detailContext,
+  detailPages,
+  pageDetails,
+  searchDetails,
+} from "../../db/records/details.ts";
 import { findRecord, pageRecords, recordPages } from "../../db/records/records.ts";
 import { findTask } from "../../db/tasks/tasks.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
 import { type DetailQuery, toFilter } from "./detail-filter.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { answers, offsetOf, ok, okStream, page, pageQuery, toPage } from "../http/envelope.ts";
+import {
+  answers,
+  offsetOf,
+  ok,
+  okStream,
+  page,
+  pageQuery,
+  toPage,
+} from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { orNull, recordId, taskKey } from "../http/fields.ts";
-import { detailWriter, Overview, RecordDetail, RecordInfo, RecordOfTask, toRecord } from "./shapes.ts";
+import {
+  detailWriter,
+  Overview,
+  RecordDetail,
+  RecordInfo,
+  RecordOfTask,
+  toRecord,
+} from "./shapes.ts";
 
 const tags = ["records"];
 const byRecord = z.object({ recordId });
@@ -35,7 +55,11 @@ const list = createRoute({
   tags,
   summary: "All executions of a task, the newest first",
   request: { params: byTask },
-  responses: answers(z.array(RecordInfo), [], "The executions; an empty list for an unknown task"),
+  responses: answers(
+    z.array(RecordInfo),
+    [],
+    "The executions; an empty list for an unknown task",
+  ),
 });
 
 const pages = createRoute({
@@ -53,7 +77,11 @@ const detailList = createRoute({
   tags,
   summary: "All artifacts of an execution, the newest first",
   request: { params: byRecord },
-  responses: answers(z.array(RecordDetail), [], "One entry for each artifact and cluster; streamed"),
+  responses: answers(
+    z.array(RecordDetail),
+    [],
+    "One entry for each artifact and cluster; streamed",
+  ),
 });
 
 const detailQuery = pageQuery.extend({
@@ -75,7 +103,11 @@ const detailPage = createRoute({
     "With the key of a task instead of the id of a record the answer is a page of the task's executions, " +
     "as the older document says.",
   request: { params: byRecord, query: detailQuery },
-  responses: answers(z.union([page(RecordDetail), page(RecordInfo)]), [], "A page of artifacts"),
+  responses: answers(
+    z.union([page(RecordDetail), page(RecordInfo)]),
+    [],
+    "A page of artifacts",
+  ),
 });
 
 const overview = createRoute({
@@ -97,11 +129,24 @@ export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
       filter === null
         ? pageDetails(db, id, query.status, offset, limit)
         : await searchDetails(db, id, filter, offset, limit);
-    return toPage(query, found.total, found.rows.map(detailWriter(context.snapshot, zone)));
+    return toPage(
+      query,
+      found.total,
+      found.rows.map(detailWriter(context.snapshot, zone)),
+    );
   }
 
-  function recordsOf(key: string, query: z.output<typeof pageQuery> & { status?: z.output<typeof status> }) {
-    const { total, records } = pageRecords(db, key, query.status, offsetOf(query), query.pageSize);
+  function recordsOf(
+    key: string,
+    query: z.output<typeof pageQuery> & { status?: z.output<typeof status> },
+  ) {
+    const { total, records } = pageRecords(
+      db,
+      key,
+      query.status,
+      offsetOf(query),
+      query.pageSize,
+    );
     return toPage(
       query,
       total,
@@ -113,15 +158,22 @@ export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
     .openapi(list, (c) =>
       okStream(
         c,
-        mapPages(recordPages(db, c.req.valid("param").key), (record) => toRecord(record, zone)),
+        mapPages(recordPages(db, c.req.valid("param").key), (record) =>
+          toRecord(record, zone),
+        ),
       ),
     )
-    .openapi(pages, (c) => ok(c, recordsOf(c.req.valid("param").key, c.req.valid("query"))))
+    .openapi(pages, (c) =>
+      ok(c, recordsOf(c.req.valid("param").key, c.req.valid("query"))),
+    )
     .openapi(detailList, (c) => {
       const { recordId } = c.req.valid("param");
       const context = detailContext(db, recordId);
       if (context === null) return ok(c, []);
-      return okStream(c, mapPages(detailPages(db, recordId), detailWriter(context.snapshot, zone)));
+      return okStream(
+        c,
+        mapPages(detailPages(db, recordId), detailWriter(context.snapshot, zone)),
+      );
     })
     .openapi(detailPage, async (c) => {
       const { recordId } = c.req.valid("param");
@@ -129,11 +181,14 @@ export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
       if (findTask(db, recordId) !== null) return ok(c, recordsOf(recordId, query));
       return ok(c, await detailsOf(recordId, query));
     })
-    .openapi(overview, (c) => ok(c, findRecord(db, c.req.valid("param").recordId)?.overview ?? null))
+    .openapi(overview, (c) =>
+      ok(c, findRecord(db, c.req.valid("param").recordId)?.overview ?? null),
+    )
     .openapi(one, (c) => {
       const { recordId } = c.req.valid("param");
       const record = findRecord(db, recordId) ?? fail(250310, recordId);
-      const { replicaObjectType, replicaType } = findTask(db, record.taskKey) ?? fail(250310, record.taskKey);
+      const { replicaObjectType, replicaType } =
+        findTask(db, record.taskKey) ?? fail(250310, record.taskKey);
       return ok(c, { replicaObjectType, replicaType, record: toRecord(record, zone) });
     });
 }

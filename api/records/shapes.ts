@@ -2,7 +2,11 @@ import { z } from "@hono/zod-openapi";
 import type { DetailRow } from "../../db/records/details.ts";
 import type { RecordView } from "../../db/records/records.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
-import type { PackageConstraint, PathConstraint, RunSnapshot } from "../../domain/task.ts";
+import type {
+  PackageConstraint,
+  PathConstraint,
+  RunSnapshot,
+} from "../../domain/task.ts";
 import { formatTime } from "../../domain/time.ts";
 import {
   COMPARED_BY,
@@ -19,13 +23,19 @@ const whole = z.number().int();
 
 export const Overview = z
   .object({
-    success: whole.openapi({ description: "Artifacts at the target, including equal ones that were skipped" }),
+    success: whole.openapi({
+      description: "Artifacts at the target, including equal ones that were skipped",
+    }),
     failed: whole,
-    conflict: whole.openapi({ description: "Artifacts that the target had with other content" }),
+    conflict: whole.openapi({
+      description: "Artifacts that the target had with other content",
+    }),
     fileSuccess: whole.openapi({ description: "Files and manifests that were sent" }),
     fileFailed: whole,
     planned: whole.openapi({ description: "Always success + failed + notDone" }),
-    skip: whole.openapi({ description: "The part of success for which nothing was sent" }),
+    skip: whole.openapi({
+      description: "The part of success for which nothing was sent",
+    }),
     notDone: whole,
   })
   .openapi("Overview");
@@ -34,28 +44,38 @@ export const RecordInfo = z
   .object({
     id: recordId,
     taskKey,
-    workflowId: z
-      .string()
-      .openapi({ description: "The execution in Temporal's UI; drains of a task to one cluster share one id" }),
+    workflowId: z.string().openapi({
+      description:
+        "The execution in Temporal's UI; drains of a task to one cluster share one id",
+    }),
     status: z.enum(EXECUTION_STATUSES),
     startTime: time,
     endTime: time.nullable(),
     errorReason: z.string().nullable(),
     problem: z.string().nullable().openapi({
-      description: "What keeps the run from going on, or makes the record uncertain; null when nothing does",
+      description:
+        "What keeps the run from going on, or makes the record uncertain; null when nothing does",
     }),
     replicatedBytes: whole,
     totalBytes: whole,
-    bytesRead: whole.openapi({ description: "Bytes read at targets to compare or to verify" }),
+    bytesRead: whole.openapi({
+      description: "Bytes read at targets to compare or to verify",
+    }),
     replicaOverview: orNull(Overview),
   })
   .openapi("Record");
 
 export const RecordOfTask = z
-  .object({ replicaObjectType: z.enum(REPLICA_OBJECT_TYPES), replicaType: z.enum(REPLICA_TYPES), record: RecordInfo })
+  .object({
+    replicaObjectType: z.enum(REPLICA_OBJECT_TYPES),
+    replicaType: z.enum(REPLICA_TYPES),
+    record: RecordInfo,
+  })
   .openapi("RecordOfTask");
 
-const Parts = z.object({ total: whole, success: whole, skip: whole, failed: whole }).openapi("Parts");
+const Parts = z
+  .object({ total: whole, success: whole, skip: whole, failed: whole })
+  .openapi("Parts");
 
 const Progress = z
   .object({
@@ -84,11 +104,18 @@ export const RecordDetail = z
     remoteCluster: z.string().nullable(),
     localRepoName: z.string().nullable(),
     repoType: z.enum(REPOSITORY_TYPES).nullable(),
-    packageConstraint: z.object({ packageKey: z.string(), versions: z.array(z.string()).nullable() }).nullable(),
+    packageConstraint: z
+      .object({ packageKey: z.string(), versions: z.array(z.string()).nullable() })
+      .nullable(),
     pathConstraint: z.object({ path: z.string() }).nullable(),
-    artifactName: z.string().openapi({ description: "Full path of a file or name of a package" }),
+    artifactName: z
+      .string()
+      .openapi({ description: "Full path of a file or name of a package" }),
     version: z.string().nullable(),
-    conflictStrategy: z.string().nullable().openapi({ description: "The strategy that was applied to a conflict" }),
+    conflictStrategy: z
+      .string()
+      .nullable()
+      .openapi({ description: "The strategy that was applied to a conflict" }),
     size: whole.nullable(),
     sha256: z.string().nullable(),
     digest: z.string().nullable(),
@@ -96,13 +123,16 @@ export const RecordDetail = z
     progress: Progress,
     startTime: time,
     endTime: time.nullable(),
-    errorReason: z.string().nullable().openapi({ description: "While RUNNING: why it will be tried again" }),
-    compared: z.enum(COMPARED_BY).nullable().openapi({ description: COMPARED }),
-    verified: z.enum(VERIFIED_BY).nullable().openapi({ description: VERIFIED }),
-    note: z
+    errorReason: z
       .string()
       .nullable()
-      .openapi({ description: "How the target differs from the source although it succeeded, in words" }),
+      .openapi({ description: "While RUNNING: why it will be tried again" }),
+    compared: z.enum(COMPARED_BY).nullable().openapi({ description: COMPARED }),
+    verified: z.enum(VERIFIED_BY).nullable().openapi({ description: VERIFIED }),
+    note: z.string().nullable().openapi({
+      description:
+        "How the target differs from the source although it succeeded, in words",
+    }),
     executeType: z.enum(["FULL", "PARTIAL"]).nullable(),
   })
   .openapi("RecordDetail");
@@ -139,7 +169,8 @@ export function toRecord(record: RecordView, zone: string): z.output<typeof Reco
 }
 
 /** The id of a detail, 24 hex digits: the first 8 of the record's id, then the number of the row. */
-const detailId = (recordId: string, row: number) => recordId.slice(0, 8) + row.toString(16).padStart(16, "0");
+const detailId = (recordId: string, row: number) =>
+  recordId.slice(0, 8) + row.toString(16).padStart(16, "0");
 
 const parts = (success: number, skip: number, failed: number) => ({
   total: success + skip + failed,
@@ -149,15 +180,24 @@ const parts = (success: number, skip: number, failed: number) => ({
 });
 
 /** Makes answers of rows, with the facts of the record's snapshot about their object and cluster. */
-export function detailWriter({ objects, clusters, localCluster }: RunSnapshot, zone: string) {
+export function detailWriter(
+  { objects, clusters, localCluster }: RunSnapshot,
+  zone: string,
+) {
   const clusterNames = new Map(clusters.map(({ id, name }) => [id, name]));
   return (row: DetailRow): z.output<typeof RecordDetail> => {
     const object = objects[row.object];
     const isFile = row.artifactName.startsWith("/");
     const packageConstraint =
-      (!isFile && object && packageOf(row.artifactName, object.repoType, object.packageConstraints)) || null;
-    const pathConstraint = (isFile && pathOf(row.artifactName, object?.pathConstraints ?? [])) || null;
-    const constrained = (object?.packageConstraints?.length ?? 0) + (object?.pathConstraints?.length ?? 0) > 0;
+      (!isFile &&
+        object &&
+        packageOf(row.artifactName, object.repoType, object.packageConstraints)) ||
+      null;
+    const pathConstraint =
+      (isFile && pathOf(row.artifactName, object?.pathConstraints ?? [])) || null;
+    const constrained =
+      (object?.packageConstraints?.length ?? 0) + (object?.pathConstraints?.length ?? 0) >
+      0;
     return {
       id: detailId(row.recordId, row.id),
       recordId: row.recordId,
@@ -171,7 +211,9 @@ export function detailWriter({ objects, clusters, localCluster }: RunSnapshot, z
       version: row.version === "" ? null : row.version,
       conflictStrategy: row.conflictStrategy,
       size: row.size,
-      sha256: row.digest?.startsWith("sha256:") ? row.digest.slice("sha256:".length) : null,
+      sha256: row.digest?.startsWith("sha256:")
+        ? row.digest.slice("sha256:".length)
+        : null,
       digest: row.digest,
       status: row.status,
       progress: progressOf(row, isFile),
@@ -217,7 +259,9 @@ function packageOf(
   constraints: readonly PackageConstraint[] | null,
 ) {
   const found = constraints?.find(
-    ({ packageKey }) => packageKey === packageKeyOf(repoType, name) || parsePackageKey(packageKey)?.name === name,
+    ({ packageKey }) =>
+      packageKey === packageKeyOf(repoType, name) ||
+      parsePackageKey(packageKey)?.name === name,
   );
   return found && { packageKey: found.packageKey, versions: found.versions };
 }
@@ -226,7 +270,10 @@ const folder = (path: string) => (path === "/" ? "/" : `${path}/`);
 
 function pathOf(name: string, constraints: readonly PathConstraint[]) {
   const found = constraints.find(
-    ({ path }) => path === name || name.startsWith(folder(path)) || (path.includes("*") && matchesWildcard(path, name)),
+    ({ path }) =>
+      path === name ||
+      name.startsWith(folder(path)) ||
+      (path.includes("*") && matchesWildcard(path, name)),
   );
   return found && { path: found.path };
 }

@@ -34,21 +34,37 @@ const mustBe = (category: RepositoryRow["category"], wanted: string) =>
 
 export function checkProjectName(name: string): void {
   if (!PROJECT_NAME.test(name))
-    fail(250105, "name", "use 2 to 100 letters, digits, - or _; the first must be a letter or _");
+    fail(
+      250105,
+      "name",
+      "use 2 to 100 letters, digits, - or _; the first must be a letter or _",
+    );
 }
 
-export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By): RepositoryRow {
+export function createRepository(
+  deps: ApiDeps,
+  body: RepositoryCreate,
+  by: By,
+): RepositoryRow {
   const { db } = deps;
   const { projectId, name, type, category, description, displayName } = body;
   if (!REPOSITORY_NAME.test(name))
-    fail(250105, "name", "use 2 to 64 letters, digits, ., - or _; the first must be a letter or _");
+    fail(
+      250105,
+      "name",
+      "use 2 to 64 letters, digits, ., - or _; the first must be a letter or _",
+    );
   if (category === "LOCAL") checkImageNames({ projectId, repoName: name }, type, "name");
   const configuration = body.configuration ?? null;
   const wanted = category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", mustBe(category, wanted));
+  if (configuration && configuration.type !== wanted)
+    fail(250105, "configuration.type", mustBe(category, wanted));
   checkHasLink(category, configuration);
   if (!findProject(db, projectId)) fail(251004, projectId);
-  const link = category === "LOCAL" ? UNLINKED : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
+  const link =
+    category === "LOCAL"
+      ? UNLINKED
+      : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
   const values = {
     projectId,
     name,
@@ -64,13 +80,22 @@ export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By):
   return repositoryOf(db, { projectId, repoName: name });
 }
 
-export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUpdate, by: By): void {
+export function changeRepository(
+  deps: ApiDeps,
+  named: Named,
+  body: RepositoryUpdate,
+  by: By,
+): void {
   const row = repositoryOf(deps.db, named);
   const { configuration, description, displayName } = body;
   const wanted = row.category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", mustBe(row.category, wanted));
+  if (configuration && configuration.type !== wanted)
+    fail(250105, "configuration.type", mustBe(row.category, wanted));
   checkHasLink(row.category, configuration);
-  const link = configuration && row.category === "REMOTE" ? linkOf(deps, row, configuration, row) : {};
+  const link =
+    configuration && row.category === "REMOTE"
+      ? linkOf(deps, row, configuration, row)
+      : {};
   const texts = {
     ...(description === null ? {} : { description: description || null }),
     ...(displayName === null ? {} : { displayName: displayName || null }),
@@ -78,14 +103,23 @@ export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUp
   updateRepository(
     deps.db,
     row.id,
-    { ...texts, ...(body.public === null ? {} : { public: body.public }), ...link, ...settingsOf(row, configuration) },
+    {
+      ...texts,
+      ...(body.public === null ? {} : { public: body.public }),
+      ...link,
+      ...settingsOf(row, configuration),
+    },
     by,
   );
 }
 
-function checkHasLink(category: RepositoryRow["category"], configuration: Configuration | null): void {
+function checkHasLink(
+  category: RepositoryRow["category"],
+  configuration: Configuration | null,
+): void {
   const isOdd = category === "LOCAL" && configuration?.protocol;
-  if (isOdd) fail(250105, "configuration.protocol", "only a linked repository has a protocol");
+  if (isOdd)
+    fail(250105, "configuration.protocol", "only a linked repository has a protocol");
 }
 
 /** The settings that a configuration changes; a field that is absent or null stays as it is. */
@@ -106,14 +140,22 @@ function settingsOf(
 }
 
 /** Deletes a repository, with all its packages and files when `forced`; never while tasks use it. */
-export async function removeRepository(deps: ApiDeps, named: Named, forced: boolean): Promise<void> {
+export async function removeRepository(
+  deps: ApiDeps,
+  named: Named,
+  forced: boolean,
+): Promise<void> {
   const { db, now } = deps;
   const row = repositoryOf(deps.db, named);
   mustBeUnused(deps, row);
   do {
     const isEmpty = !hasFiles(db, row.id) && !hasPackages(db, row.id);
     if (!forced && !isEmpty)
-      fail(251008, `${row.projectId}/${row.name}`, "add forced=true to delete its content as well");
+      fail(
+        251008,
+        `${row.projectId}/${row.name}`,
+        "add forced=true to delete its content as well",
+      );
     await dropPackages(db, row.id);
     await deleteNodes(db, row.id, "/", now());
   } while (!deleteWhenEmpty(deps, row));
@@ -129,8 +171,14 @@ function deleteWhenEmpty(deps: ApiDeps, row: RepositoryRow): boolean {
   });
 }
 
-function mustBeUnused({ db }: Pick<ApiDeps, "db">, { projectId, name }: RepositoryRow): void {
+function mustBeUnused(
+  { db }: Pick<ApiDeps, "db">,
+  { projectId, name }: RepositoryRow,
+): void {
   const tasks = tasksOfRepository(db, projectId, name);
   if (tasks.length === 0) return;
-  fail(250112, `repository ${projectId}/${name} is used by ${listed(tasks, NAMED_TASKS)}`);
+  fail(
+    250112,
+    `repository ${projectId}/${name} is used by ${listed(tasks, NAMED_TASKS)}`,
+  );
 }

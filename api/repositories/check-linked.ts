@@ -8,14 +8,19 @@ import type { ApiDeps, LinkedAccess, LinkedAnswer, LinkedCheck } from "../deps.t
 const PATIENCE_MS = 20_000;
 
 /** Tests the registry behind a linked repository in the way a transfer would use it, within 20 s. */
-export function createLinkedCheck(network: Pick<HttpOptions, "allowedAddresses" | "proxy">): ApiDeps["checkLinked"] {
+export function createLinkedCheck(
+  network: Pick<HttpOptions, "allowedAddresses" | "proxy">,
+): ApiDeps["checkLinked"] {
   return async (access) => {
     const { type, protocol: given, ...end } = access;
     const protocol = protocolOf(type, given, access.url);
     const connector: Connector | null = protocol === null ? null : connectors[protocol];
     if (protocol === null || connector === null) return untested(access);
     try {
-      const found = await connector.check({ ...end, ...network, namespace: "" }, AbortSignal.timeout(PATIENCE_MS));
+      const found = await connector.check(
+        { ...end, ...network, namespace: "" },
+        AbortSignal.timeout(PATIENCE_MS),
+      );
       const reachable = {
         ...found.reachable,
         message: `${found.reachable.message}; by protocol ${protocol}, ${chosenBy(access, protocol)}`,
@@ -29,7 +34,9 @@ export function createLinkedCheck(network: Pick<HttpOptions, "allowedAddresses" 
 
 function chosenBy({ type, protocol }: LinkedAccess, chosen: Protocol): string {
   if (protocol !== null) return "as the repository says";
-  return chosen === defaultProtocol(type) ? `the protocol of type ${type}` : "as its address says";
+  return chosen === defaultProtocol(type)
+    ? `the protocol of type ${type}`
+    : "as its address says";
 }
 
 function untested({ type, protocol }: LinkedAccess): LinkedCheck {
@@ -45,7 +52,10 @@ function untested({ type, protocol }: LinkedAccess): LinkedCheck {
 function late(): LinkedCheck {
   const answer: LinkedAnswer = { ok: null, message: "not tried" };
   return {
-    reachable: { ok: false, message: `no complete answer within ${PATIENCE_MS / 1000} seconds` },
+    reachable: {
+      ok: false,
+      message: `no complete answer within ${PATIENCE_MS / 1000} seconds`,
+    },
     authenticated: answer,
     allowed: answer,
   };

@@ -1,7 +1,11 @@
 import { type Db, write } from "../../db/open.ts";
 import { hasFiles } from "../../db/content/nodes.ts";
 import { insertProject } from "../../db/content/projects.ts";
-import { findRepository, insertRepository, type RepositoryRow } from "../../db/content/repositories.ts";
+import {
+  findRepository,
+  insertRepository,
+  type RepositoryRow,
+} from "../../db/content/repositories.ts";
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { failWith } from "../http/errors.ts";
@@ -11,7 +15,12 @@ import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";
 
 /** Creates project and repository where they are missing; 409 when the name belongs to a repository of another kind. */
-export function ensureRepository(db: Db, { projectId, repoName }: Named, type: RepositoryType, by: By): EnsureAnswer {
+export function ensureRepository(
+  db: Db,
+  { projectId, repoName }: Named,
+  type: RepositoryType,
+  by: By,
+): EnsureAnswer {
   return write(db, (tx) => {
     const found = findRepository(tx, projectId, repoName);
     if (found) {
@@ -38,7 +47,10 @@ export function ensureRepository(db: Db, { projectId, repoName }: Named, type: R
   });
 }
 
-function checkKind({ projectId, name, category, type: existing }: RepositoryRow, type: RepositoryType): void {
+function checkKind(
+  { projectId, name, category, type: existing }: RepositoryRow,
+  type: RepositoryType,
+): void {
   if (category === "LOCAL" && existing === type) return;
   const kind =
     category === "LOCAL"

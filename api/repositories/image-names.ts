@@ -5,7 +5,11 @@ import { fail } from "../http/errors.ts";
 import type { Named } from "../http/repository.ts";
 
 /** Checks that the names of a hosted repository can begin the names of its images; 250105 with `field` if not. */
-export function checkImageNames({ projectId, repoName }: Named, type: RepositoryType, field: string): void {
+export function checkImageNames(
+  { projectId, repoName }: Named,
+  type: RepositoryType,
+  field: string,
+): void {
   const name = `${projectId}/${repoName}`;
   if (!isImageType(type) || isImageName(name)) return;
   fail(

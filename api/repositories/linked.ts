@@ -13,7 +13,10 @@ import { fail } from "../http/errors.ts";
 import type { Configuration } from "./shapes.ts";
 
 type Secrets = { password?: string; token?: string };
-type Link = Pick<RepositoryRow, "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify">;
+type Link = Pick<
+  RepositoryRow,
+  "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify"
+>;
 
 export const UNLINKED: Link = {
   url: null,
@@ -30,13 +33,23 @@ type Owner = Pick<RepositoryRow, "projectId" | "name" | "type">;
  * The link that a configuration makes. A field that is not sent stays as before; credentials stay only while the url
  * keeps its host.
  */
-export function linkOf(deps: ApiDeps, owner: Owner, configuration: Configuration | null, before: Link): Link {
-  const protocol = configuration?.protocol === undefined ? before.protocol : configuration.protocol;
+export function linkOf(
+  deps: ApiDeps,
+  owner: Owner,
+  configuration: Configuration | null,
+  before: Link,
+): Link {
+  const protocol =
+    configuration?.protocol === undefined ? before.protocol : configuration.protocol;
   const given = configuration?.url || (protocol === before.protocol ? null : before.url);
   const url = given ? checkUrl(deps, owner.type, protocol, given) : before.url;
-  if (url === null) return fail(configuration?.url === "" ? 250104 : 250103, "configuration.url");
+  if (url === null)
+    return fail(configuration?.url === "" ? 250104 : 250103, "configuration.url");
   const kept = before.url !== null && isSameEnd(before.url, url);
-  const { username, password, token } = { ...NO_CREDENTIALS, ...configuration?.credentials };
+  const { username, password, token } = {
+    ...NO_CREDENTIALS,
+    ...configuration?.credentials,
+  };
   const givenToken = token ?? configuration?.token ?? null;
   const secrets = {
     ...(kept ? openSecrets(deps.sealer, { ...owner, secret: before.secret }) : {}),
@@ -58,19 +71,34 @@ const NO_CREDENTIALS = { username: null, password: null, token: null };
 /** Seals the secrets of a linked repository; null when there are none. An empty text clears. */
 function sealSecrets(sealer: Sealer, owner: Owner, secrets: Secrets): string | null {
   const kept = Object.entries(secrets).filter(([, value]) => value !== "");
-  return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), secretOwner(owner));
+  return kept.length === 0
+    ? null
+    : sealer.seal(JSON.stringify(Object.fromEntries(kept)), secretOwner(owner));
 }
 
 /** Safe: only `sealSecrets` makes what this opens. */
 function openSecrets(sealer: Sealer, row: Owner & { secret: string | null }): Secrets {
-  return row.secret === null ? {} : (JSON.parse(sealer.open(row.secret, secretOwner(row))) as Secrets);
+  return row.secret === null
+    ? {}
+    : (JSON.parse(sealer.open(row.secret, secretOwner(row))) as Secrets);
 }
 
-function checkUrl(deps: ApiDeps, type: RepositoryType, protocol: Protocol | null, text: string): string {
+function checkUrl(
+  deps: ApiDeps,
+  type: RepositoryType,
+  protocol: Protocol | null,
+  text: string,
+): string {
   const url = checkRegistryUrl(deps, text, protocol, "configuration.url");
   const problem = unreadable(type, namedProtocol(protocol, url));
-  if (problem !== null) fail(250105, protocol === null ? "configuration.url" : "configuration.protocol", problem);
-  const isOfImages = isImageType(type) && protocolOf(type, protocol, url) === defaultProtocol(type);
+  if (problem !== null)
+    fail(
+      250105,
+      protocol === null ? "configuration.url" : "configuration.protocol",
+      problem,
+    );
+  const isOfImages =
+    isImageType(type) && protocolOf(type, protocol, url) === defaultProtocol(type);
   if (!isOfImages || parseRegistryUrl(url)) return url;
   return fail(
     250105,
@@ -81,7 +109,8 @@ function checkUrl(deps: ApiDeps, type: RepositoryType, protocol: Protocol | null
 
 function checkCertificate(pem: string | null): string | null {
   if (!pem) return null;
-  if (!isCertificate(pem)) fail(250105, "configuration.certificate", "it must be a certificate in PEM form");
+  if (!isCertificate(pem))
+    fail(250105, "configuration.certificate", "it must be a certificate in PEM form");
   return pem;
 }
 
@@ -97,7 +126,19 @@ function isCertificate(pem: string): boolean {
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
   const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
   if (url === null)
-    return fail(250112, `${row.projectId}/${row.name} is hosted here: there is no registry to connect to`);
+    return fail(
+      250112,
+      `${row.projectId}/${row.name} is hosted here: there is no registry to connect to`,
+    );
   const { password = null, token = null } = openSecrets(sealer, row);
-  return { type, url, protocol, username, password, token, certificate, insecureSkipVerify };
+  return {
+    type,
+    url,
+    protocol,
+    username,
+    password,
+    token,
+    certificate,
+    insecureSkipVerify,
+  };
 }

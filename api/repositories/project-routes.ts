@@ -32,7 +32,11 @@ export function projectRoutes(deps: ApiDeps) {
     .openapi(create, (c) => {
       const { name, displayName, description } = c.req.valid("json");
       checkProjectName(name);
-      const made = insertProject(db, { name, displayName: displayName || name, description }, by(c, deps));
+      const made = insertProject(
+        db,
+        { name, displayName: displayName || name, description },
+        by(c, deps),
+      );
       if (!made) fail(251005, name);
       return ok(c, null);
     })

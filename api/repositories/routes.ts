@@ -26,7 +26,13 @@ import { fail } from "../http/errors.ts";
 import { repositoryOf } from "../http/repository.ts";
 import { linkedAccess } from "./linked.ts";
 import { changeRepository, createRepository, removeRepository } from "./actions.ts";
-import { LinkedCheck, RepositoryCreate, RepositoryInfo, RepositoryUpdate, toRepositoryInfo } from "./shapes.ts";
+import {
+  LinkedCheck,
+  RepositoryCreate,
+  RepositoryInfo,
+  RepositoryUpdate,
+  toRepositoryInfo,
+} from "./shapes.ts";
 
 const tags = ["repositories"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });
@@ -53,7 +59,8 @@ const update = createRoute({
   path: "/update/{projectId}/{repoName}",
   tags,
   summary: "Change a repository",
-  description: "Credentials that are not sent are kept only while the url keeps its host.",
+  description:
+    "Credentials that are not sent are kept only while the url keeps its host.",
   request: { params: named, body: jsonBody(RepositoryUpdate) },
   responses: bodyAnswers(nothing, [250103, 250104, 250105, ...unknown]),
 });
@@ -63,7 +70,8 @@ const remove = createRoute({
   path: "/delete/{projectId}/{repoName}",
   tags,
   summary: "Delete a repository",
-  description: "Refused while tasks use it; the message names them. A repository with content goes only when forced.",
+  description:
+    "Refused while tasks use it; the message names them. A repository with content goes only when forced.",
   request: { params: named, query: z.object({ forced: flag.prefault("false") }) },
   responses: answers(nothing, [250112, 251008, ...unknown]),
 });
@@ -129,7 +137,9 @@ export function repositoryRoutes(deps: ApiDeps) {
   const write = (row: RepositoryRow) => toRepositoryInfo(row, zone);
 
   return new OpenAPIHono<Env>()
-    .openapi(create, (c) => ok(c, write(createRepository(deps, c.req.valid("json"), by(c, deps)))))
+    .openapi(create, (c) =>
+      ok(c, write(createRepository(deps, c.req.valid("json"), by(c, deps)))),
+    )
     .openapi(update, (c) => {
       changeRepository(deps, c.req.valid("param"), c.req.valid("json"), by(c, deps));
       return ok(c, null);
@@ -153,7 +163,10 @@ export function repositoryRoutes(deps: ApiDeps) {
     .openapi(list, (c) => {
       const { projectId } = c.req.valid("param");
       if (!findProject(db, projectId)) fail(251004, projectId);
-      return ok(c, listRepositories(db, { projectId, ...c.req.valid("query") }).map(write));
+      return ok(
+        c,
+        listRepositories(db, { projectId, ...c.req.valid("query") }).map(write),
+      );
     })
     .openapi(pages, (c) => {
       const { projectId, ...at } = c.req.valid("param");

@@ -11,9 +11,10 @@ const MOST_TEXT = 1024;
 export const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
 export const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
 
-export const projectName = z
-  .string()
-  .openapi({ description: "2 to 100 letters, digits, - or _; the first is a letter or _", example: "demo" });
+export const projectName = z.string().openapi({
+  description: "2 to 100 letters, digits, - or _; the first is a letter or _",
+  example: "demo",
+});
 export const repositoryName = z.string().openapi({
   description: "2 to 64 letters, digits, ., - or _; the first is a letter or _",
   example: "generic-local",
@@ -29,21 +30,34 @@ export const ProjectCreate = z
 export type ProjectCreate = z.output<typeof ProjectCreate>;
 
 export const ProjectInfo = z
-  .object({ name: z.string(), displayName: z.string(), description: z.string().nullable() })
+  .object({
+    name: z.string(),
+    displayName: z.string(),
+    description: z.string().nullable(),
+  })
   .openapi("Project");
 
-export const toProjectInfo = ({ name, displayName, description }: ProjectRow) => ({ name, displayName, description });
+export const toProjectInfo = ({ name, displayName, description }: ProjectRow) => ({
+  name,
+  displayName,
+  description,
+});
 
 const credentials = z.object({
   username: optional(z.string()),
-  password: optional(z.string()).openapi({ description: "Stored sealed and never shown" }),
-  token: optional(z.string()).openapi({ description: "Instead of a password; stored sealed and never shown" }),
+  password: optional(z.string()).openapi({
+    description: "Stored sealed and never shown",
+  }),
+  token: optional(z.string()).openapi({
+    description: "Instead of a password; stored sealed and never shown",
+  }),
 });
 
 const settings = z
   .object({
     allowOverwrite: optional(z.boolean()).openapi({
-      description: "Hosted MAVEN: whether a file of a release may be replaced; false by default",
+      description:
+        "Hosted MAVEN: whether a file of a release may be replaced; false by default",
     }),
   })
   .openapi("RepositorySettings");
@@ -54,21 +68,31 @@ const LINKED_URL =
 
 export const Configuration = z
   .object({
-    type: z
-      .enum(["local", "remote"])
-      .openapi({ description: "local: hosted here; remote: stands for a registry elsewhere" }),
-    url: optional(z.string()).openapi({ description: LINKED_URL, example: "https://registry.example/ns" }),
+    type: z.enum(["local", "remote"]).openapi({
+      description: "local: hosted here; remote: stands for a registry elsewhere",
+    }),
+    url: optional(z.string()).openapi({
+      description: LINKED_URL,
+      example: "https://registry.example/ns",
+    }),
     protocol: protocolIn,
     credentials: optional(credentials),
     token: optional(z.string()).openapi({ description: "The same as credentials.token" }),
-    certificate: optional(z.string()).openapi({ description: "Linked: PEM of a private CA" }),
-    insecureSkipVerify: optional(z.boolean()).openapi({ description: "Linked: accept any certificate" }),
+    certificate: optional(z.string()).openapi({
+      description: "Linked: PEM of a private CA",
+    }),
+    insecureSkipVerify: optional(z.boolean()).openapi({
+      description: "Linked: accept any certificate",
+    }),
     settings: optional(settings),
   })
   .openapi("RepositoryConfiguration");
 export type Configuration = z.output<typeof Configuration>;
 
-const texts = { description: optional(z.string().max(MOST_TEXT)), displayName: optional(z.string().max(MOST_TEXT)) };
+const texts = {
+  description: optional(z.string().max(MOST_TEXT)),
+  displayName: optional(z.string().max(MOST_TEXT)),
+};
 
 export const RepositoryCreate = z
   .object({
@@ -78,7 +102,9 @@ export const RepositoryCreate = z
     category: orDefault(z.enum(REPOSITORY_CATEGORIES), "LOCAL").openapi({
       description: "LOCAL: hosted here; REMOTE: linked",
     }),
-    public: orDefault(z.boolean(), false).openapi({ description: "Stored, without effect" }),
+    public: orDefault(z.boolean(), false).openapi({
+      description: "Stored, without effect",
+    }),
     configuration: optional(Configuration),
     ...texts,
   })
@@ -86,7 +112,11 @@ export const RepositoryCreate = z
 export type RepositoryCreate = z.output<typeof RepositoryCreate>;
 
 export const RepositoryUpdate = z
-  .object({ public: optional(z.boolean()), configuration: optional(Configuration), ...texts })
+  .object({
+    public: optional(z.boolean()),
+    configuration: optional(Configuration),
+    ...texts,
+  })
   .openapi("RepositoryUpdate", {
     description:
       "A field that is absent or null stays as it is, except configuration.protocol. An empty text clears a field",
@@ -109,7 +139,10 @@ export const RepositoryInfo = z
       credentials: z.object({ username: z.string().nullable() }).nullable(),
       certificate: z.string().nullable(),
       insecureSkipVerify: z.boolean(),
-      settings: z.object({ allowOverwrite: z.boolean() }).optional().openapi({ description: "Hosted MAVEN" }),
+      settings: z
+        .object({ allowOverwrite: z.boolean() })
+        .optional()
+        .openapi({ description: "Hosted MAVEN" }),
     }),
     createdBy: z.string(),
     createdDate: time,
@@ -119,7 +152,10 @@ export const RepositoryInfo = z
   .openapi("Repository");
 
 /** The repository as answers show it. `credentials` shows whether there is a password or token, never its value. */
-export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typeof RepositoryInfo> {
+export function toRepositoryInfo(
+  row: RepositoryRow,
+  zone: string,
+): z.output<typeof RepositoryInfo> {
   const {
     projectId,
     name,
@@ -152,7 +188,9 @@ export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typ
       credentials: hasCredentials ? { username } : null,
       certificate,
       insecureSkipVerify,
-      ...(OVERWRITE_TYPES.includes(type) && !linked ? { settings: { allowOverwrite } } : {}),
+      ...(OVERWRITE_TYPES.includes(type) && !linked
+        ? { settings: { allowOverwrite } }
+        : {}),
     },
     createdBy: row.createdBy,
     createdDate: formatTime(row.createdDate, zone),
@@ -162,7 +200,10 @@ export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typ
 }
 
 const answer = z.object({
-  ok: z.boolean().nullable().openapi({ description: "null: unknown, could not be tested" }),
+  ok: z
+    .boolean()
+    .nullable()
+    .openapi({ description: "null: unknown, could not be tested" }),
   message: z.string(),
 });
 export const LinkedCheck = z

@@ -11,7 +11,10 @@ const CLOSE_RUN = "closeRun";
  * Reads how a run ended by its own account: the result of its last activity, which closes the record. "running": it has
  * not ended; null: Temporal does not know it, it never began its record, or it was ended from outside.
  */
-export async function answerOf(client: Client, workflowId: string): Promise<RunAnswer | "running" | null> {
+export async function answerOf(
+  client: Client,
+  workflowId: string,
+): Promise<RunAnswer | "running" | null> {
   return client
     .withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => read(client, workflowId))
     .catch((error: unknown) => {
@@ -20,23 +23,44 @@ export async function answerOf(client: Client, workflowId: string): Promise<RunA
     });
 }
 
-async function read(client: Client, workflowId: string): Promise<RunAnswer | "running" | null> {
-  const { status, runId, startTime, closeTime } = await client.workflow.getHandle(workflowId).describe();
+async function read(
+  client: Client,
+  workflowId: string,
+): Promise<RunAnswer | "running" | null> {
+  const { status, runId, startTime, closeTime } = await client.workflow
+    .getHandle(workflowId)
+    .describe();
   if (status.name === "RUNNING" || status.name === "CONTINUED_AS_NEW") return "running";
   const { namespace } = client.options;
-  const request = { namespace, execution: { workflowId, runId }, maximumPageSize: LAST_EVENTS };
-  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse(request);
+  const request = {
+    namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: LAST_EVENTS,
+  };
+  const { history } =
+    await client.workflowService.getWorkflowExecutionHistoryReverse(request);
   const events = history?.events ?? [];
   const closing = events.find(
-    ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name === CLOSE_RUN,
+    ({ activityTaskScheduledEventAttributes: scheduled }) =>
+      scheduled?.activityType?.name === CLOSE_RUN,
   );
   const completed = events.find(
     ({ activityTaskCompletedEventAttributes: done }) =>
       done && String(done.scheduledEventId) === String(closing?.eventId),
   );
-  const [payload] = completed?.activityTaskCompletedEventAttributes?.result?.payloads ?? [];
+  const [payload] =
+    completed?.activityTaskCompletedEventAttributes?.result?.payloads ?? [];
   const closed = payload
-    ? defaultPayloadConverter.fromPayload<Omit<RunAnswer, "startTime" | "endTime"> | null>(payload)
+    ? defaultPayloadConverter.fromPayload<Omit<
+        RunAnswer,
+        "startTime" | "endTime"
+      > | null>(payload)
     : null;
-  return closed && { ...closed, startTime: startTime.getTime(), endTime: (closeTime ?? startTime).getTime() };
+  return (
+    closed && {
+      ...closed,
+      startTime: startTime.getTime(),
+      endTime: (closeTime ?? startTime).getTime(),
+    }
+  );
 }

@@ -38,7 +38,10 @@ const MOST_LAG = 1_000_000;
  * Tells the workflows that follow uploads that there are some. It watches the last number of the event log instead of
  * the uploads: no upload waits for it or fails with it, and the next sweep finds what it missed.
  */
-export function createDoorbell(deps: RingerDeps, { mostLag = MOST_LAG, sweepMs = SWEEP_MS } = {}): Doorbell {
+export function createDoorbell(
+  deps: RingerDeps,
+  { mostLag = MOST_LAG, sweepMs = SWEEP_MS } = {},
+): Doorbell {
   const { db, now, logger } = deps;
   const ringer = createRinger(deps);
   let heard = newestEvent(db);
@@ -81,7 +84,10 @@ export function createDoorbell(deps: RingerDeps, { mostLag = MOST_LAG, sweepMs =
       await dropCursors(db, taskKey);
       for (const key of keys)
         void ringRunning(deps, key).catch((error: unknown) =>
-          logger.warn({ err: error, ...key }, "the workflow of a deleted task ends on its own within minutes"),
+          logger.warn(
+            { err: error, ...key },
+            "the workflow of a deleted task ends on its own within minutes",
+          ),
         );
     },
     asked: ringer.heard,

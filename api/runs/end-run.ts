@@ -16,7 +16,11 @@ export async function endRun(
   await Promise.all(children.map((child) => limit(terminate, client, child, reason)));
 }
 
-async function terminate(client: Client, workflowId: string, reason: string): Promise<void> {
+async function terminate(
+  client: Client,
+  workflowId: string,
+  reason: string,
+): Promise<void> {
   const handle = client.workflow.getHandle(workflowId);
   await client
     .withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => handle.terminate(reason))

@@ -1,4 +1,8 @@
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from "@temporalio/client";
 import pLimit from "p-limit";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestStop } from "../../db/runs/close.ts";
@@ -46,9 +50,16 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   const { db, client, now } = deps;
 
   async function start(taskKey: string): Promise<void> {
-    const opened = openRecord(db, { taskKey, localCluster: deps.localCluster, now: now(), workflowId: runWorkflowId });
+    const opened = openRecord(db, {
+      taskKey,
+      localCluster: deps.localCluster,
+      now: now(),
+      workflowId: runWorkflowId,
+    });
     if (opened.kind !== "opened")
-      return opened.kind === "unknown" ? fail(250310, taskKey) : fail(opened.kind === "disabled" ? 250304 : 250303);
+      return opened.kind === "unknown"
+        ? fail(250310, taskKey)
+        : fail(opened.kind === "disabled" ? 250304 : 250303);
     await startRun(deps, taskKey, opened.recordId, opened.workflowId);
   }
 
@@ -57,13 +68,15 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     for (const { id, workflowId } of running) {
       requestStop(db, id, reason);
       const cancel = () => client.workflow.getHandle(workflowId).cancel();
-      await client.withDeadline(Date.now() + DEADLINE_MS, cancel).catch((error: unknown) => {
-        if (!(error instanceof WorkflowNotFoundError))
-          deps.logger.warn(
-            { err: error, workflowId },
-            "the run could not be cancelled in Temporal; its workers learn of the stop from the record",
-          );
-      });
+      await client
+        .withDeadline(Date.now() + DEADLINE_MS, cancel)
+        .catch((error: unknown) => {
+          if (!(error instanceof WorkflowNotFoundError))
+            deps.logger.warn(
+              { err: error, workflowId },
+              "the run could not be cancelled in Temporal; its workers learn of the stop from the record",
+            );
+        });
     }
     return running.length > 0;
   }
@@ -76,7 +89,13 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     try {
       const { troubles, children } = await lookAtRun(client, workflowId, limit);
       if (troubles.some(({ activity }) => activity === null))
-        await endRun(client, workflowId, children, "stopped: the task was deleted", limit);
+        await endRun(
+          client,
+          workflowId,
+          children,
+          "stopped: the task was deleted",
+          limit,
+        );
     } catch (error) {
       deps.logger.warn(
         { err: error, workflowId },
@@ -90,8 +109,14 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     stop,
     async cancelAndWait(taskKey, ms) {
       await stop(taskKey, "stopped: the task was deleted");
-      for (const end = now() + ms; runningRecordsOf(db, taskKey).length > 0 && now() < end;) await sleep(50);
-      await Promise.all(runningRecordsOf(db, taskKey).map(({ workflowId }) => endBroken(workflowId)));
+      for (
+        const end = now() + ms;
+        runningRecordsOf(db, taskKey).length > 0 && now() < end;
+      )
+        await sleep(50);
+      await Promise.all(
+        runningRecordsOf(db, taskKey).map(({ workflowId }) => endBroken(workflowId)),
+      );
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
@@ -102,7 +127,11 @@ export function createExecutions(deps: ExecutionDeps): Executions {
         row.setting.executionStrategy === "IMMEDIATELY" &&
         row.executionTimes === 0;
       // Both for every type: the update of a distribution may have turned one type into the other.
-      await Promise.all([first && start(taskKey), deps.schedules.align(taskKey), deps.doorbell.taskSaved(taskKey)]);
+      await Promise.all([
+        first && start(taskKey),
+        deps.schedules.align(taskKey),
+        deps.doorbell.taskSaved(taskKey),
+      ]);
     },
     async taskDeleted(taskKey) {
       await deps.doorbell.taskDeleted(taskKey);
@@ -111,10 +140,18 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   };
 }
 
-export type StartDeps = Pick<ExecutionDeps, "db" | "client" | "queues" | "searchAttributes" | "logger">;
+export type StartDeps = Pick<
+  ExecutionDeps,
+  "db" | "client" | "queues" | "searchAttributes" | "logger"
+>;
 
 /** Starts the run of a RUNNING record; a run that exists already is left as it is. */
-export async function startRun(deps: StartDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
+export async function startRun(
+  deps: StartDeps,
+  taskKey: string,
+  recordId: string,
+  workflowId: string,
+): Promise<void> {
   const row = findTask(deps.db, taskKey);
   if (!row) return;
   const searchAttributes = deps.searchAttributes();
@@ -136,11 +173,18 @@ export async function startRun(deps: StartDeps, taskKey: string, recordId: strin
         args: [input],
         staticSummary: cut(row.name, 100),
         priority: runPriority(row.projectId),
-        ...(searchAttributes ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
+        ...(searchAttributes
+          ? {
+              typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")],
+            }
+          : {}),
       }),
     );
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-    deps.logger.warn({ err: error, workflowId }, "Temporal did not accept the run; it starts when Temporal is back");
+    deps.logger.warn(
+      { err: error, workflowId },
+      "Temporal did not accept the run; it starts when Temporal is back",
+    );
   }
 }

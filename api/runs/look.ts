@@ -1,4 +1,8 @@
-import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from "@temporalio/client";
+import {
+  type Client,
+  type WorkflowExecutionDescription,
+  WorkflowNotFoundError,
+} from "@temporalio/client";
 import type { LimitFunction } from "p-limit";
 import { isActivityTrouble, isTaskTrouble, type Trouble } from "../../domain/trouble.ts";
 
@@ -35,15 +39,24 @@ const NOTHING = {
 };
 
 /** Looks at a run and at each of its children; `limit` bounds the requests at once. */
-export async function lookAtRun(client: Client, workflowId: string, limit: LimitFunction): Promise<Look> {
+export async function lookAtRun(
+  client: Client,
+  workflowId: string,
+  limit: LimitFunction,
+): Promise<Look> {
   const described = await limit(describe, client, workflowId);
   if (described === null) return { state: "UNKNOWN", ...NOTHING };
   const { status, runId, raw } = described;
   const state = status.name === "CONTINUED_AS_NEW" ? "RUNNING" : status.name;
   if (state !== "RUNNING") return { state, ...NOTHING, runId };
   const children = (raw.pendingChildren ?? []).flatMap((child) => child.workflowId ?? []);
-  const below = await Promise.all(children.map((child) => limit(describe, client, child)));
-  const tree = [described, ...below.flatMap((child) => (child?.status.name === "RUNNING" ? child : []))];
+  const below = await Promise.all(
+    children.map((child) => limit(describe, client, child)),
+  );
+  const tree = [
+    described,
+    ...below.flatMap((child) => (child?.status.name === "RUNNING" ? child : [])),
+  ];
   const troubles = await Promise.all(tree.map((one) => limit(troublesOf, client, one)));
   const waiting = tree.flatMap((one) => taskTime(one) ?? []);
   return {
@@ -55,13 +68,17 @@ export async function lookAtRun(client: Client, workflowId: string, limit: Limit
     taskSince: waiting.length > 0 ? Math.min(...waiting) : null,
     atWork: tree.some(({ raw: { pendingActivities } }) =>
       pendingActivities?.some(
-        ({ state: pending, attempt }) => pending !== SCHEDULED && !isActivityTrouble(attempt ?? 1),
+        ({ state: pending, attempt }) =>
+          pending !== SCHEDULED && !isActivityTrouble(attempt ?? 1),
       ),
     ),
   };
 }
 
-async function describe(client: Client, workflowId: string): Promise<WorkflowExecutionDescription | null> {
+async function describe(
+  client: Client,
+  workflowId: string,
+): Promise<WorkflowExecutionDescription | null> {
   const handle = client.workflow.getHandle(workflowId);
   return client
     .withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => handle.describe())
@@ -71,36 +88,52 @@ async function describe(client: Client, workflowId: string): Promise<WorkflowExe
     });
 }
 
-function taskTime({ raw: { pendingWorkflowTask: task } }: WorkflowExecutionDescription): number | null {
+function taskTime({
+  raw: { pendingWorkflowTask: task },
+}: WorkflowExecutionDescription): number | null {
   return msOf(task?.originalScheduledTime ?? task?.scheduledTime);
 }
 
-type Timestamp = NonNullable<WorkflowExecutionDescription["raw"]["workflowExecutionInfo"]>["startTime"];
+type Timestamp = NonNullable<
+  WorkflowExecutionDescription["raw"]["workflowExecutionInfo"]
+>["startTime"];
 const msOf = (time: Timestamp) => (time ? Number(time.seconds) * 1_000 : null);
 
-async function troublesOf(client: Client, described: WorkflowExecutionDescription): Promise<Trouble[]> {
+async function troublesOf(
+  client: Client,
+  described: WorkflowExecutionDescription,
+): Promise<Trouble[]> {
   const { workflowId, raw, searchAttributes } = described;
-  const activities = (raw.pendingActivities ?? []).flatMap(({ activityType, attempt, lastFailure }): Trouble[] => {
-    const tried = attempt ?? 1;
-    return isActivityTrouble(tried)
-      ? [
-          {
-            workflowId,
-            activity: activityType?.name ?? "an activity",
-            attempt: tried,
-            since: null,
-            reason: lastFailure?.message ?? null,
-          },
-        ]
-      : [];
-  });
+  const activities = (raw.pendingActivities ?? []).flatMap(
+    ({ activityType, attempt, lastFailure }): Trouble[] => {
+      const tried = attempt ?? 1;
+      return isActivityTrouble(tried)
+        ? [
+            {
+              workflowId,
+              activity: activityType?.name ?? "an activity",
+              attempt: tried,
+              since: null,
+              reason: lastFailure?.message ?? null,
+            },
+          ]
+        : [];
+    },
+  );
   const attempt = raw.pendingWorkflowTask?.attempt ?? 1;
   const reported = searchAttributes[REPORTED]?.map(String) ?? [];
   if (!isTaskTrouble(attempt) && reported.length === 0) return activities;
   const failure = await lastTaskFailure(client, described);
   return [
     ...activities,
-    { workflowId, activity: null, attempt, since: null, reason: reported.join(", ") || null, ...failure },
+    {
+      workflowId,
+      activity: null,
+      attempt,
+      since: null,
+      reason: reported.join(", ") || null,
+      ...failure,
+    },
   ];
 }
 
@@ -110,7 +143,11 @@ async function lastTaskFailure(
   { workflowId, runId }: WorkflowExecutionDescription,
 ): Promise<Pick<Trouble, "since" | "reason"> | null> {
   const { namespace } = client.options;
-  const request = { namespace, execution: { workflowId, runId }, maximumPageSize: LAST_EVENTS };
+  const request = {
+    namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: LAST_EVENTS,
+  };
   const { history } = await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () =>
     client.workflowService.getWorkflowExecutionHistoryReverse(request),
   );

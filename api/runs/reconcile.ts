@@ -45,23 +45,41 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     if (look.state === "UNKNOWN" && row.stopReason === null) return startAgain(row);
     // A workflow that follows uploads ends after a long silence; ringing it takes up a drain that was put back.
     if (look.state === "COMPLETED" && row.clusterId !== "") return ring(deps, row);
-    const answer = look.state === "UNKNOWN" ? null : await answerOf(deps.client, row.workflowId);
+    const answer =
+      look.state === "UNKNOWN" ? null : await answerOf(deps.client, row.workflowId);
     if (answer === "running") return;
     if (answer === null)
-      await closeRecord(db, row.id, row.stopReason ?? `the run was ended from outside: ${look.state} in Temporal`, now);
+      await closeRecord(
+        db,
+        row.id,
+        row.stopReason ?? `the run was ended from outside: ${look.state} in Temporal`,
+        now,
+      );
     else await closeAsAnswered(db, row.id, answer);
     deps.closed(row.taskKey);
   }
 
-  async function startAgain({ id, taskKey, clusterId, workflowId }: RunningRecord): Promise<void> {
-    logger.warn({ recordId: id, workflowId }, "Temporal does not know the run of a RUNNING record; starting it again");
-    await (clusterId === "" ? startRun(deps, taskKey, id, workflowId) : ring(deps, { taskKey, clusterId }));
+  async function startAgain({
+    id,
+    taskKey,
+    clusterId,
+    workflowId,
+  }: RunningRecord): Promise<void> {
+    logger.warn(
+      { recordId: id, workflowId },
+      "Temporal does not know the run of a RUNNING record; starting it again",
+    );
+    await (clusterId === ""
+      ? startRun(deps, taskKey, id, workflowId)
+      : ring(deps, { taskKey, clusterId }));
   }
 
   return {
     async look() {
       const running = runningRecords(db);
-      const rows = running.filter(({ startTime }) => startTime < now() - deps.pace.settled);
+      const rows = running.filter(
+        ({ startTime }) => startTime < now() - deps.pace.settled,
+      );
       troubles.keepOnly(new Set(rows.map(({ id }) => id)));
       const looks = rows.map((row) =>
         bringInLine(row).catch((error: unknown) =>

@@ -9,7 +9,12 @@ type Repeated = {
 /**
  * Does the work at once and then every `ms`, never twice at a time. A failure is logged, and the next turn tries again.
  */
-export function repeat(ms: number, what: string, logger: Pick<Logger, "warn">, work: () => Promise<void>): Repeated {
+export function repeat(
+  ms: number,
+  what: string,
+  logger: Pick<Logger, "warn">,
+  work: () => Promise<void>,
+): Repeated {
   let busy = false;
   let wanted = true;
   const turns = async () => {
@@ -17,7 +22,9 @@ export function repeat(ms: number, what: string, logger: Pick<Logger, "warn">, w
     busy = true;
     while (wanted) {
       wanted = false;
-      await work().catch((error: unknown) => logger.warn({ err: error }, `${what} failed; it is tried again`));
+      await work().catch((error: unknown) =>
+        logger.warn({ err: error }, `${what} failed; it is tried again`),
+      );
     }
     busy = false;
   };

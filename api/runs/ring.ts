@@ -18,7 +18,12 @@ import {
 } from "../../workflows/contract.ts";
 import { taskAttributes } from "./schedule-shape.ts";
 
-export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttributes: () => boolean };
+export type RingDeps = {
+  db: Db;
+  client: Client;
+  queues: Queues;
+  searchAttributes: () => boolean;
+};
 
 const DEADLINE_MS = 5_000;
 
@@ -62,7 +67,10 @@ export async function ring(
 }
 
 /** Wakes the workflow that sends a task's uploads to a cluster, if it runs. */
-export async function ringRunning({ client }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
+export async function ringRunning(
+  { client }: RingDeps,
+  { taskKey, clusterId }: CursorKey,
+): Promise<void> {
   const handle = client.workflow.getHandle(realTimeWorkflowId(taskKey, clusterId));
   await client
     .withDeadline(Date.now() + DEADLINE_MS, () => handle.signal(WAKE))

@@ -3,7 +3,11 @@ import type { CursorKey } from "../../db/pending/cursors.ts";
 import type { Logger } from "../deps.ts";
 import { ring, type RingDeps } from "./ring.ts";
 
-export type RingerDeps = RingDeps & { now: () => number; temporalUp: () => boolean; logger: Pick<Logger, "warn"> };
+export type RingerDeps = RingDeps & {
+  now: () => number;
+  temporalUp: () => boolean;
+  logger: Pick<Logger, "warn">;
+};
 
 const RINGS_AT_ONCE = 8;
 const AFTER_FAILURE_MS = 1_000;
@@ -18,7 +22,8 @@ export function createRinger(deps: RingerDeps) {
   let ringing = false;
   let pausedUntil = 0;
 
-  const want = (keys: readonly CursorKey[]) => keys.forEach((key) => wanted.set(idOf(key), key));
+  const want = (keys: readonly CursorKey[]) =>
+    keys.forEach((key) => wanted.set(idOf(key), key));
 
   async function ringOne(id: string, key: CursorKey): Promise<void> {
     wanted.delete(id);
@@ -27,7 +32,10 @@ export function createRinger(deps: RingerDeps) {
       await ring(deps, key);
     } catch (error) {
       if (pausedUntil === 0)
-        logger.warn({ err: error, ...key }, "Temporal does not accept the news of uploads; they are sent again");
+        logger.warn(
+          { err: error, ...key },
+          "Temporal does not accept the news of uploads; they are sent again",
+        );
       pausedUntil = now() + AFTER_FAILURE_MS;
       unheard.delete(id);
       want([key]);
@@ -37,11 +45,13 @@ export function createRinger(deps: RingerDeps) {
   return {
     want,
     /** Wants those whose last ring was heard. */
-    wantHeard: (keys: readonly CursorKey[]) => want(keys.filter((key) => !unheard.has(idOf(key)))),
+    wantHeard: (keys: readonly CursorKey[]) =>
+      want(keys.filter((key) => !unheard.has(idOf(key)))),
     /** The workflow of a cursor looks, or its cursor goes. */
     heard: (key: CursorKey) => void unheard.delete(idOf(key)),
     async ringAll(): Promise<void> {
-      if (wanted.size === 0 || ringing || !deps.temporalUp() || now() < pausedUntil) return;
+      if (wanted.size === 0 || ringing || !deps.temporalUp() || now() < pausedUntil)
+        return;
       ringing = true;
       pausedUntil = 0;
       await Promise.all([...wanted].map(([id, key]) => limit(ringOne, id, key)));

@@ -16,7 +16,13 @@ import {
 } from "../../db/runs/firings.ts";
 import type { Db } from "../../db/open.ts";
 import { findTask } from "../../db/tasks/tasks.ts";
-import { firingId, firingSeed, lastFiring, type Timing, timingOf } from "../../domain/firing.ts";
+import {
+  firingId,
+  firingSeed,
+  lastFiring,
+  type Timing,
+  timingOf,
+} from "../../domain/firing.ts";
 import { scheduleId } from "../../workflows/contract.ts";
 import { answerOf } from "./answer.ts";
 import { firingAction, isInLine, scheduleOf, type ShapeDeps } from "./schedule-shape.ts";
@@ -34,7 +40,11 @@ export type AlignDeps = ShapeDeps & {
  * Creates, changes or deletes the schedule of a task to do what its row says. `removed`: the task counts as deleted.
  * Fails when Temporal fails.
  */
-export async function alignSchedule(deps: AlignDeps, taskKey: string, removed: () => boolean): Promise<void> {
+export async function alignSchedule(
+  deps: AlignDeps,
+  taskKey: string,
+  removed: () => boolean,
+): Promise<void> {
   const { db, client, zone, now } = deps;
   const handle = client.schedule.getHandle(scheduleId(taskKey));
   const found = await describe(handle);
@@ -42,15 +52,21 @@ export async function alignSchedule(deps: AlignDeps, taskKey: string, removed: (
     countScheduleSkips(
       db,
       taskKey,
-      { made: found.info.createdAt.getTime(), skipped: found.info.numActionsSkippedOverlap },
+      {
+        made: found.info.createdAt.getTime(),
+        skipped: found.info.numActionsSkippedOverlap,
+      },
       { zone, now: now() },
     );
   const row = removed() ? null : await dueRow(deps, taskKey);
   const timing = row && timingOf(row, zone);
-  if (!row || !timing || isOver(deps, row, timing)) return found ? handle.delete() : undefined;
+  if (!row || !timing || isOver(deps, row, timing))
+    return found ? handle.delete() : undefined;
   const wanted = scheduleOf(row, timing, deps);
   if (found && isInLine(found, wanted))
-    return timing.once !== null && timing.once <= now() ? restoreRun(deps, row, timing.once) : undefined;
+    return timing.once !== null && timing.once <= now()
+      ? restoreRun(deps, row, timing.once)
+      : undefined;
   if (found) await handle.update(() => wanted);
   else
     await client.schedule.create({
@@ -72,7 +88,8 @@ async function describe(handle: ScheduleHandle): Promise<ScheduleDescription | n
 async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null> {
   const row = findTask(deps.db, taskKey);
   const once = row?.enabled ? (timingOf(row, deps.zone)?.once ?? null) : null;
-  if (row === null || once === null || !isPast(deps, once) || isSettled(row, once)) return row;
+  if (row === null || once === null || !isPast(deps, once) || isSettled(row, once))
+    return row;
   await giveUp(deps, row, once);
   return findTask(deps.db, taskKey);
 }
@@ -88,11 +105,19 @@ async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void
 }
 
 /** Asks for the run by its id of today and by that of releases whose ids had no names. */
-async function answerOfFiring({ client }: AlignDeps, row: TaskRow, due: number): ReturnType<typeof answerOf> {
-  return (await answerOf(client, firingId(row, due))) ?? answerOf(client, firingSeed(row.key, due));
+async function answerOfFiring(
+  { client }: AlignDeps,
+  row: TaskRow,
+  due: number,
+): ReturnType<typeof answerOf> {
+  return (
+    (await answerOf(client, firingId(row, due))) ??
+    answerOf(client, firingSeed(row.key, due))
+  );
 }
 
-const isPast = ({ now, catchUpWindow }: AlignDeps, time: number) => now() - time > catchUpWindow;
+const isPast = ({ now, catchUpWindow }: AlignDeps, time: number) =>
+  now() - time > catchUpWindow;
 const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) =>
   once !== null && (isSettled(row, once) || isPast(deps, once));
 
@@ -102,7 +127,11 @@ const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) =>
  */
 async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<void> {
   const { now, catchUpWindow } = deps;
-  const since = Math.max(row.lastModifiedDate, row.settledTime ?? 0, now() - catchUpWindow);
+  const since = Math.max(
+    row.lastModifiedDate,
+    row.settledTime ?? 0,
+    now() - catchUpWindow,
+  );
   const due = lastFiring(timing, since, now());
   if (due !== null) return startLate(deps, row, timing, due);
   // The task was due while it was disabled.
@@ -111,9 +140,18 @@ async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<v
 }
 
 /** Starts a firing under the id that Temporal would have given it, so that no firing runs twice. */
-async function startLate(deps: AlignDeps, row: TaskRow, timing: Timing, due: number): Promise<void> {
+async function startLate(
+  deps: AlignDeps,
+  row: TaskRow,
+  timing: Timing,
+  due: number,
+): Promise<void> {
   const { type: _type, workflowType, ...action } = firingAction(row, timing, deps);
-  const options = { ...action, workflowId: firingId(row, due), workflowIdReusePolicy: "REJECT_DUPLICATE" } as const;
+  const options = {
+    ...action,
+    workflowId: firingId(row, due),
+    workflowIdReusePolicy: "REJECT_DUPLICATE",
+  } as const;
   await deps.client.workflow.start(workflowType, options).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     return restoreRun(deps, row, due);
@@ -124,7 +162,8 @@ async function startLate(deps: AlignDeps, row: TaskRow, timing: Timing, due: num
 async function restoreRun(deps: AlignDeps, row: TaskRow, due: number): Promise<void> {
   if (hasFiringRecord(deps.db, row.key, due)) return;
   const answer = await answerOfFiring(deps, row, due);
-  if (answer !== null && answer !== "running") restoreFiring(deps.db, row.key, due, answer, deps);
+  if (answer !== null && answer !== "running")
+    restoreFiring(deps.db, row.key, due, answer, deps);
 }
 
 function rules({ localCluster, zone, catchUpWindow, now }: AlignDeps): FiringRules {

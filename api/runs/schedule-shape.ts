@@ -4,28 +4,58 @@ import type {
   ScheduleOptionsStartWorkflowAction,
   ScheduleUpdateOptions,
 } from "@temporalio/client";
-import { defineSearchAttributeKey, type Priority, type SearchAttributePair } from "@temporalio/common";
+import {
+  defineSearchAttributeKey,
+  type Priority,
+  type SearchAttributePair,
+} from "@temporalio/common";
 import type { Timing } from "../../domain/firing.ts";
 import { cut, runBase } from "../../domain/run-names.ts";
-import { ATTRIBUTES, FORM, type Queues, runPriority, TASK_RUN, type TaskRunInput } from "../../workflows/contract.ts";
+import {
+  ATTRIBUTES,
+  FORM,
+  type Queues,
+  runPriority,
+  TASK_RUN,
+  type TaskRunInput,
+} from "../../workflows/contract.ts";
 
 /** The parts of a task that Temporal shows. */
 type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
-export type ShapeDeps = { queues: Queues; searchAttributes: () => boolean; catchUpWindow: number };
+export type ShapeDeps = {
+  queues: Queues;
+  searchAttributes: () => boolean;
+  catchUpWindow: number;
+};
 /** The SDK forwards a priority, but its type does not name it. */
-type Action = ScheduleOptionsStartWorkflowAction<(input: TaskRunInput) => Promise<unknown>> & { priority: Priority };
+type Action = ScheduleOptionsStartWorkflowAction<
+  (input: TaskRunInput) => Promise<unknown>
+> & { priority: Priority };
 type Update = ScheduleUpdateOptions<Action>;
-type ScheduleShape = Update & { state: { paused: boolean; note: string; remainingActions?: number } };
+type ScheduleShape = Update & {
+  state: { paused: boolean; note: string; remainingActions?: number };
+};
 
 /** Builds the schedule that a task with this timing should have. */
-export function scheduleOf(row: ShownTask, timing: Timing, deps: ShapeDeps): ScheduleShape {
+export function scheduleOf(
+  row: ShownTask,
+  timing: Timing,
+  deps: ShapeDeps,
+): ScheduleShape {
   return {
     spec: { calendars: timing.calendars, timezone: timing.zone },
     action: firingAction(row, timing, deps),
-    policies: { overlap: "SKIP", catchupWindow: deps.catchUpWindow, pauseOnFailure: false },
+    policies: {
+      overlap: "SKIP",
+      catchupWindow: deps.catchUpWindow,
+      pauseOnFailure: false,
+    },
     state: {
       paused: !row.enabled,
-      note: `${row.name}: ${row.enabled ? "" : "the task is disabled; "}it fires ${timing.text}`.slice(0, 1000),
+      note: `${row.name}: ${row.enabled ? "" : "the task is disabled; "}it fires ${timing.text}`.slice(
+        0,
+        1000,
+      ),
       ...(timing.once === null ? {} : { remainingActions: 1 }),
     },
     ...(deps.searchAttributes() ? { typedSearchAttributes: taskAttributes(row) } : {}),
@@ -57,11 +87,16 @@ export function firingAction(
     args: [input],
     staticSummary: cut(row.name, 100),
     priority: runPriority(row.projectId),
-    ...(shown ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
+    ...(shown
+      ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] }
+      : {}),
   };
 }
 
-export function taskAttributes({ name, projectId }: Pick<ShownTask, "name" | "projectId">): SearchAttributePair[] {
+export function taskAttributes({
+  name,
+  projectId,
+}: Pick<ShownTask, "name" | "projectId">): SearchAttributePair[] {
   return [
     { key: defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD"), value: name },
     { key: defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD"), value: projectId },

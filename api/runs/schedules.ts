@@ -45,14 +45,19 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
 
   async function attempt(taskKey: string): Promise<void> {
     if (!deps.temporalUp())
-      return logger.warn({ taskKey }, "Temporal is away; the schedule of the task is brought in line when it is back");
-    const work = () => alignSchedule(deps, taskKey, () => removed.has(taskKey));
-    await deps.client.withDeadline(Date.now() + DEADLINE_MS, work).catch((error: unknown) => {
-      logger.warn(
-        { err: error, taskKey },
-        "the schedule of the task could not be brought in line; it is tried again within minutes",
+      return logger.warn(
+        { taskKey },
+        "Temporal is away; the schedule of the task is brought in line when it is back",
       );
-    });
+    const work = () => alignSchedule(deps, taskKey, () => removed.has(taskKey));
+    await deps.client
+      .withDeadline(Date.now() + DEADLINE_MS, work)
+      .catch((error: unknown) => {
+        logger.warn(
+          { err: error, taskKey },
+          "the schedule of the task could not be brought in line; it is tried again within minutes",
+        );
+      });
   }
 
   return {
@@ -66,14 +71,25 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
     },
     runClosed(taskKey) {
       const row = findTask(db, taskKey);
-      if (row?.replicaType === "SCHEDULED" && row.setting.executionStrategy !== "IMMEDIATELY") void inTurn(taskKey);
+      if (
+        row?.replicaType === "SCHEDULED" &&
+        row.setting.executionStrategy !== "IMMEDIATELY"
+      )
+        void inTurn(taskKey);
     },
     async reconcile() {
       if (!deps.temporalUp()) return;
-      const listed = await deps.client.withDeadline(Date.now() + LISTED_WITHIN_MS, () => schedulesOf(deps));
+      const listed = await deps.client.withDeadline(Date.now() + LISTED_WITHIN_MS, () =>
+        schedulesOf(deps),
+      );
       const limit = pLimit(AT_ONCE);
-      await Promise.all([...new Set([...listed, ...scheduledTasks(db)])].map((taskKey) => limit(inTurn, taskKey)));
-      for (const taskKey of removed) if (findTask(db, taskKey) === null) removed.delete(taskKey);
+      await Promise.all(
+        [...new Set([...listed, ...scheduledTasks(db)])].map((taskKey) =>
+          limit(inTurn, taskKey),
+        ),
+      );
+      for (const taskKey of removed)
+        if (findTask(db, taskKey) === null) removed.delete(taskKey);
     },
   };
 }

@@ -37,7 +37,10 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
     const since = quiet.get(row.id) ?? now();
     quiet.set(row.id, isMoving(look, now(), deps.pace) ? now() : since);
     const why = verdict(look, now() - since, deps.pace);
-    if (why === null) return look.cancelRequested ? undefined : cancel(deps.client, row.workflowId, limit);
+    if (why === null)
+      return look.cancelRequested
+        ? undefined
+        : cancel(deps.client, row.workflowId, limit);
     logger.error(
       { recordId: row.id, workflowId: row.workflowId, why },
       "a run that was stopped cannot end on its own; it is terminated",
@@ -46,7 +49,10 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
       deps.client,
       row.workflowId,
       look.children,
-      `${row.stopReason ?? "stopped"}; it could not end on its own: ${why}`.slice(0, 1_000),
+      `${row.stopReason ?? "stopped"}; it could not end on its own: ${why}`.slice(
+        0,
+        1_000,
+      ),
       limit,
     );
     await closeRecord(db, row.id, null, now);
@@ -59,7 +65,10 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
     for (const id of quiet.keys()) if (!ids.has(id)) quiet.delete(id);
     const looks = rows.map((row) =>
       lookAfter(row).catch((error: unknown) =>
-        logger.warn({ err: error, recordId: row.id }, "a stopped run could not be looked after; it is tried again"),
+        logger.warn(
+          { err: error, recordId: row.id },
+          "a stopped run could not be looked after; it is tried again",
+        ),
       ),
     );
     await Promise.all(looks);
@@ -75,7 +84,11 @@ function isMoving({ atWork, taskSince }: Look, now: number, { patience }: Pace):
 }
 
 /** Says why the run has to be terminated, `quietMs` after it last moved; null: it need not be. */
-function verdict({ troubles, taskSince }: Look, quietMs: number, { patience }: Pace): string | null {
+function verdict(
+  { troubles, taskSince }: Look,
+  quietMs: number,
+  { patience }: Pace,
+): string | null {
   const broken = troubles.find(({ activity }) => activity === null);
   const trouble = broken ?? (quietMs < patience ? undefined : troubles[0]);
   if (trouble) {
@@ -88,7 +101,15 @@ function verdict({ troubles, taskSince }: Look, quietMs: number, { patience }: P
     : "no orchestrator carried out its next step";
 }
 
-async function cancel(client: Client, workflowId: string, limit: LimitFunction): Promise<void> {
+async function cancel(
+  client: Client,
+  workflowId: string,
+  limit: LimitFunction,
+): Promise<void> {
   // The run was stopped before Temporal knew it, or while Temporal was away.
-  await limit(() => client.withDeadline(Date.now() + 5_000, () => client.workflow.getHandle(workflowId).cancel()));
+  await limit(() =>
+    client.withDeadline(Date.now() + 5_000, () =>
+      client.workflow.getHandle(workflowId).cancel(),
+    ),
+  );
 }

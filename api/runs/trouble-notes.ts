@@ -4,7 +4,12 @@ import { troubleText } from "../../domain/trouble.ts";
 import type { Logger } from "../deps.ts";
 import type { Look } from "./look.ts";
 
-type NoteDeps = { db: Db; now: () => number; zone: string; logger: Pick<Logger, "info" | "error"> };
+type NoteDeps = {
+  db: Db;
+  now: () => number;
+  zone: string;
+  logger: Pick<Logger, "info" | "error">;
+};
 
 /** Writes what keeps a run from going on into its record, and logs when that begins and ends. */
 export function createTroubleNotes({ db, now, zone, logger }: NoteDeps) {
@@ -18,9 +23,15 @@ export function createTroubleNotes({ db, now, zone, logger }: NoteDeps) {
       const problem = troubleText(troubles, since, zone);
       if (problem === row.problem) return;
       setProblem(db, row.id, problem);
-      const facts = { recordId: row.id, taskKey: row.taskKey, workflowId: row.workflowId };
-      if (row.problem === null) logger.error({ ...facts, problem }, "a run does not go on");
-      else if (problem === null) logger.info(facts, "a run that did not go on does again");
+      const facts = {
+        recordId: row.id,
+        taskKey: row.taskKey,
+        workflowId: row.workflowId,
+      };
+      if (row.problem === null)
+        logger.error({ ...facts, problem }, "a run does not go on");
+      else if (problem === null)
+        logger.info(facts, "a run that did not go on does again");
     },
     /** Forgets the runs whose records are not among the given ids: they are over. */
     keepOnly(ids: ReadonlySet<string>): void {

@@ -8,13 +8,21 @@ import { endRun } from "./end-run.ts";
 import { lookAtRun } from "./look.ts";
 import { type BrokenInput, type BrokenRun, brokenRuns } from "./unrecorded.ts";
 
-type UnbegunDeps = { db: Db; client: Client; queues: Queues; logger: Pick<Logger, "warn" | "error"> };
+type UnbegunDeps = {
+  db: Db;
+  client: Client;
+  queues: Queues;
+  logger: Pick<Logger, "warn" | "error">;
+};
 
 /**
  * Looks after runs whose code fails and that have no RUNNING record. A firing that could not make its record yet waits
  * for a release in which it can; every other run of this kind is terminated.
  */
-export function createUnbegun({ db, client, queues, logger }: UnbegunDeps, limit: LimitFunction) {
+export function createUnbegun(
+  { db, client, queues, logger }: UnbegunDeps,
+  limit: LimitFunction,
+) {
   /** The task of each firing that cannot begin, by workflow id. */
   let unbegun = new Map<string, string>();
 
@@ -25,8 +33,17 @@ export function createUnbegun({ db, client, queues, logger }: UnbegunDeps, limit
   async function endUnneeded({ workflowId, input }: BrokenRun): Promise<void> {
     if (isNeeded(input)) return;
     const { children } = await lookAtRun(client, workflowId, limit);
-    logger.warn({ workflowId }, "a run whose code fails and that has no running record is terminated");
-    await endRun(client, workflowId, children, "its code fails, and it has no running record", limit);
+    logger.warn(
+      { workflowId },
+      "a run whose code fails and that has no running record is terminated",
+    );
+    await endRun(
+      client,
+      workflowId,
+      children,
+      "its code fails, and it has no running record",
+      limit,
+    );
   }
 
   return {
@@ -41,7 +58,9 @@ export function createUnbegun({ db, client, queues, logger }: UnbegunDeps, limit
             "a firing cannot begin: its code fails; start a release in which it does not, and it goes on",
           );
       }
-      unbegun = new Map(waiting.map(({ workflowId, input }) => [workflowId, input.taskKey]));
+      unbegun = new Map(
+        waiting.map(({ workflowId, input }) => [workflowId, input.taskKey]),
+      );
       await Promise.all(broken.map(endUnneeded));
     },
     /** Keys of the tasks whose firing cannot begin, one for each firing. */

@@ -32,7 +32,10 @@ export async function brokenRuns(
         `TaskQueue = '${taskQueue}'`,
         "TemporalReportedProblems IS NOT NULL",
       ];
-      for await (const info of client.workflow.list({ query: conditions.join(" AND "), pageSize: MOST })) {
+      for await (const info of client.workflow.list({
+        query: conditions.join(" AND "),
+        pageSize: MOST,
+      })) {
         if (ids.size < MOST) ids.add(rootOf(info));
         else break;
       }
@@ -43,11 +46,14 @@ export async function brokenRuns(
   }
   const unknown = [...ids].filter((id) => !known.has(id));
   return Promise.all(
-    unknown.map((workflowId) => limit(async () => ({ workflowId, input: await inputOf(client, workflowId) }))),
+    unknown.map((workflowId) =>
+      limit(async () => ({ workflowId, input: await inputOf(client, workflowId) })),
+    ),
   );
 }
 
-const rootOf = ({ workflowId, rootExecution }: WorkflowExecutionInfo) => rootExecution?.workflowId ?? workflowId;
+const rootOf = ({ workflowId, rootExecution }: WorkflowExecutionInfo) =>
+  rootExecution?.workflowId ?? workflowId;
 
 /** Older servers have no such attribute and answer InvalidArgument (gRPC code 3). */
 const isUnknownAttribute = (error: unknown) =>
@@ -59,7 +65,8 @@ async function inputOf(client: Client, workflowId: string): Promise<BrokenInput>
   const { history } = await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () =>
     client.workflowService.getWorkflowExecutionHistory(request),
   );
-  const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  const [payload] =
+    history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   if (!payload) throw new Error(`${workflowId} has no input`);
   return defaultPayloadConverter.fromPayload<BrokenInput>(payload);
 }

@@ -8,12 +8,18 @@ const DEADLINE_MS = 5_000;
  * Tells a workflow that sends to a cluster that it may cut batches now. A workflow that misses this asks on its own
  * within a minute.
  */
-export function createWake(client: Client, logger: Pick<Logger, "debug">): (workflowId: string) => void {
+export function createWake(
+  client: Client,
+  logger: Pick<Logger, "debug">,
+): (workflowId: string) => void {
   return (workflowId) => {
     const signal = () => client.workflow.getHandle(workflowId).signal(MORE);
     client.withDeadline(Date.now() + DEADLINE_MS, signal).catch((error: unknown) => {
       if (!(error instanceof WorkflowNotFoundError))
-        logger.debug({ err: error, workflowId }, "a run did not learn of its turn; it asks on its own");
+        logger.debug(
+          { err: error, workflowId },
+          "a run did not learn of its turn; it asks on its own",
+        );
     });
   };
 }

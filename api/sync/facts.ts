@@ -4,7 +4,11 @@ import { statPaths } from "../../db/content/nodes.ts";
 import type { Db } from "../../db/open.ts";
 import type { Facts } from "../../db/packages/stated-applying.ts";
 import { turn } from "../../db/turns.ts";
-import { strongestDigest, type ContentFacts, type OtherAlgorithm } from "../../domain/content-digests.ts";
+import {
+  strongestDigest,
+  type ContentFacts,
+  type OtherAlgorithm,
+} from "../../domain/content-digests.ts";
 import type { DescribedFile } from "../../domain/sync.ts";
 import { type Patience, waitAtMost } from "../http/wait-at-most.ts";
 
@@ -46,7 +50,12 @@ export async function readFacts(
 }
 
 /** The strongest stated digest of each file for which a content of the same size exists at its path. */
-function wantedOf(db: Db, repositoryId: number, files: readonly DescribedFile[], now: number): Wanted[] {
+function wantedOf(
+  db: Db,
+  repositoryId: number,
+  files: readonly DescribedFile[],
+  now: number,
+): Wanted[] {
   const there = statPaths(
     db,
     repositoryId,
@@ -57,7 +66,9 @@ function wantedOf(db: Db, repositoryId: number, files: readonly DescribedFile[],
     const algorithm = strongestDigest(file);
     const found = there.get(file.path);
     if (!found?.sha256 || algorithm === undefined) return [];
-    return file.size === null || file.size === found.size ? [{ sha256: found.sha256, algorithm }] : [];
+    return file.size === null || file.size === found.size
+      ? [{ sha256: found.sha256, algorithm }]
+      : [];
   });
 }
 

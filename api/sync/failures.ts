@@ -32,7 +32,10 @@ const ANSWERS = {
  * Translates the errors of the store into codes of the API. `checked`: names of the facts by which a content was
  * verified.
  */
-export async function inApiTerms<T>(work: Promise<T>, checked: readonly string[] = ["sha256"]): Promise<T> {
+export async function inApiTerms<T>(
+  work: Promise<T>,
+  checked: readonly string[] = ["sha256"],
+): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -41,6 +44,9 @@ export async function inApiTerms<T>(work: Promise<T>, checked: readonly string[]
     const answer = ANSWERS[error.kind];
     if (answer === null) throw error;
     const [code, ...named] = answer(checked.join(", "));
-    throw new ApiError(code, [...named, error.message], { status: FAILURE_STATUS[error.kind], cause: error });
+    throw new ApiError(code, [...named, error.message], {
+      status: FAILURE_STATUS[error.kind],
+      cause: error,
+    });
   }
 }

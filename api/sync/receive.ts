@@ -22,7 +22,11 @@ type Sender = { user: string; body: Buffer };
  * Applies the declaration of files by another instance (domain/sync.ts, Statement) and returns its answers. Durable
  * when it resolves.
  */
-export async function receiveFiles(receiver: Receiver, named: Named, { user, body }: Sender): Promise<FileAnswer[]> {
+export async function receiveFiles(
+  receiver: Receiver,
+  named: Named,
+  { user, body }: Sender,
+): Promise<FileAnswer[]> {
   const { db, store, now } = receiver;
   const { type, contents, files: stated, ...rules } = parseStatedFiles(body);
   const summaries = await summariesOf(contents);
@@ -30,26 +34,39 @@ export async function receiveFiles(receiver: Receiver, named: Named, { user, bod
   const kept = contents.flatMap((content, i) =>
     content && !files[i]?.verdict ? [{ content, summary: summaries.get(content) }] : [],
   );
-  const readings = isHostedFileType(type) ? await FILES[type].read(store, stated, contents) : new Map<string, string>();
+  const readings = isHostedFileType(type)
+    ? await FILES[type].read(store, stated, contents)
+    : new Map<string, string>();
   const facts = await readFacts(receiver, hostedRepository(db, named).id, files, now());
   const apply = (blobs: StoredBlob[]) => {
     // Looked up again: it may have been deleted while the body arrived.
     const repository = hostedRepository(db, named);
     if (type !== repository.type)
-      fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
+      fail(
+        250106,
+        `the repository is of type ${repository.type}, the files are of type ${type}`,
+      );
     if (!isHostedFileType(type))
       return fail(
         250112,
         `files are declared for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`,
       );
-    return applyStatement(db, { ...repository, type }, files, blobs, { ...rules, user, now: now(), readings, facts });
+    return applyStatement(db, { ...repository, type }, files, blobs, {
+      ...rules,
+      user,
+      now: now(),
+      readings,
+      facts,
+    });
   };
   const answers = kept.length > 0 ? await store.putAll(kept, apply) : apply([]);
   await durable(db);
   return answers.map(withCode);
 }
 
-async function summariesOf(contents: (Buffer | undefined)[]): Promise<Map<Buffer | undefined, Summary>> {
+async function summariesOf(
+  contents: (Buffer | undefined)[],
+): Promise<Map<Buffer | undefined, Summary>> {
   const attached = contents.filter((content) => content !== undefined);
   const summaries = await summariseAll(attached);
   return new Map(summaries.map((summary, i) => [attached[i], summary]));
@@ -58,7 +75,10 @@ async function summariesOf(contents: (Buffer | undefined)[]): Promise<Map<Buffer
 /** Judges a file without regard to the existing ones: a bad path or damaged bytes. */
 function judge(file: DescribedEntry, arrived: Summary | undefined): Judged {
   const damaged = arrived !== undefined && arrived.sha256 !== file.sha256;
-  return { ...file, verdict: refusePath(file.path) ?? (damaged ? { result: "damaged" } : undefined) };
+  return {
+    ...file,
+    verdict: refusePath(file.path) ?? (damaged ? { result: "damaged" } : undefined),
+  };
 }
 
 function refusePath(path: string): Refusal | undefined {
@@ -66,7 +86,8 @@ function refusePath(path: string): Refusal | undefined {
     if (parsePath(path) === path) return undefined;
     return { result: "refused", reason: "path", message: "a path begins with a slash" };
   } catch (error) {
-    if (error instanceof PathError) return { result: "refused", reason: "path", message: error.message };
+    if (error instanceof PathError)
+      return { result: "refused", reason: "path", message: error.message };
     throw error;
   }
 }

@@ -18,7 +18,8 @@ export function withCode<A extends { result: string }>(decided: A | Refusal): A 
   return isRefusal(decided) ? coded(decided) : decided;
 }
 
-const isRefusal = (decided: { result: string }): decided is Refusal => decided.result === "refused";
+const isRefusal = (decided: { result: string }): decided is Refusal =>
+  decided.result === "refused";
 
 function coded({ reason, ...refusal }: Refusal): Coded {
   return { ...refusal, code: CODES[reason] };

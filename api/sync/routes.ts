@@ -12,7 +12,14 @@ import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import { BYTES } from "../http/documented.ts";
-import { answers, because, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
+import {
+  answers,
+  because,
+  bodyAnswers,
+  jsonBody,
+  nothing,
+  ok,
+} from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import {
   SyncCapabilities,
@@ -33,7 +40,13 @@ import { PROJECT_NAME, REPOSITORY_NAME } from "../repositories/shapes.ts";
 import { inApiTerms } from "./failures.ts";
 import { receiveFiles } from "./receive.ts";
 import { LONGEST_BODY } from "./statement.ts";
-import { appendUpload, expectedOf, finishUpload, startUpload, uploadStatus } from "./uploads.ts";
+import {
+  appendUpload,
+  expectedOf,
+  finishUpload,
+  startUpload,
+  uploadStatus,
+} from "./uploads.ts";
 import { receiveVersions, statableRepository } from "./versions.ts";
 import { LONGEST_VERSIONS_BODY } from "./versions-statement.ts";
 
@@ -41,15 +54,23 @@ const tags = ["between instances"];
 
 const projectName = z
   .string()
-  .regex(PROJECT_NAME, "must be 2 to 100 letters, digits, - or _, and must not begin with a digit or -");
+  .regex(
+    PROJECT_NAME,
+    "must be 2 to 100 letters, digits, - or _, and must not begin with a digit or -",
+  );
 const repositoryName = z
   .string()
-  .regex(REPOSITORY_NAME, "must be 2 to 64 letters, digits, ., - or _, and must not begin with a digit, . or -");
+  .regex(
+    REPOSITORY_NAME,
+    "must be 2 to 64 letters, digits, ., - or _, and must not begin with a digit, . or -",
+  );
 const named = z.object({ projectId: projectName, repoName: repositoryName });
 const session = z.object({ id: z.string() });
 const tooLarge = { 413: because("The body is larger than the limits of capabilities") };
 const full = { 507: because("The disk is full") };
-const noSession = { 404: because("The upload does not exist (any more): begin a new one") };
+const noSession = {
+  404: because("The upload does not exist (any more): begin a new one"),
+};
 
 const capabilities = createRoute({
   method: "get",
@@ -103,7 +124,10 @@ const versions = createRoute({
     "the bytes of its contents. The answers come in the order of the versions.",
   request: {
     params: named,
-    body: { required: true, content: { [VERSIONS_MEDIA_TYPE]: { schema: SyncVersionsStatement } } },
+    body: {
+      required: true,
+      content: { [VERSIONS_MEDIA_TYPE]: { schema: SyncVersionsStatement } },
+    },
   },
   responses: {
     ...answers(SyncVersions, [250106, 250112, 251004, 251006]),
@@ -178,7 +202,9 @@ const drop = createRoute({
 });
 
 /** Serves the receiving end of a replication from another instance; mounted at SYNC_PREFIX. */
-export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">) {
+export function syncRoutes(
+  deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">,
+) {
   const { db, store } = deps;
   return new OpenAPIHono<Env>()
     .openapi(capabilities, (c) => {
@@ -188,12 +214,20 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
         limits: SYNC_LIMITS,
         features: [...SYNC_FEATURES],
       };
-      return ok(c, { ...spoken, name: deps.localClusterName, repositoryTypes: [...HOSTED_TYPES] });
+      return ok(c, {
+        ...spoken,
+        name: deps.localClusterName,
+        repositoryTypes: [...HOSTED_TYPES],
+      });
     })
     .openapi(ensure, (c) => {
       const { type } = c.req.valid("json");
       if (!isHostedType(type))
-        fail(250105, "type", `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`);
+        fail(
+          250105,
+          "type",
+          `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`,
+        );
       return ok(c, ensureRepository(db, c.req.valid("param"), type, by(c, deps)));
     })
     .openapi(files, async (c) => {
@@ -202,7 +236,9 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
       const named = c.req.valid("param");
       hostedRepository(db, named);
       const body = await inApiTerms(wholeBody(c, LONGEST_BODY));
-      return ok(c, { files: await inApiTerms(receiveFiles(deps, named, { user: c.get("user"), body })) });
+      return ok(c, {
+        files: await inApiTerms(receiveFiles(deps, named, { user: c.get("user"), body })),
+      });
     })
     .openapi(versions, async (c) => {
       const mediaType = c.req.header("content-type") ?? "none";
@@ -210,17 +246,33 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
       const named = c.req.valid("param");
       statableRepository(db, named);
       const body = await inApiTerms(wholeBody(c, LONGEST_VERSIONS_BODY));
-      return ok(c, await inApiTerms(receiveVersions(deps, named, { user: c.get("user"), body })));
+      return ok(
+        c,
+        await inApiTerms(receiveVersions(deps, named, { user: c.get("user"), body })),
+      );
     })
-    .openapi(begin, async (c) => ok(c, await inApiTerms(startUpload(deps, c.req.valid("json")))))
-    .openapi(status, async (c) => ok(c, await inApiTerms(uploadStatus(deps, c.req.valid("param").id))))
+    .openapi(begin, async (c) =>
+      ok(c, await inApiTerms(startUpload(deps, c.req.valid("json")))),
+    )
+    .openapi(status, async (c) =>
+      ok(c, await inApiTerms(uploadStatus(deps, c.req.valid("param").id))),
+    )
     .openapi(append, async (c) => {
       const offset = Number(c.req.header(OFFSET_HEADER));
-      return ok(c, await inApiTerms(appendUpload(deps, c.req.valid("param").id, offset, bodyOf(c))));
+      return ok(
+        c,
+        await inApiTerms(appendUpload(deps, c.req.valid("param").id, offset, bodyOf(c))),
+      );
     })
     .openapi(finish, async (c) => {
       const expected = expectedOf(c.req.valid("json"));
-      return ok(c, await inApiTerms(finishUpload(deps, c.req.valid("param").id, expected), Object.keys(expected)));
+      return ok(
+        c,
+        await inApiTerms(
+          finishUpload(deps, c.req.valid("param").id, expected),
+          Object.keys(expected),
+        ),
+      );
     })
     .openapi(drop, async (c) => {
       await inApiTerms(store.sessions.abort(c.req.valid("param").id));

@@ -3,21 +3,37 @@ import type { Expected } from "../../activities/store/digests.ts";
 import { blobFacts, haveBlobs, putBlobs } from "../../db/content/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
-import { SYNC_LIMITS, type UploadClaim, type UploadedContent, type UploadSession } from "../../domain/sync.ts";
+import {
+  SYNC_LIMITS,
+  type UploadClaim,
+  type UploadedContent,
+  type UploadSession,
+} from "../../domain/sync.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Receiver } from "./receive.ts";
 
 /** Opens a session for a content, or none when the content is here already. */
-export async function startUpload({ db, store, now }: Receiver, { sha256, size }: UploadClaim): Promise<UploadSession> {
+export async function startUpload(
+  { db, store, now }: Receiver,
+  { sha256, size }: UploadClaim,
+): Promise<UploadSession> {
   if (typeof sha256 === "string" && haveBlobs(db, [sha256], now()).has(sha256)) {
-    return { id: "", offset: size ?? blobFacts(db, [sha256]).get(sha256)?.size ?? 0, done: true };
+    return {
+      id: "",
+      offset: size ?? blobFacts(db, [sha256]).get(sha256)?.size ?? 0,
+      done: true,
+    };
   }
   return { id: await store.sessions.open(), offset: 0, done: false };
 }
 
-export async function uploadStatus({ store }: Receiver, id: string): Promise<UploadSession> {
+export async function uploadStatus(
+  { store }: Receiver,
+  id: string,
+): Promise<UploadSession> {
   const offset = await store.sessions.status(id);
-  if (offset === null) throw new ApiError(250108, [`upload ${id}`, "begin a new one"], { status: 404 });
+  if (offset === null)
+    throw new ApiError(250108, [`upload ${id}`, "begin a new one"], { status: 404 });
   return { id, offset, done: false };
 }
 
@@ -27,18 +43,26 @@ export async function appendUpload(
   offset: number,
   body: Readable,
 ): Promise<UploadSession> {
-  const appended = await store.sessions.append(id, offset, body, { maxBytes: offset + SYNC_LIMITS.chunkBytes });
-  if (appended.accepted) return { id, offset: appended.offset, done: false };
-  throw new ApiError(250105, ["Upload-Offset", `the upload is at ${appended.offset}, not at ${offset}`], {
-    status: 409,
+  const appended = await store.sessions.append(id, offset, body, {
+    maxBytes: offset + SYNC_LIMITS.chunkBytes,
   });
+  if (appended.accepted) return { id, offset: appended.offset, done: false };
+  throw new ApiError(
+    250105,
+    ["Upload-Offset", `the upload is at ${appended.offset}, not at ${offset}`],
+    {
+      status: 409,
+    },
+  );
 }
 
 /** The claims about a content by which it is verified; null means absent. */
 export function expectedOf(claim: UploadClaim): Expected {
   const { sha256, sha512, sha1, md5, size } = claim;
   const given = { sha256, sha512, sha1, md5, size };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined && value !== null),
+  );
 }
 
 /** Ends an upload. Each given claim must match; otherwise the session ends and nothing is kept. */
@@ -51,5 +75,11 @@ export async function finishUpload(
   await staged.commit((blob) => write(db, (tx) => putBlobs(tx, [blob], now())));
   store.keepDigests(staged);
   await durable(db);
-  return { id, offset: staged.size, done: true, sha256: staged.sha256, size: staged.size };
+  return {
+    id,
+    offset: staged.size,
+    done: true,
+    sha256: staged.sha256,
+    size: staged.size,
+  };
 }

@@ -8,12 +8,18 @@ import type { DescribedVersion, StatedType } from "../../domain/sync-versions.ts
  * Says why a version is impossible without regard to the existing ones: a hostile path, a digest over files whose
  * sha256 is not stated, or a rule of its type.
  */
-export function judgeVersion(type: StatedType, version: DescribedVersion): Refusal | undefined {
+export function judgeVersion(
+  type: StatedType,
+  version: DescribedVersion,
+): Refusal | undefined {
   for (const { path } of version.files) {
     const problem = pathProblem(path);
     if (problem !== null) return refused("path", problem);
   }
-  const unread = version.digest === null ? undefined : version.files.find(({ sha256 }) => sha256 === null);
+  const unread =
+    version.digest === null
+      ? undefined
+      : version.files.find(({ sha256 }) => sha256 === null);
   if (unread)
     return refused(
       "content",

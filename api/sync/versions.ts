@@ -40,18 +40,27 @@ export async function receiveVersions(
   const { db, store, now } = receiver;
   const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
   const summaries = await summariseAll(bytes);
-  const damaged = new Set(contents.flatMap(({ sha256 }, i) => (summaries[i]?.sha256 === sha256 ? [] : [sha256])));
+  const damaged = new Set(
+    contents.flatMap(({ sha256 }, i) =>
+      summaries[i]?.sha256 === sha256 ? [] : [sha256],
+    ),
+  );
   // Looked up in each transaction: it may have been deleted while the body arrived.
   const find = () => {
     const repository = statableRepository(db, named);
     if (type !== repository.type)
-      fail(250106, `the repository is of type ${repository.type}, the versions are of type ${type}`);
+      fail(
+        250106,
+        `the repository is of type ${repository.type}, the versions are of type ${type}`,
+      );
     return repository;
   };
   const { id } = find();
   const whole = bytes.map((content, i) => ({ content, summary: summaries[i] }));
   const arrived = whole.filter((_, i) => !damaged.has(contents[i]?.sha256 ?? ""));
-  const attached = new Map(arrived.map(({ content, summary }) => [summary?.sha256 ?? "", content]));
+  const attached = new Map(
+    arrived.map(({ content, summary }) => [summary?.sha256 ?? "", content]),
+  );
   const judged = versions.map((version): JudgedVersion => judge(type, version, damaged));
   const prepared = await VERSIONS[type].prepare(receiver, id, judged, attached);
   const open = prepared.filter(({ verdict }) => !verdict);
@@ -65,26 +74,44 @@ export async function receiveVersions(
   const answers: VersionAnswer[] = [];
   for (let at = 0; at < prepared.length; at += APPLIED_AT_ONCE) {
     await turn("answer");
-    const stopped = rules.conflictStrategy === "FAST_FAIL" && answers.some(({ result }) => result === "conflict");
+    const stopped =
+      rules.conflictStrategy === "FAST_FAIL" &&
+      answers.some(({ result }) => result === "conflict");
     const some = prepared.slice(at, at + APPLIED_AT_ONCE);
-    const decided = applyVersions(db, find(), some, { ...rules, user, now: now(), facts }, stopped);
+    const decided = applyVersions(
+      db,
+      find(),
+      some,
+      { ...rules, user, now: now(), facts },
+      stopped,
+    );
     answers.push(...decided.map(withCode));
   }
   await durable(db);
   return { versions: answers, damaged: [...damaged] };
 }
 
-function judge(type: StatedType, version: DescribedVersion, damaged: ReadonlySet<string>): JudgedVersion {
-  const isDamaged = version.files.some(({ sha256 }) => sha256 !== null && damaged.has(sha256));
+function judge(
+  type: StatedType,
+  version: DescribedVersion,
+  damaged: ReadonlySet<string>,
+): JudgedVersion {
+  const isDamaged = version.files.some(
+    ({ sha256 }) => sha256 !== null && damaged.has(sha256),
+  );
   return {
     ...version,
-    verdict: judgeVersion(type, version) ?? (isDamaged ? { result: "damaged" } : undefined),
+    verdict:
+      judgeVersion(type, version) ?? (isDamaged ? { result: "damaged" } : undefined),
     fits: false,
   };
 }
 
 /** The hosted repository for which versions are declared; 250112 where its type has none. */
-export function statableRepository(db: Receiver["db"], named: Named): RepositoryRow & { type: StatedType } {
+export function statableRepository(
+  db: Receiver["db"],
+  named: Named,
+): RepositoryRow & { type: StatedType } {
   const repository = hostedRepository(db, named);
   const { type } = repository;
   if (isHostedVersionType(type)) return { ...repository, type };

@@ -7,7 +7,9 @@ const Live = z.object({ status: z.literal("UP") }).openapi("Live");
 const Ready = z
   .object({
     status: z.enum(["UP", "DOWN"]),
-    missing: z.array(z.string()).openapi({ description: "The parts that do not work yet" }),
+    missing: z
+      .array(z.string())
+      .openapi({ description: "The parts that do not work yet" }),
   })
   .openapi("Ready");
 
@@ -28,7 +30,10 @@ const ready = createRoute({
   tags: ["health"],
   security: [],
   summary: "Whether the API, Temporal and each kind of worker are up",
-  responses: { 200: readiness("All are up"), 503: readiness("Those in `missing` are not up") },
+  responses: {
+    200: readiness("All are up"),
+    503: readiness("Those in `missing` are not up"),
+  },
 });
 
 export function healthRoutes({ processes, hasTransferWorker }: ApiDeps) {
@@ -44,6 +49,9 @@ export function healthRoutes({ processes, hasTransferWorker }: ApiDeps) {
       ];
       const up = missing.length === 0;
       const data = { status: up ? ("UP" as const) : ("DOWN" as const), missing };
-      return c.json({ code: 0 as const, message: null, data, traceId: c.get("traceId") }, up ? 200 : 503);
+      return c.json(
+        { code: 0 as const, message: null, data, traceId: c.get("traceId") },
+        up ? 200 : 503,
+      );
     });
 }

@@ -6,14 +6,18 @@ import { answers, ok } from "../http/envelope.ts";
 
 const Problem = z
   .object({
-    alert: z.enum(ALERTS).openapi({ description: "Name of the alert in docs/monitoring/alerts.yml" }),
+    alert: z
+      .enum(ALERTS)
+      .openapi({ description: "Name of the alert in docs/monitoring/alerts.yml" }),
     severity: z.enum(SEVERITIES),
-    subject: z
-      .string()
-      .openapi({ description: "The task, cluster, worker or part of the service that has the problem" }),
-    since: z
-      .string()
-      .openapi({ description: "Local time of its beginning; where that is not known, when it was first noticed" }),
+    subject: z.string().openapi({
+      description:
+        "The task, cluster, worker or part of the service that has the problem",
+    }),
+    since: z.string().openapi({
+      description:
+        "Local time of its beginning; where that is not known, when it was first noticed",
+    }),
     message: z.string().openapi({ description: "What is wrong, in words" }),
     hint: z.string().openapi({ description: "What to do" }),
   })
@@ -34,7 +38,10 @@ export function systemRoutes({ watch, zone }: Pick<ApiDeps, "watch" | "zone">) {
     const found = await watch.problems();
     return ok(
       c,
-      found.map(({ since, ...problem }) => ({ ...problem, since: formatTime(since, zone) })),
+      found.map(({ since, ...problem }) => ({
+        ...problem,
+        since: formatTime(since, zone),
+      })),
     );
   });
 }

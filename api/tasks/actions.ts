@@ -24,13 +24,27 @@ import { checkDraft } from "./saving.ts";
 const CANCEL_MS = 10_000;
 
 /** Saves a new task, starts it if its strategy is IMMEDIATELY, and returns its key. */
-export async function createTask(deps: ApiDeps, body: TaskCreate, by: By): Promise<string> {
+export async function createTask(
+  deps: ApiDeps,
+  body: TaskCreate,
+  by: By,
+): Promise<string> {
   const { db, zone } = deps;
-  const { name, replicaObjectType, replicaType, description, enabled, record, recordReserveDays } = body;
+  const {
+    name,
+    replicaObjectType,
+    replicaType,
+    description,
+    enabled,
+    record,
+    recordReserveDays,
+  } = body;
   if (isNameTaken(db, name)) fail(250107, name);
   const setting = toSetting(body.setting);
   const { objects, clusterIds } = checkDraft(deps, { ...body, setting });
-  const nextExecutionTime = enabled ? nextExecution(setting, replicaType, zone, by.now) : null;
+  const nextExecutionTime = enabled
+    ? nextExecution(setting, replicaType, zone, by.now)
+    : null;
   const key = insertTask(
     db,
     {
@@ -58,14 +72,32 @@ export async function createTask(deps: ApiDeps, body: TaskCreate, by: By): Promi
 /** Changes a task; a run that is under way keeps the settings it began with. */
 export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promise<void> {
   const { db, zone } = deps;
-  const { key, name, localProjectId: projectId, replicaObjectType, description, record, recordReserveDays } = body;
+  const {
+    key,
+    name,
+    localProjectId: projectId,
+    replicaObjectType,
+    description,
+    record,
+    recordReserveDays,
+  } = body;
   const task = findTask(db, key) ?? fail(250310, key);
   if (isNameTaken(db, name, key)) fail(250107, name);
   if (task.kind !== "task") checkStaysDistribution(task, body);
   const setting = body.setting === null ? task.setting : toSetting(body.setting);
-  const existing = { key, setting: task.setting, ...(task.kind === "task" ? {} : { longestName: task.name.length }) };
-  const { objects, clusterIds } = checkDraft(deps, { ...body, setting, replicaType: task.replicaType }, existing);
-  const nextExecutionTime = task.enabled ? nextExecution(setting, task.replicaType, zone, by.now) : null;
+  const existing = {
+    key,
+    setting: task.setting,
+    ...(task.kind === "task" ? {} : { longestName: task.name.length }),
+  };
+  const { objects, clusterIds } = checkDraft(
+    deps,
+    { ...body, setting, replicaType: task.replicaType },
+    existing,
+  );
+  const nextExecutionTime = task.enabled
+    ? nextExecution(setting, task.replicaType, zone, by.now)
+    : null;
   const values = {
     name,
     projectId,
@@ -88,13 +120,23 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
  * Checks that the task of a distribution stays what the distribution's endpoints show: it sends one repository, which
  * its name contains, to one cluster.
  */
-function checkStaysDistribution({ name, kind, projectId }: TaskRow, body: TaskUpdate): void {
+function checkStaysDistribution(
+  { name, kind, projectId }: TaskRow,
+  body: TaskUpdate,
+): void {
   const no = (field: string, what: string) =>
-    fail(250105, field, `the task belongs to the distribution ${name}, which must keep ${what}`);
+    fail(
+      250105,
+      field,
+      `the task belongs to the distribution ${name}, which must keep ${what}`,
+    );
   if (body.name !== name) no("name", "its name");
   if (body.localProjectId !== projectId) no("localProjectId", "its project");
   const [object, ...others] = body.replicaTaskObjects;
-  if (object && (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`)))
+  if (
+    object &&
+    (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`))
+  )
     no("replicaTaskObjects", "its repository");
   if (new Set(body.remoteClusterIds).size > 1) no("remoteClusterIds", "its one cluster");
   if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY"))
@@ -114,9 +156,22 @@ export function copyTask(
   const task = findTask(db, key) ?? fail(250310, key);
   checkName(name);
   const clusterIds = readClusterIds(db, key);
-  const owned = clusterIds.map((id) => findCluster(db, id)).find((cluster) => cluster?.ownerTaskKey === key);
-  if (owned) fail(250112, `cluster ${owned.name} belongs to the distribution of that name; a copy cannot use it`);
-  const { projectId, replicaObjectType, replicaType, setting, record, recordReserveDays } = task;
+  const owned = clusterIds
+    .map((id) => findCluster(db, id))
+    .find((cluster) => cluster?.ownerTaskKey === key);
+  if (owned)
+    fail(
+      250112,
+      `cluster ${owned.name} belongs to the distribution of that name; a copy cannot use it`,
+    );
+  const {
+    projectId,
+    replicaObjectType,
+    replicaType,
+    setting,
+    record,
+    recordReserveDays,
+  } = task;
   const copied = insertTask(
     db,
     {
@@ -139,13 +194,22 @@ export function copyTask(
   if (copied === null) fail(250107, name);
 }
 
-export async function toggleTask({ db, zone, executions }: ApiDeps, key: string, by: By): Promise<void> {
+export async function toggleTask(
+  { db, zone, executions }: ApiDeps,
+  key: string,
+  by: By,
+): Promise<void> {
   const task = findTask(db, key) ?? fail(250310, key);
   const enabled = !task.enabled;
   setTaskEnabled(
     db,
     key,
-    { enabled, nextExecutionTime: enabled ? nextExecution(task.setting, task.replicaType, zone, by.now) : null },
+    {
+      enabled,
+      nextExecutionTime: enabled
+        ? nextExecution(task.setting, task.replicaType, zone, by.now)
+        : null,
+    },
     by,
   );
   await executions.taskSaved(key);
@@ -156,7 +220,8 @@ export async function executeTask(
   { key, enabled, replicaType }: Pick<TaskRow, "key" | "enabled" | "replicaType">,
 ): Promise<void> {
   if (!enabled) fail(250304);
-  if (replicaType === "REAL_TIME") fail(250303, "an enabled REAL_TIME task follows the uploads on its own");
+  if (replicaType === "REAL_TIME")
+    fail(250303, "an enabled REAL_TIME task follows the uploads on its own");
   await executions.start(key);
 }
 
@@ -164,7 +229,11 @@ export async function executeTask(
  * Deletes a task, its schedule and its records. It is disabled first, so that nothing starts meanwhile; its row goes
  * last, so that a delete that was cut off can be repeated.
  */
-export async function deleteTaskWholly({ db, executions }: ApiDeps, key: string, by: By): Promise<void> {
+export async function deleteTaskWholly(
+  { db, executions }: ApiDeps,
+  key: string,
+  by: By,
+): Promise<void> {
   if (findTask(db, key) === null) return;
   setTaskEnabled(db, key, { enabled: false, nextExecutionTime: null }, by);
   await executions.taskDeleted(key);

@@ -1,5 +1,10 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { pageTasks, readObjects, readTask, type TaskOrder } from "../../db/tasks/tasks.ts";
+import {
+  pageTasks,
+  readObjects,
+  readTask,
+  type TaskOrder,
+} from "../../db/tasks/tasks.ts";
 import { inferObjectType } from "../../domain/task-rules.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
@@ -17,7 +22,14 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
-import { copyTask, createTask, deleteTaskWholly, executeTask, toggleTask, updateTask } from "./actions.ts";
+import {
+  copyTask,
+  createTask,
+  deleteTaskWholly,
+  executeTask,
+  toggleTask,
+  updateTask,
+} from "./actions.ts";
 import { taskKey } from "../http/fields.ts";
 import {
   OlderTaskCreate,
@@ -32,7 +44,9 @@ import {
 
 const tags = ["tasks"];
 const params = z.object({ key: taskKey });
-const SAVING = [250103, 250104, 250105, 250107, 250112, 250306, 251004, 251006, 251011] as const;
+const SAVING = [
+  250103, 250104, 250105, 250107, 250112, 250306, 251004, 251006, 251011,
+] as const;
 
 const create = createRoute({
   method: "post",
@@ -94,7 +108,12 @@ const list = createRoute({
       lastExecutionStatus: z.enum(EXECUTION_STATUSES).optional(),
       enabled: flag.optional(),
       sortType: z
-        .enum(["CREATED_TIME", "CREATE_TIME", "LAST_EXECUTION_TIME", "NEXT_EXECUTION_TIME"])
+        .enum([
+          "CREATED_TIME",
+          "CREATE_TIME",
+          "LAST_EXECUTION_TIME",
+          "NEXT_EXECUTION_TIME",
+        ])
         .default("CREATED_TIME"),
       sortDirection: z
         .string()
@@ -102,7 +121,11 @@ const list = createRoute({
         .openapi({ enum: ["ASC", "DESC"] }),
     }),
   },
-  responses: answers(page(TaskInfo), [250105], "A page of tasks; none for an unknown project"),
+  responses: answers(
+    page(TaskInfo),
+    [250105],
+    "A page of tasks; none for an unknown project",
+  ),
 });
 
 const remove = createRoute({
@@ -158,7 +181,9 @@ const execute = createRoute({
 });
 
 const Stopped = z
-  .object({ stopped: z.boolean().openapi({ description: "Whether there was a run to stop" }) })
+  .object({
+    stopped: z.boolean().openapi({ description: "Whether there was a run to stop" }),
+  })
   .openapi("Stopped");
 
 const stop = createRoute({
@@ -166,7 +191,8 @@ const stop = createRoute({
   path: "/stop/{key}",
   tags,
   summary: "Stop the run of a task",
-  description: "The record ends as FAILED with the reason that it was stopped. The schedule goes on.",
+  description:
+    "The record ends as FAILED with the reason that it was stopped. The schedule goes on.",
   request: { params },
   responses: answers(Stopped, [250310]),
 });
@@ -181,19 +207,27 @@ export function taskRoutes(deps: ApiDeps) {
     })
     .openapi(createOlder, async (c) => {
       const body = c.req.valid("json");
-      const replicaObjectType = body.replicaObjectType ?? inferObjectType(body.replicaTaskObjects);
+      const replicaObjectType =
+        body.replicaObjectType ?? inferObjectType(body.replicaTaskObjects);
       await createTask(deps, { ...body, replicaObjectType }, by(c, deps));
       return ok(c, null);
     })
     .openapi(info, (c) => ok(c, toTaskInfo(find(c.req.valid("param").key), zone)))
     .openapi(detail, (c) => {
       const task = find(c.req.valid("param").key);
-      return ok(c, { task: toTaskInfo(task, zone), objects: readObjects(db, task.key).map(toTaskObject) });
+      return ok(c, {
+        task: toTaskInfo(task, zone),
+        objects: readObjects(db, task.key).map(toTaskObject),
+      });
     })
     .openapi(list, (c) => {
       const { sortType, sortDirection, ...query } = c.req.valid("query");
-      if (sortDirection !== "ASC" && sortDirection !== "DESC") fail(250105, "sortDirection", "use ASC or DESC");
-      const order: TaskOrder = { by: SORT_TYPES[sortType], descending: sortDirection === "DESC" };
+      if (sortDirection !== "ASC" && sortDirection !== "DESC")
+        fail(250105, "sortDirection", "use ASC or DESC");
+      const order: TaskOrder = {
+        by: SORT_TYPES[sortType],
+        descending: sortDirection === "DESC",
+      };
       const { total, tasks } = pageTasks(
         db,
         { ...query, ...c.req.valid("param") },
@@ -232,6 +266,8 @@ export function taskRoutes(deps: ApiDeps) {
     })
     .openapi(stop, async (c) => {
       const { key } = find(c.req.valid("param").key);
-      return ok(c, { stopped: await deps.executions.stop(key, `stopped by ${c.get("user")}`) });
+      return ok(c, {
+        stopped: await deps.executions.stop(key, `stopped by ${c.get("user")}`),
+      });
     });
 }

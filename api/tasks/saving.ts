@@ -25,7 +25,12 @@ type TaskDraft = {
  * `key`: the task that is changed; `setting`: its present setting; `longestName`: the limit for composed names;
  * `clusterField`: the field that names the cluster, where it is not `remoteClusterIds`.
  */
-type Existing = { key?: string; setting?: TaskSetting; longestName?: number; clusterField?: string };
+type Existing = {
+  key?: string;
+  setting?: TaskSetting;
+  longestName?: number;
+  clusterField?: string;
+};
 
 /**
  * Checks a draft by all rules, in the order of the original, and returns objects and clusters as they are to be saved.
@@ -44,7 +49,11 @@ export function checkDraft(
   const problem = localProblem(db, draft, objects, clusters);
   if (problem !== null) {
     const { clusterField = "remoteClusterIds" } = existing;
-    fail(250105, problem.field === "remoteClusterIds" ? clusterField : problem.field, problem.reason);
+    fail(
+      250105,
+      problem.field === "remoteClusterIds" ? clusterField : problem.field,
+      problem.reason,
+    );
   }
   return { objects, clusterIds };
 }
@@ -52,7 +61,9 @@ export function checkDraft(
 function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined): To {
   const cluster = findCluster(db, id) ?? fail(250306, id);
   if (cluster.ownerTaskKey !== null && cluster.ownerTaskKey !== taskKey) {
-    throw new ApiError(250112, [`cluster ${cluster.name} belongs to the distribution of that name`]);
+    throw new ApiError(250112, [
+      `cluster ${cluster.name} belongs to the distribution of that name`,
+    ]);
   }
   return { type: cluster.type, protocol: namedProtocol(cluster.protocol, cluster.url) };
 }
@@ -81,7 +92,10 @@ function localProblem(
       repository: name,
       category: repository.category,
       repoType,
-      protocol: repository.url === null ? null : namedProtocol(repository.protocol, repository.url),
+      protocol:
+        repository.url === null
+          ? null
+          : namedProtocol(repository.protocol, repository.url),
       packages: (packageConstraints ?? []).length > 0,
       paths: (pathConstraints ?? []).length > 0,
       remote: `${remote.projectId}/${remote.repoName}`,

@@ -1,7 +1,11 @@
 import { z } from "@hono/zod-openapi";
 import type { TaskView } from "../../db/tasks/tasks.ts";
 import { taskStatus } from "../../domain/task-status.ts";
-import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../domain/task.ts";
+import {
+  SETTING_DEFAULTS,
+  type TaskObject,
+  type TaskSetting,
+} from "../../domain/task.ts";
 import { formatTime } from "../../domain/time.ts";
 import {
   COMPARE_MODES,
@@ -23,7 +27,9 @@ const Versions = z.array(z.string());
 export const PackageConstraintIn = z
   .object({
     packageKey: z.string().openapi({ example: "docker://library/nginx" }),
-    versions: optional(Versions).openapi({ description: "null, absent or []: all versions" }),
+    versions: optional(Versions).openapi({
+      description: "null, absent or []: all versions",
+    }),
     targetVersions: optional(Versions).openapi({
       description: "Images only: the tags that the one version gets at the target",
     }),
@@ -33,7 +39,8 @@ export const PackageConstraintIn = z
 export const PathConstraintIn = z
   .union([z.string().transform((path) => ({ path })), z.object({ path: z.string() })])
   .openapi("PathConstraint", {
-    description: "A file, a folder with all below it, or `*` in the last segment; a plain string is accepted as well",
+    description:
+      "A file, a folder with all below it, or `*` in the last segment; a plain string is accepted as well",
   });
 
 const TaskObjectIn = z
@@ -64,7 +71,12 @@ const ExecutionPlanIn = z
     }),
   })
   .openapi("ExecutionPlan");
-const AT_ONCE = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
+const AT_ONCE = {
+  executeImmediately: true,
+  executeTime: null,
+  cronExpression: null,
+  timeZone: null,
+};
 
 const COMPARE =
   "How contents without a common digest are compared. AUTO: by the record of our own write, by size and time, " +
@@ -84,25 +96,37 @@ export const SettingIn = z
     conflictStrategy: orDefault(z.enum(CONFLICT_STRATEGIES), "SKIP"),
     errorStrategy: orDefault(z.enum(ERROR_STRATEGIES), "CONTINUE"),
     executionStrategy: optional(z.enum(EXECUTION_STRATEGIES)).openapi({
-      description: "Absent = inferred from the plan: CRON_EXPRESSION, SPECIFIED_TIME, else IMMEDIATELY",
+      description:
+        "Absent = inferred from the plan: CRON_EXPRESSION, SPECIFIED_TIME, else IMMEDIATELY",
     }),
     executionPlan: orDefault(ExecutionPlanIn, AT_ONCE),
     storageConsistencyCheck: orDefault(z.boolean(), false),
     automaticCreateRemoteRepo: orDefault(z.boolean(), true),
-    compare: orDefault(z.enum(COMPARE_MODES), SETTING_DEFAULTS.compare).openapi({ description: COMPARE }),
+    compare: orDefault(z.enum(COMPARE_MODES), SETTING_DEFAULTS.compare).openapi({
+      description: COMPARE,
+    }),
     compareReadLimit: orDefault(whole.min(0), SETTING_DEFAULTS.compareReadLimit).openapi({
       description: COMPARE_READ_LIMIT,
     }),
-    verification: orDefault(z.enum(VERIFICATIONS), SETTING_DEFAULTS.verification).openapi({
-      description: VERIFICATION,
-    }),
+    verification: orDefault(z.enum(VERIFICATIONS), SETTING_DEFAULTS.verification).openapi(
+      {
+        description: VERIFICATION,
+      },
+    ),
   })
   .openapi("TaskSetting");
 
 /** The setting as it is saved, with the strategy that older bodies leave out. */
-export function toSetting({ executionStrategy, ...rest }: z.output<typeof SettingIn>): TaskSetting {
+export function toSetting({
+  executionStrategy,
+  ...rest
+}: z.output<typeof SettingIn>): TaskSetting {
   const { cronExpression, executeTime } = rest.executionPlan;
-  const inferred = cronExpression?.trim() ? "CRON_EXPRESSION" : executeTime ? "SPECIFIED_TIME" : "IMMEDIATELY";
+  const inferred = cronExpression?.trim()
+    ? "CRON_EXPRESSION"
+    : executeTime
+      ? "SPECIFIED_TIME"
+      : "IMMEDIATELY";
   return { ...rest, executionStrategy: executionStrategy ?? inferred };
 }
 
@@ -113,7 +137,9 @@ const head = {
   replicaTaskObjects: z.array(TaskObjectIn),
   remoteClusterIds: z.array(z.string()),
   description: optional(z.string()),
-  record: orDefault(z.boolean(), true).openapi({ description: "false: the details of executions are not kept" }),
+  record: orDefault(z.boolean(), true).openapi({
+    description: "false: the details of executions are not kept",
+  }),
   recordReserveDays: orDefault(whole, 30).openapi({ description: "1 to 60" }),
 };
 
@@ -129,11 +155,20 @@ export type TaskCreate = z.output<typeof TaskCreate>;
 
 /** The older body, whose object type and strategy are inferred. */
 export const OlderTaskCreate = z
-  .object({ ...TaskCreate.shape, replicaObjectType: optional(z.enum(REPLICA_OBJECT_TYPES)) })
-  .openapi("OlderTaskCreate", { example: { ...TASK_EXAMPLE, replicaObjectType: undefined } });
+  .object({
+    ...TaskCreate.shape,
+    replicaObjectType: optional(z.enum(REPLICA_OBJECT_TYPES)),
+  })
+  .openapi("OlderTaskCreate", {
+    example: { ...TASK_EXAMPLE, replicaObjectType: undefined },
+  });
 
 export const TaskUpdate = z
-  .object({ key: z.string(), ...head, setting: optional(SettingIn).openapi({ description: "Absent = unchanged" }) })
+  .object({
+    key: z.string(),
+    ...head,
+    setting: optional(SettingIn).openapi({ description: "Absent = unchanged" }),
+  })
   .openapi("TaskUpdate");
 export type TaskUpdate = z.output<typeof TaskUpdate>;
 
@@ -180,7 +215,10 @@ export const TaskInfo = z
     lastExecutionTime: time.nullable(),
     nextExecutionTime: time.nullable(),
     executionTimes: z.number().int(),
-    skippedTimes: z.number().int().openapi({ description: "Firings that were skipped because the task was running" }),
+    skippedTimes: z
+      .number()
+      .int()
+      .openapi({ description: "Firings that were skipped because the task was running" }),
     lastSkippedTime: time.nullable(),
     enabled: z.boolean(),
     record: z.boolean(),
@@ -203,7 +241,11 @@ export const TaskDetail = z
         repoType: z.enum(REPOSITORY_TYPES),
         packageConstraints: z
           .array(
-            z.object({ packageKey: z.string(), versions: Versions.nullable(), targetVersions: Versions.nullable() }),
+            z.object({
+              packageKey: z.string(),
+              versions: Versions.nullable(),
+              targetVersions: Versions.nullable(),
+            }),
           )
           .nullable(),
         pathConstraints: z.array(z.object({ path: z.string() })).nullable(),
@@ -243,7 +285,9 @@ export function toTaskInfo(task: TaskView, zone: string): z.output<typeof TaskIn
   };
 }
 
-export function toTaskObject(object: TaskObject): z.output<typeof TaskDetail>["objects"][number] {
+export function toTaskObject(
+  object: TaskObject,
+): z.output<typeof TaskDetail>["objects"][number] {
   const packageConstraints = object.packageConstraints?.map((constraint) => ({
     ...constraint,
     targetVersions: constraint.targetVersions ?? null,

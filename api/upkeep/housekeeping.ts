@@ -17,7 +17,12 @@ const STEP = 500;
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const PREFIXES_AN_HOUR = 11;
 
-type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger: Pick<Logger, "error"> };
+type HousekeepingDeps = {
+  db: Db;
+  store: Store;
+  now: () => number;
+  logger: Pick<Logger, "error">;
+};
 
 /** `breathe` gives other work its turn, and throws when the process ends. */
 type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
@@ -39,7 +44,8 @@ export function createHousekeeping(deps: HousekeepingDeps) {
   const run = () => (running ??= clean(keeping).finally(() => (running = null)));
   const runOrLog = () =>
     run().catch((error: unknown) => {
-      if (!stopping.signal.aborted) deps.logger.error({ err: error }, "housekeeping failed");
+      if (!stopping.signal.aborted)
+        deps.logger.error({ err: error }, "housekeeping failed");
     });
 
   return {
@@ -50,7 +56,10 @@ export function createHousekeeping(deps: HousekeepingDeps) {
     },
     /** Runs after a minute and then each hour. Returns how to end that; afterwards the database may be closed. */
     start(): () => Promise<void> {
-      const timers = [setTimeout(() => void runOrLog(), MINUTE), setInterval(() => void runOrLog(), HOUR)];
+      const timers = [
+        setTimeout(() => void runOrLog(), MINUTE),
+        setInterval(() => void runOrLog(), HOUR),
+      ];
       return async () => {
         for (const timer of timers) clearTimeout(timer);
         stopping.abort();
@@ -64,11 +73,13 @@ async function clean(keeping: Keeping): Promise<void> {
   const { db, store, now, breathe } = keeping;
   await repeat(keeping, () => deleteExpired(db, now()));
   await repeat(keeping, () => deletePassedEvents(db));
-  for (let after: number | null = 0; after !== null; await breathe()) after = sweepImageBlobs(db, after, now());
+  for (let after: number | null = 0; after !== null; await breathe())
+    after = sweepImageBlobs(db, after, now());
   await store.sessions.expire(now());
   await collect(keeping);
   const first = (Math.floor(now() / HOUR) % 24) * PREFIXES_AN_HOUR;
-  for (const prefix of PREFIXES.slice(first, first + PREFIXES_AN_HOUR)) await removeUnknown(keeping, prefix);
+  for (const prefix of PREFIXES.slice(first, first + PREFIXES_AN_HOUR))
+    await removeUnknown(keeping, prefix);
 }
 
 async function repeat({ breathe }: Keeping, step: () => number): Promise<void> {
@@ -91,7 +102,10 @@ async function collect({ db, store, now, breathe }: Keeping): Promise<void> {
 }
 
 /** Removes content without a row: a process died between writing the two. */
-async function removeUnknown({ db, store, breathe }: Keeping, prefix: string): Promise<void> {
+async function removeUnknown(
+  { db, store, breathe }: Keeping,
+  prefix: string,
+): Promise<void> {
   const digests = await store.digests(prefix);
   for (let at = 0; at < digests.length; at += STEP) {
     await removeUnregistered(db, store, unknownBlobs(db, digests.slice(at, at + STEP)));
@@ -104,6 +118,11 @@ async function removeUnknown({ db, store, breathe }: Keeping, prefix: string): P
  * removal, and a commit under way holds its content: content is either registered before, and stays, or is found gone
  * and written again.
  */
-async function removeUnregistered(db: Db, store: Store, digests: string[]): Promise<void> {
-  for (const sha256 of digests) if (unknownBlobs(db, [sha256]).length > 0) await store.remove(sha256);
+async function removeUnregistered(
+  db: Db,
+  store: Store,
+  digests: string[],
+): Promise<void> {
+  for (const sha256 of digests)
+    if (unknownBlobs(db, [sha256]).length > 0) await store.remove(sha256);
 }

@@ -1,5 +1,9 @@
 import type { Db } from "../../db/open.ts";
-import { deleteOldRecords, forgottenStarts, resetNextTimes } from "../../db/tasks/upkeep.ts";
+import {
+  deleteOldRecords,
+  forgottenStarts,
+  resetNextTimes,
+} from "../../db/tasks/upkeep.ts";
 import type { Executions, Logger } from "../deps.ts";
 import { repeat } from "../runs/repeat.ts";
 import type { Schedules } from "../runs/schedules.ts";
@@ -28,10 +32,19 @@ export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
   const starts = repeat(periods.starts, "starting forgotten tasks", logger, async () => {
     for (const taskKey of forgottenStarts(db)) await deps.executions.taskSaved(taskKey);
   });
-  const schedules = repeat(periods.schedules, "bringing schedules in line", logger, deps.schedules.reconcile);
+  const schedules = repeat(
+    periods.schedules,
+    "bringing schedules in line",
+    logger,
+    deps.schedules.reconcile,
+  );
   const records = repeat(periods.records, "deleting old records", logger, async () => {
     const deleted = await deleteOldRecords(db, deps.now());
-    if (deleted > 0) logger.info({ deleted }, "deleted records that were older than their tasks keep records");
+    if (deleted > 0)
+      logger.info(
+        { deleted },
+        "deleted records that were older than their tasks keep records",
+      );
   });
   return {
     /** Called when Temporal is back: schedules may lag behind their tasks. */

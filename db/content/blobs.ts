@@ -12,9 +12,15 @@ export const TOUCH_AFTER_MS = 3_600_000;
  * Registers content that is already durable in the store. Call it from `commit` of the staged
  * content, in a transaction.
  */
-export function putBlobs(tx: DbOrTx, blobs: readonly Omit<BlobRow, "touchedDate">[], now: number): void {
+export function putBlobs(
+  tx: DbOrTx,
+  blobs: readonly Omit<BlobRow, "touchedDate">[],
+  now: number,
+): void {
   // One statement for all of them: blobs arrive by the thousand each second.
-  const rows = JSON.stringify(blobs.map(({ sha256, md5, size, inline }) => [sha256, md5, size, inline ? 1 : 0]));
+  const rows = JSON.stringify(
+    blobs.map(({ sha256, md5, size, inline }) => [sha256, md5, size, inline ? 1 : 0]),
+  );
   tx.run(sql`
     INSERT INTO blob (sha256, md5, size, inline, touched_date)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ${now}
@@ -46,12 +52,17 @@ export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
 }
 
 /** Returns size and md5 of those contents (lower-case hex) that are in the store. */
-export function blobFacts(db: DbOrTx, digests: readonly string[]): Map<string, ContentFacts> {
+export function blobFacts(
+  db: DbOrTx,
+  digests: readonly string[],
+): Map<string, ContentFacts> {
   const wanted = JSON.stringify(digests);
   const rows = db.all<{ sha256: string; md5: string; size: number }>(sql`
     SELECT sha256, md5, size FROM blob
     WHERE sha256 IN (SELECT value FROM json_each(${wanted}))`);
-  return new Map(rows.map(({ md5, ...row }) => [row.sha256, md5 === "" ? row : { ...row, md5 }]));
+  return new Map(
+    rows.map(({ md5, ...row }) => [row.sha256, md5 === "" ? row : { ...row, md5 }]),
+  );
 }
 
 /** Returns the digests that have no row, for the search for orphaned content. */
@@ -78,13 +89,20 @@ export function collectBlobs(
     before,
     limit,
     isHeld,
-  }: { after: string; before: number; limit: number; isHeld: (sha256: string) => boolean },
+  }: {
+    after: string;
+    before: number;
+    limit: number;
+    isHeld: (sha256: string) => boolean;
+  },
 ): { removed: string[]; last: string | null } {
   return write(db, (tx) => {
     const page = tx.all<{ sha256: string; old: number }>(sql`
       SELECT sha256, touched_date < ${before} AS old FROM blob
       WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${limit}`);
-    const candidates = page.filter(({ sha256, old }) => old && !isHeld(sha256)).map(({ sha256 }) => sha256);
+    const candidates = page
+      .filter(({ sha256, old }) => old && !isHeld(sha256))
+      .map(({ sha256 }) => sha256);
     return {
       removed: deleteUnused(tx, candidates),
       last: page.length < limit ? null : (page.at(-1)?.sha256 ?? null),

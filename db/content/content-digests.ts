@@ -3,7 +3,8 @@ import { OTHER_ALGORITHMS, type OtherDigests } from "../../domain/content-digest
 
 type Row = Record<(typeof OTHER_ALGORITHMS)[number], Buffer | null>;
 
-const bytes = (hex: string | undefined) => (hex === undefined ? null : Buffer.from(hex, "hex"));
+const bytes = (hex: string | undefined) =>
+  hex === undefined ? null : Buffer.from(hex, "hex");
 
 /**
  * Opens the table of further digests of contents, in blobs.db, by their sha256 (lower-case hex).
@@ -14,7 +15,9 @@ export function openContentDigests(db: Sqlite.Database) {
     CREATE TABLE IF NOT EXISTS content_digest (
       sha256 BLOB PRIMARY KEY, sha512 BLOB, sha1 BLOB, md5 BLOB
     ) WITHOUT ROWID`);
-  const select = db.prepare<[Buffer], Row>("SELECT sha512, sha1, md5 FROM content_digest WHERE sha256 = ?");
+  const select = db.prepare<[Buffer], Row>(
+    "SELECT sha512, sha1, md5 FROM content_digest WHERE sha256 = ?",
+  );
   const upsert = db.prepare(`
     INSERT INTO content_digest (sha256, sha512, sha1, md5) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -38,7 +41,8 @@ export function openContentDigests(db: Sqlite.Database) {
       try {
         upsert.run(Buffer.from(sha256, "hex"), bytes(sha512), bytes(sha1), bytes(md5));
       } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "SQLITE_FULL")) throw error;
+        if (!(error instanceof Error && "code" in error && error.code === "SQLITE_FULL"))
+          throw error;
       }
     },
     remove: (sha256: string) => void remove.run(Buffer.from(sha256, "hex")),

@@ -26,8 +26,14 @@ export async function deleteNodes(
   const found = fullPath === "/" ? null : getNode(db, repositoryId, fullPath, now);
   if (!found && fullPath !== "/") return null;
   if (found && !found.folder)
-    return deleteRows(db, () => [{ id: found.id, path: fullPath, sha256: found.sha256 }], now, deleted).length;
-  const newest = db.get<{ id: number | null }>(sql`SELECT max(id) AS id FROM node`)?.id ?? 0;
+    return deleteRows(
+      db,
+      () => [{ id: found.id, path: fullPath, sha256: found.sha256 }],
+      now,
+      deleted,
+    ).length;
+  const newest =
+    db.get<{ id: number | null }>(sql`SELECT max(id) AS id FROM node`)?.id ?? 0;
   const inside = sql`
     repository_id = ${repositoryId}
     AND id <= ${newest}
@@ -35,11 +41,19 @@ export async function deleteNodes(
     ${fullPath === "/" ? sql`` : sql`AND full_path < ${`${fullPath}0`}`}`;
   const files = await deleteFiles(db, inside, now, deleted);
   await deleteEmptyFolders(db, repositoryId, inside);
-  if (found) write(db, (tx) => tx.run(sql`DELETE FROM node WHERE id = ${found.id} AND ${isEmpty(repositoryId)}`));
+  if (found)
+    write(db, (tx) =>
+      tx.run(sql`DELETE FROM node WHERE id = ${found.id} AND ${isEmpty(repositoryId)}`),
+    );
   return files;
 }
 
-async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, deleted: Deleted): Promise<number> {
+async function deleteFiles(
+  db: Db,
+  inside: ReturnType<typeof sql>,
+  now: number,
+  deleted: Deleted,
+): Promise<number> {
   let total = 0;
   for (let after = ""; ;) {
     const page = sql`
@@ -59,7 +73,11 @@ async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, 
  * Deletes the deepest folders first: their paths sort after those of the folders above them. A
  * folder that got new content meanwhile stays.
  */
-async function deleteEmptyFolders(db: Db, repositoryId: number, inside: ReturnType<typeof sql>): Promise<void> {
+async function deleteEmptyFolders(
+  db: Db,
+  repositoryId: number,
+  inside: ReturnType<typeof sql>,
+): Promise<void> {
   for (let before: string | null = null; ;) {
     const below = before === null ? sql`` : sql`AND full_path < ${before}`;
     const rows: Row[] = db.all<Row>(sql`
@@ -67,7 +85,9 @@ async function deleteEmptyFolders(db: Db, repositoryId: number, inside: ReturnTy
       WHERE ${inside} ${below} ORDER BY full_path DESC LIMIT ${BATCH}`);
     write(db, (tx) => {
       for (const { id } of rows)
-        tx.run(sql`DELETE FROM node WHERE id = ${id} AND folder = 1 AND ${isEmpty(repositoryId)}`);
+        tx.run(
+          sql`DELETE FROM node WHERE id = ${id} AND folder = 1 AND ${isEmpty(repositoryId)}`,
+        );
     });
     const last = rows.at(-1);
     if (!last || rows.length < BATCH) return;
@@ -81,7 +101,12 @@ const isEmpty = (repositoryId: number) =>
     SELECT 1 FROM node AS child
     WHERE child.repository_id = ${repositoryId} AND child.parent = node.full_path)`;
 
-function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number, deleted: Deleted): Row[] {
+function deleteRows(
+  db: Db,
+  select: (tx: DbOrTx) => Row[],
+  now: number,
+  deleted: Deleted,
+): Row[] {
   return write(db, (tx) => {
     const rows = select(tx);
     const digests = JSON.stringify(rows.map(({ sha256 }) => sha256));

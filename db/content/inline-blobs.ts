@@ -3,7 +3,11 @@ import { ownCheckpoints } from "../checkpoints.ts";
 import { openContentDigests } from "./content-digests.ts";
 import { createSync } from "../durable.ts";
 
-type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => void; failed: (error: unknown) => void };
+type Put = {
+  contents: { sha256: string; content: Uint8Array }[];
+  done: () => void;
+  failed: (error: unknown) => void;
+};
 
 /**
  * Small contents in a database file of their own, blobs.db: only the control plane writes it,
@@ -28,11 +32,17 @@ export function openInlineBlobs(file: string): InlineBlobs {
   const db = open(file);
   const sync = createSync(file);
   const digests = openContentDigests(db);
-  const select = db.prepare<[Buffer], Buffer>("SELECT content FROM inline_blob WHERE sha256 = ?").pluck();
-  const insert = db.prepare("INSERT INTO inline_blob (sha256, content) VALUES (?, ?) ON CONFLICT DO NOTHING");
+  const select = db
+    .prepare<[Buffer], Buffer>("SELECT content FROM inline_blob WHERE sha256 = ?")
+    .pluck();
+  const insert = db.prepare(
+    "INSERT INTO inline_blob (sha256, content) VALUES (?, ?) ON CONFLICT DO NOTHING",
+  );
   const remove = db.prepare("DELETE FROM inline_blob WHERE sha256 = ?");
   const range = db
-    .prepare<[Buffer, Buffer], Buffer>("SELECT sha256 FROM inline_blob WHERE sha256 BETWEEN ? AND ?")
+    .prepare<[Buffer, Buffer], Buffer>(
+      "SELECT sha256 FROM inline_blob WHERE sha256 BETWEEN ? AND ?",
+    )
     .pluck();
   const insertAll = db.transaction((puts: Put[]) => {
     for (const { sha256, content } of puts.flatMap(({ contents }) => contents))
@@ -76,7 +86,9 @@ export function openInlineBlobs(file: string): InlineBlobs {
 function takeSome(waiting: Put[]): Put[] {
   let bytes = 0;
   const end = waiting.findIndex(
-    ({ contents }) => (bytes += contents.reduce((sum, { content }) => sum + content.length, 0)) > MAX_TRANSACTION,
+    ({ contents }) =>
+      (bytes += contents.reduce((sum, { content }) => sum + content.length, 0)) >
+      MAX_TRANSACTION,
   );
   return waiting.splice(0, end < 0 ? waiting.length : end + 1);
 }
@@ -89,6 +101,8 @@ function open(file: string): Sqlite.Database {
   db.pragma(ownCheckpoints(PAGE_BYTES));
   db.pragma("synchronous = NORMAL");
   db.pragma("busy_timeout = 5000");
-  db.exec("CREATE TABLE IF NOT EXISTS inline_blob (sha256 BLOB NOT NULL UNIQUE, content BLOB NOT NULL)");
+  db.exec(
+    "CREATE TABLE IF NOT EXISTS inline_blob (sha256 BLOB NOT NULL UNIQUE, content BLOB NOT NULL)",
+  );
   return db;
 }

@@ -2,7 +2,12 @@ import type { Audit } from "../audit.ts";
 import type { Db } from "../open.ts";
 
 /** The columns of an existing row that writing a node needs. */
-export type Existing = { id: number; folder: 0 | 1; sha256: string | null; metadata: string };
+export type Existing = {
+  id: number;
+  folder: 0 | 1;
+  sha256: string | null;
+  metadata: string;
+};
 
 type NodeValues = {
   repositoryId: number;
@@ -49,7 +54,9 @@ function prepare({ $client: client }: Db) {
        WHERE id = @id`,
     ),
     remove: client.prepare<[number]>("DELETE FROM node WHERE id = ?"),
-    touch: client.prepare<[number, string]>("UPDATE blob SET touched_date = ? WHERE sha256 = ?"),
+    touch: client.prepare<[number, string]>(
+      "UPDATE blob SET touched_date = ? WHERE sha256 = ?",
+    ),
     event: client.prepare<[string, string, string, string, number]>(
       `INSERT INTO event (project_id, repo_name, kind, subject, digest, created_date)
        VALUES (?, ?, 'node', ?, ?, ?)`,

@@ -23,11 +23,22 @@ const nodeAt = prepared((db) => {
   return db
     .select()
     .from(node)
-    .where(and(eq(node.repositoryId, placeholder("repositoryId")), eq(node.fullPath, placeholder("fullPath")), alive))
+    .where(
+      and(
+        eq(node.repositoryId, placeholder("repositoryId")),
+        eq(node.fullPath, placeholder("fullPath")),
+        alive,
+      ),
+    )
     .prepare();
 });
 
-export function getNode(db: DbOrTx, repositoryId: number, fullPath: string, now: number): NodeRow | null {
+export function getNode(
+  db: DbOrTx,
+  repositoryId: number,
+  fullPath: string,
+  now: number,
+): NodeRow | null {
   return nodeAt(db).get({ repositoryId, fullPath, now }) ?? null;
 }
 
@@ -64,7 +75,12 @@ export function statPaths(
 export function listFiles(
   db: DbOrTx,
   repositoryId: number,
-  { under = "/", after = "", limit, now }: { under?: string; after?: string; limit: number; now: number },
+  {
+    under = "/",
+    after = "",
+    limit,
+    now,
+  }: { under?: string; after?: string; limit: number; now: number },
 ): NodeRow[] {
   const where = and(
     eq(node.repositoryId, repositoryId),
@@ -73,7 +89,13 @@ export function listFiles(
     eq(node.folder, false),
     live(now),
   );
-  return db.select().from(node).where(where).orderBy(asc(node.fullPath)).limit(limit).all();
+  return db
+    .select()
+    .from(node)
+    .where(where)
+    .orderBy(asc(node.fullPath))
+    .limit(limit)
+    .all();
 }
 
 type NodePage = {
@@ -127,5 +149,12 @@ export function hasFiles(db: DbOrTx, repositoryId: number): boolean {
 
 /** Whether the repository has any file or folder. */
 export function hasNodes(db: DbOrTx, repositoryId: number): boolean {
-  return db.select({ id: node.id }).from(node).where(eq(node.repositoryId, repositoryId)).limit(1).get() !== undefined;
+  return (
+    db
+      .select({ id: node.id })
+      .from(node)
+      .where(eq(node.repositoryId, repositoryId))
+      .limit(1)
+      .get() !== undefined
+  );
 }

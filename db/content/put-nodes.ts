@@ -27,7 +27,9 @@ export type PutRules = By & { overwrite: boolean };
  * - blocked: `at` is a file where a folder is needed, or a folder where the file should be.
  */
 export type PutResult =
-  { kind: "created" | "missing" } | { kind: "replaced" | "existed"; sha256: string } | { kind: "blocked"; at: string };
+  | { kind: "created" | "missing" }
+  | { kind: "replaced" | "existed"; sha256: string }
+  | { kind: "blocked"; at: string };
 
 export type RepositoryKey = { id: number; projectId: string; name: string };
 
@@ -67,16 +69,31 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   if (!content) return { kind: "missing" };
   const existing = findLive(put, fullPath);
   if (existing?.folder) return { kind: "blocked", at: fullPath };
-  if (existing?.sha256 && !put.overwrite) return { kind: "existed", sha256: existing.sha256 };
+  if (existing?.sha256 && !put.overwrite)
+    return { kind: "existed", sha256: existing.sha256 };
   const audit = entry.audit ?? auditBy(put);
   if (!existing) {
     const blocker = makeFolders(put, fullPath, audit);
     if (blocker !== null) return { kind: "blocked", at: blocker };
   }
-  const metadata = entry.metadata ? JSON.stringify(entry.metadata) : (existing?.metadata ?? "{}");
-  const values = { ...content, sha256, metadata, expireDate: entry.expireDate ?? null, ...audit };
+  const metadata = entry.metadata
+    ? JSON.stringify(entry.metadata)
+    : (existing?.metadata ?? "{}");
+  const values = {
+    ...content,
+    sha256,
+    metadata,
+    expireDate: entry.expireDate ?? null,
+    ...audit,
+  };
   if (put.followed && !entry.partOfVersion)
-    put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
+    put.statements.event.run(
+      put.repository.projectId,
+      put.repository.name,
+      fullPath,
+      `sha256:${sha256}`,
+      put.now,
+    );
   if (!existing?.sha256) {
     insert(put, fullPath, 0, values);
     return { kind: "created" };
@@ -87,7 +104,10 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
 }
 
 /** Returns the row at a path; deletes it first if it has expired. */
-function findLive({ statements, repository, now }: Put, fullPath: string): Existing | undefined {
+function findLive(
+  { statements, repository, now }: Put,
+  fullPath: string,
+): Existing | undefined {
   const found = statements.find.get(now, repository.id, fullPath);
   if (!found?.expired) return found;
   statements.remove.run(found.id);
@@ -112,7 +132,14 @@ function makeFolders(put: Put, fullPath: string, audit: Audit): string | null {
     missing.push(folder);
   }
   for (const folder of missing) {
-    insert(put, folder, 1, { size: 0, sha256: null, md5: null, metadata: "{}", expireDate: null, ...audit });
+    insert(put, folder, 1, {
+      size: 0,
+      sha256: null,
+      md5: null,
+      metadata: "{}",
+      expireDate: null,
+      ...audit,
+    });
     put.folders.add(folder);
   }
   return null;
@@ -123,7 +150,12 @@ type Values = Omit<
   "repositoryId" | "fullPath" | "parent" | "name" | "folder"
 >;
 
-function insert({ statements, repository }: Put, fullPath: string, folder: 0 | 1, values: Values): void {
+function insert(
+  { statements, repository }: Put,
+  fullPath: string,
+  folder: 0 | 1,
+  values: Values,
+): void {
   statements.insert.run({
     repositoryId: repository.id,
     fullPath,

@@ -9,10 +9,14 @@ import { task, taskObject } from "../schema/tasks.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
 type Optional = "allowOverwrite" | "protocol";
-type NewRepository = Omit<RepositoryRow, "id" | Optional | keyof Audit> & Partial<Pick<RepositoryRow, Optional>>;
+type NewRepository = Omit<RepositoryRow, "id" | Optional | keyof Audit> &
+  Partial<Pick<RepositoryRow, Optional>>;
 
 /** Returns the additional data with which the secret of a linked repository is sealed. */
-export const secretOwner = ({ projectId, name }: Pick<RepositoryRow, "projectId" | "name">): string =>
+export const secretOwner = ({
+  projectId,
+  name,
+}: Pick<RepositoryRow, "projectId" | "name">): string =>
   `repository:${projectId}/${name}`;
 
 /** Returns false when the name is taken. The project must exist. */
@@ -26,7 +30,12 @@ export function insertRepository(db: DbOrTx, values: NewRepository, by: By): boo
   );
 }
 
-export function updateRepository(db: DbOrTx, id: number, changes: Partial<NewRepository>, by: By): void {
+export function updateRepository(
+  db: DbOrTx,
+  id: number,
+  changes: Partial<NewRepository>,
+  by: By,
+): void {
   db.update(repository)
     .set({ ...changes, ...changedBy(by) })
     .where(eq(repository.id, id))
@@ -43,16 +52,29 @@ const byName = prepared((db) => {
   return db
     .select()
     .from(repository)
-    .where(and(eq(repository.projectId, placeholder("projectId")), eq(repository.name, placeholder("name"))))
+    .where(
+      and(
+        eq(repository.projectId, placeholder("projectId")),
+        eq(repository.name, placeholder("name")),
+      ),
+    )
     .prepare();
 });
 
-export function findRepository(db: DbOrTx, projectId: string, name: string): RepositoryRow | null {
+export function findRepository(
+  db: DbOrTx,
+  projectId: string,
+  name: string,
+): RepositoryRow | null {
   return byName(db).get({ projectId, name }) ?? null;
 }
 
 /** `name`: prefix of the name. */
-type RepositoryFilter = { projectId: string; name?: string | undefined; type?: RepositoryType | undefined };
+type RepositoryFilter = {
+  projectId: string;
+  name?: string | undefined;
+  type?: RepositoryType | undefined;
+};
 
 function matching({ projectId, name, type }: RepositoryFilter): SQL | undefined {
   return and(
@@ -63,7 +85,12 @@ function matching({ projectId, name, type }: RepositoryFilter): SQL | undefined 
 }
 
 export function listRepositories(db: DbOrTx, filter: RepositoryFilter): RepositoryRow[] {
-  return db.select().from(repository).where(matching(filter)).orderBy(asc(repository.name)).all();
+  return db
+    .select()
+    .from(repository)
+    .where(matching(filter))
+    .orderBy(asc(repository.name))
+    .all();
 }
 
 export function pageRepositories(

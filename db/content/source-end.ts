@@ -5,7 +5,11 @@ import type { DbOrTx } from "../open.ts";
 import { repository } from "../schema/content.ts";
 
 /** Returns a linked or hosted repository as an endpoint to read from. */
-export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoint & { repositoryId: number }) | null {
+export function readSource(
+  tx: DbOrTx,
+  projectId: string,
+  name: string,
+): (Endpoint & { repositoryId: number }) | null {
   const row = tx
     .select()
     .from(repository)
@@ -14,7 +18,17 @@ export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoi
   if (!row) return null;
   const { username, secret, certificate, insecureSkipVerify } = row;
   const url = row.url ?? "";
-  const protocol = row.category === "REMOTE" ? protocolOf(row.type, row.protocol, url) : null;
+  const protocol =
+    row.category === "REMOTE" ? protocolOf(row.type, row.protocol, url) : null;
   const sealedFor = `repository:${projectId}/${name}`;
-  return { repositoryId: row.id, url, protocol, username, secret, sealedFor, certificate, insecureSkipVerify };
+  return {
+    repositoryId: row.id,
+    url,
+    protocol,
+    username,
+    secret,
+    sealedFor,
+    certificate,
+    insecureSkipVerify,
+  };
 }

@@ -1,5 +1,9 @@
 import { and, eq, isNull, lte, or, sql } from "drizzle-orm";
-import { type Changed, meansFilesOfVersions, objectMatcher } from "../../domain/object-matcher.ts";
+import {
+  type Changed,
+  meansFilesOfVersions,
+  objectMatcher,
+} from "../../domain/object-matcher.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor } from "../schema/content.ts";
@@ -14,7 +18,12 @@ const PAGE = 5_000;
  * Returns the clusters of the enabled tasks that mean some change after the event `after`, except
  * clusters that wait after a failure.
  */
-export function findConcerned(db: DbOrTx, after: number, now: number, page = PAGE): CursorKey[] {
+export function findConcerned(
+  db: DbOrTx,
+  after: number,
+  now: number,
+  page = PAGE,
+): CursorKey[] {
   const { changes, full } = readChanges(db, after, page);
   const keys = full ? null : concernedTasks(db, changes);
   const { taskKey, clusterId, notBefore } = eventCursor;
@@ -26,7 +35,9 @@ export function findConcerned(db: DbOrTx, after: number, now: number, page = PAG
       and(
         FOLLOWING,
         or(isNull(notBefore), lte(notBefore, now)),
-        keys === null ? undefined : sql`${taskKey} IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`,
+        keys === null
+          ? undefined
+          : sql`${taskKey} IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`,
       ),
     )
     .all();
@@ -46,9 +57,16 @@ function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
     .select({ place, object: taskObject })
     .from(taskObject)
     .innerJoin(task, eq(task.key, taskObject.taskKey))
-    .where(and(FOLLOWING, sql`${taskObject.localRepoName} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`))
+    .where(
+      and(
+        FOLLOWING,
+        sql`${taskObject.localRepoName} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`,
+      ),
+    )
     .all();
-  const concerned = rows.filter(({ place: at, object }) => changes.get(at)?.some(mayMean(object)));
+  const concerned = rows.filter(({ place: at, object }) =>
+    changes.get(at)?.some(mayMean(object)),
+  );
   return [...new Set(concerned.map(({ object }) => object.taskKey))];
 }
 
@@ -60,7 +78,11 @@ function mayMean(object: TaskObject): (changed: Changed) => boolean {
 }
 
 /** Reads the changes by project/repository; `full`: there may be more. */
-function readChanges(db: DbOrTx, after: number, page: number): { changes: Map<string, Changed[]>; full: boolean } {
+function readChanges(
+  db: DbOrTx,
+  after: number,
+  page: number,
+): { changes: Map<string, Changed[]>; full: boolean } {
   const events = db.all<{ place: string; subject: string; version: string | null }>(sql`
     SELECT project_id || '/' || repo_name AS place, subject, version FROM event
     WHERE seq > ${after} ORDER BY seq LIMIT ${page}`);
@@ -74,7 +96,10 @@ function readChanges(db: DbOrTx, after: number, page: number): { changes: Map<st
   return { changes, full: events.length === page };
 }
 
-export function cursorsOf(db: DbOrTx, taskKey: string): (CursorKey & { notBefore: number | null })[] {
+export function cursorsOf(
+  db: DbOrTx,
+  taskKey: string,
+): (CursorKey & { notBefore: number | null })[] {
   const { clusterId, notBefore } = eventCursor;
   return db
     .select({ taskKey: eventCursor.taskKey, clusterId, notBefore })

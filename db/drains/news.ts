@@ -1,5 +1,9 @@
 import { sql } from "drizzle-orm";
-import { type Changed, meansFilesOfVersions, objectMatcher } from "../../domain/object-matcher.ts";
+import {
+  type Changed,
+  meansFilesOfVersions,
+  objectMatcher,
+} from "../../domain/object-matcher.ts";
 import { packageNameOf } from "../../domain/package-key.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
@@ -19,17 +23,34 @@ type Objects = { projectId: string; objects: readonly TaskObject[] };
  * of them count once. `upTo`: every event up to this seq is included; `more`: there are more
  * events.
  */
-export type News = { changes: Map<number, Map<string, Changed>>; upTo: number; more: boolean };
+export type News = {
+  changes: Map<number, Map<string, Changed>>;
+  upTo: number;
+  more: boolean;
+};
 
 type Event = Changed & { seq: number; repoName: string };
 
 /** Turns an event into a change; the event of a version names its package by key. */
-export function toChanged({ subject, version }: { subject: string; version: string | null }): Changed {
-  return version === null ? { path: subject, version: "" } : { path: packageNameOf(subject), version };
+export function toChanged({
+  subject,
+  version,
+}: {
+  subject: string;
+  version: string | null;
+}): Changed {
+  return version === null
+    ? { path: subject, version: "" }
+    : { path: packageNameOf(subject), version };
 }
 
 /** Reads the events after `after` that the objects mean. */
-export function readEvents(db: DbOrTx, { projectId, objects }: Objects, after: number, page = NEWS_PAGE): News {
+export function readEvents(
+  db: DbOrTx,
+  { projectId, objects }: Objects,
+  after: number,
+  page = NEWS_PAGE,
+): News {
   const byRepository = new Map<string, Follower[]>();
   for (const [object, from] of objects.entries()) {
     const known = byRepository.get(from.localRepoName) ?? [];
@@ -38,7 +59,13 @@ export function readEvents(db: DbOrTx, { projectId, objects }: Objects, after: n
       { object, means: objectMatcher(from), byFiles: meansFilesOfVersions(from) },
     ]);
   }
-  const { events, upTo, more } = pageOfEvents(db, projectId, [...byRepository.keys()], after, page);
+  const { events, upTo, more } = pageOfEvents(
+    db,
+    projectId,
+    [...byRepository.keys()],
+    after,
+    page,
+  );
   const news: News = { changes: new Map(), upTo, more };
   for (const event of events) {
     const meant = (byRepository.get(event.repoName) ?? []).flatMap((follower) =>
@@ -51,7 +78,11 @@ export function readEvents(db: DbOrTx, { projectId, objects }: Objects, after: n
   return news;
 }
 
-type Follower = { object: number; means: (changed: Changed) => boolean; byFiles: boolean };
+type Follower = {
+  object: number;
+  means: (changed: Changed) => boolean;
+  byFiles: boolean;
+};
 
 /**
  * Returns what an event changes for an object: the file or version itself, nothing, or those files
@@ -64,9 +95,11 @@ function meantBy(
   { repoName, path, version }: Event,
 ): { object: number; changed: Changed }[] {
   if (means({ path, version })) return [{ object, changed: { path, version } }];
-  const repository = byFiles && version !== "" ? findRepository(db, projectId, repoName) : null;
+  const repository =
+    byFiles && version !== "" ? findRepository(db, projectId, repoName) : null;
   if (!repository) return [];
-  const paths = fileTypeOf(repository.type)?.pathsOfVersion(db, repository.id, path, version) ?? [];
+  const paths =
+    fileTypeOf(repository.type)?.pathsOfVersion(db, repository.id, path, version) ?? [];
   return paths
     .map((each): Changed => ({ path: each, version: "" }))
     .filter(means)
@@ -84,16 +117,25 @@ function pageOfEvents(
   const each = Math.ceil(page / Math.max(1, repositories.length));
   const upTo = newestEvent(db);
   const pages = repositories.map((name) =>
-    db.all<{ seq: number; repoName: string; subject: string; version: string | null }>(sql`
+    db.all<{
+      seq: number;
+      repoName: string;
+      subject: string;
+      version: string | null;
+    }>(sql`
       SELECT seq, repo_name AS repoName, subject, version FROM event
       WHERE project_id = ${projectId} AND repo_name = ${name} AND seq > ${after}
       ORDER BY seq LIMIT ${each}`),
   );
-  const ends = pages.filter((events) => events.length === each).map((events) => events.at(-1)?.seq ?? 0);
+  const ends = pages
+    .filter((events) => events.length === each)
+    .map((events) => events.at(-1)?.seq ?? 0);
   const end = Math.min(upTo, ...ends);
   const events = pages
     .flat()
-    .flatMap(({ seq, repoName, ...event }): Event[] => (seq <= end ? [{ seq, repoName, ...toChanged(event) }] : []));
+    .flatMap(({ seq, repoName, ...event }): Event[] =>
+      seq <= end ? [{ seq, repoName, ...toChanged(event) }] : [],
+    );
   return { events: events.sort((a, b) => a.seq - b.seq), upTo: end, more: end < upTo };
 }
 
@@ -103,7 +145,12 @@ export type Waiting = Changed & { repoName: string };
  * Returns the files and versions that wait for the cluster and are due, the longest due first, if
  * they were tried at most `mostTries` times.
  */
-export function readDue(db: DbOrTx, { taskKey, clusterId }: CursorKey, mostTries: number, now: number): Waiting[] {
+export function readDue(
+  db: DbOrTx,
+  { taskKey, clusterId }: CursorKey,
+  mostTries: number,
+  now: number,
+): Waiting[] {
   return db.all<Waiting>(sql`
     SELECT repo_name AS repoName, path, version FROM pending
     WHERE task_key = ${taskKey}
@@ -134,7 +181,8 @@ export function addWaiting(
       idle.push(each);
     } else if (hasRoom(news, concerned)) {
       taken.push(each);
-      for (const object of concerned) addChange(news.changes, object, { path: each.path, version: each.version });
+      for (const object of concerned)
+        addChange(news.changes, object, { path: each.path, version: each.version });
     } else news.more = true;
   }
   return { taken, idle };
@@ -147,5 +195,8 @@ function hasRoom({ changes }: News, objects: readonly number[]): boolean {
 
 function addChange(changes: News["changes"], object: number, changed: Changed): void {
   const known = changes.get(object) ?? new Map<string, Changed>();
-  changes.set(object, known.set(JSON.stringify([changed.path, changed.version]), changed));
+  changes.set(
+    object,
+    known.set(JSON.stringify([changed.path, changed.version]), changed),
+  );
 }

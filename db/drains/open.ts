@@ -29,7 +29,13 @@ export type DrainStep =
   | { kind: "gone" }
   | { kind: "look" }
   | { kind: "idle"; wait: number | null }
-  | { kind: "drain"; recordId: string; targets: Target[] | null; plan: boolean; more: boolean };
+  | {
+      kind: "drain";
+      recordId: string;
+      targets: Target[] | null;
+      plan: boolean;
+      more: boolean;
+    };
 
 type Opening = CursorKey & { workflowId: string; localCluster: string; now: number };
 
@@ -43,13 +49,25 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
     const cursor = findCursor(tx, opening);
     const running = findRunning(tx, opening);
     if (running)
-      return { kind: "drain", recordId: running, targets: null, plan: cursor?.catchUpRecord === running, more: true };
+      return {
+        kind: "drain",
+        recordId: running,
+        targets: null,
+        plan: cursor?.catchUpRecord === running,
+        more: true,
+      };
     if (!cursor || !isFollowing(tx, taskKey)) return { kind: "gone" };
-    if (cursor.notBefore !== null && cursor.notBefore > now) return { kind: "idle", wait: cursor.notBefore - now };
+    if (cursor.notBefore !== null && cursor.notBefore > now)
+      return { kind: "idle", wait: cursor.notBefore - now };
     const snapshot = readSnapshot(tx, taskKey, opening.localCluster);
     const clusters = snapshot?.clusters.filter(({ id }) => id === clusterId) ?? [];
     if (!snapshot || clusters.length === 0) return { kind: "gone" };
-    const drain: Drain = { recordId: newId(now), taskKey, clusterId, snapshot: { ...snapshot, clusters } };
+    const drain: Drain = {
+      recordId: newId(now),
+      taskKey,
+      clusterId,
+      snapshot: { ...snapshot, clusters },
+    };
     if (cursor.catchUp) return beginCatchUp(tx, opening, drain);
     const taken = takeNews(tx, drain, cursor.position, Number.MAX_SAFE_INTEGER, now);
     if (taken.takesPart) {
@@ -63,8 +81,13 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
         more: taken.more,
       };
     }
-    tx.update(eventCursor).set({ position: taken.upTo, planned: taken.upTo }).where(cursorOf(opening)).run();
-    return taken.more ? { kind: "look" } : { kind: "idle", wait: nextPending(tx, opening, now) };
+    tx.update(eventCursor)
+      .set({ position: taken.upTo, planned: taken.upTo })
+      .where(cursorOf(opening))
+      .run();
+    return taken.more
+      ? { kind: "look" }
+      : { kind: "idle", wait: nextPending(tx, opening, now) };
   });
 }
 
@@ -92,14 +115,31 @@ const FULL: Grown = { targets: [], more: false, full: true };
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
     const { taskKey, clusterId, startTime } = record;
-    const row = tx.select({ taskKey, clusterId, startTime }).from(record).where(eq(record.id, recordId)).get();
+    const row = tx
+      .select({ taskKey, clusterId, startTime })
+      .from(record)
+      .where(eq(record.id, recordId))
+      .get();
     const snapshot = snapshotOf(tx, recordId);
     const cursor = row && findCursor(tx, row);
-    if (!row || !snapshot || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return FULL;
+    if (
+      !row ||
+      !snapshot ||
+      !cursor ||
+      cursor.catchUp ||
+      haltReason(tx, recordId, row.clusterId) !== null
+    )
+      return FULL;
     // A repository that did not exist when the drain began waits for the next one.
     const lacking = snapshot.objects.some(({ category }) => category === null);
-    if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId)) return FULL;
-    const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot };
+    if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId))
+      return FULL;
+    const drain: Drain = {
+      recordId,
+      taskKey: row.taskKey,
+      clusterId: row.clusterId,
+      snapshot,
+    };
     const taken = takeNews(tx, drain, cursor.planned, 0, now);
     tx.update(eventCursor).set({ planned: taken.upTo }).where(cursorOf(row)).run();
     return { targets: toTargets(drain, taken.gained), more: taken.more, full: false };
@@ -143,23 +183,46 @@ function insertRecord(
   { workflowId, now }: Opening,
   { recordId, taskKey, clusterId, snapshot }: Drain,
 ): void {
-  startRecord(tx, { id: recordId, taskKey, clusterId, workflowId, startTime: now, snapshot });
+  startRecord(tx, {
+    id: recordId,
+    taskKey,
+    clusterId,
+    workflowId,
+    startTime: now,
+    snapshot,
+  });
 }
 
 function findRunning(tx: DbOrTx, { taskKey, clusterId }: CursorKey): string | null {
-  const where = and(eq(record.taskKey, taskKey), eq(record.clusterId, clusterId), eq(record.status, "RUNNING"));
+  const where = and(
+    eq(record.taskKey, taskKey),
+    eq(record.clusterId, clusterId),
+    eq(record.status, "RUNNING"),
+  );
   return tx.select({ id: record.id }).from(record).where(where).get()?.id ?? null;
 }
 
 /** Whether the task follows uploads; `since`: and has not changed from this time on. */
-function isFollowing(tx: DbOrTx, taskKey: string, since = Number.MAX_SAFE_INTEGER): boolean {
+function isFollowing(
+  tx: DbOrTx,
+  taskKey: string,
+  since = Number.MAX_SAFE_INTEGER,
+): boolean {
   const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
-  return row !== undefined && row.enabled && row.replicaType === "REAL_TIME" && row.lastModifiedDate < since;
+  return (
+    row !== undefined &&
+    row.enabled &&
+    row.replicaType === "REAL_TIME" &&
+    row.lastModifiedDate < since
+  );
 }
 
 function isFull(tx: DbOrTx, recordId: string): boolean {
   const sums = tx
-    .select({ files: sql<number>`coalesce(sum(${planObject.planned}), 0)`, objects: sql<number>`count(*)` })
+    .select({
+      files: sql<number>`coalesce(sum(${planObject.planned}), 0)`,
+      objects: sql<number>`count(*)`,
+    })
     .from(planObject)
     .where(eq(planObject.recordId, recordId))
     .get();
@@ -169,5 +232,7 @@ function isFull(tx: DbOrTx, recordId: string): boolean {
 /** Builds the targets that the sending child workflows get. */
 function toTargets({ clusterId, snapshot }: Drain, objects: readonly number[]): Target[] {
   const target = targetWriter(snapshot);
-  return objects.map((object) => target(object, { id: clusterId, name: snapshot.clusters[0]?.name ?? clusterId }));
+  return objects.map((object) =>
+    target(object, { id: clusterId, name: snapshot.clusters[0]?.name ?? clusterId }),
+  );
 }

@@ -11,14 +11,24 @@ import { pairProblem, readEnd } from "../runs/targets.ts";
 import { planObject } from "../schema/plans.ts";
 import type { News } from "./news.ts";
 
-export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };
+export type Drain = {
+  recordId: string;
+  taskKey: string;
+  clusterId: string;
+  snapshot: RunSnapshot;
+};
 
 /**
  * Adds news to a drain's plan: one row for each file and version, as it is now. Deleted ones are
  * left out, because deletions are not replicated. Returns the objects that have something to be
  * cut; `takesPart`: the drain has something to report, even if only why it cannot be sent.
  */
-export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { gained: number[]; takesPart: boolean } {
+export function planNews(
+  tx: DbOrTx,
+  drain: Drain,
+  news: News,
+  now: number,
+): { gained: number[]; takesPart: boolean } {
   const { recordId, snapshot } = drain;
   const to = readEnd(tx, drain.clusterId);
   const gained: number[] = [];
@@ -27,15 +37,26 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
     const from = snapshot.objects[object];
     const repository = from && findRepository(tx, snapshot.projectId, from.localRepoName);
     if (!from?.category || !to || !repository) continue;
-    const source = { category: from.category, repoType: from.repoType, protocol: from.protocol ?? null };
+    const source = {
+      category: from.category,
+      repoType: from.repoType,
+      protocol: from.protocol ?? null,
+    };
     const sendable = transferProblem(source, to) === null;
     const joins =
-      tx.insert(planObject).values({ recordId, object, complete: true }).onConflictDoNothing().run().changes > 0;
+      tx
+        .insert(planObject)
+        .values({ recordId, object, complete: true })
+        .onConflictDoNothing()
+        .run().changes > 0;
     if (
       sendable &&
-      planChanges(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [
-        ...changes.values(),
-      ]) === 0
+      planChanges(
+        tx,
+        { ...drain, object, repositoryId: repository.id, now },
+        from.localRepoName,
+        [...changes.values()],
+      ) === 0
     ) {
       // An object with nothing to send takes no part in the drain.
       if (joins)
@@ -53,7 +74,12 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
 type Where = Drain & { object: number; repositoryId: number; now: number };
 
 /** Plans the files and versions that exist, and returns how many have to be sent. */
-function planChanges(tx: DbOrTx, where: Where, repoName: string, changes: readonly Changed[]): number {
+function planChanges(
+  tx: DbOrTx,
+  where: Where,
+  repoName: string,
+  changes: readonly Changed[],
+): number {
   const { recordId, object } = where;
   const list = JSON.stringify(changes);
   const again = replan(tx, where, repoName, list);
@@ -75,7 +101,10 @@ function planChanges(tx: DbOrTx, where: Where, repoName: string, changes: readon
  * SQL: the current state of a JSON list of files and versions, as far as they exist, with size and
  * digest; `seq` comes from the list.
  */
-const there = ({ repositoryId, now }: Pick<Where, "repositoryId" | "now">, list: string) => sql`
+const there = (
+  { repositoryId, now }: Pick<Where, "repositoryId" | "now">,
+  list: string,
+) => sql`
   SELECT j.key, j.value ->> 'seq' AS seq, n.full_path AS path, '' AS version, n.size,
     'sha256:' || n.sha256 AS digest
   FROM json_each(${list}) j
@@ -91,7 +120,12 @@ const there = ({ repositoryId, now }: Pick<Where, "repositoryId" | "now">, list:
   CROSS JOIN package k ON k.repository_id = ${repositoryId} AND k.name = j.value ->> 'path'
   CROSS JOIN version v ON v.package_id = k.id AND v.name = j.value ->> 'version'`;
 
-type Known = Changed & { seq: number; detail: number | null; status: string | null; again: number | null };
+type Known = Changed & {
+  seq: number;
+  detail: number | null;
+  status: string | null;
+  again: number | null;
+};
 
 /**
  * Plans files and versions again that are in the drain's plan and have changed since. One that was
@@ -129,13 +163,18 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
     record_id = ${recordId}
     AND object = ${object}
     AND seq IN (SELECT value FROM json_each(${seqs}))`;
-  const bytes = () => tx.get<{ n: number }>(sql`SELECT coalesce(sum(size), 0) AS n FROM plan WHERE ${again}`).n;
+  const bytes = () =>
+    tx.get<{ n: number }>(
+      sql`SELECT coalesce(sum(size), 0) AS n FROM plan WHERE ${again}`,
+    ).n;
   const before = bytes();
   tx.run(sql`
     UPDATE plan SET size = t.size, digest = t.digest FROM (${there(where, JSON.stringify(ended))}) t
     WHERE record_id = ${recordId} AND object = ${object} AND plan.seq = t.seq`);
   addPlanned(tx, where, 0, bytes() - before);
-  const beingSent = known.filter(({ status, again }) => status === null || (status === "RUNNING" && again === 0));
+  const beingSent = known.filter(
+    ({ status, again }) => status === null || (status === "RUNNING" && again === 0),
+  );
   tx.run(sql`
     INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
     SELECT ${taskKey}, ${clusterId}, ${repoName}, value ->> 'path', value ->> 'version', ${now}, ${now}
@@ -150,10 +189,23 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
  * whether that was the last page. A path that matches nothing is not a failure: nothing was
  * uploaded there.
  */
-export function planCatchUp(db: Db, recordId: string, object: number, now: number): boolean {
+export function planCatchUp(
+  db: Db,
+  recordId: string,
+  object: number,
+  now: number,
+): boolean {
   const snapshot = snapshotOf(db, recordId);
   const from = snapshot?.objects[object];
   const to = snapshot?.clusters[0];
-  if (!from || !to || pairProblem(db, snapshot, recordId, object, to.id) !== null) return true;
-  return planHostedPage(db, recordId, object, { ...from, projectId: snapshot.projectId }, now, { lacking: "passes" });
+  if (!from || !to || pairProblem(db, snapshot, recordId, object, to.id) !== null)
+    return true;
+  return planHostedPage(
+    db,
+    recordId,
+    object,
+    { ...from, projectId: snapshot.projectId },
+    now,
+    { lacking: "passes" },
+  );
 }

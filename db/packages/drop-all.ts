@@ -9,8 +9,12 @@ const PACKAGES = 100;
 
 export function hasPackages(db: DbOrTx, repositoryId: number): boolean {
   return (
-    db.select({ id: packages.id }).from(packages).where(eq(packages.repositoryId, repositoryId)).limit(1).get() !==
-    undefined
+    db
+      .select({ id: packages.id })
+      .from(packages)
+      .where(eq(packages.repositoryId, repositoryId))
+      .limit(1)
+      .get() !== undefined
   );
 }
 
@@ -24,7 +28,8 @@ export async function dropPackages(db: Db, repositoryId: number): Promise<void> 
     () =>
       db.run(sql`
         DELETE FROM image_manifest WHERE id IN (
-          SELECT id FROM image_manifest WHERE repository_id = ${repositoryId} LIMIT ${PAGE})`).changes,
+          SELECT id FROM image_manifest WHERE repository_id = ${repositoryId} LIMIT ${PAGE})`)
+        .changes,
   );
 }
 
@@ -42,5 +47,7 @@ function dropSome(tx: DbOrTx, repositoryId: number): number {
       SELECT v.id FROM (${first}) k
       CROSS JOIN version v ON v.package_id = k.id
       LIMIT ${PAGE})`);
-  return changes === PAGE ? changes : changes + tx.run(sql`DELETE FROM package WHERE id IN (${first})`).changes;
+  return changes === PAGE
+    ? changes
+    : changes + tx.run(sql`DELETE FROM package WHERE id IN (${first})`).changes;
 }

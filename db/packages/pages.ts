@@ -4,7 +4,12 @@ import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { packages, version } from "../schema/packages.ts";
 import { type PackageType, packageTypeOf, type VersionPaths } from "./types.ts";
-import { findPackage, type PackageRepository, type PackageRow, type VersionRow } from "./versions.ts";
+import {
+  findPackage,
+  type PackageRepository,
+  type PackageRow,
+  type VersionRow,
+} from "./versions.ts";
 
 /** A package with facts about its versions; `tags`: npm's dist-tags. */
 export type PackageView = PackageRow & {
@@ -14,7 +19,8 @@ export type PackageView = PackageRow & {
   tags: Map<string, string>;
 };
 /** `metadata`: of the file at `contentPath` or `manifestPath`. */
-export type VersionView = VersionRow & VersionPaths & { tags: string[]; metadata: Record<string, string> };
+export type VersionView = VersionRow &
+  VersionPaths & { tags: string[]; metadata: Record<string, string> };
 
 /** Returns a page of packages; `name`: prefix of their names. */
 export function pagePackages(
@@ -30,7 +36,14 @@ export function pagePackages(
     eq(packages.repositoryId, repository.id),
     name === "" ? undefined : startsWith(packages.name, name),
   );
-  const rows = db.select().from(packages).where(where).orderBy(asc(packages.name)).limit(limit).offset(offset).all();
+  const rows = db
+    .select()
+    .from(packages)
+    .where(where)
+    .orderBy(asc(packages.name))
+    .limit(limit)
+    .offset(offset)
+    .all();
   const counted = db
     .select({ n: sql<number>`count(*)` })
     .from(packages)
@@ -39,7 +52,11 @@ export function pagePackages(
   return { total: counted?.n ?? 0, packages: rows.map((row) => toView(db, type, row)) };
 }
 
-export function readPackage(db: DbOrTx, repository: PackageRepository, name: string): PackageView | null {
+export function readPackage(
+  db: DbOrTx,
+  repository: PackageRepository,
+  name: string,
+): PackageView | null {
   const type = packageTypeOf(repository.type);
   const row = findPackage(db, repository.id, name);
   return type && row ? toView(db, type, row) : null;
@@ -96,8 +113,14 @@ export function pageVersions(
   const versions = rows.map((row) => {
     const paths = type.paths(db, repository.id, owner.name, row);
     const path = paths.contentPath ?? paths.manifestPath;
-    const metadata = path === null ? {} : (getNode(db, repository.id, path, now)?.metadata ?? {});
-    return { ...row, ...paths, metadata, tags: tags.flatMap(([tag, of]) => (of === row.name ? [tag] : [])) };
+    const metadata =
+      path === null ? {} : (getNode(db, repository.id, path, now)?.metadata ?? {});
+    return {
+      ...row,
+      ...paths,
+      metadata,
+      tags: tags.flatMap(([tag, of]) => (of === row.name ? [tag] : [])),
+    };
   });
   return { total: counted?.n ?? 0, versions };
 }

@@ -1,25 +1,51 @@
 import { and, eq } from "drizzle-orm";
-import { type ClaimComparison, compareClaim, type ContentFacts } from "../../domain/content-digests.ts";
-import type { Decided, DescribedFile, Refusal, RefusalReason } from "../../domain/sync.ts";
-import type { DescribedVersion, FilePair, VersionAnswer, VersionsStatement } from "../../domain/sync-versions.ts";
+import {
+  type ClaimComparison,
+  compareClaim,
+  type ContentFacts,
+} from "../../domain/content-digests.ts";
+import type {
+  Decided,
+  DescribedFile,
+  Refusal,
+  RefusalReason,
+} from "../../domain/sync.ts";
+import type {
+  DescribedVersion,
+  FilePair,
+  VersionAnswer,
+  VersionsStatement,
+} from "../../domain/sync-versions.ts";
 import { auditOf, type By } from "../audit.ts";
 import { type NodeStat, statPaths } from "../content/nodes.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { type NodeEntry, putNodes } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
-import { findPackage, findVersion, type PackageRepository, type VersionRow } from "./versions.ts";
+import {
+  findPackage,
+  findVersion,
+  type PackageRepository,
+  type VersionRow,
+} from "./versions.ts";
 
 /**
  * A declared version; `verdict`: why it is refused, where that is known beforehand. `fits`: its
  * document was compared with its tarball; otherwise a version with a tarball is not made of content
  * in the store.
  */
-export type JudgedVersion = DescribedVersion & { verdict?: Decided<VersionAnswer> | undefined; fits: boolean };
+export type JudgedVersion = DescribedVersion & {
+  verdict?: Decided<VersionAnswer> | undefined;
+  fits: boolean;
+};
 
 /** Existing contents with their digests, for comparing files that are declared without a sha256. */
 export type Facts = ReadonlyMap<string, ContentFacts>;
 
-export type VersionRules = Pick<VersionsStatement, "conflictStrategy" | "includeMetadata"> & By & { facts: Facts };
+export type VersionRules = Pick<
+  VersionsStatement,
+  "conflictStrategy" | "includeMetadata"
+> &
+  By & { facts: Facts };
 
 /**
  * What exists at the path of a declared file: its sha256 (null: nothing), and how the two compare.
@@ -43,7 +69,11 @@ export type Applying = {
   has: (sha256: string) => boolean;
 };
 
-export const refused = (reason: RefusalReason, message: string): Refusal => ({ result: "refused", reason, message });
+export const refused = (reason: RefusalReason, message: string): Refusal => ({
+  result: "refused",
+  reason,
+  message,
+});
 
 /** Thrown to roll back a version that turned out to be refused. */
 export class Refused extends Error {
@@ -57,9 +87,13 @@ export class Refused extends Error {
 }
 
 export const blocked = (at: string): Refusal =>
-  refused("occupied", `${at} is a folder where a file should be, or a file where a folder should be`);
+  refused(
+    "occupied",
+    `${at} is a folder where a file should be, or a file where a folder should be`,
+  );
 
-const INSTEAD = "publish the content under another version, or choose the conflict strategy SKIP";
+const INSTEAD =
+  "publish the content under another version, or choose the conflict strategy SKIP";
 
 /**
  * Refuses OVERWRITE for an artifact that must not change. `existing`: digest of the existing
@@ -110,7 +144,10 @@ export function pairFiles(
 }
 
 /** Writes the files of a version, whose content is in the store. */
-export function writeFiles({ db, repository, rules }: Applying, files: readonly DescribedFile[]): void {
+export function writeFiles(
+  { db, repository, rules }: Applying,
+  files: readonly DescribedFile[],
+): void {
   const { user, now, includeMetadata } = rules;
   const entries = files.flatMap((file): NodeEntry[] => {
     const { path, sha256, metadata } = file;
@@ -125,7 +162,11 @@ export function writeFiles({ db, repository, rules }: Applying, files: readonly 
       },
     ];
   });
-  for (const result of putNodes(db, repository, entries, { overwrite: true, user, now })) {
+  for (const result of putNodes(db, repository, entries, {
+    overwrite: true,
+    user,
+    now,
+  })) {
     if (result.kind === "blocked") throw new Refused(blocked(result.at));
   }
 }
@@ -142,12 +183,21 @@ export function setMetadata(
   });
   for (const { path, metadata, lastModifiedBy, lastModifiedDate } of changed) {
     const where = and(eq(node.repositoryId, repository.id), eq(node.fullPath, path));
-    tx.update(node).set({ metadata, lastModifiedBy, lastModifiedDate }).where(where).run();
+    tx.update(node)
+      .set({ metadata, lastModifiedBy, lastModifiedDate })
+      .where(where)
+      .run();
   }
   return changed.length > 0;
 }
 
-export function differs(there: Record<string, string>, stated: Record<string, string>): boolean {
+export function differs(
+  there: Record<string, string>,
+  stated: Record<string, string>,
+): boolean {
   const keys = Object.keys(stated);
-  return keys.length !== Object.keys(there).length || keys.some((key) => stated[key] !== there[key]);
+  return (
+    keys.length !== Object.keys(there).length ||
+    keys.some((key) => stated[key] !== there[key])
+  );
 }

@@ -16,7 +16,12 @@ const MOST_ANSWERED = 4 * 1024 ** 2;
  * Reads versions for another instance, all at one moment, each as the JSON of a SourceVersion, in
  * the order of the keys: as many of the first ones as fit into an answer, and at least one.
  */
-export function readSourceVersions(db: Db, repositoryId: number, keys: readonly VersionKey[], now: number): string[] {
+export function readSourceVersions(
+  db: Db,
+  repositoryId: number,
+  keys: readonly VersionKey[],
+  now: number,
+): string[] {
   return db.transaction((tx) => {
     const answers: string[] = [];
     let length = 0;
@@ -35,7 +40,11 @@ function readVersion(reading: Reading, key: VersionKey): SourceVersion {
   const owner = findPackage(tx, repositoryId, key.name);
   const row = owner && findVersion(tx, owner.id, key.version);
   const { type } =
-    tx.select({ type: repository.type }).from(repository).where(eq(repository.id, repositoryId)).get() ?? {};
+    tx
+      .select({ type: repository.type })
+      .from(repository)
+      .where(eq(repository.id, repositoryId))
+      .get() ?? {};
   if (!row || !type || !isHostedVersionType(type)) return { kind: "gone" };
   return PACKAGE_TYPES[type].read(reading, owner, row);
 }

@@ -1,13 +1,26 @@
 import { and, eq } from "drizzle-orm";
 import { compareClaim } from "../../domain/content-digests.ts";
 import type { HostedFileType } from "../../domain/repository-types.ts";
-import { type Decided, decideFile, type DescribedFile, type FileAnswer, type Statement } from "../../domain/sync.ts";
+import {
+  type Decided,
+  decideFile,
+  type DescribedFile,
+  type FileAnswer,
+  type Statement,
+} from "../../domain/sync.ts";
 import { auditOf, type By } from "../audit.ts";
 import { haveBlobs, putBlobs, type BlobRow } from "../content/blobs.ts";
 import { tell } from "../content/events.ts";
 import { type NodeStat, statPaths } from "../content/nodes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { type Beside, blocked, differs, factsAt, type Facts, type StatableRepository } from "./stated-applying.ts";
+import {
+  type Beside,
+  blocked,
+  differs,
+  factsAt,
+  type Facts,
+  type StatableRepository,
+} from "./stated-applying.ts";
 import { FILE_TYPES, type Readings } from "./types.ts";
 import { type NodeEntry, putNodes, type PutResult } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
@@ -18,7 +31,8 @@ export type Judged = DescribedFile & { verdict?: Decided<FileAnswer> | undefined
 type FileRepository = StatableRepository & { type: HostedFileType };
 
 /** `readings`: values read from the contents, as the type's `record` expects them. */
-type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> & By & { readings: Readings; facts: Facts };
+type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> &
+  By & { readings: Readings; facts: Facts };
 
 /**
  * Applies a declaration of files as far as the rules allow: registers `blobs`, whose content is
@@ -43,10 +57,21 @@ export function applyStatement(
       entries.push(toEntry(repository, file, file.sha256, rules));
       places.push(at);
     }
-    const results = putNodes(db, repository, entries, { overwrite: true, user: rules.user, now: rules.now });
-    for (const [i, result] of results.entries()) answers[places[i] ?? -1] = toAnswer(result);
+    const results = putNodes(db, repository, entries, {
+      overwrite: true,
+      user: rules.user,
+      now: rules.now,
+    });
+    for (const [i, result] of results.entries())
+      answers[places[i] ?? -1] = toAnswer(result);
     const written = places.flatMap((at) => files[at] ?? []);
-    FILE_TYPES[repository.type].record(tx, repository, written, rules.now, rules.readings);
+    FILE_TYPES[repository.type].record(
+      tx,
+      repository,
+      written,
+      rules.now,
+      rules.readings,
+    );
     return answers;
   });
 }
@@ -79,13 +104,24 @@ function decide(
       existing: found?.sha256 ?? null,
       comparison: compareClaim(file, factsAt(found, rules.facts)),
     };
-    const verdict = file.verdict ?? judge(repository, file.path, beside, conflictStrategy);
+    const verdict =
+      file.verdict ?? judge(repository, file.path, beside, conflictStrategy);
     if (verdict) return verdict;
     if (found?.folder) return blocked(file.path);
     const hasContent = file.sha256 !== null && have.has(file.sha256);
-    const answer = decideFile(beside.comparison, beside.existing, hasContent, conflictStrategy);
+    const answer = decideFile(
+      beside.comparison,
+      beside.existing,
+      hasContent,
+      conflictStrategy,
+    );
     stopped = answer.result === "conflict" && conflictStrategy === "FAST_FAIL";
-    if (answer.result === "same" && includeMetadata && found && differs(found.metadata, file.metadata))
+    if (
+      answer.result === "same" &&
+      includeMetadata &&
+      found &&
+      differs(found.metadata, file.metadata)
+    )
       setMetadata(tx, repository, file, found, now);
     return answer;
   });
@@ -100,7 +136,11 @@ function setMetadata(
 ): void {
   const { isPart, tellPart } = FILE_TYPES[repository.type];
   tx.update(node)
-    .set({ metadata: file.metadata, lastModifiedBy: file.lastModifiedBy, lastModifiedDate: file.lastModifiedDate })
+    .set({
+      metadata: file.metadata,
+      lastModifiedBy: file.lastModifiedBy,
+      lastModifiedDate: file.lastModifiedDate,
+    })
     .where(and(eq(node.repositoryId, repository.id), eq(node.fullPath, file.path)))
     .run();
   if (isPart(file.path)) tellPart(tx, repository, file.path, now);

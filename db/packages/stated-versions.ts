@@ -26,9 +26,17 @@ export function applyVersions(
 ): Decided<VersionAnswer>[] {
   const { apply } = PACKAGE_TYPES[repository.type];
   return write(db, (tx) => {
-    const digests = versions.flatMap(({ files }) => files.flatMap(({ sha256 }) => sha256 ?? []));
+    const digests = versions.flatMap(({ files }) =>
+      files.flatMap(({ sha256 }) => sha256 ?? []),
+    );
     const have = haveBlobs(db, digests, rules.now);
-    const applying: Applying = { db, tx, repository, rules, has: (sha256) => have.has(sha256) };
+    const applying: Applying = {
+      db,
+      tx,
+      repository,
+      rules,
+      has: (sha256) => have.has(sha256),
+    };
     let over = stopped;
     return versions.map((version): Decided<VersionAnswer> => {
       if (over) return { result: "stopped" };

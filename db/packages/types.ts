@@ -9,8 +9,19 @@ import {
   isHostedFileType,
   isHostedPackageType,
 } from "../../domain/repository-types.ts";
-import type { Decided, DescribedFile, FileAnswer, Refusal, Statement } from "../../domain/sync.ts";
-import type { DescribedVersion, SourceVersion, StatedType, VersionAnswer } from "../../domain/sync-versions.ts";
+import type {
+  Decided,
+  DescribedFile,
+  FileAnswer,
+  Refusal,
+  Statement,
+} from "../../domain/sync.ts";
+import type {
+  DescribedVersion,
+  SourceVersion,
+  StatedType,
+  VersionAnswer,
+} from "../../domain/sync-versions.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { deleteImage, deleteImageVersion } from "./image/delete.ts";
@@ -21,13 +32,23 @@ import { mainFile } from "./maven/main-file.ts";
 import { mavenFiles } from "./maven/record.ts";
 import { readMavenVersion } from "./maven/source.ts";
 import { applyMavenVersion } from "./maven/stated.ts";
-import { isInLayout, judgeMavenFile, recordStatedFiles, tellStatedFile } from "./maven/stated-files.ts";
+import {
+  isInLayout,
+  judgeMavenFile,
+  recordStatedFiles,
+  tellStatedFile,
+} from "./maven/stated-files.ts";
 import { deleteNpmPackage, deleteNpmVersion, pathOf } from "./npm/delete.ts";
 import { judgeNpmVersion } from "./npm/judge.ts";
 import { descriptionOf, distTagsOf } from "./npm/record.ts";
 import { readNpmVersion } from "./npm/source.ts";
 import { applyNpmVersion } from "./npm/stated.ts";
-import type { Applying, Beside, JudgedVersion, StatableRepository } from "./stated-applying.ts";
+import type {
+  Applying,
+  Beside,
+  JudgedVersion,
+  StatableRepository,
+} from "./stated-applying.ts";
 import type { Reading } from "./stated-source.ts";
 import type { PackageRepository, PackageRow, VersionRow } from "./versions.ts";
 
@@ -53,7 +74,12 @@ export type PackageType = {
   tags: (db: DbOrTx, packageId: number) => Map<string, string>;
   /** Returns the package's description, from its latest version. */
   description: (db: DbOrTx, packageId: number, latest: string) => string | null;
-  paths: (db: DbOrTx, repositoryId: number, packageName: string, row: VersionRow) => VersionPaths;
+  paths: (
+    db: DbOrTx,
+    repositoryId: number,
+    packageName: string,
+    row: VersionRow,
+  ) => VersionPaths;
   /** Deletes a package with all versions and files. Returns false when it does not exist. */
   deletePackage: (
     db: Db,
@@ -88,7 +114,9 @@ export type StatedPackageType = {
 };
 
 type PackageTypes = {
-  readonly [T in HostedPackageType]: T extends StatedType ? PackageType & StatedPackageType : PackageType;
+  readonly [T in HostedPackageType]: T extends StatedType
+    ? PackageType & StatedPackageType
+    : PackageType;
 };
 
 const always = (): SQL => sql`1`;
@@ -114,7 +142,9 @@ export const PACKAGE_TYPES = {
   OCI: IMAGES,
   MAVEN: {
     isOwn: always,
-    latest: (oldestFirst) => newestOf(sortMavenVersions(oldestFirst.map(({ name }) => name)), oldestFirst) ?? null,
+    latest: (oldestFirst) =>
+      newestOf(sortMavenVersions(oldestFirst.map(({ name }) => name)), oldestFirst) ??
+      null,
     tags: noTags,
     description: undescribed,
     paths: (db, repositoryId, packageName, { name }) => ({
@@ -136,7 +166,10 @@ export const PACKAGE_TYPES = {
       ),
     tags: distTagsOf,
     description: descriptionOf,
-    paths: (_db, _repositoryId, packageName, row) => ({ contentPath: pathOf(packageName, row), manifestPath: null }),
+    paths: (_db, _repositoryId, packageName, row) => ({
+      contentPath: pathOf(packageName, row),
+      manifestPath: null,
+    }),
     deletePackage: deleteNpmPackage,
     deleteVersion: deleteNpmVersion,
     judge: judgeNpmVersion,
@@ -164,7 +197,12 @@ type FileType = {
   /** Whether the file belongs to a version of a package. */
   isPart: (fullPath: string) => boolean;
   /** Returns the paths of all files that belong to a version. */
-  pathsOfVersion: (db: DbOrTx, repositoryId: number, packageName: string, version: string) => readonly string[];
+  pathsOfVersion: (
+    db: DbOrTx,
+    repositoryId: number,
+    packageName: string,
+    version: string,
+  ) => readonly string[];
   /** Brings packages in step with files that were written, in their transaction. */
   record: (
     tx: DbOrTx,
@@ -174,13 +212,24 @@ type FileType = {
     readings: Readings,
   ) => void;
   /** Writes the event for a part whose metadata changed. */
-  tellPart: (tx: DbOrTx, repository: StatableRepository, fullPath: string, now: number) => void;
+  tellPart: (
+    tx: DbOrTx,
+    repository: StatableRepository,
+    fullPath: string,
+    now: number,
+  ) => void;
 };
 
 const nothing = (): undefined => undefined;
 
 export const FILE_TYPES = {
-  GENERIC: { judge: nothing, isPart: () => false, pathsOfVersion: () => [], record: nothing, tellPart: nothing },
+  GENERIC: {
+    judge: nothing,
+    isPart: () => false,
+    pathsOfVersion: () => [],
+    record: nothing,
+    tellPart: nothing,
+  },
   MAVEN: {
     judge: judgeMavenFile,
     isPart: isInLayout,
@@ -191,4 +240,5 @@ export const FILE_TYPES = {
 } as const satisfies Record<HostedFileType, FileType>;
 
 /** Returns how a repository's path-addressed files behave; null: it has none. */
-export const fileTypeOf = (type: RepositoryType): FileType | null => (isHostedFileType(type) ? FILE_TYPES[type] : null);
+export const fileTypeOf = (type: RepositoryType): FileType | null =>
+  isHostedFileType(type) ? FILE_TYPES[type] : null;

@@ -13,9 +13,16 @@ export type VersionRow = typeof version.$inferSelect;
 export type PackageRepository = RepositoryKey & { type: RepositoryType };
 
 /** A version to be written; its files are nodes already. */
-export type VersionEntry = Pick<VersionRow, "name" | "digest" | "size" | "complete" | "document">;
+export type VersionEntry = Pick<
+  VersionRow,
+  "name" | "digest" | "size" | "complete" | "document"
+>;
 
-export function findPackage(db: DbOrTx, repositoryId: number, name: string): PackageRow | undefined {
+export function findPackage(
+  db: DbOrTx,
+  repositoryId: number,
+  name: string,
+): PackageRow | undefined {
   return db
     .select()
     .from(packages)
@@ -23,7 +30,11 @@ export function findPackage(db: DbOrTx, repositoryId: number, name: string): Pac
     .get();
 }
 
-export function findVersion(db: DbOrTx, packageId: number, name: string): VersionRow | undefined {
+export function findVersion(
+  db: DbOrTx,
+  packageId: number,
+  name: string,
+): VersionRow | undefined {
   return db
     .select()
     .from(version)
@@ -46,7 +57,10 @@ export function putVersion(
   const owner = tx
     .insert(packages)
     .values({ repositoryId, name: packageName, ...audit })
-    .onConflictDoUpdate({ target: [packages.repositoryId, packages.name], set: { lastModifiedBy, lastModifiedDate } })
+    .onConflictDoUpdate({
+      target: [packages.repositoryId, packages.name],
+      set: { lastModifiedBy, lastModifiedDate },
+    })
     .returning({ id: packages.id })
     .get();
   return tx

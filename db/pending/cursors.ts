@@ -15,7 +15,11 @@ export const cursorOf = ({ taskKey, clusterId }: CursorKey) =>
 
 /** Returns the seq of the newest event that ever existed; deleted events count, too. */
 export function newestEvent(db: DbOrTx): number {
-  return db.get<{ seq: number } | undefined>(sql`SELECT seq FROM sqlite_sequence WHERE name = 'event'`)?.seq ?? 0;
+  return (
+    db.get<{ seq: number } | undefined>(
+      sql`SELECT seq FROM sqlite_sequence WHERE name = 'event'`,
+    )?.seq ?? 0
+  );
 }
 
 export function findCursor(db: DbOrTx, key: CursorKey): CursorRow | null {
@@ -93,7 +97,8 @@ export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
   await eachFollower(db, (tx, { cursor, projectId }) => {
     if (cursor.position >= newest) return;
     const far = newest - cursor.position > mostLag;
-    if (!far && (isDraining(tx, cursor) || hasEvents(tx, { ...cursor, projectId }))) return;
+    if (!far && (isDraining(tx, cursor) || hasEvents(tx, { ...cursor, projectId })))
+      return;
     const catchUp = far ? { catchUp: true, catchUpRecord: null } : {};
     tx.update(eventCursor)
       .set({ position: newest, planned: newest, ...catchUp })
@@ -106,11 +111,19 @@ export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
  * Returns the cursors that have something to send now: `due` to begin a drain, `draining` while one
  * runs. Yields now and then.
  */
-export async function listDue(db: Db, now: number): Promise<{ due: CursorKey[]; draining: CursorKey[] }> {
+export async function listDue(
+  db: Db,
+  now: number,
+): Promise<{ due: CursorKey[]; draining: CursorKey[] }> {
   const [due, draining]: [CursorKey[], CursorKey[]] = [[], []];
   await eachFollower(db, (tx, { cursor, enabled, projectId }) => {
     if (!enabled || (cursor.notBefore ?? 0) > now) return;
-    if (!cursor.catchUp && !hasEvents(tx, { ...cursor, projectId }) && nextPending(tx, cursor, now) !== 0) return;
+    if (
+      !cursor.catchUp &&
+      !hasEvents(tx, { ...cursor, projectId }) &&
+      nextPending(tx, cursor, now) !== 0
+    )
+      return;
     const { taskKey, clusterId } = cursor;
     (isDraining(tx, cursor) ? draining : due).push({ taskKey, clusterId });
   });
@@ -118,8 +131,14 @@ export async function listDue(db: Db, now: number): Promise<{ due: CursorKey[]; 
 }
 
 /** Calls `look` for each follower, some of them in each transaction. */
-async function eachFollower(db: Db, look: (tx: DbOrTx, follower: Follower) => void): Promise<void> {
-  for (let after: CursorKey | undefined = { taskKey: "", clusterId: "" }; after !== undefined;) {
+async function eachFollower(
+  db: Db,
+  look: (tx: DbOrTx, follower: Follower) => void,
+): Promise<void> {
+  for (
+    let after: CursorKey | undefined = { taskKey: "", clusterId: "" };
+    after !== undefined;
+  ) {
     const from: CursorKey = after;
     const some = await inTurn(() =>
       write(db, (tx) => {
@@ -144,7 +163,10 @@ function nextFollowers(db: DbOrTx, after: CursorKey): Follower[] {
     .all();
 }
 
-function hasEvents(db: DbOrTx, { taskKey, projectId, position }: CursorRow & { projectId: string }): boolean {
+function hasEvents(
+  db: DbOrTx,
+  { taskKey, projectId, position }: CursorRow & { projectId: string },
+): boolean {
   const row = db.get(sql`
     SELECT 1 FROM task_object o
     WHERE o.task_key = ${taskKey}
@@ -158,12 +180,20 @@ function hasEvents(db: DbOrTx, { taskKey, projectId, position }: CursorRow & { p
 }
 
 function isDraining(db: DbOrTx, { taskKey, clusterId }: CursorKey): boolean {
-  const where = and(eq(record.taskKey, taskKey), eq(record.clusterId, clusterId), eq(record.status, "RUNNING"));
+  const where = and(
+    eq(record.taskKey, taskKey),
+    eq(record.clusterId, clusterId),
+    eq(record.status, "RUNNING"),
+  );
   return db.select({ id: record.id }).from(record).where(where).get() !== undefined;
 }
 
 /** Returns in how many ms the first waiting file is due: 0 = now; null = none waits. */
-export function nextPending(db: DbOrTx, { taskKey, clusterId }: CursorKey, now: number): number | null {
+export function nextPending(
+  db: DbOrTx,
+  { taskKey, clusterId }: CursorKey,
+  now: number,
+): number | null {
   const row = db.get<{ due: number | null }>(sql`
     SELECT min(not_before) AS due FROM pending
     WHERE task_key = ${taskKey} AND cluster_id = ${clusterId} AND record_id IS NULL`);

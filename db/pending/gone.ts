@@ -20,13 +20,24 @@ export function passGone(
   now: number,
 ): BatchArtifact[] {
   const { recordId, clusterId, object } = batch;
-  const gone = artifacts.filter(({ digest, problem }) => digest === null && problem === null);
+  const gone = artifacts.filter(
+    ({ digest, problem }) => digest === null && problem === null,
+  );
   if (gone.length === 0) return artifacts;
-  const taskKey = tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()?.key ?? "";
+  const taskKey =
+    tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()
+      ?.key ?? "";
   for (const { seq, name, version, begun } of gone) {
     if (begun) {
       tx.update(detail)
-        .set({ status: "SUCCESS", skip: true, endTime: now, errorReason: null, again: false, uploads: null })
+        .set({
+          status: "SUCCESS",
+          skip: true,
+          endTime: now,
+          errorReason: null,
+          again: false,
+          uploads: null,
+        })
         .where(
           and(
             eq(detail.recordId, recordId),
@@ -39,7 +50,9 @@ export function passGone(
     } else {
       const row = tx
         .delete(plan)
-        .where(and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq)))
+        .where(
+          and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq)),
+        )
         .returning({ size: plan.size })
         .get();
       if (row) addPlanned(tx, batch, -1, -(row.size ?? 0));
@@ -59,8 +72,16 @@ export function excuseGone(
   report: ArtifactReport,
 ): ArtifactReport {
   const { outcome } = report;
-  if (outcome?.result.kind !== "failed" || outcome.result.conflict || !isGone(tx, place, report)) return report;
-  return { ...report, outcome: { ...outcome, result: { kind: "same" }, parts: noParts() } };
+  if (
+    outcome?.result.kind !== "failed" ||
+    outcome.result.conflict ||
+    !isGone(tx, place, report)
+  )
+    return report;
+  return {
+    ...report,
+    outcome: { ...outcome, result: { kind: "same" }, parts: noParts() },
+  };
 }
 
 function isGone(

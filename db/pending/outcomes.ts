@@ -38,13 +38,23 @@ export function openReports(
 ): DrainReports | null {
   if (snapshot.replicaType !== "REAL_TIME") return null;
   const { recordId, clusterId } = batch;
-  const taskKey = tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()?.key ?? "";
+  const taskKey =
+    tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()
+      ?.key ?? "";
   const key = { taskKey, clusterId };
-  const answered = reports.some(({ outcome }) => outcome && outcome.result.kind !== "again");
-  if (answered) tx.update(eventCursor).set({ answeredTime: now }).where(cursorOf(key)).run();
+  const answered = reports.some(
+    ({ outcome }) => outcome && outcome.result.kind !== "again",
+  );
+  if (answered)
+    tx.update(eventCursor).set({ answeredTime: now }).where(cursorOf(key)).run();
   const cursor = findCursor(tx, key);
   const waited =
-    tx.select({ path: pending.path }).from(pending).where(eq(pending.recordId, recordId)).limit(1).get() !== undefined;
+    tx
+      .select({ path: pending.path })
+      .from(pending)
+      .where(eq(pending.recordId, recordId))
+      .limit(1)
+      .get() !== undefined;
   const repoName = snapshot.objects[batch.object]?.localRepoName ?? "";
   return {
     ...key,
@@ -92,7 +102,12 @@ export function noteUnreachable(
  * Notes that a file or version has ended: it no longer waits, or, if only its time ran out, it
  * waits for a later drain.
  */
-export function noteEnded(tx: DbOrTx, drain: DrainReports, ended: Changed, result: ArtifactResult): void {
+export function noteEnded(
+  tx: DbOrTx,
+  drain: DrainReports,
+  ended: Changed,
+  result: ArtifactResult,
+): void {
   if (result.kind !== "again") return drain.waited ? pass(tx, drain, ended) : undefined;
   if (drain.answeredTime !== null && !isAway(tx, drain.recordId)) keep(tx, drain, ended);
 }
@@ -110,7 +125,11 @@ export function pass(
     .run();
 }
 
-function keep(tx: DbOrTx, { recordId, repoName, now, ...key }: DrainReports, changed: Changed): void {
+function keep(
+  tx: DbOrTx,
+  { recordId, repoName, now, ...key }: DrainReports,
+  changed: Changed,
+): void {
   const known = tx
     .select({ tries: pending.tries, recordId: pending.recordId })
     .from(pending)
@@ -130,13 +149,23 @@ function keep(tx: DbOrTx, { recordId, repoName, now, ...key }: DrainReports, cha
       since: now,
     })
     .onConflictDoUpdate({
-      target: [pending.taskKey, pending.clusterId, pending.repoName, pending.path, pending.version],
+      target: [
+        pending.taskKey,
+        pending.clusterId,
+        pending.repoName,
+        pending.path,
+        pending.version,
+      ],
       set: values,
     })
     .run();
 }
 
-const rowOf = ({ taskKey, clusterId }: CursorKey, repoName: string, { path, version }: Changed) =>
+const rowOf = (
+  { taskKey, clusterId }: CursorKey,
+  repoName: string,
+  { path, version }: Changed,
+) =>
   and(
     eq(pending.taskKey, taskKey),
     eq(pending.clusterId, clusterId),
@@ -147,5 +176,8 @@ const rowOf = ({ taskKey, clusterId }: CursorKey, repoName: string, { path, vers
 
 /** Whether the drain ended, or is ending, because the cluster was away. */
 export function isAway(db: DbOrTx, recordId: string): boolean {
-  return db.get(sql`SELECT 1 FROM halt WHERE record_id = ${recordId} AND away = 1`) !== undefined;
+  return (
+    db.get(sql`SELECT 1 FROM halt WHERE record_id = ${recordId} AND away = 1`) !==
+    undefined
+  );
 }

@@ -11,18 +11,39 @@ import { isAway } from "./outcomes.ts";
 
 const PAGE = 1_000;
 
-type RecordRow = Pick<typeof record.$inferSelect, "id" | "taskKey" | "clusterId" | "stopReason">;
+type RecordRow = Pick<
+  typeof record.$inferSelect,
+  "id" | "taskKey" | "clusterId" | "stopReason"
+>;
 
 /**
  * Keeps the artifacts that a FAST_FAIL drain did not reach waiting for the next drain, so that the
  * cursor can pass the file that failed. Called before the record is closed. Yields between
  * transactions; may be repeated.
  */
-export async function keepUnfinished(db: Db, recordId: string, now: () => number): Promise<void> {
+export async function keepUnfinished(
+  db: Db,
+  recordId: string,
+  now: () => number,
+): Promise<void> {
   const { taskKey, clusterId, status, stopReason } = record;
-  const row = db.select({ taskKey, clusterId, status, stopReason }).from(record).where(eq(record.id, recordId)).get();
-  const halted = db.select({ away: halt.away }).from(halt).where(eq(halt.recordId, recordId)).get();
-  if (!row?.clusterId || row.status !== "RUNNING" || row.stopReason !== null || halted?.away !== false) return;
+  const row = db
+    .select({ taskKey, clusterId, status, stopReason })
+    .from(record)
+    .where(eq(record.id, recordId))
+    .get();
+  const halted = db
+    .select({ away: halt.away })
+    .from(halt)
+    .where(eq(halt.recordId, recordId))
+    .get();
+  if (
+    !row?.clusterId ||
+    row.status !== "RUNNING" ||
+    row.stopReason !== null ||
+    halted?.away !== false
+  )
+    return;
   const repositories = snapshotOf(db, recordId)?.objects ?? [];
   const objects = db
     .select({ object: planObject.object })
@@ -36,7 +57,13 @@ export async function keepUnfinished(db: Db, recordId: string, now: () => number
       )?.seq ?? 0;
     for (let from = 0; from < last; from += PAGE) {
       await inTurn(() =>
-        keepRange(db, { recordId, object, repoName: repositories[object]?.localRepoName ?? "" }, row, from, now()),
+        keepRange(
+          db,
+          { recordId, object, repoName: repositories[object]?.localRepoName ?? "" },
+          row,
+          from,
+          now(),
+        ),
       );
     }
   }
@@ -73,7 +100,11 @@ function keepRange(
  * Moves the cursor in the transaction that closes a drain's record. If the cluster was away, or the
  * drain was stopped or broke off, its events stay and the next drain waits.
  */
-export function settleDrain(tx: DbOrTx, { id, taskKey, clusterId, stopReason }: RecordRow, now: number): void {
+export function settleDrain(
+  tx: DbOrTx,
+  { id, taskKey, clusterId, stopReason }: RecordRow,
+  now: number,
+): void {
   if (clusterId === "") return;
   tx.update(pending).set({ recordId: null }).where(eq(pending.recordId, id)).run();
   const key = { taskKey, clusterId };
@@ -84,7 +115,12 @@ export function settleDrain(tx: DbOrTx, { id, taskKey, clusterId, stopReason }: 
     const failures = cursor.failures + 1;
     const catchUp = caughtUp ? { catchUpRecord: null } : {};
     tx.update(eventCursor)
-      .set({ failures, notBefore: now + drainDelay(failures), planned: cursor.position, ...catchUp })
+      .set({
+        failures,
+        notBefore: now + drainDelay(failures),
+        planned: cursor.position,
+        ...catchUp,
+      })
       .where(cursorOf(key))
       .run();
     return;

@@ -9,7 +9,14 @@ import { findRepository } from "../content/repositories.ts";
 import { planObject } from "../schema/plans.ts";
 import { isEnding } from "../records/halts.ts";
 import { planPath } from "./paths.ts";
-import { countingPlanned, type Cursor, type ObjectKey, PAGE, type Progress, type Where } from "./rows.ts";
+import {
+  countingPlanned,
+  type Cursor,
+  type ObjectKey,
+  PAGE,
+  type Progress,
+  type Where,
+} from "./rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
 /** Maximum length of the reason why an object has no plan. */
@@ -49,10 +56,18 @@ export function planHostedPage(
       endPlan(tx, recordId, object, `repository ${place} does not exist`);
       return true;
     }
-    const cursor: Cursor = { step: 0, ...START, ...(state.cursor ? (JSON.parse(state.cursor) as Cursor) : {}) };
+    const cursor: Cursor = {
+      step: 0,
+      ...START,
+      ...(state.cursor ? (JSON.parse(state.cursor) as Cursor) : {}),
+    };
     const where: Where = { ...key, repositoryId: repository.id, place, now, lacking };
     let next = cursor;
-    countingPlanned(tx, key, () => (next = planSteps(tx, where, from, repository.type, cursor)));
+    countingPlanned(
+      tx,
+      key,
+      () => (next = planSteps(tx, where, from, repository.type, cursor)),
+    );
     const complete = stepAt(from, repository.type, next.step) === undefined;
     tx.update(planObject)
       .set({ cursor: JSON.stringify(next), complete })
@@ -75,15 +90,27 @@ export function leftOutOf(db: Db, recordId: string): LeftOut {
     .where(and(eq(planObject.recordId, recordId), isHosted))
     .orderBy(planObject.object)
     .all();
-  return joinLeftOut(rows.flatMap(({ leftOut: text }) => (text === null ? [] : (JSON.parse(text) as LeftOut))));
+  return joinLeftOut(
+    rows.flatMap(({ leftOut: text }) =>
+      text === null ? [] : (JSON.parse(text) as LeftOut),
+    ),
+  );
 }
 
 /**
  * Ends an object's plan with the reason why it cannot be listed; half a plan counts as none, and
  * nothing of it will be sent.
  */
-export function endPlan(tx: DbOrTx, recordId: string, object: number, problem: string): void {
-  tx.update(planObject).set({ complete: true, problem, planned: 0, bytes: 0 }).where(rowOf({ recordId, object })).run();
+export function endPlan(
+  tx: DbOrTx,
+  recordId: string,
+  object: number,
+  problem: string,
+): void {
+  tx.update(planObject)
+    .set({ complete: true, problem, planned: 0, bytes: 0 })
+    .where(rowOf({ recordId, object }))
+    .run();
 }
 
 /**
@@ -103,7 +130,10 @@ export function failPlan(db: Db, recordId: string, object: number, reason: strin
       tx,
       recordId,
       object,
-      `${snapshot?.projectId}/${snapshot?.objects[object]?.localRepoName} ${reason}`.slice(0, MOST_REASON),
+      `${snapshot?.projectId}/${snapshot?.objects[object]?.localRepoName} ${reason}`.slice(
+        0,
+        MOST_REASON,
+      ),
     );
   });
 }
@@ -142,7 +172,13 @@ const wholeRepository = (type: RepositoryType): readonly Step[] =>
   (factsOf(type).hosted ?? []).map((content) => WHOLE[content]);
 
 /** Plans as many steps as one page holds, or a part of one step. */
-function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryType, begin: Cursor): Cursor {
+function planSteps(
+  tx: DbOrTx,
+  where: Where,
+  from: TaskObject,
+  type: RepositoryType,
+  begin: Cursor,
+): Cursor {
   let cursor = begin;
   for (let room = PAGE; room > 0;) {
     const step = stepAt(from, type, cursor.step);
@@ -155,9 +191,17 @@ function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryT
   return cursor;
 }
 
-function planStep(tx: DbOrTx, where: Where, step: Step, type: RepositoryType, cursor: Cursor, room: number): Progress {
+function planStep(
+  tx: DbOrTx,
+  where: Where,
+  step: Step,
+  type: RepositoryType,
+  cursor: Cursor,
+  room: number,
+): Progress {
   if (step.kind === "versions") return planVersions(tx, where, type, cursor, room);
   if (step.kind === "loose") return planLoose(tx, where, type, cursor, room);
-  if (step.kind === "package") return planPackage(tx, where, type, step.wanted, cursor, room);
+  if (step.kind === "package")
+    return planPackage(tx, where, type, step.wanted, cursor, room);
   return planPath(tx, where, type, step.path, cursor, room);
 }

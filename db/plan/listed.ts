@@ -14,9 +14,17 @@ type ListingState = { complete: boolean; page: number; cursor: string | null };
  * Returns the state of a linked object's listing; null when the record is gone, closed or being
  * stopped.
  */
-export function listingState(db: DbOrTx, recordId: string, object: number): ListingState | null {
+export function listingState(
+  db: DbOrTx,
+  recordId: string,
+  object: number,
+): ListingState | null {
   const row = db
-    .select({ complete: planObject.complete, page: planObject.pages, cursor: planObject.cursor })
+    .select({
+      complete: planObject.complete,
+      page: planObject.pages,
+      cursor: planObject.cursor,
+    })
     .from(planObject)
     .innerJoin(record, eq(record.id, planObject.recordId))
     .where(
@@ -35,7 +43,11 @@ export function listingState(db: DbOrTx, recordId: string, object: number): List
  * Returns everything a worker needs to list the next page of a linked object; `over` when there is
  * none to list.
  */
-export function listingRequest(db: DbOrTx, recordId: string, object: number): ListingAnswer {
+export function listingRequest(
+  db: DbOrTx,
+  recordId: string,
+  object: number,
+): ListingAnswer {
   const state = listingState(db, recordId, object);
   const snapshot = snapshotOf(db, recordId);
   const from = snapshot?.objects[object];
@@ -50,7 +62,12 @@ export function listingRequest(db: DbOrTx, recordId: string, object: number): Li
       object: from,
       source,
     };
-  endPlan(db, recordId, object, `repository ${snapshot.projectId}/${from.localRepoName} does not exist`);
+  endPlan(
+    db,
+    recordId,
+    object,
+    `repository ${snapshot.projectId}/${from.localRepoName} does not exist`,
+  );
   return { kind: "over" };
 }
 
@@ -67,15 +84,29 @@ export function takePage(
     const state = listingState(tx, recordId, object);
     if (!state || state.complete || state.page !== page) return;
     const rows = artifacts.map(toRow);
-    countingPlanned(tx, { recordId, object }, () => insertPlanned(tx, { recordId, object }, rows));
+    countingPlanned(tx, { recordId, object }, () =>
+      insertPlanned(tx, { recordId, object }, rows),
+    );
     tx.update(planObject)
-      .set({ pages: page + 1, cursor: next, complete: next === null, firstFailure: null, tries: 0 })
+      .set({
+        pages: page + 1,
+        cursor: next,
+        complete: next === null,
+        firstFailure: null,
+        tries: 0,
+      })
       .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
       .run();
   });
 }
 
-function toRow({ name, version, size = null, digest = null, problem }: ListedArtifact): PlannedRow {
+function toRow({
+  name,
+  version,
+  size = null,
+  digest = null,
+  problem,
+}: ListedArtifact): PlannedRow {
   return { name, version, size, digest, problem: problem ?? null };
 }
 

@@ -2,7 +2,13 @@ import { sql } from "drizzle-orm";
 import { factsOf } from "../../domain/repository-types.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
-import { type Cursor, insertProblem, lastSeq, type Progress, type Where } from "./rows.ts";
+import {
+  type Cursor,
+  insertProblem,
+  lastSeq,
+  type Progress,
+  type Where,
+} from "./rows.ts";
 
 type Sql = ReturnType<typeof sql>;
 /**
@@ -25,15 +31,29 @@ export function planPath(
   const live = sql`(expire_date IS NULL OR expire_date > ${where.now})`;
   const paths: Paths = {
     ...where,
-    meant: factsOf(type).computed === null ? live : sql`${live} AND NOT is_computed(${type}, full_path)`,
+    meant:
+      factsOf(type).computed === null
+        ? live
+        : sql`${live} AND NOT is_computed(${type}, full_path)`,
   };
   const rest = planNodes(tx, paths, path, cursor, room);
   if (!rest.goesOn && !rest.cursor.found)
-    insertProblem(tx, where, { name: path }, `nothing matches path ${path} in ${where.place}`);
+    insertProblem(
+      tx,
+      where,
+      { name: path },
+      `nothing matches path ${path} in ${where.place}`,
+    );
   return rest;
 }
 
-function planNodes(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room: number): Progress {
+function planNodes(
+  tx: DbOrTx,
+  where: Paths,
+  path: string,
+  cursor: Cursor,
+  room: number,
+): Progress {
   const node = tx.get<{ folder: number } | undefined>(sql`
     SELECT folder FROM node
     WHERE repository_id = ${where.repositoryId} AND full_path = ${path} AND ${where.meant}`);
@@ -44,7 +64,13 @@ function planNodes(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room:
 }
 
 /** Plans the next files below `folder`, ordered by path; reads nothing outside of it. */
-function planBelow(tx: DbOrTx, where: Paths, folder: string, cursor: Cursor, room: number): Progress {
+function planBelow(
+  tx: DbOrTx,
+  where: Paths,
+  folder: string,
+  cursor: Cursor,
+  room: number,
+): Progress {
   const prefix = folder === "/" ? "/" : `${folder}/`;
   const after = cursor.afterName || prefix;
   const inside = sql`
@@ -53,25 +79,49 @@ function planBelow(tx: DbOrTx, where: Paths, folder: string, cursor: Cursor, roo
     AND full_path < ${afterPrefix(prefix)}`;
   const page = pageOf(tx, sql`full_path`, inside, room);
   if (page.last !== null)
-    insertFiles(tx, where, sql`full_path > ${after} AND full_path <= ${page.last}`, sql`full_path`);
-  return { looked: page.n, goesOn: page.n === room, cursor: { ...cursor, afterName: page.last ?? after, found: true } };
+    insertFiles(
+      tx,
+      where,
+      sql`full_path > ${after} AND full_path <= ${page.last}`,
+      sql`full_path`,
+    );
+  return {
+    looked: page.n,
+    goesOn: page.n === room,
+    cursor: { ...cursor, afterName: page.last ?? after, found: true },
+  };
 }
 
 /**
  * Plans the next files of a folder whose names match a pattern with `*` in the last segment. Files
  * that an earlier path has planned count as found.
  */
-function planMatches(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room: number): Progress {
+function planMatches(
+  tx: DbOrTx,
+  where: Paths,
+  path: string,
+  cursor: Cursor,
+  room: number,
+): Progress {
   const slash = path.lastIndexOf("/");
   const pattern = path.slice(slash + 1);
   if (!pattern.includes("*")) return { looked: 1, goesOn: false, cursor };
   const inFolder = sql`parent = ${path.slice(0, slash) || "/"} AND name > ${cursor.afterName}`;
-  const page = pageOf(tx, sql`name`, sql`repository_id = ${where.repositoryId} AND ${inFolder}`, room);
+  const page = pageOf(
+    tx,
+    sql`name`,
+    sql`repository_id = ${where.repositoryId} AND ${inFolder}`,
+    room,
+  );
   if (page.last === null) return { looked: 1, goesOn: false, cursor };
   const matches = sql`${inFolder} AND name <= ${page.last} AND wildcard(${pattern}, name)`;
   insertFiles(tx, where, matches, sql`name`);
   const found = cursor.found || hasFile(tx, where, matches);
-  return { looked: page.n, goesOn: page.n === room, cursor: { ...cursor, afterName: page.last, found } };
+  return {
+    looked: page.n,
+    goesOn: page.n === room,
+    cursor: { ...cursor, afterName: page.last, found },
+  };
 }
 
 /** Returns the smallest string after all strings that begin with `prefix` (which ends with "/"). */

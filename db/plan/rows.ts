@@ -15,7 +15,12 @@ export type ObjectKey = { recordId: string; object: number };
  * The object that is planned; `place`: its repository, for messages; `lacking`: what happens to an
  * artifact that is named but missing.
  */
-export type Where = ObjectKey & { repositoryId: number; place: string; now: number; lacking: "fails" | "passes" };
+export type Where = ObjectKey & {
+  repositoryId: number;
+  place: string;
+  now: number;
+  lacking: "fails" | "passes";
+};
 
 /**
  * The position within a plan: the step, and in it a path or a package's name with a version, or how
@@ -62,16 +67,28 @@ export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void):
 }
 
 /** Adds to the sums of `plan_object`; call it in the transaction that changes the plan. */
-export function addPlanned(tx: DbOrTx, { recordId, object }: ObjectKey, rows: number, bytes: number): void {
+export function addPlanned(
+  tx: DbOrTx,
+  { recordId, object }: ObjectKey,
+  rows: number,
+  bytes: number,
+): void {
   if (rows === 0 && bytes === 0) return;
   tx.update(planObject)
-    .set({ planned: sql`${planObject.planned} + ${rows}`, bytes: sql`${planObject.bytes} + ${bytes}` })
+    .set({
+      planned: sql`${planObject.planned} + ${rows}`,
+      bytes: sql`${planObject.bytes} + ${bytes}`,
+    })
     .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
     .run();
 }
 
 /** Plans artifacts; those already in the plan stay as they are, and duplicates are planned once. */
-export function insertPlanned(tx: DbOrTx, where: ObjectKey, rows: readonly PlannedRow[]): void {
+export function insertPlanned(
+  tx: DbOrTx,
+  where: ObjectKey,
+  rows: readonly PlannedRow[],
+): void {
   const { recordId, object } = where;
   if (rows.length === 0) return;
   const distinct = new Map<string, PlannedRow>();
@@ -108,5 +125,6 @@ export function insertProblem(
   { name, version = "" }: { name: string; version?: string },
   problem: string,
 ): void {
-  if (where.lacking === "fails") insertPlanned(tx, where, [{ name, version, size: null, digest: null, problem }]);
+  if (where.lacking === "fails")
+    insertPlanned(tx, where, [{ name, version, size: null, digest: null, problem }]);
 }

@@ -5,7 +5,14 @@ import { isComputed } from "../../domain/repository-types.ts";
 import type { PackageConstraint } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
-import { type Cursor, insertPlanned, insertProblem, type PlannedRow, type Progress, type Where } from "./rows.ts";
+import {
+  type Cursor,
+  insertPlanned,
+  insertProblem,
+  type PlannedRow,
+  type Progress,
+  type Where,
+} from "./rows.ts";
 import { fileTypeOf, packageTypeOf } from "../packages/types.ts";
 import { findPackage } from "../packages/versions.ts";
 
@@ -13,14 +20,28 @@ import { findPackage } from "../packages/versions.ts";
  * Plans the next versions of all packages of a repository, beginning with the rest of the package
  * in which the last page ended.
  */
-export function planVersions(tx: DbOrTx, where: Where, type: RepositoryType, cursor: Cursor, room: number): Progress {
+export function planVersions(
+  tx: DbOrTx,
+  where: Where,
+  type: RepositoryType,
+  cursor: Cursor,
+  room: number,
+): Progress {
   const { afterName, afterVersion } = cursor;
   const rest =
     afterName === ""
       ? []
-      : readVersions(tx, where, type, sql`k.name = ${afterName} AND v.name > ${afterVersion}`, room);
+      : readVersions(
+          tx,
+          where,
+          type,
+          sql`k.name = ${afterName} AND v.name > ${afterVersion}`,
+          room,
+        );
   const others =
-    rest.length === room ? [] : readVersions(tx, where, type, sql`k.name > ${afterName}`, room - rest.length);
+    rest.length === room
+      ? []
+      : readVersions(tx, where, type, sql`k.name > ${afterName}`, room - rest.length);
   return planRows(tx, where, cursor, [...rest, ...others], room);
 }
 
@@ -39,19 +60,36 @@ export function planPackage(
   const { packageKey, versions } = wanted;
   const name = parsePackageKey(packageKey)?.name ?? packageKey;
   if (!findPackage(tx, where.repositoryId, name)) {
-    insertProblem(tx, where, { name }, `package ${packageKey} is not in ${where.place}: check its name`);
+    insertProblem(
+      tx,
+      where,
+      { name },
+      `package ${packageKey} is not in ${where.place}: check its name`,
+    );
     return { looked: 1, goesOn: false, cursor };
   }
-  if (versions && versions.length > 0) return planChosen(tx, where, { packageKey, name, versions }, cursor, room);
+  if (versions && versions.length > 0)
+    return planChosen(tx, where, { packageKey, name, versions }, cursor, room);
   const rest = planRows(
     tx,
     where,
     cursor,
-    readVersions(tx, where, type, sql`k.name = ${name} AND v.name > ${cursor.afterVersion}`, room),
+    readVersions(
+      tx,
+      where,
+      type,
+      sql`k.name = ${name} AND v.name > ${cursor.afterVersion}`,
+      room,
+    ),
     room,
   );
   if (!rest.goesOn && !rest.cursor.found)
-    insertProblem(tx, where, { name }, `package ${packageKey} of ${where.place} has no versions`);
+    insertProblem(
+      tx,
+      where,
+      { name },
+      `package ${packageKey} of ${where.place} has no versions`,
+    );
   return rest;
 }
 
@@ -81,7 +119,13 @@ function readVersions(
     ORDER BY k.name, v.name LIMIT ${room}`);
 }
 
-function planRows(tx: DbOrTx, where: Where, cursor: Cursor, rows: readonly Row[], room: number): Progress {
+function planRows(
+  tx: DbOrTx,
+  where: Where,
+  cursor: Cursor,
+  rows: readonly Row[],
+  room: number,
+): Progress {
   const own = rows.filter((row) => row.own === 1);
   insertPlanned(tx, where, own);
   const { name: afterName, version: afterVersion } = rows.at(-1) ?? {
@@ -141,19 +185,33 @@ type File = { path: string; size: number; sha256: string | null; live: number };
  * Plans the next files that belong to no version; each is an artifact of its own. Files that the
  * server generates belong to each repository itself and are left out.
  */
-export function planLoose(tx: DbOrTx, where: Where, type: RepositoryType, cursor: Cursor, room: number): Progress {
+export function planLoose(
+  tx: DbOrTx,
+  where: Where,
+  type: RepositoryType,
+  cursor: Cursor,
+  room: number,
+): Progress {
   const { repositoryId, now } = where;
   const rows = tx.all<File>(sql`
     SELECT full_path AS path, size, sha256, expire_date IS NULL OR expire_date > ${now} AS live
     FROM node
     WHERE repository_id = ${repositoryId} AND full_path > ${cursor.afterName}
     ORDER BY full_path LIMIT ${room}`);
-  const isLoose = (path: string) => !isComputed(type, path) && !fileTypeOf(type)?.isPart(path);
-  const loose = rows.filter(({ path, sha256, live }) => sha256 !== null && live === 1 && isLoose(path));
+  const isLoose = (path: string) =>
+    !isComputed(type, path) && !fileTypeOf(type)?.isPart(path);
+  const loose = rows.filter(
+    ({ path, sha256, live }) => sha256 !== null && live === 1 && isLoose(path),
+  );
   insertPlanned(
     tx,
     where,
-    loose.map(({ path, size, sha256 }) => ({ name: path, version: "", size, digest: `sha256:${sha256}` })),
+    loose.map(({ path, size, sha256 }) => ({
+      name: path,
+      version: "",
+      size,
+      digest: `sha256:${sha256}`,
+    })),
   );
   return {
     looked: rows.length,

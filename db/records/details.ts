@@ -9,7 +9,14 @@ import { turn } from "../turns.ts";
 
 export type DetailRow = Omit<
   typeof detail.$inferSelect,
-  "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned" | "whole"
+  | "uploads"
+  | "dispatch"
+  | "lease"
+  | "tries"
+  | "notBefore"
+  | "firstFailure"
+  | "sizePlanned"
+  | "whole"
 >;
 
 const columns = {
@@ -47,10 +54,19 @@ const columns = {
  * Returns what a record's details have in common; null when there is no such record. `kept`:
  * whether its details are kept.
  */
-export function detailContext(db: DbOrTx, recordId: string): { snapshot: RunSnapshot; kept: boolean } | null {
+export function detailContext(
+  db: DbOrTx,
+  recordId: string,
+): { snapshot: RunSnapshot; kept: boolean } | null {
   const snapshot = snapshotOf(db, recordId);
-  const row = db.select({ status: record.status }).from(record).where(eq(record.id, recordId)).get();
-  return snapshot && row ? { snapshot, kept: snapshot.record || row.status === "RUNNING" } : null;
+  const row = db
+    .select({ status: record.status })
+    .from(record)
+    .where(eq(record.id, recordId))
+    .get();
+  return snapshot && row
+    ? { snapshot, kept: snapshot.record || row.status === "RUNNING" }
+    : null;
 }
 
 const LIST_PAGE = 500;
@@ -58,7 +74,10 @@ const LIST_PAGE = 500;
 /**
  * Yields all details of a record, the newest first, page by page; nothing is held between pages.
  */
-export async function* detailPages(db: DbOrTx, recordId: string): AsyncGenerator<DetailRow[]> {
+export async function* detailPages(
+  db: DbOrTx,
+  recordId: string,
+): AsyncGenerator<DetailRow[]> {
   let before = Number.MAX_SAFE_INTEGER;
   for (;;) {
     const rows = db
@@ -98,11 +117,17 @@ export function pageDetails(
     offset <= total / 2
       ? sql`ORDER BY id DESC LIMIT ${size} OFFSET ${offset}`
       : sql`ORDER BY id LIMIT ${size} OFFSET ${total - offset - size}`;
-  const ids = db.all<{ id: number }>(sql`SELECT id FROM detail WHERE ${where} ${page}`).map(({ id }) => id);
+  const ids = db
+    .all<{ id: number }>(sql`SELECT id FROM detail WHERE ${where} ${page}`)
+    .map(({ id }) => id);
   return { total, rows: readRows(db, ids) };
 }
 
-function countDetails(db: DbOrTx, recordId: string, status: ExecutionStatus | undefined): number {
+function countDetails(
+  db: DbOrTx,
+  recordId: string,
+  status: ExecutionStatus | undefined,
+): number {
   const counter = {
     SUCCESS: sql`success`,
     FAILED: sql`failed`,
@@ -161,7 +186,9 @@ export async function searchDetails(
       SELECT id FROM detail
       WHERE record_id = ${recordId} AND id < ${before}
       ORDER BY id DESC LIMIT ${SLICE}`;
-    const end = db.get<{ last: number | null; n: number }>(sql`SELECT min(id) AS last, count(*) AS n FROM (${slice})`);
+    const end = db.get<{ last: number | null; n: number }>(
+      sql`SELECT min(id) AS last, count(*) AS n FROM (${slice})`,
+    );
     if (end.last === null) break;
     const found = db.all<{ id: number }>(sql`
       SELECT id FROM ${detail}
@@ -181,13 +208,23 @@ export async function searchDetails(
 const begins = (prefix: string | undefined) =>
   prefix === undefined ? undefined : startsWith(detail.artifactName, prefix);
 
-function conditionOf({ status, objects, clusterIds, version, packages, files, artifacts }: DetailFilter): SQL {
+function conditionOf({
+  status,
+  objects,
+  clusterIds,
+  version,
+  packages,
+  files,
+  artifacts,
+}: DetailFilter): SQL {
   const conditions = [
     status && eq(detail.status, status),
     objects === null ? undefined : inArray(detail.object, [...objects]),
     clusterIds === null ? undefined : inArray(detail.clusterId, [...clusterIds]),
     version === undefined ? undefined : eq(detail.version, version),
-    packages === undefined ? undefined : and(begins(packages), not(startsWith(detail.artifactName, "/"))),
+    packages === undefined
+      ? undefined
+      : and(begins(packages), not(startsWith(detail.artifactName, "/"))),
     begins(files),
     begins(artifacts),
   ];

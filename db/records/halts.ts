@@ -18,7 +18,11 @@ export function isEnding(db: DbOrTx, recordId: string): boolean {
  * Returns why the cluster's part of the run must not continue: stopped, fast-failed, or over; null
  * when it may.
  */
-export function haltReason(db: DbOrTx, recordId: string, clusterId: string): string | null {
+export function haltReason(
+  db: DbOrTx,
+  recordId: string,
+  clusterId: string,
+): string | null {
   const run = runAt(db).get({ recordId });
   if (run?.status !== "RUNNING") return "the run is over";
   if (run.stop) return run.stop;
@@ -37,6 +41,11 @@ const haltAt = prepared((db) =>
   db
     .select({ reason: halt.reason })
     .from(halt)
-    .where(and(eq(halt.recordId, placeholder("recordId")), eq(halt.clusterId, placeholder("clusterId"))))
+    .where(
+      and(
+        eq(halt.recordId, placeholder("recordId")),
+        eq(halt.clusterId, placeholder("clusterId")),
+      ),
+    )
     .prepare(),
 );

@@ -53,12 +53,18 @@ const columns = {
 };
 
 export function findRecord(db: DbOrTx, id: string): RecordView | null {
-  return withSums(db, db.select(columns).from(record).where(eq(record.id, id)).all())[0] ?? null;
+  return (
+    withSums(db, db.select(columns).from(record).where(eq(record.id, id)).all())[0] ??
+    null
+  );
 }
 
 /** Returns the task of an execution, or null when the record is gone. */
 export function taskKeyOf(db: DbOrTx, id: string): string | null {
-  return db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, id)).get()?.taskKey ?? null;
+  return (
+    db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, id)).get()
+      ?.taskKey ?? null
+  );
 }
 
 /** Returns a page of a task's records, the newest first. */
@@ -89,12 +95,18 @@ export function pageRecords(
 const LIST_PAGE = 200;
 
 /** Yields all records of a task, the newest first, page by page; nothing is held between pages. */
-export async function* recordPages(db: DbOrTx, taskKey: string): AsyncGenerator<RecordView[]> {
+export async function* recordPages(
+  db: DbOrTx,
+  taskKey: string,
+): AsyncGenerator<RecordView[]> {
   let last: RecordRow | undefined;
   do {
     const after =
       last &&
-      or(lt(record.startTime, last.startTime), and(eq(record.startTime, last.startTime), lt(record.id, last.id)));
+      or(
+        lt(record.startTime, last.startTime),
+        and(eq(record.startTime, last.startTime), lt(record.id, last.id)),
+      );
     const rows = db
       .select(columns)
       .from(record)
@@ -110,28 +122,41 @@ export async function* recordPages(db: DbOrTx, taskKey: string): AsyncGenerator<
 /**
  * Returns the bytes of each task's newest execution by task key; tasks that never ran are absent.
  */
-export function newestRecordBytes(db: DbOrTx, taskKeys: readonly string[]): Map<string, RecordBytes> {
+export function newestRecordBytes(
+  db: DbOrTx,
+  taskKeys: readonly string[],
+): Map<string, RecordBytes> {
   const newest = sql`(
     SELECT id FROM record r
     WHERE r.task_key = t.key
     ORDER BY r.start_time DESC, r.id DESC LIMIT 1)`;
   const ids = db
-    .all<{ id: string | null }>(sql`SELECT ${newest} AS id FROM task t WHERE t.key IN ${[...taskKeys, ""]}`)
+    .all<{ id: string | null }>(
+      sql`SELECT ${newest} AS id FROM task t WHERE t.key IN ${[...taskKeys, ""]}`,
+    )
     .flatMap(({ id }) => id ?? []);
   const rows = db.select(columns).from(record).where(inArray(record.id, ids)).all();
   return new Map(
-    withSums(db, rows).map(({ taskKey, replicatedBytes, totalBytes }) => [taskKey, { replicatedBytes, totalBytes }]),
+    withSums(db, rows).map(({ taskKey, replicatedBytes, totalBytes }) => [
+      taskKey,
+      { replicatedBytes, totalBytes },
+    ]),
   );
 }
 
 const total = (column: Column) => sql<number>`sum(${column})`;
 
 /** SQL: whether the column is in a JSON list of record ids. */
-const isListed = (column: Column) => sql`${column} IN (SELECT value FROM json_each(${sql.placeholder("ids")}))`;
+const isListed = (column: Column) =>
+  sql`${column} IN (SELECT value FROM json_each(${sql.placeholder("ids")}))`;
 
 const plansOf = prepared((db) =>
   db
-    .select({ id: planObject.recordId, planned: total(planObject.planned), bytes: total(planObject.bytes) })
+    .select({
+      id: planObject.recordId,
+      planned: total(planObject.planned),
+      bytes: total(planObject.bytes),
+    })
     .from(planObject)
     .where(isListed(planObject.recordId))
     .groupBy(planObject.recordId)
@@ -160,7 +185,10 @@ const talliesOf = prepared((db) =>
 
 type Sums = ReturnType<ReturnType<typeof talliesOf>["all"]>[number];
 
-function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[]): RecordView[] {
+function withSums(
+  db: DbOrTx,
+  rows: readonly (RecordRow & { clusters: number })[],
+): RecordView[] {
   const ids = JSON.stringify(rows.map(({ id }) => id));
   const plans = plansOf(db).all({ ids });
   const tallies = talliesOf(db).all({ ids });
@@ -170,10 +198,32 @@ function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[
     const { planned = 0, bytes = 0 } = planOf.get(row.id) ?? {};
     const sums: Partial<Sums> = tallyOf.get(row.id) ?? {};
     const { bytesDone = 0, bytesFound = 0, bytesRead = 0 } = sums;
-    const { success = 0, failed = 0, conflict = 0, skip = 0, fileSuccess = 0, fileFailed = 0 } = sums;
+    const {
+      success = 0,
+      failed = 0,
+      conflict = 0,
+      skip = 0,
+      fileSuccess = 0,
+      fileFailed = 0,
+    } = sums;
     const notDone = Math.max(0, planned * clusters - success - failed);
-    const overview = { success, failed, conflict, fileSuccess, fileFailed, planned: planned * clusters, skip, notDone };
-    return { ...row, replicatedBytes: bytesDone, totalBytes: bytes * clusters + bytesFound, bytesRead, overview };
+    const overview = {
+      success,
+      failed,
+      conflict,
+      fileSuccess,
+      fileFailed,
+      planned: planned * clusters,
+      skip,
+      notDone,
+    };
+    return {
+      ...row,
+      replicatedBytes: bytesDone,
+      totalBytes: bytes * clusters + bytesFound,
+      bytesRead,
+      overview,
+    };
   });
 }
 
@@ -192,7 +242,8 @@ export async function deleteRecord(db: Db, id: string): Promise<void> {
       () =>
         db.run(sql`
           DELETE FROM ${table} WHERE rowid IN (
-            SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`).changes,
+            SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`)
+          .changes,
     );
   }
   for (const table of [tally, halt]) db.delete(table).where(eq(table.recordId, id)).run();
@@ -200,6 +251,12 @@ export async function deleteRecord(db: Db, id: string): Promise<void> {
 }
 
 export async function deleteRecords(db: Db, taskKey: string): Promise<void> {
-  const next = () => db.select({ id: record.id }).from(record).where(eq(record.taskKey, taskKey)).limit(1).get();
+  const next = () =>
+    db
+      .select({ id: record.id })
+      .from(record)
+      .where(eq(record.taskKey, taskKey))
+      .limit(1)
+      .get();
   for (let row = next(); row !== undefined; row = next()) await deleteRecord(db, row.id);
 }

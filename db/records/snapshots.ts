@@ -1,5 +1,9 @@
 import { eq, sql } from "drizzle-orm";
-import { completeSnapshot, type RunSnapshot, type StoredSnapshot } from "../../domain/task.ts";
+import {
+  completeSnapshot,
+  type RunSnapshot,
+  type StoredSnapshot,
+} from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { record } from "../schema/records.ts";
@@ -25,8 +29,11 @@ export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
   const known = forget(recordId);
   if (!row) return null;
   // A record that was deleted and made again under its id is a different one.
-  if (known && known.taskKey === row.taskKey && known.startTime === row.startTime) return keep(recordId, known);
-  const { text } = db.get<{ text: string }>(sql`SELECT snapshot AS text FROM record WHERE id = ${recordId}`);
+  if (known && known.taskKey === row.taskKey && known.startTime === row.startTime)
+    return keep(recordId, known);
+  const { text } = db.get<{ text: string }>(
+    sql`SELECT snapshot AS text FROM record WHERE id = ${recordId}`,
+  );
   const snapshot = completeSnapshot(JSON.parse(text) as StoredSnapshot);
   return keep(recordId, { ...row, length: text.length, snapshot });
 }

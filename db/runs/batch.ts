@@ -1,7 +1,11 @@
 import { and, eq, sql } from "drizzle-orm";
 import { protocolOf } from "../../domain/protocols.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
-import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-messages.ts";
+import type {
+  BatchAnswer,
+  BatchArtifact,
+  Endpoint,
+} from "../../domain/worker-messages.ts";
 import { passGone } from "../pending/gone.ts";
 import type { ClusterType, RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
@@ -34,7 +38,8 @@ export function takeBatch(
     const place = and(eq(dispatch.recordId, recordId), eq(dispatch.number, number));
     const found = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
-    if (!found || !snapshot || isOver(tx, recordId)) return { kind: "halted", reason: "the run is over" };
+    if (!found || !snapshot || isOver(tx, recordId))
+      return { kind: "halted", reason: "the run is over" };
     if (found.done) return { kind: "done" };
     if (found.lane === "QUICK" && endsOf(found).some(isSlow)) {
       // A worker that took it before has died while working on it.
@@ -49,7 +54,12 @@ export function takeBatch(
 }
 
 /** Everything that the worker needs for a batch, or why the batch cannot be sent. */
-function readBatch(tx: DbOrTx, batch: BatchRow, snapshot: RunSnapshot, now: number): BatchAnswer {
+function readBatch(
+  tx: DbOrTx,
+  batch: BatchRow,
+  snapshot: RunSnapshot,
+  now: number,
+): BatchAnswer {
   const { projectId, setting, replicaType } = snapshot;
   const object = snapshot.objects[batch.object];
   const source = object && readSource(tx, projectId, object.localRepoName);
@@ -58,11 +68,17 @@ function readBatch(tx: DbOrTx, batch: BatchRow, snapshot: RunSnapshot, now: numb
     const problem = `repository ${projectId}/${object.localRepoName} was deleted while the run went on`;
     tx.update(planObject)
       .set({ problem })
-      .where(and(eq(planObject.recordId, batch.recordId), eq(planObject.object, batch.object)))
+      .where(
+        and(eq(planObject.recordId, batch.recordId), eq(planObject.object, batch.object)),
+      )
       .run();
   }
-  if (!object || !source || !target) return leave(tx, batch, "the repository or the cluster was deleted");
-  const from: From = { repositoryId: source.repositoryId, linked: object.category === "REMOTE" };
+  if (!object || !source || !target)
+    return leave(tx, batch, "the repository or the cluster was deleted");
+  const from: From = {
+    repositoryId: source.repositoryId,
+    linked: object.category === "REMOTE",
+  };
   const artifacts = readArtifacts(tx, batch, from, now);
   return {
     kind: "batch",
@@ -75,7 +91,10 @@ function readBatch(tx: DbOrTx, batch: BatchRow, snapshot: RunSnapshot, now: numb
     target,
     setting,
     endsAtFailure: setting.errorStrategy === "FAST_FAIL" && replicaType !== "REAL_TIME",
-    artifacts: replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
+    artifacts:
+      replicaType === "REAL_TIME"
+        ? passGone(tx, batch, object.localRepoName, artifacts, now)
+        : artifacts,
   };
 }
 
@@ -96,7 +115,16 @@ function readTarget(
   if (!row) return null;
   const { type, url, username, secret, certificate, insecureSkipVerify } = row;
   const protocol = type === "REMOTE" ? protocolOf(repoType, row.protocol, url) : null;
-  return { type, url, protocol, username, secret, sealedFor: `cluster:${clusterId}`, certificate, insecureSkipVerify };
+  return {
+    type,
+    url,
+    protocol,
+    username,
+    secret,
+    sealedFor: `cluster:${clusterId}`,
+    certificate,
+    insecureSkipVerify,
+  };
 }
 
 type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & {
@@ -110,7 +138,12 @@ type From = { repositoryId: number; linked: boolean };
 /**
  * Reads a batch's artifacts, the least tried first: perhaps only some of a batch can never succeed.
  */
-function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, from: From, now: number): BatchArtifact[] {
+function readArtifacts(
+  tx: DbOrTx,
+  batch: typeof dispatch.$inferSelect,
+  from: From,
+  now: number,
+): BatchArtifact[] {
   const { recordId, object, clusterId, number } = batch;
   const { repositoryId, linked } = from;
   const which =

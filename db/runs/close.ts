@@ -26,7 +26,12 @@ const TOLD_REASON = 1_000;
 
 /** Returns what a workflow learns about a closed run. */
 export function toldClosed(closed: Closed | null): Closed | null {
-  return closed && { ...closed, errorReason: closed.errorReason?.slice(0, TOLD_REASON) ?? null };
+  return (
+    closed && {
+      ...closed,
+      errorReason: closed.errorReason?.slice(0, TOLD_REASON) ?? null,
+    }
+  );
 }
 
 /** Writes why the run must end; the first reason stays. Returns whether this one was written. */
@@ -34,7 +39,13 @@ export function requestStop(db: DbOrTx, recordId: string, reason: string): boole
   const set = db
     .update(record)
     .set({ stopReason: reason })
-    .where(and(eq(record.id, recordId), eq(record.status, "RUNNING"), sql`stop_reason IS NULL`))
+    .where(
+      and(
+        eq(record.id, recordId),
+        eq(record.status, "RUNNING"),
+        sql`stop_reason IS NULL`,
+      ),
+    )
     .run();
   return set.changes > 0;
 }
@@ -86,20 +97,32 @@ function failUnfinished(db: Db, recordId: string, now: number): number {
 const { snapshot: _snapshot, ...WITHOUT_SNAPSHOT } = getTableColumns(record);
 
 function closeByRows(tx: DbOrTx, recordId: string, now: number): Closed | null {
-  const row = tx.select(WITHOUT_SNAPSHOT).from(record).where(eq(record.id, recordId)).get();
+  const row = tx
+    .select(WITHOUT_SNAPSHOT)
+    .from(record)
+    .where(eq(record.id, recordId))
+    .get();
   if (!row) return null;
   const counts = runCounts(tx, recordId, row.clusters);
-  if (row.status !== "RUNNING") return { ...counts, status: row.status, errorReason: row.errorReason };
+  if (row.status !== "RUNNING")
+    return { ...counts, status: row.status, errorReason: row.errorReason };
   const errorReason = row.stopReason ?? failureSummary(tx, recordId, counts);
   const status = errorReason === null ? "SUCCESS" : "FAILED";
   closeRow(tx, recordId, { status, errorReason, endTime: now, problem: null });
   return { ...counts, status, errorReason };
 }
 
-type End = Pick<typeof record.$inferSelect, "errorReason" | "problem"> & { status: Closed["status"]; endTime: number };
+type End = Pick<typeof record.$inferSelect, "errorReason" | "problem"> & {
+  status: Closed["status"];
+  endTime: number;
+};
 
 /** Ends a RUNNING record, and updates the task and the cursor that depend on it. */
-export function closeRow(tx: DbOrTx, recordId: string, { status, errorReason, endTime, problem }: End): void {
+export function closeRow(
+  tx: DbOrTx,
+  recordId: string,
+  { status, errorReason, endTime, problem }: End,
+): void {
   const row = tx
     .update(record)
     .set({ status, errorReason, endTime, problem })
@@ -118,7 +141,11 @@ export function closeRow(tx: DbOrTx, recordId: string, { status, errorReason, en
  * SQL: whether no later record of the task exists. Drains of several clusters overlap; the task
  * shows the one that began last.
  */
-const isNewest = ({ id, taskKey, startTime }: Pick<typeof record.$inferSelect, "id" | "taskKey" | "startTime">) =>
+const isNewest = ({
+  id,
+  taskKey,
+  startTime,
+}: Pick<typeof record.$inferSelect, "id" | "taskKey" | "startTime">) =>
   sql`NOT EXISTS (
     SELECT 1 FROM record r
     WHERE r.task_key = ${taskKey} AND (r.start_time, r.id) > (${startTime}, ${id}))`;
@@ -144,7 +171,11 @@ export function runCounts(
     .from(tally)
     .where(eq(tally.recordId, recordId))
     .get();
-  return { planned: (plan?.n ?? 0) * clusters, success: sums?.success ?? 0, failed: sums?.failed ?? 0 };
+  return {
+    planned: (plan?.n ?? 0) * clusters,
+    success: sums?.success ?? 0,
+    failed: sums?.failed ?? 0,
+  };
 }
 
 function failureSummary(
@@ -152,16 +183,30 @@ function failureSummary(
   recordId: string,
   { planned, success, failed }: { planned: number; success: number; failed: number },
 ): string | null {
-  const reasons = [...runTargets(tx, recordId).problems, ...haltReasons(tx, recordId).values()];
-  if (failed > 0 && reasons.length === 0) reasons.push(firstFailure(tx, recordId, failed, planned));
+  const reasons = [
+    ...runTargets(tx, recordId).problems,
+    ...haltReasons(tx, recordId).values(),
+  ];
+  if (failed > 0 && reasons.length === 0)
+    reasons.push(firstFailure(tx, recordId, failed, planned));
   const notDone = planned - success - failed;
-  if (notDone > 0 && reasons.length === 0) reasons.push(`${notDone} of ${planned} artifacts were not handled`);
+  if (notDone > 0 && reasons.length === 0)
+    reasons.push(`${notDone} of ${planned} artifacts were not handled`);
   return reasons.length === 0 ? null : reasons.slice(0, 3).join("; ").slice(0, 2_000);
 }
 
-function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: number): string {
+function firstFailure(
+  tx: DbOrTx,
+  recordId: string,
+  failed: number,
+  planned: number,
+): string {
   const row = tx
-    .select({ name: detail.artifactName, version: detail.version, reason: detail.errorReason })
+    .select({
+      name: detail.artifactName,
+      version: detail.version,
+      reason: detail.errorReason,
+    })
     .from(detail)
     .where(and(eq(detail.recordId, recordId), eq(detail.status, "FAILED")))
     .orderBy(detail.id)

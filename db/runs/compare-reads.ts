@@ -13,7 +13,10 @@ type Wanted = { recordId: string; clusterId: string; bytes: number };
 export function grantCompareRead(db: Db, wanted: Wanted): boolean {
   return write(db, (tx) => {
     const setting = snapshotOf(tx, wanted.recordId)?.setting;
-    return setting !== undefined && GRANTS[setting.compare](tx, wanted, setting.compareReadLimit);
+    return (
+      setting !== undefined &&
+      GRANTS[setting.compare](tx, wanted, setting.compareReadLimit)
+    );
   });
 }
 
@@ -23,7 +26,11 @@ const GRANTS = {
   AUTO: takeWithin,
 } satisfies Record<CompareMode, (tx: DbOrTx, wanted: Wanted, limit: number) => boolean>;
 
-function takeWithin(tx: DbOrTx, { recordId, clusterId, bytes }: Wanted, limit: number): boolean {
+function takeWithin(
+  tx: DbOrTx,
+  { recordId, clusterId, bytes }: Wanted,
+  limit: number,
+): boolean {
   tx.run(sql`
     INSERT INTO tally (record_id, cluster_id) VALUES (${recordId}, ${clusterId})
     ON CONFLICT DO NOTHING`);

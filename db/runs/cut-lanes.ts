@@ -26,14 +26,28 @@ export function takeRoom(rooms: Rooms, lane: Lane): boolean {
  * Chooses the lane of a part of a plan: news of a REAL_TIME task and runs of a few small artifacts
  * use the slots reserved for them, while there is room.
  */
-export function laneOf(tx: DbOrTx, { recordId, snapshot }: Cutting, planned: Planned, rooms: Rooms): Lane {
+export function laneOf(
+  tx: DbOrTx,
+  { recordId, snapshot }: Cutting,
+  planned: Planned,
+  rooms: Rooms,
+): Lane {
   if (rooms.quick < 1) return "SHARED";
-  if (snapshot.replicaType === "REAL_TIME") return isAtMost(planned, SMALL_NEWS) ? "QUICK" : "SHARED";
-  return isSmallRun(tx, recordId, sourceOf(snapshot, planned.object) !== null) ? "QUICK" : "SHARED";
+  if (snapshot.replicaType === "REAL_TIME")
+    return isAtMost(planned, SMALL_NEWS) ? "QUICK" : "SHARED";
+  return isSmallRun(tx, recordId, sourceOf(snapshot, planned.object) !== null)
+    ? "QUICK"
+    : "SHARED";
 }
 
 /** Open batches by their ends; `taken`: when a worker took the oldest one (epoch ms). */
-export type Open = { lane: Lane; clusterId: string; source: string | null; n: number; taken: number | null };
+export type Open = {
+  lane: Lane;
+  clusterId: string;
+  source: string | null;
+  n: number;
+  taken: number | null;
+};
 
 export function openBatches(tx: DbOrTx): Open[] {
   return open(tx).all();
@@ -41,7 +55,10 @@ export function openBatches(tx: DbOrTx): Open[] {
 
 const open = prepared((db) => {
   const { lane, clusterId, source } = dispatch;
-  const sums = { n: sql<number>`count(*)`, taken: sql<number | null>`min(${dispatch.takenTime})` };
+  const sums = {
+    n: sql<number>`count(*)`,
+    taken: sql<number | null>`min(${dispatch.takenTime})`,
+  };
   return db
     .select({ lane: sql<Lane>`${lane}`, clusterId, source, ...sums })
     .from(dispatch)

@@ -22,7 +22,13 @@ const MOST_BYTES = 1024 ** 3;
 const ALONE_BYTES = 256 * 1024 ** 2;
 
 /** The next part of a plan; `bytes` counts known sizes only. */
-export type Planned = { object: number; fromSeq: number; toSeq: number; artifacts: number; bytes: number };
+export type Planned = {
+  object: number;
+  fromSeq: number;
+  toSeq: number;
+  artifacts: number;
+  bytes: number;
+};
 type Due = { object: number; whole: boolean };
 
 const mostArtifacts = (snapshot: RunSnapshot, object: number, clusterId: string) =>
@@ -48,7 +54,12 @@ export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
 }
 
 /** Dispatches artifacts that are due to be tried again under a new number, which it returns. */
-export function cutAgain(tx: DbOrTx, cutting: Cutting, { object, whole }: Due, lane: Lane): number {
+export function cutAgain(
+  tx: DbOrTx,
+  cutting: Cutting,
+  { object, whole }: Due,
+  lane: Lane,
+): number {
   const { recordId, clusterId, now, snapshot } = cutting;
   const most = whole ? 1 : mostArtifacts(snapshot, object, clusterId);
   const which = sql`
@@ -65,16 +76,28 @@ export function cutAgain(tx: DbOrTx, cutting: Cutting, { object, whole }: Due, l
     .orderBy(asc(detail.notBefore))
     .limit(most)
     .all();
-  const number = insertDispatch(tx, cutting, { object, lane, fromSeq: null, toSeq: null, lease: 0 });
+  const number = insertDispatch(tx, cutting, {
+    object,
+    lane,
+    fromSeq: null,
+    toSeq: null,
+    lease: 0,
+  });
   for (const { id } of fitting(due)) {
-    tx.update(detail).set({ dispatch: number, lease: 0, again: false }).where(eq(detail.id, id)).run();
+    tx.update(detail)
+      .set({ dispatch: number, lease: 0, again: false })
+      .where(eq(detail.id, id))
+      .run();
   }
   return number;
 }
 
 /** Whether an ended batch has artifacts that never began. */
 export function hasRest(tx: DbOrTx, cutting: Cutting): boolean {
-  return tx.get(sql`SELECT 1 FROM dispatch WHERE ${rangeOf(cutting)} AND rest = 1 LIMIT 1`) !== undefined;
+  return (
+    tx.get(sql`SELECT 1 FROM dispatch WHERE ${rangeOf(cutting)} AND rest = 1 LIMIT 1`) !==
+    undefined
+  );
 }
 
 /** Dispatches the artifacts of an ended batch that had not begun under a new number. */
@@ -93,7 +116,13 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();
   // Its epoch counts attempts that may have sent something: the next worker must know of them.
-  return insertDispatch(tx, cutting, { object, lane: "SHARED", fromSeq, toSeq, lease: Math.max(0, batch.lease - 1) });
+  return insertDispatch(tx, cutting, {
+    object,
+    lane: "SHARED",
+    fromSeq,
+    toSeq,
+    lease: Math.max(0, batch.lease - 1),
+  });
 }
 
 /**
@@ -110,7 +139,11 @@ export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned
   for (let from = last?.object ?? cutting.object; ;) {
     const object = nextObject(tx, cutting, from);
     if (object === null) return null;
-    const part = partAfter(tx, cutting, { object, after: object === last?.object ? last.seq : 0, peek });
+    const part = partAfter(tx, cutting, {
+      object,
+      after: object === last?.object ? last.seq : 0,
+      peek,
+    });
     if (part) return part;
     from = object + 1;
   }
@@ -120,7 +153,11 @@ export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned
  * Returns the first object from `from` on that has planned artifacts and can be sent to the
  * cluster.
  */
-function nextObject(tx: DbOrTx, { recordId, clusterId, objectsEnd, snapshot }: Cutting, from: number): number | null {
+function nextObject(
+  tx: DbOrTx,
+  { recordId, clusterId, objectsEnd, snapshot }: Cutting,
+  from: number,
+): number | null {
   for (let next = from; ;) {
     const row = tx.get<{ object: number } | undefined>(sql`
       SELECT object FROM plan_object
@@ -130,7 +167,8 @@ function nextObject(tx: DbOrTx, { recordId, clusterId, objectsEnd, snapshot }: C
         AND planned > 0
       ORDER BY object LIMIT 1`);
     if (!row) return null;
-    if (pairProblem(tx, snapshot, recordId, row.object, clusterId) === null) return row.object;
+    if (pairProblem(tx, snapshot, recordId, row.object, clusterId) === null)
+      return row.object;
     next = row.object + 1;
   }
 }
@@ -142,7 +180,9 @@ function partAfter(
   { recordId, clusterId, snapshot }: Cutting,
   { object, after, peek }: Part,
 ): Planned | null {
-  const limit = peek ? 1 : batchSize(tx, recordId, object, mostArtifacts(snapshot, object, clusterId));
+  const limit = peek
+    ? 1
+    : batchSize(tx, recordId, object, mostArtifacts(snapshot, object, clusterId));
   const planned = tx.all<{ seq: number; size: number | null }>(sql`
     SELECT seq, size FROM plan
     WHERE record_id = ${recordId} AND object = ${object} AND seq > ${after}
@@ -151,11 +191,22 @@ function partAfter(
   const first = rows[0];
   if (!first) return null;
   const bytes = rows.reduce((sum, { size }) => sum + (size ?? 0), 0);
-  return { object, fromSeq: first.seq, toSeq: rows.at(-1)?.seq ?? first.seq, artifacts: rows.length, bytes };
+  return {
+    object,
+    fromSeq: first.seq,
+    toSeq: rows.at(-1)?.seq ?? first.seq,
+    artifacts: rows.length,
+    bytes,
+  };
 }
 
 /** Dispatches a part of the plan and returns the batch's number. */
-export function cutPlan(tx: DbOrTx, cutting: Cutting, { object, fromSeq, toSeq }: Planned, lane: Lane): number {
+export function cutPlan(
+  tx: DbOrTx,
+  cutting: Cutting,
+  { object, fromSeq, toSeq }: Planned,
+  lane: Lane,
+): number {
   return insertDispatch(tx, cutting, { object, lane, fromSeq, toSeq, lease: 0 });
 }
 
@@ -165,7 +216,10 @@ function batchSize(tx: DbOrTx, recordId: string, object: number, most: number): 
     .from(planObject)
     .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
     .get();
-  return Math.min(most, Math.max(LEAST_ARTIFACTS, Math.ceil((row?.planned ?? 0) / SHARES)));
+  return Math.min(
+    most,
+    Math.max(LEAST_ARTIFACTS, Math.ceil((row?.planned ?? 0) / SHARES)),
+  );
 }
 
 /** Returns the first of `rows` that fit one batch: at most 1 GiB, and a large file alone. */
@@ -173,29 +227,53 @@ function fitting<T extends { size: number | null }>(rows: T[]): T[] {
   let bytes = 0;
   const end = rows.findIndex(({ size }, at) => {
     bytes += size ?? 0;
-    return at > 0 && (bytes > MOST_BYTES || (size ?? 0) >= ALONE_BYTES || (rows[at - 1]?.size ?? 0) >= ALONE_BYTES);
+    return (
+      at > 0 &&
+      (bytes > MOST_BYTES ||
+        (size ?? 0) >= ALONE_BYTES ||
+        (rows[at - 1]?.size ?? 0) >= ALONE_BYTES)
+    );
   });
   return end < 0 ? rows : rows.slice(0, end);
 }
 
-type Row = Pick<typeof dispatch.$inferInsert, "object" | "lane" | "fromSeq" | "toSeq" | "lease" | "halfOf">;
+type Row = Pick<
+  typeof dispatch.$inferInsert,
+  "object" | "lane" | "fromSeq" | "toSeq" | "lease" | "halfOf"
+>;
 
 type Place = Pick<Cutting, "recordId" | "clusterId" | "cut" | "snapshot">;
 
-export function insertDispatch(tx: DbOrTx, { recordId, clusterId, cut, snapshot }: Place, row: Row): number {
+export function insertDispatch(
+  tx: DbOrTx,
+  { recordId, clusterId, cut, snapshot }: Place,
+  row: Row,
+): number {
   const last = tx.get<{ last: number | null }>(
     sql`SELECT max(number) AS last FROM dispatch WHERE record_id = ${recordId}`,
   );
   const number = (last?.last ?? 0) + 1;
   tx.insert(dispatch)
-    .values({ ...row, recordId, number, clusterId, cut, source: sourceOf(snapshot, row.object) })
+    .values({
+      ...row,
+      recordId,
+      number,
+      clusterId,
+      cut,
+      source: sourceOf(snapshot, row.object),
+    })
     .run();
   return number;
 }
 
 /** Describes a batch for Temporal's UI: "library/nginx: 40 images → shanghai". */
-export function summarize(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting, number: number): Batch {
-  const to = snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
+export function summarize(
+  tx: DbOrTx,
+  { recordId, clusterId, snapshot }: Cutting,
+  number: number,
+): Batch {
+  const to =
+    snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
   const batch = findBatch(tx, recordId, number);
   if (!batch) return { number, summary: `→ ${to}` };
   const rows =
@@ -208,14 +286,29 @@ export function summarize(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting
         WHERE record_id = ${recordId}
           AND object = ${batch.object}
           AND seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}`;
-  const { n, least, most, versions } = tx.get<{ n: number; least: string; most: string; versions: number }>(sql`
+  const { n, least, most, versions } = tx.get<{
+    n: number;
+    least: string;
+    most: string;
+    versions: number;
+  }>(sql`
     SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions
     FROM (${rows})`);
-  const subject = versions && least === most ? least : (snapshot.objects[batch.object]?.localRepoName ?? "");
+  const subject =
+    versions && least === most
+      ? least
+      : (snapshot.objects[batch.object]?.localRepoName ?? "");
   const kind = versions ? kindOf(snapshot, batch.object) : "file";
   const summary =
-    `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
-  return { number, summary, ...(batch.lane && batch.lane !== "SHARED" ? { lane: batch.lane } : {}) };
+    `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(
+      0,
+      190,
+    );
+  return {
+    number,
+    summary,
+    ...(batch.lane && batch.lane !== "SHARED" ? { lane: batch.lane } : {}),
+  };
 }
 
 function kindOf({ objects }: RunSnapshot, object: number): string {

@@ -1,7 +1,15 @@
 import { sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { laneOf, type Rooms, takeRoom, UNLIMITED } from "./cut-lanes.ts";
-import { cutAgain, cutPlan, cutRest, dueAgain, hasRest, nextPlanned, summarize } from "./cut-rows.ts";
+import {
+  cutAgain,
+  cutPlan,
+  cutRest,
+  dueAgain,
+  hasRest,
+  nextPlanned,
+  summarize,
+} from "./cut-rows.ts";
 import type { Cut, CutRequest, Cutting } from "./cutting.ts";
 import { haltReason } from "../records/halts.ts";
 import { snapshotOf } from "../records/snapshots.ts";
@@ -16,7 +24,12 @@ const NOTHING: RoomyCut = { batches: [], left: false, due: null, blocked: false 
  * again, then the rest of ended batches, then the next parts of the plan, as far as there is room.
  * Repeating a cut returns the same batches.
  */
-export function cutBatches(db: Db, request: CutRequest, now: number, rooms: Rooms = UNLIMITED): RoomyCut {
+export function cutBatches(
+  db: Db,
+  request: CutRequest,
+  now: number,
+  rooms: Rooms = UNLIMITED,
+): RoomyCut {
   const { recordId, clusterId, object, objectsEnd = object + 1 } = request;
   return write(db, (tx) => {
     if (haltReason(tx, recordId, clusterId) !== null) return NOTHING;
@@ -25,11 +38,18 @@ export function cutBatches(db: Db, request: CutRequest, now: number, rooms: Room
     const cutting: Cutting = { ...request, objectsEnd, now, snapshot };
     const before = cutBefore(tx, cutting);
     const blocked = before.length === 0 && cutNew(tx, cutting, { ...rooms }, before);
-    return { batches: before.map((number) => summarize(tx, cutting, number)), ...remaining(tx, cutting), blocked };
+    return {
+      batches: before.map((number) => summarize(tx, cutting, number)),
+      ...remaining(tx, cutting),
+      blocked,
+    };
   });
 }
 
-function cutBefore(tx: DbOrTx, { recordId, object, objectsEnd, clusterId, cut }: Cutting): number[] {
+function cutBefore(
+  tx: DbOrTx,
+  { recordId, object, objectsEnd, clusterId, cut }: Cutting,
+): number[] {
   const rows = tx.all<{ number: number }>(sql`
     SELECT number FROM dispatch
     WHERE record_id = ${recordId}
@@ -60,7 +80,8 @@ function cutNext(tx: DbOrTx, cutting: Cutting, rooms: Rooms): number | "blocked"
     const lane = again.whole ? "WHOLE" : "SHARED";
     return takeRoom(rooms, lane) ? cutAgain(tx, cutting, again, lane) : "blocked";
   }
-  if (hasRest(tx, cutting)) return takeRoom(rooms, "SHARED") ? cutRest(tx, cutting) : "blocked";
+  if (hasRest(tx, cutting))
+    return takeRoom(rooms, "SHARED") ? cutRest(tx, cutting) : "blocked";
   const planned = nextPlanned(tx, cutting);
   if (planned === null) return null;
   const lane = laneOf(tx, cutting, planned, rooms);
@@ -80,7 +101,9 @@ function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number |
     AND object < ${objectsEnd}`;
   const { due } = tx.get<{ due: number | null }>(sql`
     SELECT min(not_before) AS due FROM detail WHERE ${range} AND again = 1`);
-  const later = () => tx.get(sql`SELECT 1 FROM dispatch WHERE ${range} AND cut > ${cut} LIMIT 1`) !== undefined;
+  const later = () =>
+    tx.get(sql`SELECT 1 FROM dispatch WHERE ${range} AND cut > ${cut} LIMIT 1`) !==
+    undefined;
   const now = hasRest(tx, cutting) || nextPlanned(tx, cutting, true) !== null || later();
   return { left: now || due !== null, due: now ? null : due };
 }

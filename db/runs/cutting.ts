@@ -28,7 +28,10 @@ export type Cutting = Required<CutRequest> & { now: number; snapshot: RunSnapsho
  * Returns the linked repository that an object is read from, which may be slow in itself; null for
  * a hosted one.
  */
-export function sourceOf({ projectId, objects }: RunSnapshot, object: number): string | null {
+export function sourceOf(
+  { projectId, objects }: RunSnapshot,
+  object: number,
+): string | null {
   const from = objects[object];
   return from?.category === "REMOTE" ? `${projectId}/${from.localRepoName}` : null;
 }
@@ -37,7 +40,11 @@ export function sourceOf({ projectId, objects }: RunSnapshot, object: number): s
  * Whether an artifact of the object takes many requests at the cluster; of light ones, a single
  * request takes hundreds.
  */
-export function isHeavy({ objects, clusters }: RunSnapshot, object: number, clusterId: string): boolean {
+export function isHeavy(
+  { objects, clusters }: RunSnapshot,
+  object: number,
+  clusterId: string,
+): boolean {
   const [from, to] = [objects[object], clusters.find(({ id }) => id === clusterId)];
   return from !== undefined && weightOf(from.repoType, to?.type) === "heavy";
 }

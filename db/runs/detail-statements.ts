@@ -39,7 +39,16 @@ export type DetailValues = DetailKey & {
   whole: 0 | 1;
 };
 
-const KEYS = ["recordId", "clusterId", "object", "seq", "artifactName", "version", "sizePlanned", "startTime"];
+const KEYS = [
+  "recordId",
+  "clusterId",
+  "object",
+  "seq",
+  "artifactName",
+  "version",
+  "sizePlanned",
+  "startTime",
+];
 const CHANGING = [
   "status",
   "dispatch",
@@ -74,7 +83,8 @@ const KEPT = new Set(["size", "digest", "firstFailure"]);
 /** Columns to which each attempt adds. */
 const ADDED = new Set(["bytesRead"]);
 
-const column = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const column = (name: string) =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const set = (name: string) => `${column(name)} = ${newValue(name, column(name))}`;
 
 function newValue(name: string, column: string): string {
@@ -85,7 +95,10 @@ function newValue(name: string, column: string): string {
 function prepare({ $client: client }: Db) {
   const names = [...KEYS, ...CHANGING];
   return {
-    tries: client.prepare<[DetailKey], { tries: number; firstFailure: number | null; errorReason: string | null }>(
+    tries: client.prepare<
+      [DetailKey],
+      { tries: number; firstFailure: number | null; errorReason: string | null }
+    >(
       `SELECT tries, first_failure AS firstFailure, error_reason AS errorReason FROM detail
        WHERE record_id = @recordId AND cluster_id = @clusterId AND object = @object AND seq = @seq`,
     ),

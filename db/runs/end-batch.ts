@@ -4,13 +4,19 @@ import { prepared } from "../prepared.ts";
 import { dispatch } from "../schema/plans.ts";
 
 export type BatchRow = typeof dispatch.$inferSelect;
-type BatchRange = Pick<BatchRow, "recordId" | "number" | "object" | "clusterId" | "fromSeq" | "toSeq">;
+type BatchRange = Pick<
+  BatchRow,
+  "recordId" | "number" | "object" | "clusterId" | "fromSeq" | "toSeq"
+>;
 
 /**
  * Returns the ends that determine a batch's pace: its cluster, and a linked repository that it is
  * read from.
  */
-export const endsOf = ({ clusterId, source }: Pick<BatchRow, "clusterId" | "source">): string[] =>
+export const endsOf = ({
+  clusterId,
+  source,
+}: Pick<BatchRow, "clusterId" | "source">): string[] =>
   source === null ? [clusterId] : [clusterId, source];
 
 /**
@@ -31,9 +37,16 @@ export function endBatch(
       AND cluster_id = ${clusterId}
       AND status = 'RUNNING'
       AND again = 0`).changes;
-  const untouched = fromSeq === null ? 0 : countUntouched(tx, { recordId, object, clusterId, fromSeq, toSeq });
+  const untouched =
+    fromSeq === null
+      ? 0
+      : countUntouched(tx, { recordId, object, clusterId, fromSeq, toSeq });
   tx.update(dispatch)
-    .set({ done: true, rest: untouched > 0, ...(interrupted ? { lease: sql`${dispatch.lease} + 1` } : {}) })
+    .set({
+      done: true,
+      rest: untouched > 0,
+      ...(interrupted ? { lease: sql`${dispatch.lease} + 1` } : {}),
+    })
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();
   return begun + untouched;
@@ -62,7 +75,12 @@ const batchAt = prepared((db) => {
   return db
     .select()
     .from(dispatch)
-    .where(and(eq(dispatch.recordId, placeholder("recordId")), eq(dispatch.number, placeholder("number"))))
+    .where(
+      and(
+        eq(dispatch.recordId, placeholder("recordId")),
+        eq(dispatch.number, placeholder("number")),
+      ),
+    )
     .prepare();
 });
 

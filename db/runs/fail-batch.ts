@@ -2,15 +2,30 @@ import type { Db } from "../open.ts";
 import { takeBatch } from "./batch.ts";
 import { type BatchCounts, failAll } from "./split-batch.ts";
 
-const REASON = "no transfer worker could finish the batch: each that tried died or was lost; see the workers' logs";
+const REASON =
+  "no transfer worker could finish the batch: each that tried died or was lost; see the workers' logs";
 
 /**
  * Fails the artifacts without an outcome in a batch that no worker could finish. Only runs that
  * began before batches were halved call this.
  */
-export function failBatch(db: Db, recordId: string, number: number, now: number): BatchCounts {
+export function failBatch(
+  db: Db,
+  recordId: string,
+  number: number,
+  now: number,
+): BatchCounts {
   const batch = takeBatch(db, recordId, number, now);
   if (batch.kind !== "batch") return { total: 0, again: 0, failed: 0 };
   // Nobody counts what an attempt postponed before it died.
-  return { ...failAll(db, { recordId, number, lease: batch.lease }, batch.artifacts, REASON, now), rest: 1 };
+  return {
+    ...failAll(
+      db,
+      { recordId, number, lease: batch.lease },
+      batch.artifacts,
+      REASON,
+      now,
+    ),
+    rest: 1,
+  };
 }

@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
-import { dueTime, firingId, firingSeed, lastFiring, type Timing, timingOf } from "../../domain/firing.ts";
+import {
+  dueTime,
+  firingId,
+  firingSeed,
+  lastFiring,
+  type Timing,
+  timingOf,
+} from "../../domain/firing.ts";
 import { restoredText } from "../../domain/restored.ts";
 import { formatTime } from "../../domain/time.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
@@ -15,7 +22,12 @@ export type TaskRow = typeof task.$inferSelect;
 /**
  * `zone`: the configured time zone; `window`: how long (ms) after its time a firing may still run.
  */
-export type FiringRules = { localCluster: string; zone: string; window: number; now: number };
+export type FiringRules = {
+  localCluster: string;
+  zone: string;
+  window: number;
+  now: number;
+};
 
 /**
  * A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it
@@ -27,7 +39,8 @@ type Firing = { taskKey: string; workflowId: string; schedule: string };
  * `stale`: the task was deleted, disabled or changed, or this firing already has its record;
  * `missed`: too late.
  */
-type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
+type Taken =
+  { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
 
 /**
  * Derives the record's id from the task and the time, so that a repeated first activity finds its
@@ -43,7 +56,11 @@ function recordIdOf(taskKey: string, workflowId: string): string {
  * Opens the RUNNING record of a firing, if it may run, and settles the firing in the same
  * transaction.
  */
-export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, rules: FiringRules): Taken {
+export function takeFiring(
+  db: Db,
+  { taskKey, workflowId, schedule }: Firing,
+  rules: FiringRules,
+): Taken {
   const { now, localCluster } = rules;
   const recordId = recordIdOf(taskKey, workflowId);
   const due = dueTime(workflowId) ?? now;
@@ -65,7 +82,11 @@ export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, ru
       else insertMissed(tx, row, timing.once, rules);
       return { kind: "missed" };
     }
-    const opened = insertRecord(tx, { taskKey, localCluster, now, workflowId: () => workflowId }, recordId);
+    const opened = insertRecord(
+      tx,
+      { taskKey, localCluster, now, workflowId: () => workflowId },
+      recordId,
+    );
     settle(tx, taskKey, due);
     if (opened.kind === "opened") return { kind: "opened", recordId };
     countSkips(tx, taskKey, 1, due);
@@ -95,7 +116,13 @@ function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void 
   if (isSettled(row, due)) return;
   const again = sql`${runTotal.runs} + 1`;
   tx.insert(runTotal)
-    .values({ taskKey: row.key, cause: "SCHEDULED", result: "MISSED", runs: 1, lastEnd: now })
+    .values({
+      taskKey: row.key,
+      cause: "SCHEDULED",
+      result: "MISSED",
+      runs: 1,
+      lastEnd: now,
+    })
     .onConflictDoUpdate({
       target: [runTotal.taskKey, runTotal.cause, runTotal.result],
       set: { runs: again, lastEnd: now },
@@ -104,7 +131,10 @@ function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void 
   settle(tx, row.key, due);
 }
 
-export function isSettled({ settledTime }: Pick<TaskRow, "settledTime">, due: number): boolean {
+export function isSettled(
+  { settledTime }: Pick<TaskRow, "settledTime">,
+  due: number,
+): boolean {
   return settledTime !== null && settledTime >= due;
 }
 
@@ -138,7 +168,10 @@ export function countScheduleSkips(
     if (!row) return;
     const counted = row.scheduleCreated === made ? row.scheduleSkips : 0;
     if (row.scheduleCreated !== made || skipped > counted) {
-      tx.update(task).set({ scheduleCreated: made, scheduleSkips: skipped }).where(eq(task.key, taskKey)).run();
+      tx.update(task)
+        .set({ scheduleCreated: made, scheduleSkips: skipped })
+        .where(eq(task.key, taskKey))
+        .run();
     }
     if (skipped <= counted) return;
     const timing = timingOf(row, zone);
@@ -152,18 +185,29 @@ export function countScheduleSkips(
  * Ends a task whose single time has passed for good: COMPLETED, with a FAILED record that says so.
  * Repeating it changes nothing.
  */
-export function missOnce(db: Db, taskKey: string, once: number, rules: FiringRules): void {
+export function missOnce(
+  db: Db,
+  taskKey: string,
+  once: number,
+  rules: FiringRules,
+): void {
   write(db, (tx) => {
     const row = tx
       .select()
       .from(task)
       .where(and(eq(task.key, taskKey), eq(task.enabled, true)))
       .get();
-    if (row && timingOf(row, rules.zone)?.once === once && !isSettled(row, once)) insertMissed(tx, row, once, rules);
+    if (row && timingOf(row, rules.zone)?.once === once && !isSettled(row, once))
+      insertMissed(tx, row, once, rules);
   });
 }
 
-function insertMissed(tx: DbOrTx, row: TaskRow, once: number, { localCluster, zone, now }: FiringRules): void {
+function insertMissed(
+  tx: DbOrTx,
+  row: TaskRow,
+  once: number,
+  { localCluster, zone, now }: FiringRules,
+): void {
   const errorReason = `missed: it was due at ${formatTime(once, zone)}, when it could not be started`;
   insertClosed(
     tx,
@@ -189,7 +233,14 @@ export function restoreFiring(
   const problem = restoredText(answer, { planned: 0, success: 0, failed: 0 });
   write(db, (tx) => {
     const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
-    if (row) insertClosed(tx, row, due, { status, errorReason, startTime, endTime, problem }, localCluster);
+    if (row)
+      insertClosed(
+        tx,
+        row,
+        due,
+        { status, errorReason, startTime, endTime, problem },
+        localCluster,
+      );
   });
 }
 
@@ -203,22 +254,40 @@ export function hasFiringRecord(db: DbOrTx, taskKey: string, due: number): boole
   );
 }
 
-type End = Required<Pick<typeof record.$inferInsert, "errorReason" | "startTime" | "endTime" | "problem">> & {
+type End = Required<
+  Pick<typeof record.$inferInsert, "errorReason" | "startTime" | "endTime" | "problem">
+> & {
   status: "SUCCESS" | "FAILED";
 };
 
 /** Inserts the record of a firing that is over, and updates the task. */
-function insertClosed(tx: DbOrTx, row: TaskRow, due: number, end: End, localCluster: string): void {
+function insertClosed(
+  tx: DbOrTx,
+  row: TaskRow,
+  due: number,
+  end: End,
+  localCluster: string,
+): void {
   const workflowId = firingId(row, due);
   const snapshot = readSnapshot(tx, row.key, localCluster);
   if (!snapshot) return;
   const inserted = tx
     .insert(record)
-    .values({ ...end, id: recordIdOf(row.key, workflowId), taskKey: row.key, workflowId, snapshot })
+    .values({
+      ...end,
+      id: recordIdOf(row.key, workflowId),
+      taskKey: row.key,
+      workflowId,
+      snapshot,
+    })
     .onConflictDoNothing()
     .run();
-  const newest = row.lastExecutionStatus !== "RUNNING" && end.startTime >= (row.lastExecutionTime ?? 0);
-  const last = newest ? { lastExecutionStatus: end.status, lastExecutionTime: end.startTime } : {};
+  const newest =
+    row.lastExecutionStatus !== "RUNNING" &&
+    end.startTime >= (row.lastExecutionTime ?? 0);
+  const last = newest
+    ? { lastExecutionStatus: end.status, lastExecutionTime: end.startTime }
+    : {};
   if (inserted.changes > 0) {
     tx.update(task)
       .set({ ...last, executionTimes: sql`${task.executionTimes} + 1` })

@@ -28,7 +28,11 @@ async function dropPlan(db: Db, recordId: string): Promise<void> {
     WHERE record_id = ${recordId}`);
   const rows = failed === 0 ? PAGE : Math.max(MIN_ROWS, Math.ceil(PAGE / clusters));
   const drop = failed === 0 ? dropRange : dropRangeButFailed;
-  for (let from: PlanKey = { object: -1, seq: 0 }, last: PlanKey | undefined; ; from = last) {
+  for (
+    let from: PlanKey = { object: -1, seq: 0 }, last: PlanKey | undefined;
+    ;
+    from = last
+  ) {
     last = await inTurn(() => {
       const end = endOfPage(db, recordId, from, rows);
       if (end) drop(db, recordId, from, end);

@@ -8,7 +8,8 @@ import { record } from "../schema/records.ts";
 import { cluster, task, taskCluster } from "../schema/tasks.ts";
 
 type OpenedRecord =
-  { kind: "opened"; recordId: string; workflowId: string } | { kind: "running" | "disabled" | "unknown" };
+  | { kind: "opened"; recordId: string; workflowId: string }
+  | { kind: "running" | "disabled" | "unknown" };
 
 type Opening = {
   taskKey: string;
@@ -30,14 +31,27 @@ export function openRecord(db: Db, opening: Opening): OpenedRecord {
  * Inserts the record with its plan objects and updates the task; call it inside a transaction.
  * Firings of schedules: db/runs/firings.ts.
  */
-export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): OpenedRecord {
+export function insertRecord(
+  tx: DbOrTx,
+  opening: Opening,
+  recordId: string,
+): OpenedRecord {
   const { taskKey, now } = opening;
   const snapshot = readSnapshot(tx, taskKey, opening.localCluster);
   if (!snapshot) return { kind: "unknown" };
-  const found = tx.select({ enabled: task.enabled }).from(task).where(eq(task.key, taskKey)).get();
+  const found = tx
+    .select({ enabled: task.enabled })
+    .from(task)
+    .where(eq(task.key, taskKey))
+    .get();
   if (!found?.enabled) return { kind: "disabled" };
-  const workflowId = opening.workflowId({ taskName: snapshot.taskName, taskKey, recordId });
-  if (!startRecord(tx, { id: recordId, taskKey, workflowId, startTime: now, snapshot })) return { kind: "running" };
+  const workflowId = opening.workflowId({
+    taskName: snapshot.taskName,
+    taskKey,
+    recordId,
+  });
+  if (!startRecord(tx, { id: recordId, taskKey, workflowId, startTime: now, snapshot }))
+    return { kind: "running" };
   insertPlanObjects(tx, recordId, snapshot.objects.length);
   return { kind: "opened", recordId, workflowId };
 }
@@ -55,7 +69,10 @@ export function insertPlanObjects(tx: DbOrTx, recordId: string, objects: number)
 /**
  * Inserts the RUNNING record and updates the task; returns false while another record is RUNNING.
  */
-export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert, "status" | "clusters">): boolean {
+export function startRecord(
+  tx: DbOrTx,
+  values: Omit<typeof record.$inferInsert, "status" | "clusters">,
+): boolean {
   const clusters = values.snapshot.clusters.length;
   const inserted = tx
     .insert(record)
@@ -75,7 +92,11 @@ export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert,
 }
 
 /** Builds what a run keeps of the task as it is now; null when there is no such task. */
-export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string): RunSnapshot | null {
+export function readSnapshot(
+  tx: DbOrTx,
+  taskKey: string,
+  localCluster: string,
+): RunSnapshot | null {
   const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
   if (!row) return null;
   return {
@@ -93,11 +114,17 @@ export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string):
 
 /** The end of a linked repository. */
 type Link = { given: Protocol | null; url: string | null };
-type ObjectRow = Omit<RunSnapshot["objects"][number], "packageConstraints" | "pathConstraints" | "protocol"> &
+type ObjectRow = Omit<
+  RunSnapshot["objects"][number],
+  "packageConstraints" | "pathConstraints" | "protocol"
+> &
   Link & { packages: string | null; paths: string | null };
 
 /** Reads the task's objects in one statement, because there may be ten thousand. */
-function readObjects(tx: DbOrTx, { key, projectId }: typeof task.$inferSelect): RunSnapshot["objects"] {
+function readObjects(
+  tx: DbOrTx,
+  { key, projectId }: typeof task.$inferSelect,
+): RunSnapshot["objects"] {
   const rows = tx.all<ObjectRow>(sql`
     SELECT o.local_repo_name AS localRepoName, o.repo_type AS repoType,
       o.remote_project_id AS remoteProjectId, o.remote_repo_name AS remoteRepoName,

@@ -2,9 +2,18 @@ import type { Lane } from "../../domain/lanes.ts";
 import { DRAIN_WINDOW, nextTry, nextTurn } from "../../domain/retry.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
-import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/worker-messages.ts";
+import type {
+  ArtifactReport,
+  ReportAnswer,
+  ReportRequest,
+} from "../../domain/worker-messages.ts";
 import { excuseGone } from "../pending/gone.ts";
-import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../pending/outcomes.ts";
+import {
+  type DrainReports,
+  noteEnded,
+  noteUnreachable,
+  openReports,
+} from "../pending/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { halt } from "../schema/records.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
@@ -15,7 +24,11 @@ import { snapshotOf } from "../records/snapshots.ts";
 const MOST_REASON = 2_000;
 
 /** Returns whether a running batch must give its slot to others. */
-export type MustYield = (batch: { lane: Lane | null; id: string; ends: readonly string[] }) => boolean;
+export type MustYield = (batch: {
+  lane: Lane | null;
+  id: string;
+  ends: readonly string[];
+}) => boolean;
 
 /**
  * Records a worker's reports about its batch. Repeating them changes nothing; reports of an earlier
@@ -34,15 +47,29 @@ export function takeReports(
     const batch = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || isOver(tx, recordId)) return { stop: "the run is over" };
-    if (batch.lease !== lease || batch.done) return { stop: "another worker has taken the batch over" };
+    if (batch.lease !== lease || batch.done)
+      return { stop: "another worker has taken the batch over" };
     const drain = openReports(tx, batch, snapshot, request.reports, now);
-    const context = { batch, setting: snapshot.setting, retryWindow: drain ? DRAIN_WINDOW : retryWindow, now, drain };
-    for (const report of request.reports) takeReport(db, tx, context, drain ? excuseGone(tx, drain, report) : report);
+    const context = {
+      batch,
+      setting: snapshot.setting,
+      retryWindow: drain ? DRAIN_WINDOW : retryWindow,
+      now,
+      drain,
+    };
+    for (const report of request.reports)
+      takeReport(db, tx, context, drain ? excuseGone(tx, drain, report) : report);
     const stop = haltReason(tx, recordId, batch.clusterId);
     if (done) return { stop, rest: endBatch(tx, batch, done, now) };
     return {
       stop,
-      ...(mustYield({ lane: batch.lane, id: `${recordId}/${number}`, ends: endsOf(batch) }) ? { handBack: true } : {}),
+      ...(mustYield({
+        lane: batch.lane,
+        id: `${recordId}/${number}`,
+        ends: endsOf(batch),
+      })
+        ? { handBack: true }
+        : {}),
     };
   });
 }
@@ -60,7 +87,8 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
   const { drain } = context;
   const statements = detailStatements(db);
   const known = statements.tries.get({ recordId, clusterId, object, seq: report.seq });
-  if (drain && report.outcome) noteUnreachable(tx, drain, report.outcome.result, known?.firstFailure ?? null);
+  if (drain && report.outcome)
+    noteUnreachable(tx, drain, report.outcome.result, known?.firstFailure ?? null);
   const values = {
     ...begun(context, report),
     tries: known?.tries ?? 0,
@@ -70,7 +98,12 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
   const saved = statements.save.run(values).changes > 0;
   if (!saved || !report.outcome) return;
   if (drain && values.status !== "RUNNING")
-    noteEnded(tx, drain, { path: report.name, version: report.version }, report.outcome.result);
+    noteEnded(
+      tx,
+      drain,
+      { path: report.name, version: report.version },
+      report.outcome.result,
+    );
   if (values.status === "FAILED") haltCluster(tx, context, values, report.outcome.result);
 }
 
@@ -120,13 +153,26 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
 
 type Known = { tries: number; firstFailure: number | null } | undefined;
 
-function outcomeOf(context: Context, { outcome }: ArtifactReport, known: Known): Partial<DetailValues> {
+function outcomeOf(
+  context: Context,
+  { outcome }: ArtifactReport,
+  known: Known,
+): Partial<DetailValues> {
   if (!outcome) return {};
   const { result } = outcome;
   if (result.kind === "yielded") return {};
-  if (result.kind === "again") return postponed(context, result, known?.tries ?? 0, known?.firstFailure ?? context.now);
+  if (result.kind === "again")
+    return postponed(
+      context,
+      result,
+      known?.tries ?? 0,
+      known?.firstFailure ?? context.now,
+    );
   const failed = result.kind === "failed";
-  const conflict = result.kind === "replaced" || result.kind === "skipped" || (failed && result.conflict);
+  const conflict =
+    result.kind === "replaced" ||
+    result.kind === "skipped" ||
+    (failed && result.conflict);
   return {
     status: failed ? "FAILED" : "SUCCESS",
     endTime: context.now,
@@ -153,21 +199,45 @@ function postponed(
   const notBefore = exhausted ? null : due;
   const reason = result.reason.slice(0, MOST_REASON);
   if (notBefore !== null)
-    return { again: 1, notBefore, firstFailure, tries, errorReason: reason, uploads: JSON.stringify(result.uploads) };
+    return {
+      again: 1,
+      notBefore,
+      firstFailure,
+      tries,
+      errorReason: reason,
+      uploads: JSON.stringify(result.uploads),
+    };
   const effort = exhausted
     ? `tried ${tries} times`
     : `${untried ? "waited" : "tried"} for ${Math.round((now - firstFailure) / 1000)} s`;
-  return { status: "FAILED", endTime: now, errorReason: `${reason} (${effort})`, uploads: null, tries, firstFailure };
+  return {
+    status: "FAILED",
+    endTime: now,
+    errorReason: `${reason} (${effort})`,
+    uploads: null,
+    tries,
+    firstFailure,
+  };
 }
 
 /**
  * Halts the cluster's part of the run under FAST_FAIL, set as error strategy or by a conflict; the
  * first reason stays.
  */
-function haltCluster(tx: DbOrTx, { batch, setting }: Context, detail: DetailValues, result: ArtifactResult): void {
+function haltCluster(
+  tx: DbOrTx,
+  { batch, setting }: Context,
+  detail: DetailValues,
+  result: ArtifactResult,
+): void {
   const stops = result.kind === "failed" && result.stopsCluster;
   if (!stops && setting.errorStrategy !== "FAST_FAIL") return;
-  const subject = detail.version ? `${detail.artifactName}:${detail.version}` : detail.artifactName;
+  const subject = detail.version
+    ? `${detail.artifactName}:${detail.version}`
+    : detail.artifactName;
   const reason = `stopped at the first failure (FAST_FAIL): ${subject}: ${detail.errorReason}`;
-  tx.insert(halt).values({ recordId: batch.recordId, clusterId: batch.clusterId, reason }).onConflictDoNothing().run();
+  tx.insert(halt)
+    .values({ recordId: batch.recordId, clusterId: batch.clusterId, reason })
+    .onConflictDoNothing()
+    .run();
 }

@@ -17,7 +17,11 @@ const PAGE = 5_000;
  * time. The remaining rows stay as they are, except that none is RUNNING any more; if their counts
  * differ, the record says so.
  */
-export async function closeAsAnswered(db: Db, recordId: string, answer: RunAnswer): Promise<void> {
+export async function closeAsAnswered(
+  db: Db,
+  recordId: string,
+  answer: RunAnswer,
+): Promise<void> {
   const row = db
     .select({ status: record.status, snapshot: record.snapshot })
     .from(record)
@@ -26,12 +30,18 @@ export async function closeAsAnswered(db: Db, recordId: string, answer: RunAnswe
   if (row?.status !== "RUNNING") return;
   const before = runCounts(db, recordId, row.snapshot.clusters.length);
   await inPages(() => endDetails(db, recordId, answer));
-  write(db, (tx) => closeRow(tx, recordId, { ...answer, problem: restoredText(answer, before) }));
+  write(db, (tx) =>
+    closeRow(tx, recordId, { ...answer, problem: restoredText(answer, before) }),
+  );
   await dropLeftovers(db, recordId);
 }
 
 /** Ends the RUNNING details: if the run succeeded, so did these artifacts. */
-function endDetails(db: Db, recordId: string, { status, errorReason, endTime }: RunAnswer): number {
+function endDetails(
+  db: Db,
+  recordId: string,
+  { status, errorReason, endTime }: RunAnswer,
+): number {
   return write(db, (tx) => {
     const rows = tx
       .select({ id: detail.id })
@@ -39,7 +49,10 @@ function endDetails(db: Db, recordId: string, { status, errorReason, endTime }: 
       .where(and(eq(detail.recordId, recordId), eq(detail.status, "RUNNING")))
       .limit(PAGE)
       .all();
-    const reason = status === "SUCCESS" ? null : (errorReason ?? "the run ended before this artifact did");
+    const reason =
+      status === "SUCCESS"
+        ? null
+        : (errorReason ?? "the run ended before this artifact did");
     for (const { id } of rows)
       tx.update(detail)
         .set({ status, endTime, errorReason: reason, again: false, uploads: null })

@@ -11,7 +11,8 @@ import { snapshotOf } from "../records/snapshots.ts";
 
 export type BatchCounts = { total: number; again: number; failed: number; rest?: number };
 /** `halves`: numbers of the batches that replace it; `failed`: it had at most one artifact left. */
-export type Split = { kind: "halves"; numbers: number[] } | { kind: "failed"; counts: BatchCounts };
+export type Split =
+  { kind: "halves"; numbers: number[] } | { kind: "failed"; counts: BatchCounts };
 
 /**
  * Moves a batch to the slots that take one batch at a time; it no longer counts among those that
@@ -28,16 +29,27 @@ export function isolateBatch(db: Db, recordId: string, number: number): void {
  * Halves the artifacts without an outcome of a batch in which a process has died; a single artifact
  * fails with this reason.
  */
-export function splitBatch(db: Db, recordId: string, number: number, reason: string, now: number): Split {
+export function splitBatch(
+  db: Db,
+  recordId: string,
+  number: number,
+  reason: string,
+  now: number,
+): Split {
   const before = halvesOf(db, recordId, number);
   if (before.length > 0) return { kind: "halves", numbers: before };
   const batch = takeBatch(db, recordId, number, now);
   if (batch.kind !== "batch") return { kind: "failed", counts: NONE };
   const { artifacts } = batch;
-  const middle = artifacts.map(({ seq }) => seq).toSorted((a, b) => a - b)[Math.ceil(artifacts.length / 2) - 1];
+  const middle = artifacts.map(({ seq }) => seq).toSorted((a, b) => a - b)[
+    Math.ceil(artifacts.length / 2) - 1
+  ];
   if (artifacts.length > 1 && middle !== undefined)
     return { kind: "halves", numbers: halve(db, recordId, number, middle) };
-  return { kind: "failed", counts: failAll(db, { recordId, number, lease: batch.lease }, artifacts, reason, now) };
+  return {
+    kind: "failed",
+    counts: failAll(db, { recordId, number, lease: batch.lease }, artifacts, reason, now),
+  };
 }
 
 /** Returns the halves of a batch that was halved before: the call may be repeated. */
@@ -57,10 +69,21 @@ function halve(db: Db, recordId: string, number: number, middle: number): number
     const batch = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || batch.done) return [];
-    const half = (fromSeq: number | null, toSeq: number | null, which: ReturnType<typeof sql>) => {
+    const half = (
+      fromSeq: number | null,
+      toSeq: number | null,
+      which: ReturnType<typeof sql>,
+    ) => {
       // An artifact may already be at the target without anybody's knowledge: the epoch says so to
       // the next worker.
-      const row = { object: batch.object, lane: "ALONE", fromSeq, toSeq, lease: batch.lease, halfOf: number } as const;
+      const row = {
+        object: batch.object,
+        lane: "ALONE",
+        fromSeq,
+        toSeq,
+        lease: batch.lease,
+        halfOf: number,
+      } as const;
       const half = insertDispatch(tx, { ...batch, snapshot }, row);
       moveBegun(tx, batch, half, which);
       return half;
@@ -102,23 +125,25 @@ export function failAll(
   reason: string,
   now: number,
 ): BatchCounts {
-  const reports = artifacts.map(({ seq, name, version, size, plannedSize, uploads }): ArtifactReport => ({
-    seq,
-    name,
-    version,
-    sizePlanned: plannedSize !== null,
-    size: size ?? plannedSize,
-    startTime: now,
-    bytesSent: 0,
-    uploads,
-    outcome: {
-      result: { kind: "failed", reason, conflict: false, stopsCluster: false },
-      digest: null,
-      size: null,
-      parts: noParts(),
+  const reports = artifacts.map(
+    ({ seq, name, version, size, plannedSize, uploads }): ArtifactReport => ({
+      seq,
+      name,
+      version,
+      sizePlanned: plannedSize !== null,
+      size: size ?? plannedSize,
+      startTime: now,
       bytesSent: 0,
-    },
-  }));
+      uploads,
+      outcome: {
+        result: { kind: "failed", reason, conflict: false, stopsCluster: false },
+        digest: null,
+        size: null,
+        parts: noParts(),
+        bytesSent: 0,
+      },
+    }),
+  );
   takeReports(db, { ...batch, reports, done: { interrupted: false } }, 0, now);
   return { total: reports.length, again: 0, failed: reports.length };
 }

@@ -23,8 +23,15 @@ export async function takeAllReports(
   const { reports, done, ...batch } = request;
   for (let at = 0; ; at += PAGE) {
     const last = at + PAGE >= reports.length;
-    const some: ReportRequest = { ...batch, reports: reports.slice(at, at + PAGE), ...(last && done ? { done } : {}) };
-    const answer = await inTurn(() => takeReports(db, some, retryWindow, now(), mustYield), "answer");
+    const some: ReportRequest = {
+      ...batch,
+      reports: reports.slice(at, at + PAGE),
+      ...(last && done ? { done } : {}),
+    };
+    const answer = await inTurn(
+      () => takeReports(db, some, retryWindow, now(), mustYield),
+      "answer",
+    );
     if (last) return answer;
   }
 }

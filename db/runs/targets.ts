@@ -43,7 +43,10 @@ type Planned = { object: number; from: From; problem: string | null };
  * Returns the pairs of object and cluster that a run can send, and the first reasons why others
  * cannot be sent. Objects without a plan take no part in a drain.
  */
-export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
+export function runTargets(
+  db: DbOrTx,
+  recordId: string,
+): { targets: Target[]; problems: string[] } {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return { targets: [], problems: [] };
   const { projectId } = snapshot;
@@ -56,31 +59,50 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
     const { suited, unsuited } = byKind.get(kind) ?? divide(planned, to, projectId);
     byKind.set(kind, { suited, unsuited });
     if (suited.length > 0) sendable.push({ to, objects: suited });
-    for (const each of unsuited.slice(0, MOST_PROBLEMS)) problems.add(problemOf(projectId, each, to) ?? "");
+    for (const each of unsuited.slice(0, MOST_PROBLEMS))
+      problems.add(problemOf(projectId, each, to) ?? "");
   }
   const pairs = sendable.reduce((sum, { objects }) => sum + objects.length, 0);
   const write = targetWriter(snapshot);
   const linked = snapshot.objects.some(({ category }) => category === "REMOTE");
-  const soon: Pick<Target, "soon"> = isSmallRun(db, recordId, linked) ? { soon: true } : {};
-  const target = (object: number | null, to: To): Target => ({ ...write(object, to), ...soon });
+  const soon: Pick<Target, "soon"> = isSmallRun(db, recordId, linked)
+    ? { soon: true }
+    : {};
+  const target = (object: number | null, to: To): Target => ({
+    ...write(object, to),
+    ...soon,
+  });
   const targets =
     pairs <= MOST_CHILDREN
       ? sendable.flatMap(({ to, objects }) =>
-          objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from, to) })),
+          objects.map(({ object, from }): Target => ({
+            ...target(object, to),
+            ...filesOf(from, to),
+          })),
         )
       : sendable.map(({ to, objects }): Target => ({
           ...target(null, to),
-          ...(objects.every(({ from }) => filesOf(from, to).files) ? { files: true } : {}),
+          ...(objects.every(({ from }) => filesOf(from, to).files)
+            ? { files: true }
+            : {}),
         }));
   return { targets, problems: [...problems].slice(0, MOST_PROBLEMS) };
 }
 
 /** Returns the targets of the clusters after `clusterId` in the run's order; null: all. */
-export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | null): Target[] {
+export function targetsAfter(
+  db: DbOrTx,
+  recordId: string,
+  clusterId: string | null,
+): Target[] {
   const { targets } = runTargets(db, recordId);
   if (clusterId === null) return targets;
   const clusters = snapshotOf(db, recordId)?.clusters ?? [];
-  const later = new Set(clusters.slice(clusters.findIndex(({ id }) => id === clusterId) + 1).map(({ id }) => id));
+  const later = new Set(
+    clusters
+      .slice(clusters.findIndex(({ id }) => id === clusterId) + 1)
+      .map(({ id }) => id),
+  );
   return targets.filter((target) => later.has(target.clusterId));
 }
 
@@ -88,7 +110,11 @@ export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | n
  * Returns the objects, from index `first` on, that are not fully planned and can be sent to at
  * least one cluster; `linked`: a worker lists them, they are not planned here.
  */
-export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { object: number; linked: boolean }[] {
+export function unplannedObjects(
+  db: DbOrTx,
+  recordId: string,
+  first = 0,
+): { object: number; linked: boolean }[] {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return [];
   const clusters = currentClusters(db, snapshot);
@@ -99,7 +125,9 @@ export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { obj
   return incomplete.flatMap(({ object }) => {
     const from = snapshot.objects[object];
     if (!from) return [];
-    const fits = clusters.some((to) => problemOf(snapshot.projectId, { from, problem: null }, to) === null);
+    const fits = clusters.some(
+      (to) => problemOf(snapshot.projectId, { from, problem: null }, to) === null,
+    );
     return fits ? { object, linked: from.category === "REMOTE" } : [];
   });
 }
@@ -115,7 +143,10 @@ export function targetWriter({
 }: RunSnapshot): (object: number | null, to: { id: string; name: string }) => Target {
   const objectNames = distinctNames(objects.map(({ localRepoName }) => localRepoName));
   const clusterNames = new Map(
-    distinctNames(clusters.map(({ name }) => name)).map((name, at) => [clusters[at]?.id, name]),
+    distinctNames(clusters.map(({ name }) => name)).map((name, at) => [
+      clusters[at]?.id,
+      name,
+    ]),
   );
   return (object, to) => {
     const from = object === null ? projectId : (objects[object]?.localRepoName ?? "");
@@ -137,9 +168,14 @@ export function targetWriter({
  * Divides the objects by whether they can be sent to a cluster; the result is the same for all
  * clusters of a type and protocol.
  */
-function divide(planned: readonly Planned[], to: To, projectId: string): { suited: Planned[]; unsuited: Planned[] } {
+function divide(
+  planned: readonly Planned[],
+  to: To,
+  projectId: string,
+): { suited: Planned[]; unsuited: Planned[] } {
   const divided = { suited: [] as Planned[], unsuited: [] as Planned[] };
-  for (const each of planned) divided[problemOf(projectId, each, to) === null ? "suited" : "unsuited"].push(each);
+  for (const each of planned)
+    divided[problemOf(projectId, each, to) === null ? "suited" : "unsuited"].push(each);
   return divided;
 }
 
@@ -165,10 +201,16 @@ function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
 const END = { type: cluster.type, protocol: cluster.protocol, url: cluster.url };
 
 type EndRow = Pick<typeof cluster.$inferSelect, keyof typeof END>;
-const endOf = ({ type, protocol, url }: EndRow): End => ({ type, protocol: namedProtocol(protocol, url) });
+const endOf = ({ type, protocol, url }: EndRow): End => ({
+  type,
+  protocol: namedProtocol(protocol, url),
+});
 
 /** Returns a cluster as an end to send to; undefined when it no longer exists. */
-export function readEnd(db: DbOrTx, clusterId: string): (End & { name: string }) | undefined {
+export function readEnd(
+  db: DbOrTx,
+  clusterId: string,
+): (End & { name: string }) | undefined {
   const row = db
     .select({ name: cluster.name, ...END })
     .from(cluster)
@@ -201,11 +243,20 @@ export function pairProblem(
 }
 
 /** Returns why a pair cannot be sent; `problem`: why the object could not be planned. */
-function problemOf(projectId: string, { from, problem }: Pick<Planned, "from" | "problem">, to: To): string | null {
+function problemOf(
+  projectId: string,
+  { from, problem }: Pick<Planned, "from" | "problem">,
+  to: To,
+): string | null {
   if (!to.end) return `cluster ${to.id} does not exist any more`;
   if (problem) return problem;
-  if (!from.category) return `repository ${projectId}/${from.localRepoName} does not exist`;
-  const source = { category: from.category, repoType: from.repoType, protocol: from.protocol ?? null };
+  if (!from.category)
+    return `repository ${projectId}/${from.localRepoName} does not exist`;
+  const source = {
+    category: from.category,
+    repoType: from.repoType,
+    protocol: from.protocol ?? null,
+  };
   const reason = transferProblem(source, to.end);
   return reason && `${from.localRepoName} → ${to.name}: ${reason}`;
 }

@@ -1,10 +1,24 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import { PROTOCOLS, REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
+import {
+  PROTOCOLS,
+  REPOSITORY_CATEGORIES,
+  REPOSITORY_TYPES,
+} from "../../domain/vocabulary.ts";
 import { audit } from "./columns.ts";
 
 /** Keys of this installation, by name. */
-export const instance = sqliteTable("instance", { key: text().primaryKey(), value: text().notNull() });
+export const instance = sqliteTable("instance", {
+  key: text().primaryKey(),
+  value: text().notNull(),
+});
 
 export const project = sqliteTable("project", {
   name: text().primaryKey(),

@@ -1,5 +1,12 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
 import { audit } from "./columns.ts";
 import { node, repository } from "./content.ts";
 
@@ -49,7 +56,10 @@ export const version = sqliteTable(
     document: text({ mode: "json" }).$type<Record<string, unknown>>(),
     ...audit,
   },
-  (t) => [uniqueIndex("version_name").on(t.packageId, t.name), index("version_digest").on(t.digest)],
+  (t) => [
+    uniqueIndex("version_name").on(t.packageId, t.name),
+    index("version_digest").on(t.digest),
+  ],
 );
 
 /** npm's dist-tags. */
@@ -110,5 +120,8 @@ export const imageReference = sqliteTable(
     manifest: integer({ mode: "boolean" }).notNull(),
     size: integer().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.manifestId, t.digest] }), index("image_reference_digest").on(t.digest)],
+  (t) => [
+    primaryKey({ columns: [t.manifestId, t.digest] }),
+    index("image_reference_digest").on(t.digest),
+  ],
 );

@@ -1,5 +1,12 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
 import { COMPARED_BY, EXECUTION_STATUSES, VERIFIED_BY } from "../../domain/vocabulary.ts";
 import { snapshotColumn } from "./columns.ts";
 
@@ -76,7 +83,9 @@ export const detail = sqliteTable(
     again: integer({ mode: "boolean" }).notNull().default(false),
     notBefore: integer(),
     firstFailure: integer(),
-    uploads: text({ mode: "json" }).$type<{ digest: string; location: string; offset: number }[] | null>(),
+    uploads: text({ mode: "json" }).$type<
+      { digest: string; location: string; offset: number }[] | null
+    >(),
     tries: integer().notNull().default(0),
     /** It has a large blob that one of the ends accepts only in a single request. */
     whole: integer({ mode: "boolean" }).notNull().default(false),

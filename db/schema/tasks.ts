@@ -67,7 +67,10 @@ export const task = sqliteTable(
     scheduleSkips: integer().notNull().default(0),
     ...audit,
   },
-  (t) => [index("task_project").on(t.projectId, t.createdDate), index("task_next").on(t.nextExecutionTime)],
+  (t) => [
+    index("task_project").on(t.projectId, t.createdDate),
+    index("task_next").on(t.nextExecutionTime),
+  ],
 );
 
 export const taskObject = sqliteTable(
@@ -82,11 +85,21 @@ export const taskObject = sqliteTable(
     packageConstraints: text({ mode: "json" }).$type<PackageConstraint[] | null>(),
     pathConstraints: text({ mode: "json" }).$type<PathConstraint[] | null>(),
   },
-  (t) => [primaryKey({ columns: [t.taskKey, t.position] }), index("task_object_repository").on(t.localRepoName)],
+  (t) => [
+    primaryKey({ columns: [t.taskKey, t.position] }),
+    index("task_object_repository").on(t.localRepoName),
+  ],
 );
 
 export const taskCluster = sqliteTable(
   "task_cluster",
-  { taskKey: text().notNull(), position: integer().notNull(), clusterId: text().notNull() },
-  (t) => [primaryKey({ columns: [t.taskKey, t.position] }), index("task_cluster_cluster").on(t.clusterId)],
+  {
+    taskKey: text().notNull(),
+    position: integer().notNull(),
+    clusterId: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.taskKey, t.position] }),
+    index("task_cluster_cluster").on(t.clusterId),
+  ],
 );

@@ -21,7 +21,11 @@ type ClusterValues = Pick<
   | "udpPort"
   | "detectType"
 >;
-type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
+type NewCluster = ClusterValues & {
+  name: string;
+  type: ClusterType;
+  ownerTaskKey: string | null;
+};
 
 /**
  * Inserts a cluster; `seal` gets the new id, which the sealed secret contains. Returns the obstacle
@@ -101,11 +105,19 @@ export function findCenter(db: DbOrTx): ClusterRow | null {
 type ClusterFilter = { name?: string | undefined; type?: ClusterType | undefined };
 
 function matching({ name, type }: ClusterFilter): SQL | undefined {
-  return and(name === undefined ? undefined : startsWith(cluster.name, name), type && eq(cluster.type, type));
+  return and(
+    name === undefined ? undefined : startsWith(cluster.name, name),
+    type && eq(cluster.type, type),
+  );
 }
 
 export function listClusters(db: DbOrTx, filter: ClusterFilter = {}): ClusterRow[] {
-  return db.select().from(cluster).where(matching(filter)).orderBy(asc(cluster.name)).all();
+  return db
+    .select()
+    .from(cluster)
+    .where(matching(filter))
+    .orderBy(asc(cluster.name))
+    .all();
 }
 
 /** Returns a page of clusters, the newest first. */

@@ -37,7 +37,10 @@ export function deleteOwnedCluster(db: DbOrTx, taskKey: string): void {
 }
 
 /** Returns the only object and the only cluster of a distribution. */
-export function distributionParts(db: DbOrTx, key: string): { object: TaskObject | null; cluster: ClusterRow | null } {
+export function distributionParts(
+  db: DbOrTx,
+  key: string,
+): { object: TaskObject | null; cluster: ClusterRow | null } {
   const [clusterId] = readClusterIds(db, key);
   return {
     object: readObjects(db, key)[0] ?? null,

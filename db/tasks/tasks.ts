@@ -30,7 +30,8 @@ type NewTask = Pick<
  * A task as the API returns it: with its clusters' names and the bytes that its newest execution
  * has moved.
  */
-export type TaskView = TaskRow & RecordBytes & { clusters: { id: string; name: string }[] };
+export type TaskView = TaskRow &
+  RecordBytes & { clusters: { id: string; name: string }[] };
 
 /** Inserts a task and returns its key, or null when the name is taken. */
 export function insertTask(
@@ -77,7 +78,12 @@ export function updateTask(
   });
 }
 
-function insertParts(tx: DbOrTx, taskKey: string, objects: readonly TaskObject[], clusterIds: readonly string[]): void {
+function insertParts(
+  tx: DbOrTx,
+  taskKey: string,
+  objects: readonly TaskObject[],
+  clusterIds: readonly string[],
+): void {
   // One statement for all objects: a task may have ten thousand.
   tx.run(sql`
     INSERT INTO task_object (
@@ -124,12 +130,20 @@ export function readTask(db: DbOrTx, key: string): TaskView | null {
 }
 
 export function readObjects(db: DbOrTx, key: string): TaskObject[] {
-  const rows = db.select().from(taskObject).where(eq(taskObject.taskKey, key)).orderBy(asc(taskObject.position)).all();
+  const rows = db
+    .select()
+    .from(taskObject)
+    .where(eq(taskObject.taskKey, key))
+    .orderBy(asc(taskObject.position))
+    .all();
   return rows.map(({ taskKey: _key, position: _position, ...object }) => object);
 }
 
 export function readClusterIds(db: DbOrTx, key: string): string[] {
-  const rows = db.select({ id: taskCluster.clusterId }).from(taskCluster).where(eq(taskCluster.taskKey, key));
+  const rows = db
+    .select({ id: taskCluster.clusterId })
+    .from(taskCluster)
+    .where(eq(taskCluster.taskKey, key));
   return rows
     .orderBy(asc(taskCluster.position))
     .all()
@@ -143,7 +157,10 @@ type TaskFilter = {
   lastExecutionStatus?: ExecutionStatus | undefined;
   enabled?: boolean | undefined;
 };
-export type TaskOrder = { by: "createdDate" | "lastExecutionTime" | "nextExecutionTime"; descending: boolean };
+export type TaskOrder = {
+  by: "createdDate" | "lastExecutionTime" | "nextExecutionTime";
+  descending: boolean;
+};
 
 export function pageTasks(
   db: DbOrTx,
@@ -179,7 +196,11 @@ function toViews(db: DbOrTx, rows: readonly TaskRow[]): TaskView[] {
   const keys = rows.map(({ key }) => key);
   const bytes = newestRecordBytes(db, keys);
   const clusters = db
-    .select({ taskKey: taskCluster.taskKey, id: taskCluster.clusterId, name: cluster.name })
+    .select({
+      taskKey: taskCluster.taskKey,
+      id: taskCluster.clusterId,
+      name: cluster.name,
+    })
     .from(taskCluster)
     .innerJoin(cluster, eq(cluster.id, taskCluster.clusterId))
     .where(inArray(taskCluster.taskKey, keys))
@@ -194,7 +215,10 @@ function toViews(db: DbOrTx, rows: readonly TaskRow[]): TaskView[] {
   }));
 }
 
-type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category" | "protocol" | "url">;
+type LocalRepository = Pick<
+  typeof repository.$inferSelect,
+  "name" | "type" | "category" | "protocol" | "url"
+>;
 
 const LOCAL_SIDE = {
   name: repository.name,
@@ -210,7 +234,13 @@ export function readLocalSide(
   projectId: string,
   names: readonly string[],
 ): Map<string, LocalRepository> | null {
-  if (db.select({ name: project.name }).from(project).where(eq(project.name, projectId)).get() === undefined)
+  if (
+    db
+      .select({ name: project.name })
+      .from(project)
+      .where(eq(project.name, projectId))
+      .get() === undefined
+  )
     return null;
   const rows = db
     .select(LOCAL_SIDE)
@@ -222,7 +252,10 @@ export function readLocalSide(
 
 /** Returns the names of the tasks that go to a cluster, for the error that lists them. */
 export function tasksOfCluster(db: DbOrTx, clusterId: string): string[] {
-  const rows = db.select({ name: task.name }).from(taskCluster).innerJoin(task, eq(task.key, taskCluster.taskKey));
+  const rows = db
+    .select({ name: task.name })
+    .from(taskCluster)
+    .innerJoin(task, eq(task.key, taskCluster.taskKey));
   return rows
     .where(eq(taskCluster.clusterId, clusterId))
     .orderBy(asc(task.name))
@@ -239,7 +272,8 @@ export function deleteTask(db: Db, key: string): void {
     tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();
     tx.delete(taskCluster).where(eq(taskCluster.taskKey, key)).run();
     tx.delete(eventCursor).where(eq(eventCursor.taskKey, key)).run();
-    for (const table of [runTotal, artifactTotal]) tx.delete(table).where(eq(table.taskKey, key)).run();
+    for (const table of [runTotal, artifactTotal])
+      tx.delete(table).where(eq(table.taskKey, key)).run();
     tx.delete(cluster).where(eq(cluster.ownerTaskKey, key)).run();
     tx.delete(task).where(eq(task.key, key)).run();
   });

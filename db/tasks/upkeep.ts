@@ -10,14 +10,18 @@ const DAY = 86_400_000;
 const PAGE = 100;
 
 const strategy = sql`json_extract(${task.setting}, '$.executionStrategy')`;
-const mayBeScheduled = and(eq(task.replicaType, "SCHEDULED"), sql`${strategy} <> 'IMMEDIATELY'`);
+const mayBeScheduled = and(
+  eq(task.replicaType, "SCHEDULED"),
+  sql`${strategy} <> 'IMMEDIATELY'`,
+);
 
 /**
  * Moves every `nextExecutionTime` that has passed to the next one. Cheap when none has passed: the
  * column has an index.
  */
 export function advanceNextTimes(db: Db, zone: string, now: number): void {
-  if (somePassed(db).get({ now }) !== undefined) setNextTimes(db, zone, now, lte(task.nextExecutionTime, now));
+  if (somePassed(db).get({ now }) !== undefined)
+    setNextTimes(db, zone, now, lte(task.nextExecutionTime, now));
 }
 
 const somePassed = prepared((db) =>
@@ -117,5 +121,7 @@ function oldRecords(db: Db, now: number): string[] {
       AND r.end_time < ${now} - t.record_reserve_days * ${DAY}
     LIMIT ${PAGE}`;
   const orphaned = sql`SELECT id FROM record WHERE task_key NOT IN (SELECT key FROM task) LIMIT ${PAGE}`;
-  return [finished, orphaned].flatMap((query) => db.all<{ id: string }>(query)).map(({ id }) => id);
+  return [finished, orphaned]
+    .flatMap((query) => db.all<{ id: string }>(query))
+    .map(({ id }) => id);
 }

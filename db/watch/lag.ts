@@ -9,7 +9,14 @@ export type Followed = ReturnType<typeof readFollowed>[number];
 export function readFollowed(db: DbOrTx) {
   const { taskKey, clusterId, position, catchUp, answeredTime } = eventCursor;
   return db
-    .select({ taskKey, clusterId, position, catchUp, answeredTime, projectId: task.projectId })
+    .select({
+      taskKey,
+      clusterId,
+      position,
+      catchUp,
+      answeredTime,
+      projectId: task.projectId,
+    })
     .from(eventCursor)
     .innerJoin(task, eq(task.key, eventCursor.taskKey))
     .where(sql`${task.enabled} = 1 AND ${task.replicaType} = 'REAL_TIME'`)
@@ -36,13 +43,17 @@ export function readBehind(
       ORDER BY e.seq LIMIT 1)) AS oldest
     FROM (SELECT DISTINCT local_repo_name FROM task_object WHERE task_key = ${taskKey}) o`);
   const waiting = sql`FROM pending WHERE task_key = ${taskKey} AND cluster_id = ${clusterId}`;
-  const { held } = db.get<{ held: number }>(sql`SELECT count(*) AS held FROM (SELECT 1 ${waiting} LIMIT ${MOST})`);
+  const { held } = db.get<{ held: number }>(
+    sql`SELECT count(*) AS held FROM (SELECT 1 ${waiting} LIMIT ${MOST})`,
+  );
   const kept =
     held === 0
       ? null
       : db.get<{ oldest: number | null }>(sql`
           SELECT min(since) AS oldest FROM (
             SELECT since ${waiting} ORDER BY not_before LIMIT ${LONGEST_DUE})`).oldest;
-  const known = [event.oldest, kept, catchUp ? answeredTime : null].filter((time) => time !== null);
+  const known = [event.oldest, kept, catchUp ? answeredTime : null].filter(
+    (time) => time !== null,
+  );
   return { oldest: known.length === 0 ? null : Math.min(...known), held };
 }

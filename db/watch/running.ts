@@ -15,7 +15,17 @@ export function readRunning(db: DbOrTx) {
 }
 
 export function readRunningTallies(db: DbOrTx) {
-  const { recordId, clusterId, success, failed, running, skip, conflict, bytesSent, bytesRead } = tally;
+  const {
+    recordId,
+    clusterId,
+    success,
+    failed,
+    running,
+    skip,
+    conflict,
+    bytesSent,
+    bytesRead,
+  } = tally;
   return db
     .select({
       recordId,
@@ -47,7 +57,10 @@ export function readRunClusters(db: DbOrTx, recordId: string): string[] {
  * Returns the number of artifacts in a run's plan so far; `steps` grows as long as planning makes
  * progress.
  */
-export function readPlanned(db: DbOrTx, recordId: string): { planned: number; steps: number } {
+export function readPlanned(
+  db: DbOrTx,
+  recordId: string,
+): { planned: number; steps: number } {
   return db.get<{ planned: number; steps: number }>(sql`
     SELECT coalesce(sum(planned), 0) AS planned, coalesce(sum(planned + pages), 0) AS steps
     FROM plan_object
@@ -60,7 +73,11 @@ const MOST = 10_000;
  * Returns how many artifacts of a run wait to be tried again at a cluster, counted up to 10,000,
  * and why the first of them does.
  */
-export function readAgain(db: DbOrTx, recordId: string, clusterId: string): { count: number; reason: string | null } {
+export function readAgain(
+  db: DbOrTx,
+  recordId: string,
+  clusterId: string,
+): { count: number; reason: string | null } {
   const waiting = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND again = 1`;
   const { count } = db.get<{ count: number }>(sql`
     SELECT count(*) AS count FROM (

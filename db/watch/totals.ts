@@ -14,9 +14,27 @@ export type WatchedCluster = ReturnType<typeof readWatchedClusters>[number];
 
 /** Returns all tasks, the oldest first. */
 export function readWatchedTasks(db: DbOrTx) {
-  const { key, name, enabled, replicaType, settledTime, lastModifiedDate, lastExecutionTime, skippedTimes } = task;
+  const {
+    key,
+    name,
+    enabled,
+    replicaType,
+    settledTime,
+    lastModifiedDate,
+    lastExecutionTime,
+    skippedTimes,
+  } = task;
   return db
-    .select({ key, name, enabled, replicaType, settledTime, lastModifiedDate, lastExecutionTime, skippedTimes })
+    .select({
+      key,
+      name,
+      enabled,
+      replicaType,
+      settledTime,
+      lastModifiedDate,
+      lastExecutionTime,
+      skippedTimes,
+    })
     .from(task)
     .orderBy(asc(task.createdDate), asc(task.key))
     .all();
@@ -24,7 +42,11 @@ export function readWatchedTasks(db: DbOrTx) {
 
 export function readWatchedClusters(db: DbOrTx) {
   const { id, name, url, detectType, status, errorReason } = cluster;
-  return db.select({ id, name, url, detectType, status, errorReason }).from(cluster).orderBy(asc(cluster.name)).all();
+  return db
+    .select({ id, name, url, detectType, status, errorReason })
+    .from(cluster)
+    .orderBy(asc(cluster.name))
+    .all();
 }
 
 export function readRunTotals(db: DbOrTx): RunTotal[] {
@@ -45,7 +67,11 @@ export function readConflictsLeft(
     AND EXISTS (
       SELECT 1 FROM task_cluster c
       WHERE c.task_key = ${taskKey} AND c.cluster_id = ${clusterId})`;
-  return db.select({ taskKey, clusterId, conflictsLeft, conflictsTime }).from(artifactTotal).where(current).all();
+  return db
+    .select({ taskKey, clusterId, conflictsLeft, conflictsTime })
+    .from(artifactTotal)
+    .where(current)
+    .all();
 }
 
 export function readTiming(db: DbOrTx, taskKey: string) {

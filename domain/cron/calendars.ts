@@ -14,7 +14,15 @@ const MONTHS = [
   "NOVEMBER",
   "DECEMBER",
 ] as const;
-const WEEKDAYS = ["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"] as const;
+const WEEKDAYS = [
+  "SUNDAY",
+  "MONDAY",
+  "TUESDAY",
+  "WEDNESDAY",
+  "THURSDAY",
+  "FRIDAY",
+  "SATURDAY",
+] as const;
 
 export type CalendarRange<Unit> = { start: Unit; end: Unit; step: number };
 
@@ -54,7 +62,8 @@ const MONDAY = 1;
 const FRIDAY = 5;
 
 const YEARS = numbers(2000, 2100);
-const isLeapYear = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+const isLeapYear = (year: number): boolean =>
+  year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 
 const MONTHS_BY_LENGTH: { length: number; months: number[]; years: number[] | null }[] = [
   { length: 31, months: [1, 3, 5, 7, 8, 10, 12], years: null },
@@ -73,23 +82,39 @@ export function toCalendars(cron: CronExpression): Calendar[] {
     minute: toRanges(sets.minutes),
     hour: toRanges(sets.hours),
     dayOfMonth: toRanges(sets.days),
-    month: toRanges(sets.months).map((range) => named(range, (month) => MONTHS[(month + 11) % 12] ?? "JANUARY")),
-    dayOfWeek: toRanges(sets.weekdays).map((range) => named(range, (day) => WEEKDAYS[day % 7] ?? "SUNDAY")),
+    month: toRanges(sets.months).map((range) =>
+      named(range, (month) => MONTHS[(month + 11) % 12] ?? "JANUARY"),
+    ),
+    dayOfWeek: toRanges(sets.weekdays).map((range) =>
+      named(range, (day) => WEEKDAYS[day % 7] ?? "SUNDAY"),
+    ),
     year: toRanges(sets.years ?? []),
   }));
 }
 
 export function toClockSets(cron: CronExpression): ClockSets[] {
   const { seconds, minutes, hours } = cron;
-  const groups = MONTHS_BY_LENGTH.map((group) => ({ ...group, patterns: dayPatterns(cron, group.length) }));
+  const groups = MONTHS_BY_LENGTH.map((group) => ({
+    ...group,
+    patterns: dayPatterns(cron, group.length),
+  }));
   const [first] = groups;
-  const alike = groups.every(({ patterns }) => JSON.stringify(patterns) === JSON.stringify(first?.patterns));
+  const alike = groups.every(
+    ({ patterns }) => JSON.stringify(patterns) === JSON.stringify(first?.patterns),
+  );
   const merged = alike && first ? [{ ...first, months: EVERY_MONTH }] : groups;
   return merged.flatMap((group) => {
     const months = cron.months.filter((month) => group.months.includes(month));
     const years = commonYears(cron.years, group.years);
     if (months.length === 0 || years?.length === 0) return [];
-    return group.patterns.map((pattern) => ({ seconds, minutes, hours, months, years, ...pattern }));
+    return group.patterns.map((pattern) => ({
+      seconds,
+      minutes,
+      hours,
+      months,
+      years,
+      ...pattern,
+    }));
   });
 }
 
@@ -106,7 +131,8 @@ function dayPatterns(cron: CronExpression, length: number): DayPattern[] {
     ...(cron.daysOfMonth ?? []).flatMap((rule) => monthDays(rule, length)),
     ...(cron.daysOfWeek ?? []).flatMap((rule) => weekDays(rule, length)),
   ];
-  if (!cron.daysOfMonth && !cron.daysOfWeek) return [{ days: EVERY_DAY, weekdays: EVERY_WEEKDAY }];
+  if (!cron.daysOfMonth && !cron.daysOfWeek)
+    return [{ days: EVERY_DAY, weekdays: EVERY_WEEKDAY }];
   const byWeekdays = new Map<string, DayPattern>();
   for (const { days, weekdays } of patterns) {
     const key = weekdays.join();
@@ -127,15 +153,24 @@ function monthDays(rule: MonthDayRule, length: number): DayPattern[] {
 /** Moves a Saturday to Friday and a Sunday to Monday, but never into another month: there it moves the other way. */
 function nearestWeekday(day: number, length: number): DayPattern[] {
   if (day < 1 || day > length) return [];
-  const ifSaturday = day === 1 ? { days: [3], weekdays: [MONDAY] } : { days: [day - 1], weekdays: [FRIDAY] };
-  const ifSunday = day === length ? { days: [day - 2], weekdays: [FRIDAY] } : { days: [day + 1], weekdays: [MONDAY] };
+  const ifSaturday =
+    day === 1
+      ? { days: [3], weekdays: [MONDAY] }
+      : { days: [day - 1], weekdays: [FRIDAY] };
+  const ifSunday =
+    day === length
+      ? { days: [day - 2], weekdays: [FRIDAY] }
+      : { days: [day + 1], weekdays: [MONDAY] };
   return [{ days: [day], weekdays: WORKDAYS }, ifSaturday, ifSunday];
 }
 
 function weekDays(rule: WeekDayRule, length: number): DayPattern[] {
   if (rule.kind === "days") return [{ days: EVERY_DAY, weekdays: rule.days }];
-  if (rule.kind === "lastInMonth") return [{ days: numbers(length - 6, length), weekdays: [rule.day] }];
-  return [{ days: numbers(rule.nth * 7 - 6, Math.min(rule.nth * 7, 31)), weekdays: [rule.day] }];
+  if (rule.kind === "lastInMonth")
+    return [{ days: numbers(length - 6, length), weekdays: [rule.day] }];
+  return [
+    { days: numbers(rule.nth * 7 - 6, Math.min(rule.nth * 7, 31)), weekdays: [rule.day] },
+  ];
 }
 
 /** Converts ascending values to few ranges: three or more values with one distance become a range with that step. */
@@ -153,6 +188,9 @@ function toRanges(values: number[]): CalendarRange<number>[] {
   return ranges;
 }
 
-function named<Name>(range: CalendarRange<number>, name: (value: number) => Name): CalendarRange<Name> {
+function named<Name>(
+  range: CalendarRange<number>,
+  name: (value: number) => Name,
+): CalendarRange<Name> {
   return { start: name(range.start), end: name(range.end), step: range.step };
 }

@@ -1,7 +1,14 @@
 import { offsetAt } from "../time.ts";
 
 /** A reading of a zone's clock; months 1-12. */
-export type Clock = { year: number; month: number; day: number; hour: number; minute: number; second: number };
+export type Clock = {
+  year: number;
+  month: number;
+  day: number;
+  hour: number;
+  minute: number;
+  second: number;
+};
 
 /** Returns the clock's reading at `time`, in epoch seconds. */
 export function readClock(zone: string, time: number): Clock {
@@ -20,7 +27,10 @@ export function readClock(zone: string, time: number): Clock {
  * Returns epoch seconds of a reading as Go's time.Date does: a reading that a clock change skips or repeats is resolved
  * with the offset at the time one offset away.
  */
-export function toEpoch({ year, month, day, hour, minute, second }: Clock, zone: string): number {
+export function toEpoch(
+  { year, month, day, hour, minute, second }: Clock,
+  zone: string,
+): number {
   const clock = Date.UTC(year, month - 1, day, hour, minute, second);
   return (clock - offsetAt(zone, clock - offsetAt(zone, clock))) / 1000;
 }

@@ -25,7 +25,9 @@ export type MonthDayRule =
 
 /** `lastInMonth` is `6L`, `nth` is `6#3`. */
 export type WeekDayRule =
-  { kind: "days"; days: number[] } | { kind: "lastInMonth"; day: number } | { kind: "nth"; day: number; nth: number };
+  | { kind: "days"; days: number[] }
+  | { kind: "lastInMonth"; day: number }
+  | { kind: "nth"; day: number; nth: number };
 
 /** A cron expression that cannot be read or saved; `message` names the field and says why. */
 export class CronError extends Error {
@@ -34,7 +36,11 @@ export class CronError extends Error {
   readonly field: string | null;
 
   constructor(field: string | null, reason: string) {
-    super(field === null ? `cron expression: ${reason}` : `cron expression, ${field}: ${reason}`);
+    super(
+      field === null
+        ? `cron expression: ${reason}`
+        : `cron expression, ${field}: ${reason}`,
+    );
     this.field = field;
   }
 }

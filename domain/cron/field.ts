@@ -13,7 +13,12 @@ export type Field = {
   wraps: boolean;
 };
 
-const field = (name: string, min: number, max: number, more: Partial<Field> = {}): Field => ({
+const field = (
+  name: string,
+  min: number,
+  max: number,
+  more: Partial<Field> = {},
+): Field => ({
   name,
   min,
   max,
@@ -23,7 +28,20 @@ const field = (name: string, min: number, max: number, more: Partial<Field> = {}
   ...more,
 });
 
-const MONTH_NAMES = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const MONTH_NAMES = [
+  "JAN",
+  "FEB",
+  "MAR",
+  "APR",
+  "MAY",
+  "JUN",
+  "JUL",
+  "AUG",
+  "SEP",
+  "OCT",
+  "NOV",
+  "DEC",
+];
 const DAY_NAMES = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 export const SECOND = field("second", 0, 59);
@@ -35,7 +53,8 @@ export const UNIX_DAY_OF_WEEK = field("day of week", 0, 6, { top: 7, names: DAY_
 export const QUARTZ_DAY_OF_WEEK = field("day of week", 1, 7, { names: DAY_NAMES });
 export const YEAR = field("year", 1970, 2099, { wraps: false });
 
-const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
+const ascending = (values: Iterable<number>): number[] =>
+  [...new Set(values)].sort((a, b) => a - b);
 
 /** Parses a list of values, ranges and steps into ascending numbers. */
 export function parseList(field: Field, text: string): number[] {
@@ -52,13 +71,21 @@ function parseItem(field: Field, item: string): number[] {
   if (base === "*" || base === "") return progression(field, field.min, field.max, step);
   const start = parseValue(field, from);
   if (to !== undefined) return progression(field, start, parseValue(field, to), step);
-  return progression(field, start, stepText === undefined ? start : Math.max(start, field.max), step);
+  return progression(
+    field,
+    start,
+    stepText === undefined ? start : Math.max(start, field.max),
+    step,
+  );
 }
 
 function parseStep(field: Field, item: string, text: string): number {
   const step = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (step >= 1 && step <= field.top) return step;
-  throw new CronError(field.name, `the step of "${item}" must be a number from 1 to ${field.top}`);
+  throw new CronError(
+    field.name,
+    `the step of "${item}" must be a number from 1 to ${field.top}`,
+  );
 }
 
 /** Parses a number or name of the field, in the field's own counting. */
@@ -69,7 +96,10 @@ export function parseValue(field: Field, text: string): number {
   if (value >= field.min && value <= field.top) return value;
   const [first, last] = [field.names[0], field.names.at(-1)];
   const names = first === undefined ? "" : ` or ${first} to ${last}`;
-  throw new CronError(field.name, `"${text}" is not one of ${field.min} to ${field.top}${names}`);
+  throw new CronError(
+    field.name,
+    `"${text}" is not one of ${field.min} to ${field.top}${names}`,
+  );
 }
 
 /**
@@ -83,6 +113,7 @@ function progression(field: Field, start: number, end: number, step: number): nu
   const span = field.max - field.min + 1;
   const last = end < start ? end + span : end;
   const values: number[] = [];
-  for (let value = start; value <= last; value += step) values.push(value > field.max ? value - span : value);
+  for (let value = start; value <= last; value += step)
+    values.push(value > field.max ? value - span : value);
   return values;
 }

@@ -27,7 +27,12 @@ type Matcher = Record<"seconds" | "minutes" | "hours" | "days" | "months", Value
  * It repeats the search of Temporal's server (service/worker/scheduler/calendar.go) step by step, because the result
  * around a clock change depends on the steps; on all other days it is plain matching.
  */
-export function nextTimes(cron: CronExpression, zone: string, after: Date, count: number): Date[] {
+export function nextTimes(
+  cron: CronExpression,
+  zone: string,
+  after: Date,
+  count: number,
+): Date[] {
   const matchers = toClockSets(cron).map(toMatcher);
   const times: Date[] = [];
   let last = Math.floor(after.getTime() / 1000);
@@ -40,7 +45,15 @@ export function nextTimes(cron: CronExpression, zone: string, after: Date, count
   return times;
 }
 
-function toMatcher({ seconds, minutes, hours, days, months, weekdays, years }: ClockSets): Matcher {
+function toMatcher({
+  seconds,
+  minutes,
+  hours,
+  days,
+  months,
+  weekdays,
+  years,
+}: ClockSets): Matcher {
   return {
     seconds: new Set(seconds),
     minutes: new Set(minutes),
@@ -62,7 +75,8 @@ function nextMatch(matcher: Matcher, zone: string, after: number): number {
     if (cursor.year > LAST_YEAR) return Number.POSITIVE_INFINITY;
     if (!settle(cursor, matcher, zone)) continue;
     const time = toEpoch(cursor, zone);
-    if (readClock(zone, time).hour === cursor.hour) return time + (cursor.repeated ? HOUR_SECONDS : 0);
+    if (readClock(zone, time).hour === cursor.hour)
+      return time + (cursor.repeated ? HOUR_SECONDS : 0);
     // A clock change skips this hour; `repeated` stays unchanged, as in Temporal's server.
     Object.assign(cursor, { hour: cursor.hour + 1, minute: 0, second: 0 });
   }
@@ -70,7 +84,8 @@ function nextMatch(matcher: Matcher, zone: string, after: number): number {
 
 /** Carries fields that exceed their range over to the next field. */
 function carry(cursor: Cursor, zone: string): void {
-  if (cursor.second >= 60) Object.assign(cursor, { minute: cursor.minute + 1, second: 0 });
+  if (cursor.second >= 60)
+    Object.assign(cursor, { minute: cursor.minute + 1, second: 0 });
   if (cursor.minute >= 60) {
     const hour = { ...cursor, minute: 0, second: 0 };
     const length = toEpoch({ ...hour, hour: hour.hour + 1 }, zone) - toEpoch(hour, zone);
@@ -78,7 +93,8 @@ function carry(cursor: Cursor, zone: string): void {
     Object.assign(cursor, { hour: cursor.hour + (cursor.repeated ? 0 : 1), minute: 0 });
   }
   if (cursor.hour >= 24) Object.assign(cursor, { day: cursor.day + 1, hour: 0 });
-  if (cursor.day > daysInMonth(cursor)) Object.assign(cursor, { month: cursor.month + 1, day: 1 });
+  if (cursor.day > daysInMonth(cursor))
+    Object.assign(cursor, { month: cursor.month + 1, day: 1 });
   if (cursor.month > 12) Object.assign(cursor, { year: cursor.year + 1, month: 1 });
 }
 
@@ -115,5 +131,7 @@ function settle(cursor: Cursor, matcher: Matcher, zone: string): boolean {
 }
 
 function matchesDay(cursor: Cursor, { days, weekdays }: Matcher, zone: string): boolean {
-  return days.has(cursor.day) && (weekdays === null || weekdays.has(weekdayOf(cursor, zone)));
+  return (
+    days.has(cursor.day) && (weekdays === null || weekdays.has(weekdayOf(cursor, zone)))
+  );
 }

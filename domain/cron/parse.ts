@@ -1,4 +1,9 @@
-import { CronError, type CronExpression, type MonthDayRule, type WeekDayRule } from "./expression.ts";
+import {
+  CronError,
+  type CronExpression,
+  type MonthDayRule,
+  type WeekDayRule,
+} from "./expression.ts";
 import {
   DAY_OF_MONTH,
   type Field,
@@ -19,7 +24,8 @@ const FIRST_YEAR = 2000;
 
 /** Parses Unix cron (5 fields) or Quartz cron (6, or 7 with the year). CronError says which field is wrong and why. */
 export function parseCron(expression: string): CronExpression {
-  if (expression.length > MAX_LENGTH) throw new CronError(null, `is longer than ${MAX_LENGTH} characters`);
+  if (expression.length > MAX_LENGTH)
+    throw new CronError(null, `is longer than ${MAX_LENGTH} characters`);
   const fields = expression.trim().toUpperCase().split(/\s+/);
   if (fields.length < 5 || fields.length > 7 || fields[0] === "") {
     const count = fields[0] === "" ? 0 : fields.length;
@@ -30,10 +36,20 @@ export function parseCron(expression: string): CronExpression {
     );
   }
   const dialect = fields.length === 5 ? "unix" : "quartz";
-  const [second = "", minute = "", hour = "", monthDay = "", month = "", weekDay = "", year = "*"] =
-    dialect === "unix" ? ["0", ...fields] : fields;
+  const [
+    second = "",
+    minute = "",
+    hour = "",
+    monthDay = "",
+    month = "",
+    weekDay = "",
+    year = "*",
+  ] = dialect === "unix" ? ["0", ...fields] : fields;
   const daysOfMonth = parseMonthDays(monthDay);
-  const daysOfWeek = parseWeekDays(dialect === "unix" ? UNIX_DAY_OF_WEEK : QUARTZ_DAY_OF_WEEK, weekDay);
+  const daysOfWeek = parseWeekDays(
+    dialect === "unix" ? UNIX_DAY_OF_WEEK : QUARTZ_DAY_OF_WEEK,
+    weekDay,
+  );
   if (dialect === "quartz" && daysOfMonth && daysOfWeek) {
     throw new CronError(
       "day of month and day of week",
@@ -55,7 +71,10 @@ export function parseCron(expression: string): CronExpression {
 
 function parseClockField(field: Field, text: string): number[] {
   if (text.includes("?")) {
-    throw new CronError(field.name, '"?" has a meaning only for the day of month and the day of week');
+    throw new CronError(
+      field.name,
+      '"?" has a meaning only for the day of month and the day of week',
+    );
   }
   return parseList(field, text);
 }
@@ -63,13 +82,20 @@ function parseClockField(field: Field, text: string): number[] {
 function parseYears(text: string): number[] {
   const years = parseClockField(YEAR, text).filter((year) => year >= FIRST_YEAR);
   if (years.length > 0) return years;
-  throw new CronError(YEAR.name, `"${text}" lies before ${FIRST_YEAR}, where Temporal's calendars begin`);
+  throw new CronError(
+    YEAR.name,
+    `"${text}" lies before ${FIRST_YEAR}, where Temporal's calendars begin`,
+  );
 }
 
 const isOpen = (text: string): boolean => text === "*" || text === "?";
 
 /** Splits a day field: plain values go into one list; each special item becomes a rule of its own, once. */
-function parseDays<Rule>(field: Field, text: string, special: (item: string) => Rule | null): [number[], Rule[]] {
+function parseDays<Rule>(
+  field: Field,
+  text: string,
+  special: (item: string) => Rule | null,
+): [number[], Rule[]] {
   const plain: string[] = [];
   const rules: Rule[] = [];
   for (const item of new Set(text.split(","))) {
@@ -91,7 +117,8 @@ function specialMonthDay(item: string): MonthDayRule | null {
   const last = /^L(?:-(\d{1,2}))?(W?)$/.exec(item);
   if (last) {
     const offset = Number(last[1] ?? 0);
-    if (offset > 30) throw new CronError(DAY_OF_MONTH.name, `"${item}" goes back more than 30 days`);
+    if (offset > 30)
+      throw new CronError(DAY_OF_MONTH.name, `"${item}" goes back more than 30 days`);
     return { kind: "last", offset, weekday: last[2] === "W" };
   }
   if (!item.endsWith("W")) return null;
@@ -101,16 +128,24 @@ function specialMonthDay(item: string): MonthDayRule | null {
 function parseWeekDays(field: Field, text: string): WeekDayRule[] | null {
   if (isOpen(text)) return null;
   const toDay = (value: number): number => (value - field.min) % 7;
-  const [values, rules] = parseDays<WeekDayRule>(field, text, (item) => specialWeekDay(field, item, toDay));
+  const [values, rules] = parseDays<WeekDayRule>(field, text, (item) =>
+    specialWeekDay(field, item, toDay),
+  );
   const days = values.map(toDay);
   return days.length > 0 ? [{ kind: "days", days }, ...rules] : rules;
 }
 
-function specialWeekDay(field: Field, item: string, toDay: (value: number) => number): WeekDayRule | null {
+function specialWeekDay(
+  field: Field,
+  item: string,
+  toDay: (value: number) => number,
+): WeekDayRule | null {
   if (item === "L") return { kind: "days", days: [6] };
-  if (item.endsWith("L")) return { kind: "lastInMonth", day: toDay(parseValue(field, item.slice(0, -1))) };
+  if (item.endsWith("L"))
+    return { kind: "lastInMonth", day: toDay(parseValue(field, item.slice(0, -1))) };
   const [, day = "", nth] = /^([^#]*)#(.*)$/.exec(item) ?? [];
   if (nth === undefined) return null;
-  if (!/^[1-5]$/.test(nth)) throw new CronError(field.name, `"${item}" needs a number from 1 to 5 after "#"`);
+  if (!/^[1-5]$/.test(nth))
+    throw new CronError(field.name, `"${item}" needs a number from 1 to 5 after "#"`);
   return { kind: "nth", day: toDay(parseValue(field, day)), nth: Number(nth) };
 }

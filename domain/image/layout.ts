@@ -3,8 +3,10 @@ const fileOf = (digest: string): string => digest.replace(":", "__");
 
 export const blobFolder = (image: string): string => `/${image}/blobs`;
 export const manifestFolder = (image: string): string => `/${image}/manifests`;
-export const blobPath = (image: string, digest: string): string => `${blobFolder(image)}/${fileOf(digest)}`;
-export const manifestPath = (image: string, digest: string): string => `${manifestFolder(image)}/${fileOf(digest)}`;
+export const blobPath = (image: string, digest: string): string =>
+  `${blobFolder(image)}/${fileOf(digest)}`;
+export const manifestPath = (image: string, digest: string): string =>
+  `${manifestFolder(image)}/${fileOf(digest)}`;
 
 /** The name of a hosted image for clients: `{projectId}/{repoName}/{image}`. */
 export type ImageName = { projectId: string; repoName: string; image: string };

@@ -51,19 +51,32 @@ export function isForeign({ mediaType, urls }: Descriptor): boolean {
 }
 
 /** Whether a manifest contains what cosign attaches to images: signatures, attestations or SBOMs. */
-export function isCosigns({ blobs, children }: Pick<ManifestContent, "blobs" | "children">): boolean {
+export function isCosigns({
+  blobs,
+  children,
+}: Pick<ManifestContent, "blobs" | "children">): boolean {
   const layers = blobs.slice(1);
-  return children.length === 0 && layers.length > 0 && layers.every(({ mediaType }) => isCosignType(mediaType));
+  return (
+    children.length === 0 &&
+    layers.length > 0 &&
+    layers.every(({ mediaType }) => isCosignType(mediaType))
+  );
 }
 
 /** Reads the content of a manifest of the given media type. Missing or null lists are empty. Throws ManifestError. */
 export function readContent(json: Json, mediaType: string): ManifestContent {
   const isIndex = isIndexType(mediaType);
-  const own = text(json["artifactType"]) || (isIndex ? "" : text(objectOf(json["config"])["mediaType"]));
+  const own =
+    text(json["artifactType"]) ||
+    (isIndex ? "" : text(objectOf(json["config"])["mediaType"]));
   const listed = isIndex ? descriptors(json, "manifests") : [];
   const subject = objectOf(json["subject"])["digest"];
   return {
-    blobs: distinct(isIndex ? listed.filter((entry) => !isManifestType(entry.mediaType)) : contents(json, mediaType)),
+    blobs: distinct(
+      isIndex
+        ? listed.filter((entry) => !isManifestType(entry.mediaType))
+        : contents(json, mediaType),
+    ),
     children: distinct(listed.filter((entry) => isManifestType(entry.mediaType))),
     subject: isDigest(subject) ? subject : null,
     artifactType: own || null,
@@ -90,7 +103,9 @@ export function parseObject(bytes: Uint8Array): Json {
   let value: unknown;
   try {
     // JSON has no byte order mark (RFC 8259, 8.1): no client could read the manifest.
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    value = JSON.parse(
+      new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+    );
   } catch (error) {
     throw new ManifestError("not JSON", { cause: error });
   }
@@ -99,12 +114,16 @@ export function parseObject(bytes: Uint8Array): Json {
 }
 
 /** The media type of a manifest that does not state it. */
-export const guessedType = (json: Json): string => (json["manifests"] === undefined ? OCI_MANIFEST : OCI_INDEX);
+export const guessedType = (json: Json): string =>
+  json["manifests"] === undefined ? OCI_MANIFEST : OCI_INDEX;
 
 function contents(json: Json, mediaType: string): Descriptor[] {
   if (mediaType === ARTIFACT_MANIFEST) return descriptors(json, "blobs");
   const config = json["config"] ?? null;
-  return [...(config === null ? [] : [descriptor(config, "config")]), ...descriptors(json, "layers")];
+  return [
+    ...(config === null ? [] : [descriptor(config, "config")]),
+    ...descriptors(json, "layers"),
+  ];
 }
 
 function descriptors(json: Json, field: string): Descriptor[] {
@@ -114,12 +133,25 @@ function descriptors(json: Json, field: string): Descriptor[] {
 }
 
 function descriptor(value: unknown, where: string): Descriptor {
-  if (!isObject(value)) throw new ManifestError(`${where} must be a descriptor with mediaType, digest and size`);
+  if (!isObject(value))
+    throw new ManifestError(
+      `${where} must be a descriptor with mediaType, digest and size`,
+    );
   const { digest, mediaType, urls } = value;
   if (!isDigest(digest))
-    throw new ManifestError(`${where}.digest must be sha256: and 64 lower-case hex digits, or sha512: and 128`);
-  const places = Array.isArray(urls) ? urls.filter((url: unknown) => typeof url === "string") : [];
-  return { mediaType: text(mediaType), digest, size: sizeOf(value["size"] ?? null, where), urls: places, json: value };
+    throw new ManifestError(
+      `${where}.digest must be sha256: and 64 lower-case hex digits, or sha512: and 128`,
+    );
+  const places = Array.isArray(urls)
+    ? urls.filter((url: unknown) => typeof url === "string")
+    : [];
+  return {
+    mediaType: text(mediaType),
+    digest,
+    size: sizeOf(value["size"] ?? null, where),
+    urls: places,
+    json: value,
+  };
 }
 
 /** Writers that do not know a size omit it or write -1; the blob is found by its digest all the same. */

@@ -1,7 +1,10 @@
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json";
-export const INDEX_TYPES: readonly string[] = [OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"];
+export const INDEX_TYPES: readonly string[] = [
+  OCI_INDEX,
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+];
 /** Media types of manifests other than indexes. */
 export const MANIFEST_TYPES: readonly string[] = [
   OCI_MANIFEST,
@@ -9,7 +12,8 @@ export const MANIFEST_TYPES: readonly string[] = [
   ARTIFACT_MANIFEST,
 ];
 
-export const isIndexType = (mediaType: string): boolean => INDEX_TYPES.includes(mediaType);
+export const isIndexType = (mediaType: string): boolean =>
+  INDEX_TYPES.includes(mediaType);
 
 /**
  * Whether an index's entry of this type is a manifest: BuildKit keeps its cache as an index whose entries are layers.
@@ -29,7 +33,8 @@ const FOREIGN_LAYERS =
   /^application\/vnd\.(?:docker\.image\.rootfs\.foreign\.diff|oci\.image\.layer\.nondistributable\.v1)\.tar(?:[.+]|$)/;
 
 /** Whether a layer of this type may lie elsewhere than in the registry. */
-export const isForeignType = (mediaType: string): boolean => FOREIGN_LAYERS.test(mediaType);
+export const isForeignType = (mediaType: string): boolean =>
+  FOREIGN_LAYERS.test(mediaType);
 
 /** Types of the layers that cosign's `.sig`, `.att` and `.sbom` tags have. */
 const COSIGN_LAYERS = [
@@ -40,4 +45,5 @@ const COSIGN_LAYERS = [
 ];
 
 /** Whether a layer of this type is a cosign attachment of an image. */
-export const isCosignType = (mediaType: string): boolean => COSIGN_LAYERS.some((pattern) => pattern.test(mediaType));
+export const isCosignType = (mediaType: string): boolean =>
+  COSIGN_LAYERS.some((pattern) => pattern.test(mediaType));

@@ -11,11 +11,19 @@ export function imageNames(constraints: PackageConstraint[] | null): {
   for (const { packageKey, versions: wanted } of constraints) {
     if (wanted && wanted.length > 0) versions[packageNameOf(packageKey)] = wanted;
   }
-  return { names: [...new Set(constraints.map(({ packageKey }) => packageNameOf(packageKey)))], versions };
+  return {
+    names: [...new Set(constraints.map(({ packageKey }) => packageNameOf(packageKey)))],
+    versions,
+  };
 }
 
 /** Returns the tags that an image gets at the target instead of its own; undefined = its own. */
-export function targetTags(constraints: PackageConstraint[] | null, name: string): string[] | undefined {
-  const found = constraints?.find(({ packageKey }) => packageNameOf(packageKey) === name)?.targetVersions;
+export function targetTags(
+  constraints: PackageConstraint[] | null,
+  name: string,
+): string[] | undefined {
+  const found = constraints?.find(
+    ({ packageKey }) => packageNameOf(packageKey) === name,
+  )?.targetVersions;
   return found && found.length > 0 ? found : undefined;
 }

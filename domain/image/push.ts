@@ -10,7 +10,12 @@ import {
   readContent,
   text,
 } from "./manifest.ts";
-import { ARTIFACT_MANIFEST, INDEX_TYPES, isSchema1Type, MANIFEST_TYPES } from "./media-types.ts";
+import {
+  ARTIFACT_MANIFEST,
+  INDEX_TYPES,
+  isSchema1Type,
+  MANIFEST_TYPES,
+} from "./media-types.ts";
 
 /**
  * A part of a pushed manifest: config or layer, or child of an index (`manifest`). `foreign`: it may be stored
@@ -35,17 +40,30 @@ export type ManifestFacts = {
 const GENERIC = ["", "application/json", "application/octet-stream", "text/plain"];
 
 /** Reads a pushed manifest (image-spec 1.1, Docker schema 2). Throws ManifestError. */
-export function readManifest(bytes: Uint8Array, contentType: string | undefined): ManifestFacts {
+export function readManifest(
+  bytes: Uint8Array,
+  contentType: string | undefined,
+): ManifestFacts {
   const json = parseObject(bytes);
-  const mediaType = mediaTypeOf(json, contentType?.split(";")[0]?.trim().toLowerCase() ?? "");
+  const mediaType = mediaTypeOf(
+    json,
+    contentType?.split(";")[0]?.trim().toLowerCase() ?? "",
+  );
   if (json["schemaVersion"] !== 2 && mediaType !== ARTIFACT_MANIFEST)
     throw new ManifestError("schemaVersion must be 2");
   const attached = json["subject"] ?? null;
   if (attached !== null && !isDigest(objectOf(attached)["digest"]))
     throw new ManifestError("subject.digest must be the digest of a manifest");
-  const { blobs, children, subject, artifactType, annotations } = readContent(json, mediaType);
+  const { blobs, children, subject, artifactType, annotations } = readContent(
+    json,
+    mediaType,
+  );
   const parts = [
-    ...blobs.map((blob) => ({ digest: blob.digest, manifest: false, foreign: isForeign(blob) })),
+    ...blobs.map((blob) => ({
+      digest: blob.digest,
+      manifest: false,
+      foreign: isForeign(blob),
+    })),
     ...children.map(({ digest }) => ({ digest, manifest: true, foreign: false })),
   ];
   return {
@@ -67,8 +85,11 @@ function mediaTypeOf(json: Json, named: string): string {
   }
   const mediaType = GENERIC.includes(named) ? own || guessedType(json) : named;
   if (own !== "" && own !== mediaType)
-    throw new ManifestError(`its mediaType is ${shown(own)}, but it was sent as ${shown(mediaType)}`);
-  if (INDEX_TYPES.includes(mediaType) || MANIFEST_TYPES.includes(mediaType)) return mediaType;
+    throw new ManifestError(
+      `its mediaType is ${shown(own)}, but it was sent as ${shown(mediaType)}`,
+    );
+  if (INDEX_TYPES.includes(mediaType) || MANIFEST_TYPES.includes(mediaType))
+    return mediaType;
   throw new ManifestError(
     `the media type ${shown(mediaType)} is not supported: send ${[...MANIFEST_TYPES, ...INDEX_TYPES].join(", ")}`,
   );

@@ -40,7 +40,12 @@ export function parseMavenPath(fullPath: string): MavenFile | null {
   const [name = "", version = "", artifact = "", ...group] = segments.reverse();
   // This name is reserved, whatever the artifact and its version are called.
   if (name === METADATA) return null;
-  if (group.length === 0 || !group.every((segment) => GROUP.test(segment)) || !ID.test(artifact) || UNFIT.test(version))
+  if (
+    group.length === 0 ||
+    !group.every((segment) => GROUP.test(segment)) ||
+    !ID.test(artifact) ||
+    UNFIT.test(version)
+  )
     return null;
   const rest = afterVersion(name, artifact, version);
   const named = rest && splitRest(rest.text);
@@ -74,10 +79,15 @@ function afterVersion(
 
 function splitRest(text: string): Pick<MavenFile, "classifier" | "extension"> | null {
   if (UNFIT.test(text)) return null;
-  if (text.startsWith(".")) return text.length > 1 ? { classifier: null, extension: text.slice(1) } : null;
+  if (text.startsWith("."))
+    return text.length > 1 ? { classifier: null, extension: text.slice(1) } : null;
   const [, classifier, extension] =
-    /^-(.+?)\.((?:tar\.)?[^.]+(?:\.(?:asc|sig|sigstore|sigstore\.json|md5|sha1|sha256|sha512))*)$/.exec(text) ?? [];
-  return classifier === undefined || extension === undefined ? null : { classifier, extension };
+    /^-(.+?)\.((?:tar\.)?[^.]+(?:\.(?:asc|sig|sigstore|sigstore\.json|md5|sha1|sha256|sha512))*)$/.exec(
+      text,
+    ) ?? [];
+  return classifier === undefined || extension === undefined
+    ? null
+    : { classifier, extension };
 }
 
 export const isSnapshot = (version: string): boolean => version.endsWith(SNAPSHOT);
@@ -94,31 +104,46 @@ export function checksumOf(fullPath: string): { of: string; checksum: Checksum }
 export const isChecksum = (fullPath: string): boolean => checksumOf(fullPath) !== null;
 
 /** Whether the path is a `maven-metadata.xml`, which the server writes. */
-export const isMetadata = (fullPath: string): boolean => fullPath.endsWith(`/${METADATA}`);
+export const isMetadata = (fullPath: string): boolean =>
+  fullPath.endsWith(`/${METADATA}`);
 
 /** Name of a package, `group:artifact`. */
-export const mavenPackage = ({ group, artifact }: Pick<MavenFile, "group" | "artifact">): string =>
-  `${group}:${artifact}`;
+export const mavenPackage = ({
+  group,
+  artifact,
+}: Pick<MavenFile, "group" | "artifact">): string => `${group}:${artifact}`;
 
 /** Folder of a package or of one of its versions. */
 export function mavenFolder(packageName: string, version?: string): string {
   const [group = "", artifact = ""] = packageName.split(":");
-  return ["", ...group.split("."), artifact, ...(version === undefined ? [] : [version])].join("/");
+  return [
+    "",
+    ...group.split("."),
+    artifact,
+    ...(version === undefined ? [] : [version]),
+  ].join("/");
 }
 
 const PACKAGING = /^[A-Za-z0-9_.-]{1,100}$/;
 
 /** Whether the text is a valid packaging of a POM. */
-export const isPackaging = (text: unknown): text is string => typeof text === "string" && PACKAGING.test(text);
+export const isPackaging = (text: unknown): text is string =>
+  typeof text === "string" && PACKAGING.test(text);
 
-export const isPom = ({ classifier, extension }: MavenFile): boolean => classifier === null && extension === "pom";
+export const isPom = ({ classifier, extension }: MavenFile): boolean =>
+  classifier === null && extension === "pom";
 
 /**
  * Whether the file is the main artifact of a version: not its POM, Gradle's module file, a file with a classifier, or a
  * signature.
  */
 export function isMainArtifact({ classifier, extension }: MavenFile): boolean {
-  return classifier === null && extension !== "pom" && extension !== "module" && !SIGNATURE.test(extension);
+  return (
+    classifier === null &&
+    extension !== "pom" &&
+    extension !== "module" &&
+    !SIGNATURE.test(extension)
+  );
 }
 
 /** Compares builds of a snapshot: negative when `a` is older. No build is older than any build. */
@@ -128,7 +153,8 @@ export function compareBuilds(a: MavenBuild | null, b: MavenBuild | null): numbe
   return a.number - b.number;
 }
 
-export const buildText = ({ timestamp, number }: MavenBuild): string => `${timestamp}-${number}`;
+export const buildText = ({ timestamp, number }: MavenBuild): string =>
+  `${timestamp}-${number}`;
 
 /**
  * Digest of a version's content, `sha256:{hex}`. `files`: all of its files but checksums and metadata; `sha256` returns

@@ -6,7 +6,9 @@ export type PluginPrefix = { prefix: string; artifactId: string; name: string | 
 
 /** The prefix of a plugin whose POM does not set one. */
 export const defaultPrefix = (artifactId: string): string =>
-  artifactId === "maven-plugin-plugin" ? "plugin" : artifactId.replaceAll(/-?maven-?|-?plugin-?/g, "");
+  artifactId === "maven-plugin-plugin"
+    ? "plugin"
+    : artifactId.replaceAll(/-?maven-?|-?plugin-?/g, "");
 
 /** Content of `maven-metadata.xml` for an artifact. Dates are epoch ms. */
 export type ArtifactMetadata = {
@@ -37,12 +39,22 @@ export function metadataXml({
  * Returns the newest complete version of `sorted`, else the newest: clients that ask for the newest version should not
  * get one whose files are still arriving.
  */
-export function newestOf(sorted: readonly string[], versions: ArtifactMetadata["versions"]): string | undefined {
-  const complete = new Set(versions.flatMap((version) => (version.complete ? [version.name] : [])));
+export function newestOf(
+  sorted: readonly string[],
+  versions: ArtifactMetadata["versions"],
+): string | undefined {
+  const complete = new Set(
+    versions.flatMap((version) => (version.complete ? [version.name] : [])),
+  );
   return sorted.findLast((name) => complete.has(name)) ?? sorted.at(-1);
 }
 
-function artifactElements({ group, artifact, versions, lastUpdated }: ArtifactMetadata): string[] {
+function artifactElements({
+  group,
+  artifact,
+  versions,
+  lastUpdated,
+}: ArtifactMetadata): string[] {
   const sorted = sortMavenVersions(versions.map(({ name }) => name));
   const latest = newestOf(sorted, versions);
   const release = newestOf(sorted.filter(isRelease), versions);
@@ -55,7 +67,11 @@ function artifactElements({ group, artifact, versions, lastUpdated }: ArtifactMe
     ),
     element("lastUpdated", digitsOf(lastUpdated)),
   ];
-  return [element("groupId", group), element("artifactId", artifact), parent("versioning", versioning)];
+  return [
+    element("groupId", group),
+    element("artifactId", artifact),
+    parent("versioning", versioning),
+  ];
 }
 
 function pluginElements(plugins: readonly PluginPrefix[]): string {
@@ -70,7 +86,9 @@ function pluginElements(plugins: readonly PluginPrefix[]): string {
   );
 }
 
-export type SnapshotFile = Pick<MavenFile, "classifier" | "extension" | "build"> & { lastModifiedDate: number };
+export type SnapshotFile = Pick<MavenFile, "classifier" | "extension" | "build"> & {
+  lastModifiedDate: number;
+};
 
 /** Builds the `maven-metadata.xml` of a snapshot: its newest build, and the newest version of each file. */
 export function snapshotXml(
@@ -79,17 +97,26 @@ export function snapshotXml(
 ): string {
   const newest = newestOfEach(files);
   const build = files.reduce(
-    (best: MavenFile["build"], file) => (compareBuilds(file.build, best) > 0 ? file.build : best),
+    (best: MavenFile["build"], file) =>
+      compareBuilds(file.build, best) > 0 ? file.build : best,
     null,
   );
   const snapshot = build
-    ? [parent("snapshot", [element("timestamp", build.timestamp), element("buildNumber", String(build.number))])]
+    ? [
+        parent("snapshot", [
+          element("timestamp", build.timestamp),
+          element("buildNumber", String(build.number)),
+        ]),
+      ]
     : [];
   const lastUpdated = newest.map(updatedOf).reduce((a, b) => (a > b ? a : b), "");
   const versions = newest.map((file) => [
     ...(file.classifier === null ? [] : [element("classifier", file.classifier)]),
     element("extension", file.extension),
-    element("value", file.build ? version.replace(/SNAPSHOT$/, buildText(file.build)) : version),
+    element(
+      "value",
+      file.build ? version.replace(/SNAPSHOT$/, buildText(file.build)) : version,
+    ),
     element("updated", updatedOf(file)),
   ]);
   const versioning = [
@@ -116,7 +143,9 @@ function newestOfEach(files: readonly SnapshotFile[]): SnapshotFile[] {
     const known = found.get(key);
     if (!known || isNewer(file, known)) found.set(key, file);
   }
-  return [...found].sort(([a], [b]) => Number(a > b) - Number(a < b)).map(([, file]) => file);
+  return [...found]
+    .sort(([a], [b]) => Number(a > b) - Number(a < b))
+    .map(([, file]) => file);
 }
 
 function isNewer(a: SnapshotFile, b: SnapshotFile): boolean {
@@ -129,11 +158,14 @@ const updatedOf = ({ build, lastModifiedDate }: SnapshotFile): string =>
   build?.timestamp.replace(".", "") ?? digitsOf(lastModifiedDate);
 
 /** Formats a time as Maven does: UTC, `20260131235959`. */
-const digitsOf = (time: number): string => new Date(time).toISOString().replaceAll(/\D/g, "").slice(0, 14);
+const digitsOf = (time: number): string =>
+  new Date(time).toISOString().replaceAll(/\D/g, "").slice(0, 14);
 
 const documentOf = (elements: string[]): string =>
   `<?xml version="1.0" encoding="UTF-8"?>\n${parent("metadata", elements)}\n`;
-const element = (name: string, text: string): string => `<${name}>${escaped(text)}</${name}>`;
+const element = (name: string, text: string): string =>
+  `<${name}>${escaped(text)}</${name}>`;
 const parent = (name: string, children: string[]): string =>
   `<${name}>\n${children.join("\n").replaceAll(/^/gm, "  ")}\n</${name}>`;
-const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

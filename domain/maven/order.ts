@@ -22,7 +22,9 @@ export function compareMavenVersions(a: string, b: string): number {
 export function sortMavenVersions(versions: readonly string[]): string[] {
   const parsed = versions.map((version) => ({ version, items: parse(version) }));
   parsed.sort(
-    (a, b) => compareLists(a.items, b.items) || Number(a.version > b.version) - Number(a.version < b.version),
+    (a, b) =>
+      compareLists(a.items, b.items) ||
+      Number(a.version > b.version) - Number(a.version < b.version),
   );
   return parsed.map(({ version }) => version);
 }
@@ -76,7 +78,8 @@ function trim(list: Item[]): void {
   }
 }
 
-const isNothing = (item: Item): boolean => item === 0n || item === "" || (Array.isArray(item) && item.length === 0);
+const isNothing = (item: Item): boolean =>
+  item === 0n || item === "" || (Array.isArray(item) && item.length === 0);
 
 function compareLists(a: Item[], b: Item[]): number {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {

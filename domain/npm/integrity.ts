@@ -15,7 +15,10 @@ export function announcesTarball(document: NpmDocument): boolean {
  * Returns how the tarball contradicts `dist.shasum` or `dist.integrity` of the version's document; null when it
  * matches.
  */
-export function integrityProblem(document: NpmDocument, found: TarballDigests): string | null {
+export function integrityProblem(
+  document: NpmDocument,
+  found: TarballDigests,
+): string | null {
   const { shasum, integrity } = record(document["dist"]);
   const said = String(shasum);
   if (shasum !== undefined && said.toLowerCase() !== found.sha1) {

@@ -7,7 +7,11 @@ const TAKEN = new Set(["-", "node_modules", "favicon.ico"]);
 
 /** Whether the text is a package name: `name` or `@scope/name`; older packages have capitals. */
 export function isNpmName(name: string): boolean {
-  return name.length <= MOST_OF_A_NAME && NAME.test(name) && !TAKEN.has(baseName(name).toLowerCase());
+  return (
+    name.length <= MOST_OF_A_NAME &&
+    NAME.test(name) &&
+    !TAKEN.has(baseName(name).toLowerCase())
+  );
 }
 
 /** The part of a name after the scope. */
@@ -30,7 +34,8 @@ export function isDistTag(tag: string): boolean {
 }
 
 /** The name of a version's tarball; the publisher's own name for it does not count. */
-export const tarballFile = (name: string, version: string): string => `${baseName(name)}-${version}.tgz`;
+export const tarballFile = (name: string, version: string): string =>
+  `${baseName(name)}-${version}.tgz`;
 
 /** Path of a tarball in its repository. */
 export const tarballPath = (name: string, file: string): string => `/${name}/-/${file}`;
@@ -45,7 +50,12 @@ export type NpmDocument = Record<string, unknown>;
  * Returns the document in stored form: name and version are these, and `dist.tarball` is the tarball's path in the
  * repository without a slash at its beginning.
  */
-export function storedDocument(document: NpmDocument, name: string, version: string, file: string): NpmDocument {
+export function storedDocument(
+  document: NpmDocument,
+  name: string,
+  version: string,
+  file: string,
+): NpmDocument {
   const dist = { ...record(document["dist"]), tarball: tarballPath(name, file).slice(1) };
   return { ...document, name, version, _id: `${name}@${version}`, dist };
 }
@@ -54,7 +64,10 @@ export const deprecationOf = ({ deprecated }: NpmDocument): string | null =>
   typeof deprecated === "string" && deprecated !== "" ? deprecated : null;
 
 /** Returns the document with that deprecation; null removes it. */
-export function withDeprecation(document: NpmDocument, deprecated: string | null): NpmDocument {
+export function withDeprecation(
+  document: NpmDocument,
+  deprecated: string | null,
+): NpmDocument {
   const { deprecated: _, ...rest } = document;
   return deprecated === null ? rest : { ...rest, deprecated };
 }
@@ -63,12 +76,19 @@ export function withDeprecation(document: NpmDocument, deprecated: string | null
  * Returns the version of `latest`: the tag where it is set, else the highest release, else the highest version; null
  * without versions.
  */
-export function latestVersion(tagged: string | undefined, versions: Iterable<string>): string | null {
+export function latestVersion(
+  tagged: string | undefined,
+  versions: Iterable<string>,
+): string | null {
   if (tagged !== undefined) return tagged;
   let best: string | null = null;
   for (const version of versions) {
     if (best === null || isPrerelease(best) > isPrerelease(version)) best = version;
-    else if (isPrerelease(best) === isPrerelease(version) && compareNpmVersions(version, best) > 0) best = version;
+    else if (
+      isPrerelease(best) === isPrerelease(version) &&
+      compareNpmVersions(version, best) > 0
+    )
+      best = version;
   }
   return best;
 }
@@ -77,5 +97,7 @@ const isPrerelease = (version: string): boolean => withoutBuild(version).include
 
 /** Returns foreign JSON as an object with unknown members; {} for anything else. */
 export function record(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
 }

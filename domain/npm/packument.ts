@@ -48,7 +48,10 @@ const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall"];
  */
 export function addressed(document: NpmDocument, base: string): NpmDocument {
   const dist = record(document["dist"]);
-  return { ...document, dist: { ...dist, tarball: `${base}/${encodeURI(String(dist["tarball"]))}` } };
+  return {
+    ...document,
+    dist: { ...dist, tarball: `${base}/${encodeURI(String(dist["tarball"]))}` },
+  };
 }
 
 /** A version inside a full packument, whose readme stands once, at its top. */
@@ -60,15 +63,20 @@ export function fullVersion(document: NpmDocument, base: string): NpmDocument {
 /** A version with the fields that clients need to install it. */
 export function abbreviatedVersion(document: NpmDocument, base: string): NpmDocument {
   const whole = addressed(document, base);
-  const installs = Object.keys(record(whole["scripts"])).some((name) => INSTALL_SCRIPTS.includes(name));
+  const installs = Object.keys(record(whole["scripts"])).some((name) =>
+    INSTALL_SCRIPTS.includes(name),
+  );
   return pick(installs ? { ...whole, hasInstallScript: true } : whole, ABBREVIATED);
 }
 
 /** Fields of a packument about its package, besides names, tags, versions and times. */
-export const aboutPackage = (latest: NpmDocument): NpmDocument => pick(latest, OF_THE_LATEST);
+export const aboutPackage = (latest: NpmDocument): NpmDocument =>
+  pick(latest, OF_THE_LATEST);
 
 function pick(document: NpmDocument, fields: readonly string[]): NpmDocument {
   return Object.fromEntries(
-    fields.flatMap((field) => (Object.hasOwn(document, field) ? [[field, document[field]]] : [])),
+    fields.flatMap((field) =>
+      Object.hasOwn(document, field) ? [[field, document[field]]] : [],
+    ),
   );
 }

@@ -14,7 +14,10 @@ export type TagQuestion = {
 };
 
 /** Whether `latest` follows the source, even when the source moved it back or the target names a version of its own. */
-const FOLLOWS = { OVERWRITE: true, SKIP: false, FAST_FAIL: false } satisfies Record<ConflictStrategy, boolean>;
+const FOLLOWS = { OVERWRITE: true, SKIP: false, FAST_FAIL: false } satisfies Record<
+  ConflictStrategy,
+  boolean
+>;
 
 /**
  * Returns the tags of an npm package, with their versions, that a replication sets at the target. A tag follows the
@@ -27,13 +30,18 @@ export function decideTags(question: TagQuestion): Map<string, string> {
     [...source].filter(([tag, version]) => {
       const there = target.get(tag);
       if (there === version || !targetHas(version)) return false;
-      if (tag === "latest") return there === undefined || movesLatest(question, there, version);
+      if (tag === "latest")
+        return there === undefined || movesLatest(question, there, version);
       return question.includeMetadata;
     }),
   );
 }
 
-function movesLatest({ strategy, includeMetadata, sourceHas }: TagQuestion, from: string, to: string): boolean {
+function movesLatest(
+  { strategy, includeMetadata, sourceHas }: TagQuestion,
+  from: string,
+  to: string,
+): boolean {
   if (!includeMetadata) return false;
   if (FOLLOWS[strategy] && sourceHas !== null) return true;
   return compareNpmVersions(to, from) > 0 && (sourceHas === null || sourceHas(from));

@@ -30,16 +30,20 @@ export const sameButForBuild = (name: string, version: string, twin: string): st
 export function compareNpmVersions(a: string, b: string): number {
   const left = VERSION.exec(a);
   const right = VERSION.exec(b);
-  if (left === null || right === null) return Number(left !== null) - Number(right !== null) || compareText(a, b);
+  if (left === null || right === null)
+    return Number(left !== null) - Number(right !== null) || compareText(a, b);
   for (const part of [1, 2, 3]) {
     const order = compareNumbers(left[part] ?? "", right[part] ?? "");
     if (order !== 0) return order;
   }
-  return comparePrereleases(left[4], right[4]) || compareText(left[5] ?? "", right[5] ?? "");
+  return (
+    comparePrereleases(left[4], right[4]) || compareText(left[5] ?? "", right[5] ?? "")
+  );
 }
 
 function comparePrereleases(a: string | undefined, b: string | undefined): number {
-  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  if (a === undefined || b === undefined)
+    return Number(a === undefined) - Number(b === undefined);
   const left = a.split(".");
   const right = b.split(".");
   for (const [at, mine] of left.entries()) {
@@ -59,6 +63,7 @@ function compareIdentifiers(a: string, b: string): number {
 }
 
 /** Compares digits without leading zeros, of any length. */
-const compareNumbers = (a: string, b: string): number => a.length - b.length || compareText(a, b);
+const compareNumbers = (a: string, b: string): number =>
+  a.length - b.length || compareText(a, b);
 
 const compareText = (a: string, b: string): number => Number(a > b) - Number(a < b);

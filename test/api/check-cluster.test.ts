@@ -21,13 +21,19 @@ async function listen(server: Server): Promise<string> {
 
 beforeAll(async () => {
   instance = createTestApi();
-  urls.instance = await listen(serve({ fetch: instance.app.fetch, hostname: "127.0.0.1", port: 0 }) as Server);
-  urls.website = await listen(createServer((_, answer) => answer.writeHead(404).end("nothing")).listen(0, "127.0.0.1"));
-  urls.moved = await listen(
-    createServer((_, answer) => answer.writeHead(302, { location: "http://169.254.169.254/latest" }).end()).listen(
+  urls.instance = await listen(
+    serve({ fetch: instance.app.fetch, hostname: "127.0.0.1", port: 0 }) as Server,
+  );
+  urls.website = await listen(
+    createServer((_, answer) => answer.writeHead(404).end("nothing")).listen(
       0,
       "127.0.0.1",
     ),
+  );
+  urls.moved = await listen(
+    createServer((_, answer) =>
+      answer.writeHead(302, { location: "http://169.254.169.254/latest" }).end(),
+    ).listen(0, "127.0.0.1"),
   );
   const closing = createServer().listen(0, "127.0.0.1");
   await once(closing, "listening");
@@ -35,7 +41,9 @@ beforeAll(async () => {
   await new Promise((resolve) => closing.close(resolve));
 });
 afterAll(async () => {
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  await Promise.all(
+    servers.map((server) => new Promise((resolve) => server.close(resolve))),
+  );
   instance.close();
 });
 
@@ -67,30 +75,47 @@ test("an instance is reachable when it answers and accepts the password", async 
 });
 
 test("a registry that answers with any status is reachable", async () => {
-  expect(await check(access({ type: "REMOTE", url: urls.website, username: null, password: null }))).toBeNull();
-  expect(await check(access({ type: "REMOTE", url: urls.closed }))).toMatch(/127\.0\.0\.1/);
+  expect(
+    await check(
+      access({ type: "REMOTE", url: urls.website, username: null, password: null }),
+    ),
+  ).toBeNull();
+  expect(await check(access({ type: "REMOTE", url: urls.closed }))).toMatch(
+    /127\.0\.0\.1/,
+  );
 });
 
 const registry = await startRegistry("docker-registry", { auth: "htpasswd" });
 afterAll(() => registry.stop());
 
-test.skipIf(!registry.available)("a registry of images must accept the given credentials", async () => {
-  const at = { type: "REMOTE" as const, url: `${registry.url}/mirror` };
-  expect(await check(access({ ...at, ...USER }))).toBeNull();
-  expect(await check(access({ ...at, ...USER, password: "another" }))).toMatch(
-    /127\.0\.0\.1.*(password|credentials|login)/i,
-  );
-  expect((await ask(access({ ...at, ...USER, password: "another" })))?.refused).toBe(true);
-  expect(await check(access({ ...at, username: null, password: null }))).toBeNull();
-});
+test.skipIf(!registry.available)(
+  "a registry of images must accept the given credentials",
+  async () => {
+    const at = { type: "REMOTE" as const, url: `${registry.url}/mirror` };
+    expect(await check(access({ ...at, ...USER }))).toBeNull();
+    expect(await check(access({ ...at, ...USER, password: "another" }))).toMatch(
+      /127\.0\.0\.1.*(password|credentials|login)/i,
+    );
+    expect((await ask(access({ ...at, ...USER, password: "another" })))?.refused).toBe(
+      true,
+    );
+    expect(await check(access({ ...at, username: null, password: null }))).toBeNull();
+  },
+);
 
 test("no redirect leads to a metadata address", async () => {
-  expect(await check(access({ type: "REMOTE", url: urls.moved }))).toMatch(/169\.254\.169\.254.*ALLOWED_ADDRESSES/);
+  expect(await check(access({ type: "REMOTE", url: urls.moved }))).toMatch(
+    /169\.254\.169\.254.*ALLOWED_ADDRESSES/,
+  );
 });
 
 test("a cluster whose protocol needs a later release is not reachable, and the reason says what to do", async () => {
-  expect(await check(access({ type: "REMOTE", url: "s3://bucket", protocol: null }))).toMatch(/S3.*ping false/);
-  expect(await check(access({ type: "REMOTE", url: "file:///srv/carry", protocol: "DIRECTORY" }))).toMatch(
-    /DIRECTORY.*ping false/,
-  );
+  expect(
+    await check(access({ type: "REMOTE", url: "s3://bucket", protocol: null })),
+  ).toMatch(/S3.*ping false/);
+  expect(
+    await check(
+      access({ type: "REMOTE", url: "file:///srv/carry", protocol: "DIRECTORY" }),
+    ),
+  ).toMatch(/DIRECTORY.*ping false/);
 });

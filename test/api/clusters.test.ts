@@ -11,7 +11,13 @@ import { FILES, taskBody, TASK } from "../rigs/api/api-task-fixture.ts";
 import { createPaces } from "../../activities/control/paces.ts";
 
 const CLUSTER = "/replication/api/cluster";
-const HUB = { name: "hub", type: "REMOTE", url: "https://registry.example/mirror", username: "u", password: "s3cret" };
+const HUB = {
+  name: "hub",
+  type: "REMOTE",
+  url: "https://registry.example/mirror",
+  username: "u",
+  password: "s3cret",
+};
 
 let api: TestApi;
 let tried: ClusterAccess[];
@@ -31,9 +37,12 @@ afterEach(() => api.close());
 const create = (changes: Record<string, unknown> = {}) =>
   api.call("POST", `${CLUSTER}/create`, { body: { ...HUB, ...changes } });
 const update = (changes: Record<string, unknown> = {}) =>
-  api.call("POST", `${CLUSTER}/update`, { body: { name: "hub", url: HUB.url, ...changes } });
+  api.call("POST", `${CLUSTER}/update`, {
+    body: { name: "hub", url: HUB.url, ...changes },
+  });
 const get = async (path: string) => (await api.call("GET", `${CLUSTER}/${path}`)).data;
-const row = (name = "hub") => findClusterByName(api.db, name) ?? expect.fail(`no cluster ${name}`);
+const row = (name = "hub") =>
+  findClusterByName(api.db, name) ?? expect.fail(`no cluster ${name}`);
 const secretsOf = (name?: string) => {
   const { username, password, token } = accessOf(api.deps.sealer, row(name));
   return { username, password, token };
@@ -114,7 +123,12 @@ describe("attaching a cluster", () => {
     ["no type", { type: undefined }, 250106, /: type is missing$/],
     ["an unknown type", { type: "MOON" }, 250106, /type/],
     ["another protocol", { url: "ftp://r.example" }, 250105, /http/],
-    ["credentials in the url", { url: "https://u:p@r.example" }, 250105, /username and password/],
+    [
+      "credentials in the url",
+      { url: "https://u:p@r.example" },
+      250105,
+      /username and password/,
+    ],
     ["a url with a query", { url: "https://r.example/?a=b" }, 250105, /without \?/],
     ["a protocol nobody knows", { protocol: "GOPHER" }, 250106, /protocol/],
     [
@@ -123,18 +137,47 @@ describe("attaching a cluster", () => {
       250105,
       /\[protocol\].*only a REMOTE cluster/,
     ],
-    ["a bucket as another instance", { type: "EDGE", url: "s3://bucket" }, 250105, /\[url\].*only http and https/],
-    ["a bucket of a protocol over http", { url: "s3://bucket", protocol: "WEBDAV" }, 250105, /\[url\].*S3, not WEBDAV/],
-    ["a folder without its three slashes", { url: "file://srv/carry" }, 250105, /\[url\].*three slashes/],
+    [
+      "a bucket as another instance",
+      { type: "EDGE", url: "s3://bucket" },
+      250105,
+      /\[url\].*only http and https/,
+    ],
+    [
+      "a bucket of a protocol over http",
+      { url: "s3://bucket", protocol: "WEBDAV" },
+      250105,
+      /\[url\].*S3, not WEBDAV/,
+    ],
+    [
+      "a folder without its three slashes",
+      { url: "file://srv/carry" },
+      250105,
+      /\[url\].*three slashes/,
+    ],
     ["a url that is none", { url: "https://" }, 250105, /\[url\]/],
-    ["a metadata address", { url: "http://169.254.169.254/latest" }, 250105, /ALLOWED_ADDRESSES/],
-    ["a metadata address in disguise", { url: "http://0xa9fea9fe" }, 250105, /169\.254\.169\.254/],
+    [
+      "a metadata address",
+      { url: "http://169.254.169.254/latest" },
+      250105,
+      /ALLOWED_ADDRESSES/,
+    ],
+    [
+      "a metadata address in disguise",
+      { url: "http://0xa9fea9fe" },
+      250105,
+      /169\.254\.169\.254/,
+    ],
     ["a link-local address", { url: "http://[fe80::1]:5000" }, 250105, /link-local/],
     ["the name of the local instance", { name: "center" }, 250305, /\[center\]/],
     ["a port that is none", { udpPort: 70_000 }, 250106, /udpPort/],
   ])("attaching a cluster refuses %s", async (_case, changes, code, message) => {
     const answer = await create(changes);
-    expect([answer.status, answer.code, answer.message]).toEqual([400, code, expect.stringMatching(message)]);
+    expect([answer.status, answer.code, answer.message]).toEqual([
+      400,
+      code,
+      expect.stringMatching(message),
+    ]);
     expect(listClusters(api.db)).toEqual([]);
   });
 
@@ -191,13 +234,20 @@ describe("the protocol of a cluster", () => {
 
   test("the protocol of a cluster has to suit the url, also where only one of them is changed", async () => {
     await create({ url: "s3://bucket/mirror?region=eu-central-1", ping: false });
-    expect(await info()).toMatchObject({ url: "s3://bucket/mirror?region=eu-central-1", protocol: null });
-    expect(await update({ url: "s3://bucket/mirror", protocol: "HTTP", ping: false })).toMatchObject({
+    expect(await info()).toMatchObject({
+      url: "s3://bucket/mirror?region=eu-central-1",
+      protocol: null,
+    });
+    expect(
+      await update({ url: "s3://bucket/mirror", protocol: "HTTP", ping: false }),
+    ).toMatchObject({
       code: 250105,
       message: expect.stringMatching(/\[url\].*S3, not HTTP/),
     });
     await create({ name: "edge", type: "EDGE", url: "https://edge.example" });
-    expect(await update({ name: "edge", url: "https://edge.example", protocol: "OCI" })).toMatchObject({
+    expect(
+      await update({ name: "edge", url: "https://edge.example", protocol: "OCI" }),
+    ).toMatchObject({
       code: 250105,
       message: expect.stringMatching(/\[protocol\]/),
     });
@@ -217,7 +267,10 @@ describe("changing a cluster", () => {
 
   test("changing a cluster answers it as it is now and keeps what is not sent", async () => {
     const before = row();
-    const { data } = await update({ url: "https://registry.example/elsewhere", certificate: "PEM" });
+    const { data } = await update({
+      url: "https://registry.example/elsewhere",
+      certificate: "PEM",
+    });
     expect(data).toMatchObject({
       id: before.id,
       name: "hub",
@@ -227,14 +280,21 @@ describe("changing a cluster", () => {
       certificate: "PEM",
     });
     expect(secretsOf()).toEqual({ username: "u", password: "s3cret", token: null });
-    expect(tried.at(-1)).toMatchObject({ password: "s3cret", url: "https://registry.example/elsewhere" });
+    expect(tried.at(-1)).toMatchObject({
+      password: "s3cret",
+      url: "https://registry.example/elsewhere",
+    });
   });
 
   test("changing a cluster never sends kept secrets to another host, port or protocol's host", async () => {
     await update({ url: "https://evil.example/mirror" });
     expect(tried.at(-1)).toMatchObject({ username: null, password: null });
     expect(secretsOf()).toEqual({ username: null, password: null, token: null });
-    await update({ url: "https://registry.example:8443", username: "v", password: "n3w" });
+    await update({
+      url: "https://registry.example:8443",
+      username: "v",
+      password: "n3w",
+    });
     expect(secretsOf()).toEqual({ username: "v", password: "n3w", token: null });
   });
 
@@ -273,7 +333,9 @@ describe("testing a connection", () => {
       [200, null],
       [200, null],
     ]);
-    expect((await api.call("POST", `${CLUSTER}/tryConnect`, { body: { name: "hub" } })).code).toBe(0);
+    expect(
+      (await api.call("POST", `${CLUSTER}/tryConnect`, { body: { name: "hub" } })).code,
+    ).toBe(0);
     problem = "no route to host";
     expect(await api.call("POST", `${CLUSTER}/tryConnect?name=hub`)).toMatchObject({
       status: 400,
@@ -291,7 +353,9 @@ describe("testing a connection", () => {
     ["with a name that is no text", "", { name: 7 }, 250106],
     ["with malformed JSON", "", "{", 250106],
   ])("testing a connection is refused %s", async (_case, query, body, code) => {
-    expect((await api.call("POST", `${CLUSTER}/tryConnect${query}`, { body })).code).toBe(code);
+    expect((await api.call("POST", `${CLUSTER}/tryConnect${query}`, { body })).code).toBe(
+      code,
+    );
   });
 });
 
@@ -305,20 +369,33 @@ describe("finding clusters", () => {
     const { id } = row("standby");
     expect(await get(`info/${id}`)).toMatchObject({ id, name: "standby" });
     expect(await get("info?name=standby")).toMatchObject({ id });
-    expect(await api.call("GET", `${CLUSTER}/info/nope`)).toMatchObject({ status: 200, code: 0, data: null });
+    expect(await api.call("GET", `${CLUSTER}/info/nope`)).toMatchObject({
+      status: 200,
+      code: 0,
+      data: null,
+    });
     expect(await get("info?name=nope")).toBeNull();
-    expect([await get("exist?name=standby"), await get("exist?name=nope"), await get("exist?name=center")]).toEqual([
-      true,
-      false,
-      true,
-    ]);
+    expect([
+      await get("exist?name=standby"),
+      await get("exist?name=nope"),
+      await get("exist?name=center"),
+    ]).toEqual([true, false, true]);
     expect(names(await get("list/edge"))).toEqual(["edge%2", "edge_1"]);
     expect(names(await get("list"))).toEqual(["edge%2", "edge_1", "standby"]);
     expect(names(await get("list?name=edge_"))).toEqual(["edge_1"]);
     expect(names(await get("list?type=STANDALONE"))).toEqual(["standby"]);
     expect((await api.call("GET", `${CLUSTER}/list?type=MOON`)).code).toBe(250131);
-    const page = (await get("page?pageSize=2&pageNumber=0&name=edge")) as { records: unknown[] };
-    expect(page).toMatchObject({ totalRecords: 2, count: 2, totalPages: 1, pageNumber: 0, page: 0, pageSize: 2 });
+    const page = (await get("page?pageSize=2&pageNumber=0&name=edge")) as {
+      records: unknown[];
+    };
+    expect(page).toMatchObject({
+      totalRecords: 2,
+      count: 2,
+      totalPages: 1,
+      pageNumber: 0,
+      page: 0,
+      pageSize: 2,
+    });
     expect(page.records).toHaveLength(2);
   });
 
@@ -332,7 +409,10 @@ describe("finding clusters", () => {
     expect(await get("info?name=center")).toMatchObject({ name: "center" });
     expect(names(await get("list"))).not.toContain("center");
     await create({ name: "headquarters", type: "CENTER" });
-    expect(await get("info/center")).toMatchObject({ name: "headquarters", type: "CENTER" });
+    expect(await get("info/center")).toMatchObject({
+      name: "headquarters",
+      type: "CENTER",
+    });
   });
 });
 
@@ -356,7 +436,11 @@ describe("detaching a cluster", () => {
 
   test("detaching a cluster takes it away, once", async () => {
     const id = addCluster(api.db, "shanghai");
-    expect(await api.call("DELETE", `${CLUSTER}/delete/${id}`)).toMatchObject({ status: 200, code: 0, data: null });
+    expect(await api.call("DELETE", `${CLUSTER}/delete/${id}`)).toMatchObject({
+      status: 200,
+      code: 0,
+      data: null,
+    });
     expect((await api.call("DELETE", `${CLUSTER}/delete/${id}`)).code).toBe(250306);
   });
 });
@@ -364,8 +448,16 @@ describe("detaching a cluster", () => {
 describe("the watch over clusters", () => {
   test("the watch over clusters stores which are healthy and why others are not, except reporting ones", async () => {
     for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
-    api.db.update(cluster).set({ detectType: "REPORT" }).where(eq(cluster.name, "reports")).run();
-    await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: isDown });
+    api.db
+      .update(cluster)
+      .set({ detectType: "REPORT" })
+      .where(eq(cluster.name, "reports"))
+      .run();
+    await checkClusters({
+      ...api.deps,
+      paces: createPaces(Date.now),
+      checkCluster: isDown,
+    });
     expect(
       listClusters(api.db).map(({ name, status, errorReason, lastReportTime }) => [
         name,
@@ -378,11 +470,16 @@ describe("the watch over clusters", () => {
       ["fine", "HEALTHY", null, true],
       ["reports", "HEALTHY", null, false],
     ]);
-    await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: async () => null });
+    await checkClusters({
+      ...api.deps,
+      paces: createPaces(Date.now),
+      checkCluster: async () => null,
+    });
     expect(row("down")).toMatchObject({ status: "HEALTHY", errorReason: null });
-    expect(api.logs.filter(({ message }) => message.includes("healthy")).map(({ message }) => message)).toEqual([
-      "cluster is unhealthy",
-      "cluster is healthy again",
-    ]);
+    expect(
+      api.logs
+        .filter(({ message }) => message.includes("healthy"))
+        .map(({ message }) => message),
+    ).toEqual(["cluster is unhealthy", "cluster is healthy again"]);
   });
 });

@@ -3,7 +3,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { record } from "../../db/schema/records.ts";
 import { cluster, task } from "../../db/schema/tasks.ts";
 import { addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";
-import { createTaskApi, INSTANCE, REGISTRY, TASK, type TaskApi } from "../rigs/api/api-task-fixture.ts";
+import {
+  createTaskApi,
+  INSTANCE,
+  REGISTRY,
+  TASK,
+  type TaskApi,
+} from "../rigs/api/api-task-fixture.ts";
 
 const AT = "/replication/api/remote/distribution";
 const SETTING = {
@@ -62,12 +68,17 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-const create = (configs: object[], repo = "p/files") => api.call("POST", `${AT}/create/${repo}`, { body: { configs } });
-const once = (body: object, repo = "p/files") => api.call("POST", `${AT}/create/runOnceTask/${repo}`, { body });
-const infoOf = async (path: string) => (await api.call("GET", `${AT}/info/${path}`)).data as Record<string, unknown>[];
+const create = (configs: object[], repo = "p/files") =>
+  api.call("POST", `${AT}/create/${repo}`, { body: { configs } });
+const once = (body: object, repo = "p/files") =>
+  api.call("POST", `${AT}/create/runOnceTask/${repo}`, { body });
+const infoOf = async (path: string) =>
+  (await api.call("GET", `${AT}/info/${path}`)).data as Record<string, unknown>[];
 const done = { status: 200, code: 0, message: null, data: null };
-const taskNamed = (name: string) => api.db.select().from(task).where(eq(task.name, name)).get();
-const clusterNamed = (name: string) => api.db.select().from(cluster).where(eq(cluster.name, name)).get();
+const taskNamed = (name: string) =>
+  api.db.select().from(task).where(eq(task.name, name)).get();
+const clusterNamed = (name: string) =>
+  api.db.select().from(cluster).where(eq(cluster.name, name)).get();
 
 describe("a configuration", () => {
   test("a configuration is the task project/repository/name, and owns the cluster of its registry", async () => {
@@ -102,13 +113,20 @@ describe("a configuration", () => {
         replicaType: "REAL_TIME",
         setting: expect.objectContaining({
           ...SETTING,
-          executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+          executionPlan: {
+            executeImmediately: true,
+            executeTime: null,
+            cronExpression: null,
+            timeZone: null,
+          },
         }),
         description: "test replica task",
         enable: true,
       },
     ]);
-    expect(api.logs.map((line) => JSON.stringify(line)).join()).not.toContain("hush-hush");
+    expect(api.logs.map((line) => JSON.stringify(line)).join()).not.toContain(
+      "hush-hush",
+    );
   });
 
   test("a configuration gives its registry a protocol, kept by an update without it and cleared by null", async () => {
@@ -119,42 +137,79 @@ describe("a configuration", () => {
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: "WEBDAV" }]);
     await create([{ ...TO_REGISTRY, protocol: null }]);
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: null }]);
-    expect(await create([{ ...TO_REGISTRY, registry: "s3://bucket", protocol: "HTTP" }])).toMatchObject({
+    expect(
+      await create([{ ...TO_REGISTRY, registry: "s3://bucket", protocol: "HTTP" }]),
+    ).toMatchObject({
       code: 250105,
       message: expect.stringMatching(/\[registry\].*S3, not HTTP/),
     });
     expect(
-      await once({ ...ONCE_PATH, clusterId: undefined, registry: "file:///srv/carry", protocol: "DIRECTORY" }),
+      await once({
+        ...ONCE_PATH,
+        clusterId: undefined,
+        registry: "file:///srv/carry",
+        protocol: "DIRECTORY",
+      }),
     ).toMatchObject(done);
-    expect(clusterNamed("p/files/push")).toMatchObject({ url: "file:///srv/carry", protocol: "DIRECTORY" });
+    expect(clusterNamed("p/files/push")).toMatchObject({
+      url: "file:///srv/carry",
+      protocol: "DIRECTORY",
+    });
   });
 
   test("a configuration can go to a cluster that is there already, which it does not own", async () => {
     expect(await create([TO_CLUSTER])).toMatchObject(done);
     expect(await infoOf("p/files")).toMatchObject([
-      { name: "mirrors", clusterId: INSTANCE, registry: null, remoteProjectId: "xxxx", remoteRepoName: "xxxx" },
+      {
+        name: "mirrors",
+        clusterId: INSTANCE,
+        registry: null,
+        remoteProjectId: "xxxx",
+        remoteRepoName: "xxxx",
+      },
     ]);
     expect(await infoOf("p/files/other")).toEqual([]);
   });
 
   test("a configuration comes with all others of its request, or none does", async () => {
-    expect(await create([TO_REGISTRY, { ...TO_CLUSTER, name: "second", clusterId: "nope" }])).toMatchObject({
+    expect(
+      await create([TO_REGISTRY, { ...TO_CLUSTER, name: "second", clusterId: "nope" }]),
+    ).toMatchObject({
       status: 400,
       code: 250306,
     });
-    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toEqual([undefined, undefined]);
-    expect(await create([TO_REGISTRY, TO_REGISTRY])).toMatchObject({ status: 400, code: 250107 });
-    expect(await create([TO_REGISTRY, { ...TO_CLUSTER, name: "second" }])).toMatchObject(done);
-    expect((await infoOf("p/files")).map(({ name }) => name)).toEqual(["mirrors", "second"]);
+    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(await create([TO_REGISTRY, TO_REGISTRY])).toMatchObject({
+      status: 400,
+      code: 250107,
+    });
+    expect(await create([TO_REGISTRY, { ...TO_CLUSTER, name: "second" }])).toMatchObject(
+      done,
+    );
+    expect((await infoOf("p/files")).map(({ name }) => name)).toEqual([
+      "mirrors",
+      "second",
+    ]);
   });
 
   test("a configuration is changed by creating it again: key and records stay", async () => {
     await create([TO_REGISTRY]);
     const key = taskNamed("p/files/mirrors")?.key ?? "";
     endRecord(api.db, addRecord(api.db, key, api.time.now), "SUCCESS", api.time.now);
-    expect(await create([{ ...TO_REGISTRY, description: "changed", enable: false }])).toMatchObject(done);
-    expect(taskNamed("p/files/mirrors")).toMatchObject({ key, description: "changed", enabled: false });
-    expect(api.db.select().from(record).where(eq(record.taskKey, key)).all()).toHaveLength(1);
+    expect(
+      await create([{ ...TO_REGISTRY, description: "changed", enable: false }]),
+    ).toMatchObject(done);
+    expect(taskNamed("p/files/mirrors")).toMatchObject({
+      key,
+      description: "changed",
+      enabled: false,
+    });
+    expect(
+      api.db.select().from(record).where(eq(record.taskKey, key)).all(),
+    ).toHaveLength(1);
   });
 
   test("a configuration keeps its password in an update without one, while the registry's host stays", async () => {
@@ -163,18 +218,29 @@ describe("a configuration", () => {
       const { id = "", secret = null } = clusterNamed("p/files/mirrors") ?? {};
       return secret === null
         ? null
-        : (JSON.parse(api.deps.sealer.open(secret, `cluster:${id}`)) as { password?: string });
+        : (JSON.parse(api.deps.sealer.open(secret, `cluster:${id}`)) as {
+            password?: string;
+          });
     };
     const update = (changes: object) =>
       api.call("POST", `${AT}/update/p/files/mirrors`, {
         body: { ...TO_REGISTRY, name: undefined, password: null, ...changes },
       });
-    expect(await update({ registry: "127.0.0.1:5000/other", replicaType: "SCHEDULED", enable: false })).toMatchObject(
+    expect(
+      await update({
+        registry: "127.0.0.1:5000/other",
+        replicaType: "SCHEDULED",
+        enable: false,
+      }),
+    ).toMatchObject(done);
+    expect(sealed()).toEqual({ password: "hush-hush" });
+    expect(taskNamed("p/files/mirrors")).toMatchObject({
+      replicaType: "SCHEDULED",
+      enabled: false,
+    });
+    expect(await update({ registry: "https://127.0.0.1:5000/other" })).toMatchObject(
       done,
     );
-    expect(sealed()).toEqual({ password: "hush-hush" });
-    expect(taskNamed("p/files/mirrors")).toMatchObject({ replicaType: "SCHEDULED", enabled: false });
-    expect(await update({ registry: "https://127.0.0.1:5000/other" })).toMatchObject(done);
     expect(sealed()).toEqual({ password: "hush-hush" });
     expect(await update({ registry: "127.0.0.1:6000/other" })).toMatchObject(done);
     expect(sealed()).toBeNull();
@@ -185,13 +251,20 @@ describe("a configuration", () => {
 
   test("a configuration keeps in an update what only its task and its cluster can be told", async () => {
     await create([TO_REGISTRY]);
-    api.db.update(task).set({ record: false, recordReserveDays: 7 }).where(eq(task.name, "p/files/mirrors")).run();
-    api.db.update(cluster).set({ insecureSkipVerify: true }).where(eq(cluster.name, "p/files/mirrors")).run();
+    api.db
+      .update(task)
+      .set({ record: false, recordReserveDays: 7 })
+      .where(eq(task.name, "p/files/mirrors"))
+      .run();
+    api.db
+      .update(cluster)
+      .set({ insecureSkipVerify: true })
+      .where(eq(cluster.name, "p/files/mirrors"))
+      .run();
     await create([TO_REGISTRY]);
-    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toMatchObject([
-      { record: false, recordReserveDays: 7 },
-      { insecureSkipVerify: true },
-    ]);
+    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toMatchObject(
+      [{ record: false, recordReserveDays: 7 }, { insecureSkipVerify: true }],
+    );
   });
 
   test("a configuration is not changed by a request of which another part is refused", async () => {
@@ -203,7 +276,9 @@ describe("a configuration", () => {
         { ...TO_CLUSTER, name: "second", clusterId: "nope" },
       ]),
     ).toMatchObject({ code: 250306 });
-    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toEqual(before);
+    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toEqual(
+      before,
+    );
   });
 
   test("a configuration whose task is changed keeps one object and one cluster", async () => {
@@ -218,32 +293,48 @@ describe("a configuration", () => {
       replicaTaskObjects: [object],
       remoteClusterIds: [INSTANCE],
     };
-    const change = (changes: object = {}) => api.call("POST", `${TASK}/update`, { body: { ...body, ...changes } });
+    const change = (changes: object = {}) =>
+      api.call("POST", `${TASK}/update`, { body: { ...body, ...changes } });
     const refused = [
       { name: "renamed" },
       { localProjectId: "q" },
       { replicaTaskObjects: [{ localRepoName: "maven", repoType: "MAVEN" }] },
       { replicaTaskObjects: [object, object] },
       { remoteClusterIds: [INSTANCE, REGISTRY] },
-      { replicaObjectType: "PATH", replicaTaskObjects: [{ ...object, pathConstraints: ["/a"] }] },
+      {
+        replicaObjectType: "PATH",
+        replicaTaskObjects: [{ ...object, pathConstraints: ["/a"] }],
+      },
     ];
     for (const changes of refused)
-      expect([changes, await change(changes)]).toMatchObject([changes, { status: 400, code: 250105 }]);
+      expect([changes, await change(changes)]).toMatchObject([
+        changes,
+        { status: 400, code: 250105 },
+      ]);
     expect(clusterNamed("p/files/mirrors")).toBeDefined();
     expect(await change()).toMatchObject(done);
     expect(clusterNamed("p/files/mirrors")).toBeUndefined();
-    expect(await infoOf("p/files/mirrors")).toMatchObject([{ clusterId: INSTANCE, registry: null }]);
+    expect(await infoOf("p/files/mirrors")).toMatchObject([
+      { clusterId: INSTANCE, registry: null },
+    ]);
   });
 
   test("a configuration lets its own cluster go when it turns to another, and when it is deleted", async () => {
     await create([TO_REGISTRY]);
-    expect(await api.call("POST", `${AT}/update/p/files/mirrors`, { body: TO_CLUSTER })).toMatchObject(done);
+    expect(
+      await api.call("POST", `${AT}/update/p/files/mirrors`, { body: TO_CLUSTER }),
+    ).toMatchObject(done);
     expect(clusterNamed("p/files/mirrors")).toBeUndefined();
     await create([{ ...TO_REGISTRY, name: "second" }]);
     expect(await api.call("DELETE", `${AT}/delete/p/files/second`)).toMatchObject(done);
-    expect([taskNamed("p/files/second"), clusterNamed("p/files/second")]).toEqual([undefined, undefined]);
+    expect([taskNamed("p/files/second"), clusterNamed("p/files/second")]).toEqual([
+      undefined,
+      undefined,
+    ]);
     await create([{ ...TO_REGISTRY, name: "third" }]);
-    expect(await api.call("DELETE", `${TASK}/delete/${taskNamed("p/files/third")?.key}`)).toMatchObject(done);
+    expect(
+      await api.call("DELETE", `${TASK}/delete/${taskNamed("p/files/third")?.key}`),
+    ).toMatchObject(done);
     expect(clusterNamed("p/files/third")).toBeUndefined();
   });
 
@@ -251,22 +342,38 @@ describe("a configuration", () => {
     await create([TO_REGISTRY]);
     const id = clusterNamed("p/files/mirrors")?.id ?? "";
     const alone = await api.call("DELETE", `/replication/api/cluster/delete/${id}`);
-    expect(alone).toMatchObject({ status: 400, code: 250112, message: expect.stringContaining("p/files/mirrors") });
-    expect(await api.create({ remoteClusterIds: [id] })).toMatchObject({ status: 400, code: 250112 });
-    expect(await create([{ ...TO_CLUSTER, name: "second", clusterId: id }])).toMatchObject({
+    expect(alone).toMatchObject({
+      status: 400,
+      code: 250112,
+      message: expect.stringContaining("p/files/mirrors"),
+    });
+    expect(await api.create({ remoteClusterIds: [id] })).toMatchObject({
       status: 400,
       code: 250112,
     });
-    expect(await create([{ ...TO_CLUSTER, clusterId: id }])).toMatchObject({ status: 400, code: 250112 });
     expect(
-      await api.call("POST", `${TASK}/copy`, { body: { name: "copy", key: taskNamed("p/files/mirrors")?.key } }),
+      await create([{ ...TO_CLUSTER, name: "second", clusterId: id }]),
+    ).toMatchObject({
+      status: 400,
+      code: 250112,
+    });
+    expect(await create([{ ...TO_CLUSTER, clusterId: id }])).toMatchObject({
+      status: 400,
+      code: 250112,
+    });
+    expect(
+      await api.call("POST", `${TASK}/copy`, {
+        body: { name: "copy", key: taskNamed("p/files/mirrors")?.key },
+      }),
     ).toMatchObject({ status: 400, code: 250112 });
     expect(clusterNamed("p/files/mirrors")?.id).toBe(id);
   });
 
   test("a configuration is switched off and on", async () => {
     await create([TO_REGISTRY]);
-    expect(await api.call("POST", `${AT}/toggle/status/p/files/mirrors`)).toMatchObject(done);
+    expect(await api.call("POST", `${AT}/toggle/status/p/files/mirrors`)).toMatchObject(
+      done,
+    );
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ enable: false }]);
   });
 
@@ -288,17 +395,34 @@ describe("a configuration", () => {
   });
 
   test("a configuration is refused where there is no such project, repository or configuration", async () => {
-    expect(await create([TO_REGISTRY], "q/files")).toMatchObject({ status: 404, code: 251004 });
-    expect(await create([TO_REGISTRY], "p/nope")).toMatchObject({ status: 404, code: 251006 });
+    expect(await create([TO_REGISTRY], "q/files")).toMatchObject({
+      status: 404,
+      code: 251004,
+    });
+    expect(await create([TO_REGISTRY], "p/nope")).toMatchObject({
+      status: 404,
+      code: 251006,
+    });
     expect(await create([])).toMatchObject({ status: 400, code: 250104 });
     for (const name of ["nope", "1x"])
-      expect(await api.call("POST", `${AT}/update/p/files/${name}`, { body: TO_REGISTRY })).toMatchObject({
+      expect(
+        await api.call("POST", `${AT}/update/p/files/${name}`, { body: TO_REGISTRY }),
+      ).toMatchObject({
         status: 400,
         code: 250310,
       });
-    expect(await api.call("DELETE", `${AT}/delete/p/files/nope`)).toMatchObject({ status: 400, code: 250310 });
-    expect(await api.call("POST", `${AT}/toggle/status/p/files/nope`)).toMatchObject({ status: 400, code: 250310 });
-    expect(await api.call("GET", `${AT}/info/p/nope`)).toMatchObject({ status: 404, code: 251006 });
+    expect(await api.call("DELETE", `${AT}/delete/p/files/nope`)).toMatchObject({
+      status: 400,
+      code: 250310,
+    });
+    expect(await api.call("POST", `${AT}/toggle/status/p/files/nope`)).toMatchObject({
+      status: 400,
+      code: 250310,
+    });
+    expect(await api.call("GET", `${AT}/info/p/nope`)).toMatchObject({
+      status: 404,
+      code: 251006,
+    });
   });
 
   test("a configuration of a linked repository cannot follow uploads", async () => {
@@ -312,7 +436,9 @@ describe("a configuration", () => {
   test("a configuration may have the longest of names", async () => {
     const [project, repo, name] = ["p".repeat(100), "r".repeat(64), "n".repeat(128)];
     addRepository(api.db, project, repo, "GENERIC");
-    expect(await create([{ ...TO_REGISTRY, name }], `${project}/${repo}`)).toMatchObject(done);
+    expect(await create([{ ...TO_REGISTRY, name }], `${project}/${repo}`)).toMatchObject(
+      done,
+    );
     expect(clusterNamed(`${project}/${repo}/${name}`)?.name).toHaveLength(294);
   });
 });
@@ -320,8 +446,10 @@ describe("a configuration", () => {
 describe("a run-once task", () => {
   const execute = (name = "push", repo = "p/files") =>
     api.call("POST", `${AT}/execute/runOnceTask/${repo}?name=${name}`);
-  const status = (name = "push") => api.call("GET", `${AT}/get/runOnceTaskStatus/p/files?name=${name}`);
-  const remove = (name = "push") => api.call("DELETE", `${AT}/delete/runOnceTask/p/files?name=${name}`);
+  const status = (name = "push") =>
+    api.call("GET", `${AT}/get/runOnceTaskStatus/p/files?name=${name}`);
+  const remove = (name = "push") =>
+    api.call("DELETE", `${AT}/delete/runOnceTask/p/files?name=${name}`);
 
   test("a run-once task sends a package's version under other tags to a registry", async () => {
     expect(await once(ONCE_PACKAGE, "p/hosted")).toMatchObject(done);
@@ -332,9 +460,19 @@ describe("a run-once task", () => {
       replicaObjectType: "PACKAGE",
       setting: { conflictStrategy: "OVERWRITE", errorStrategy: "CONTINUE" },
     });
-    const detail = (await api.call("GET", `${TASK}/detail/${saved?.key}`)).data as { objects: unknown[] };
+    const detail = (await api.call("GET", `${TASK}/detail/${saved?.key}`)).data as {
+      objects: unknown[];
+    };
     expect(detail.objects).toMatchObject([
-      { packageConstraints: [{ packageKey: "docker://nginx", versions: ["1.1"], targetVersions: ["1.2", "1.3"] }] },
+      {
+        packageConstraints: [
+          {
+            packageKey: "docker://nginx",
+            versions: ["1.1"],
+            targetVersions: ["1.2", "1.3"],
+          },
+        ],
+      },
     ]);
     expect(api.started).toEqual([]);
   });
@@ -344,7 +482,12 @@ describe("a run-once task", () => {
       targetVersions: _tags,
       registry: _registry,
       ...toCluster
-    } = { ...ONCE_PACKAGE, clusterId: INSTANCE, remoteProjectId: "xxxx", remoteRepoName: "xxxx" };
+    } = {
+      ...ONCE_PACKAGE,
+      clusterId: INSTANCE,
+      remoteProjectId: "xxxx",
+      remoteRepoName: "xxxx",
+    };
     expect(await once(toCluster, "p/hosted")).toMatchObject(done);
     expect(await once(ONCE_PATH)).toMatchObject(done);
     expect(taskNamed("p/files/push")).toMatchObject({ replicaObjectType: "PATH" });
@@ -363,9 +506,16 @@ describe("a run-once task", () => {
         versions: ["1.1"],
       };
       expect(await once(body, "p/libs")).toMatchObject(done);
-      const detail = (await api.call("GET", `${TASK}/detail/${taskNamed("p/libs/push")?.key}`)).data;
-      expect(detail).toMatchObject({ objects: [{ packageConstraints: [{ packageKey: "gav://com.acme:lib" }] }] });
-      expect(await once({ ...body, packageName: "npm://lib" }, "p/libs")).toMatchObject({ status: 400, code: 250105 });
+      const detail = (
+        await api.call("GET", `${TASK}/detail/${taskNamed("p/libs/push")?.key}`)
+      ).data;
+      expect(detail).toMatchObject({
+        objects: [{ packageConstraints: [{ packageKey: "gav://com.acme:lib" }] }],
+      });
+      expect(await once({ ...body, packageName: "npm://lib" }, "p/libs")).toMatchObject({
+        status: 400,
+        code: 250105,
+      });
     },
   );
 
@@ -378,10 +528,19 @@ describe("a run-once task", () => {
     const run = addRecord(api.db, key, api.time.now);
     expect(await status()).toMatchObject({
       code: 0,
-      data: { id: run, taskKey: key, status: "RUNNING", endTime: null, errorReason: null },
+      data: {
+        id: run,
+        taskKey: key,
+        status: "RUNNING",
+        endTime: null,
+        errorReason: null,
+      },
     });
     expect(await remove()).toMatchObject({ status: 400, code: 250112 });
-    expect(await once({ ...ONCE_PATH, pathConstraints: ["/b.txt"] })).toMatchObject({ status: 400, code: 250303 });
+    expect(await once({ ...ONCE_PATH, pathConstraints: ["/b.txt"] })).toMatchObject({
+      status: 400,
+      code: 250303,
+    });
     endRecord(api.db, run, "SUCCESS", api.time.now);
     expect(await status()).toMatchObject({ data: { status: "SUCCESS" } });
     expect(await once({ ...ONCE_PATH, pathConstraints: ["/b.txt"] })).toMatchObject(done);
@@ -392,46 +551,74 @@ describe("a run-once task", () => {
 
   test.each([
     ["neither package nor path", { pathConstraints: null }, 250105],
-    ["a package without versions", { pathConstraints: null, packageName: "nginx" }, 250105],
+    [
+      "a package without versions",
+      { pathConstraints: null, packageName: "nginx" },
+      250105,
+    ],
     [
       "two versions for the target's tags",
-      { pathConstraints: null, packageName: "nginx", versions: ["1", "2"], targetVersions: ["3"] },
+      {
+        pathConstraints: null,
+        packageName: "nginx",
+        versions: ["1", "2"],
+        targetVersions: ["3"],
+      },
       250105,
     ],
     ["a name that is none", { name: "-" }, 250105],
     ["neither registry nor cluster", { clusterId: null }, 250105],
   ])("a run-once task is refused with %s", async (_what, changes, code) => {
-    expect(await once({ ...ONCE_PATH, ...changes }, "p/files")).toMatchObject({ status: 400, code });
+    expect(await once({ ...ONCE_PATH, ...changes }, "p/files")).toMatchObject({
+      status: 400,
+      code,
+    });
   });
 
   test.each([
     ["targetVersions", { targetVersions: ["../other"] }],
     ["packageKey", { packageName: "nginx?x" }],
-  ])("a run-once task of an image is refused with %s that no registry takes", async (field, changes) => {
-    expect(await once({ ...ONCE_PACKAGE, ...changes }, "p/hosted")).toMatchObject({
-      status: 400,
-      code: 250105,
-      message: expect.stringContaining(`[${field}]`),
-    });
-  });
+  ])(
+    "a run-once task of an image is refused with %s that no registry takes",
+    async (field, changes) => {
+      expect(await once({ ...ONCE_PACKAGE, ...changes }, "p/hosted")).toMatchObject({
+        status: 400,
+        code: 250105,
+        message: expect.stringContaining(`[${field}]`),
+      });
+    },
+  );
 
   test("a run-once task and a configuration do not share a name", async () => {
     await create([TO_REGISTRY, { ...TO_CLUSTER, name: "push" }]);
     expect(await once(ONCE_PATH)).toMatchObject({ status: 400, code: 250107 });
     expect(
-      [await execute("mirrors"), await status("mirrors"), await remove("mirrors")].map(({ code }) => code),
+      [await execute("mirrors"), await status("mirrors"), await remove("mirrors")].map(
+        ({ code }) => code,
+      ),
     ).toEqual([250112, 250112, 250112]);
     await once({ ...ONCE_PATH, name: "other" });
-    expect(await create([{ ...TO_CLUSTER, name: "other" }])).toMatchObject({ status: 400, code: 250107 });
+    expect(await create([{ ...TO_CLUSTER, name: "other" }])).toMatchObject({
+      status: 400,
+      code: 250107,
+    });
   });
 
   test("a run-once task of an unknown or no name is refused", async () => {
-    expect([await execute(), await status(), await remove()].map(({ status, code }) => [status, code])).toEqual([
+    expect(
+      [await execute(), await status(), await remove()].map(({ status, code }) => [
+        status,
+        code,
+      ]),
+    ).toEqual([
       [400, 250108],
       [400, 250108],
       [400, 250108],
     ]);
-    expect(await api.call("POST", `${AT}/execute/runOnceTask/p/files`)).toMatchObject({ status: 400, code: 250103 });
+    expect(await api.call("POST", `${AT}/execute/runOnceTask/p/files`)).toMatchObject({
+      status: 400,
+      code: 250103,
+    });
     expect(await execute("push", "p/nope")).toMatchObject({ status: 404, code: 251006 });
   });
 });

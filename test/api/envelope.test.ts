@@ -12,7 +12,11 @@ afterAll(() => api.close());
 const TASK = "/replication/api/task";
 
 const ask = async (language: string) =>
-  (await api.call("GET", `${TASK}/info/none`, { headers: { "accept-language": language } })).message;
+  (
+    await api.call("GET", `${TASK}/info/none`, {
+      headers: { "accept-language": language },
+    })
+  ).message;
 
 describe("the envelope of answers", () => {
   test.each([
@@ -20,7 +24,14 @@ describe("the envelope of answers", () => {
     ["malformed JSON", "POST", `${TASK}/create`, { body: '{"name":' }, 400, 250106],
     ["an empty body", "POST", `${TASK}/create`, { body: "" }, 400, 250106],
     ["a body that is no object", "POST", `${TASK}/create`, { body: "null" }, 400, 250106],
-    ["a wrong type", "POST", `${TASK}/copy`, { body: { name: 1, key: "k" } }, 400, 250106],
+    [
+      "a wrong type",
+      "POST",
+      `${TASK}/copy`,
+      { body: { name: 1, key: "k" } },
+      400,
+      250106,
+    ],
     ["a missing field", "POST", `${TASK}/copy`, { body: { name: "n" } }, 400, 250106],
     ["an unknown route", "GET", "/replication/api/tasks", {}, 404, 250130],
     ["a slash at the end", "GET", `${TASK}/page/p/`, {}, 404, 250130],
@@ -41,34 +52,79 @@ describe("the envelope of answers", () => {
       415,
       250119,
     ],
-    ["a long body", "POST", `${TASK}/copy`, { body: { name: "n".repeat(70_000), key: "k" } }, 413, 250106],
+    [
+      "a long body",
+      "POST",
+      `${TASK}/copy`,
+      { body: { name: "n".repeat(70_000), key: "k" } },
+      413,
+      250106,
+    ],
     ["a bad number in the query", "GET", `${TASK}/page/p?pageSize=many`, {}, 400, 250131],
     ["a page that is too large", "GET", `${TASK}/page/p?pageSize=1001`, {}, 400, 250131],
     ["a page of nothing", "GET", `${TASK}/page/p?pageSize=0`, {}, 400, 250131],
     ["a negative page", "GET", `${TASK}/page/p?pageNumber=-1`, {}, 400, 250131],
-    ["a word that is not in the list", "GET", `${TASK}/page/p?lastExecutionStatus=DONE`, {}, 400, 250131],
-    ["a parameter given twice", "GET", `${TASK}/page/p?pageSize=1&pageSize=2`, {}, 400, 250131],
+    [
+      "a word that is not in the list",
+      "GET",
+      `${TASK}/page/p?lastExecutionStatus=DONE`,
+      {},
+      400,
+      250131,
+    ],
+    [
+      "a parameter given twice",
+      "GET",
+      `${TASK}/page/p?pageSize=1&pageSize=2`,
+      {},
+      400,
+      250131,
+    ],
     ["a missing parameter", "GET", "/replication/api/cluster/exist", {}, 400, 250103],
     ["no credentials", "GET", `${TASK}/page/p`, { login: null }, 401, 250114],
-    ["credentials of another kind", "GET", `${TASK}/page/p`, { headers: { authorization: "Bearer x" } }, 401, 250114],
-    ["no credentials for an unknown route", "GET", "/nowhere", { login: null }, 401, 250114],
+    [
+      "credentials of another kind",
+      "GET",
+      `${TASK}/page/p`,
+      { headers: { authorization: "Bearer x" } },
+      401,
+      250114,
+    ],
+    [
+      "no credentials for an unknown route",
+      "GET",
+      "/nowhere",
+      { login: null },
+      401,
+      250114,
+    ],
     ["open health", "GET", "/health/live", { login: null }, 200, 0],
   ])("%s", async (_case, method, path, call, status, code) => {
     const answer = await api.call(method, path, call);
-    expect(Object.keys(JSON.parse(answer.text) as object).sort()).toEqual(["code", "data", "message", "traceId"]);
+    expect(Object.keys(JSON.parse(answer.text) as object).sort()).toEqual([
+      "code",
+      "data",
+      "message",
+      "traceId",
+    ]);
     expect([answer.status, answer.code]).toEqual([status, code]);
     expect(answer.traceId).toMatch(/^[0-9a-f]{32}$/);
     expect(answer.headers.get("x-trace-id")).toBe(answer.traceId);
     expect(answer.headers.get("content-type")).toMatch(/^application\/json/);
-    expect([answer.message !== null, answer.data === null || code === 0]).toEqual([code !== 0, true]);
+    expect([answer.message !== null, answer.data === null || code === 0]).toEqual([
+      code !== 0,
+      true,
+    ]);
   });
 
   test("a wrong method is refused with the methods that the path has", async () => {
     const answer = await api.call("POST", `${TASK}/page/p`);
     expect(answer.headers.get("allow")).toBe("GET, HEAD");
-    expect((await api.call("OPTIONS", "/replication/api/cluster/tryConnect")).headers.get("allow")).toBe(
-      "GET, HEAD, POST",
-    );
+    expect(
+      (await api.call("OPTIONS", "/replication/api/cluster/tryConnect")).headers.get(
+        "allow",
+      ),
+    ).toBe("GET, HEAD, POST");
   });
 
   test("an unexpected error is logged and answered in general words only", async () => {
@@ -83,14 +139,20 @@ describe("the envelope of answers", () => {
     expect([answer.status, answer.code]).toEqual([500, 250102]);
     expect(answer.text).not.toContain("hunter2");
     const logged = broken.logs.find(({ level }) => level === "error");
-    expect(logged?.facts).toMatchObject({ traceId: answer.traceId, err: { message: "the password hunter2 leaked" } });
+    expect(logged?.facts).toMatchObject({
+      traceId: answer.traceId,
+      err: { message: "the password hunter2 leaked" },
+    });
     broken.close();
   });
 
   test("each request is logged with its trace, without its query", async () => {
     const answer = await api.call("GET", `${TASK}/page/p?name=secret`);
     const logged = api.logs.find(({ facts }) => facts["traceId"] === answer.traceId);
-    expect(logged).toMatchObject({ level: "info", facts: { method: "GET", path: `${TASK}/page/p?…`, status: 200 } });
+    expect(logged).toMatchObject({
+      level: "info",
+      facts: { method: "GET", path: `${TASK}/page/p?…`, status: 200 },
+    });
     expect(logged?.facts["ms"]).toBeTypeOf("number");
     expect(JSON.stringify(api.logs)).not.toContain("secret");
   });
@@ -115,8 +177,15 @@ describe("the envelope of answers", () => {
 describe("the login", () => {
   test("the login asks for Basic and answers 401 to anything but the admin's", async () => {
     const fresh = createTestApi();
-    const logins = ["admin:", ":correct horse", "Admin:correct horse", "admin:correct horse\0"];
-    const answers = await Promise.all(logins.map((login) => fresh.call("GET", `${TASK}/page/p`, { login })));
+    const logins = [
+      "admin:",
+      ":correct horse",
+      "Admin:correct horse",
+      "admin:correct horse\0",
+    ];
+    const answers = await Promise.all(
+      logins.map((login) => fresh.call("GET", `${TASK}/page/p`, { login })),
+    );
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
     expect(answers[0]?.headers.get("www-authenticate")).toMatch(/^Basic realm="/);
     fresh.close();
@@ -173,17 +242,29 @@ describe("the login", () => {
 
   test("the login answers 429 to the flood, and lets everybody in again when it is over", async () => {
     const flooded = createTestApi();
-    const wrong = Array.from({ length: 100 }, () => flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" }));
+    const wrong = Array.from({ length: 100 }, () =>
+      flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" }),
+    );
     const answer = await flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" });
-    expect([answer.status, answer.code, answer.headers.get("retry-after")]).toEqual([429, 250124, "5"]);
-    expect((await flooded.call("GET", `${TASK}/page/p`, { login: null })).status).toBe(401);
-    expect(new Set((await Promise.all(wrong)).map(({ status }) => status))).toEqual(new Set([401]));
+    expect([answer.status, answer.code, answer.headers.get("retry-after")]).toEqual([
+      429,
+      250124,
+      "5",
+    ]);
+    expect((await flooded.call("GET", `${TASK}/page/p`, { login: null })).status).toBe(
+      401,
+    );
+    expect(new Set((await Promise.all(wrong)).map(({ status }) => status))).toEqual(
+      new Set([401]),
+    );
     expect((await flooded.call("GET", `${TASK}/page/p`)).status).toBe(200);
     flooded.close();
   });
 
   test("the login does not make right credentials wait for wrong ones", async () => {
-    const guesses = Array.from({ length: 6 }, () => api.call("GET", `${TASK}/page/p`, { login: "admin:guess" }));
+    const guesses = Array.from({ length: 6 }, () =>
+      api.call("GET", `${TASK}/page/p`, { login: "admin:guess" }),
+    );
     const right = api.call("GET", `${TASK}/page/p`).then(({ status }) => status);
     const first = await Promise.race([Promise.all(guesses).then(() => "guesses"), right]);
     expect(first).toBe(200);
@@ -196,24 +277,48 @@ describe("health", () => {
     const up = await api.call("GET", "/health/ready", { login: null });
     expect([up.status, up.data]).toEqual([200, { status: "UP", missing: [] }]);
     const half = createTestApi({
-      processes: () => ({ temporal: true, searchAttributes: true, orchestrator: false, workers: 0 }),
+      processes: () => ({
+        temporal: true,
+        searchAttributes: true,
+        orchestrator: false,
+        workers: 0,
+      }),
     });
     const down = await half.call("GET", "/health/ready", { login: null });
-    expect([down.status, down.data]).toEqual([503, { status: "DOWN", missing: ["orchestrator", "transfer worker"] }]);
+    expect([down.status, down.data]).toEqual([
+      503,
+      { status: "DOWN", missing: ["orchestrator", "transfer worker"] },
+    ]);
     half.close();
   });
 
   test.each([
     ["a worker elsewhere", true, true, []],
     ["no worker anywhere", true, false, ["transfer worker"]],
-    ["a worker elsewhere that cannot be seen without Temporal", false, true, ["temporal", "transfer worker"]],
+    [
+      "a worker elsewhere that cannot be seen without Temporal",
+      false,
+      true,
+      ["temporal", "transfer worker"],
+    ],
   ])(
     "health without workers here and with %s is as docs/operations.md says",
     async (_what, temporal, elsewhere, missing) => {
-      const processes = () => ({ temporal, searchAttributes: true, orchestrator: true, workers: 0 });
-      const remote = createTestApi({ processes, hasTransferWorker: async () => elsewhere });
+      const processes = () => ({
+        temporal,
+        searchAttributes: true,
+        orchestrator: true,
+        workers: 0,
+      });
+      const remote = createTestApi({
+        processes,
+        hasTransferWorker: async () => elsewhere,
+      });
       const { status, data } = await remote.call("GET", "/health/ready", { login: null });
-      expect([status, (data as { missing: string[] }).missing]).toEqual([missing.length === 0 ? 200 : 503, missing]);
+      expect([status, (data as { missing: string[] }).missing]).toEqual([
+        missing.length === 0 ? 200 : 503,
+        missing,
+      ]);
       remote.close();
     },
   );
@@ -225,7 +330,11 @@ describe("documentation", () => {
     expect(status).toBe(200);
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(text).not.toMatch(/<script|<link|src=|@import|url\(/);
-    for (const part of ["/replication/api/task/create", "replica task [{0}] is not found", "TaskInfo"])
+    for (const part of [
+      "/replication/api/task/create",
+      "replica task [{0}] is not found",
+      "TaskInfo",
+    ])
       expect(text).toContain(part);
   });
 
@@ -243,10 +352,13 @@ describe("documentation", () => {
       Object.keys(item).map((method) => shape(method, path)),
     );
     const served = api.app.routes.filter(
-      ({ method, path }) => method !== "ALL" && /^\/(replication|repository|generic|health)\//.test(path),
+      ({ method, path }) =>
+        method !== "ALL" && /^\/(replication|repository|generic|health)\//.test(path),
     );
     expect(described).toEqual(
-      expect.arrayContaining([...new Set(served.map(({ method, path }) => shape(method, path)))]),
+      expect.arrayContaining([
+        ...new Set(served.map(({ method, path }) => shape(method, path))),
+      ]),
     );
     for (const [, name = ""] of text.matchAll(/#\/components\/schemas\/(\w+)/g))
       expect(document.components.schemas).toHaveProperty(name);

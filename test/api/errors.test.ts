@@ -19,7 +19,12 @@ const hub = (host: string, changes: object = {}) => ({
 });
 const LIVE = taskBody({ name: "live", replicaType: "REAL_TIME" });
 
-type Step = [method: string, path: string, body?: object | string | undefined, headers?: Record<string, string>];
+type Step = [
+  method: string,
+  path: string,
+  body?: object | string | undefined,
+  headers?: Record<string, string>,
+];
 
 /** How each code comes about; `{live}` and `{off}` are the keys of an enabled REAL_TIME task and of a disabled one. */
 const PROVOKED: Partial<Record<Code, Step[]>> = {
@@ -29,7 +34,12 @@ const PROVOKED: Partial<Record<Code, Step[]>> = {
   250105: [["POST", `${TASK}/create`, taskBody({ name: "x" })]],
   250106: [["POST", `${TASK}/create`, "{"]],
   250107: [["POST", `${TASK}/create`, LIVE]],
-  250108: [["POST", "/replication/api/remote/distribution/execute/runOnceTask/p/files?name=none"]],
+  250108: [
+    [
+      "POST",
+      "/replication/api/remote/distribution/execute/runOnceTask/p/files?name=none",
+    ],
+  ],
   250112: [["DELETE", `${CLUSTER}/delete/${INSTANCE}`]],
   250114: [["GET", `${TASK}/page/p`, undefined, { authorization: "Bearer x" }]],
   250116: [["POST", `${CLUSTER}/create`, hub("refusing")]],
@@ -52,8 +62,16 @@ const PROVOKED: Partial<Record<Code, Step[]>> = {
     ["POST", "/repository/api/project/create", { name: "demo", displayName: "Demo" }],
     ["POST", "/repository/api/project/create", { name: "demo", displayName: "Demo" }],
   ],
-  251006: [["POST", `${TASK}/create`, taskBody({ replicaTaskObjects: [{ ...FILES, localRepoName: "none" }] })]],
-  251007: [["POST", `${REPO}/create`, { projectId: "p", name: "files", type: "GENERIC" }]],
+  251006: [
+    [
+      "POST",
+      `${TASK}/create`,
+      taskBody({ replicaTaskObjects: [{ ...FILES, localRepoName: "none" }] }),
+    ],
+  ],
+  251007: [
+    ["POST", `${REPO}/create`, { projectId: "p", name: "files", type: "GENERIC" }],
+  ],
   251008: [
     ["PUT", "/generic/p/unused/a", "a"],
     ["DELETE", `${REPO}/delete/p/unused`],
@@ -80,7 +98,8 @@ const LATER: Code[] = [250113, 250307, 251018, 251020];
 
 async function checkCluster({ url }: { url: string }): Promise<ClusterProblem | null> {
   if (url.includes("faulty")) throw new Error("a fault");
-  if (url.includes("refusing")) throw new TransferError("server", "the other side broke off");
+  if (url.includes("refusing"))
+    throw new TransferError("server", "the other side broke off");
   return url.includes("down") ? { reason: "connection refused", refused: false } : null;
 }
 
@@ -98,32 +117,43 @@ async function createdKey(body: object): Promise<string> {
   return (data as { key: string }).key;
 }
 
-test.each(Object.entries(PROVOKED).map(([code, steps]) => [Number(code) as Code, steps] as const))(
-  "%i is answered with its status and its text",
-  async (code, steps) => {
-    const live = await createdKey(LIVE);
-    const off = await createdKey(taskBody({ name: "off", enabled: false }));
-    const answers: Answer[] = [];
-    for (const [method, path, body, headers = {}] of steps) {
-      const at = path.replace("{live}", live).replace("{off}", off);
-      answers.push(await api.call(method, at, { body, headers: { ...headers, "accept-language": "zh" } }));
-    }
-    const [words = ""] = MESSAGES[code].zh.split(/\[?\{0\}\]?/).filter(Boolean);
-    expect(answers.slice(0, -1).map((answer) => answer.code)).toEqual(answers.slice(1).map(() => 0));
-    expect(answers.at(-1)).toMatchObject({
-      status: MESSAGES[code].status,
-      code,
-      message: expect.stringContaining(words),
-      data: null,
-    });
-  },
-);
+test.each(
+  Object.entries(PROVOKED).map(([code, steps]) => [Number(code) as Code, steps] as const),
+)("%i is answered with its status and its text", async (code, steps) => {
+  const live = await createdKey(LIVE);
+  const off = await createdKey(taskBody({ name: "off", enabled: false }));
+  const answers: Answer[] = [];
+  for (const [method, path, body, headers = {}] of steps) {
+    const at = path.replace("{live}", live).replace("{off}", off);
+    answers.push(
+      await api.call(method, at, {
+        body,
+        headers: { ...headers, "accept-language": "zh" },
+      }),
+    );
+  }
+  const [words = ""] = MESSAGES[code].zh.split(/\[?\{0\}\]?/).filter(Boolean);
+  expect(answers.slice(0, -1).map((answer) => answer.code)).toEqual(
+    answers.slice(1).map(() => 0),
+  );
+  expect(answers.at(-1)).toMatchObject({
+    status: MESSAGES[code].status,
+    code,
+    message: expect.stringContaining(words),
+    data: null,
+  });
+});
 
 test("every error code of the API is provoked by a request", () => {
   const here = fileURLToPath(new URL(".", import.meta.url));
-  const known = [...Object.keys(PROVOKED), ...Object.keys(ELSEWHERE), ...LATER.map(String)];
+  const known = [
+    ...Object.keys(PROVOKED),
+    ...Object.keys(ELSEWHERE),
+    ...LATER.map(String),
+  ];
   expect(Object.keys(MESSAGES).filter((code) => !known.includes(code))).toEqual([]);
-  for (const [code, file] of Object.entries(ELSEWHERE)) expect(readFileSync(join(here, file), "utf8")).toContain(code);
+  for (const [code, file] of Object.entries(ELSEWHERE))
+    expect(readFileSync(join(here, file), "utf8")).toContain(code);
   const folder = join(here, "..", "..", "api");
   const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
     (name) => name.endsWith(".ts") && name !== "http/messages.ts",

@@ -34,14 +34,19 @@ beforeAll(async () => {
   bodies = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).flatMap(([method, { requestBody }]) => {
       const schema = requestBody?.content?.["application/json"]?.schema;
-      return schema === undefined || NATIVE.test(path) ? [] : [{ method: method.toUpperCase(), path, schema }];
+      return schema === undefined || NATIVE.test(path)
+        ? []
+        : [{ method: method.toUpperCase(), path, schema }];
     }),
   );
 });
 afterAll(() => api.close());
 
 const merged = (parts: Schema[]): Schema => ({
-  properties: Object.assign({}, ...parts.map(({ properties = {} }) => properties)) as Record<string, Schema>,
+  properties: Object.assign(
+    {},
+    ...parts.map(({ properties = {} }) => properties),
+  ) as Record<string, Schema>,
   required: parts.flatMap(({ required = [] }) => required),
 });
 
@@ -52,13 +57,20 @@ const resolved = (schema: Schema): Schema => {
   if (alternatives === undefined) return found;
   const forms = alternatives.map(resolved);
   if (found.allOf) return merged([...forms, { ...found, allOf: [] }]);
-  return forms.find(({ properties }) => properties !== undefined) ?? forms.find(({ type }) => type !== "null") ?? {};
+  return (
+    forms.find(({ properties }) => properties !== undefined) ??
+    forms.find(({ type }) => type !== "null") ??
+    {}
+  );
 };
 
 /** A value of the schema's type, with every field that there is. */
 function valueOf(schema: Schema): unknown {
   const { type, enum: words, pattern, properties, items } = resolved(schema);
-  if (properties) return Object.fromEntries(Object.entries(properties).map(([name, each]) => [name, valueOf(each)]));
+  if (properties)
+    return Object.fromEntries(
+      Object.entries(properties).map(([name, each]) => [name, valueOf(each)]),
+    );
   const [kind] = [type ?? "string"].flat();
   if (words) return words[0];
   if (kind === "array") return [valueOf(items ?? {})];
@@ -73,16 +85,28 @@ type Way = (string | number)[];
 /** Where the required fields are, at every depth. */
 function requiredIn(schema: Schema, at: Way = []): Way[] {
   const { properties = {}, required = [], items } = resolved(schema);
-  const deeper = Object.entries(properties).flatMap(([name, each]) => requiredIn(each, [...at, name]));
-  return [...required.map((name) => [...at, name]), ...deeper, ...(items ? requiredIn(items, [...at, 0]) : [])];
+  const deeper = Object.entries(properties).flatMap(([name, each]) =>
+    requiredIn(each, [...at, name]),
+  );
+  return [
+    ...required.map((name) => [...at, name]),
+    ...deeper,
+    ...(items ? requiredIn(items, [...at, 0]) : []),
+  ];
 }
 
 const nameOf = (way: Way): string =>
-  way.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${part}`)).join("");
+  way
+    .map((part, i) =>
+      typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${part}`,
+    )
+    .join("");
 
 function without(body: unknown, way: Way, put: null | undefined): unknown {
   const copy = structuredClone(body) as Record<string | number, unknown>;
-  const owner = way.slice(0, -1).reduce((value, part) => value[part] as Record<string | number, unknown>, copy);
+  const owner = way
+    .slice(0, -1)
+    .reduce((value, part) => value[part] as Record<string | number, unknown>, copy);
   owner[way.at(-1) ?? ""] = put;
   return copy;
 }
@@ -95,7 +119,9 @@ test("a body without a required field is refused with 250106 and its full name, 
     const whole = valueOf(schema);
     for (const way of requiredIn(schema)) {
       for (const put of [undefined, null]) {
-        const { status, code, message } = await api.call(method, pathOf(path), { body: without(whole, way, put) });
+        const { status, code, message } = await api.call(method, pathOf(path), {
+          body: without(whole, way, put),
+        });
         expect([method, path, status, code, message]).toEqual([
           method,
           path,
@@ -126,16 +152,23 @@ test.each([
   ["no body at all", undefined, /Malformed JSON|object/],
   ["null", "null", /object/],
   ["a list", "[]", /object|missing/],
-])("%s for a body is refused with 250106 on every route", async (_what, body, sentence) => {
-  for (const { method, path, schema } of bodies) {
-    if (requiredIn(schema).length === 0) continue;
-    const answer = await api.call(method, pathOf(path), {
-      headers: { "content-type": "application/json" },
-      ...(body === undefined ? {} : { body }),
-    });
-    expect([path, answer.code, answer.message]).toEqual([path, 250106, expect.stringMatching(sentence)]);
-  }
-});
+])(
+  "%s for a body is refused with 250106 on every route",
+  async (_what, body, sentence) => {
+    for (const { method, path, schema } of bodies) {
+      if (requiredIn(schema).length === 0) continue;
+      const answer = await api.call(method, pathOf(path), {
+        headers: { "content-type": "application/json" },
+        ...(body === undefined ? {} : { body }),
+      });
+      expect([path, answer.code, answer.message]).toEqual([
+        path,
+        250106,
+        expect.stringMatching(sentence),
+      ]);
+    }
+  },
+);
 
 test.each([
   ["GET", "/replication/api/cluster/exist", "name"],

@@ -30,7 +30,11 @@ test("the OpenAPI document lists the rare statuses of the registry of images", a
     ["GET", "/v2/", { authorization: "Basic eDp5" }, 401],
   ];
   for (const [method, path, headers, status] of asked)
-    expect([method, path, (await api.http(method, path, { headers })).status]).toEqual([method, path, status]);
+    expect([method, path, (await api.http(method, path, { headers })).status]).toEqual([
+      method,
+      path,
+      status,
+    ]);
   await api.close();
 });
 
@@ -38,7 +42,12 @@ test("the OpenAPI document lists the rare statuses of the npm registry", async (
   const api = await startNpm();
   await api.npm("PUT", "/pear", { body: publication("pear", "1.0.0", Buffer.from("x")) });
   const tarball = "/pear/-/pear-1.0.0.tgz";
-  const asked: [string, string, { headers?: Record<string, string>; body?: unknown }, number][] = [
+  const asked: [
+    string,
+    string,
+    { headers?: Record<string, string>; body?: unknown },
+    number,
+  ][] = [
     ["HEAD", tarball, { headers: { range: "bytes=0-0" } }, 206],
     ["HEAD", tarball, { headers: { range: "bytes=9-" } }, 416],
     ["PUT", "/pear", { body: { users: { me: true } } }, 403],
@@ -52,13 +61,19 @@ test("the OpenAPI document lists the rare statuses of the npm registry", async (
     ["GET", "/pear/9.9.9", {}, 404],
   ];
   for (const [method, path, call, status] of asked)
-    expect([method, path, (await api.npm(method, path, call)).status]).toEqual([method, path, status]);
+    expect([method, path, (await api.npm(method, path, call)).status]).toEqual([
+      method,
+      path,
+      status,
+    ]);
   await api.close();
 });
 
 test("the OpenAPI document lists the rare statuses of Maven and plain files", async () => {
   const api = await startApi();
-  await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "jars", type: "MAVEN" } });
+  await api.call("POST", "/repository/api/repo/create", {
+    body: { projectId: "demo", name: "jars", type: "MAVEN" },
+  });
   for (const [prefix, made, taken] of [
     ["/maven/demo/jars", 201, 409],
     ["/generic/demo/files", 200, 400],
@@ -80,7 +95,15 @@ test("the OpenAPI document lists the rare statuses of Maven and plain files", as
       expect([
         method,
         path,
-        (await send(api.port, method, path, { ...length, ...headers }, body === "" ? [] : [Buffer.from(body)])).status,
+        (
+          await send(
+            api.port,
+            method,
+            path,
+            { ...length, ...headers },
+            body === "" ? [] : [Buffer.from(body)],
+          )
+        ).status,
       ]).toEqual([method, path, status]);
     }
   }

@@ -1,6 +1,9 @@
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PackageInfo as PackageShape, VersionInfo as VersionShape } from "../../api/packages/shapes.ts";
+import type {
+  PackageInfo as PackageShape,
+  VersionInfo as VersionShape,
+} from "../../api/packages/shapes.ts";
 import type { z } from "zod";
 import { createFiller, mavenPath } from "../rigs/api/packages-fixture.ts";
 import { LOGIN, startApi } from "../rigs/api/socket-fixture.ts";
@@ -8,7 +11,13 @@ import { makeImage, makeSignature } from "../rigs/servers/images.ts";
 
 type Package = z.output<typeof PackageShape>;
 type Version = z.output<typeof VersionShape>;
-type Page<T> = { totalRecords: number; pageNumber: number; pageSize: number; totalPages: number; records: T[] };
+type Page<T> = {
+  totalRecords: number;
+  pageNumber: number;
+  pageSize: number;
+  totalPages: number;
+  records: T[];
+};
 
 let api: Awaited<ReturnType<typeof startApi>>;
 let fill: ReturnType<typeof createFiller>;
@@ -18,7 +27,11 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-async function repository(name: string, type: string, more: object = {}): Promise<string> {
+async function repository(
+  name: string,
+  type: string,
+  more: object = {},
+): Promise<string> {
   const answer = await api.call("POST", "/repository/api/repo/create", {
     body: { projectId: "demo", name, type, ...more },
   });
@@ -34,12 +47,20 @@ const ask = async <T>(path: string, values: Record<string, string> = {}) => {
 };
 const packages = (repo: string, values: Record<string, string> = {}) =>
   ask<Page<Package>>(`package/page/${repo}`, values);
-const info = (repo: string, packageKey: string) => ask<Package>(`package/info/${repo}`, { packageKey });
-const versions = (repo: string, packageKey: string, values: Record<string, string> = {}) =>
-  ask<Page<Version>>(`version/page/${repo}`, { packageKey, ...values });
-const remove = (what: "package" | "version", repo: string, values: Record<string, string>) =>
-  api.call("DELETE", `/repository/api/${what}/delete/${repo}?${query(values)}`);
-const native = (path: string) => fetch(api.url + path, { headers: { authorization: LOGIN } });
+const info = (repo: string, packageKey: string) =>
+  ask<Package>(`package/info/${repo}`, { packageKey });
+const versions = (
+  repo: string,
+  packageKey: string,
+  values: Record<string, string> = {},
+) => ask<Page<Version>>(`version/page/${repo}`, { packageKey, ...values });
+const remove = (
+  what: "package" | "version",
+  repo: string,
+  values: Record<string, string>,
+) => api.call("DELETE", `/repository/api/${what}/delete/${repo}?${query(values)}`);
+const native = (path: string) =>
+  fetch(api.url + path, { headers: { authorization: LOGIN } });
 const sizes = (repo: string) => {
   const [, name = ""] = repo.split("/");
   const of = (rows: ReturnType<typeof sql>) =>
@@ -62,7 +83,12 @@ describe("packages of a MAVEN repository", () => {
     await fill.deploy(repo, "com.acme:other", "1");
     await fill.file(repo, "/notes.txt", "outside the layout");
     const { records, ...page } = await packages(repo, { packageName: "com.acme:l" });
-    expect(page).toMatchObject({ totalRecords: 1, pageNumber: 1, pageSize: 20, totalPages: 1 });
+    expect(page).toMatchObject({
+      totalRecords: 1,
+      pageNumber: 1,
+      pageSize: 20,
+      totalPages: 1,
+    });
     expect(records).toEqual([
       {
         projectId: "demo",
@@ -85,7 +111,12 @@ describe("packages of a MAVEN repository", () => {
     ]);
     expect(await info(repo, "gav://com.acme:lib")).toEqual(records[0]);
     const all = await versions(repo, "gav://com.acme:lib");
-    expect(all.records.map(({ name }) => name)).toEqual(["1.9-SNAPSHOT", "2.0-alpha-1", "1.9", "1.10"]);
+    expect(all.records.map(({ name }) => name)).toEqual([
+      "1.9-SNAPSHOT",
+      "2.0-alpha-1",
+      "1.9",
+      "1.10",
+    ]);
     expect(all.records[3]).toMatchObject({
       size: expect.any(Number) as number,
       downloads: 0,
@@ -96,15 +127,25 @@ describe("packages of a MAVEN repository", () => {
       contentPath: mavenPath("com.acme:lib", "1.10", ".jar"),
       manifestPath: null,
     });
-    const some = await versions(repo, "gav://com.acme:lib", { version: "1.9", pageSize: "1", pageNumber: "2" });
-    expect([some.totalRecords, some.records.map(({ name }) => name)]).toEqual([2, ["1.9"]]);
+    const some = await versions(repo, "gav://com.acme:lib", {
+      version: "1.9",
+      pageSize: "1",
+      pageNumber: "2",
+    });
+    expect([some.totalRecords, some.records.map(({ name }) => name)]).toEqual([
+      2,
+      ["1.9"],
+    ]);
   });
 
   test("packages of a MAVEN repository have a complete latest version while files of a newer one arrive", async () => {
     const repo = await repository("maven-coming", "MAVEN");
     await fill.deploy(repo, "com.acme:lib", "1.0");
     await fill.file(repo, mavenPath("com.acme:lib", "2.0", ".jar"), "jar");
-    expect(await info(repo, "gav://com.acme:lib")).toMatchObject({ latest: "1.0", versions: 2 });
+    expect(await info(repo, "gav://com.acme:lib")).toMatchObject({
+      latest: "1.0",
+      versions: 2,
+    });
     await fill.file(repo, mavenPath("com.acme:lib", "2.0", ".pom"), "<project/>");
     expect(await info(repo, "gav://com.acme:lib")).toMatchObject({ latest: "2.0" });
   });
@@ -112,13 +153,24 @@ describe("packages of a MAVEN repository", () => {
   test("deleted packages of a MAVEN repository are gone for Maven's clients at once", async () => {
     const repo = await repository("maven-deleted", "MAVEN");
     for (const version of ["1", "2"]) await fill.deploy(repo, "com.acme:lib", version);
-    expect((await remove("version", repo, { packageKey: "gav://com.acme:lib", version: "2" })).code).toBe(0);
-    const metadata = await (await native(`/maven/${repo}/com/acme/lib/maven-metadata.xml`)).text();
+    expect(
+      (await remove("version", repo, { packageKey: "gav://com.acme:lib", version: "2" }))
+        .code,
+    ).toBe(0);
+    const metadata = await (
+      await native(`/maven/${repo}/com/acme/lib/maven-metadata.xml`)
+    ).text();
     expect(metadata).toContain("<release>1</release>");
     expect(metadata).not.toContain("<version>2</version>");
-    expect((await native(`/maven/${repo}${mavenPath("com.acme:lib", "2", ".jar")}`)).status).toBe(404);
-    expect((await remove("package", repo, { packageKey: "gav://com.acme:lib" })).code).toBe(0);
-    expect((await native(`/maven/${repo}/com/acme/lib/maven-metadata.xml`)).status).toBe(404);
+    expect(
+      (await native(`/maven/${repo}${mavenPath("com.acme:lib", "2", ".jar")}`)).status,
+    ).toBe(404);
+    expect(
+      (await remove("package", repo, { packageKey: "gav://com.acme:lib" })).code,
+    ).toBe(0);
+    expect((await native(`/maven/${repo}/com/acme/lib/maven-metadata.xml`)).status).toBe(
+      404,
+    );
     expect(sizes(repo)).toEqual([0, 0, 0, 0]);
   });
 });
@@ -126,8 +178,13 @@ describe("packages of a MAVEN repository", () => {
 describe("packages of an NPM repository", () => {
   test("packages of an NPM repository have npm's dist-tags, of which latest is the latest", async () => {
     const repo = await repository("npm", "NPM");
-    await fill.publish(repo, "@acme/tool", "1.0.0", { document: { description: "A tool" } });
-    await fill.publish(repo, "@acme/tool", "2.0.0-rc.1", { tag: "next", document: { description: "Another tool" } });
+    await fill.publish(repo, "@acme/tool", "1.0.0", {
+      document: { description: "A tool" },
+    });
+    await fill.publish(repo, "@acme/tool", "2.0.0-rc.1", {
+      tag: "next",
+      document: { description: "Another tool" },
+    });
     expect(await info(repo, "npm://@acme/tool")).toMatchObject({
       name: "@acme/tool",
       key: "npm://@acme/tool",
@@ -138,8 +195,14 @@ describe("packages of an NPM repository", () => {
       versionTag: { latest: "1.0.0", next: "2.0.0-rc.1" },
     });
     const { records } = await versions(repo, "npm://@acme/tool");
-    expect(records.map(({ name, tags, contentPath }) => ({ name, tags, contentPath }))).toEqual([
-      { name: "2.0.0-rc.1", tags: ["next"], contentPath: "/@acme/tool/-/tool-2.0.0-rc.1.tgz" },
+    expect(
+      records.map(({ name, tags, contentPath }) => ({ name, tags, contentPath })),
+    ).toEqual([
+      {
+        name: "2.0.0-rc.1",
+        tags: ["next"],
+        contentPath: "/@acme/tool/-/tool-2.0.0-rc.1.tgz",
+      },
       { name: "1.0.0", tags: ["latest"], contentPath: "/@acme/tool/-/tool-1.0.0.tgz" },
     ]);
   });
@@ -147,9 +210,17 @@ describe("packages of an NPM repository", () => {
   test("deleted packages of an NPM repository are gone for npm at once", async () => {
     const repo = await repository("npm-deleted", "NPM");
     for (const version of ["1.0.0", "1.1.0"]) await fill.publish(repo, "tool", version);
-    expect((await remove("version", repo, { packageKey: "npm://tool", version: "1.1.0" })).code).toBe(0);
-    expect(await (await native(`/npm/${repo}/tool`)).json()).toMatchObject({ "dist-tags": { latest: "1.0.0" } });
-    expect((await remove("version", repo, { packageKey: "npm://tool", version: "1.0.0" })).code).toBe(0);
+    expect(
+      (await remove("version", repo, { packageKey: "npm://tool", version: "1.1.0" }))
+        .code,
+    ).toBe(0);
+    expect(await (await native(`/npm/${repo}/tool`)).json()).toMatchObject({
+      "dist-tags": { latest: "1.0.0" },
+    });
+    expect(
+      (await remove("version", repo, { packageKey: "npm://tool", version: "1.0.0" }))
+        .code,
+    ).toBe(0);
     expect((await native(`/npm/${repo}/tool`)).status).toBe(404);
     expect(sizes(repo)).toEqual([0, 0, 0, 0]);
   });
@@ -161,14 +232,26 @@ describe("packages of an image repository", () => {
     const image = await fill.push(repo, "team/app", "1.0");
     await fill.push(repo, "team/app", "latest", image);
     await fill.push(repo, "team/app", "0.9");
-    await fill.push(repo, "team/app", `sha256-${image.digest.slice(7)}.sig`, makeSignature());
+    await fill.push(
+      repo,
+      "team/app",
+      `sha256-${image.digest.slice(7)}.sig`,
+      makeSignature(),
+    );
     const { records, totalRecords } = await packages(repo);
     expect([totalRecords, records[0]]).toMatchObject([
       1,
-      { name: "team/app", key: "oci://team/app", latest: "0.9", versions: 3, historyVersion: ["1.0", "latest", "0.9"] },
+      {
+        name: "team/app",
+        key: "oci://team/app",
+        latest: "0.9",
+        versions: 3,
+        historyVersion: ["1.0", "latest", "0.9"],
+      },
     ]);
     expect((await info(repo, "docker://team/app")).key).toBe("oci://team/app");
-    const size = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const size =
+      image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const page = await versions(repo, "oci://team/app");
     expect(page.totalRecords).toBe(3);
     expect(page.records[2]).toMatchObject({
@@ -183,11 +266,16 @@ describe("packages of an image repository", () => {
     const repo = await repository("images-deleted", "DOCKER");
     const image = await fill.push(repo, "app", "1", makeImage({ format: "docker" }));
     await fill.push(repo, "app", "2", image);
-    expect((await remove("version", repo, { packageKey: "docker://app", version: "1" })).code).toBe(0);
-    const manifest = (reference: string) => native(`/v2/${repo}/app/manifests/${reference}`);
-    expect([(await manifest("1")).status, (await manifest("2")).status, (await manifest(image.digest)).status]).toEqual(
-      [404, 200, 200],
-    );
+    expect(
+      (await remove("version", repo, { packageKey: "docker://app", version: "1" })).code,
+    ).toBe(0);
+    const manifest = (reference: string) =>
+      native(`/v2/${repo}/app/manifests/${reference}`);
+    expect([
+      (await manifest("1")).status,
+      (await manifest("2")).status,
+      (await manifest(image.digest)).status,
+    ]).toEqual([404, 200, 200]);
     expect((await remove("package", repo, { packageKey: "docker://app" })).code).toBe(0);
     expect((await manifest(image.digest)).status).toBe(404);
     expect(sizes(repo)).toEqual([0, 0, 0, 0]);
@@ -248,13 +336,27 @@ describe("a repository with packages", () => {
     await fill.push(images, "app", "1");
     for (const repo of repos) {
       const unforced = await api.call("DELETE", `/repository/api/repo/delete/${repo}`);
-      expect([unforced.code, unforced.message]).toEqual([251008, expect.stringContaining("forced=true")]);
-      expect((await api.call("DELETE", `/repository/api/repo/delete/${repo}?forced=true`)).code).toBe(0);
+      expect([unforced.code, unforced.message]).toEqual([
+        251008,
+        expect.stringContaining("forced=true"),
+      ]);
+      expect(
+        (await api.call("DELETE", `/repository/api/repo/delete/${repo}?forced=true`))
+          .code,
+      ).toBe(0);
     }
     const left = sql`repository_id NOT IN (SELECT id FROM repository)`;
     for (const table of [sql`package`, sql`node`, sql`image_manifest`])
       expect(api.db.all(sql`SELECT * FROM ${table} WHERE ${left}`)).toEqual([]);
-    expect(api.db.all(sql`SELECT * FROM version WHERE package_id NOT IN (SELECT id FROM package)`)).toEqual([]);
-    expect(api.db.all(sql`SELECT * FROM dist_tag WHERE package_id NOT IN (SELECT id FROM package)`)).toEqual([]);
+    expect(
+      api.db.all(
+        sql`SELECT * FROM version WHERE package_id NOT IN (SELECT id FROM package)`,
+      ),
+    ).toEqual([]);
+    expect(
+      api.db.all(
+        sql`SELECT * FROM dist_tag WHERE package_id NOT IN (SELECT id FROM package)`,
+      ),
+    ).toEqual([]);
   });
 });

@@ -72,9 +72,14 @@ test.each([
   expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test.each(["a\\b", "a b", "' OR 1=1 --", "größe"])("characters that no URL may have are refused: %s", async (path) => {
-  expect((await rawRequest(api.port, "PUT", `/generic/demo/files/${path}`, "x")).status).toBe(400);
-});
+test.each(["a\\b", "a b", "' OR 1=1 --", "größe"])(
+  "characters that no URL may have are refused: %s",
+  async (path) => {
+    expect(
+      (await rawRequest(api.port, "PUT", `/generic/demo/files/${path}`, "x")).status,
+    ).toBe(400);
+  },
+);
 
 test.each([
   ["plain.txt", "/plain.txt"],
@@ -100,11 +105,19 @@ test.each([
   expect(JSON.parse(put.body).data.fullPath).toBe(fullPath);
   expect((await rawRequest(api.port, "GET", target("/generic"))).body).toBe(fullPath);
   expect(
-    JSON.parse((await rawRequest(api.port, "GET", target("/repository/api/node/detail"))).body).data.fullPath,
+    JSON.parse(
+      (await rawRequest(api.port, "GET", target("/repository/api/node/detail"))).body,
+    ).data.fullPath,
   ).toBe(fullPath);
   expect(parsePath(fullPath)).toBe(fullPath);
   expect(
-    (await rawRequest(api.port, "DELETE", `/repository/api/node/delete/demo/files${encodePath(fullPath)}`)).status,
+    (
+      await rawRequest(
+        api.port,
+        "DELETE",
+        `/repository/api/node/delete/demo/files${encodePath(fullPath)}`,
+      )
+    ).status,
   ).toBe(200);
   await rawRequest(api.port, "DELETE", `/generic/demo/files/${path.split("/")[0]}`);
 });
@@ -117,7 +130,18 @@ test("a path in a body is checked by the same rules", () => {
     parsePath("", { folder: true }),
     parsePath("/", { folder: true }),
   ]).toEqual(["/a/b", "/a/b", "/a", "/", "/"]);
-  for (const path of ["", "/", "a/", "a//b", "../a", "a\\b", "a\nb", "\ud800", "%2e%2e/a", "a//"])
+  for (const path of [
+    "",
+    "/",
+    "a/",
+    "a//b",
+    "../a",
+    "a\\b",
+    "a\nb",
+    "\ud800",
+    "%2e%2e/a",
+    "a//",
+  ])
     expect(() => parsePath(path)).toThrow(PathError);
   expect(() => parsePath("a//", { folder: true })).toThrow(PathError);
 });

@@ -6,7 +6,12 @@ import { cluster } from "../../db/schema/tasks.ts";
 import { repository } from "../../db/schema/content.ts";
 import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
 import { addRecord, addRepository } from "../rigs/api/api-rows.ts";
-import { createTaskApi, INSTANCE, REGISTRY, type TaskApi } from "../rigs/api/api-task-fixture.ts";
+import {
+  createTaskApi,
+  INSTANCE,
+  REGISTRY,
+  type TaskApi,
+} from "../rigs/api/api-task-fixture.ts";
 
 let api: TaskApi;
 beforeEach(() => {
@@ -27,7 +32,10 @@ const link = (type: RepositoryType, url: string, protocol: Protocol | null) =>
 const setCluster = (values: { protocol?: Protocol | null; url?: string }) =>
   api.db.update(cluster).set(values).where(eq(cluster.id, REGISTRY)).run();
 const task = (repoType: RepositoryType, localRepoName: string) =>
-  api.create({ replicaTaskObjects: [{ localRepoName, repoType }], remoteClusterIds: [REGISTRY] });
+  api.create({
+    replicaTaskObjects: [{ localRepoName, repoType }],
+    remoteClusterIds: [REGISTRY],
+  });
 
 describe("a linked repository", () => {
   test.each<[RepositoryType, string, Protocol | null, RegExp]>([
@@ -37,16 +45,24 @@ describe("a linked repository", () => {
       "MAVEN",
       /\[configuration\.protocol\].*cannot be read from a registry that speaks MAVEN: the protocol must be NPM/,
     ],
-    ["GENERIC", "https://r.example", "OCI", /\[configuration\.protocol\].*WEBDAV or S3 or HTTP or DIRECTORY/],
+    [
+      "GENERIC",
+      "https://r.example",
+      "OCI",
+      /\[configuration\.protocol\].*WEBDAV or S3 or HTTP or DIRECTORY/,
+    ],
     ["NPM", "s3://bucket", null, /\[configuration\.url\].*speaks S3/],
     ["PYPI", "file:///srv/carry", null, /\[configuration\.url\].*speaks DIRECTORY/],
-  ])("a linked repository of type %s at %s with protocol %s is refused", async (type, url, protocol, message) => {
-    expect(await link(type, url, protocol)).toMatchObject({
-      status: 400,
-      code: 250105,
-      message: expect.stringMatching(message),
-    });
-  });
+  ])(
+    "a linked repository of type %s at %s with protocol %s is refused",
+    async (type, url, protocol, message) => {
+      expect(await link(type, url, protocol)).toMatchObject({
+        status: 400,
+        code: 250105,
+        message: expect.stringMatching(message),
+      });
+    },
+  );
 
   test.each<[RepositoryType, string, Protocol | null]>([
     ["NPM", "https://r.example", "NPM"],
@@ -58,7 +74,10 @@ describe("a linked repository", () => {
   ])(
     "of type %s at %s with protocol %s is saved, though this release may not read it yet",
     async (type, url, protocol) => {
-      expect(await link(type, url, protocol)).toMatchObject({ code: 0, data: { configuration: { url, protocol } } });
+      expect(await link(type, url, protocol)).toMatchObject({
+        code: 0,
+        data: { configuration: { url, protocol } },
+      });
     },
   );
 
@@ -82,7 +101,9 @@ describe("a task to a registry", () => {
     expect(await task("GENERIC", "files")).toMatchObject({
       status: 400,
       code: 250105,
-      message: expect.stringMatching(/\[remoteClusterIds\].*GENERIC.*speaks CARGO.*WEBDAV or S3 or HTTP or DIRECTORY/),
+      message: expect.stringMatching(
+        /\[remoteClusterIds\].*GENERIC.*speaks CARGO.*WEBDAV or S3 or HTTP or DIRECTORY/,
+      ),
     });
     setCluster({ protocol: null, url: "s3://bucket" });
     expect(await task("MAVEN", "maven")).toMatchObject({
@@ -105,14 +126,18 @@ describe("a task to a registry", () => {
     expect(await distribute({ registry: "r.example", protocol: "NPM" })).toMatchObject({
       status: 400,
       code: 250105,
-      message: expect.stringMatching(/\[protocol\].*MAVEN.*speaks NPM.*MAVEN or DIRECTORY/),
+      message: expect.stringMatching(
+        /\[protocol\].*MAVEN.*speaks NPM.*MAVEN or DIRECTORY/,
+      ),
     });
     setCluster({ protocol: "NPM" });
     expect(await distribute({ clusterId: REGISTRY })).toMatchObject({
       code: 250105,
       message: expect.stringMatching(/\[clusterId\]/),
     });
-    expect(await distribute({ registry: "r.example", protocol: "MAVEN" })).toMatchObject({ code: 0 });
+    expect(await distribute({ registry: "r.example", protocol: "MAVEN" })).toMatchObject({
+      code: 0,
+    });
     const once = {
       name: "once",
       registry: "r.example",
@@ -121,7 +146,11 @@ describe("a task to a registry", () => {
       versions: ["1"],
     };
     expect(
-      await api.call("POST", "/replication/api/remote/distribution/create/runOnceTask/p/maven", { body: once }),
+      await api.call(
+        "POST",
+        "/replication/api/remote/distribution/create/runOnceTask/p/maven",
+        { body: once },
+      ),
     ).toMatchObject({ code: 250105, message: expect.stringMatching(/\[protocol\]/) });
   });
 });
@@ -130,7 +159,8 @@ describe("a task that a later release can run", () => {
   const record = async (objects: object[], clusters = [REGISTRY]) =>
     addRecord(
       api.db,
-      (await api.created({ replicaTaskObjects: objects, remoteClusterIds: clusters })).key,
+      (await api.created({ replicaTaskObjects: objects, remoteClusterIds: clusters }))
+        .key,
       api.time.now,
     );
 
@@ -140,7 +170,9 @@ describe("a task that a later release can run", () => {
     expect(runTargets(api.db, id)).toEqual({
       targets: [],
       problems: [
-        expect.stringMatching(/files → hub: files of a hosted GENERIC repository.*REMOTE cluster that speaks S3/),
+        expect.stringMatching(
+          /files → hub: files of a hosted GENERIC repository.*REMOTE cluster that speaks S3/,
+        ),
       ],
     });
     expect(await closeRecord(api.db, id, null, () => api.time.now)).toMatchObject({
@@ -152,20 +184,31 @@ describe("a task that a later release can run", () => {
   test("the reason why a task cannot run yet depends on the protocol of the cluster", async () => {
     setCluster({ protocol: null });
     const images = await record([{ localRepoName: "images", repoType: "DOCKER" }]);
-    expect(runTargets(api.db, images)).toMatchObject({ targets: [{ clusterId: REGISTRY }], problems: [] });
+    expect(runTargets(api.db, images)).toMatchObject({
+      targets: [{ clusterId: REGISTRY }],
+      problems: [],
+    });
     setCluster({ protocol: "DIRECTORY", url: "file:///srv/carry" });
     expect(runTargets(api.db, images)).toEqual({
       targets: [],
-      problems: [expect.stringMatching(/images of a linked DOCKER repository.*speaks DIRECTORY/)],
+      problems: [
+        expect.stringMatching(/images of a linked DOCKER repository.*speaks DIRECTORY/),
+      ],
     });
   });
 
   test("a run is judged by the protocol that its linked repository had when it began", async () => {
     addRepository(api.db, "p", "carried", "DOCKER", "REMOTE");
-    api.db.update(repository).set({ url: "file:///srv/carry" }).where(eq(repository.name, "carried")).run();
+    api.db
+      .update(repository)
+      .set({ url: "file:///srv/carry" })
+      .where(eq(repository.name, "carried"))
+      .run();
     const id = await record([{ localRepoName: "carried", repoType: "DOCKER" }]);
     expect(runTargets(api.db, id).problems).toEqual([
-      expect.stringMatching(/replication of linked DOCKER repositories that speak DIRECTORY is not built yet/),
+      expect.stringMatching(
+        /replication of linked DOCKER repositories that speak DIRECTORY is not built yet/,
+      ),
     ]);
   });
 });

@@ -11,7 +11,14 @@ import {
   endRecord,
   setPlanned,
 } from "../rigs/api/api-rows.ts";
-import { createTaskApi, FILES, IMAGES, INSTANCE, REGISTRY, type TaskApi } from "../rigs/api/api-task-fixture.ts";
+import {
+  createTaskApi,
+  FILES,
+  IMAGES,
+  INSTANCE,
+  REGISTRY,
+  type TaskApi,
+} from "../rigs/api/api-task-fixture.ts";
 
 let api: TaskApi;
 let key: string;
@@ -19,10 +26,20 @@ beforeEach(async () => {
   api = createTaskApi();
   const objects = [
     FILES,
-    { ...IMAGES, packageConstraints: [{ packageKey: "docker://library/nginx", versions: ["1", "2"] }] },
+    {
+      ...IMAGES,
+      packageConstraints: [
+        { packageKey: "docker://library/nginx", versions: ["1", "2"] },
+      ],
+    },
     { localRepoName: "maven", repoType: "MAVEN" },
   ];
-  key = (await api.created({ replicaTaskObjects: objects, remoteClusterIds: [INSTANCE, REGISTRY] })).key;
+  key = (
+    await api.created({
+      replicaTaskObjects: objects,
+      remoteClusterIds: [INSTANCE, REGISTRY],
+    })
+  ).key;
 });
 afterEach(() => api.close());
 
@@ -45,8 +62,23 @@ describe("one execution", () => {
     const id = addRecord(api.db, key, api.time.now);
     setPlanned(api.db, id, 2, 50);
     addDetails(api.db, [
-      { recordId: id, clusterId: INSTANCE, artifactName: "/sent", size: 10, nodeSuccess: 1, blobSuccess: 1 },
-      { recordId: id, clusterId: INSTANCE, artifactName: "/same", seq: 2, size: 20, skip: true, nodeSkip: 1 },
+      {
+        recordId: id,
+        clusterId: INSTANCE,
+        artifactName: "/sent",
+        size: 10,
+        nodeSuccess: 1,
+        blobSuccess: 1,
+      },
+      {
+        recordId: id,
+        clusterId: INSTANCE,
+        artifactName: "/same",
+        seq: 2,
+        size: 20,
+        skip: true,
+        nodeSkip: 1,
+      },
       {
         recordId: id,
         clusterId: REGISTRY,
@@ -114,7 +146,11 @@ describe("one execution", () => {
       ...((await get(`list/${key}`)) as Row[]),
       ...(await pageOf(`page/${key}`)).records,
     ];
-    expect(answered.map(({ problem }) => problem)).toEqual(["its code fails", "its code fails", "its code fails"]);
+    expect(answered.map(({ problem }) => problem)).toEqual([
+      "its code fails",
+      "its code fails",
+      "its code fails",
+    ]);
     await closeRecord(api.db, id, "stopped by admin", () => api.time.now);
     setProblem(api.db, id, "too late");
     expect(await get(id)).toMatchObject({
@@ -123,10 +159,21 @@ describe("one execution", () => {
   });
 
   test("one execution that is unknown is refused, its overview is null and its details are none", async () => {
-    expect(await api.call("GET", `${RECORD}/nope`)).toMatchObject({ status: 400, code: 250310 });
-    expect(await api.call("GET", `${RECORD}/overview/nope`)).toMatchObject({ status: 200, code: 0, data: null });
+    expect(await api.call("GET", `${RECORD}/nope`)).toMatchObject({
+      status: 400,
+      code: 250310,
+    });
+    expect(await api.call("GET", `${RECORD}/overview/nope`)).toMatchObject({
+      status: 200,
+      code: 0,
+      data: null,
+    });
     expect(await get("detail/list/nope")).toEqual([]);
-    expect(await get("detail/page/nope")).toMatchObject({ records: [], totalRecords: 0, totalPages: 0 });
+    expect(await get("detail/page/nope")).toMatchObject({
+      records: [],
+      totalRecords: 0,
+      totalPages: 0,
+    });
     expect(await get("list/nope")).toEqual([]);
   });
 });
@@ -137,7 +184,13 @@ describe("executions of a task", () => {
     ids = Array.from({ length: 450 }, (_, i) => {
       // Several begin in the same millisecond.
       const id = addRecord(api.db, key, api.time.now + Math.floor(i / 7));
-      endRecord(api.db, id, i % 3 === 0 ? "FAILED" : "SUCCESS", api.time.now, i % 3 === 0 ? "it broke" : null);
+      endRecord(
+        api.db,
+        id,
+        i % 3 === 0 ? "FAILED" : "SUCCESS",
+        api.time.now,
+        i % 3 === 0 ? "it broke" : null,
+      );
       return id;
     });
   });
@@ -152,19 +205,30 @@ describe("executions of a task", () => {
       endTime: "2030-01-01T08:00:00.000",
       replicaOverview: { success: 0 },
     });
-    expect(rows.find(({ status }) => status === "SUCCESS")).toMatchObject({ errorReason: null });
+    expect(rows.find(({ status }) => status === "SUCCESS")).toMatchObject({
+      errorReason: null,
+    });
   });
 
   test("executions of a task come in pages, by status, under the older path, too", async () => {
-    const pages = await Promise.all([0, 1, 2, 3].map((n) => pageOf(`page/${key}?pageNumber=${n}&pageSize=200`)));
+    const pages = await Promise.all(
+      [0, 1, 2, 3].map((n) => pageOf(`page/${key}?pageNumber=${n}&pageSize=200`)),
+    );
     expect(pages.map(({ records }) => records.length)).toEqual([200, 200, 200, 50]);
-    expect(pages[1]).toMatchObject({ totalRecords: 450, count: 450, totalPages: 3, page: 1 });
-    expect(new Set(pages.slice(1).flatMap(({ records }) => records.map(({ id }) => id))).size).toBe(450);
+    expect(pages[1]).toMatchObject({
+      totalRecords: 450,
+      count: 450,
+      totalPages: 3,
+      page: 1,
+    });
+    expect(
+      new Set(pages.slice(1).flatMap(({ records }) => records.map(({ id }) => id))).size,
+    ).toBe(450);
     const failed = await pageOf(`page/${key}?status=FAILED&pageSize=1000`);
-    expect([failed.totalRecords, new Set(failed.records.map(({ status }) => status))]).toEqual([
-      150,
-      new Set(["FAILED"]),
-    ]);
+    expect([
+      failed.totalRecords,
+      new Set(failed.records.map(({ status }) => status)),
+    ]).toEqual([150, new Set(["FAILED"])]);
     expect(await get(`detail/page/${key}?status=FAILED&pageSize=1000`)).toEqual(failed);
   });
 });
@@ -209,8 +273,20 @@ describe("details", () => {
       nodeSuccess: 1,
       bytesSent: 20,
     },
-    { clusterId: REGISTRY, object: 1, artifactName: "library/nginx", version: "1.1", digest: "sha512:00", skip: true },
-    { clusterId: REGISTRY, object: 2, artifactName: "com.alibaba:fastjson", version: "1.2.47" },
+    {
+      clusterId: REGISTRY,
+      object: 1,
+      artifactName: "library/nginx",
+      version: "1.1",
+      digest: "sha512:00",
+      skip: true,
+    },
+    {
+      clusterId: REGISTRY,
+      object: 2,
+      artifactName: "com.alibaba:fastjson",
+      version: "1.2.47",
+    },
   ];
   beforeEach(() => {
     id = addRecord(api.db, key, api.time.now);
@@ -313,7 +389,11 @@ describe("details", () => {
     ["artifact that is a file", "artifactName=/o", [2]],
     ["version, exactly", "version=1", [3]],
     ["version that is only a beginning", "version=1.2", []],
-    ["several at once", "clusterName=hub&repoName=images&version=1.1&status=SUCCESS", [4]],
+    [
+      "several at once",
+      "clusterName=hub&repoName=images&version=1.1&status=SUCCESS",
+      [4],
+    ],
     ["several that exclude one another", "clusterName=shanghai&repoName=images", []],
     [
       "empty texts, which ask nothing",
@@ -322,16 +402,19 @@ describe("details", () => {
     ],
   ])("details are filtered by %s", async (_case, query, expected) => {
     const page = await pageOf(`detail/page/${id}?${query}`);
-    expect(page.records.map(({ artifactName, version }) => [artifactName, version])).toEqual(
-      expected.map((i) => [rows[i]?.artifactName, rows[i]?.version ?? null]),
-    );
+    expect(
+      page.records.map(({ artifactName, version }) => [artifactName, version]),
+    ).toEqual(expected.map((i) => [rows[i]?.artifactName, rows[i]?.version ?? null]));
     expect(page).toMatchObject({
       totalRecords: expected.length,
       count: expected.length,
       totalPages: Math.ceil(expected.length / 20),
     });
     const small = await pageOf(`detail/page/${id}?${query}&pageSize=1&pageNumber=2`);
-    expect([small.totalRecords, small.records.length]).toEqual([expected.length, expected.length > 1 ? 1 : 0]);
+    expect([small.totalRecords, small.records.length]).toEqual([
+      expected.length,
+      expected.length > 1 ? 1 : 0,
+    ]);
   });
 
   test("details of a task that keeps none are gone with the end of the run, the overview stays", async () => {
@@ -341,9 +424,18 @@ describe("details", () => {
     addDetails(api.db, [{ recordId: run, clusterId: INSTANCE, artifactName: "/a" }]);
     expect(await pageOf(`detail/page/${run}`)).toMatchObject({ totalRecords: 1 });
     await closeRecord(api.db, run, null, () => api.time.now);
-    expect(await pageOf(`detail/page/${run}`)).toMatchObject({ totalRecords: 0, records: [] });
-    expect(await get(`overview/${run}`)).toMatchObject({ success: 1, planned: 1, notDone: 0 });
-    expect(all).toBe(api.db.select().from(detail).where(eq(detail.recordId, id)).all().length);
+    expect(await pageOf(`detail/page/${run}`)).toMatchObject({
+      totalRecords: 0,
+      records: [],
+    });
+    expect(await get(`overview/${run}`)).toMatchObject({
+      success: 1,
+      planned: 1,
+      notDone: 0,
+    });
+    expect(all).toBe(
+      api.db.select().from(detail).where(eq(detail.recordId, id)).all().length,
+    );
   });
 });
 
@@ -359,14 +451,24 @@ describe("many details", () => {
     const expected = (from: number, count: number, step = 1) =>
       Array.from({ length: count }, (_, i) => MANY - (from + i) * step);
 
-    expect(numbers(await pageOf(`detail/page/${id}?pageSize=1000`))).toEqual(expected(0, 1000));
-    expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=77`))).toEqual(expected(7600, 100));
-    expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=150`))).toEqual(expected(14_900, 100));
-    expect(numbers(await pageOf(`detail/page/${id}?pageSize=300&pageNumber=67`))).toEqual(expected(19_800, 200));
-    expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=50&status=FAILED`))).toEqual(
-      expected(4900, 100, 4),
+    expect(numbers(await pageOf(`detail/page/${id}?pageSize=1000`))).toEqual(
+      expected(0, 1000),
     );
-    expect(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=51&status=FAILED`)).toMatchObject({
+    expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=77`))).toEqual(
+      expected(7600, 100),
+    );
+    expect(
+      numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=150`)),
+    ).toEqual(expected(14_900, 100));
+    expect(numbers(await pageOf(`detail/page/${id}?pageSize=300&pageNumber=67`))).toEqual(
+      expected(19_800, 200),
+    );
+    expect(
+      numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=50&status=FAILED`)),
+    ).toEqual(expected(4900, 100, 4));
+    expect(
+      await pageOf(`detail/page/${id}?pageSize=100&pageNumber=51&status=FAILED`),
+    ).toMatchObject({
       totalRecords: 5000,
       totalPages: 50,
       records: [],
@@ -386,7 +488,10 @@ describe("many details", () => {
     await both;
     expect(numbers({ records: (await list) as Row[] })).toEqual(expected(0, MANY));
     const ones = expected(0, MANY).filter((n) => String(n).startsWith("1"));
-    expect([numbers(await search), (await search).totalRecords]).toEqual([ones.slice(20, 30), ones.length]);
+    expect([numbers(await search), (await search).totalRecords]).toEqual([
+      ones.slice(20, 30),
+      ones.length,
+    ]);
     expect(waiting.others).toBeGreaterThan(10);
   });
 });

@@ -11,11 +11,14 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-const post = (path: string, body: unknown) => api.call("POST", `/repository/api${path}`, { body });
+const post = (path: string, body: unknown) =>
+  api.call("POST", `/repository/api${path}`, { body });
 const get = (path: string) => api.call("GET", `/repository/api${path}`);
 
 async function makeProject(name = "demo") {
-  expect(await post("/project/create", { name, displayName: "Demo", description: null })).toMatchObject({
+  expect(
+    await post("/project/create", { name, displayName: "Demo", description: null }),
+  ).toMatchObject({
     status: 200,
     code: 0,
     data: null,
@@ -29,16 +32,23 @@ const linked = (url: string, more: object = {}) => ({
   category: "REMOTE",
   public: false,
   description: "elsewhere",
-  configuration: { type: "remote", url, credentials: { username: "u", password: "top secret" }, ...more },
+  configuration: {
+    type: "remote",
+    url,
+    credentials: { username: "u", password: "top secret" },
+    ...more,
+  },
   displayName: null,
 });
 
 test("a project is created once and listed", async () => {
   await makeProject();
-  expect(await post("/project/create", { name: "demo", displayName: "x" })).toMatchObject({
-    status: 400,
-    code: 251005,
-  });
+  expect(await post("/project/create", { name: "demo", displayName: "x" })).toMatchObject(
+    {
+      status: 400,
+      code: 251005,
+    },
+  );
   expect(await get("/project/list")).toMatchObject({
     data: [{ name: "demo", displayName: "Demo", description: null }],
   });
@@ -47,7 +57,10 @@ test("a project is created once and listed", async () => {
 test.each(["x", "1abc", "a/b", "../x", "a b", "ä1", "a".repeat(101), ""])(
   "%j is not a valid name of a project",
   async (name) => {
-    expect(await post("/project/create", { name, displayName: "x" })).toMatchObject({ status: 400, code: 250105 });
+    expect(await post("/project/create", { name, displayName: "x" })).toMatchObject({
+      status: 400,
+      code: 250105,
+    });
   },
 );
 
@@ -88,12 +101,22 @@ test("a hosted repository is created, shown, found, changed and deleted", async 
     lastModifiedDate: expect.any(String),
   });
   expect((await get("/repo/info/demo/files/GENERIC")).code).toBe(0);
-  expect(await get("/repo/info/demo/files/NPM")).toMatchObject({ status: 404, code: 251006 });
+  expect(await get("/repo/info/demo/files/NPM")).toMatchObject({
+    status: 404,
+    code: 251006,
+  });
   expect(await get("/repo/exist/demo/files")).toMatchObject({ data: true });
   expect(await get("/repo/exist/demo/other")).toMatchObject({ data: false });
-  expect(await post("/repo/update/demo/files", { public: null, description: "new" })).toMatchObject({ code: 0 });
-  expect((await get("/repo/info/demo/files")).data).toMatchObject({ public: true, description: "new" });
-  expect(await api.call("DELETE", "/repository/api/repo/delete/demo/files")).toMatchObject({ code: 0, data: null });
+  expect(
+    await post("/repo/update/demo/files", { public: null, description: "new" }),
+  ).toMatchObject({ code: 0 });
+  expect((await get("/repo/info/demo/files")).data).toMatchObject({
+    public: true,
+    description: "new",
+  });
+  expect(
+    await api.call("DELETE", "/repository/api/repo/delete/demo/files"),
+  ).toMatchObject({ code: 0, data: null });
   expect(await get("/repo/info/demo/files")).toMatchObject({ status: 404, code: 251006 });
 });
 
@@ -106,9 +129,13 @@ test("repositories are listed and paged by the beginning of their names and by t
     ["x%y_", "GENERIC"],
   ])
     await post("/repo/create", { projectId: "demo", name, type });
-  const names = async (path: string) => ((await get(path)).data as { name: string }[]).map(({ name }) => name);
+  const names = async (path: string) =>
+    ((await get(path)).data as { name: string }[]).map(({ name }) => name);
   expect(await names("/repo/list/demo")).toEqual(["gen-a", "gen-b", "npm-a"]);
-  expect(await names("/repo/list/demo?name=gen&type=GENERIC")).toEqual(["gen-a", "gen-b"]);
+  expect(await names("/repo/list/demo?name=gen&type=GENERIC")).toEqual([
+    "gen-a",
+    "gen-b",
+  ]);
   expect(await names("/repo/list/demo?name=%25")).toEqual([]);
   const page = await get("/repo/page/demo/2/2?name=");
   expect(page.data).toMatchObject({
@@ -124,14 +151,23 @@ test("repositories are listed and paged by the beginning of their names and by t
     pageNumber: 0,
     records: [{ name: "gen-a" }, { name: "gen-b" }, { name: "npm-a" }],
   });
-  expect(await get("/repo/page/demo/1/1001")).toMatchObject({ status: 400, code: 250131 });
-  expect(await get("/repo/list/demo?type=NOPE")).toMatchObject({ status: 400, code: 250131 });
+  expect(await get("/repo/page/demo/1/1001")).toMatchObject({
+    status: 400,
+    code: 250131,
+  });
+  expect(await get("/repo/list/demo?type=NOPE")).toMatchObject({
+    status: 400,
+    code: 250131,
+  });
   expect(await get("/repo/list/nowhere")).toMatchObject({ status: 404, code: 251004 });
 });
 
 test("a linked repository shows everything but its secrets, which are stored sealed", async () => {
   await makeProject();
-  const made = await post("/repo/create", linked("https://registry.example/team", { token: "bearer-token" }));
+  const made = await post(
+    "/repo/create",
+    linked("https://registry.example/team", { token: "bearer-token" }),
+  );
   expect(made.code).toBe(0);
   const info = await get("/repo/info/demo/hub");
   expect(info.data).toMatchObject({
@@ -152,7 +188,10 @@ test("a linked repository shows everything but its secrets, which are stored sea
   ].join();
   expect(everything).not.toContain("top secret");
   expect(everything).not.toContain("bearer-token");
-  const secret = api.db.$client.prepare("SELECT secret FROM repository").pluck().get() as string;
+  const secret = api.db.$client
+    .prepare("SELECT secret FROM repository")
+    .pluck()
+    .get() as string;
   expect(JSON.parse(api.deps.sealer.open(secret, "repository:demo/hub"))).toEqual({
     password: "top secret",
     token: "bearer-token",
@@ -160,16 +199,23 @@ test("a linked repository shows everything but its secrets, which are stored sea
 });
 
 const credentials = async () =>
-  ((await get("/repo/info/demo/hub")).data as { configuration: { credentials: unknown } }).configuration.credentials;
+  ((await get("/repo/info/demo/hub")).data as { configuration: { credentials: unknown } })
+    .configuration.credentials;
 
 test("credentials of a linked repository stay while its host does, and are never sent to another host", async () => {
   await makeProject();
   await post("/repo/create", linked("https://registry.example/team"));
-  await post("/repo/update/demo/hub", { configuration: { type: "remote", url: "https://registry.example/other" } });
+  await post("/repo/update/demo/hub", {
+    configuration: { type: "remote", url: "https://registry.example/other" },
+  });
   expect(await credentials()).toEqual({ username: "u" });
-  await post("/repo/update/demo/hub", { configuration: { type: "remote", url: "https://evil.example/other" } });
+  await post("/repo/update/demo/hub", {
+    configuration: { type: "remote", url: "https://evil.example/other" },
+  });
   expect(await credentials()).toBeNull();
-  expect(api.db.$client.prepare("SELECT secret FROM repository").pluck().get()).toBeNull();
+  expect(
+    api.db.$client.prepare("SELECT secret FROM repository").pluck().get(),
+  ).toBeNull();
 });
 
 test.each([
@@ -179,32 +225,63 @@ test.each([
     250105,
   ],
   ["a linked one without configuration", { category: "REMOTE" }, 250103],
-  ["a linked one without url", { category: "REMOTE", configuration: { type: "remote" } }, 250103],
+  [
+    "a linked one without url",
+    { category: "REMOTE", configuration: { type: "remote" } },
+    250103,
+  ],
   [
     "credentials in the url",
-    { category: "REMOTE", configuration: { type: "remote", url: "https://u:p@x.example" } },
+    {
+      category: "REMOTE",
+      configuration: { type: "remote", url: "https://u:p@x.example" },
+    },
     250105,
   ],
-  ["another scheme", { category: "REMOTE", configuration: { type: "remote", url: "ftp://x.example" } }, 250105],
+  [
+    "another scheme",
+    { category: "REMOTE", configuration: { type: "remote", url: "ftp://x.example" } },
+    250105,
+  ],
   [
     "a bucket of another protocol",
-    { category: "REMOTE", configuration: { type: "remote", url: "s3://bucket", protocol: "WEBDAV" } },
+    {
+      category: "REMOTE",
+      configuration: { type: "remote", url: "s3://bucket", protocol: "WEBDAV" },
+    },
     250105,
   ],
-  ["a protocol of a hosted one", { configuration: { type: "local", protocol: "WEBDAV" } }, 250105],
+  [
+    "a protocol of a hosted one",
+    { configuration: { type: "local", protocol: "WEBDAV" } },
+    250105,
+  ],
   [
     "a protocol nobody knows",
-    { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", protocol: "GOPHER" } },
+    {
+      category: "REMOTE",
+      configuration: { type: "remote", url: "https://x.example", protocol: "GOPHER" },
+    },
     250106,
   ],
   [
     "a metadata address",
-    { category: "REMOTE", configuration: { type: "remote", url: "http://169.254.169.254/latest" } },
+    {
+      category: "REMOTE",
+      configuration: { type: "remote", url: "http://169.254.169.254/latest" },
+    },
     250105,
   ],
   [
     "a certificate that is none",
-    { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", certificate: "nonsense" } },
+    {
+      category: "REMOTE",
+      configuration: {
+        type: "remote",
+        url: "https://x.example",
+        certificate: "nonsense",
+      },
+    },
     250105,
   ],
   ["an unknown type", { type: "FLOPPY" }, 250106],
@@ -236,9 +313,12 @@ test("the protocol of a linked repository is answered as sent, kept by an update
     configuration: { type: "remote", url: "https://files.example", ...configuration },
   });
   const protocol = async () =>
-    ((await get("/repo/info/demo/hub")).data as { configuration: { protocol: unknown } }).configuration.protocol;
+    ((await get("/repo/info/demo/hub")).data as { configuration: { protocol: unknown } })
+      .configuration.protocol;
   const update = (configuration: object) =>
-    post("/repo/update/demo/hub", { configuration: { type: "remote", ...configuration } });
+    post("/repo/update/demo/hub", {
+      configuration: { type: "remote", ...configuration },
+    });
   expect((await post("/repo/create", link({ protocol: "WEBDAV" }))).data).toMatchObject({
     configuration: { protocol: "WEBDAV" },
   });
@@ -254,7 +334,9 @@ test("the protocol of a linked repository is answered as sent, kept by an update
   expect(await protocol()).toBeNull();
   expect(await update({ url: "file:///srv/carry" })).toMatchObject({ code: 0 });
   await post("/repo/create", { projectId: "demo", name: "here", type: "GENERIC" });
-  expect((await get("/repo/info/demo/here")).data).toMatchObject({ configuration: { protocol: null } });
+  expect((await get("/repo/info/demo/here")).data).toMatchObject({
+    configuration: { protocol: null },
+  });
 });
 
 test("a linked repository whose protocol this release lacks is saved, and its test says so", async () => {
@@ -275,7 +357,8 @@ test("a repository with files goes only when forced", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "files", type: "GENERIC" });
   await api.call("PUT", "/generic/demo/files/a/b.txt", { body: "x" });
-  const remove = (query = "") => api.call("DELETE", `/repository/api/repo/delete/demo/files${query}`);
+  const remove = (query = "") =>
+    api.call("DELETE", `/repository/api/repo/delete/demo/files${query}`);
   expect(await remove()).toMatchObject({ status: 400, code: 251008 });
   expect((await api.call("GET", "/generic/demo/files/a/b.txt")).text).toBe("x");
   expect(await remove("?forced=maybe")).toMatchObject({ code: 250131 });
@@ -293,7 +376,12 @@ test("a repository that tasks use is not deleted, and the answer names them", as
     conflictStrategy: "SKIP",
     errorStrategy: "CONTINUE",
     executionStrategy: "IMMEDIATELY",
-    executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+    executionPlan: {
+      executeImmediately: true,
+      executeTime: null,
+      cronExpression: null,
+      timeZone: null,
+    },
     storageConsistencyCheck: false,
     automaticCreateRemoteRepo: true,
     ...SETTING_DEFAULTS,
@@ -319,24 +407,44 @@ test("a repository that tasks use is not deleted, and the answer names them", as
     pathConstraints: null,
   } as const;
   for (const name of ["nightly", "weekly"])
-    insertTask(api.db, { ...task, name }, [object, object], [], { user: "admin", now: 1 });
-  const answer = await api.call("DELETE", "/repository/api/repo/delete/demo/files?forced=true");
-  expect(answer).toMatchObject({ status: 400, code: 250112, message: expect.stringContaining("nightly, weekly") });
+    insertTask(api.db, { ...task, name }, [object, object], [], {
+      user: "admin",
+      now: 1,
+    });
+  const answer = await api.call(
+    "DELETE",
+    "/repository/api/repo/delete/demo/files?forced=true",
+  );
+  expect(answer).toMatchObject({
+    status: 400,
+    code: 250112,
+    message: expect.stringContaining("nightly, weekly"),
+  });
 });
 
 test("files of hosted repositories with packages cannot be written by their paths", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "packages", type: "NPM" });
-  expect(await api.call("PUT", "/generic/demo/packages/a.tgz", { body: "x" })).toMatchObject({
+  expect(
+    await api.call("PUT", "/generic/demo/packages/a.tgz", { body: "x" }),
+  ).toMatchObject({
     status: 400,
     code: 250112,
   });
-  expect(await api.call("DELETE", "/generic/demo/packages/a.tgz")).toMatchObject({ status: 400, code: 250112 });
-  expect(await api.call("DELETE", "/repository/api/node/delete/demo/packages/a.tgz")).toMatchObject({
+  expect(await api.call("DELETE", "/generic/demo/packages/a.tgz")).toMatchObject({
     status: 400,
     code: 250112,
   });
-  expect(await api.call("GET", "/generic/demo/packages/a.tgz")).toMatchObject({ status: 404, code: 251010 });
+  expect(
+    await api.call("DELETE", "/repository/api/node/delete/demo/packages/a.tgz"),
+  ).toMatchObject({
+    status: 400,
+    code: 250112,
+  });
+  expect(await api.call("GET", "/generic/demo/packages/a.tgz")).toMatchObject({
+    status: 404,
+    code: 251010,
+  });
   await post("/repo/create", linked("https://registry.example"));
   expect(await api.call("PUT", "/generic/demo/hub/a", { body: "x" })).toMatchObject({
     status: 400,
@@ -354,7 +462,9 @@ async function startRegistry(): Promise<string> {
     const login = Buffer.from("u:top secret").toString("base64");
     if (request.headers.authorization !== `Basic ${login}`)
       return response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
-    return request.url?.includes("_catalog") ? response.writeHead(403).end() : response.writeHead(200).end("{}");
+    return request.url?.includes("_catalog")
+      ? response.writeHead(403).end()
+      : response.writeHead(200).end("{}");
   });
   await new Promise<void>((resolve) => registry?.listen(0, "127.0.0.1", resolve));
   return `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
@@ -370,7 +480,9 @@ test("the test of a linked repository has three answers: reachable, authenticate
     authenticated: { ok: true },
     allowed: { ok: false },
   });
-  await post("/repo/update/demo/hub", { configuration: { type: "remote", credentials: { password: "wrong" } } });
+  await post("/repo/update/demo/hub", {
+    configuration: { type: "remote", credentials: { password: "wrong" } },
+  });
   expect((await connect()).data).toMatchObject({
     reachable: { ok: true },
     authenticated: { ok: false },
@@ -379,8 +491,15 @@ test("the test of a linked repository has three answers: reachable, authenticate
   registry?.closeAllConnections();
   await new Promise((resolve) => registry?.close(resolve));
   const gone = await connect();
-  expect(gone.data).toMatchObject({ reachable: { ok: false }, authenticated: { ok: null }, allowed: { ok: null } });
+  expect(gone.data).toMatchObject({
+    reachable: { ok: false },
+    authenticated: { ok: null },
+    allowed: { ok: null },
+  });
   expect(gone.text).not.toContain("wrong");
   await post("/repo/create", { projectId: "demo", name: "files", type: "GENERIC" });
-  expect(await get("/repo/tryConnect/demo/files")).toMatchObject({ status: 400, code: 250112 });
+  expect(await get("/repo/tryConnect/demo/files")).toMatchObject({
+    status: 400,
+    code: 250112,
+  });
 });

@@ -16,9 +16,24 @@ const long = "x".repeat(maxHeaderSize + 1);
 /** What no client may send, each as a request for `prefix`, with the answer's status and what it says. */
 const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][] = [
   ["no Host", (prefix) => heads(`GET ${prefix} HTTP/1.1`), 400, /no Host header/],
-  ["a Host with a space", (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: a b"), 400, /"a b" is not a host/],
-  ["a Host with a user", (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: me@localhost"), 400, /is not a host/],
-  ["a Host that no address has", (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: 1.2.3.999"), 400, /is not a host/],
+  [
+    "a Host with a space",
+    (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: a b"),
+    400,
+    /"a b" is not a host/,
+  ],
+  [
+    "a Host with a user",
+    (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: me@localhost"),
+    400,
+    /is not a host/,
+  ],
+  [
+    "a Host that no address has",
+    (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: 1.2.3.999"),
+    400,
+    /is not a host/,
+  ],
   [
     "a Host with a port of letters",
     (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: localhost:http"),
@@ -37,8 +52,18 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
     400,
     /percent-encoded/,
   ],
-  ["a control character", (prefix) => heads(`GET ${prefix}a\u0001b HTTP/1.1`, HOST), 400, /percent-encoded/],
-  ["a raw null", (prefix) => heads(`GET ${prefix}a\u0000b HTTP/1.1`, HOST), 400, /percent-encoded/],
+  [
+    "a control character",
+    (prefix) => heads(`GET ${prefix}a\u0001b HTTP/1.1`, HOST),
+    400,
+    /percent-encoded/,
+  ],
+  [
+    "a raw null",
+    (prefix) => heads(`GET ${prefix}a\u0000b HTTP/1.1`, HOST),
+    400,
+    /percent-encoded/,
+  ],
   [
     "letters beyond ASCII",
     (prefix) => Buffer.from(heads(`GET ${prefix}größe HTTP/1.1`, HOST), "utf8"),
@@ -51,7 +76,12 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
     400,
     /percent-encoded/,
   ],
-  ["a space", (prefix) => heads(`GET ${prefix}a b HTTP/1.1`, HOST), 400, /it is not HTTP\/1.1/],
+  [
+    "a space",
+    (prefix) => heads(`GET ${prefix}a b HTTP/1.1`, HOST),
+    400,
+    /it is not HTTP\/1.1/,
+  ],
   [
     "an address that is too long",
     (prefix) => heads(`GET ${prefix}${long} HTTP/1.1`, HOST),
@@ -64,17 +94,28 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
     431,
     /longer than 16384 bytes/,
   ],
-  ["a header that is none", (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, "no colon"), 400, /it is not HTTP\/1.1/],
+  [
+    "a header that is none",
+    (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, "no colon"),
+    400,
+    /it is not HTTP\/1.1/,
+  ],
   [
     "a version of HTTP that nobody speaks",
     (prefix) => heads(`GET ${prefix} HTTP/9.9`, HOST),
     400,
     /it is not HTTP\/1.1/,
   ],
-  ["a method that nobody knows", (prefix) => heads(`FETCH ${prefix} HTTP/1.1`, HOST), 400, /it is not HTTP\/1.1/],
+  [
+    "a method that nobody knows",
+    (prefix) => heads(`FETCH ${prefix} HTTP/1.1`, HOST),
+    400,
+    /it is not HTTP\/1.1/,
+  ],
   [
     "two lengths",
-    (prefix) => heads(`PUT ${prefix} HTTP/1.1`, HOST, "Content-Length: 1", "Content-Length: 2"),
+    (prefix) =>
+      heads(`PUT ${prefix} HTTP/1.1`, HOST, "Content-Length: 1", "Content-Length: 2"),
     400,
     /it is not HTTP\/1.1/,
   ],
@@ -93,9 +134,15 @@ const FORMS: [string, RegExp, (body: string) => string][] = [
   [
     "/v2/demo/images/",
     /application\/json/,
-    (body) => (JSON.parse(body) as { errors: [{ code: string; message: string }] }).errors[0].message,
+    (body) =>
+      (JSON.parse(body) as { errors: [{ code: string; message: string }] }).errors[0]
+        .message,
   ],
-  ["/npm/demo/packages/", /application\/json/, (body) => (JSON.parse(body) as { error: string; reason: string }).error],
+  [
+    "/npm/demo/packages/",
+    /application\/json/,
+    (body) => (JSON.parse(body) as { error: string; reason: string }).error,
+  ],
   ["/maven/demo/jars/", /text\/plain/, (body) => body],
 ];
 
@@ -106,7 +153,9 @@ function envelopeOf(body: string): string {
     data: unknown;
     traceId: string;
   };
-  expect([[250106, 250112].includes(code), data, /^[0-9a-f]{32}$/.test(traceId)]).toEqual([true, null, true]);
+  expect([[250106, 250112].includes(code), data, /^[0-9a-f]{32}$/.test(traceId)]).toEqual(
+    [true, null, true],
+  );
   return message;
 }
 
@@ -124,22 +173,40 @@ test.each(UNREADABLE)(
 );
 
 test.each([
-  ["an asterisk", "OPTIONS * HTTP/1.1", 400, /"\*" is neither a path nor an http address/],
+  [
+    "an asterisk",
+    "OPTIONS * HTTP/1.1",
+    400,
+    /"\*" is neither a path nor an http address/,
+  ],
   ["CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not supported/],
   ["no HTTP at all", "\u0016\u0003\u0001", 400, /it is not HTTP\/1.1/],
-])("%s for a target is answered with an envelope", async (_what, line, status, sentence) => {
-  const answer = await sendRaw(api.port, heads(line, HOST));
-  expect([answer.status, envelopeOf(answer.body)]).toEqual([status, expect.stringMatching(sentence)]);
-});
+])(
+  "%s for a target is answered with an envelope",
+  async (_what, line, status, sentence) => {
+    const answer = await sendRaw(api.port, heads(line, HOST));
+    expect([answer.status, envelopeOf(answer.body)]).toEqual([
+      status,
+      expect.stringMatching(sentence),
+    ]);
+  },
+);
 
 const ask = (method: string, target: string, body = "") =>
-  sendRaw(api.port, heads(`${method} ${target} HTTP/1.1`, HOST, `Content-Length: ${body.length}`) + body);
+  sendRaw(
+    api.port,
+    heads(`${method} ${target} HTTP/1.1`, HOST, `Content-Length: ${body.length}`) + body,
+  );
 
 test.each(["a\\b", "..\\..\\x", "\\", "a/\\..\\b", "a%5C\\b"])(
   "a backslash is a character of a name, which no file may have: %s",
   async (path) => {
     for (const method of ["PUT", "GET", "DELETE"]) {
-      const { status, body } = await ask(method, `/generic/demo/files/${path}`, method === "PUT" ? "x" : "");
+      const { status, body } = await ask(
+        method,
+        `/generic/demo/files/${path}`,
+        method === "PUT" ? "x" : "",
+      );
       expect([status, JSON.parse(body)]).toMatchObject([
         400,
         { code: 251011, message: expect.stringMatching(/slash or backslash/) },
@@ -154,9 +221,14 @@ test("a backslash in any path is a character of a name that does not exist, and 
     "/replication/api\\task\\page\\p",
     "\\replication/api/task/page/p",
     "/health\\live",
-  ].map(async (target) => (JSON.parse((await ask("GET", target)).body) as { code: number }).code);
+  ].map(
+    async (target) =>
+      (JSON.parse((await ask("GET", target)).body) as { code: number }).code,
+  );
   expect(await Promise.all(codes)).toEqual([250310, 250130, 250106, 250130]);
-  expect(JSON.parse((await ask("GET", "/v2/demo/images\\x/tags/list")).body)).toMatchObject({
+  expect(
+    JSON.parse((await ask("GET", "/v2/demo/images\\x/tags/list")).body),
+  ).toMatchObject({
     errors: [{ code: "NAME_INVALID" }],
   });
   expect(JSON.parse((await ask("GET", "/npm/demo/packages/a\\b")).body)).toMatchObject({
@@ -178,27 +250,48 @@ test("unusual but readable targets are read", async () => {
   expect(await Promise.all(statuses)).toEqual([200, 200, 200, 200, 200]);
   expect((await sendRaw(api.port, heads("GET /health/live HTTP/1.0"))).status).toBe(200);
   for (const host of ["LOCALHOST:1", "[::1]:99", "a_b.example", ""])
-    expect([host, (await sendRaw(api.port, heads("GET /health/live HTTP/1.1", `Host: ${host}`))).status]).toEqual([
+    expect([
       host,
-      200,
-    ]);
-  for (const target of ["//", "//health/live", "/%", "/%ff", "/replication/api/task/info/%zz", "/?", "/a//b"]) {
+      (await sendRaw(api.port, heads("GET /health/live HTTP/1.1", `Host: ${host}`)))
+        .status,
+    ]).toEqual([host, 200]);
+  for (const target of [
+    "//",
+    "//health/live",
+    "/%",
+    "/%ff",
+    "/replication/api/task/info/%zz",
+    "/?",
+    "/a//b",
+  ]) {
     const { body } = await ask("GET", target);
-    expect([target, Object.keys(JSON.parse(body) as object)]).toEqual([target, ["code", "message", "data", "traceId"]]);
+    expect([target, Object.keys(JSON.parse(body) as object)]).toEqual([
+      target,
+      ["code", "message", "data", "traceId"],
+    ]);
   }
 });
 
 test("a body with unreadable chunks is answered once, with a sentence, and nothing of it is kept", async () => {
   const before = api.logs.length;
-  const request = heads("PUT /generic/demo/files/chunked HTTP/1.1", HOST, "Transfer-Encoding: chunked");
+  const request = heads(
+    "PUT /generic/demo/files/chunked HTTP/1.1",
+    HOST,
+    "Transfer-Encoding: chunked",
+  );
   const { status, body } = await sendRaw(api.port, `${request}1\r\nx\r\nnonsense\r\n`);
-  expect([status, envelopeOf(body)]).toEqual([400, expect.stringMatching(/cannot be read|connection was cut/)]);
+  expect([status, envelopeOf(body)]).toEqual([
+    400,
+    expect.stringMatching(/cannot be read|connection was cut/),
+  ]);
   expect(body.match(/"code"/g)).toHaveLength(1);
   expect((await ask("GET", "/generic/demo/files/chunked")).status).toBe(404);
   expect(api.logs.slice(before).filter(({ level }) => level === "error")).toEqual([]);
 });
 
 test("an unreadable request does not stop the server for others", async () => {
-  await Promise.all(Array.from({ length: 50 }, () => sendRaw(api.port, Buffer.from("\0\r\n\r\n"))));
+  await Promise.all(
+    Array.from({ length: 50 }, () => sendRaw(api.port, Buffer.from("\0\r\n\r\n"))),
+  );
   expect((await ask("GET", "/health/live")).status).toBe(200);
 });

@@ -2,7 +2,14 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { task } from "../../db/schema/tasks.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
-import { addCluster, addDetails, addRecord, addRepository, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
+import {
+  addCluster,
+  addDetails,
+  addRecord,
+  addRepository,
+  endRecord,
+  setPlanned,
+} from "../rigs/api/api-rows.ts";
 import {
   CREATE_BODY,
   DISTRIBUTION_EXAMPLES,
@@ -22,7 +29,9 @@ beforeEach(async () => {
   const clusters = ["shanghai", "beijing"].map((name, i) =>
     addCluster(api.db, name, "STANDALONE", CREATE_BODY.remoteClusterIds[i]),
   );
-  const made = await api.call("POST", "/replication/api/task/create", { body: { ...CREATE_BODY, name: "testTask" } });
+  const made = await api.call("POST", "/replication/api/task/create", {
+    body: { ...CREATE_BODY, name: "testTask" },
+  });
   key = (made.data as { key: string }).key;
   record = addRecord(api.db, key, Date.now());
   setPlanned(api.db, record, 1, 10);
@@ -41,16 +50,17 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-test.each([...TASK_EXAMPLES, ...RECORD_EXAMPLES].map((example) => [example.name, example] as const))(
-  "%s",
-  async (_name, { method, path, body, answer }: Example) => {
-    const fill = (text: string) => text.replaceAll("KEY", key).replaceAll("RECORD", record);
-    const given = body === undefined ? {} : { body: fill(JSON.stringify(body)) };
-    const { status, text } = await api.call(method, fill(path), given);
-    expect(status).toBe(200);
-    expect(differences(answer, JSON.parse(text), "")).toEqual([]);
-  },
-);
+test.each(
+  [...TASK_EXAMPLES, ...RECORD_EXAMPLES].map(
+    (example) => [example.name, example] as const,
+  ),
+)("%s", async (_name, { method, path, body, answer }: Example) => {
+  const fill = (text: string) => text.replaceAll("KEY", key).replaceAll("RECORD", record);
+  const given = body === undefined ? {} : { body: fill(JSON.stringify(body)) };
+  const { status, text } = await api.call(method, fill(path), given);
+  expect(status).toBe(200);
+  expect(differences(answer, JSON.parse(text), "")).toEqual([]);
+});
 
 test("remote distribution works from the first configuration to the end of a run-once task", async () => {
   for (const [repository, type] of [
@@ -60,10 +70,23 @@ test("remote distribution works from the first configuration to the end of a run
     addRepository(api.db, "bkrepo", repository, type);
   for (const { name, method, path, body, answer } of DISTRIBUTION_EXAMPLES) {
     const { status, text } = await api.call(method, path, { body });
-    expect([name, status, differences(answer, JSON.parse(text), "")]).toEqual([name, 200, []]);
+    expect([name, status, differences(answer, JSON.parse(text), "")]).toEqual([
+      name,
+      200,
+      [],
+    ]);
     if (name !== "run-once, execute") continue;
-    const once = api.db.select().from(task).where(eq(task.name, "bkrepo/files/xxxx")).get();
-    endRecord(api.db, addRecord(api.db, once?.key ?? "", Date.now()), "SUCCESS", Date.now());
+    const once = api.db
+      .select()
+      .from(task)
+      .where(eq(task.name, "bkrepo/files/xxxx"))
+      .get();
+    endRecord(
+      api.db,
+      addRecord(api.db, once?.key ?? "", Date.now()),
+      "SUCCESS",
+      Date.now(),
+    );
   }
 });
 
@@ -73,10 +96,14 @@ function differences(shown: unknown, given: unknown, at: string): string[] {
   if (shown === null || given === null) return [];
   if (Array.isArray(shown)) {
     if (!Array.isArray(given)) return [`${at} is no list`];
-    if (given.length === 0 && shown.length > 0 && !at.endsWith("Constraints")) return [`${at} is empty`];
-    return given.flatMap((entry, i) => (shown[0] === undefined ? [] : differences(shown[0], entry, `${at}[${i}]`)));
+    if (given.length === 0 && shown.length > 0 && !at.endsWith("Constraints"))
+      return [`${at} is empty`];
+    return given.flatMap((entry, i) =>
+      shown[0] === undefined ? [] : differences(shown[0], entry, `${at}[${i}]`),
+    );
   }
-  if (typeof shown !== typeof given) return [`${at} is ${typeof given}, not ${typeof shown}`];
+  if (typeof shown !== typeof given)
+    return [`${at} is ${typeof given}, not ${typeof shown}`];
   if (typeof shown !== "object") return [];
   return Object.entries(shown).flatMap(([name, value]) =>
     differences(value, (given as Record<string, unknown>)[name], `${at}.${name}`),

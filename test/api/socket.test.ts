@@ -25,9 +25,16 @@ afterAll(async () => {
 async function send(
   requestLine: string,
   { body = "", headers = [] as string[] } = {},
-): Promise<{ status: number; head: string; json: { code: number; message: string | null; data: unknown } }> {
+): Promise<{
+  status: number;
+  head: string;
+  json: { code: number; message: string | null; data: unknown };
+}> {
   const socket = connect(port, "127.0.0.1");
-  const length = body === "" ? [] : ["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`];
+  const length =
+    body === ""
+      ? []
+      : ["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`];
   const lines = [
     `${requestLine} HTTP/1.1`,
     "host: localhost",
@@ -44,7 +51,9 @@ async function send(
   return {
     status: Number(head.split(" ")[1]),
     head,
-    json: JSON.parse(answer.slice(answer.indexOf("{"), answer.lastIndexOf("}") + 1) || "{}"),
+    json: JSON.parse(
+      answer.slice(answer.indexOf("{"), answer.lastIndexOf("}") + 1) || "{}",
+    ),
   };
 }
 
@@ -55,28 +64,50 @@ test.each(["/replication/api/task/cluster", "/replication//api/task/cluster"])(
     const { status, json } = await send(`POST ${path}`, { body: JSON.stringify(older) });
     expect([status, json]).toEqual([
       200,
-      { code: 0, message: null, data: null, traceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string },
+      {
+        code: 0,
+        message: null,
+        data: null,
+        traceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+      },
     ]);
   },
 );
 
 test("slashes that are not right after /replication are part of the path", async () => {
-  expect((await send("POST /replication/api//task/cluster", { body: "{}" })).json.code).toBe(250130);
+  expect(
+    (await send("POST /replication/api//task/cluster", { body: "{}" })).json.code,
+  ).toBe(250130);
   expect((await send("GET //replication/api/task/page/p")).json.code).toBe(250130);
 });
 
 test("the body of a GET is read", async () => {
-  expect(await send("GET /replication/api/cluster/tryConnect", { body: '{"name":"shanghai"}' })).toMatchObject({
+  expect(
+    await send("GET /replication/api/cluster/tryConnect", {
+      body: '{"name":"shanghai"}',
+    }),
+  ).toMatchObject({
     status: 200,
     json: { code: 0, data: null },
   });
-  expect((await send("GET /replication/api/cluster/tryConnect", { body: '{"name":"nope"}' })).json.code).toBe(250306);
+  expect(
+    (await send("GET /replication/api/cluster/tryConnect", { body: '{"name":"nope"}' }))
+      .json.code,
+  ).toBe(250306);
   expect((await send("GET /replication/api/cluster/tryConnect")).json.code).toBe(250103);
-  expect((await send("GET /replication/api/cluster/tryConnect", { body: "{" })).json.code).toBe(250106);
-  expect(await send("GET /replication/api/cluster/tryConnect?name=shanghai", { body: "ignored" })).toMatchObject({
+  expect(
+    (await send("GET /replication/api/cluster/tryConnect", { body: "{" })).json.code,
+  ).toBe(250106);
+  expect(
+    await send("GET /replication/api/cluster/tryConnect?name=shanghai", {
+      body: "ignored",
+    }),
+  ).toMatchObject({
     status: 200,
   });
-  expect(await send("GET /replication/api/cluster/tryConnect", { body: "x".repeat(70_000) })).toMatchObject({
+  expect(
+    await send("GET /replication/api/cluster/tryConnect", { body: "x".repeat(70_000) }),
+  ).toMatchObject({
     status: 413,
     json: { code: 250106 },
   });
@@ -85,7 +116,12 @@ test("the body of a GET is read", async () => {
 test("a body sent in chunks is limited as well", async () => {
   const chunk = `${(16_384).toString(16)}\r\n${"x".repeat(16_384)}\r\n`;
   const answer = await send("POST /replication/api/task/create", {
-    headers: ["content-type: application/json", "transfer-encoding: chunked", "", `${chunk.repeat(5)}0\r\n`],
+    headers: [
+      "content-type: application/json",
+      "transfer-encoding: chunked",
+      "",
+      `${chunk.repeat(5)}0\r\n`,
+    ],
   });
   expect([answer.status, answer.json.code]).toEqual([413, 250106]);
 });
@@ -102,7 +138,10 @@ test("unexpected methods and targets are answered with an envelope", async () =>
     status: 400,
     json: { code: 250310 },
   });
-  expect(await send("GET /%2e%2e/%2e%2e/etc/passwd")).toMatchObject({ status: 404, json: { code: 250130 } });
+  expect(await send("GET /%2e%2e/%2e%2e/etc/passwd")).toMatchObject({
+    status: 404,
+    json: { code: 250130 },
+  });
   const { head } = await send("HEAD /replication/api/task/page/p");
   expect(head).toMatch(/^HTTP\/1.1 200 /);
 });

@@ -57,7 +57,12 @@ describe("creating a task", () => {
       conflictStrategy: "SKIP",
       errorStrategy: "CONTINUE",
       executionStrategy: "IMMEDIATELY",
-      executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+      executionPlan: {
+        executeImmediately: true,
+        executeTime: null,
+        cronExpression: null,
+        timeZone: null,
+      },
       storageConsistencyCheck: false,
       automaticCreateRemoteRepo: true,
       compare: "AUTO",
@@ -78,7 +83,12 @@ describe("creating a task", () => {
     ["a name of 257 letters", { name: "n".repeat(257) }, 250105, /\[name\]/],
     ["a name with a line break", { name: "a\nb" }, 250105, /\[name\]/],
     ["a blank project", { localProjectId: "" }, 250104, /\[localProjectId\]/],
-    ["no object type", { replicaObjectType: undefined }, 250106, /: replicaObjectType is missing$/],
+    [
+      "no object type",
+      { replicaObjectType: undefined },
+      250106,
+      /: replicaObjectType is missing$/,
+    ],
     ["no setting", { setting: undefined }, 250106, /: setting is missing$/],
     ["no objects", { replicaTaskObjects: [] }, 250104, /\[replicaTaskObjects\]/],
     ["no clusters", { remoteClusterIds: [] }, 250104, /\[remoteClusterIds\]/],
@@ -96,13 +106,36 @@ describe("creating a task", () => {
       250106,
       /: replicaTaskObjects\[0\]\.localRepoName is missing$/,
     ],
-    ["a fraction of a byte", { setting: { rateLimit: 0.5 } }, 250106, /setting\.rateLimit/],
-    ["a way to compare nobody knows", { setting: { compare: "GUESS" } }, 250106, /setting\.compare/],
-    ["a limit of reading below none", { setting: { compareReadLimit: -1 } }, 250106, /setting\.compareReadLimit/],
-    ["a verification nobody knows", { setting: { verification: "HOPE" } }, 250106, /setting\.verification/],
+    [
+      "a fraction of a byte",
+      { setting: { rateLimit: 0.5 } },
+      250106,
+      /setting\.rateLimit/,
+    ],
+    [
+      "a way to compare nobody knows",
+      { setting: { compare: "GUESS" } },
+      250106,
+      /setting\.compare/,
+    ],
+    [
+      "a limit of reading below none",
+      { setting: { compareReadLimit: -1 } },
+      250106,
+      /setting\.compareReadLimit/,
+    ],
+    [
+      "a verification nobody knows",
+      { setting: { verification: "HOPE" } },
+      250106,
+      /setting\.verification/,
+    ],
     [
       "two objects by package",
-      { ...packageObject({ packageKey: "docker://a" }), replicaTaskObjects: [IMAGES, IMAGES] },
+      {
+        ...packageObject({ packageKey: "docker://a" }),
+        replicaTaskObjects: [IMAGES, IMAGES],
+      },
       250106,
       /exactly one object/,
     ],
@@ -120,35 +153,79 @@ describe("creating a task", () => {
       /packageConstraints\[0\]\.packageKey is missing$/,
     ],
     ["a blank package key", packageObject({ packageKey: " " }), 250104, /\[packageKey\]/],
-    ["a package key without a name", packageObject({ packageKey: "docker://" }), 250105, /\[packageKey\]/],
+    [
+      "a package key without a name",
+      packageObject({ packageKey: "docker://" }),
+      250105,
+      /\[packageKey\]/,
+    ],
     [
       "a package key of another type",
       packageObject({ packageKey: "npm://left-pad" }),
       250105,
       /docker:\/\/name or oci:\/\/name/,
     ],
-    ["a package key that climbs", packageObject({ packageKey: "docker://../etc" }), 250105, /\[packageKey\]/],
-    ["a blank version", packageObject({ packageKey: "docker://a", versions: [""] }), 250104, /\[versions\]/],
-    ["by path without paths", { replicaObjectType: "PATH" }, 250103, /\[pathConstraints\]/],
+    [
+      "a package key that climbs",
+      packageObject({ packageKey: "docker://../etc" }),
+      250105,
+      /\[packageKey\]/,
+    ],
+    [
+      "a blank version",
+      packageObject({ packageKey: "docker://a", versions: [""] }),
+      250104,
+      /\[versions\]/,
+    ],
+    [
+      "by path without paths",
+      { replicaObjectType: "PATH" },
+      250103,
+      /\[pathConstraints\]/,
+    ],
     ["by path with none", pathObject(), 250104, /\[pathConstraints\]/],
-    ["a path that is null", pathObject({ path: null }), 250106, /pathConstraints\[0\]\.path is missing$/],
+    [
+      "a path that is null",
+      pathObject({ path: null }),
+      250106,
+      /pathConstraints\[0\]\.path is missing$/,
+    ],
     ["a blank path", pathObject(" "), 250104, /\[path\]/],
     ["a path that climbs", pathObject("/a/../b"), 251011, /\.\./],
-    ["a path with a control character", pathObject("/a\u0000b"), 251011, /control character/],
+    [
+      "a path with a control character",
+      pathObject("/a\u0000b"),
+      251011,
+      /control character/,
+    ],
     ["a wildcard in a folder", pathObject("/a*/b"), 251011, /last segment/],
-    ["a path of 1,100 characters", pathObject(`/${"a/".repeat(550)}b`), 251011, /longer than 1024/],
+    [
+      "a path of 1,100 characters",
+      pathObject(`/${"a/".repeat(550)}b`),
+      251011,
+      /longer than 1024/,
+    ],
     [
       "paths and packages by path",
       {
         replicaObjectType: "PATH",
         replicaTaskObjects: [
-          { ...FILES, pathConstraints: ["/a"], packageConstraints: [{ packageKey: "generic://a" }] },
+          {
+            ...FILES,
+            pathConstraints: ["/a"],
+            packageConstraints: [{ packageKey: "generic://a" }],
+          },
         ],
       },
       250106,
       /packageConstraints/,
     ],
-    ["at once, but not now", planned("IMMEDIATELY", { executeImmediately: false }), 250105, /\[executeImmediately\]/],
+    [
+      "at once, but not now",
+      planned("IMMEDIATELY", { executeImmediately: false }),
+      250105,
+      /\[executeImmediately\]/,
+    ],
     ["at a time, but none", planned("SPECIFIED_TIME", {}), 250103, /\[executeTime\]/],
     [
       "at a time that has passed",
@@ -162,10 +239,25 @@ describe("creating a task", () => {
       250105,
       /passed/,
     ],
-    ["at no time at all", planned("SPECIFIED_TIME", { executeTime: "tomorrow" }), 250105, /\[executeTime\]/],
+    [
+      "at no time at all",
+      planned("SPECIFIED_TIME", { executeTime: "tomorrow" }),
+      250105,
+      /\[executeTime\]/,
+    ],
     ["by cron, but none", planned("CRON_EXPRESSION", {}), 250103, /\[cronExpression\]/],
-    ["by a blank cron", planned("CRON_EXPRESSION", { cronExpression: "  " }), 250104, /\[cronExpression\]/],
-    ["by a cron that is none", planned("CRON_EXPRESSION", { cronExpression: "0 0 25 * * ?" }), 250105, /hour/],
+    [
+      "by a blank cron",
+      planned("CRON_EXPRESSION", { cronExpression: "  " }),
+      250104,
+      /\[cronExpression\]/,
+    ],
+    [
+      "by a cron that is none",
+      planned("CRON_EXPRESSION", { cronExpression: "0 0 25 * * ?" }),
+      250105,
+      /hour/,
+    ],
     [
       "by a cron without a day",
       planned("CRON_EXPRESSION", { cronExpression: "0 0 0 ? * ?" }),
@@ -184,16 +276,34 @@ describe("creating a task", () => {
       250105,
       /neither is "\?".*: 0 0 2 \* \* \?$/,
     ],
-    ["by a cron that never fires", planned("CRON_EXPRESSION", { cronExpression: "0 0 0 30 2 ?" }), 250105, /never/],
+    [
+      "by a cron that never fires",
+      planned("CRON_EXPRESSION", { cronExpression: "0 0 0 30 2 ?" }),
+      250105,
+      /never/,
+    ],
     [
       "in a zone nobody knows",
-      planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?", timeZone: "Mars/Olympus" }),
+      planned("CRON_EXPRESSION", {
+        cronExpression: "0 0 2 * * ?",
+        timeZone: "Mars/Olympus",
+      }),
       250105,
       /\[timeZone\]/,
     ],
-    ["an unknown cluster", { remoteClusterIds: ["0123456789abcdef01234567"] }, 250306, /0123456789abcdef01234567/],
+    [
+      "an unknown cluster",
+      { remoteClusterIds: ["0123456789abcdef01234567"] },
+      250306,
+      /0123456789abcdef01234567/,
+    ],
     ["an unknown project", { localProjectId: "q" }, 251004, /\[q\]/],
-    ["an unknown repository", { replicaTaskObjects: [{ ...FILES, localRepoName: "none" }] }, 251006, /\[p\/none\]/],
+    [
+      "an unknown repository",
+      { replicaTaskObjects: [{ ...FILES, localRepoName: "none" }] },
+      251006,
+      /\[p\/none\]/,
+    ],
     [
       "a repository of another type",
       { replicaTaskObjects: [{ ...FILES, repoType: "MAVEN" }] },
@@ -204,7 +314,9 @@ describe("creating a task", () => {
       "packages of files",
       {
         replicaObjectType: "PACKAGE",
-        replicaTaskObjects: [{ ...FILES, packageConstraints: [{ packageKey: "generic://a" }] }],
+        replicaTaskObjects: [
+          { ...FILES, packageConstraints: [{ packageKey: "generic://a" }] },
+        ],
       },
       250105,
       /pathConstraints/,
@@ -236,7 +348,12 @@ describe("creating a task", () => {
       {
         replicaObjectType: "PACKAGE",
         replicaTaskObjects: [
-          { ...MAVEN, packageConstraints: [{ packageKey: "gav://g:a", versions: ["1"], targetVersions: ["2"] }] },
+          {
+            ...MAVEN,
+            packageConstraints: [
+              { packageKey: "gav://g:a", versions: ["1"], targetVersions: ["2"] },
+            ],
+          },
         ],
       },
       250105,
@@ -244,7 +361,11 @@ describe("creating a task", () => {
     ],
     [
       "other tags for two versions",
-      packageObject({ packageKey: "docker://a", versions: ["1", "2"], targetVersions: ["3"] }),
+      packageObject({
+        packageKey: "docker://a",
+        versions: ["1", "2"],
+        targetVersions: ["3"],
+      }),
       250105,
       /exactly one version/,
     ],
@@ -252,7 +373,9 @@ describe("creating a task", () => {
       "Maven coordinates without an artifact",
       {
         replicaObjectType: "PACKAGE",
-        replicaTaskObjects: [{ ...MAVEN, packageConstraints: [{ packageKey: "gav://g" }] }],
+        replicaTaskObjects: [
+          { ...MAVEN, packageConstraints: [{ packageKey: "gav://g" }] },
+        ],
       },
       250105,
       /gav:\/\/group:artifact/,
@@ -261,7 +384,9 @@ describe("creating a task", () => {
       "paths to a registry of packages",
       {
         replicaObjectType: "PATH",
-        replicaTaskObjects: [{ localRepoName: "helm", repoType: "HELM", pathConstraints: ["/a"] }],
+        replicaTaskObjects: [
+          { localRepoName: "helm", repoType: "HELM", pathConstraints: ["/a"] },
+        ],
       },
       250105,
       /no paths/,
@@ -282,7 +407,10 @@ describe("creating a task", () => {
         replicaTaskObjects: [{ ...object, pathConstraints: ["/a"] }],
         remoteClusterIds: [REGISTRY],
       });
-      expect([answer.code, answer.message]).toEqual([250105, expect.stringMatching(/by package, not by path/)]);
+      expect([answer.code, answer.message]).toEqual([
+        250105,
+        expect.stringMatching(/by package, not by path/),
+      ]);
     }
   });
 
@@ -292,15 +420,27 @@ describe("creating a task", () => {
   });
 
   test("creating a task refuses a cluster that belongs to a distribution", async () => {
-    api.db.update(cluster).set({ ownerTaskKey: "k" }).where(eq(cluster.id, REGISTRY)).run();
-    expect((await api.create({ replicaTaskObjects: [IMAGES], remoteClusterIds: [REGISTRY] })).code).toBe(250112);
+    api.db
+      .update(cluster)
+      .set({ ownerTaskKey: "k" })
+      .where(eq(cluster.id, REGISTRY))
+      .run();
+    expect(
+      (await api.create({ replicaTaskObjects: [IMAGES], remoteClusterIds: [REGISTRY] }))
+        .code,
+    ).toBe(250112);
   });
 
   test("creating a task saves what is not built yet; its execution will say so", async () => {
     expect((await api.create({ remoteClusterIds: [REGISTRY] })).code).toBe(0);
     expect(
-      (await api.create({ name: "Maven to a registry", replicaTaskObjects: [MAVEN], remoteClusterIds: [REGISTRY] }))
-        .code,
+      (
+        await api.create({
+          name: "Maven to a registry",
+          replicaTaskObjects: [MAVEN],
+          remoteClusterIds: [REGISTRY],
+        })
+      ).code,
     ).toBe(0);
   });
 
@@ -326,11 +466,15 @@ describe("creating a task", () => {
       remoteClusterIds: [REGISTRY, REGISTRY],
     });
     expect(whole["remoteClusters"]).toEqual([{ id: REGISTRY, name: "hub" }]);
-    const detail = (await api.call("GET", `${TASK}/detail/${whole.key}`)).data as { objects: unknown[] };
+    const detail = (await api.call("GET", `${TASK}/detail/${whole.key}`)).data as {
+      objects: unknown[];
+    };
     expect(detail.objects).toMatchObject([
       {
         remoteProjectId: null,
-        packageConstraints: [{ packageKey: "oci://a", versions: [], targetVersions: null }],
+        packageConstraints: [
+          { packageKey: "oci://a", versions: [], targetVersions: null },
+        ],
         pathConstraints: null,
       },
       { packageConstraints: [], pathConstraints: [] },
@@ -338,9 +482,24 @@ describe("creating a task", () => {
   });
 
   test.each([
-    ["at a time", { executeTime: "2030-01-02T03:04:05.678" }, "SPECIFIED_TIME", "2030-01-02T03:04:05.678"],
-    ["at a time with an offset", { executeTime: "2030-01-02T03:04:05Z" }, "SPECIFIED_TIME", "2030-01-02T11:04:05.000"],
-    ["by Quartz cron", { cronExpression: "0 0 2 * * ?" }, "CRON_EXPRESSION", "2030-01-02T02:00:00.000"],
+    [
+      "at a time",
+      { executeTime: "2030-01-02T03:04:05.678" },
+      "SPECIFIED_TIME",
+      "2030-01-02T03:04:05.678",
+    ],
+    [
+      "at a time with an offset",
+      { executeTime: "2030-01-02T03:04:05Z" },
+      "SPECIFIED_TIME",
+      "2030-01-02T11:04:05.000",
+    ],
+    [
+      "by Quartz cron",
+      { cronExpression: "0 0 2 * * ?" },
+      "CRON_EXPRESSION",
+      "2030-01-02T02:00:00.000",
+    ],
     [
       "by Unix cron in its own zone",
       { cronExpression: "0 2 * * *", timeZone: "Europe/Berlin" },
@@ -351,24 +510,51 @@ describe("creating a task", () => {
     "infers the strategy and knows the next execution: %s",
     async (_case, executionPlan, executionStrategy, nextExecutionTime) => {
       const data = await api.created({ setting: { executionPlan } });
-      expect(data).toMatchObject({ nextExecutionTime, setting: { executionStrategy }, status: "WAITING" });
-      const disabled = await api.created({ name: "disabled", enabled: false, setting: { executionPlan } });
+      expect(data).toMatchObject({
+        nextExecutionTime,
+        setting: { executionStrategy },
+        status: "WAITING",
+      });
+      const disabled = await api.created({
+        name: "disabled",
+        enabled: false,
+        setting: { executionPlan },
+      });
       expect(disabled).toMatchObject({ nextExecutionTime: null, enabled: false });
     },
   );
 });
 
 const older = (changes: Changes) =>
-  api.call("POST", `${TASK}/cluster`, { body: { ...taskBody(), replicaObjectType: undefined, ...changes } });
-const typeOf = (name: string) => api.db.select().from(task).where(eq(task.name, name)).get()?.replicaObjectType;
+  api.call("POST", `${TASK}/cluster`, {
+    body: { ...taskBody(), replicaObjectType: undefined, ...changes },
+  });
+const typeOf = (name: string) =>
+  api.db.select().from(task).where(eq(task.name, name)).get()?.replicaObjectType;
 
 describe("the older way to create a task", () => {
   test("the older way to create a task infers the object type and answers nothing", async () => {
-    const constraints = { packageConstraints: [{ packageKey: "gav://g:a" }], pathConstraints: [] };
-    expect((await older({ name: "packages", replicaTaskObjects: [{ ...MAVEN, ...constraints }] })).data).toBeNull();
-    await older({ name: "paths", replicaTaskObjects: [{ ...FILES, pathConstraints: ["/a"] }] });
+    const constraints = {
+      packageConstraints: [{ packageKey: "gav://g:a" }],
+      pathConstraints: [],
+    };
+    expect(
+      (
+        await older({
+          name: "packages",
+          replicaTaskObjects: [{ ...MAVEN, ...constraints }],
+        })
+      ).data,
+    ).toBeNull();
+    await older({
+      name: "paths",
+      replicaTaskObjects: [{ ...FILES, pathConstraints: ["/a"] }],
+    });
     await older({ name: "whole" });
-    await older({ name: "several", replicaTaskObjects: [{ ...MAVEN, ...constraints }, FILES] });
+    await older({
+      name: "several",
+      replicaTaskObjects: [{ ...MAVEN, ...constraints }, FILES],
+    });
     expect(["packages", "paths", "whole", "several"].map(typeOf)).toEqual([
       "PACKAGE",
       "PATH",
@@ -387,7 +573,9 @@ describe("the older way to create a task", () => {
         "/replication/api//task/cluster",
         "//replication/api/task/cluster",
       ].map((path, i) =>
-        api.call("POST", path, { body: taskBody({ name: `slashes ${i}`, replicaObjectType: undefined }) }),
+        api.call("POST", path, {
+          body: taskBody({ name: `slashes ${i}`, replicaObjectType: undefined }),
+        }),
       ),
     );
     expect(answers.map(({ code }) => code)).toEqual([0, 0, 250130, 250130]);

@@ -3,7 +3,13 @@ import { eq } from "drizzle-orm";
 import { plan } from "../../db/schema/plans.ts";
 import { detail, record, tally } from "../../db/schema/records.ts";
 import { cluster, task, taskCluster, taskObject } from "../../db/schema/tasks.ts";
-import { addDetails, addManyDetails, addRecord, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
+import {
+  addDetails,
+  addManyDetails,
+  addRecord,
+  endRecord,
+  setPlanned,
+} from "../rigs/api/api-rows.ts";
 import {
   type Changes,
   createTaskApi,
@@ -26,13 +32,29 @@ afterEach(() => api.close());
 
 describe("the state of a task", () => {
   test("the state of a task is what its executions make it, bytes included", async () => {
-    const { key } = await api.created({ setting: { executionPlan: { cronExpression: "0 0 2 * * ?" } } });
+    const { key } = await api.created({
+      setting: { executionPlan: { cronExpression: "0 0 2 * * ?" } },
+    });
     const run = addRecord(api.db, key, api.time.now + 1000);
     setPlanned(api.db, run, 3, 300);
     addDetails(api.db, [
       { recordId: run, clusterId: INSTANCE, artifactName: "/a", size: 100 },
-      { recordId: run, clusterId: INSTANCE, artifactName: "/b", seq: 2, status: "RUNNING", bytesSent: 40 },
-      { recordId: run, clusterId: INSTANCE, artifactName: "found", seq: 3, size: 7, sizePlanned: false },
+      {
+        recordId: run,
+        clusterId: INSTANCE,
+        artifactName: "/b",
+        seq: 2,
+        status: "RUNNING",
+        bytesSent: 40,
+      },
+      {
+        recordId: run,
+        clusterId: INSTANCE,
+        artifactName: "found",
+        seq: 3,
+        size: 7,
+        sizePlanned: false,
+      },
     ]);
     expect(await api.info(key)).toMatchObject({
       status: "REPLICATING",
@@ -43,10 +65,16 @@ describe("the state of a task", () => {
       lastExecutionTime: "2030-01-01T08:00:01.000",
     });
     endRecord(api.db, run, "FAILED", api.time.now + 2000);
-    expect(await api.info(key)).toMatchObject({ status: "WAITING", lastExecutionStatus: "FAILED" });
+    expect(await api.info(key)).toMatchObject({
+      status: "WAITING",
+      lastExecutionStatus: "FAILED",
+    });
     const once = await api.created({ name: "once" });
     endRecord(api.db, addRecord(api.db, once.key, api.time.now), "SUCCESS", api.time.now);
-    expect(await api.info(once.key)).toMatchObject({ status: "COMPLETED", nextExecutionTime: null });
+    expect(await api.info(once.key)).toMatchObject({
+      status: "COMPLETED",
+      nextExecutionTime: null,
+    });
     const live = await api.created({ name: "live", replicaType: "REAL_TIME" });
     expect(live).toMatchObject({ status: "REPLICATING", nextExecutionTime: null });
     await api.call("POST", `${TASK}/toggle/status/${live.key}`);
@@ -55,7 +83,11 @@ describe("the state of a task", () => {
 
   test.each(["info", "detail"])("an unknown key is refused by %s", async (what) => {
     const answer = await api.call("GET", `${TASK}/${what}/nope`);
-    expect([answer.status, answer.code, answer.message]).toEqual([400, 250310, "replica task [nope] is not found"]);
+    expect([answer.status, answer.code, answer.message]).toEqual([
+      400,
+      250310,
+      "replica task [nope] is not found",
+    ]);
   });
 });
 
@@ -68,7 +100,8 @@ const pageOf = async (query: string) =>
     count: number;
     page: number;
   };
-const names = async (query: string) => (await pageOf(query)).records.map(({ name }) => name);
+const names = async (query: string) =>
+  (await pageOf(query)).records.map(({ name }) => name);
 
 describe("pages of tasks", () => {
   beforeEach(async () => {
@@ -82,7 +115,9 @@ describe("pages of tasks", () => {
         .update(task)
         .set({
           createdDate: api.time.now + i,
-          ...(i === 1 ? { lastExecutionStatus: "SUCCESS", lastExecutionTime: api.time.now } : {}),
+          ...(i === 1
+            ? { lastExecutionStatus: "SUCCESS", lastExecutionTime: api.time.now }
+            : {}),
         })
         .where(eq(task.key, key))
         .run();
@@ -105,12 +140,20 @@ describe("pages of tasks", () => {
   });
 
   test("pages of tasks are sorted by either spelling, both ways", async () => {
-    expect(await names("sortType=CREATE_TIME&sortDirection=ASC")).toEqual(["test_1", "test%2", "Test 3", "other"]);
+    expect(await names("sortType=CREATE_TIME&sortDirection=ASC")).toEqual([
+      "test_1",
+      "test%2",
+      "Test 3",
+      "other",
+    ]);
     expect(await names("sortType=CREATED_TIME&pageSize=1")).toEqual(["other"]);
     expect((await names("sortType=LAST_EXECUTION_TIME"))[0]).toBe("test%2");
     expect((await names("sortType=NEXT_EXECUTION_TIME"))[0]).toBe("test_1");
     const answer = await api.call("GET", `${TASK}/page/p?sortDirection=desc`);
-    expect([answer.code, answer.message]).toEqual([250105, expect.stringContaining("[sortDirection]")]);
+    expect([answer.code, answer.message]).toEqual([
+      250105,
+      expect.stringContaining("[sortDirection]"),
+    ]);
   });
 
   test("pages of tasks begin with 0 and with 1, echo the number and say how many there are", async () => {
@@ -133,7 +176,9 @@ describe("pages of tasks", () => {
 });
 
 const update = (key: string, changes: Changes = {}) =>
-  api.call("POST", `${TASK}/update`, { body: { ...taskBody(), setting: undefined, key, ...changes } });
+  api.call("POST", `${TASK}/update`, {
+    body: { ...taskBody(), setting: undefined, key, ...changes },
+  });
 
 describe("changing a task", () => {
   test("changing a task keeps id, key, records and a setting that is not sent", async () => {
@@ -167,22 +212,31 @@ describe("changing a task", () => {
   });
 
   test("changing a task moves the next execution with the plan", async () => {
-    const { key } = await api.created(planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }));
+    const { key } = await api.created(
+      planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }),
+    );
     await update(key, planned("CRON_EXPRESSION", { cronExpression: "0 30 9 * * ?" }));
-    expect(await api.info(key)).toMatchObject({ nextExecutionTime: "2030-01-01T09:30:00.000" });
+    expect(await api.info(key)).toMatchObject({
+      nextExecutionTime: "2030-01-01T09:30:00.000",
+    });
     await update(key, planned("IMMEDIATELY", { executeImmediately: true }));
     expect(await api.info(key)).toMatchObject({ nextExecutionTime: null });
   });
 
   test("changing a task accepts a cron of earlier releases that Quartz refuses, if it is unchanged", async () => {
-    const cron = (cronExpression: string) => planned("CRON_EXPRESSION", { cronExpression });
+    const cron = (cronExpression: string) =>
+      planned("CRON_EXPRESSION", { cronExpression });
     const { key } = await api.created(cron("0 0 2 * * ?"));
     api.db.$client
-      .prepare("UPDATE task SET setting = replace(setting, '0 0 2 * * ?', '0 0 2 ? * ?') WHERE key = ?")
+      .prepare(
+        "UPDATE task SET setting = replace(setting, '0 0 2 * * ?', '0 0 2 ? * ?') WHERE key = ?",
+      )
       .run(key);
     expect((await update(key)).code).toBe(0);
     expect((await update(key, cron("0 0 2 ? * ?"))).code).toBe(0);
-    expect(await api.info(key)).toMatchObject({ nextExecutionTime: "2030-01-02T02:00:00.000" });
+    expect(await api.info(key)).toMatchObject({
+      nextExecutionTime: "2030-01-02T02:00:00.000",
+    });
     expect((await update(key, cron("0 0 3 ? * ?"))).code).toBe(250105);
   });
 
@@ -193,7 +247,14 @@ describe("changing a task", () => {
     expect((await update(key)).code).toBe(0);
     expect((await update(key, soon)).code).toBe(0);
     expect(await api.info(key)).toMatchObject({ nextExecutionTime: null });
-    expect((await update(key, planned("SPECIFIED_TIME", { executeTime: "2030-01-01T08:00:02" }))).code).toBe(250105);
+    expect(
+      (
+        await update(
+          key,
+          planned("SPECIFIED_TIME", { executeTime: "2030-01-01T08:00:02" }),
+        )
+      ).code,
+    ).toBe(250105);
   });
 
   test.each<[string, Changes, number]>([
@@ -201,7 +262,11 @@ describe("changing a task", () => {
     ["another task's name", { name: "taken" }, 250107],
     ["no clusters", { remoteClusterIds: [] }, 250104],
     ["an unknown cluster", { remoteClusterIds: ["x"] }, 250306],
-    ["an unknown repository", { replicaTaskObjects: [{ ...FILES, localRepoName: "x" }] }, 251006],
+    [
+      "an unknown repository",
+      { replicaTaskObjects: [{ ...FILES, localRepoName: "x" }] },
+      251006,
+    ],
     ["too long a retention", { recordReserveDays: 90 }, 250105],
     ["no objects", { replicaTaskObjects: [] }, 250104],
   ])("changing a task refuses %s and changes nothing", async (_case, changes, code) => {
@@ -214,18 +279,25 @@ describe("changing a task", () => {
 
   test("changing a task refuses to rename what belongs to a distribution", async () => {
     const { key } = await api.created();
-    api.db.update(task).set({ kind: "config", name: "p/files/n" }).where(eq(task.key, key)).run();
+    api.db
+      .update(task)
+      .set({ kind: "config", name: "p/files/n" })
+      .where(eq(task.key, key))
+      .run();
     expect((await update(key, { name: "another" })).code).toBe(250105);
     expect((await update(key, { name: "p/files/n" })).code).toBe(0);
   });
 
   test("real time stays refused on a linked repository", async () => {
     const { key } = await api.created({ replicaType: "REAL_TIME" });
-    expect((await update(key, { replicaTaskObjects: [IMAGES] })).message).toMatch(/CRON_EXPRESSION/);
+    expect((await update(key, { replicaTaskObjects: [IMAGES] })).message).toMatch(
+      /CRON_EXPRESSION/,
+    );
   });
 });
 
-const copy = (changes: Changes) => api.call("POST", `${TASK}/copy`, { body: { name: "copy", ...changes } });
+const copy = (changes: Changes) =>
+  api.call("POST", `${TASK}/copy`, { body: { name: "copy", ...changes } });
 
 describe("copying a task", () => {
   test("copying a task makes a disabled one that has never run, with the same objects and clusters", async () => {
@@ -245,7 +317,10 @@ describe("copying a task", () => {
       description: null,
     });
     const { data } = await api.call("GET", `${TASK}/detail/${row?.key}`);
-    expect(data).toMatchObject({ task: { remoteClusters: [{ id: INSTANCE }] }, objects: [FILES] });
+    expect(data).toMatchObject({
+      task: { remoteClusters: [{ id: INSTANCE }] },
+      objects: [FILES],
+    });
     expect(api.started).toEqual([]);
   });
 
@@ -261,19 +336,31 @@ describe("copying a task", () => {
 
   test("copying a task refuses to share the cluster of a distribution", async () => {
     const { key } = await api.created();
-    api.db.update(cluster).set({ ownerTaskKey: key }).where(eq(cluster.id, INSTANCE)).run();
+    api.db
+      .update(cluster)
+      .set({ ownerTaskKey: key })
+      .where(eq(cluster.id, INSTANCE))
+      .run();
     expect((await copy({ key })).code).toBe(250112);
   });
 });
 
 describe("enabling, executing and stopping tasks", () => {
   test("toggling a task pauses and resumes its schedule", async () => {
-    const { key } = await api.created(planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }));
+    const { key } = await api.created(
+      planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }),
+    );
     api.started.splice(0);
     await api.call("POST", `${TASK}/toggle/status/${key}`);
-    expect(await api.info(key)).toMatchObject({ enabled: false, nextExecutionTime: null });
+    expect(await api.info(key)).toMatchObject({
+      enabled: false,
+      nextExecutionTime: null,
+    });
     await api.call("POST", `${TASK}/toggle/status/${key}`);
-    expect(await api.info(key)).toMatchObject({ enabled: true, nextExecutionTime: "2030-01-02T02:00:00.000" });
+    expect(await api.info(key)).toMatchObject({
+      enabled: true,
+      nextExecutionTime: "2030-01-02T02:00:00.000",
+    });
     expect(api.started).toEqual([`saved ${key}`, `saved ${key}`]);
   });
 
@@ -290,12 +377,17 @@ describe("enabling, executing and stopping tasks", () => {
 
   test("stop says whether a run was stopped", async () => {
     const { key } = await api.created();
-    expect((await api.call("POST", `${TASK}/stop/${key}`)).data).toEqual({ stopped: true });
+    expect((await api.call("POST", `${TASK}/stop/${key}`)).data).toEqual({
+      stopped: true,
+    });
   });
 
-  test.each(["toggle/status", "execute", "stop"])("an unknown key is refused by %s", async (what) => {
-    expect((await api.call("POST", `${TASK}/${what}/nope`)).code).toBe(250310);
-  });
+  test.each(["toggle/status", "execute", "stop"])(
+    "an unknown key is refused by %s",
+    async (what) => {
+      expect((await api.call("POST", `${TASK}/${what}/nope`)).code).toBe(250310);
+    },
+  );
 });
 
 describe("deleting a task", () => {
@@ -310,7 +402,11 @@ describe("deleting a task", () => {
         .values({ recordId: run, object: 0, seq: 1, name: `/${i}` })
         .run();
     }
-    api.db.update(cluster).set({ ownerTaskKey: key }).where(eq(cluster.id, REGISTRY)).run();
+    api.db
+      .update(cluster)
+      .set({ ownerTaskKey: key })
+      .where(eq(cluster.id, REGISTRY))
+      .run();
     api.started.splice(0);
     const answer = await api.call("DELETE", `${TASK}/delete/${key}`);
     expect([answer.status, answer.data]).toEqual([200, null]);
@@ -331,6 +427,10 @@ describe("deleting a task", () => {
   });
 
   test("deleting a task with an unknown key is a success", async () => {
-    expect(await api.call("DELETE", `${TASK}/delete/nope`)).toMatchObject({ status: 200, code: 0, data: null });
+    expect(await api.call("DELETE", `${TASK}/delete/nope`)).toMatchObject({
+      status: 200,
+      code: 0,
+      data: null,
+    });
   });
 });

@@ -26,24 +26,38 @@ function* pieces(bytes: Buffer, size = 100_000): Generator<Buffer> {
 /** Sends these bytes of a request and cuts the connection when they are on their way. */
 async function cut(head: string, body: Buffer): Promise<void> {
   const socket = connect(api.port, "127.0.0.1");
-  socket.write(`PUT ${path("cut")} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n${head}\r\n\r\n`);
+  socket.write(
+    `PUT ${path("cut")} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n${head}\r\n\r\n`,
+  );
   await new Promise((resolve) => void socket.write(body, resolve));
   socket.destroy();
 }
 
-test.each(["with its length", "in chunks"])("a large file sent %s comes back the same", async (how) => {
-  const bytes = random(20 * MIB);
-  const headers = how === "in chunks" ? {} : { "content-length": bytes.length };
-  const put = await send(api.port, "PUT", path("large"), headers, pieces(bytes));
-  expect(put.json.data).toMatchObject({ size: bytes.length, sha256: sha256(bytes) });
-  const got = await send(api.port, "GET", path("large"));
-  expect(got.headers["content-length"]).toBe(String(bytes.length));
-  expect(sha256(got.body)).toBe(sha256(bytes));
-  const part = await send(api.port, "GET", path("large"), { range: `bytes=${5 * MIB}-${6 * MIB - 1}` });
-  expect([part.status, sha256(part.body)]).toEqual([206, sha256(bytes.subarray(5 * MIB, 6 * MIB))]);
-  const head = await send(api.port, "HEAD", path("large"));
-  expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, String(bytes.length), 0]);
-});
+test.each(["with its length", "in chunks"])(
+  "a large file sent %s comes back the same",
+  async (how) => {
+    const bytes = random(20 * MIB);
+    const headers = how === "in chunks" ? {} : { "content-length": bytes.length };
+    const put = await send(api.port, "PUT", path("large"), headers, pieces(bytes));
+    expect(put.json.data).toMatchObject({ size: bytes.length, sha256: sha256(bytes) });
+    const got = await send(api.port, "GET", path("large"));
+    expect(got.headers["content-length"]).toBe(String(bytes.length));
+    expect(sha256(got.body)).toBe(sha256(bytes));
+    const part = await send(api.port, "GET", path("large"), {
+      range: `bytes=${5 * MIB}-${6 * MIB - 1}`,
+    });
+    expect([part.status, sha256(part.body)]).toEqual([
+      206,
+      sha256(bytes.subarray(5 * MIB, 6 * MIB)),
+    ]);
+    const head = await send(api.port, "HEAD", path("large"));
+    expect([head.status, head.headers["content-length"], head.body.length]).toEqual([
+      200,
+      String(bytes.length),
+      0,
+    ]);
+  },
+);
 
 test("a slowly reading client gets the same bytes", async () => {
   const bytes = random(20 * MIB);
@@ -51,7 +65,12 @@ test("a slowly reading client gets the same bytes", async () => {
   const got = createHash("sha256");
   await new Promise<void>((resolve, reject) => {
     const req = request(
-      { host: "127.0.0.1", port: api.port, path: path("halting"), headers: { authorization: LOGIN } },
+      {
+        host: "127.0.0.1",
+        port: api.port,
+        path: path("halting"),
+        headers: { authorization: LOGIN },
+      },
       (res) => {
         res.on("data", (chunk: Buffer) => {
           got.update(chunk);
@@ -67,26 +86,45 @@ test("a slowly reading client gets the same bytes", async () => {
 });
 
 test("a client that sends Expect: 100-continue is answered to go on", async () => {
-  const answer = await new Promise<{ continued: boolean; status: number | undefined }>((resolve, reject) => {
-    let continued = false;
-    const headers = { authorization: LOGIN, expect: "100-continue", "content-length": 5 };
-    const req = request({ host: "127.0.0.1", port: api.port, method: "PUT", path: path("asked"), headers }, (res) => {
-      res.resume().on("end", () => resolve({ continued, status: res.statusCode }));
-    });
-    req.on("continue", () => {
-      continued = true;
-      req.end("hello");
-    });
-    req.on("error", reject);
-    req.flushHeaders();
-  });
+  const answer = await new Promise<{ continued: boolean; status: number | undefined }>(
+    (resolve, reject) => {
+      let continued = false;
+      const headers = {
+        authorization: LOGIN,
+        expect: "100-continue",
+        "content-length": 5,
+      };
+      const req = request(
+        {
+          host: "127.0.0.1",
+          port: api.port,
+          method: "PUT",
+          path: path("asked"),
+          headers,
+        },
+        (res) => {
+          res.resume().on("end", () => resolve({ continued, status: res.statusCode }));
+        },
+      );
+      req.on("continue", () => {
+        continued = true;
+        req.end("hello");
+      });
+      req.on("error", reject);
+      req.flushHeaders();
+    },
+  );
   expect(answer).toEqual({ continued: true, status: 200 });
   expect((await send(api.port, "GET", path("asked"))).body.toString()).toBe("hello");
 });
 
 test.each([
   ["a small body that ends before its length", "Content-Length: 5000", random(1000)],
-  ["a large body that ends before its length", `Content-Length: ${10 * MIB}`, random(2 * MIB)],
+  [
+    "a large body that ends before its length",
+    `Content-Length: ${10 * MIB}`,
+    random(2 * MIB),
+  ],
   [
     "chunks without an end",
     "Transfer-Encoding: chunked",
@@ -95,7 +133,9 @@ test.each([
 ])("an upload whose connection is cut leaves nothing: %s", async (_what, head, body) => {
   await cut(head, body);
   await expect
-    .poll(() => api.logs.some(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400))
+    .poll(() =>
+      api.logs.some(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400),
+    )
     .toBe(true);
   expect([staged(), blobs()]).toEqual([[], 0]);
   expect((await send(api.port, "GET", path("cut"))).json.code).toBe(251010);
@@ -120,10 +160,14 @@ test("a body of unknown length that gets too large is answered while it is still
 test("64 small uploads at once all arrive, and equal contents are stored once", async () => {
   const contents = Array.from({ length: 64 }, (_, i) => Buffer.from(`content ${i % 60}`));
   const answers = await Promise.all(
-    contents.map((each, i) => send(api.port, "PUT", path(`many/${i}`), { "content-length": each.length }, [each])),
+    contents.map((each, i) =>
+      send(api.port, "PUT", path(`many/${i}`), { "content-length": each.length }, [each]),
+    ),
   );
   expect(answers.map(({ status }) => status)).toEqual(contents.map(() => 200));
-  const read = await Promise.all(contents.map((_, i) => send(api.port, "GET", path(`many/${i}`))));
+  const read = await Promise.all(
+    contents.map((_, i) => send(api.port, "GET", path(`many/${i}`))),
+  );
   expect(read.map(({ body }) => body.toString())).toEqual(contents.map(String));
   expect(blobs()).toBe(60);
 });
@@ -138,14 +182,22 @@ test.skipIf(process.platform !== "linux")(
     for (let i = 0; i < 20; i += 1) {
       await new Promise<void>((resolve, reject) => {
         const req = request(
-          { host: "127.0.0.1", port: api.port, path: path("large"), headers: { authorization: LOGIN }, agent: false },
+          {
+            host: "127.0.0.1",
+            port: api.port,
+            path: path("large"),
+            headers: { authorization: LOGIN },
+            agent: false,
+          },
           (res) => {
             res.once("data", () => req.destroy());
             res.once("close", resolve);
             res.on("error", () => undefined);
           },
         );
-        req.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" ? resolve() : reject(error)));
+        req.on("error", (error: NodeJS.ErrnoException) =>
+          error.code === "ECONNRESET" ? resolve() : reject(error),
+        );
         req.end();
       });
     }
@@ -170,16 +222,25 @@ test("other requests do not wait for uploads", async () => {
   const times: number[] = [];
   while (running.yes) {
     const start = performance.now();
-    const { status } = await send(server.port, "GET", "/repository/api/repo/info/demo/files");
+    const { status } = await send(
+      server.port,
+      "GET",
+      "/repository/api/repo/info/demo/files",
+    );
     expect(status).toBe(200);
     times.push(performance.now() - start);
   }
-  expect((await uploads).map(({ status }) => status)).toEqual([...bulk, ...small].map(() => 200));
+  expect((await uploads).map(({ status }) => status)).toEqual(
+    [...bulk, ...small].map(() => 200),
+  );
   await server.kill();
   rmSync(directory, { recursive: true, force: true });
   const sorted = times.toSorted((a, b) => a - b);
-  const p = (share: number) => `${(sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(1)} ms`;
-  console.log(`while 640 MiB and 300 small files came in: ${sorted.length} answers, median ${p(0.5)}, p99 ${p(0.99)}`);
+  const p = (share: number) =>
+    `${(sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(1)} ms`;
+  console.log(
+    `while 640 MiB and 300 small files came in: ${sorted.length} answers, median ${p(0.5)}, p99 ${p(0.99)}`,
+  );
   expect(sorted.length).toBeGreaterThan(20);
 });
 

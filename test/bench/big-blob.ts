@@ -20,7 +20,10 @@ export async function bigBlob(bench: Bench): Promise<Row[]> {
 
 async function asLayer(bench: Bench): Promise<Row[]> {
   const { product, say } = bench;
-  const [source, target] = [await startRegistry("docker-registry"), await startRegistry("docker-registry")];
+  const [source, target] = [
+    await startRegistry("docker-registry"),
+    await startRegistry("docker-registry"),
+  ];
   if (!source.available) return [];
   await pushBigImage(source.url, "library/one", 1, GIB);
   const objects = await linked(product, "big-blob", source.url);
@@ -36,7 +39,10 @@ async function asLayer(bench: Bench): Promise<Row[]> {
 async function asFile(bench: Bench): Promise<Row[]> {
   const { first, product, target, say } = bench;
   await product.hosted("bench", "big-file");
-  const headers = { authorization: authorizationOf(first), "content-length": String(GIB) };
+  const headers = {
+    authorization: authorizationOf(first),
+    "content-length": String(GIB),
+  };
   const uploading = watchMemory(bench);
   const answer = await request(`${first.url}/generic/bench/big-file/one.bin`, {
     method: "PUT",
@@ -44,11 +50,16 @@ async function asFile(bench: Bench): Promise<Row[]> {
     body: Readable.from(gibibyte()),
   });
   if (answer.statusCode !== 200)
-    throw new Error(`the upload was answered ${answer.statusCode}: ${await answer.body.text()}`);
+    throw new Error(
+      `the upload was answered ${answer.statusCode}: ${await answer.body.text()}`,
+    );
   await answer.body.dump();
   const { control = null } = uploading.peaks();
   const watched = watchMemory(bench);
-  const { ms } = await runTask(product, { objects: fromHosted("big-file"), clusters: [target] });
+  const { ms } = await runTask(product, {
+    objects: fromHosted("big-file"),
+    clusters: [target],
+  });
   say(`a file of 1 GiB took ${Math.round(ms)} ms`);
   return [
     memory("upload of a file of 1 GiB", { control }, 300),
@@ -60,6 +71,12 @@ function* gibibyte(): Generator<Buffer> {
   for (let sent = 0; sent < GIB; sent += 2 ** 20) yield randomBytes(2 ** 20);
 }
 
-function rows(work: string, { worker = null, temporal: _temporal, ...others }: Record<string, number | null>): Row[] {
-  return [memory(`${work}: transfer worker`, { worker }, MOST_WORKER), memory(`${work}: the others`, others, 300)];
+function rows(
+  work: string,
+  { worker = null, temporal: _temporal, ...others }: Record<string, number | null>,
+): Row[] {
+  return [
+    memory(`${work}: transfer worker`, { worker }, MOST_WORKER),
+    memory(`${work}: the others`, others, 300),
+  ];
 }

@@ -17,7 +17,10 @@ export async function bigImage({ product, times, say }: Bench): Promise<Row[]> {
   const [ours, peers]: [number[], number[]] = [[], []];
   for (let turn = 1; turn <= times; turn += 1) {
     const here = await startRegistry("docker-registry");
-    ours.push((await runTask(product, { objects, clusters: [await registry(product, here.url)] })).ms);
+    ours.push(
+      (await runTask(product, { objects, clusters: [await registry(product, here.url)] }))
+        .ms,
+    );
     await here.stop();
     say(`${turn}: ours ${ours.at(-1)?.toFixed()} ms`);
     if (sync === null) continue;
@@ -27,5 +30,12 @@ export async function bigImage({ product, times, say }: Bench): Promise<Row[]> {
     say(`${turn}: skopeo ${peers.at(-1)?.toFixed()} ms`);
   }
   await source.stop();
-  return [against(`one image of ${LAYERS} × 256 MiB`, ours, { name: "skopeo sync", times: peers }, 0.9)];
+  return [
+    against(
+      `one image of ${LAYERS} × 256 MiB`,
+      ours,
+      { name: "skopeo sync", times: peers },
+      0.9,
+    ),
+  ];
 }

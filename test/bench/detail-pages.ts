@@ -1,5 +1,11 @@
 import { createTestApi } from "../rigs/api/api-fixture.ts";
-import { addCluster, addManyDetails, addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";
+import {
+  addCluster,
+  addManyDetails,
+  addRecord,
+  addRepository,
+  endRecord,
+} from "../rigs/api/api-rows.ts";
 import { percentile, within, type Row } from "./measure.ts";
 import type { Bench } from "./rig.ts";
 
@@ -34,10 +40,18 @@ export async function detailPages({ say }: Bench): Promise<Row[]> {
           `/replication/api/task/record/detail/page/${recordId}?pageNumber=${page}&pageSize=20${filter}`,
         );
         all.push(performance.now() - begun);
-        if ((answer.data as { records: unknown[] }).records.length !== 20) throw new Error(answer.text.slice(0, 500));
+        if ((answer.data as { records: unknown[] }).records.length !== 20)
+          throw new Error(answer.text.slice(0, 500));
       }
     }
-    return [within("detail pages over 1,000,000 rows, 99th percentile", percentile(all, 99), 50, all)];
+    return [
+      within(
+        "detail pages over 1,000,000 rows, 99th percentile",
+        percentile(all, 99),
+        50,
+        all,
+      ),
+    ];
   } finally {
     api.close();
   }

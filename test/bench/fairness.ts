@@ -36,7 +36,13 @@ export async function fairness(bench: Bench): Promise<Row[]> {
     say(`alone: ${text(alone.small)}; REAL_TIME ${text(alone.realTime)}`);
     keys.push(...(await crowd(bench, slow.url)));
     await slow.busy();
-    keys.push(await product.run({ projectId: "bench", objects: fromHosted("fair-huge"), clusters: [target] }));
+    keys.push(
+      await product.run({
+        projectId: "bench",
+        objects: fromHosted("fair-huge"),
+        clusters: [target],
+      }),
+    );
     const over = new AbortController();
     const again = keepRunning(product, keys, over.signal);
     const beside = await measure(bench, small, followed).finally(() => over.abort());
@@ -56,7 +62,10 @@ type Measured = { small: number[]; realTime: number[] };
 const text = (all: number[]) => all.map((ms) => Math.round(ms)).join(", ");
 
 function rows(alone: Measured, beside: Measured): Row[] {
-  const [least, most] = [median(alone.small), TIMES_ALONE * median(alone.small) + MORE_MS];
+  const [least, most] = [
+    median(alone.small),
+    TIMES_ALONE * median(alone.small) + MORE_MS,
+  ];
   const took = median(beside.small);
   const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
   return [
@@ -87,7 +96,9 @@ async function prepareSmall(bench: Bench): Promise<() => Promise<number>> {
     setting: { conflictStrategy: "OVERWRITE" },
   });
   return async () => {
-    await product.upload("bench", "fair-small", "/one.bin", randomBytes(1024), { "x-bkrepo-overwrite": "true" });
+    await product.upload("bench", "fair-small", "/one.bin", randomBytes(1024), {
+      "x-bkrepo-overwrite": "true",
+    });
     return (await runAgain(product, key)).ms;
   };
 }
@@ -109,14 +120,16 @@ async function follow({ product, other, second }: Bench): Promise<() => Promise<
     });
   }
   let number = 0;
-  const isAt = (place: string, path: string) => other.download("bench", place, path).then((bytes) => bytes !== null);
+  const isAt = (place: string, path: string) =>
+    other.download("bench", place, path).then((bytes) => bytes !== null);
   return async () => {
     const path = `/file-${(number += 1)}.bin`;
     await product.upload("bench", "fair-followed", path, randomBytes(1024));
     const begun = performance.now();
     const arrivals = places.map(async (place) => {
       while (!(await isAt(place, path))) {
-        if (performance.now() - begun > LONGEST_MS) throw new Error(`${path} did not arrive at ${place}`);
+        if (performance.now() - begun > LONGEST_MS)
+          throw new Error(`${path} did not arrive at ${place}`);
         await sleep(LOOK_MS * FOLLOWING);
       }
     });
@@ -159,7 +172,11 @@ async function crowd(bench: Bench, url: string): Promise<string[]> {
 }
 
 /** Executes each task again once its run has ended, so that the crowd stays complete. */
-async function keepRunning(product: Product, keys: readonly string[], until: AbortSignal): Promise<void> {
+async function keepRunning(
+  product: Product,
+  keys: readonly string[],
+  until: AbortSignal,
+): Promise<void> {
   for (; !until.aborted; await sleep(500)) {
     for (const key of keys) {
       const record = await product.newestRecord(key);
@@ -177,7 +194,9 @@ async function stillRunning(product: Product, keys: string[]): Promise<number> {
  * Starts a proxy to `url` that delays each request by 15 s; `busy` waits until the product has its maximum of requests
  * open.
  */
-async function startSlow(url: string): Promise<{ url: string; busy: () => Promise<void>; stop: () => Promise<void> }> {
+async function startSlow(
+  url: string,
+): Promise<{ url: string; busy: () => Promise<void>; stop: () => Promise<void> }> {
   const proxy = await startProxy(url);
   proxy.fault = () => ({ kind: "latency", ms: ANSWERS_AFTER_MS });
   const open = () => proxy.requests.filter(({ closed }) => closed === null).length;

@@ -22,10 +22,17 @@ type Seen = Awaited<ReturnType<typeof newest>>;
 export async function infoBeside(bench: Bench): Promise<Row[]> {
   const { product, target, say } = bench;
   await product.hosted("bench", "info");
-  const { key: asked } = await runTask(product, { objects: fromHosted("info"), clusters: [target] });
+  const { key: asked } = await runTask(product, {
+    objects: fromHosted("info"),
+    clusters: [target],
+  });
   await fill(bench);
   say(`${MANY} files are there`);
-  const planning = await product.run({ projectId: "bench", objects: fromHosted("million"), clusters: [target] });
+  const planning = await product.run({
+    projectId: "bench",
+    objects: fromHosted("million"),
+    clusters: [target],
+  });
   const plan = await beside(
     bench,
     asked,
@@ -43,9 +50,19 @@ export async function infoBeside(bench: Bench): Promise<Row[]> {
   });
   const run = await beside(bench, asked, running, ({ status }) => status !== "RUNNING");
   return [
-    within("info, 99th percentile, during the plan of 1,000,000 files", percentile(plan, 99), 50, plan),
+    within(
+      "info, 99th percentile, during the plan of 1,000,000 files",
+      percentile(plan, 99),
+      50,
+      plan,
+    ),
     within("info, 99th percentile, while that run ends", percentile(end, 99), 50, end),
-    within("info, 99th percentile, during a run of 100,000 files", percentile(run, 99), 50, run),
+    within(
+      "info, 99th percentile, during a run of 100,000 files",
+      percentile(run, 99),
+      50,
+      run,
+    ),
   ];
 }
 
@@ -83,5 +100,8 @@ async function beside(
 function* files(): Generator<{ path: string; content: Buffer }> {
   const contents = Array.from({ length: 1_000 }, () => randomBytes(100));
   for (let at = 0; at < RUN; at += 1)
-    yield { path: `/folder-${at % 500}/file-${at}.bin`, content: contents[at % contents.length] ?? Buffer.alloc(0) };
+    yield {
+      path: `/folder-${at % 500}/file-${at}.bin`,
+      content: contents[at % contents.length] ?? Buffer.alloc(0),
+    };
 }

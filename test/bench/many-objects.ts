@@ -37,14 +37,19 @@ export async function manyObjects(bench: Bench): Promise<Row[]> {
     Array.from({ length: CLUSTERS }, () => product.partner(unique("second-"), second)),
   );
   say(`${OBJECTS} repositories are there`);
-  const objects = names.map((localRepoName) => ({ localRepoName, repoType: "GENERIC" as const }));
+  const objects = names.map((localRepoName) => ({
+    localRepoName,
+    repoType: "GENERIC" as const,
+  }));
   const { ms, record } = await runTask(product, { objects, clusters });
   const all = filled.length * FILES * CLUSTERS;
   const { status, replicaOverview: counts } = record;
   if (status !== "SUCCESS" || counts?.success !== all || counts.planned !== all)
     throw new Error(`the run ended ${status}: ${JSON.stringify(record)}`);
   const histories = await readHistories(first.endpoints().temporal, record.workflowId);
-  const most = Math.max(...[...histories.values()].map(({ events }) => events?.length ?? 0));
+  const most = Math.max(
+    ...[...histories.values()].map(({ events }) => events?.length ?? 0),
+  );
   return [
     within(`${OBJECTS} objects to ${CLUSTERS} clusters`, ms, 300_000),
     {

@@ -1,5 +1,12 @@
 /** One line of the benchmark's table; `met` null: it could not be measured on this machine. */
-export type Row = { work: string; ours: string; peer: string; ratio: string; budget: string; met: boolean | null };
+export type Row = {
+  work: string;
+  ours: string;
+  peer: string;
+  ratio: string;
+  budget: string;
+  met: boolean | null;
+};
 
 /** Returns how many milliseconds `work` takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -15,7 +22,9 @@ export function median(values: readonly number[]): number {
 /** The smallest value that at least `percent` percent of all values do not exceed. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;
+  return (
+    sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN
+  );
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
@@ -34,9 +43,23 @@ export function against(
 ): Row {
   const budget = `≤ ${most} × ${peer.name}`;
   if (peer.times.length === 0)
-    return { work, ours: spread(ours), peer: `${peer.name}: SKIPPED`, ratio: "–", budget, met: null };
+    return {
+      work,
+      ours: spread(ours),
+      peer: `${peer.name}: SKIPPED`,
+      ratio: "–",
+      budget,
+      met: null,
+    };
   const ratio = median(ours) / median(peer.times);
-  return { work, ours: spread(ours), peer: spread(peer.times), ratio: ratio.toFixed(2), budget, met: ratio <= most };
+  return {
+    work,
+    ours: spread(ours),
+    peer: spread(peer.times),
+    ratio: ratio.toFixed(2),
+    budget,
+    met: ratio <= most,
+  };
 }
 
 /** Compares the medians of two large sets of measurements. */
@@ -59,14 +82,34 @@ export function compared(
 }
 
 /** Compares a duration with an absolute budget. */
-export function within(work: string, ms: number, most: number, all: readonly number[] = []): Row {
-  const detail = all.length > 1 ? ` (${Math.round(Math.min(...all))}–${Math.round(Math.max(...all))} ms)` : "";
-  const text = (value: number) => (most >= 10_000 ? seconds(value) : `${Math.round(value)} ms`);
-  return { work, ours: text(ms) + detail, peer: "–", ratio: "–", budget: `≤ ${text(most)}`, met: ms <= most };
+export function within(
+  work: string,
+  ms: number,
+  most: number,
+  all: readonly number[] = [],
+): Row {
+  const detail =
+    all.length > 1
+      ? ` (${Math.round(Math.min(...all))}–${Math.round(Math.max(...all))} ms)`
+      : "";
+  const text = (value: number) =>
+    most >= 10_000 ? seconds(value) : `${Math.round(value)} ms`;
+  return {
+    work,
+    ours: text(ms) + detail,
+    peer: "–",
+    ratio: "–",
+    budget: `≤ ${text(most)}`,
+    met: ms <= most,
+  };
 }
 
 /** Compares the peak memory of processes, in MiB, with a budget; null where the system does not report it. */
-export function memory(work: string, peaks: Record<string, number | null>, most: number): Row {
+export function memory(
+  work: string,
+  peaks: Record<string, number | null>,
+  most: number,
+): Row {
   const known = Object.values(peaks).filter((peak) => peak !== null);
   const ours = Object.entries(peaks)
     .map(([name, peak]) => `${name} ${peak ?? "?"}`)
@@ -96,5 +139,9 @@ export function table(rows: readonly Row[]): string {
   const write = (line: string[]) =>
     `| ${line.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - [...cell].length)).join(" | ")} |`;
   const [head = [], ...body] = cells;
-  return [write(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(write)].join("\n");
+  return [
+    write(head),
+    `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`,
+    ...body.map(write),
+  ].join("\n");
 }

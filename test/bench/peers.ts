@@ -35,9 +35,20 @@ export async function skopeoSync(): Promise<
 > {
   const skopeo = await findTool(SKOPEO);
   if (skopeo === null) return null;
-  const plain = ["--src-tls-verify=false", "--dest-tls-verify=false", "--src", "docker", "--dest", "docker"];
+  const plain = [
+    "--src-tls-verify=false",
+    "--dest-tls-verify=false",
+    "--src",
+    "docker",
+    "--dest",
+    "docker",
+  ];
   return (from, to, name) =>
-    run(skopeo, ["sync", ...plain, `${from.host}/${name}`, `${to.host}/${dirname(name)}`], { maxBuffer: 2 ** 26 });
+    run(
+      skopeo,
+      ["sync", ...plain, `${from.host}/${name}`, `${to.host}/${dirname(name)}`],
+      { maxBuffer: 2 ** 26 },
+    );
 }
 
 export type WebDav = Awaited<ReturnType<typeof startWebDav>>;
@@ -73,8 +84,11 @@ export async function startWebDav() {
   ];
   return {
     copy: (source: string, target: string, options: string[]) =>
-      run(rclone, ["copy", ...options, ...remote, source, `:webdav:${target}`], { maxBuffer: 2 ** 26 }),
-    forget: (target: string) => rmSync(join(folder, "data", target), { recursive: true, force: true }),
+      run(rclone, ["copy", ...options, ...remote, source, `:webdav:${target}`], {
+        maxBuffer: 2 ** 26,
+      }),
+    forget: (target: string) =>
+      rmSync(join(folder, "data", target), { recursive: true, force: true }),
     stop: async () => {
       await server.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -35,8 +35,12 @@ export async function planPages({ say }: Pick<Bench, "say">): Promise<Row[]> {
     // Each turn is as long as the smaller plan, so that each plan has the database's cache to itself.
     while (!planSome(many, pages.many)) planSome(few, pages.few);
     const total = pages.many.reduce((sum, ms) => sum + ms, 0);
-    const [all, last, small] = [pages.many, pages.many.slice(-100), pages.few].map((ms) => median(ms).toFixed(1));
-    say(`${pages.many.length} pages of ${all} ms; the last hundred ${last} ms, of the few ${small} ms`);
+    const [all, last, small] = [pages.many, pages.many.slice(-100), pages.few].map((ms) =>
+      median(ms).toFixed(1),
+    );
+    say(
+      `${pages.many.length} pages of ${all} ms; the last hundred ${last} ms, of the few ${small} ms`,
+    );
     return [
       compared(
         "a page of the plan of 1,000,000 files, processor time",
@@ -65,13 +69,28 @@ function planSome(page: ReturnType<typeof planning>, times: number[]): boolean {
 }
 
 /** Returns a function that plans one page; it starts a new run when the last one's plan is complete. */
-function planning(db: Db, localRepoName: string): () => { ms: number; complete: boolean } {
+function planning(
+  db: Db,
+  localRepoName: string,
+): () => { ms: number; complete: boolean } {
   const object = { ...FILES, localRepoName };
-  const open = () => openRun(db, object, [addCluster(db, `${localRepoName}-${(clusters += 1)}`)], Date.now());
+  const open = () =>
+    openRun(
+      db,
+      object,
+      [addCluster(db, `${localRepoName}-${(clusters += 1)}`)],
+      Date.now(),
+    );
   let recordId = open();
   return () => {
     const begun = process.cpuUsage();
-    const complete = planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, Date.now());
+    const complete = planHostedPage(
+      db,
+      recordId,
+      0,
+      { ...object, projectId: "p" },
+      Date.now(),
+    );
     const { user, system } = process.cpuUsage(begun);
     if (complete) recordId = open();
     return { ms: (user + system) / 1000, complete };

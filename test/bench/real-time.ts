@@ -24,7 +24,8 @@ export async function realTime({ product, other, target, say }: Bench): Promise<
     await product.upload("bench", "real-time", path, randomBytes(1024));
     const begun = performance.now();
     while ((await other.download("bench", "real-time", path)) === null) {
-      if (performance.now() - begun > LONGEST_MS) throw new Error(`${path} did not arrive`);
+      if (performance.now() - begun > LONGEST_MS)
+        throw new Error(`${path} did not arrive`);
       await sleep(LOOK_MS);
     }
     all.push(performance.now() - begun);
@@ -32,5 +33,12 @@ export async function realTime({ product, other, target, say }: Bench): Promise<
   }
   await product.remove(key);
   say(`median ${Math.round(median(all))} ms`);
-  return [within("REAL_TIME: a file of 1 KiB, 95th percentile", percentile(all, 95), 2_000, all)];
+  return [
+    within(
+      "REAL_TIME: a file of 1 KiB, 95th percentile",
+      percentile(all, 95),
+      2_000,
+      all,
+    ),
+  ];
 }

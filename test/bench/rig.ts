@@ -6,7 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createInstanceClient } from "../../activities/registries/instance/client.ts";
 import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { type Instance, startInstance } from "../rigs/runs/instance.ts";
-import { openProduct, type Product, type RecordInfo, type TaskDraft } from "../rigs/runs/run-fixture.ts";
+import {
+  openProduct,
+  type Product,
+  type RecordInfo,
+  type TaskDraft,
+} from "../rigs/runs/run-fixture.ts";
 
 export type Bench = {
   /** How often each side does each piece of work. */
@@ -28,10 +33,17 @@ const LOOK_SHARE = 0.04;
 const STATED_AT_ONCE = 1_000;
 const PROJECT = "bench";
 
-export async function createRig(times: number, say: Bench["say"]): Promise<Bench & { end: () => Promise<void> }> {
+export async function createRig(
+  times: number,
+  say: Bench["say"],
+): Promise<Bench & { end: () => Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
   const common = { logFile: join(folder, "log.ndjson") };
-  const first = await startInstance({ ...common, embedded: true, env: { LOG_LEVEL: "warn" } });
+  const first = await startInstance({
+    ...common,
+    embedded: true,
+    env: { LOG_LEVEL: "warn" },
+  });
   const { temporal } = first.endpoints();
   const second = await startInstance({
     ...common,
@@ -57,7 +69,11 @@ export async function hosted(
   projectId = PROJECT,
 ): Promise<void> {
   await product.hosted(projectId, name);
-  const client = createInstanceClient({ url: first.url, username: first.username, password: first.password });
+  const client = createInstanceClient({
+    url: first.url,
+    username: first.username,
+    password: first.password,
+  });
   const signal = new AbortController().signal;
   const hooks = { signal, throttle: UNLIMITED, onBytes: () => undefined };
   const send = async (group: { path: string; content: Buffer }[]) => {
@@ -76,14 +92,19 @@ export async function hosted(
         lastModifiedDate: now,
       };
     });
-    const rules = { type: "GENERIC" as const, conflictStrategy: "SKIP" as const, includeMetadata: true };
+    const rules = {
+      type: "GENERIC" as const,
+      conflictStrategy: "SKIP" as const,
+      includeMetadata: true,
+    };
     const answers = await client.sendFiles(
       { projectId, repoName: name },
       { ...rules, files },
       group.map(({ content }) => content),
       hooks,
     );
-    if (answers.some(({ result }) => result !== "made")) throw new Error(`the files of ${name} could not be created`);
+    if (answers.some(({ result }) => result !== "made"))
+      throw new Error(`the files of ${name} could not be created`);
   };
   let group: { path: string; content: Buffer }[] = [];
   let bytes = 0;
@@ -103,7 +124,10 @@ export async function hosted(
 export type Run = { key: string; ms: number; record: RecordInfo };
 
 /** Creates a task, which starts at once; `ms` is the time from that call until its record is seen closed. */
-export async function runTask(product: Product, draft: Omit<TaskDraft, "projectId">): Promise<Run> {
+export async function runTask(
+  product: Product,
+  draft: Omit<TaskDraft, "projectId">,
+): Promise<Run> {
   const begun = performance.now();
   const key = await product.run({ projectId: PROJECT, ...draft });
   return { key, ...(await closedSince(product, key, begun)) };
@@ -112,7 +136,11 @@ export async function runTask(product: Product, draft: Omit<TaskDraft, "projectI
 const ASK_PAUSE_MS = 20;
 
 /** Reads a task's info repeatedly while `goesOn` returns true; returns how many ms each answer took. */
-export async function askInfo(product: Product, key: string, goesOn: (asked: number) => boolean): Promise<number[]> {
+export async function askInfo(
+  product: Product,
+  key: string,
+  goesOn: (asked: number) => boolean,
+): Promise<number[]> {
   const all: number[] = [];
   while (goesOn(all.length)) {
     const begun = performance.now();
@@ -130,24 +158,34 @@ export async function runAgain(product: Product, key: string): Promise<Run> {
   return { key, ...(await closedSince(product, key, begun)) };
 }
 
-async function closedSince(product: Product, key: string, begun: number): Promise<{ ms: number; record: RecordInfo }> {
+async function closedSince(
+  product: Product,
+  key: string,
+  begun: number,
+): Promise<{ ms: number; record: RecordInfo }> {
   for (;;) {
     const record = await product.newestRecord(key);
     const ms = performance.now() - begun;
     if (record && record.status !== "RUNNING") {
-      if (record.status !== "SUCCESS") throw new Error(`the run ended ${record.status}: ${record.errorReason}`);
+      if (record.status !== "SUCCESS")
+        throw new Error(`the run ended ${record.status}: ${record.errorReason}`);
       return { ms, record };
     }
     await sleep(Math.max(5, ms * LOOK_SHARE));
   }
 }
 
-export const fromHosted = (localRepoName: string, remoteRepoName: string = localRepoName): TaskDraft["objects"] => [
-  { localRepoName, repoType: "GENERIC", remoteRepoName },
-];
+export const fromHosted = (
+  localRepoName: string,
+  remoteRepoName: string = localRepoName,
+): TaskDraft["objects"] => [{ localRepoName, repoType: "GENERIC", remoteRepoName }];
 
 /** Creates a linked repository of the url and returns it as task objects. */
-export async function linked(product: Product, name: string, url: string): Promise<TaskDraft["objects"]> {
+export async function linked(
+  product: Product,
+  name: string,
+  url: string,
+): Promise<TaskDraft["objects"]> {
   await product.linked(PROJECT, name, url);
   return [{ localRepoName: name, repoType: "OCI" }];
 }
@@ -157,8 +195,12 @@ export const registry = (product: Product, url: string): Promise<string> =>
   product.registry(`registry-${(clusters += 1)}`, url);
 
 /** Generates files of random bytes; each has its own content, because equal contents are sent only once. */
-export function* randomFiles(count: number, size: number): Generator<{ path: string; content: Buffer }> {
-  for (let at = 0; at < count; at += 1) yield { path: `/folder-${at % 50}/file-${at}.bin`, content: randomBytes(size) };
+export function* randomFiles(
+  count: number,
+  size: number,
+): Generator<{ path: string; content: Buffer }> {
+  for (let at = 0; at < count; at += 1)
+    yield { path: `/folder-${at % 50}/file-${at}.bin`, content: randomBytes(size) };
 }
 
 /** Starts to measure memory; `peaks` returns each process' peak since then in MiB (Linux: proc(5), clear_refs). */
@@ -174,9 +216,17 @@ export function watchMemory({ first, second }: Pick<Bench, "first" | "second">):
     temporal,
     "the target's control": second.pids().control,
   });
-  const processes = named.map(([name, pids]) => ({ name, pids: [pids].flat().filter((pid) => pid !== null) }));
+  const processes = named.map(([name, pids]) => ({
+    name,
+    pids: [pids].flat().filter((pid) => pid !== null),
+  }));
   for (const { pids } of processes) for (const pid of pids) forget(pid);
-  return { peaks: () => Object.fromEntries(processes.map(({ name, pids }) => [name, highest(pids.map(peakOf))])) };
+  return {
+    peaks: () =>
+      Object.fromEntries(
+        processes.map(({ name, pids }) => [name, highest(pids.map(peakOf))]),
+      ),
+  };
 }
 
 const highest = (peaks: (number | null)[]) =>
@@ -192,7 +242,9 @@ function forget(pid: number): void {
 
 function peakOf(pid: number): number | null {
   try {
-    const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(
+      readFileSync(`/proc/${pid}/status`, "utf8"),
+    )?.[1];
     return Math.round(Number(kibibytes) / 1024);
   } catch {
     return null;

@@ -39,19 +39,32 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-const times = Number(process.argv.find((argument) => argument.startsWith("--times="))?.slice("--times=".length) ?? 3);
+const times = Number(
+  process.argv
+    .find((argument) => argument.startsWith("--times="))
+    ?.slice("--times=".length) ?? 3,
+);
 const unknown = wanted.filter((name) => !Object.hasOwn(ROWS, name));
 if (unknown.length > 0 || !Number.isInteger(times) || times < 1) {
-  console.error(`Usage: npm run bench [-- ${Object.keys(ROWS).join(" | ")} …] [--times=3]`);
+  console.error(
+    `Usage: npm run bench [-- ${Object.keys(ROWS).join(" | ")} …] [--times=3]`,
+  );
   process.exit(2);
 }
 
-const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
+const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(
+  process.env,
+);
 const log = pino(
   { level: "info" },
   { write: (line: string) => console.log((JSON.parse(line) as { msg: string }).msg) },
 );
-await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: { httpsProxy, httpProxy, noProxy }, log });
+await findBinary({
+  cliPath: temporalCliPath,
+  cacheDir,
+  proxy: { httpsProxy, httpProxy, noProxy },
+  log,
+});
 
 console.log(
   `${cpus().length} × ${cpus()[0]?.model}, ${platform()}, Node ${process.version}, ` +

@@ -10,7 +10,10 @@ const SIZE = 4 * 1024;
 
 const PEERS = [
   { name: "rclone to WebDAV", options: [] },
-  { name: "rclone to WebDAV, 16 at once", options: ["--transfers", "16", "--checkers", "16"] },
+  {
+    name: "rclone to WebDAV, 16 at once",
+    options: ["--transfers", "16", "--checkers", "16"],
+  },
 ];
 
 /**
@@ -26,7 +29,9 @@ export async function smallFiles(bench: Bench): Promise<Row[]> {
     const files = [...randomFiles(FILES, SIZE)];
     const name = `small-files-${turn}`;
     await hosted(bench, name, files);
-    ours.push((await runTask(product, { objects: fromHosted(name), clusters: [target] })).ms);
+    ours.push(
+      (await runTask(product, { objects: fromHosted(name), clusters: [target] })).ms,
+    );
     say(`${turn}: ours ${ours.at(-1)?.toFixed()} ms`);
     if (dav === null) continue;
     const folder = toDisk(files);
@@ -38,7 +43,9 @@ export async function smallFiles(bench: Bench): Promise<Row[]> {
     rmSync(folder, { recursive: true });
   }
   await dav?.stop();
-  return peers.map((peer) => against("5,000 files of 4 KiB to another instance", ours, peer, 0.25));
+  return peers.map((peer) =>
+    against("5,000 files of 4 KiB to another instance", ours, peer, 0.25),
+  );
 }
 
 function toDisk(files: { path: string; content: Buffer }[]): string {

@@ -19,7 +19,10 @@ export async function smallImages({ product, times, say }: Bench): Promise<Row[]
   ];
   for (let turn = 1; turn <= times; turn += 1) {
     const here = await startRegistry("docker-registry");
-    const first = await runTask(product, { objects, clusters: [await registry(product, here.url)] });
+    const first = await runTask(product, {
+      objects,
+      clusters: [await registry(product, here.url)],
+    });
     const again = await runAgain(product, first.key);
     await here.stop();
     ours.cold.push(first.ms);
@@ -30,11 +33,23 @@ export async function smallImages({ product, times, say }: Bench): Promise<Row[]
     peers.cold.push(await timed(() => sync(source, there, "library/app")));
     peers.warm.push(await timed(() => sync(source, there, "library/app")));
     await there.stop();
-    say(`${turn}: skopeo ${peers.cold.at(-1)?.toFixed()} ms, again ${peers.warm.at(-1)?.toFixed()} ms`);
+    say(
+      `${turn}: skopeo ${peers.cold.at(-1)?.toFixed()} ms, again ${peers.warm.at(-1)?.toFixed()} ms`,
+    );
   }
   await source.stop();
   return [
-    against(`${IMAGES} small images, cold`, ours.cold, { name: "skopeo sync", times: peers.cold }, 0.4),
-    against("the same again, nothing to do", ours.warm, { name: "skopeo sync", times: peers.warm }, 0.6),
+    against(
+      `${IMAGES} small images, cold`,
+      ours.cold,
+      { name: "skopeo sync", times: peers.cold },
+      0.4,
+    ),
+    against(
+      "the same again, nothing to do",
+      ours.warm,
+      { name: "skopeo sync", times: peers.warm },
+      0.6,
+    ),
   ];
 }

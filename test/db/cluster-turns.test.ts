@@ -58,7 +58,8 @@ type Run = { recordId: string; clusterId: string; cut: number; id: string };
 
 /** Opens and plans a run of all files to one cluster; `pattern`: only of the files that match. */
 function begin(clusterId: string, pattern?: string): Run {
-  const object = pattern === undefined ? FILES : { ...FILES, pathConstraints: [{ path: pattern }] };
+  const object =
+    pattern === undefined ? FILES : { ...FILES, pathConstraints: [{ path: pattern }] };
   const recordId = openRun(db, object, [clusterId], time.now);
   while (!planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, time.now));
   return { recordId, clusterId, cut: 0, id: `run of ${recordId}` };
@@ -68,7 +69,13 @@ const cut = (run: Run, most = 8) =>
   cutInTurn(
     db,
     turns,
-    { recordId: run.recordId, object: 0, clusterId: run.clusterId, cut: (run.cut += 1), most },
+    {
+      recordId: run.recordId,
+      object: 0,
+      clusterId: run.clusterId,
+      cut: (run.cut += 1),
+      most,
+    },
     { workflowId: run.id, waits: true },
     time.now,
   );
@@ -79,7 +86,13 @@ function handIn(run: Run, number: number, interrupted = false): number {
   if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
   const { rest = 0 } = takeReports(
     db,
-    { recordId: run.recordId, number, lease: batch.lease, reports: [], done: { interrupted } },
+    {
+      recordId: run.recordId,
+      number,
+      lease: batch.lease,
+      reports: [],
+      done: { interrupted },
+    },
     60_000,
     time.now,
   );
@@ -114,7 +127,9 @@ describe("the open batches of a cluster", () => {
     for (const end of slow) paces.note(end, SLOW_MS);
     for (const end of slow) cut(begin(end));
     expect(Math.max(...slow.map((end) => open(end)))).toBe(MOST_OPEN_SLOW);
-    expect(openBatches(db).reduce((sum, { n }) => sum + n, 0)).toBe(2 * SLOTS.SHARED * SLOW_SHARE);
+    expect(openBatches(db).reduce((sum, { n }) => sum + n, 0)).toBe(
+      2 * SLOTS.SHARED * SLOW_SHARE,
+    );
     expect(cut(begin(addCluster(db, "quick"))).batches).toHaveLength(8);
   });
 
@@ -122,11 +137,20 @@ describe("the open batches of a cluster", () => {
     const clusterId = addCluster(db, "turning");
     const runs = [begin(clusterId), begin(clusterId)];
     const taken = runs.flatMap((run) =>
-      cut(run).batches.map(({ number }) => ({ run, number, batch: takeBatch(db, run.recordId, number, time.now) })),
+      cut(run).batches.map(({ number }) => ({
+        run,
+        number,
+        batch: takeBatch(db, run.recordId, number, time.now),
+      })),
     );
     paces.note(clusterId, SLOW_MS);
     const told = taken.filter(({ run, number, batch }) => {
-      const report = { recordId: run.recordId, number, lease: batch.kind === "batch" ? batch.lease : 0, reports: [] };
+      const report = {
+        recordId: run.recordId,
+        number,
+        lease: batch.kind === "batch" ? batch.lease : 0,
+        reports: [],
+      };
       return takeReports(db, report, 60_000, time.now, mustYield).handBack;
     });
     expect(told).toHaveLength(MOST_OPEN - MOST_OPEN_SLOW);
@@ -135,18 +159,24 @@ describe("the open batches of a cluster", () => {
   test("a cluster counts as slow when workers hold its batches far beyond their time", () => {
     const clusterId = addCluster(db, "stuck");
     const [first, second] = [begin(clusterId), begin(clusterId)];
-    for (const { number } of cut(first).batches) takeBatch(db, first.recordId, number, time.now);
+    for (const { number } of cut(first).batches)
+      takeBatch(db, first.recordId, number, time.now);
     time.now += OVERSTAYED_MS + 1;
     expect(cut(second)).toMatchObject({ batches: [], left: true });
   });
 
   test("clusters get batches in turn when all slots are taken", () => {
-    const clusters = Array.from({ length: 12 }, (_, at) => addCluster(db, `cluster-${at}`));
+    const clusters = Array.from({ length: 12 }, (_, at) =>
+      addCluster(db, `cluster-${at}`),
+    );
     const runs = clusters.map((clusterId) => [begin(clusterId), begin(clusterId)]).flat();
     const cuts = runs.map((run) => ({ run, ...cut(run) }));
-    const waiting = cuts.filter(({ batches }) => batches.length < 8).map(({ run }) => run);
+    const waiting = cuts
+      .filter(({ batches }) => batches.length < 8)
+      .map(({ run }) => run);
     expect(waiting.length).toBeGreaterThan(4);
-    for (const { run, batches } of cuts.slice(0, 1)) for (const { number } of batches) handIn(run, number);
+    for (const { run, batches } of cuts.slice(0, 1))
+      for (const { number } of batches) handIn(run, number);
     turns.freed();
     const served = woken.map((id) => waiting.find((run) => run.id === id)?.clusterId);
     expect(served.slice(0, 4).length).toBe(new Set(served.slice(0, 4)).size);
@@ -160,16 +190,27 @@ describe("the batches of small runs", () => {
     cut(begin(clusterId));
     cut(begin(clusterId));
     expect(open(clusterId)).toBe(MOST_OPEN);
-    expect(cut(begin(clusterId, "/file-1"))).toMatchObject({ batches: [{ lane: "QUICK" }], left: false });
+    expect(cut(begin(clusterId, "/file-1"))).toMatchObject({
+      batches: [{ lane: "QUICK" }],
+      left: false,
+    });
   });
 
   test("a quick cluster gets a few small batches at once, an unknown one gets one, and a slow one none", () => {
-    const [quick, unknown, slow] = [addCluster(db, "quick"), addCluster(db, "unknown"), addCluster(db, "slow")];
+    const [quick, unknown, slow] = [
+      addCluster(db, "quick"),
+      addCluster(db, "unknown"),
+      addCluster(db, "slow"),
+    ];
     paces.note(quick, 20);
     paces.note(slow, SLOW_MS);
     for (const clusterId of [quick, unknown, slow])
       for (let runs = 0; runs < 6; runs += 1) cut(begin(clusterId, "/file-1"));
-    expect([quick, unknown, slow].map((end) => open(end, "QUICK"))).toEqual([MOST_QUICK, 1, 0]);
+    expect([quick, unknown, slow].map((end) => open(end, "QUICK"))).toEqual([
+      MOST_QUICK,
+      1,
+      0,
+    ]);
     expect(open(slow)).toBe(MOST_OPEN_SLOW);
   });
 
@@ -178,13 +219,37 @@ describe("the batches of small runs", () => {
     paces.note(clusterId, 20);
     const [early, late] = [begin(clusterId, "/file-1"), begin(clusterId, "/file-2")];
     const [[taken], [queued]] = [cut(early).batches, cut(late).batches];
-    const batch = takeBatch(db, early.recordId, taken?.number ?? 0, time.now, paces.isSlow);
+    const batch = takeBatch(
+      db,
+      early.recordId,
+      taken?.number ?? 0,
+      time.now,
+      paces.isSlow,
+    );
     paces.note(clusterId, SLOW_MS);
-    expect(takeBatch(db, late.recordId, queued?.number ?? 0, time.now, paces.isSlow)).toEqual({ kind: "done" });
+    expect(
+      takeBatch(db, late.recordId, queued?.number ?? 0, time.now, paces.isSlow),
+    ).toEqual({ kind: "done" });
     const lease = batch.kind === "batch" ? batch.lease : 0;
-    const report = { recordId: early.recordId, number: taken?.number ?? 0, lease, reports: [] };
-    expect(takeReports(db, report, 60_000, time.now, mustYield)).toMatchObject({ stop: null, handBack: true });
-    expect(takeReports(db, { ...report, done: { interrupted: true } }, 60_000, time.now, mustYield)).toMatchObject({
+    const report = {
+      recordId: early.recordId,
+      number: taken?.number ?? 0,
+      lease,
+      reports: [],
+    };
+    expect(takeReports(db, report, 60_000, time.now, mustYield)).toMatchObject({
+      stop: null,
+      handBack: true,
+    });
+    expect(
+      takeReports(
+        db,
+        { ...report, done: { interrupted: true } },
+        60_000,
+        time.now,
+        mustYield,
+      ),
+    ).toMatchObject({
       rest: 1,
     });
     for (const run of [early, late]) {
@@ -211,7 +276,9 @@ describe("artifacts that a batch had no time for", () => {
         .where(and(eq(dispatch.recordId, run.recordId), eq(dispatch.number, number)))
         .get();
     expect(handIn(run, first?.number ?? 0)).toBe(MANY / 8);
-    expect(takeBatch(db, run.recordId, first?.number ?? 0, time.now)).toEqual({ kind: "done" });
+    expect(takeBatch(db, run.recordId, first?.number ?? 0, time.now)).toEqual({
+      kind: "done",
+    });
     const [again] = cut(run, 1).batches;
     const old = planned(first?.number ?? 0);
     expect(planned(again?.number ?? 0)).toMatchObject({
@@ -229,7 +296,9 @@ describe("artifacts that a batch had no time for", () => {
     const [first] = cut(run, 1).batches;
     handIn(run, first?.number ?? 0, true);
     const [again] = cut(run, 1).batches;
-    expect(takeBatch(db, run.recordId, again?.number ?? 0, time.now)).toMatchObject({ lease: 2 });
+    expect(takeBatch(db, run.recordId, again?.number ?? 0, time.now)).toMatchObject({
+      lease: 2,
+    });
   });
 });
 
@@ -240,9 +309,14 @@ test("slow linked repositories are listed few at a time, and quick ones all at o
     () => time.now,
   );
   for (let at = 0; at < 40; at += 1) paces.note(`p/quick-${at}`, 20);
-  for (let at = 0; at < 40; at += 1) expect(listings.begin(`p/quick-${at}`, `run/${at}`)).toBeNull();
+  for (let at = 0; at < 40; at += 1)
+    expect(listings.begin(`p/quick-${at}`, `run/${at}`)).toBeNull();
   paces.note("p/slow", SLOW_MS);
-  expect([1, 2, 3].map((at) => listings.begin("p/slow", `slow/${at}`))).toEqual([null, null, time.now + 10_000]);
+  expect([1, 2, 3].map((at) => listings.begin("p/slow", `slow/${at}`))).toEqual([
+    null,
+    null,
+    time.now + 10_000,
+  ]);
   listings.end("slow/1");
   expect(listings.begin("p/slow", "slow/3")).toBeNull();
 });

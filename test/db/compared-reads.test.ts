@@ -5,7 +5,11 @@ import { grantCompareRead } from "../../db/runs/compare-reads.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
-import { type ArtifactOutcome, type ArtifactResult, noParts } from "../../domain/outcome.ts";
+import {
+  type ArtifactOutcome,
+  type ArtifactResult,
+  noParts,
+} from "../../domain/outcome.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster, addRecord, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
@@ -15,7 +19,13 @@ import { readSeries, valueOf } from "../rigs/runs/metrics-fixture.ts";
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const MINUTE = 60_000;
 const SENT: ArtifactResult = { kind: "sent" };
-const AGAIN: ArtifactResult = { kind: "again", reason: "503", notBefore: null, uploads: [], throttled: false };
+const AGAIN: ArtifactResult = {
+  kind: "again",
+  reason: "503",
+  notBefore: null,
+  uploads: [],
+  throttled: false,
+};
 
 let time: number;
 let api: TestApi;
@@ -29,7 +39,10 @@ beforeEach(() => {
 afterEach(() => api.close());
 
 /** Opens a run of a task that is created through the API with this setting. */
-async function run(setting: object = {}, name = "compared"): Promise<{ key: string; recordId: string }> {
+async function run(
+  setting: object = {},
+  name = "compared",
+): Promise<{ key: string; recordId: string }> {
   const body = {
     name,
     localProjectId: "p",
@@ -38,7 +51,8 @@ async function run(setting: object = {}, name = "compared"): Promise<{ key: stri
     setting,
     remoteClusterIds: [clusterId],
   };
-  const { key } = (await api.call("POST", "/replication/api/task/create", { body })).data as { key: string };
+  const { key } = (await api.call("POST", "/replication/api/task/create", { body }))
+    .data as { key: string };
   return { key, recordId: addRecord(api.db, key, time) };
 }
 
@@ -57,10 +71,18 @@ function attempt(
   more: Partial<ArtifactOutcome> & { result: ArtifactResult },
   times = 1,
 ): void {
-  const number = cutBatches(api.db, { recordId, object: 0, clusterId, cut, most: 1 }, time).batches[0]?.number ?? 0;
+  const number =
+    cutBatches(api.db, { recordId, object: 0, clusterId, cut, most: 1 }, time).batches[0]
+      ?.number ?? 0;
   const batch = takeBatch(api.db, recordId, number, time);
   if (batch.kind !== "batch") throw new Error(`the batch is ${batch.kind}`);
-  const outcome: ArtifactOutcome = { digest: null, size: 10, parts: noParts(), bytesSent: 10, ...more };
+  const outcome: ArtifactOutcome = {
+    digest: null,
+    size: 10,
+    parts: noParts(),
+    bytesSent: 10,
+    ...more,
+  };
   const report = {
     seq: 1,
     name: "/a",
@@ -73,7 +95,12 @@ function attempt(
     outcome,
   };
   for (let said = 0; said < times; said += 1)
-    takeReports(api.db, { recordId, number, lease: batch.lease, reports: [report] }, 10 * MINUTE, time);
+    takeReports(
+      api.db,
+      { recordId, number, lease: batch.lease, reports: [report] },
+      10 * MINUTE,
+      time,
+    );
   takeReports(
     api.db,
     { recordId, number, lease: batch.lease, reports: [], done: { interrupted: false } },
@@ -84,11 +111,15 @@ function attempt(
 
 const detail = async (recordId: string) =>
   (
-    (await api.call("GET", `/replication/api/task/record/detail/list/${recordId}`)).data as Record<string, unknown>[]
+    (await api.call("GET", `/replication/api/task/record/detail/list/${recordId}`))
+      .data as Record<string, unknown>[]
   )[0];
 const bytesRead = async (recordId: string) =>
-  ((await api.call("GET", `/replication/api/task/record/${recordId}`)).data as { record: { bytesRead: number } }).record
-    .bytesRead;
+  (
+    (await api.call("GET", `/replication/api/task/record/${recordId}`)).data as {
+      record: { bytesRead: number };
+    }
+  ).record.bytesRead;
 
 describe("the comparison and verification of an artifact", () => {
   test("a detail shows how its artifact was compared and verified, as the worker reported it", async () => {
@@ -106,7 +137,9 @@ describe("the comparison and verification of an artifact", () => {
       verified: "READ_BACK",
       note: "yanks cannot be kept there",
     });
-    const page = (await api.call("GET", `/replication/api/task/record/detail/page/${recordId}`)).data as {
+    const page = (
+      await api.call("GET", `/replication/api/task/record/detail/page/${recordId}`)
+    ).data as {
       records: object[];
     };
     expect(page.records).toMatchObject([{ compared: "SIZE", verified: "READ_BACK" }]);
@@ -115,7 +148,12 @@ describe("the comparison and verification of an artifact", () => {
   test("a detail has no comparison and verification when an older worker reports none", async () => {
     const recordId = await planned();
     attempt(recordId, 1, { result: SENT });
-    expect(await detail(recordId)).toMatchObject({ status: "SUCCESS", compared: null, verified: null, note: null });
+    expect(await detail(recordId)).toMatchObject({
+      status: "SUCCESS",
+      compared: null,
+      verified: null,
+      note: null,
+    });
     expect(await bytesRead(recordId)).toBe(0);
   });
 
@@ -125,7 +163,11 @@ describe("the comparison and verification of an artifact", () => {
     expect(await bytesRead(recordId)).toBe(300);
     time += 5 * MINUTE;
     attempt(recordId, 2, { result: SENT, verified: "DIGEST", bytesRead: 20 }, 2);
-    expect(await detail(recordId)).toMatchObject({ status: "SUCCESS", compared: null, verified: "DIGEST" });
+    expect(await detail(recordId)).toMatchObject({
+      status: "SUCCESS",
+      compared: null,
+      verified: "DIGEST",
+    });
     expect(await bytesRead(recordId)).toBe(320);
   });
 
@@ -135,8 +177,12 @@ describe("the comparison and verification of an artifact", () => {
     const checked = async () => {
       time += MINUTE;
       const series = readSeries((await api.call("GET", "/metrics")).text);
-      const read = (labels: Record<string, string>) => valueOf(series, "replication_read_bytes_total", labels);
-      return [read({ cluster: "far", purpose: "check" }), read({ cluster: "center", purpose: "copy" })];
+      const read = (labels: Record<string, string>) =>
+        valueOf(series, "replication_read_bytes_total", labels);
+      return [
+        read({ cluster: "far", purpose: "check" }),
+        read({ cluster: "center", purpose: "copy" }),
+      ];
     };
     expect(await checked()).toEqual([25, 10]);
     await closeRecord(api.db, recordId, null, () => time);
@@ -150,14 +196,16 @@ describe("permission to read at a cluster to compare", () => {
 
   test("a compare read is allowed under AUTO within the limit of its run and cluster", async () => {
     const { recordId } = await run({ compareReadLimit: 100 });
-    expect([grant(recordId, 60), grant(recordId, 41), grant(recordId, 40), grant(recordId, 1)]).toEqual([
-      true,
-      false,
-      true,
-      false,
-    ]);
+    expect([
+      grant(recordId, 60),
+      grant(recordId, 41),
+      grant(recordId, 40),
+      grant(recordId, 1),
+    ]).toEqual([true, false, true, false]);
     expect(grant(recordId, 100, addCluster(api.db, "near"))).toBe(true);
-    expect(grant((await run({ compareReadLimit: 100 }, "another")).recordId, 100)).toBe(true);
+    expect(grant((await run({ compareReadLimit: 100 }, "another")).recordId, 100)).toBe(
+      true,
+    );
   });
 
   test("a compare read is always allowed under READ, and never under SIZE or for a deleted run", async () => {

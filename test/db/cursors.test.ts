@@ -2,7 +2,12 @@ import { eq, sql } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
 import { findCluster, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { findConcerned } from "../../db/drains/bell.ts";
-import { dropCursors, forwardCursors, listDue, newestEvent } from "../../db/pending/cursors.ts";
+import {
+  dropCursors,
+  forwardCursors,
+  listDue,
+  newestEvent,
+} from "../../db/pending/cursors.ts";
 import { planCatchUp } from "../../db/drains/plan.ts";
 import { deletePassedEvents } from "../../db/content/events.ts";
 import { requestStop } from "../../db/runs/close.ts";
@@ -45,14 +50,28 @@ describe("the cursors of a REAL_TIME task", () => {
     upload("/a");
     const { recordId } = drain();
     requestStop(db, recordId, "stopped by admin");
-    expect(await close(recordId)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+    expect(await close(recordId)).toMatchObject({
+      status: "FAILED",
+      errorReason: "stopped by admin",
+    });
     expect(begin()).toEqual({ kind: "idle", wait: 5 * SECOND });
     time.now += 5 * SECOND;
     expect(planned(drain().recordId)).toEqual(["/a"]);
   });
 
   test("a task forgets a cluster that is removed from it, also during a drain", async () => {
-    const { upload, drain, send, close, update, cursor, clusterIds, exhaust, waiting, begin } = follow({ clusters: 2 });
+    const {
+      upload,
+      drain,
+      send,
+      close,
+      update,
+      cursor,
+      clusterIds,
+      exhaust,
+      waiting,
+      begin,
+    } = follow({ clusters: 2 });
     const [leaving = "", staying = ""] = clusterIds;
     upload("/a");
     await exhaust(() => LATER, staying);
@@ -88,7 +107,9 @@ describe("the cursors of a REAL_TIME task", () => {
       lastExecutionTime: time.now,
     });
     await close(second.recordId);
-    expect(db.select().from(task).get()).toMatchObject({ lastExecutionStatus: "SUCCESS" });
+    expect(db.select().from(task).get()).toMatchObject({
+      lastExecutionStatus: "SUCCESS",
+    });
   });
 });
 
@@ -114,7 +135,20 @@ describe("the event log", () => {
   });
 
   test("a cursor that is too far behind is replaced by a full plan, and nothing is lost", async () => {
-    const { upload, uploadAll, remove, drain, db, cursor, time, planned, send, close, begin, exhaust } = follow({
+    const {
+      upload,
+      uploadAll,
+      remove,
+      drain,
+      db,
+      cursor,
+      time,
+      planned,
+      send,
+      close,
+      begin,
+      exhaust,
+    } = follow({
       objects: [paths("/a", "/b", "/nothing", "/f")],
     });
     upload("/a", "/b", "/gone");
@@ -131,7 +165,11 @@ describe("the event log", () => {
     expect(planned(recordId)).toHaveLength(21);
     upload("/f/later");
     send(recordId);
-    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 21, success: 21 });
+    expect(await close(recordId)).toMatchObject({
+      status: "SUCCESS",
+      planned: 21,
+      success: 21,
+    });
     expect(cursor()).toMatchObject({ catchUp: false, catchUpRecord: null });
     expect(planned(drain().recordId)).toEqual(["/f/later"]);
     expect(begin()).toMatchObject({ kind: "drain" });
@@ -171,13 +209,16 @@ describe("the bell", () => {
     expect(findConcerned(db, before, time.now, 1)).toHaveLength(1);
     toggle(false);
     expect(concerned(before)).toEqual([]);
-    expect(db.select().from(task).where(eq(task.key, taskKey)).get()?.enabled).toBe(false);
+    expect(db.select().from(task).where(eq(task.key, taskKey)).get()?.enabled).toBe(
+      false,
+    );
   });
 
   test("a sweep rings for missed uploads and due retries, and lists drains that go on separately", async () => {
     const { upload, db, time, exhaust, clusterIds, run, drain } = follow({ clusters: 3 });
     const [one = "", two = "", three = ""] = clusterIds;
-    const due = async () => (await listDue(db, time.now)).due.map(({ clusterId }) => clusterId).toSorted();
+    const due = async () =>
+      (await listDue(db, time.now)).due.map(({ clusterId }) => clusterId).toSorted();
     expect(await due()).toEqual([]);
     upload("/a");
     expect(await due()).toEqual(clusterIds.toSorted());
@@ -220,6 +261,12 @@ test("a waiting file is taken by a drain when it is due, and returned when the d
   const { recordId } = drain();
   expect(db.select().from(pending).get()).toMatchObject({ path: "/a", recordId });
   await close(recordId, "the run broke off");
-  expect(db.select().from(pending).get()).toMatchObject({ path: "/a", recordId: null, tries: 1 });
-  expect(db.get(sql`SELECT count(*) AS n FROM plan WHERE record_id = ${recordId}`)).toEqual({ n: 0 });
+  expect(db.select().from(pending).get()).toMatchObject({
+    path: "/a",
+    recordId: null,
+    tries: 1,
+  });
+  expect(
+    db.get(sql`SELECT count(*) AS n FROM plan WHERE record_id = ${recordId}`),
+  ).toEqual({ n: 0 });
 });

@@ -37,7 +37,8 @@ describe("a file that fails in a drain", () => {
   });
 
   test("a file that fails for 60 s waits for a later drain, and the cursor moves on", async () => {
-    const { upload, exhaust, run, begin, waiting, time, cursor, db, planned, drain } = follow();
+    const { upload, exhaust, run, begin, waiting, time, cursor, db, planned, drain } =
+      follow();
     upload("/a", "/b");
     const { closed } = await exhaust((path) => (path === "/a" ? LATER : SENT));
     expect(closed).toMatchObject({
@@ -70,7 +71,9 @@ describe("a file that fails in a drain", () => {
       time.now += wait;
       if (round < 7) await exhaust(() => LATER);
     }
-    expect(waits.map((wait, at) => Math.abs(wait - Math.min(5 * 2 ** at, 300)) <= 1)).toEqual(waits.map(() => true));
+    expect(
+      waits.map((wait, at) => Math.abs(wait - Math.min(5 * 2 ** at, 300)) <= 1),
+    ).toEqual(waits.map(() => true));
     expect((await run()).closed).toMatchObject({ status: "SUCCESS", planned: 1 });
     expect(waiting()).toEqual([]);
     expect(begin()).toEqual(IDLE);
@@ -98,30 +101,49 @@ describe("a file that fails in a drain", () => {
   });
 
   test.each([
-    ["failure under errorStrategy FAST_FAIL", { errorStrategy: "FAST_FAIL" } as const, BROKEN],
-    ["conflict under conflictStrategy FAST_FAIL", { conflictStrategy: "FAST_FAIL" } as const, CONFLICT],
-  ])("a %s ends the drain, its file is passed, and the next drain sends the others", async (_, setting, failure) => {
-    const { uploadAll, drain, take, close, begin, send, planned } = follow({ setting });
-    uploadAll(Array.from({ length: 60 }, (_value, at) => [`/f${String(at).padStart(2, "0")}`, "x"] as const));
-    const { recordId } = drain();
-    const [first] = take(recordId);
-    first?.report((path) => (path === "/f10" ? failure : SENT));
-    expect(await close(recordId)).toMatchObject({
-      status: "FAILED",
-      errorReason: expect.stringContaining("stopped at the first failure (FAST_FAIL): /f10"),
-    });
-    const next = drain();
-    expect(planned(next.recordId)).not.toContain("/f10");
-    expect(planned(next.recordId)).toContain("/f59");
-    while (send(next.recordId).length > 0);
-    expect(await close(next.recordId)).toMatchObject({ status: "SUCCESS", failed: 0 });
-    expect(begin()).toEqual(IDLE);
-  });
+    [
+      "failure under errorStrategy FAST_FAIL",
+      { errorStrategy: "FAST_FAIL" } as const,
+      BROKEN,
+    ],
+    [
+      "conflict under conflictStrategy FAST_FAIL",
+      { conflictStrategy: "FAST_FAIL" } as const,
+      CONFLICT,
+    ],
+  ])(
+    "a %s ends the drain, its file is passed, and the next drain sends the others",
+    async (_, setting, failure) => {
+      const { uploadAll, drain, take, close, begin, send, planned } = follow({ setting });
+      uploadAll(
+        Array.from(
+          { length: 60 },
+          (_value, at) => [`/f${String(at).padStart(2, "0")}`, "x"] as const,
+        ),
+      );
+      const { recordId } = drain();
+      const [first] = take(recordId);
+      first?.report((path) => (path === "/f10" ? failure : SENT));
+      expect(await close(recordId)).toMatchObject({
+        status: "FAILED",
+        errorReason: expect.stringContaining(
+          "stopped at the first failure (FAST_FAIL): /f10",
+        ),
+      });
+      const next = drain();
+      expect(planned(next.recordId)).not.toContain("/f10");
+      expect(planned(next.recordId)).toContain("/f59");
+      while (send(next.recordId).length > 0);
+      expect(await close(next.recordId)).toMatchObject({ status: "SUCCESS", failed: 0 });
+      expect(begin()).toEqual(IDLE);
+    },
+  );
 });
 
 describe("a cluster that cannot be reached by a drain", () => {
   test("a cluster that is away for 60 s ends its drain, and is tried after 5 s, 10 s, up to 5 min", async () => {
-    const { upload, exhaust, run, begin, cursor, time, waiting, planned, drain } = follow();
+    const { upload, exhaust, run, begin, cursor, time, waiting, planned, drain } =
+      follow();
     upload("/a", "/b");
     const before = cursor()?.position;
     const waits: number[] = [];
@@ -129,7 +151,9 @@ describe("a cluster that cannot be reached by a drain", () => {
       const { closed } = await exhaust(() => UNREACHABLE);
       expect(closed).toMatchObject({
         status: "FAILED",
-        errorReason: expect.stringMatching(/^the cluster took nothing for 60 s: connection refused/),
+        errorReason: expect.stringMatching(
+          /^the cluster took nothing for 60 s: connection refused/,
+        ),
       });
       const step = begin();
       const wait = step.kind === "idle" ? (step.wait ?? 0) : 0;
@@ -153,18 +177,24 @@ describe("a cluster that cannot be reached by a drain", () => {
     const begun = time.now;
     let stop: string | null = null;
     for (; stop === null; time.now += 10 * SECOND) {
-      for (const { report } of take(recordId).slice(0, 1)) stop ??= report(() => UNREACHABLE);
+      for (const { report } of take(recordId).slice(0, 1))
+        stop ??= report(() => UNREACHABLE);
     }
     expect(time.now - begun).toBeLessThanOrEqual(90 * SECOND);
     expect(await close(recordId)).toMatchObject({ status: "FAILED", errorReason: stop });
   });
 
   test("a cluster that is away does not delay another one", async () => {
-    const { upload, exhaust, run, begin, cursor, db, clusterIds } = follow({ clusters: 2 });
+    const { upload, exhaust, run, begin, cursor, db, clusterIds } = follow({
+      clusters: 2,
+    });
     const [down = "", up = ""] = clusterIds;
     upload("/a");
     await exhaust(() => UNREACHABLE, down);
-    expect((await run(() => SENT, up)).closed).toMatchObject({ status: "SUCCESS", success: 1 });
+    expect((await run(() => SENT, up)).closed).toMatchObject({
+      status: "SUCCESS",
+      success: 1,
+    });
     expect(begin(up)).toEqual(IDLE);
     expect([cursor(up)?.position, cursor(down)?.position]).toEqual([newestEvent(db), 0]);
   });

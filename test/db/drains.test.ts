@@ -2,7 +2,14 @@ import { afterEach, describe, expect, test } from "vitest";
 import { newestEvent } from "../../db/pending/cursors.ts";
 import { runTargets } from "../../db/runs/targets.ts";
 import { task } from "../../db/schema/tasks.ts";
-import { createFollowed, FILES, type Followed, LATER, paths, SENT } from "../rigs/db/drain-fixture.ts";
+import {
+  createFollowed,
+  FILES,
+  type Followed,
+  LATER,
+  paths,
+  SENT,
+} from "../rigs/db/drain-fixture.ts";
 
 const opened: Followed[] = [];
 afterEach(() => opened.splice(0).forEach((one) => one.destroy()));
@@ -39,7 +46,9 @@ describe("the files of a drain", () => {
   });
 
   test("a drain sends the files that match the object's paths: files, folders, and * in the last segment", () => {
-    const { upload, drain, planned } = follow({ objects: [paths("/one.txt", "/folder", "/logs/*.gz")] });
+    const { upload, drain, planned } = follow({
+      objects: [paths("/one.txt", "/folder", "/logs/*.gz")],
+    });
     upload(
       "/one.txt",
       "/one.txt.asc",
@@ -50,11 +59,18 @@ describe("the files of a drain", () => {
       "/logs/x.txt",
       "/logs/deep/x.gz",
     );
-    expect(planned(drain().recordId)).toEqual(["/one.txt", "/folder/a", "/folder/deep/b", "/logs/x.gz"]);
+    expect(planned(drain().recordId)).toEqual([
+      "/one.txt",
+      "/folder/a",
+      "/folder/deep/b",
+      "/logs/x.gz",
+    ]);
   });
 
   test("a drain has nothing to do for uploads that do not match the task, and passes them", () => {
-    const { upload, uploadAll, begin, cursor, db } = follow({ objects: [paths("/wanted")] });
+    const { upload, uploadAll, begin, cursor, db } = follow({
+      objects: [paths("/wanted")],
+    });
     upload("/other");
     uploadAll([["/wanted", "in another repository"]], "more");
     expect(begin()).toEqual(IDLE);
@@ -69,10 +85,22 @@ describe("the files of a drain", () => {
     expect(planned(recordId)).toEqual(["/b", "/c"]);
     await remove("/b");
     expect(send(recordId)).toEqual(["/c"]);
-    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 1, success: 1 });
-    expect(overview(recordId)).toMatchObject({ planned: 1, success: 1, failed: 0, notDone: 0 });
+    expect(await close(recordId)).toMatchObject({
+      status: "SUCCESS",
+      planned: 1,
+      success: 1,
+    });
+    expect(overview(recordId)).toMatchObject({
+      planned: 1,
+      success: 1,
+      failed: 0,
+      notDone: 0,
+    });
     expect(begin()).toEqual(IDLE);
-    expect(db.select().from(task).get()).toMatchObject({ executionTimes: 1, lastExecutionStatus: "SUCCESS" });
+    expect(db.select().from(task).get()).toMatchObject({
+      executionTimes: 1,
+      lastExecutionStatus: "SUCCESS",
+    });
   });
 
   test("a file that is deleted while it waits to be tried again counts as skipped", async () => {
@@ -84,16 +112,26 @@ describe("the files of a drain", () => {
     time.now += 2 * SECOND;
     send(recordId);
     expect(await close(recordId)).toMatchObject({ status: "SUCCESS" });
-    expect(overview(recordId)).toMatchObject({ planned: 1, success: 1, skip: 1, failed: 0 });
+    expect(overview(recordId)).toMatchObject({
+      planned: 1,
+      success: 1,
+      skip: 1,
+      failed: 0,
+    });
   });
 
   test("a drain plans 1,000 files in one transaction, 10,000 in all, and leaves the rest to the next", async () => {
     const { uploadAll, drain, grow, planned, send, close } = follow();
-    const files = Array.from({ length: 12_000 }, (_, at): [string, string] => [`/f${at}`, "x"]);
-    for (let at = 0; at < files.length; at += 1_000) uploadAll(files.slice(at, at + 1_000));
+    const files = Array.from({ length: 12_000 }, (_, at): [string, string] => [
+      `/f${at}`,
+      "x",
+    ]);
+    for (let at = 0; at < files.length; at += 1_000)
+      uploadAll(files.slice(at, at + 1_000));
     const { recordId, more } = drain();
     expect([planned(recordId).length, more]).toEqual([1_000, true]);
-    for (let pages = 1; pages < 10; pages += 1) expect(grow(recordId)).toMatchObject({ more: true, full: false });
+    for (let pages = 1; pages < 10; pages += 1)
+      expect(grow(recordId)).toMatchObject({ more: true, full: false });
     expect(planned(recordId)).toHaveLength(10_000);
     expect(grow(recordId)).toEqual({ targets: [], more: false, full: true });
     while (send(recordId).length > 0);
@@ -126,9 +164,11 @@ describe("the files of a drain", () => {
 
 describe("uploads during a drain", () => {
   test("a drain also sends new files, and new contents of files that it has sent", async () => {
-    const { upload, uploadAll, drain, grow, send, take, close, overview, begin } = follow({
-      objects: [FILES, { ...FILES, localRepoName: "more" }],
-    });
+    const { upload, uploadAll, drain, grow, send, take, close, overview, begin } = follow(
+      {
+        objects: [FILES, { ...FILES, localRepoName: "more" }],
+      },
+    );
     uploadAll([["/a", "one"]]);
     const { recordId } = drain();
     send(recordId);
@@ -139,9 +179,14 @@ describe("uploads during a drain", () => {
     const [again, rest] = take(recordId);
     expect(again?.artifacts).toMatchObject([{ name: "/a", size: 7, begun: true }]);
     expect(rest?.artifacts).toMatchObject([{ name: "/b" }]);
-    for (const { report } of [again, rest].flatMap((one) => one ?? [])) report(() => SENT);
+    for (const { report } of [again, rest].flatMap((one) => one ?? []))
+      report(() => SENT);
     expect(send(recordId, () => SENT, 1)).toEqual(["/c"]);
-    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 3, success: 3 });
+    expect(await close(recordId)).toMatchObject({
+      status: "SUCCESS",
+      planned: 3,
+      success: 3,
+    });
     expect(overview(recordId)).toMatchObject({ planned: 3, success: 3, notDone: 0 });
     expect(begin()).toEqual(IDLE);
   });

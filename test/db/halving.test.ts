@@ -37,7 +37,8 @@ beforeEach(() => {
 afterEach(() => removeTestDb(db));
 
 const cut = (number: number) =>
-  cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 1 }, NOW).batches[0]?.number ?? 0;
+  cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 1 }, NOW).batches[0]
+    ?.number ?? 0;
 
 function take(number: number) {
   const batch = takeBatch(db, recordId, number, NOW);
@@ -54,9 +55,20 @@ function send(number: number): boolean {
     seq,
     name,
     version,
-    outcome: { result: { kind: "sent" as const }, digest: null, size: 0, parts: noParts(), bytesSent: 0 },
+    outcome: {
+      result: { kind: "sent" as const },
+      digest: null,
+      size: 0,
+      parts: noParts(),
+      bytesSent: 0,
+    },
   }));
-  takeReports(db, { recordId, number, lease, reports, done: { interrupted: false } }, 60_000, NOW);
+  takeReports(
+    db,
+    { recordId, number, lease, reports, done: { interrupted: false } },
+    60_000,
+    NOW,
+  );
   return true;
 }
 
@@ -64,9 +76,13 @@ function sendAlone(number: number): number {
   if (send(number)) return 0;
   const split = splitBatch(db, recordId, number, DEATH, NOW);
   expect(splitBatch(db, recordId, number, "asked twice", NOW)).toEqual(
-    split.kind === "halves" ? split : { kind: "failed", counts: { total: 0, again: 0, failed: 0 } },
+    split.kind === "halves"
+      ? split
+      : { kind: "failed", counts: { total: 0, again: 0, failed: 0 } },
   );
-  return split.kind === "failed" ? split.counts.failed : split.numbers.reduce((sum, half) => sum + sendAlone(half), 0);
+  return split.kind === "failed"
+    ? split.counts.failed
+    : split.numbers.reduce((sum, half) => sum + sendAlone(half), 0);
 }
 
 const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).all();
@@ -99,24 +115,37 @@ test("halving a batch of artifacts that are tried again keeps their unfinished u
     name,
     version,
     outcome: {
-      result: { ...again, uploads: [{ digest: "sha256:1", location: "there", offset: 7 }] },
+      result: {
+        ...again,
+        uploads: [{ digest: "sha256:1", location: "there", offset: 7 }],
+      },
       digest: null,
       size: null,
       parts: noParts(),
       bytesSent: 0,
     },
   }));
-  takeReports(db, { recordId, number, lease, reports, done: { interrupted: false } }, 60_000, NOW);
+  takeReports(
+    db,
+    { recordId, number, lease, reports, done: { interrupted: false } },
+    60_000,
+    NOW,
+  );
   const second =
-    cutBatches(db, { recordId, object: 0, clusterId, cut: 2, most: 1 }, NOW + 60_000).batches[0]?.number ?? 0;
+    cutBatches(db, { recordId, object: 0, clusterId, cut: 2, most: 1 }, NOW + 60_000)
+      .batches[0]?.number ?? 0;
   const split = splitBatch(db, recordId, second, "died", NOW);
   const [first = 0, other = 0] = split.kind === "halves" ? split.numbers : [];
   const halves = [take(first), take(other)];
   expect(halves.map((half) => half.artifacts.length)).toEqual([10, 10]);
-  expect(new Set(halves.flatMap((half) => half.artifacts.map(({ seq }) => seq))).size).toBe(20);
-  expect(halves.every((half) => half.artifacts.every(({ uploads, begun }) => begun && uploads[0]?.offset === 7))).toBe(
-    true,
-  );
+  expect(
+    new Set(halves.flatMap((half) => half.artifacts.map(({ seq }) => seq))).size,
+  ).toBe(20);
+  expect(
+    halves.every((half) =>
+      half.artifacts.every(({ uploads, begun }) => begun && uploads[0]?.offset === 7),
+    ),
+  ).toBe(true);
 });
 
 test("the worker of a half learns that its artifacts may have been sent before", () => {

@@ -36,8 +36,20 @@ const take = (number = 1) => {
   if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
   return batch;
 };
-const tell = (number: number, lease: number, seq: number, result: ArtifactResult | null, now = NOW) => {
-  const outcome = result && { result, digest: null, size: 0, parts: noParts(), bytesSent: 0 };
+const tell = (
+  number: number,
+  lease: number,
+  seq: number,
+  result: ArtifactResult | null,
+  now = NOW,
+) => {
+  const outcome = result && {
+    result,
+    digest: null,
+    size: 0,
+    parts: noParts(),
+    bytesSent: 0,
+  };
   const report = {
     seq,
     name: seq === 1 ? "/a" : "/b",
@@ -59,13 +71,16 @@ const again = (more: object = {}): ArtifactResult => ({
   throttled: false,
   ...more,
 });
-const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
+const rows = () =>
+  db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
 
 test("a batch that was handed to another worker refuses reports of the previous one and stops it", () => {
   cut(1);
   const first = take();
   const second = take();
-  expect(tell(1, first.lease, 1, { kind: "sent" })).toEqual({ stop: "another worker has taken the batch over" });
+  expect(tell(1, first.lease, 1, { kind: "sent" })).toEqual({
+    stop: "another worker has taken the batch over",
+  });
   expect(rows()).toEqual([]);
   expect(tell(1, second.lease, 1, { kind: "sent" })).toEqual({ stop: null });
   expect(rows()).toMatchObject([{ seq: 1, status: "SUCCESS" }]);
@@ -87,7 +102,12 @@ test("a recorded outcome stays, and a try that is reported twice counts once", (
   cut(1);
   const { lease } = take();
   tell(1, lease, 1, { kind: "sent" });
-  tell(1, lease, 1, { kind: "failed", reason: "late", conflict: false, stopsCluster: false });
+  tell(1, lease, 1, {
+    kind: "failed",
+    reason: "late",
+    conflict: false,
+    stopsCluster: false,
+  });
   tell(1, lease, 2, again());
   tell(1, lease, 2, again(), NOW + 1_000);
   expect(rows()).toMatchObject([
@@ -106,7 +126,10 @@ test("an untried artifact keeps its tries, is due sooner, and comes before tried
     { tries: 0, notBefore: NOW + 1_000 },
   ]);
   expect(cut(2)).toMatchObject({ batches: [], left: true, due: NOW + 1_000 });
-  expect(cut(3, NOW + 5_000)).toMatchObject({ batches: [{ summary: "files: 2 files → target, again" }], left: false });
+  expect(cut(3, NOW + 5_000)).toMatchObject({
+    batches: [{ summary: "files: 2 files → target, again" }],
+    left: false,
+  });
   expect(take(2).artifacts.map(({ name }) => name)).toEqual(["/b", "/a"]);
 });
 

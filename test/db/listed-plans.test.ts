@@ -51,17 +51,33 @@ function listed(artifacts: ListedArtifact[], clusters = [clusterId]): string {
 }
 
 /** Cuts all batches at once; `counts`: artifacts in each. */
-function cutAll(recordId: string, quick = 0): { counts: number[]; lanes: (string | undefined)[]; numbers: number[] } {
-  const { batches } = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 50 }, NOW, { shared: 50, quick });
+function cutAll(
+  recordId: string,
+  quick = 0,
+): { counts: number[]; lanes: (string | undefined)[]; numbers: number[] } {
+  const { batches } = cutBatches(
+    db,
+    { recordId, object: 0, clusterId, cut: 1, most: 50 },
+    NOW,
+    { shared: 50, quick },
+  );
   const counts = batches.map(({ number }) => {
     const batch = takeBatch(db, recordId, number, NOW);
     return batch.kind === "batch" ? batch.artifacts.length : 0;
   });
-  return { counts, lanes: batches.map(({ lane }) => lane), numbers: batches.map(({ number }) => number) };
+  return {
+    counts,
+    lanes: batches.map(({ lane }) => lane),
+    numbers: batches.map(({ number }) => number),
+  };
 }
 
 function batchOf(recordId: string) {
-  const [cut] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW).batches;
+  const [cut] = cutBatches(
+    db,
+    { recordId, object: 0, clusterId, cut: 1, most: 1 },
+    NOW,
+  ).batches;
   const batch = takeBatch(db, recordId, cut?.number ?? 0, NOW);
   if (batch.kind !== "batch") throw new Error(`the batch is ${batch.kind}`);
   return batch;
@@ -71,7 +87,11 @@ describe("a plan from a listing with sizes and digests", () => {
   test("a listing with sizes makes the bytes of the plan known before anything is sent, for every cluster", () => {
     const other = addCluster(db, "two", "REMOTE");
     const recordId = listed(
-      [image(1, { size: 100, digest: "sha512:ab" }), image(2, { size: 50 }), image(3, { size: null, digest: null })],
+      [
+        image(1, { size: 100, digest: "sha512:ab" }),
+        image(2, { size: 50 }),
+        image(3, { size: null, digest: null }),
+      ],
       [clusterId, other],
     );
     expect(rowsOf(recordId)).toEqual([
@@ -79,17 +99,32 @@ describe("a plan from a listing with sizes and digests", () => {
       { size: 50, digest: null },
       { size: null, digest: null },
     ]);
-    expect(findRecord(db, recordId)).toMatchObject({ totalBytes: 300, overview: { planned: 6 } });
+    expect(findRecord(db, recordId)).toMatchObject({
+      totalBytes: 300,
+      overview: { planned: 6 },
+    });
   });
 
   test("a listing with sizes lets batches be cut by bytes, and big artifacts be sent alone", () => {
-    const sizes = [200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, GIB, 1, 2];
+    const sizes = [
+      200 * MIB,
+      200 * MIB,
+      200 * MIB,
+      200 * MIB,
+      200 * MIB,
+      200 * MIB,
+      GIB,
+      1,
+      2,
+    ];
     const recordId = listed(sizes.map((size, at) => image(at, { size })));
     expect(cutAll(recordId).counts).toEqual([5, 1, 1, 2]);
   });
 
   test("a batch contains the sizes and digests of the listing", () => {
-    const { artifacts } = batchOf(listed([image(1, { size: 7, digest: "sha1:cd" }), image(2)]));
+    const { artifacts } = batchOf(
+      listed([image(1, { size: 7, digest: "sha1:cd" }), image(2)]),
+    );
     expect(artifacts).toMatchObject([
       { version: "1.1", plannedSize: 7, digest: "sha1:cd", size: null, sha256: null },
       { version: "1.2", plannedSize: null, digest: null, size: null, sha256: null },
@@ -105,7 +140,10 @@ describe("a plan from a listing with sizes and digests", () => {
 });
 
 test("a listing without sizes and digests, from an older worker, is planned without them", () => {
-  const recordId = listed([image(1), { name: "library/gone", version: "", problem: "it is not there" }]);
+  const recordId = listed([
+    image(1),
+    { name: "library/gone", version: "", problem: "it is not there" },
+  ]);
   expect(rowsOf(recordId)).toEqual([
     { size: null, digest: null },
     { size: null, digest: null },
@@ -140,20 +178,52 @@ test("a hosted file that was deleted after it was planned has no digest in its b
 describe("the protocol of an end", () => {
   const source = (type: RepositoryType, url: string, protocol: Protocol | null) => {
     addRepository(db, "p", "linked", type, "REMOTE");
-    db.update(repository).set({ url, protocol }).where(eq(repository.name, "linked")).run();
-    const recordId = openRun(db, { ...FILES, localRepoName: "linked", repoType: type }, [clusterId], NOW);
+    db.update(repository)
+      .set({ url, protocol })
+      .where(eq(repository.name, "linked"))
+      .run();
+    const recordId = openRun(
+      db,
+      { ...FILES, localRepoName: "linked", repoType: type },
+      [clusterId],
+      NOW,
+    );
     const answer = listingRequest(db, recordId, 0);
     return answer.kind === "list" ? answer.source.protocol : expect.fail(answer.kind);
   };
 
   test.each<[string, RepositoryType, string, Protocol | null, Protocol | null]>([
     ["the configured one", "HELM", "https://r.example", "OCI", "OCI"],
-    ["that of its type without a configured one", "NPM", "https://r.example", null, "NPM"],
+    [
+      "that of its type without a configured one",
+      "NPM",
+      "https://r.example",
+      null,
+      "NPM",
+    ],
     ["that of its type for images", "OCI", "https://r.example", null, "OCI"],
     ["S3 for the address of a bucket", "GENERIC", "s3://bucket/prefix", null, "S3"],
-    ["DIRECTORY for the address of a folder, for any type", "MAVEN", "file:///srv/carry", null, "DIRECTORY"],
-    ["left to the worker for files over HTTP", "GENERIC", "https://r.example", null, null],
-    ["the configured one for files over HTTP", "GENERIC", "https://r.example", "WEBDAV", "WEBDAV"],
+    [
+      "DIRECTORY for the address of a folder, for any type",
+      "MAVEN",
+      "file:///srv/carry",
+      null,
+      "DIRECTORY",
+    ],
+    [
+      "left to the worker for files over HTTP",
+      "GENERIC",
+      "https://r.example",
+      null,
+      null,
+    ],
+    [
+      "the configured one for files over HTTP",
+      "GENERIC",
+      "https://r.example",
+      "WEBDAV",
+      "WEBDAV",
+    ],
     ["none for a type without protocol", "NUGET", "https://r.example", null, null],
   ])("the protocol of a linked repository is %s", (_case, type, url, given, resolved) => {
     expect(source(type, url, given)).toBe(resolved);
@@ -161,15 +231,30 @@ describe("the protocol of an end", () => {
 
   test("a batch names the protocols of registries, and null for hosted repositories and instances", () => {
     const recordId = listed([image(1)]);
-    expect(batchOf(recordId)).toMatchObject({ source: { protocol: "OCI" }, target: { protocol: "OCI" } });
-    db.update(cluster).set({ protocol: "DIRECTORY" }).where(eq(cluster.id, clusterId)).run();
-    const [again] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW).batches;
-    expect(takeBatch(db, recordId, again?.number ?? 0, NOW)).toMatchObject({ target: { protocol: "DIRECTORY" } });
+    expect(batchOf(recordId)).toMatchObject({
+      source: { protocol: "OCI" },
+      target: { protocol: "OCI" },
+    });
+    db.update(cluster)
+      .set({ protocol: "DIRECTORY" })
+      .where(eq(cluster.id, clusterId))
+      .run();
+    const [again] = cutBatches(
+      db,
+      { recordId, object: 0, clusterId, cut: 1, most: 1 },
+      NOW,
+    ).batches;
+    expect(takeBatch(db, recordId, again?.number ?? 0, NOW)).toMatchObject({
+      target: { protocol: "DIRECTORY" },
+    });
 
     addFiles(db, ["/a"], NOW);
     clusterId = addCluster(db, "instance");
     const files = openRun(db, FILES, [clusterId], NOW);
     takePage(db, files, 0, 0, [{ name: "/a", version: "" }], null);
-    expect(batchOf(files)).toMatchObject({ source: { protocol: null }, target: { protocol: null } });
+    expect(batchOf(files)).toMatchObject({
+      source: { protocol: null },
+      target: { protocol: null },
+    });
   });
 });

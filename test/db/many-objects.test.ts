@@ -30,7 +30,8 @@ afterEach(() => removeTestDb(db));
 
 const by = { user: "tester", now: NOW };
 const saved = (name: string, objects: readonly TaskObject[], clusterIds: string[]) =>
-  insertTask(db, { ...TASK, name }, objects, clusterIds, by) ?? expect.fail("the name is taken");
+  insertTask(db, { ...TASK, name }, objects, clusterIds, by) ??
+  expect.fail("the name is taken");
 
 describe("a run of 10,000 objects for 20 clusters", () => {
   const objects = Array.from({ length: OBJECTS }, (_, at): TaskObject => ({
@@ -41,11 +42,15 @@ describe("a run of 10,000 objects for 20 clusters", () => {
 
   test("a run of 10,000 objects is recorded, planned, cut, handed out and closed, object by object", async () => {
     addManyNodes(db, "files", OBJECTS);
-    const clusterIds = Array.from({ length: CLUSTERS }, (_, at) => addCluster(db, `cluster-${at}`));
+    const clusterIds = Array.from({ length: CLUSTERS }, (_, at) =>
+      addCluster(db, `cluster-${at}`),
+    );
     const key = saved("big", objects, clusterIds);
     expect(readObjects(db, key)).toEqual(objects);
     const recordId = addRecord(db, key, NOW);
-    expect(snapshotOf(db, recordId)?.objects).toEqual(objects.map((object) => ({ ...object, category: "LOCAL" })));
+    expect(snapshotOf(db, recordId)?.objects).toEqual(
+      objects.map((object) => ({ ...object, category: "LOCAL" })),
+    );
     expect(runTargets(db, recordId)).toEqual({
       problems: [],
       targets: clusterIds.map((clusterId, at) => ({
@@ -59,7 +64,10 @@ describe("a run of 10,000 objects for 20 clusters", () => {
       })),
     });
     for (const at of [0, OBJECTS - 1]) {
-      const object = { ...FILES, pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }] };
+      const object = {
+        ...FILES,
+        pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }],
+      };
       while (!planHostedPage(db, recordId, at, { ...object, projectId: "p" }, NOW));
       const [batch] = cutBatches(
         db,
@@ -71,7 +79,10 @@ describe("a run of 10,000 objects for 20 clusters", () => {
         artifacts: [{ name: `/folder-${at % 50}/file-${at}` }],
       });
     }
-    expect(findRecord(db, recordId)?.overview).toMatchObject({ planned: 2 * CLUSTERS, notDone: 2 * CLUSTERS });
+    expect(findRecord(db, recordId)?.overview).toMatchObject({
+      planned: 2 * CLUSTERS,
+      notDone: 2 * CLUSTERS,
+    });
     expect(await closeRecord(db, recordId, null, () => NOW)).toMatchObject({
       status: "FAILED",
       planned: 2 * CLUSTERS,
@@ -80,7 +91,9 @@ describe("a run of 10,000 objects for 20 clusters", () => {
   });
 
   test("a run of which nothing can be sent names only the first 10 reasons", () => {
-    const clusterIds = Array.from({ length: CLUSTERS }, (_, at) => addCluster(db, `registry-${at}`, "REMOTE"));
+    const clusterIds = Array.from({ length: CLUSTERS }, (_, at) =>
+      addCluster(db, `registry-${at}`, "REMOTE"),
+    );
     const recordId = addRecord(db, saved("unsuited", objects, clusterIds), NOW);
     const { targets, problems } = runTargets(db, recordId);
     expect([targets, problems.length]).toEqual([[], 10]);
@@ -92,7 +105,9 @@ describe("a run of 10,000 objects for 20 clusters", () => {
 
 describe("the targets of a run", () => {
   test("targets are returned in pages, each once, also to a caller that starts in the middle", () => {
-    const clusterIds = Array.from({ length: 30 }, (_, at) => addCluster(db, `cluster-${at}`));
+    const clusterIds = Array.from({ length: 30 }, (_, at) =>
+      addCluster(db, `cluster-${at}`),
+    );
     const recordId = addRecord(db, saved("paged", [FILES], clusterIds), NOW);
     const read = (page: ReturnType<typeof createTargetPages>, begin: number) => {
       const told: string[] = [];
@@ -138,7 +153,8 @@ describe("the snapshot that a run keeps of its task", () => {
     const recordId = open(NOW);
     const others = Array.from({ length: 8 }, (_, at) => open(NOW + at + 1));
     const first = snapshotOf(db, recordId);
-    for (const other of others) expect(snapshotOf(db, other)?.taskName).not.toBe(first?.taskName);
+    for (const other of others)
+      expect(snapshotOf(db, other)?.taskName).not.toBe(first?.taskName);
     expect(snapshotOf(db, recordId)).not.toBe(first);
     expect(snapshotOf(db, recordId)).toEqual(first);
     await deleteRecord(db, recordId);
@@ -150,6 +166,8 @@ describe("the snapshot that a run keeps of its task", () => {
 test("a long reason of a run's end is cut for the workflow, and is whole in the record", async () => {
   const recordId = addRecord(db, saved("stopped", [FILES], [addCluster(db, "one")]), NOW);
   requestStop(db, recordId, "x".repeat(1_900));
-  expect(toldClosed(await closeRecord(db, recordId, null, () => NOW))?.errorReason).toBe("x".repeat(1_000));
+  expect(toldClosed(await closeRecord(db, recordId, null, () => NOW))?.errorReason).toBe(
+    "x".repeat(1_000),
+  );
   expect(findRecord(db, recordId)?.errorReason).toBe("x".repeat(1_900));
 });

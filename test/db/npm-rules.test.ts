@@ -62,7 +62,9 @@ test.each([
 });
 
 test("npm package names are valid as in npm, older ones with capitals included", () => {
-  expect(["pear", "@s/pear", "JSONStream", "a.b_c~d-e", "@scope-1/x"].every(isNpmName)).toBe(true);
+  expect(
+    ["pear", "@s/pear", "JSONStream", "a.b_c~d-e", "@scope-1/x"].every(isNpmName),
+  ).toBe(true);
   expect(
     [
       ".x",
@@ -84,10 +86,27 @@ test("npm package names are valid as in npm, older ones with capitals included",
 });
 
 test("dist-tags are words, and not versions or ranges", () => {
-  expect(["latest", "next-11", "es5", "release.candidate", "vnext", "__proto__"].every(isDistTag)).toBe(true);
-  expect(["1", "1.2", "v1", "1.x", "x", "*", "1.0.0", "v1.0.0-beta", "a/b", "a b", "", ".."].filter(isDistTag)).toEqual(
-    [],
-  );
+  expect(
+    ["latest", "next-11", "es5", "release.candidate", "vnext", "__proto__"].every(
+      isDistTag,
+    ),
+  ).toBe(true);
+  expect(
+    [
+      "1",
+      "1.2",
+      "v1",
+      "1.x",
+      "x",
+      "*",
+      "1.0.0",
+      "v1.0.0-beta",
+      "a/b",
+      "a b",
+      "",
+      "..",
+    ].filter(isDistTag),
+  ).toEqual([]);
 });
 
 test("the latest version is the tagged one, else the highest release, else the highest version", () => {
@@ -99,7 +118,12 @@ test("the latest version is the tagged one, else the highest release, else the h
 
 test("a stored document names its own version and contains no host", () => {
   const stored = storedDocument(
-    { name: "x", version: "9", dist: { integrity: "i", tarball: "http://a/b" }, main: "m" },
+    {
+      name: "x",
+      version: "9",
+      dist: { integrity: "i", tarball: "http://a/b" },
+      main: "m",
+    },
     "@s/n",
     "1.0.0",
     "n-1.0.0.tgz",
@@ -118,10 +142,19 @@ function createPackage(n: number) {
   const content = createContent();
   const { db } = content;
   const { id: _, ...sample } = content.repository;
-  insertRepository(db, { ...sample, name: "npm", type: "NPM" }, { user: "tester", now: NOW });
+  insertRepository(
+    db,
+    { ...sample, name: "npm", type: "NPM" },
+    { user: "tester", now: NOW },
+  );
   const repository = findRepository(db, "p", "npm");
   if (!repository) throw new Error("repository p/npm was not created");
-  const audit = { createdBy: "tester", createdDate: NOW, lastModifiedBy: "tester", lastModifiedDate: NOW };
+  const audit = {
+    createdBy: "tester",
+    createdDate: NOW,
+    lastModifiedBy: "tester",
+    lastModifiedDate: NOW,
+  };
   const name = "@s/pear";
   write(db, (tx) => {
     putBlobs(tx, [{ sha256: sha256("x"), md5: md5("x"), size: 1, inline: true }], NOW);
@@ -131,7 +164,14 @@ function createPackage(n: number) {
       putNodes(
         db,
         repository,
-        [{ fullPath: tarballPath(name, file), sha256: sha256("x"), metadata: {}, partOfVersion: true }],
+        [
+          {
+            fullPath: tarballPath(name, file),
+            sha256: sha256("x"),
+            metadata: {},
+            partOfVersion: true,
+          },
+        ],
         { overwrite: false, user: "tester", now: NOW },
       );
       putNpmVersion(
@@ -149,8 +189,14 @@ function createPackage(n: number) {
       );
     }
   });
-  const count = (table: string) => db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
-  return { ...content, repository, name, left: () => ["package", "version", "dist_tag", "node"].map(count) };
+  const count = (table: string) =>
+    db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
+  return {
+    ...content,
+    repository,
+    name,
+    left: () => ["package", "version", "dist_tag", "node"].map(count),
+  };
 }
 
 test("deleting a version deletes its tarball and tags, and with the last one the package and its folders", () => {
@@ -160,10 +206,10 @@ test("deleting a version deletes its tarball and tags, and with the last one the
   expect(deleteNpmVersion(db, repository, "other", "1.0.0", NOW)).toBe(false);
   expect(deleteNpmVersion(db, repository, name, "1.0.0", NOW)).toBe(true);
   const owner = findPackage(db, repository.id, name);
-  expect([owner && versionNames(db, owner.id), owner && [...shownTags(db, owner.id)]]).toEqual([
-    ["1.1.0"],
-    [["latest", "1.1.0"]],
-  ]);
+  expect([
+    owner && versionNames(db, owner.id),
+    owner && [...shownTags(db, owner.id)],
+  ]).toEqual([["1.1.0"], [["latest", "1.1.0"]]]);
   expect(owner?.lastModifiedDate).toBeGreaterThan(before);
   expect(deleteNpmVersion(db, repository, name, "1.1.0", NOW)).toBe(true);
   expect(left()).toEqual([0, 0, 0, 0]);

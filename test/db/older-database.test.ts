@@ -19,11 +19,20 @@ const OLD_SETTING = {
   conflictStrategy: "SKIP",
   errorStrategy: "CONTINUE",
   executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+  executionPlan: {
+    executeImmediately: true,
+    executeTime: null,
+    cronExpression: null,
+    timeZone: null,
+  },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
 };
-const DEFAULTS = { compare: "AUTO", compareReadLimit: 1_073_741_824, verification: "DIGEST" };
+const DEFAULTS = {
+  compare: "AUTO",
+  compareReadLimit: 1_073_741_824,
+  verification: "DIGEST",
+};
 
 let directory: string;
 beforeEach(() => {
@@ -36,8 +45,16 @@ function migrationsUpTo(last: number): string {
   const folder = join(directory, "migrations");
   cpSync("db/migrations", folder, { recursive: true });
   const file = join(folder, "meta/_journal.json");
-  const journal = JSON.parse(readFileSync(file, "utf8")) as { entries: { idx: number }[] };
-  writeFileSync(file, JSON.stringify({ ...journal, entries: journal.entries.filter(({ idx }) => idx <= last) }));
+  const journal = JSON.parse(readFileSync(file, "utf8")) as {
+    entries: { idx: number }[];
+  };
+  writeFileSync(
+    file,
+    JSON.stringify({
+      ...journal,
+      entries: journal.entries.filter(({ idx }) => idx <= last),
+    }),
+  );
   return folder;
 }
 
@@ -48,10 +65,17 @@ function writeOldDatabase(): void {
   const insert = (table: string, row: Record<string, unknown>) => {
     const names = Object.keys(row);
     client
-      .prepare(`INSERT INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`)
+      .prepare(
+        `INSERT INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
+      )
       .run(...Object.values(row));
   };
-  const audit = { created_by: "admin", created_date: 1, last_modified_by: "admin", last_modified_date: 1 };
+  const audit = {
+    created_by: "admin",
+    created_date: 1,
+    last_modified_by: "admin",
+    last_modified_date: 1,
+  };
   insert("project", { name: "p", display_name: "p", ...audit });
   insert("repository", {
     project_id: "p",
@@ -71,7 +95,12 @@ function writeOldDatabase(): void {
     status: "HEALTHY",
     ...audit,
   });
-  const kinds = { kind: "task", project_id: "p", replica_object_type: "REPOSITORY", replica_type: "SCHEDULED" };
+  const kinds = {
+    kind: "task",
+    project_id: "p",
+    replica_object_type: "REPOSITORY",
+    replica_type: "SCHEDULED",
+  };
   insert("task", {
     key: TASK,
     id: TASK,
@@ -83,7 +112,12 @@ function writeOldDatabase(): void {
     record_reserve_days: 30,
     ...audit,
   });
-  insert("task_object", { task_key: TASK, position: 0, local_repo_name: "hub", repo_type: "DOCKER" });
+  insert("task_object", {
+    task_key: TASK,
+    position: 0,
+    local_repo_name: "hub",
+    repo_type: "DOCKER",
+  });
   insert("task_cluster", { task_key: TASK, position: 0, cluster_id: CLUSTER });
   const snapshot = {
     taskName: "old",
@@ -116,8 +150,20 @@ function writeOldDatabase(): void {
     bytes_sent: 10,
     start_time: 1,
   };
-  insert("detail", { ...detail, seq: 1, artifact_name: "nginx", version: "1", status: "SUCCESS" });
-  insert("detail", { ...detail, seq: 2, artifact_name: "nginx", version: "2", status: "RUNNING" });
+  insert("detail", {
+    ...detail,
+    seq: 1,
+    artifact_name: "nginx",
+    version: "1",
+    status: "SUCCESS",
+  });
+  insert("detail", {
+    ...detail,
+    seq: 2,
+    artifact_name: "nginx",
+    version: "2",
+    status: "RUNNING",
+  });
   client.close();
 }
 
@@ -125,22 +171,41 @@ test("a database of the previous release keeps its data, and its new columns hav
   writeOldDatabase();
   const api = createTestApi({}, directory);
   const data = async (path: string) => (await api.call("GET", path)).data;
-  expect(await data(`/replication/api/task/info/${TASK}`)).toMatchObject({ setting: { ...OLD_SETTING, ...DEFAULTS } });
+  expect(await data(`/replication/api/task/info/${TASK}`)).toMatchObject({
+    setting: { ...OLD_SETTING, ...DEFAULTS },
+  });
   expect(snapshotOf(api.db, RECORD)?.setting).toEqual({ ...OLD_SETTING, ...DEFAULTS });
-  expect(readSnapshot(api.db, TASK, "center")?.setting).toEqual({ ...OLD_SETTING, ...DEFAULTS });
+  expect(readSnapshot(api.db, TASK, "center")?.setting).toEqual({
+    ...OLD_SETTING,
+    ...DEFAULTS,
+  });
   expect(await data(`/replication/api/task/record/${RECORD}`)).toMatchObject({
     record: { bytesRead: 0, replicatedBytes: 20, replicaOverview: { success: 1 } },
   });
   const unknown = { compared: null, verified: null, note: null };
-  expect(await data(`/replication/api/task/record/detail/list/${RECORD}`)).toMatchObject([unknown, unknown]);
-  expect(await data("/replication/api/cluster/info?name=far")).toMatchObject({ name: "far", protocol: null });
-  expect(await data("/repository/api/repo/info/p/hub")).toMatchObject({ configuration: { protocol: null } });
-
-  api.db.$client.prepare("UPDATE detail SET status = 'SUCCESS', bytes_read = 4 WHERE seq = 2").run();
-  expect(talliesOf(api.db, RECORD)).toMatchObject([{ success: 2, running: 0, bytesSent: 20, bytesRead: 4 }]);
-  api.db.$client.prepare("UPDATE record SET status = 'SUCCESS', end_time = 2").run();
-  expect(api.db.$client.prepare("SELECT success, bytes_sent, bytes_read FROM artifact_total").all()).toEqual([
-    { success: 2, bytes_sent: 20, bytes_read: 4 },
+  expect(await data(`/replication/api/task/record/detail/list/${RECORD}`)).toMatchObject([
+    unknown,
+    unknown,
   ]);
+  expect(await data("/replication/api/cluster/info?name=far")).toMatchObject({
+    name: "far",
+    protocol: null,
+  });
+  expect(await data("/repository/api/repo/info/p/hub")).toMatchObject({
+    configuration: { protocol: null },
+  });
+
+  api.db.$client
+    .prepare("UPDATE detail SET status = 'SUCCESS', bytes_read = 4 WHERE seq = 2")
+    .run();
+  expect(talliesOf(api.db, RECORD)).toMatchObject([
+    { success: 2, running: 0, bytesSent: 20, bytesRead: 4 },
+  ]);
+  api.db.$client.prepare("UPDATE record SET status = 'SUCCESS', end_time = 2").run();
+  expect(
+    api.db.$client
+      .prepare("SELECT success, bytes_sent, bytes_read FROM artifact_total")
+      .all(),
+  ).toEqual([{ success: 2, bytes_sent: 20, bytes_read: 4 }]);
   api.close();
 });

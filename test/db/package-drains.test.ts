@@ -10,7 +10,14 @@ import { findRepository } from "../../db/content/repositories.ts";
 import { eventCursor } from "../../db/schema/content.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
-import { BROKEN, createFollowed, FILES, type Followed, LATER, SENT } from "../rigs/db/drain-fixture.ts";
+import {
+  BROKEN,
+  createFollowed,
+  FILES,
+  type Followed,
+  LATER,
+  SENT,
+} from "../rigs/db/drain-fixture.ts";
 
 const IDLE = { kind: "idle", wait: null };
 const SHA256 = "0".repeat(64);
@@ -38,14 +45,28 @@ function follow(
 function deploy({ db, time }: Followed, ...paths: string[]): void {
   const repository = findRepository(db, "p", "packages");
   if (!repository) throw new Error("repository p/packages does not exist");
-  const audit = { createdBy: "tester", createdDate: time.now, lastModifiedBy: "tester", lastModifiedDate: time.now };
+  const audit = {
+    createdBy: "tester",
+    createdDate: time.now,
+    lastModifiedBy: "tester",
+    lastModifiedDate: time.now,
+  };
   const partOfVersion = (path: string) => path.startsWith("/com/");
   write(db, (tx) => {
-    putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 7, inline: true }], time.now);
+    putBlobs(
+      db,
+      [{ sha256: SHA256, md5: "0".repeat(32), size: 7, inline: true }],
+      time.now,
+    );
     putNodes(
       db,
       repository,
-      paths.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {}, partOfVersion: partOfVersion(fullPath) })),
+      paths.map((fullPath) => ({
+        fullPath,
+        sha256: SHA256,
+        metadata: {},
+        partOfVersion: partOfVersion(fullPath),
+      })),
       { overwrite: true, user: "tester", now: time.now },
     );
     recordMavenFiles(tx, repository, paths, audit, time.now);
@@ -61,13 +82,28 @@ describe("the versions of a drain", () => {
     const { recordId, targets } = drain();
     expect(targets).toMatchObject([{ object: 0, label: "packages → cluster-0" }]);
     const [batch] = take(recordId);
-    expect(batch?.artifacts.map(({ name, version, plannedSize }) => [name, version, plannedSize])).toEqual([
+    expect(
+      batch?.artifacts.map(({ name, version, plannedSize }) => [
+        name,
+        version,
+        plannedSize,
+      ]),
+    ).toEqual([
       ["@acme/tool", "1.0.0", 10],
       ["tool", "2.0.0", 10],
     ]);
     batch?.report(() => SENT);
-    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 2, success: 2 });
-    expect(overview(recordId)).toMatchObject({ planned: 2, success: 2, failed: 0, notDone: 0 });
+    expect(await close(recordId)).toMatchObject({
+      status: "SUCCESS",
+      planned: 2,
+      success: 2,
+    });
+    expect(overview(recordId)).toMatchObject({
+      planned: 2,
+      success: 2,
+      failed: 0,
+      notDone: 0,
+    });
     expect(begin()).toEqual(IDLE);
   });
 
@@ -95,17 +131,22 @@ describe("the versions of a drain", () => {
     expect(planned(recordId)).toEqual(["a:2", "b:1"]);
     withdraw("a:2");
     expect(send(recordId)).toEqual(["b:1"]);
-    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 1, success: 1 });
+    expect(await close(recordId)).toMatchObject({
+      status: "SUCCESS",
+      planned: 1,
+      success: 1,
+    });
   });
 
   test("an artifact that is deleted while it is sent does not fail its drain, also under FAST_FAIL", async () => {
-    const { release, withdraw, uploadAll, remove, drain, take, close, begin, details } = follow(
-      {},
-      {
-        setting: { errorStrategy: "FAST_FAIL" },
-        objects: [FILES, { ...FILES, localRepoName: "packages", repoType: "NPM" }],
-      },
-    );
+    const { release, withdraw, uploadAll, remove, drain, take, close, begin, details } =
+      follow(
+        {},
+        {
+          setting: { errorStrategy: "FAST_FAIL" },
+          objects: [FILES, { ...FILES, localRepoName: "packages", repoType: "NPM" }],
+        },
+      );
     release("a:1");
     release("a:2");
     uploadAll([["/file", "content"]]);
@@ -113,13 +154,28 @@ describe("the versions of a drain", () => {
     const batches = [take(recordId, 0), take(recordId, 1)].flat();
     withdraw("a:1");
     await remove("/file");
-    for (const { report } of batches) expect(report((label) => (label === "a:2" ? SENT : BROKEN))).toBeNull();
-    expect(details(recordId).map(({ status }) => status)).toEqual(["SUCCESS", "SUCCESS", "SUCCESS"]);
-    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 3, success: 3 });
+    for (const { report } of batches)
+      expect(report((label) => (label === "a:2" ? SENT : BROKEN))).toBeNull();
+    expect(details(recordId).map(({ status }) => status)).toEqual([
+      "SUCCESS",
+      "SUCCESS",
+      "SUCCESS",
+    ]);
+    expect(await close(recordId)).toMatchObject({
+      status: "SUCCESS",
+      planned: 3,
+      success: 3,
+    });
     release("a:3");
     const next = drain();
-    expect(take(next.recordId, 1)[0]?.report(() => BROKEN)).toMatch(/FAST_FAIL.*a:3: refused/);
-    expect(await close(next.recordId)).toMatchObject({ status: "FAILED", planned: 1, failed: 1 });
+    expect(take(next.recordId, 1)[0]?.report(() => BROKEN)).toMatch(
+      /FAST_FAIL.*a:3: refused/,
+    );
+    expect(await close(next.recordId)).toMatchObject({
+      status: "FAILED",
+      planned: 1,
+      failed: 1,
+    });
     expect(begin()).toEqual(IDLE);
   });
 
@@ -137,7 +193,11 @@ describe("the versions of a drain", () => {
     release("b:1", "changed");
     grow(recordId);
     expect(send(recordId).sort()).toEqual(["a:1", "b:1", "c:1"]);
-    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 3, success: 3 });
+    expect(await close(recordId)).toMatchObject({
+      status: "SUCCESS",
+      planned: 3,
+      success: 3,
+    });
     expect(waiting()).toEqual([]);
   });
 
@@ -154,7 +214,10 @@ describe("the versions of a drain", () => {
   });
 
   test("versions that a drain did not send because of FAST_FAIL wait for the next drain", async () => {
-    const { release, run, waiting, drain, planned } = follow({}, { setting: { errorStrategy: "FAST_FAIL" } });
+    const { release, run, waiting, drain, planned } = follow(
+      {},
+      { setting: { errorStrategy: "FAST_FAIL" } },
+    );
     for (const version of ["1", "2", "3"]) release(`a:${version}`);
     await run((label) => (label === "a:1" ? BROKEN : LATER));
     expect(waiting()).toEqual(["a:2 0", "a:3 0"]);
@@ -220,7 +283,12 @@ describe("the versions and files of a drain of a MAVEN repository", () => {
       packageConstraints: [{ packageKey: "gav://com.acme:lib", versions: [] }],
     });
     const before = newestEvent(followed.db);
-    deploy(followed, "/notes.txt", "/com/acme/other/1/other-1.jar", "/com/acme/other/1/other-1.pom");
+    deploy(
+      followed,
+      "/notes.txt",
+      "/com/acme/other/1/other-1.jar",
+      "/com/acme/other/1/other-1.pom",
+    );
     expect(findConcerned(followed.db, before, Date.now())).toEqual([]);
     deploy(followed, `${LIB}.jar`, `${LIB}.pom`);
     expect(findConcerned(followed.db, before, Date.now())).toHaveLength(1);

@@ -3,7 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { putBlobs } from "../../db/content/blobs.ts";
 import { type Db, write } from "../../db/open.ts";
 import { recordMavenFiles } from "../../db/packages/maven/record.ts";
-import { deleteVersionRow, findPackage, findVersion, putVersion } from "../../db/packages/versions.ts";
+import {
+  deleteVersionRow,
+  findPackage,
+  findVersion,
+  putVersion,
+} from "../../db/packages/versions.ts";
 import { putNodes } from "../../db/content/put-nodes.ts";
 import { findRepository, type RepositoryRow } from "../../db/content/repositories.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
@@ -20,7 +25,12 @@ import { openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
-const BY = { createdBy: "tester", createdDate: NOW, lastModifiedBy: "tester", lastModifiedDate: NOW };
+const BY = {
+  createdBy: "tester",
+  createdDate: NOW,
+  lastModifiedBy: "tester",
+  lastModifiedDate: NOW,
+};
 const SHA256 = "0".repeat(64);
 
 let db: Db;
@@ -49,7 +59,13 @@ function addVersions(repoName: string, ...list: string[]): void {
         tx,
         id,
         each.slice(0, at),
-        { name: each.slice(at + 1), digest: `sha256:${SHA256}`, size: 10, complete: true, document: null },
+        {
+          name: each.slice(at + 1),
+          digest: `sha256:${SHA256}`,
+          size: 10,
+          complete: true,
+          document: null,
+        },
         BY,
       );
     }
@@ -72,7 +88,8 @@ type Wanted = { packages?: [key: string, ...versions: string[]][]; paths?: strin
 
 function objectOf(localRepoName: string, { packages, paths }: Wanted = {}): TaskObject {
   const repoType: RepositoryType = repositoryOf(localRepoName).type;
-  const packageConstraints = packages?.map(([packageKey, ...versions]) => ({ packageKey, versions })) ?? null;
+  const packageConstraints =
+    packages?.map(([packageKey, ...versions]) => ({ packageKey, versions })) ?? null;
   return {
     localRepoName,
     repoType,
@@ -101,11 +118,15 @@ function planned(object: TaskObject): string[] {
   while (!page(recordId, object));
   const rows = rowsOf(recordId);
   expect(rows.map(({ seq }) => seq)).toEqual(rows.map((_, at) => at + 1));
-  expect(rows.filter(({ size, digest, problem }) => problem === null && (size === null || digest === null))).toEqual(
-    [],
-  );
+  expect(
+    rows.filter(
+      ({ size, digest, problem }) =>
+        problem === null && (size === null || digest === null),
+    ),
+  ).toEqual([]);
   return rows.map(
-    ({ name, version, problem }) => `${name}${version && `:${version}`}${problem === null ? "" : ` (${problem})`}`,
+    ({ name, version, problem }) =>
+      `${name}${version && `:${version}`}${problem === null ? "" : ` (${problem})`}`,
   );
 }
 
@@ -123,12 +144,30 @@ describe("a plan of images", () => {
       `app:${attached}.att`,
       `app:${attached}.other`,
     );
-    const tags = ["1", "latest", "sha256-1", attached, `${attached}.att`, `${attached}.other`, `${attached}.sig`];
-    expect(planned(objectOf("images"))).toEqual([...tags.map((tag) => `app:${tag}`), "team/db:15"]);
+    const tags = [
+      "1",
+      "latest",
+      "sha256-1",
+      attached,
+      `${attached}.att`,
+      `${attached}.other`,
+      `${attached}.sig`,
+    ];
+    expect(planned(objectOf("images"))).toEqual([
+      ...tags.map((tag) => `app:${tag}`),
+      "team/db:15",
+    ]);
   });
 
   test("a plan of packages has all of their tags or the chosen ones, and names missing ones", () => {
-    addVersions("images", "app:1", "app:2", "db:15", "cache:7", `signed:sha256-${"a".repeat(64)}.sig`);
+    addVersions(
+      "images",
+      "app:1",
+      "app:2",
+      "db:15",
+      "cache:7",
+      `signed:sha256-${"a".repeat(64)}.sig`,
+    );
     const wanted = objectOf("images", {
       packages: [
         ["docker://app", "2", "gone", "2"],
@@ -150,7 +189,10 @@ describe("a plan of images", () => {
   test("images and NPM packages can be sent to registries and instances, MAVEN packages only to instances", () => {
     const problems = (["images", "maven", "npm"] as const).flatMap((name) =>
       (["STANDALONE", "REMOTE"] as const).map((type) => {
-        const [problem = "none"] = runTargets(db, open(objectOf(name), type).recordId).problems;
+        const [problem = "none"] = runTargets(
+          db,
+          open(objectOf(name), type).recordId,
+        ).problems;
         return `${name} ${type}: ${problem.replace(/^.*?: /, "")}`;
       }),
     );
@@ -173,7 +215,11 @@ describe("a plan of images", () => {
     const owner = findPackage(db, repositoryOf("images").id, "app");
     const row = owner && findVersion(db, owner.id, "2");
     if (row) deleteVersionRow(db, row);
-    const [batch] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 9 }, NOW).batches;
+    const [batch] = cutBatches(
+      db,
+      { recordId, object: 0, clusterId, cut: 1, most: 9 },
+      NOW,
+    ).batches;
     expect(batch?.summary).toMatch(/^app: 2 images → /);
     const taken = takeBatch(db, recordId, batch?.number ?? 0, NOW);
     expect(taken).toMatchObject({
@@ -200,43 +246,80 @@ describe("a plan of a MAVEN repository", () => {
       "/com/acme/maven-metadata.xml.sha1",
       "/readme.txt.md5",
     );
-    expect(planned(objectOf("maven"))).toEqual(["com.acme:lib:1.0", "com.acme:lib:2.0", "/readme.txt"]);
+    expect(planned(objectOf("maven"))).toEqual([
+      "com.acme:lib:1.0",
+      "com.acme:lib:2.0",
+      "/readme.txt",
+    ]);
     const { recordId, clusterId } = open(objectOf("maven"));
     while (!page(recordId, objectOf("maven")));
-    expect(cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 9 }, NOW).batches[0]?.summary).toMatch(
-      /^maven: 3 versions → /,
-    );
+    expect(
+      cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 9 }, NOW).batches[0]
+        ?.summary,
+    ).toMatch(/^maven: 3 versions → /);
   });
 
   test("a plan of paths has files, also those of versions, except computed ones", () => {
-    addFiles(`${LIB}.jar`, `${LIB}.pom`, `${LIB}.jar.sha1`, "/com/acme/maven-metadata.xml", "/other/readme.txt");
-    expect(planned(objectOf("maven", { paths: ["/com"] }))).toEqual([`${LIB}.jar`, `${LIB}.pom`]);
-    expect(planned(objectOf("maven", { paths: ["/com/acme/lib/1.0/*.jar*", "/com/acme/maven-metadata.xml"] }))).toEqual(
-      [`${LIB}.jar`, "/com/acme/maven-metadata.xml (nothing matches path /com/acme/maven-metadata.xml in p/maven)"],
+    addFiles(
+      `${LIB}.jar`,
+      `${LIB}.pom`,
+      `${LIB}.jar.sha1`,
+      "/com/acme/maven-metadata.xml",
+      "/other/readme.txt",
     );
+    expect(planned(objectOf("maven", { paths: ["/com"] }))).toEqual([
+      `${LIB}.jar`,
+      `${LIB}.pom`,
+    ]);
+    expect(
+      planned(
+        objectOf("maven", {
+          paths: ["/com/acme/lib/1.0/*.jar*", "/com/acme/maven-metadata.xml"],
+        }),
+      ),
+    ).toEqual([
+      `${LIB}.jar`,
+      "/com/acme/maven-metadata.xml (nothing matches path /com/acme/maven-metadata.xml in p/maven)",
+    ]);
   });
 
   test("a plan of packages and paths has the versions and the files", () => {
     addFiles(`${LIB}.jar`, "/com/acme/lib/2.0/lib-2.0.jar", "/other/readme.txt");
-    expect(planned(objectOf("maven", { packages: [["gav://com.acme:lib", "1.0"]], paths: ["/other"] }))).toEqual([
-      "com.acme:lib:1.0",
-      "/other/readme.txt",
-    ]);
+    expect(
+      planned(
+        objectOf("maven", {
+          packages: [["gav://com.acme:lib", "1.0"]],
+          paths: ["/other"],
+        }),
+      ),
+    ).toEqual(["com.acme:lib:1.0", "/other/readme.txt"]);
   });
 });
 
 describe("a plan of very many versions", () => {
   test("a plan of very many versions is made in pages and has each version once", () => {
-    addVersions("npm", ...Array.from({ length: 6_000 }, (_, at) => `@acme/many:1.0.${at}`), "a:1.0.0", "z:1.0.0");
+    addVersions(
+      "npm",
+      ...Array.from({ length: 6_000 }, (_, at) => `@acme/many:1.0.${at}`),
+      "a:1.0.0",
+      "z:1.0.0",
+    );
     const object = objectOf("npm");
     const { recordId } = open(object);
     expect(page(recordId, object)).toBe(false);
     expect(rowsOf(recordId)).toHaveLength(PAGE);
     while (!page(recordId, object));
     const rows = rowsOf(recordId);
-    expect([rows.length, new Set(rows.map(({ name, version }) => `${name}:${version}`)).size]).toEqual([6_002, 6_002]);
-    expect(planned(objectOf("npm", { packages: [["npm://@acme/many"], ["npm://a"]] }))).toHaveLength(6_001);
+    expect([
+      rows.length,
+      new Set(rows.map(({ name, version }) => `${name}:${version}`)).size,
+    ]).toEqual([6_002, 6_002]);
+    expect(
+      planned(objectOf("npm", { packages: [["npm://@acme/many"], ["npm://a"]] })),
+    ).toHaveLength(6_001);
     const chosen = Array.from({ length: 6_000 }, (_, at) => `1.0.${at}`);
-    expect(planned(objectOf("npm", { packages: [["npm://@acme/many", ...chosen, "none"]] }))).toHaveLength(6_001);
+    expect(
+      planned(objectOf("npm", { packages: [["npm://@acme/many", ...chosen, "none"]] })),
+    ).toHaveLength(6_001);
   });
 });

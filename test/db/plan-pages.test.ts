@@ -28,10 +28,15 @@ beforeEach(() => {
 });
 afterEach(() => removeTestDb(db));
 
-const open = (object: TaskObject) => openRun(db, object, [addCluster(db, newId(), "STANDALONE")], NOW);
+const open = (object: TaskObject) =>
+  openRun(db, object, [addCluster(db, newId(), "STANDALONE")], NOW);
 const page = (recordId: string, object: TaskObject) =>
   planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
-const from = (localRepoName: string, repoType: RepositoryType, rest: Partial<TaskObject> = {}): TaskObject => ({
+const from = (
+  localRepoName: string,
+  repoType: RepositoryType,
+  rest: Partial<TaskObject> = {},
+): TaskObject => ({
   ...FILES,
   localRepoName,
   repoType,
@@ -40,13 +45,17 @@ const from = (localRepoName: string, repoType: RepositoryType, rest: Partial<Tas
 
 type Sums = { planned: number; bytes: number };
 const told = (of: Db, recordId: string) =>
-  of.get<Sums>(sql`SELECT sum(planned) AS planned, sum(bytes) AS bytes FROM plan_object WHERE record_id = ${recordId}`);
+  of.get<Sums>(
+    sql`SELECT sum(planned) AS planned, sum(bytes) AS bytes FROM plan_object WHERE record_id = ${recordId}`,
+  );
 const counted = (of: Db, recordId: string) =>
   of.get<Sums>(
     sql`SELECT count(*) AS planned, coalesce(sum(size), 0) AS bytes FROM plan WHERE record_id = ${recordId}`,
   );
 const lastSeq = (recordId: string) =>
-  db.get<{ last: number }>(sql`SELECT max(seq) AS last FROM plan WHERE record_id = ${recordId}`).last;
+  db.get<{ last: number }>(
+    sql`SELECT max(seq) AS last FROM plan WHERE record_id = ${recordId}`,
+  ).last;
 
 /**
  * Plans the object to its end and returns the number of pages; after each, the record's count and size must equal the
@@ -86,7 +95,12 @@ function explained(work: () => void): string[] {
 describe("a page of a plan", () => {
   const objects: Record<string, TaskObject> = {
     "all files": FILES,
-    "a folder, a file and files that match": paths("/folder-1", "/folder-2/file-2", "/folder-3/*", "/nothing/*"),
+    "a folder, a file and files that match": paths(
+      "/folder-1",
+      "/folder-2/file-2",
+      "/folder-3/*",
+      "/nothing/*",
+    ),
     "a MAVEN repository": from("maven", "MAVEN"),
     "paths of a MAVEN repository": from("maven", "MAVEN", {
       pathConstraints: [{ path: "/folder-1" }, { path: "/folder-2/*" }],
@@ -110,9 +124,11 @@ describe("a page of a plan", () => {
       const recordId = open(object);
       const steps = explained(() => planAll(recordId, object));
       expect(steps.filter((step) => /SEARCH (node|k|v)\b/.test(step))).not.toEqual([]);
-      expect(steps.filter((step) => /TEMP B-TREE|AUTOMATIC|^SCAN (?!\(|j VIRTUAL TABLE|CONSTANT)/.test(step))).toEqual(
-        [],
-      );
+      expect(
+        steps.filter((step) =>
+          /TEMP B-TREE|AUTOMATIC|^SCAN (?!\(|j VIRTUAL TABLE|CONSTANT)/.test(step),
+        ),
+      ).toEqual([]);
     },
   );
 
@@ -129,7 +145,10 @@ describe("a page of a plan", () => {
     addManyVersions(db, "images", 3 * PAGE, { packages: 1, attached: true });
     const recordId = open(from("images", "OCI"));
     expect(planAll(recordId, from("images", "OCI"))).toBe(7);
-    expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([3 * PAGE, 3 * PAGE]);
+    expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([
+      3 * PAGE,
+      3 * PAGE,
+    ]);
   });
 
   test("a page plans many packages that are named one by one", () => {
@@ -149,7 +168,10 @@ describe("a page of a plan", () => {
     const object = paths("/folder-0/*4", "/folder-0", "/");
     const recordId = open(object);
     planAll(recordId, object);
-    expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([2 * PAGE, 2 * PAGE]);
+    expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([
+      2 * PAGE,
+      2 * PAGE,
+    ]);
   });
 
   test("a page of a listing counts an artifact that is named twice once", () => {

@@ -12,7 +12,12 @@ import { runTargets } from "../../db/runs/targets.ts";
 import { dispatch, plan } from "../../db/schema/plans.ts";
 import { detail } from "../../db/schema/records.ts";
 import { newId } from "../../domain/ids.ts";
-import { addCluster, addManyDetails, addRepository, setPlanned } from "../rigs/api/api-rows.ts";
+import {
+  addCluster,
+  addManyDetails,
+  addRepository,
+  setPlanned,
+} from "../rigs/api/api-rows.ts";
 import { FILES, paths } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
@@ -31,7 +36,9 @@ afterEach(() => removeTestDb(db));
 /** Opens a run of a new task, to a new cluster unless `clusterIds` names others. */
 const open = (
   object: typeof FILES,
-  clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")],
+  clusterIds = [
+    addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE"),
+  ],
 ) => openRun(db, object, clusterIds, NOW);
 const upload = (...list: string[]) => addFiles(db, list, NOW);
 
@@ -50,7 +57,9 @@ const found = (...names: string[]) => names.map((name) => ({ name, problem: null
 
 test("a file that matches several paths is planned once, and only paths without a match are reported", () => {
   upload("/a/x.bin", "/a/y.txt", "/a/deep/z.bin");
-  expect(planned(paths("/a", "/a/*.bin", "/a/y.txt"))).toEqual(found("/a/deep/z.bin", "/a/x.bin", "/a/y.txt"));
+  expect(planned(paths("/a", "/a/*.bin", "/a/y.txt"))).toEqual(
+    found("/a/deep/z.bin", "/a/x.bin", "/a/y.txt"),
+  );
   expect(planned(paths("/a/x.bin", "/a/*"))).toEqual(found("/a/x.bin", "/a/y.txt"));
   expect(planned(paths("/a/*.zip", "/a/y.txt"))).toEqual([
     { name: "/a/*.zip", problem: "nothing matches path /a/*.zip in p/files" },
@@ -59,7 +68,13 @@ test("a file that matches several paths is planned once, and only paths without 
 });
 
 test("a folder of many files in which one matches is searched to its end", () => {
-  upload(...Array.from({ length: 5_001 }, (_, at) => `/many/${String(at).padStart(5, "0")}.bin`), "/many/zz.txt");
+  upload(
+    ...Array.from(
+      { length: 5_001 },
+      (_, at) => `/many/${String(at).padStart(5, "0")}.bin`,
+    ),
+    "/many/zz.txt",
+  );
   expect(planned(paths("/many/*.txt"))).toEqual(found("/many/zz.txt"));
   expect(planned(paths("/many/*0.bin", "/many/*.bin"))).toHaveLength(5_001);
 });
@@ -108,7 +123,10 @@ test("an incomplete listing is not a plan, and none of it counts as not done", a
 });
 
 test("closing a large run keeps only the plan rows of failed artifacts", async () => {
-  const clusterIds = [addCluster(db, "one", "STANDALONE"), addCluster(db, "two", "STANDALONE")];
+  const clusterIds = [
+    addCluster(db, "one", "STANDALONE"),
+    addCluster(db, "two", "STANDALONE"),
+  ];
   const recordId = open(FILES, clusterIds);
   upload(...Array.from({ length: 20_000 }, (_, at) => `/f/${at}`));
   while (!page(recordId, FILES));
@@ -126,7 +144,16 @@ test("late plan pages and reports leave nothing of a record that is being delete
   const clusterId = snapshotOf(db, recordId)?.clusters[0]?.id ?? "";
   expect(page(recordId, FILES)).toBe(false);
   db.insert(dispatch)
-    .values({ recordId, number: 1, object: 0, clusterId, cut: 1, fromSeq: 1, toSeq: 5_000, lease: 1 })
+    .values({
+      recordId,
+      number: 1,
+      object: 0,
+      clusterId,
+      cut: 1,
+      fromSeq: 1,
+      toSeq: 5_000,
+      lease: 1,
+    })
     .run();
   addManyDetails(db, recordId, clusterId, 3_000);
   const waiting = new Set([recordId]);
@@ -153,7 +180,9 @@ test("late plan pages and reports leave nothing of a record that is being delete
 });
 
 test("the targets of a run have different ids, for any names of clusters and repositories", () => {
-  const clusterIds = ["edge/1", "edge_1", "edge/2"].map((name) => addCluster(db, name, "STANDALONE"));
+  const clusterIds = ["edge/1", "edge_1", "edge/2"].map((name) =>
+    addCluster(db, name, "STANDALONE"),
+  );
   addRepository(db, "p", "others", "GENERIC");
   const recordId = openRun(
     db,
@@ -163,15 +192,25 @@ test("the targets of a run have different ids, for any names of clusters and rep
   );
   const { targets } = runTargets(db, recordId);
   expect(targets.map(({ id }) => id)).toEqual(
-    ["edge_1~1", "edge_1~2", "edge_2"].flatMap((to) => [`${to}/files~1`, `${to}/files~2`, `${to}/others`]),
+    ["edge_1~1", "edge_1~2", "edge_2"].flatMap((to) => [
+      `${to}/files~1`,
+      `${to}/files~2`,
+      `${to}/others`,
+    ]),
   );
-  expect(new Set(targets.map(({ cluster }) => cluster))).toEqual(new Set(["edge/1", "edge_1", "edge/2"]));
+  expect(new Set(targets.map(({ cluster }) => cluster))).toEqual(
+    new Set(["edge/1", "edge_1", "edge/2"]),
+  );
 });
 
 test("a run of more than 300 pairs of object and cluster has one target for each cluster", () => {
-  const clusterIds = Array.from({ length: 301 }, (_, at) => addCluster(db, `cluster-${at}`, "STANDALONE"));
+  const clusterIds = Array.from({ length: 301 }, (_, at) =>
+    addCluster(db, `cluster-${at}`, "STANDALONE"),
+  );
   const recordId = open(FILES, clusterIds);
   const { targets, problems } = runTargets(db, recordId);
   expect(problems).toEqual([]);
-  expect(targets.map(({ clusterId, object }) => [clusterId, object])).toEqual(clusterIds.map((id) => [id, null]));
+  expect(targets.map(({ clusterId, object }) => [clusterId, object])).toEqual(
+    clusterIds.map((id) => [id, null]),
+  );
 });

@@ -31,7 +31,17 @@ const sent = (seq: number, name: string): ArtifactReport => {
     parts: noParts(),
     bytesSent: 10,
   };
-  return { seq, name, version: "", sizePlanned: true, size: 10, startTime: NOW, bytesSent: 10, uploads: [], outcome };
+  return {
+    seq,
+    name,
+    version: "",
+    sizePlanned: true,
+    size: 10,
+    startTime: NOW,
+    bytesSent: 10,
+    uploads: [],
+    outcome,
+  };
 };
 
 test("a report of a thousand artifacts is recorded 50 at a time, and then its batch is done", async () => {
@@ -39,7 +49,11 @@ test("a report of a thousand artifacts is recorded 50 at a time, and then its ba
   const clusterId = addCluster(db, "one");
   const recordId = openRun(db, FILES, [clusterId], NOW);
   while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
-  const [cut] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW).batches;
+  const [cut] = cutBatches(
+    db,
+    { recordId, object: 0, clusterId, cut: 1, most: 1 },
+    NOW,
+  ).batches;
   const number = cut?.number ?? 0;
   const batch = takeBatch(db, recordId, number, NOW);
   const artifacts = batch.kind === "batch" ? batch.artifacts : [];
@@ -54,17 +68,29 @@ test("a report of a thousand artifacts is recorded 50 at a time, and then its ba
     0,
     () => NOW,
   ).finally(() => over.add("taken"));
-  while (over.size === 0) await inTurn(() => seen.push(talliesOf(db, recordId)[0]?.success ?? 0));
+  while (over.size === 0)
+    await inTurn(() => seen.push(talliesOf(db, recordId)[0]?.success ?? 0));
   expect(await taken).toMatchObject({ stop: null, rest: 0 });
   expect([...new Set([...seen, COUNT])]).toEqual(
-    Array.from({ length: COUNT / 50 + 1 }, (_, at) => at * 50).slice(seen[0] === 0 ? 0 : 1),
+    Array.from({ length: COUNT / 50 + 1 }, (_, at) => at * 50).slice(
+      seen[0] === 0 ? 0 : 1,
+    ),
   );
-  expect(talliesOf(db, recordId)).toMatchObject([{ success: COUNT, failed: 0, running: 0 }]);
+  expect(talliesOf(db, recordId)).toMatchObject([
+    { success: COUNT, failed: 0, running: 0 },
+  ]);
   expect(takeBatch(db, recordId, number, NOW)).toEqual({ kind: "done" });
 });
 
 test("an empty report is answered with whether its batch may go on", async () => {
-  expect(await takeAllReports(db, { recordId: "none", number: 1, lease: 1, reports: [] }, 0, () => NOW)).toEqual({
+  expect(
+    await takeAllReports(
+      db,
+      { recordId: "none", number: 1, lease: 1, reports: [] },
+      0,
+      () => NOW,
+    ),
+  ).toEqual({
     stop: "the run is over",
   });
 });

@@ -18,12 +18,15 @@ describe("long work on the state", () => {
     const loop = watchLoop();
     const seen: number[] = [];
     const work = async () => {
-      for (let stretch = 0; stretch < 20; stretch += 1) await inTurn(() => seen.push(loop.rounds()));
+      for (let stretch = 0; stretch < 20; stretch += 1)
+        await inTurn(() => seen.push(loop.rounds()));
     };
     await Promise.all(Array.from({ length: 50 }, work));
     loop.stop();
     expect(seen).toHaveLength(1_000);
-    expect(seen.filter((round, at) => at > 0 && round - (seen[at - 1] ?? 0) < 1)).toEqual([]);
+    expect(seen.filter((round, at) => at > 0 && round - (seen[at - 1] ?? 0) < 1)).toEqual(
+      [],
+    );
   });
 
   test("loops of long work take turns in the order in which they came", async () => {
@@ -41,9 +44,15 @@ describe("long work on the state", () => {
   test("long work lets awaited answers go first, and still takes its own turns", async () => {
     const order: string[] = [];
     const loop = async (name: string, lane: "answer" | "work") => {
-      for (let stretch = 0; stretch < 3; stretch += 1) await inTurn(() => order.push(name), lane);
+      for (let stretch = 0; stretch < 3; stretch += 1)
+        await inTurn(() => order.push(name), lane);
     };
-    await Promise.all([loop("w", "work"), loop("v", "work"), loop("x", "answer"), loop("y", "answer")]);
+    await Promise.all([
+      loop("w", "work"),
+      loop("v", "work"),
+      loop("x", "answer"),
+      loop("y", "answer"),
+    ]);
     expect(order.join("")).toBe("xwyvxwyvxwyv");
   });
 
@@ -70,14 +79,19 @@ describe("request bodies that arrive at once", () => {
     };
     await Promise.all(Array.from({ length: 10 }, (_, body) => take(body)));
     loop.stop();
-    expect(seen.map(({ body }) => body)).toEqual(Array.from({ length: 40 }, (_, at) => at % 10));
+    expect(seen.map(({ body }) => body)).toEqual(
+      Array.from({ length: 40 }, (_, at) => at % 10),
+    );
     const rounds = seen.map(({ round }) => round);
-    expect(rounds.filter((round) => rounds.filter((other) => other === round).length > 2)).toEqual([]);
+    expect(
+      rounds.filter((round) => rounds.filter((other) => other === round).length > 2),
+    ).toEqual([]);
   });
 
   test("a body with large pieces is hashed without delay when no other one arrives", async () => {
     const taken: number[] = [];
-    for (let piece = 0; piece < 3; piece += 1) await hashTurn(4 * 1024 ** 2).then(() => taken.push(piece));
+    for (let piece = 0; piece < 3; piece += 1)
+      await hashTurn(4 * 1024 ** 2).then(() => taken.push(piece));
     expect(taken).toEqual([0, 1, 2]);
   });
 });

@@ -6,7 +6,13 @@ import { detail, halt, record, tally } from "../../db/schema/records.ts";
 import { task } from "../../db/schema/tasks.ts";
 import { deleteOldRecords, resetNextTimes } from "../../db/tasks/upkeep.ts";
 import { firingId } from "../../domain/firing.ts";
-import { addCluster, addDetails, addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";
+import {
+  addCluster,
+  addDetails,
+  addRecord,
+  addRepository,
+  endRecord,
+} from "../rigs/api/api-rows.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 
 const DAY = 86_400_000;
@@ -50,7 +56,10 @@ const at = (executeTime: string) => ({
 });
 const row = (key: string) => api.db.select().from(task).where(eq(task.key, key)).get();
 const info = async (key: string) =>
-  (await api.call("GET", `/replication/api/task/info/${key}`)).data as Record<string, unknown>;
+  (await api.call("GET", `/replication/api/task/info/${key}`)).data as Record<
+    string,
+    unknown
+  >;
 
 describe("old records", () => {
   /** Adds a record with a detail and the rows that belong to both. */
@@ -80,12 +89,19 @@ describe("old records", () => {
       await create({}, { recordReserveDays: 1 }),
     ];
     const gone = [addOld(short, 2 * DAY + 1), addOld(long, 40 * DAY + 1)];
-    const kept = [addOld(short, 2 * DAY - 1), addOld(long, 39 * DAY), addOld(busy, 50 * DAY, true)];
+    const kept = [
+      addOld(short, 2 * DAY - 1),
+      addOld(long, 39 * DAY),
+      addOld(busy, 50 * DAY, true),
+    ];
     expect(await deleteOldRecords(api.db, NOW)).toBe(2);
     expect(recordIds().sort()).toEqual([...kept].sort());
     expect(gone.map(rowsOf)).toEqual(gone.map(() => [0, 0, 0, 0, 0]));
     expect(kept.map(rowsOf)).toEqual(kept.map(() => [1, 1, 1, 1, 1]));
-    expect(row(short)).toMatchObject({ executionTimes: 2, lastExecutionStatus: "FAILED" });
+    expect(row(short)).toMatchObject({
+      executionTimes: 2,
+      lastExecutionStatus: "FAILED",
+    });
     expect(await deleteOldRecords(api.db, NOW)).toBe(0);
   });
 
@@ -116,7 +132,10 @@ describe("the next execution time", () => {
   });
 
   test("lists are sorted by the next execution time, also after it has moved on", async () => {
-    const [daily, hourly] = [await create(cron("0 30 12 * * ?")), await create(cron("0 0 * * * ?"))];
+    const [daily, hourly] = [
+      await create(cron("0 30 12 * * ?")),
+      await create(cron("0 0 * * * ?")),
+    ];
     const list = async () => {
       const { data } = await api.call(
         "GET",
@@ -138,14 +157,20 @@ describe("the next execution time", () => {
     await api.call("POST", `/replication/api/task/toggle/status/${daily}`);
     expect((await info(daily))["nextExecutionTime"]).toBeNull();
     now = Date.parse("2027-06-16T03:00:01Z");
-    expect([(await info(once))["nextExecutionTime"], (await info(ending))["nextExecutionTime"]]).toEqual([null, null]);
+    expect([
+      (await info(once))["nextExecutionTime"],
+      (await info(ending))["nextExecutionTime"],
+    ]).toEqual([null, null]);
     await api.call("POST", `/replication/api/task/toggle/status/${daily}`);
     expect((await info(daily))["nextExecutionTime"]).toBe("2027-06-17T03:00:00.000");
   });
 });
 
 test("next execution times follow a new configured time zone, unless their task has its own", async () => {
-  const [plain, zoned] = [await create(cron("0 0 3 * * ?")), await create(cron("0 0 3 * * ?", "Europe/Berlin"))];
+  const [plain, zoned] = [
+    await create(cron("0 0 3 * * ?")),
+    await create(cron("0 0 3 * * ?", "Europe/Berlin")),
+  ];
   resetNextTimes(api.db, "America/New_York", NOW);
   expect([row(plain)?.nextExecutionTime, row(zoned)?.nextExecutionTime]).toEqual([
     Date.parse("2027-06-16T07:00:00Z"),
@@ -158,7 +183,11 @@ describe("a firing of a schedule", () => {
   const take = (key: string, due: number, schedule: string) =>
     takeFiring(
       api.db,
-      { taskKey: key, workflowId: firingId({ key, name: row(key)?.name ?? "" }, due), schedule },
+      {
+        taskKey: key,
+        workflowId: firingId({ key, name: row(key)?.name ?? "" }, due),
+        schedule,
+      },
       { ...RULES, now },
     );
   const daily = "0 0 12 * * ? in UTC";
@@ -177,7 +206,11 @@ describe("a firing of a schedule", () => {
   test("a firing counts once under an older release's id, under the present id and after a rename", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     const named = (workflowId: string) =>
-      takeFiring(api.db, { taskKey: key, workflowId, schedule: daily }, { ...RULES, now });
+      takeFiring(
+        api.db,
+        { taskKey: key, workflowId, schedule: daily },
+        { ...RULES, now },
+      );
     const older = `repl/${key}-2027-06-15T12:00:00Z`;
     const first = named(older);
     expect(first.kind).toBe("opened");
@@ -193,22 +226,37 @@ describe("a firing of a schedule", () => {
     expect(take(key, NOW, "0 0 11 * * ? in UTC")).toEqual({ kind: "stale" });
     await api.call("POST", `/replication/api/task/toggle/status/${key}`);
     expect(take(key, NOW, daily)).toEqual({ kind: "stale" });
-    expect(row(key)).toMatchObject({ executionTimes: 0, skippedTimes: 0, settledTime: null });
+    expect(row(key)).toMatchObject({
+      executionTimes: 0,
+      skippedTimes: 0,
+      settledTime: null,
+    });
   });
 
   test("a firing during a run is counted as skipped at its due time", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     addRecord(api.db, key, NOW);
     expect(take(key, NOW - 1000, daily)).toEqual({ kind: "running" });
-    expect(row(key)).toMatchObject({ executionTimes: 1, skippedTimes: 1, lastSkippedTime: NOW - 1000 });
+    expect(row(key)).toMatchObject({
+      executionTimes: 1,
+      skippedTimes: 1,
+      lastSkippedTime: NOW - 1000,
+    });
   });
 
   test("a firing older than the window does not run, unless a younger one was missed with it", async () => {
-    const [rare, often] = [await create(cron("0 0 12 * * ?")), await create(cron("0 0/10 * * * ?"))];
+    const [rare, often] = [
+      await create(cron("0 0 12 * * ?")),
+      await create(cron("0 0/10 * * * ?")),
+    ];
     now = NOW + RULES.window + 1;
     expect(take(rare, NOW, daily)).toEqual({ kind: "missed" });
     expect(take(often, NOW, "0 0/10 * * * ? in UTC").kind).toBe("opened");
-    expect(row(rare)).toMatchObject({ executionTimes: 0, lastExecutionStatus: null, settledTime: NOW });
+    expect(row(rare)).toMatchObject({
+      executionTimes: 0,
+      lastExecutionStatus: null,
+      settledTime: NOW,
+    });
   });
 
   test("a firing runs when Temporal's clock is ahead of ours", async () => {
@@ -231,7 +279,11 @@ describe("a firing of a schedule", () => {
     });
     const { data } = await api.call("GET", `/replication/api/task/record/list/${key}`);
     expect(data).toMatchObject([
-      { status: "FAILED", errorReason: "missed: it was due at 2027-06-15T12:30:00.000, when it could not be started" },
+      {
+        status: "FAILED",
+        errorReason:
+          "missed: it was due at 2027-06-15T12:30:00.000, when it could not be started",
+      },
     ]);
   });
 });

@@ -1,12 +1,25 @@
 import { describe, expect, test } from "vitest";
-import { impossible, transferProblem, type To, type Wanted } from "../../domain/capabilities.ts";
-import type { Protocol, RepositoryCategory, RepositoryType } from "../../domain/vocabulary.ts";
+import {
+  impossible,
+  transferProblem,
+  type To,
+  type Wanted,
+} from "../../domain/capabilities.ts";
+import type {
+  Protocol,
+  RepositoryCategory,
+  RepositoryType,
+} from "../../domain/vocabulary.ts";
 
 const INSTANCE: To = { type: "STANDALONE", protocol: null };
 const remote = (protocol: Protocol | null = null): To => ({ type: "REMOTE", protocol });
 
-const problem = (category: RepositoryCategory, repoType: RepositoryType, to: To, protocol: Protocol | null = null) =>
-  transferProblem({ category, repoType, protocol }, to);
+const problem = (
+  category: RepositoryCategory,
+  repoType: RepositoryType,
+  to: To,
+  protocol: Protocol | null = null,
+) => transferProblem({ category, repoType, protocol }, to);
 
 describe("the reason why this version cannot send", () => {
   test("is null for images from hosted and linked repositories to registries and to other instances", () => {
@@ -22,7 +35,9 @@ describe("the reason why this version cannot send", () => {
   });
 
   test("names a protocol without a connector, at either end", () => {
-    expect(problem("LOCAL", "OCI", remote("DIRECTORY"))).toMatch(/not yet to a REMOTE cluster that speaks DIRECTORY$/);
+    expect(problem("LOCAL", "OCI", remote("DIRECTORY"))).toMatch(
+      /not yet to a REMOTE cluster that speaks DIRECTORY$/,
+    );
     expect(problem("REMOTE", "OCI", INSTANCE, "DIRECTORY")).toMatch(
       /linked OCI repositories that speak DIRECTORY is not built yet/,
     );
@@ -69,7 +84,8 @@ describe("a task that no version can ever execute", () => {
   test("is refused when the protocol of a linked repository cannot carry its type", () => {
     expect(refused("NPM", INSTANCE, { category: "REMOTE", protocol: "S3" })).toEqual({
       field: "localRepoName",
-      reason: "demo/files speaks S3, by which NPM repositories cannot be read: its protocol must be NPM",
+      reason:
+        "demo/files speaks S3, by which NPM repositories cannot be read: its protocol must be NPM",
     });
   });
 

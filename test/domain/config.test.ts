@@ -77,7 +77,9 @@ describe("configuration", () => {
       LOG_LEVEL: "loud",
     };
     const reported = problems(wrong);
-    expect(reported.map((line) => line.split(" ")[0]).sort()).toEqual(Object.keys(wrong).sort());
+    expect(reported.map((line) => line.split(" ")[0]).sort()).toEqual(
+      Object.keys(wrong).sort(),
+    );
     expect(reported.join()).not.toContain("secret@");
   });
 
@@ -100,29 +102,33 @@ describe("configuration", () => {
   });
 
   test("treats an empty variable as unset", () => {
-    expect(loadConfig({ PORT: "", PUBLIC_URL: "", MAX_UPLOAD: "" })).toEqual(loadConfig({}));
+    expect(loadConfig({ PORT: "", PUBLIC_URL: "", MAX_UPLOAD: "" })).toEqual(
+      loadConfig({}),
+    );
   });
 
   test("reads addresses and ranges, and single addresses as ranges of one", () => {
-    expect(loadConfig({ ALLOWED_ADDRESSES: "10.0.0.0/8, ::1,192.0.2.7" }).allowedAddresses).toEqual([
-      "10.0.0.0/8",
-      "::1/128",
-      "192.0.2.7/32",
-    ]);
+    expect(
+      loadConfig({ ALLOWED_ADDRESSES: "10.0.0.0/8, ::1,192.0.2.7" }).allowedAddresses,
+    ).toEqual(["10.0.0.0/8", "::1/128", "192.0.2.7/32"]);
   });
 
   test("names the settings that a process needs and that are not set", () => {
     expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "secretKey"])).toThrow(
       /PORT must[^]*API_URL must be set[^]*SECRET_KEY must be set/,
     );
-    expect(loadConfig({ API_URL: "http://127.0.0.1:8080/" }, ["apiUrl"]).apiUrl).toBe("http://127.0.0.1:8080");
+    expect(loadConfig({ API_URL: "http://127.0.0.1:8080/" }, ["apiUrl"]).apiUrl).toBe(
+      "http://127.0.0.1:8080",
+    );
   });
 
   test("turns TLS on with an API key or any TLS file, and needs key and certificate together", () => {
     const file = join(mkdtempSync(join(tmpdir(), "config-")), "pem");
     writeFileSync(file, "pem");
     expect(loadConfig({ TEMPORAL_API_KEY: "key" }).temporalTls).toEqual({});
-    expect(loadConfig({ TEMPORAL_API_KEY: "key", TEMPORAL_TLS: "false" }).temporalTls).toBe(false);
+    expect(
+      loadConfig({ TEMPORAL_API_KEY: "key", TEMPORAL_TLS: "false" }).temporalTls,
+    ).toBe(false);
     expect(loadConfig({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: file }).temporalTls).toEqual({
       serverRootCACertificate: Buffer.from("pem"),
     });

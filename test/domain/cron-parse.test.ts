@@ -6,8 +6,14 @@ import { CronError } from "../../domain/cron/expression.ts";
 import { nextTimes } from "../../domain/cron/next.ts";
 import { parseCron } from "../../domain/cron/parse.ts";
 
-const next = (expression: string, count: number, after = "2027-01-01T00:00:00Z"): string[] =>
-  nextTimes(parseCron(expression), "UTC", new Date(after), count).map((time) => time.toISOString().slice(0, 19));
+const next = (
+  expression: string,
+  count: number,
+  after = "2027-01-01T00:00:00Z",
+): string[] =>
+  nextTimes(parseCron(expression), "UTC", new Date(after), count).map((time) =>
+    time.toISOString().slice(0, 19),
+  );
 const every = (expression: string): string[] => next(expression, 3);
 
 describe("the dialect of a cron expression", () => {
@@ -21,13 +27,23 @@ describe("the dialect of a cron expression", () => {
   test("determines how weekdays are counted", () => {
     expect(parseCron("0 0 * * 1").daysOfWeek).toEqual([{ kind: "days", days: [1] }]);
     expect(parseCron("0 0 0 ? * 1").daysOfWeek).toEqual([{ kind: "days", days: [0] }]);
-    expect(parseCron("0 0 * * 7").daysOfWeek).toEqual(parseCron("0 0 * * SUN").daysOfWeek);
-    expect(parseCron("0 0 * * 5-7").daysOfWeek).toEqual(parseCron("0 0 0 ? * FRI-SUN").daysOfWeek);
+    expect(parseCron("0 0 * * 7").daysOfWeek).toEqual(
+      parseCron("0 0 * * SUN").daysOfWeek,
+    );
+    expect(parseCron("0 0 * * 5-7").daysOfWeek).toEqual(
+      parseCron("0 0 0 ? * FRI-SUN").daysOfWeek,
+    );
   });
 
   test("determines the meaning of two given day fields: either of them in Unix, an error in Quartz", () => {
-    expect(next("0 0 13 * FRI", 3)).toEqual(["2027-01-08T00:00:00", "2027-01-13T00:00:00", "2027-01-15T00:00:00"]);
-    expect(() => parseCron("0 0 0 13 * FRI")).toThrow('both are given; Quartz takes only one of them, so write "?"');
+    expect(next("0 0 13 * FRI", 3)).toEqual([
+      "2027-01-08T00:00:00",
+      "2027-01-13T00:00:00",
+      "2027-01-15T00:00:00",
+    ]);
+    expect(() => parseCron("0 0 0 13 * FRI")).toThrow(
+      'both are given; Quartz takes only one of them, so write "?"',
+    );
   });
 });
 
@@ -45,19 +61,30 @@ describe("the day fields of a cron expression to save", () => {
   });
 
   test.each([
-    ["0 0 0 ? * ?", 'both are "?", so no day is named; write "*" for one of them: 0 0 0 * * ?'],
-    ["0 0 0 ? * ? 2030", 'both are "?", so no day is named; write "*" for one of them: 0 0 0 * * ? 2030'],
+    [
+      "0 0 0 ? * ?",
+      'both are "?", so no day is named; write "*" for one of them: 0 0 0 * * ?',
+    ],
+    [
+      "0 0 0 ? * ? 2030",
+      'both are "?", so no day is named; write "*" for one of them: 0 0 0 * * ? 2030',
+    ],
     ["0 0 2 * * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 * * ?'],
     ["0 0 2 * * MON", 'neither is "?"; Quartz takes only one of them: 0 0 2 ? * MON'],
     ["0 0 2 1 * * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 1 * ? *'],
     ["0 0 2 */2 * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 */2 * ?'],
-  ])("are refused in %s, as Quartz refuses them, with the expression to write", (expression, reason) => {
-    expect(() => checkDayFields(expression)).toThrow(CronError);
-    expect(() => checkDayFields(expression)).toThrow(`cron expression, day of month and day of week: ${reason}`);
-    const [, mended = ""] = /: ([^:]*)$/.exec(reason) ?? [];
-    expect(() => checkDayFields(mended)).not.toThrow();
-    expect(toCalendars(parseCron(mended))).toEqual(toCalendars(parseCron(expression)));
-  });
+  ])(
+    "are refused in %s, as Quartz refuses them, with the expression to write",
+    (expression, reason) => {
+      expect(() => checkDayFields(expression)).toThrow(CronError);
+      expect(() => checkDayFields(expression)).toThrow(
+        `cron expression, day of month and day of week: ${reason}`,
+      );
+      const [, mended = ""] = /: ([^:]*)$/.exec(reason) ?? [];
+      expect(() => checkDayFields(mended)).not.toThrow();
+      expect(toCalendars(parseCron(mended))).toEqual(toCalendars(parseCron(expression)));
+    },
+  );
 });
 
 describe("cron expressions", () => {
@@ -85,17 +112,28 @@ describe("cron expressions", () => {
     expect(next("0 0 0 L-30 2 ?", 1)).toEqual([]);
     expect(next("0 0 0 1 1 ? 2026", 1)).toEqual([]);
     expect(next("* * * 31W 2 ?", 1)).toEqual([]);
-    expect(next("0 0 0 ? 2 1#5", 9)).toEqual(["2032-02-29T00:00:00", "2060-02-29T00:00:00", "2088-02-29T00:00:00"]);
+    expect(next("0 0 0 ? 2 1#5", 9)).toEqual([
+      "2032-02-29T00:00:00",
+      "2060-02-29T00:00:00",
+      "2088-02-29T00:00:00",
+    ]);
   });
 
   test("fire after the given instant, not at it", () => {
-    expect(next("* * * * * ?", 2, "2027-01-01T00:00:00.250Z")).toEqual(["2027-01-01T00:00:01", "2027-01-01T00:00:02"]);
-    expect(next("0 0 0 1 1 ?", 1, "2026-12-31T23:59:59.999Z")).toEqual(["2027-01-01T00:00:00"]);
+    expect(next("* * * * * ?", 2, "2027-01-01T00:00:00.250Z")).toEqual([
+      "2027-01-01T00:00:01",
+      "2027-01-01T00:00:02",
+    ]);
+    expect(next("0 0 0 1 1 ?", 1, "2026-12-31T23:59:59.999Z")).toEqual([
+      "2027-01-01T00:00:00",
+    ]);
     expect(next("0 0 0 1 1 ?", 1)).toEqual(["2028-01-01T00:00:00"]);
   });
 
   test("become calendars in the form of Temporal's client", () => {
-    const calendars = toCalendars(parseCron("0 */15 9-17 ? NOV-FEB MON#2")) satisfies CalendarSpec[];
+    const calendars = toCalendars(
+      parseCron("0 */15 9-17 ? NOV-FEB MON#2"),
+    ) satisfies CalendarSpec[];
     expect(calendars).toEqual([
       {
         second: [{ start: 0, end: 0, step: 1 }],
@@ -113,7 +151,10 @@ describe("cron expressions", () => {
   });
 
   test("with a hundred special days become only a few calendars", () => {
-    const days = Array.from({ length: 31 }, (_, index) => `${index + 1}W,L-${index}W`).join();
+    const days = Array.from(
+      { length: 31 },
+      (_, index) => `${index + 1}W,L-${index}W`,
+    ).join();
     expect(toCalendars(parseCron(`0 0 0 ${days} * ?`)).length).toBeLessThanOrEqual(12);
   });
 });
@@ -147,7 +188,10 @@ describe("a cron expression that cannot be saved is refused with the field and t
     ["1e1 0 0 * * ?", 'second: "1E1" is not one of'],
     ["0 0 0 1 1 ? 2030-2029", "year: the range 2030-2029 ends before it starts"],
     ["0 0 0 1 1 ? 2100", 'year: "2100" is not one of 1970 to 2099'],
-    ["0 0 0 1 1 ? 1999", 'year: "1999" lies before 2000, where Temporal\'s calendars begin'],
+    [
+      "0 0 0 1 1 ? 1999",
+      'year: "1999" lies before 2000, where Temporal\'s calendars begin',
+    ],
     [`${"0,".repeat(600)}0 0 0 * * ?`, "is longer than 1000 characters"],
   ])("%s", (expression, reason) => {
     expect(() => parseCron(expression)).toThrow(CronError);

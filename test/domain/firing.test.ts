@@ -11,7 +11,12 @@ const SETTING: TaskSetting = {
   conflictStrategy: "SKIP",
   errorStrategy: "CONTINUE",
   executionStrategy: "CRON_EXPRESSION",
-  executionPlan: { executeImmediately: false, executeTime: null, cronExpression: null, timeZone: null },
+  executionPlan: {
+    executeImmediately: false,
+    executeTime: null,
+    cronExpression: null,
+    timeZone: null,
+  },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
   ...SETTING_DEFAULTS,
@@ -22,7 +27,11 @@ function timing(plan: Partial<TaskSetting["executionPlan"]>, zone = "UTC") {
   const made = timingOf(
     {
       replicaType: "SCHEDULED",
-      setting: { ...SETTING, executionStrategy, executionPlan: { ...SETTING.executionPlan, ...plan } },
+      setting: {
+        ...SETTING,
+        executionStrategy,
+        executionPlan: { ...SETTING.executionPlan, ...plan },
+      },
     },
     zone,
   );
@@ -34,14 +43,22 @@ describe("the last firing of a span", () => {
   test(`is the last firing that a walk forward finds (CRON_SEED=${seed})`, () => {
     const random = createRandom(seed);
     for (let round = 0; round < 80; round += 1) {
-      const { expression } = sample(random, round % 2 ? "unix" : "quartz", { wraps: true, lastOffsets: true });
+      const { expression } = sample(random, round % 2 ? "unix" : "quartz", {
+        wraps: true,
+        lastOffsets: true,
+      });
       const { next } = timing({ cronExpression: expression }, "Asia/Shanghai");
       const from = Math.floor(Date.parse("2027-01-01T00:00:00Z") + random(365 * DAY));
       const times: number[] = [];
-      for (let time = next(from); time !== null && times.length < 200; time = next(time)) times.push(time);
+      for (let time = next(from); time !== null && times.length < 200; time = next(time))
+        times.push(time);
       // The end of the span is a firing, shortly before a firing, or any time.
       const to =
-        [times.at(-1) ?? from, (times[random(times.length)] ?? from) - 1, from + random(DAY)][round % 3] ?? from;
+        [
+          times.at(-1) ?? from,
+          (times[random(times.length)] ?? from) - 1,
+          from + random(DAY),
+        ][round % 3] ?? from;
       const walked = times.filter((time) => time <= to);
       if (walked.length === 200 && round % 3 !== 0) continue;
       expect(
@@ -67,26 +84,30 @@ describe("a task for one time", () => {
       executeTime: "2027-12-31T23:59:59.001",
       timeZone: "Asia/Shanghai",
     });
-    expect({ once, zone }).toEqual({ once: Date.parse("2027-12-31T16:00:00Z"), zone: "UTC" });
+    expect({ once, zone }).toEqual({
+      once: Date.parse("2027-12-31T16:00:00Z"),
+      zone: "UTC",
+    });
     expect(calendars).toHaveLength(1);
     expect([next((once ?? 0) - 1), next(once ?? 0)]).toEqual([once, null]);
   });
 
-  test.each(["2028-02-29T23:59:59Z", "2030-06-01T00:00:00+08:00", "2099-12-31T23:59:59Z"])(
-    "has a calendar that matches %s and no other time",
-    (executeTime) => {
-      const { calendars, once } = timing({ executeTime });
-      const [calendar] = calendars;
-      const only = (ranges: { start: unknown; end: unknown }[] | undefined) =>
-        ranges?.map(({ start, end }) => [start, end]);
-      const at = new Date(once ?? 0);
-      expect(only(calendar?.second)).toEqual([[at.getUTCSeconds(), at.getUTCSeconds()]]);
-      expect(only(calendar?.hour)).toEqual([[at.getUTCHours(), at.getUTCHours()]]);
-      expect(only(calendar?.dayOfMonth)).toEqual([[at.getUTCDate(), at.getUTCDate()]]);
-      expect(only(calendar?.year)).toEqual([[at.getUTCFullYear(), at.getUTCFullYear()]]);
-      expect(at.getTime()).toBe(Date.parse(executeTime));
-    },
-  );
+  test.each([
+    "2028-02-29T23:59:59Z",
+    "2030-06-01T00:00:00+08:00",
+    "2099-12-31T23:59:59Z",
+  ])("has a calendar that matches %s and no other time", (executeTime) => {
+    const { calendars, once } = timing({ executeTime });
+    const [calendar] = calendars;
+    const only = (ranges: { start: unknown; end: unknown }[] | undefined) =>
+      ranges?.map(({ start, end }) => [start, end]);
+    const at = new Date(once ?? 0);
+    expect(only(calendar?.second)).toEqual([[at.getUTCSeconds(), at.getUTCSeconds()]]);
+    expect(only(calendar?.hour)).toEqual([[at.getUTCHours(), at.getUTCHours()]]);
+    expect(only(calendar?.dayOfMonth)).toEqual([[at.getUTCDate(), at.getUTCDate()]]);
+    expect(only(calendar?.year)).toEqual([[at.getUTCFullYear(), at.getUTCFullYear()]]);
+    expect(at.getTime()).toBe(Date.parse(executeTime));
+  });
 });
 
 test("the id of a run contains the time when it was due", () => {
@@ -101,10 +122,23 @@ test("tasks that run by hand, at once or with the uploads have no timing", () =>
   const cron = { ...SETTING.executionPlan, cronExpression: "0 3 * * *" };
   expect(
     timingOf(
-      { replicaType: "SCHEDULED", setting: { ...SETTING, executionStrategy: "IMMEDIATELY", executionPlan: cron } },
+      {
+        replicaType: "SCHEDULED",
+        setting: { ...SETTING, executionStrategy: "IMMEDIATELY", executionPlan: cron },
+      },
       "UTC",
     ),
   ).toBeNull();
-  expect(timingOf({ replicaType: "REAL_TIME", setting: { ...SETTING, executionPlan: cron } }, "UTC")).toBeNull();
-  expect(timingOf({ replicaType: "RUN_ONCE", setting: { ...SETTING, executionPlan: cron } }, "UTC")).toBeNull();
+  expect(
+    timingOf(
+      { replicaType: "REAL_TIME", setting: { ...SETTING, executionPlan: cron } },
+      "UTC",
+    ),
+  ).toBeNull();
+  expect(
+    timingOf(
+      { replicaType: "RUN_ONCE", setting: { ...SETTING, executionPlan: cron } },
+      "UTC",
+    ),
+  ).toBeNull();
 });

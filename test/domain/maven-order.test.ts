@@ -35,7 +35,10 @@ test.each([
   ["99999999999999999998", "99999999999999999999"],
   ["31.1-android", "31.1-jre"],
 ])("Maven version %s is older than %s", (older, newer) => {
-  expect([compareMavenVersions(older, newer), compareMavenVersions(newer, older)]).toEqual([-1, 1]);
+  expect([
+    compareMavenVersions(older, newer),
+    compareMavenVersions(newer, older),
+  ]).toEqual([-1, 1]);
 });
 
 test.each([
@@ -44,11 +47,17 @@ test.each([
   ["1-cr2", "1-rc-2"],
   ["1.0.RELEASE", "1.0"],
   ["1.0-FINAL", "1"],
-])("%s and the versions that Maven considers equal to it still have an order", (...same) => {
-  for (const a of same)
-    for (const b of same)
-      expect([compareMavenVersions(a, "0.9"), compareMavenVersions(a, b)]).toEqual([1, Number(a > b) - Number(a < b)]);
-});
+])(
+  "%s and the versions that Maven considers equal to it still have an order",
+  (...same) => {
+    for (const a of same)
+      for (const b of same)
+        expect([compareMavenVersions(a, "0.9"), compareMavenVersions(a, b)]).toEqual([
+          1,
+          Number(a > b) - Number(a < b),
+        ]);
+  },
+);
 
 test("sorting Maven versions puts the oldest first", () => {
   expect(sortMavenVersions(["1.10", "1.0", "1.9-SNAPSHOT", "1.0-rc1", "1.9"])).toEqual([
@@ -67,17 +76,32 @@ test.each([
   ["/x/app/1.0/app-1.0-sources.jar", ["x:app", "1.0", "sources", "jar", null]],
   ["/x/app/1.0/app-1.0-bin.tar.gz.asc", ["x:app", "1.0", "bin", "tar.gz.asc", null]],
   ["/x/app/1.0/app-1.0.tar.gz", ["x:app", "1.0", null, "tar.gz", null]],
-  ["/x/netty/4.1/netty-4.1-linux-x86_64.so", ["x:netty", "4.1", "linux-x86_64", "so", null]],
-  ["/x/app/1.0-SNAPSHOT/app-1.0-SNAPSHOT.jar", ["x:app", "1.0-SNAPSHOT", null, "jar", null]],
-  ["/x/app/1.0-SNAPSHOT/app-1.0-20260131.235959-3-sources.jar", ["x:app", "1.0-SNAPSHOT", "sources", "jar", BUILD]],
-  ["/x/app/SNAPSHOT/app-20260131.235959-3.pom", ["x:app", "SNAPSHOT", null, "pom", BUILD]],
+  [
+    "/x/netty/4.1/netty-4.1-linux-x86_64.so",
+    ["x:netty", "4.1", "linux-x86_64", "so", null],
+  ],
+  [
+    "/x/app/1.0-SNAPSHOT/app-1.0-SNAPSHOT.jar",
+    ["x:app", "1.0-SNAPSHOT", null, "jar", null],
+  ],
+  [
+    "/x/app/1.0-SNAPSHOT/app-1.0-20260131.235959-3-sources.jar",
+    ["x:app", "1.0-SNAPSHOT", "sources", "jar", BUILD],
+  ],
+  [
+    "/x/app/SNAPSHOT/app-20260131.235959-3.pom",
+    ["x:app", "SNAPSHOT", null, "pom", BUILD],
+  ],
   ["/x/app/1.0+b.1/app-1.0+b.1.jar", ["x:app", "1.0+b.1", null, "jar", null]],
-] as const)("%s is inside Maven's layout", (path, [name, version, classifier, extension, build]) => {
-  const file = parseMavenPath(path);
-  expect(file).toMatchObject({ version, classifier, extension, build });
-  expect(file && mavenPackage(file)).toBe(name);
-  expect(path.startsWith(`${mavenFolder(name, version)}/`)).toBe(true);
-});
+] as const)(
+  "%s is inside Maven's layout",
+  (path, [name, version, classifier, extension, build]) => {
+    const file = parseMavenPath(path);
+    expect(file).toMatchObject({ version, classifier, extension, build });
+    expect(file && mavenPackage(file)).toBe(name);
+    expect(path.startsWith(`${mavenFolder(name, version)}/`)).toBe(true);
+  },
+);
 
 test.each([
   "/app-1.0.jar",
@@ -94,17 +118,22 @@ test.each([
 ])("%s is outside Maven's layout", (path) => expect(parseMavenPath(path)).toBeNull());
 
 test("checksums, main artifacts and builds are distinguished", () => {
-  expect([checksumOf("/a/b.jar.sha512"), checksumOf("/a/b.jar"), checksumOf("/a/.md5")]).toEqual([
-    { of: "/a/b.jar", checksum: "sha512" },
-    null,
-    null,
-  ]);
-  const main = ["app-1.jar", "app-1.war", "app-1.pom", "app-1.module", "app-1.jar.asc", "app-1-sources.jar"].filter(
-    (name) => {
-      const file = parseMavenPath(`/x/app/1/${name}`);
-      return file && isMainArtifact(file);
-    },
-  );
+  expect([
+    checksumOf("/a/b.jar.sha512"),
+    checksumOf("/a/b.jar"),
+    checksumOf("/a/.md5"),
+  ]).toEqual([{ of: "/a/b.jar", checksum: "sha512" }, null, null]);
+  const main = [
+    "app-1.jar",
+    "app-1.war",
+    "app-1.pom",
+    "app-1.module",
+    "app-1.jar.asc",
+    "app-1-sources.jar",
+  ].filter((name) => {
+    const file = parseMavenPath(`/x/app/1/${name}`);
+    return file && isMainArtifact(file);
+  });
   expect(main).toEqual(["app-1.jar", "app-1.war"]);
   expect([
     compareBuilds(BUILD, { ...BUILD, number: 10 }) < 0,

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { isDigest } from "../../domain/digest.ts";
-import { attachedTo, fallbackTag, fullName, isImageName, isTag, parseRegistryUrl } from "../../domain/reference.ts";
+import {
+  attachedTo,
+  fallbackTag,
+  fullName,
+  isImageName,
+  isTag,
+  parseRegistryUrl,
+} from "../../domain/reference.ts";
 
 const HEX = "a".repeat(64);
 
@@ -35,25 +42,53 @@ describe("a registry's URL", () => {
   });
 
   test("completes image names: its path is a prefix, and Docker's own images are below library", () => {
-    expect(fullName({ origin: "https://host", namespace: "mirror" }, "library/nginx")).toBe("mirror/library/nginx");
-    expect(fullName({ origin: "https://registry-1.docker.io", namespace: "" }, "nginx")).toBe("library/nginx");
-    expect(fullName({ origin: "https://registry-1.docker.io", namespace: "" }, "me/nginx")).toBe("me/nginx");
-    expect(fullName({ origin: "https://registry-1.docker.io", namespace: "me" }, "nginx")).toBe("me/nginx");
+    expect(
+      fullName({ origin: "https://host", namespace: "mirror" }, "library/nginx"),
+    ).toBe("mirror/library/nginx");
+    expect(
+      fullName({ origin: "https://registry-1.docker.io", namespace: "" }, "nginx"),
+    ).toBe("library/nginx");
+    expect(
+      fullName({ origin: "https://registry-1.docker.io", namespace: "" }, "me/nginx"),
+    ).toBe("me/nginx");
+    expect(
+      fullName({ origin: "https://registry-1.docker.io", namespace: "me" }, "nginx"),
+    ).toBe("me/nginx");
   });
 });
 
 test("image names, tags and digests are accepted, and similar texts are refused", () => {
   expect(["a", "a/b", "a.b_c__d-e---f/0"].every(isImageName)).toBe(true);
   expect(
-    ["", "A", "a/", "/a", "a//b", "a..b", "a___b", "-a", "a-", "../a", "a:b", "a@b", "a".repeat(256)].some(isImageName),
+    [
+      "",
+      "A",
+      "a/",
+      "/a",
+      "a//b",
+      "a..b",
+      "a___b",
+      "-a",
+      "a-",
+      "../a",
+      "a:b",
+      "a@b",
+      "a".repeat(256),
+    ].some(isImageName),
   ).toBe(false);
   expect(["latest", "1.0", "_x", "A-b.c", "a".repeat(128)].every(isTag)).toBe(true);
   expect(["", ".x", "-x", "a/b", "a:b", "a b", "a".repeat(129)].some(isTag)).toBe(false);
   expect([`sha256:${HEX}`, `sha512:${HEX}${HEX}`].every(isDigest)).toBe(true);
   expect(
-    [`sha256:${HEX.toUpperCase()}`, `sha256:${HEX}0`, `sha512:${HEX}`, `md5:${HEX}`, `sha256:${HEX}/..`, 5, null].some(
-      isDigest,
-    ),
+    [
+      `sha256:${HEX.toUpperCase()}`,
+      `sha256:${HEX}0`,
+      `sha512:${HEX}`,
+      `md5:${HEX}`,
+      `sha256:${HEX}/..`,
+      5,
+      null,
+    ].some(isDigest),
   ).toBe(false);
 });
 
@@ -62,16 +97,25 @@ test("tags that are attached to another image are recognised, and similar tags a
   expect(attachedTo(`sha256-${HEX}`)).toEqual({ subject, suffix: null });
   expect(attachedTo(`sha256-${HEX}.sig`)).toEqual({ subject, suffix: "sig" });
   expect(
-    ["latest", `sha256-${HEX}.other`, `sha256-${HEX.slice(1)}`, `x-sha256-${HEX}`, `sha256-${HEX}.sig.sig`].map(
-      attachedTo,
-    ),
+    [
+      "latest",
+      `sha256-${HEX}.other`,
+      `sha256-${HEX.slice(1)}`,
+      `x-sha256-${HEX}`,
+      `sha256-${HEX}.sig.sig`,
+    ].map(attachedTo),
   ).toEqual(Array(5).fill(null));
   expect(isDigest(subject) ? fallbackTag(subject) : "").toBe(`sha256-${HEX}`);
 });
 
 test("a hostile image name is checked quickly", () => {
   const began = Date.now();
-  for (const text of ["a-".repeat(100_000), "a".repeat(200_000), `${"a/".repeat(120)}!`, "_".repeat(250)])
+  for (const text of [
+    "a-".repeat(100_000),
+    "a".repeat(200_000),
+    `${"a/".repeat(120)}!`,
+    "_".repeat(250),
+  ])
     isImageName(text);
   expect(Date.now() - began).toBeLessThan(1_000);
 });

@@ -9,21 +9,34 @@ describe("the address of a registry", () => {
     ["WEBDAV", "127.0.0.1:5000/dav/", "http://127.0.0.1:5000/dav", "127.0.0.1"],
     [null, "s3://bucket", "s3://bucket", null],
     [null, "S3://bucket/a/prefix/", "s3://bucket/a/prefix", null],
-    ["S3", "s3://bucket/prefix?region=eu-central-1", "s3://bucket/prefix?region=eu-central-1", null],
+    [
+      "S3",
+      "s3://bucket/prefix?region=eu-central-1",
+      "s3://bucket/prefix?region=eu-central-1",
+      null,
+    ],
     [
       "S3",
       "https://minio.example/bucket/prefix/?style=path&region=us-east-1",
       "https://minio.example/bucket/prefix?style=path&region=us-east-1",
       "minio.example",
     ],
-    ["S3", "localhost:9000/bucket?style=virtual", "http://localhost:9000/bucket?style=virtual", "localhost"],
+    [
+      "S3",
+      "localhost:9000/bucket?style=virtual",
+      "http://localhost:9000/bucket?style=virtual",
+      "localhost",
+    ],
     [null, "file:///srv/carry/", "file:///srv/carry", null],
     ["DIRECTORY", "file:/srv/a b", "file:///srv/a%20b", null],
     ["DIRECTORY", "file:///srv/../srv/carry", "file:///srv/carry", null],
-  ])("of protocol %s that is written %s is stored as %s", (protocol, given, text, host) => {
-    expect(parseProtocolUrl(given, protocol)).toEqual({ text, host });
-    expect(parseProtocolUrl(text, protocol).text).toBe(text);
-  });
+  ])(
+    "of protocol %s that is written %s is stored as %s",
+    (protocol, given, text, host) => {
+      expect(parseProtocolUrl(given, protocol)).toEqual({ text, host });
+      expect(parseProtocolUrl(text, protocol).text).toBe(text);
+    },
+  );
 
   test.each<[Protocol | null, string, RegExp]>([
     ["WEBDAV", "s3://bucket", /begins with s3: is one of protocol S3, not WEBDAV/],

@@ -11,18 +11,37 @@ const ROOTS = new RegExp(
 );
 const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^domain\//, values: [/^domain\//] },
-  { from: /^activities\/registries\//, values: [/^domain\//, /^activities\/registries\//] },
+  {
+    from: /^activities\/registries\//,
+    values: [/^domain\//, /^activities\/registries\//],
+  },
   { from: /^activities\/store\//, values: [/^domain\//, /^activities\/store\//] },
   { from: /^activities\/secrets\//, values: [/^domain\//, /^activities\/secrets\//] },
   { from: /^db\//, values: [/^domain\//, /^db\//] },
-  { from: /^workflows\//, values: [/^domain\//, /^workflows\//], types: [/^activities\//] },
-  { from: /^activities\/control\//, values: [/^domain\//, /^db\//, /^activities\/(control|store|secrets)\//] },
+  {
+    from: /^workflows\//,
+    values: [/^domain\//, /^workflows\//],
+    types: [/^activities\//],
+  },
+  {
+    from: /^activities\/control\//,
+    values: [/^domain\//, /^db\//, /^activities\/(control|store|secrets)\//],
+  },
   { from: /^activities\//, values: [/^domain\//, /^activities\/(?!control\/)/] },
   // Only these files test connections.
-  { from: /^api\/[a-z]+\/check-/, values: [/^domain\//, /^api\//, /^activities\/(registries|secrets)\//] },
+  {
+    from: /^api\/[a-z]+\/check-/,
+    values: [/^domain\//, /^api\//, /^activities\/(registries|secrets)\//],
+  },
   {
     from: /^api\//,
-    values: [/^domain\//, /^db\//, /^api\//, /^activities\/(store|secrets)\//, /^workflows\/contract\.ts$/],
+    values: [
+      /^domain\//,
+      /^db\//,
+      /^api\//,
+      /^activities\/(store|secrets)\//,
+      /^workflows\/contract\.ts$/,
+    ],
   },
   { from: /^temporal\//, values: [/^domain\//, /^temporal\//] },
 ];
@@ -31,7 +50,10 @@ const sources = readSources(".").filter((source) => !isTest(source));
 const files = sources.map(({ path }) => path);
 
 /** Folders of types: `image` is DOCKER and OCI. */
-const TYPE_FOLDERS = ["image", ...REPOSITORY_TYPES.map((type) => type.toLowerCase())].join("|");
+const TYPE_FOLDERS = [
+  "image",
+  ...REPOSITORY_TYPES.map((type) => type.toLowerCase()),
+].join("|");
 /** Differences between repository types stand in the tables, and code for one type or protocol in its own folder. */
 const MAY_NAME_TYPES = [
   /^domain\/(vocabulary|repository-types|protocols)\.ts$/,
@@ -64,36 +86,48 @@ test("no file imports itself through others, type imports included", () => {
 });
 
 test("no two folders side by side import each other", () => {
-  expect(findMutualFolders(importsOfAll.filter(({ target }) => files.includes(target)))).toEqual([]);
+  expect(
+    findMutualFolders(importsOfAll.filter(({ target }) => files.includes(target))),
+  ).toEqual([]);
 });
 
 test("only db/ uses Drizzle and the tables", () => {
   const wrong = importsOfAll.filter(
-    ({ file, target }) => !file.startsWith("db/") && /^(drizzle-orm|db\/schema\/)/.test(target),
+    ({ file, target }) =>
+      !file.startsWith("db/") && /^(drizzle-orm|db\/schema\/)/.test(target),
   );
   expect(wrong.filter(({ file }) => !ROOTS.test(file))).toEqual([]);
 });
 
 test("no file of db/ names a code of the API", () => {
-  const naming = files.filter((file) => file.startsWith("db/") && /\b25[01]\d{3}\b/.test(readFileSync(file, "utf8")));
+  const naming = files.filter(
+    (file) =>
+      file.startsWith("db/") && /\b25[01]\d{3}\b/.test(readFileSync(file, "utf8")),
+  );
   expect(naming).toEqual([]);
 });
 
 test("workflows import no node built-ins, no zod, no database", () => {
   const wrong = imports.filter(
     ({ file, target, typeOnly }) =>
-      file.startsWith("workflows/") && !typeOnly && /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target),
+      file.startsWith("workflows/") &&
+      !typeOnly &&
+      /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target),
   );
   expect(wrong).toEqual([]);
 });
 
 test("domain imports no package", () => {
-  expect(imports.filter(({ file, target }) => file.startsWith("domain/") && !isOurs(target))).toEqual([]);
+  expect(
+    imports.filter(({ file, target }) => file.startsWith("domain/") && !isOurs(target)),
+  ).toEqual([]);
 });
 
 test("only the roots read the environment and the configuration", () => {
   const readers = files.filter(
-    (file) => !ROOTS.test(file) && /process\.env|from "(\.\.?\/)+config\.ts"/.test(readFileSync(file, "utf8")),
+    (file) =>
+      !ROOTS.test(file) &&
+      /process\.env|from "(\.\.?\/)+config\.ts"/.test(readFileSync(file, "utf8")),
   );
   expect(readers).toEqual([]);
 });
@@ -103,7 +137,9 @@ test("only the tables and the folders of types and protocols name a repository t
   // Matches a text in any quotes, those of SQL included, or the key of an object.
   const named = new RegExp(`["'\`](?:${types})["'\`]|[{,\\n]\\s*(?:${types}):`);
   const naming = files.filter(
-    (file) => !MAY_NAME_TYPES.some((pattern) => pattern.test(file)) && named.test(readFileSync(file, "utf8")),
+    (file) =>
+      !MAY_NAME_TYPES.some((pattern) => pattern.test(file)) &&
+      named.test(readFileSync(file, "utf8")),
   );
   expect(naming).toEqual([]);
 });
@@ -113,12 +149,22 @@ test("exactly one protobufjs 8 is installed, which replaying saved histories nee
     packages: Record<string, { version?: string }>;
   };
   const copies = Object.entries(lock.packages).filter(
-    ([path, { version }]) => path.endsWith("node_modules/protobufjs") && version?.startsWith("8."),
+    ([path, { version }]) =>
+      path.endsWith("node_modules/protobufjs") && version?.startsWith("8."),
   );
   expect(copies.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
 });
 
 test("the top level has only the folders of the design", () => {
-  const top = new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]));
-  expect([...top].sort()).toEqual(["activities", "api", "db", "domain", "temporal", "workflows"]);
+  const top = new Set(
+    files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]),
+  );
+  expect([...top].sort()).toEqual([
+    "activities",
+    "api",
+    "db",
+    "domain",
+    "temporal",
+    "workflows",
+  ]);
 });

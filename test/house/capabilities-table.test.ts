@@ -13,7 +13,10 @@ import {
 
 const INSTANCE: To = { type: "STANDALONE", protocol: null };
 const REGISTRY: To = { type: "REMOTE", protocol: null };
-const WORDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<RepositoryCategory, string>;
+const WORDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<
+  RepositoryCategory,
+  string
+>;
 const NO = "–";
 
 type From = { category: RepositoryCategory; repoType: RepositoryType; protocol: null };
@@ -30,7 +33,9 @@ function rowsOf(category: RepositoryCategory): string[] {
   const rows = new Map<string, RepositoryType[]>();
   for (const repoType of REPOSITORY_TYPES) {
     const from: From = { category, repoType, protocol: null };
-    const targets = [INSTANCE, REGISTRY].filter((to) => transferProblem(from, to) === null);
+    const targets = [INSTANCE, REGISTRY].filter(
+      (to) => transferProblem(from, to) === null,
+    );
     if (targets.length === 0) continue;
     const cells = JSON.stringify([readBy(from), ...cellsOf(from, targets)]);
     rows.set(cells, [...(rows.get(cells) ?? []), repoType]);
@@ -53,9 +58,18 @@ function cellsOf(from: From, targets: readonly To[]): string[] {
 }
 
 /** Whether a task with such constraints is saved for at least one of the targets. */
-function may(from: From, constraints: { packages?: boolean; paths?: boolean }, targets: readonly To[]): boolean {
+function may(
+  from: From,
+  constraints: { packages?: boolean; paths?: boolean },
+  targets: readonly To[],
+): boolean {
   const wanted = { packages: false, paths: false, ...constraints, ...from };
-  const task = { ...wanted, repository: "project/repository", remote: "project/repository", retagged: [] };
+  const task = {
+    ...wanted,
+    repository: "project/repository",
+    remote: "project/repository",
+    retagged: [],
+  };
   return targets.some((to) => impossible(task, "SCHEDULED", [to]) === null);
 }
 

@@ -4,7 +4,11 @@ import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
 import { createTestApi } from "../rigs/api/api-fixture.ts";
 
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" })
+const files = execFileSync(
+  "git",
+  ["ls-files", "--cached", "--others", "--exclude-standard"],
+  { encoding: "utf8" },
+)
   .trim()
   .split("\n")
   .filter((name) => existsSync(name));
@@ -16,10 +20,20 @@ const pages = files.filter((name) =>
 );
 /** What cites pages and paths in comments. */
 const sources = files.filter((name) => /\.(?:ts|js|mjs|sql)$/.test(name));
-const FOLDERS = ["activities", "api", "db", "docs", "domain", "temporal", "test", "workflows"];
+const FOLDERS = [
+  "activities",
+  "api",
+  "db",
+  "docs",
+  "domain",
+  "temporal",
+  "test",
+  "workflows",
+];
 
 test("docs/settings.md explains every setting", () => {
-  const settings = /const settings = z\.object\(\{(.*?)\n\}\);/s.exec(textOf("config.ts"))?.[1] ?? "";
+  const settings =
+    /const settings = z\.object\(\{(.*?)\n\}\);/s.exec(textOf("config.ts"))?.[1] ?? "";
   const variables = [...settings.matchAll(/^ {2}(\w+):/gm)].map(([, key = ""]) =>
     key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase(),
   );
@@ -34,7 +48,8 @@ test("docs/settings.md explains every setting", () => {
 test("docs/README.md has a line for every page", () => {
   const listed = linksOf("docs/README.md").map(({ file }) => file);
   const missing = pages.filter(
-    (page) => page.startsWith("docs/") && page !== "docs/README.md" && !listed.includes(page),
+    (page) =>
+      page.startsWith("docs/") && page !== "docs/README.md" && !listed.includes(page),
   );
   expect(missing).toEqual([]);
 });
@@ -47,11 +62,13 @@ test("links between pages lead to a file and to a heading of it", () => {
 
 test("sections of pages that code and pages cite exist", () => {
   const cited = [...pages, ...sources].flatMap((from) =>
-    [...textOf(from).matchAll(/\b(docs\/[\w/-]+\.md)(?:#([a-z0-9-]+))?/g)].map(([, file = "", anchor]) => ({
-      from,
-      file,
-      anchor,
-    })),
+    [...textOf(from).matchAll(/\b(docs\/[\w/-]+\.md)(?:#([a-z0-9-]+))?/g)].map(
+      ([, file = "", anchor]) => ({
+        from,
+        file,
+        anchor,
+      }),
+    ),
   );
   expect(cited.filter(({ anchor }) => anchor !== undefined).length).toBeGreaterThan(20);
   expect(cited.filter(({ file, anchor }) => !isThere(file, anchor))).toEqual([]);
@@ -64,7 +81,10 @@ test("files and folders that pages and comments name exist", () => {
       .map(([, name = ""]) => ({ from, name }))
       .filter(({ name }) => path.test(name)),
   );
-  const file = new RegExp(`(?<![\\w./-])(?:${FOLDERS.join("|")})/[\\w./-]+\\.(?:ts|js|mjs|md|sql|json|yml)\\b`, "g");
+  const file = new RegExp(
+    `(?<![\\w./-])(?:${FOLDERS.join("|")})/[\\w./-]+\\.(?:ts|js|mjs|md|sql|json|yml)\\b`,
+    "g",
+  );
   const inComments = sources.flatMap((from) =>
     [...commentsOf(textOf(from)).matchAll(file)].map(([name]) => ({ from, name })),
   );
@@ -76,37 +96,51 @@ test("files and folders that pages and comments name exist", () => {
 test("no file cites a design document, which is not in the repository", () => {
   const cites = /\bdesign\.md\b/;
   const own = "test/house/docs.test.ts";
-  const texts = files.filter((name) => /\.(?:ts|js|mjs|sql|md|json|yml)$/.test(name) && name !== own);
+  const texts = files.filter(
+    (name) => /\.(?:ts|js|mjs|sql|md|json|yml)$/.test(name) && name !== own,
+  );
   expect(texts.filter((name) => cites.test(textOf(name)))).toEqual([]);
 });
 
 test("commands that pages name are scripts of the package, and the README's table names every folder", () => {
-  const { scripts } = JSON.parse(textOf("package.json")) as { scripts: Record<string, string> };
+  const { scripts } = JSON.parse(textOf("package.json")) as {
+    scripts: Record<string, string>;
+  };
   const commands = pages.flatMap((page) =>
-    [...textOf(page).matchAll(/npm (?:run )?(start|test|[a-z]+:[a-z]+|(?<=run )[a-z]+)\b/g)].map(
-      ([, name = ""]) => name,
-    ),
+    [
+      ...textOf(page).matchAll(
+        /npm (?:run )?(start|test|[a-z]+:[a-z]+|(?<=run )[a-z]+)\b/g,
+      ),
+    ].map(([, name = ""]) => name),
   );
-  expect([...new Set(commands)].filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
-  const folders = [...textOf("README.md").matchAll(/^\| `([a-z]+)\/`/gm)].map(([, name = ""]) => name);
+  expect([...new Set(commands)].filter((name) => !Object.hasOwn(scripts, name))).toEqual(
+    [],
+  );
+  const folders = [...textOf("README.md").matchAll(/^\| `([a-z]+)\/`/gm)].map(
+    ([, name = ""]) => name,
+  );
   expect(folders.toSorted()).toEqual(FOLDERS);
 });
 
 test("endpoints that pages name are offered", async () => {
   const api = createTestApi();
   const answer = await api.app.request("/openapi.json");
-  const { paths } = (await answer.json()) as { paths: Record<string, Record<string, unknown>> };
+  const { paths } = (await answer.json()) as {
+    paths: Record<string, Record<string, unknown>>;
+  };
   api.close();
   const offered = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${shape(path)}`),
   );
   const named = pages.flatMap((page) =>
-    [...textOf(page).matchAll(/`(GET|POST|PUT|PATCH|DELETE|HEAD) (\/[^\s`?]*)[^`]*`/g)].map(
-      ([, method = "", path = ""]) => `${method} ${shape(path)}`,
-    ),
+    [
+      ...textOf(page).matchAll(/`(GET|POST|PUT|PATCH|DELETE|HEAD) (\/[^\s`?]*)[^`]*`/g),
+    ].map(([, method = "", path = ""]) => `${method} ${shape(path)}`),
   );
   expect(named.length).toBeGreaterThan(5);
-  expect([...new Set(named)].filter((endpoint) => !offered.includes(endpoint))).toEqual([]);
+  expect([...new Set(named)].filter((endpoint) => !offered.includes(endpoint))).toEqual(
+    [],
+  );
 });
 
 /** Parameters have other names in prose than in code. */
@@ -118,11 +152,13 @@ type Link = { from: string; file: string; anchor: string | undefined };
 
 /** The links of a page to files of the repository. */
 function linksOf(from: string): Link[] {
-  return [...textOf(from).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(([, target = "", anchor]) => ({
-    from,
-    file: target === "" ? from : normalize(join(dirname(from), target)),
-    anchor,
-  }));
+  return [...textOf(from).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(
+    ([, target = "", anchor]) => ({
+      from,
+      file: target === "" ? from : normalize(join(dirname(from), target)),
+      anchor,
+    }),
+  );
 }
 
 function isThere(file: string, anchor: string | undefined): boolean {
@@ -141,5 +177,7 @@ function anchorsOf(page: string): string[] {
 }
 
 function commentsOf(text: string): string {
-  return [...text.matchAll(/\/\*.*?\*\/|(?<!:)\/\/.*$|^--.*$/gms)].map(([comment]) => comment).join("\n");
+  return [...text.matchAll(/\/\*.*?\*\/|(?<!:)\/\/.*$|^--.*$/gms)]
+    .map(([comment]) => comment)
+    .join("\n");
 }

@@ -13,17 +13,24 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     ["gzip", gzipSync],
     ["deflate", deflateSync],
     ["br", brotliCompressSync],
-  ] as const)("decodes answers of the source with the content coding %s", async (coding, encode) => {
-    const image = makeImage({ layers: [5_000, 200_000] });
-    const name = `coded/${coding}`;
-    await pushImage(source.url, name, "latest", image);
-    here.clear();
-    here.fault = ({ method }) =>
-      method === "GET" ? { kind: "alter", headers: { "content-encoding": coding }, body: encode } : null;
-    expect((await run(name)).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, name, image)).toEqual([]);
-    expect(here.requests.every(({ headers }) => headers["accept-encoding"] === "identity")).toBe(true);
-  });
+  ] as const)(
+    "decodes answers of the source with the content coding %s",
+    async (coding, encode) => {
+      const image = makeImage({ layers: [5_000, 200_000] });
+      const name = `coded/${coding}`;
+      await pushImage(source.url, name, "latest", image);
+      here.clear();
+      here.fault = ({ method }) =>
+        method === "GET"
+          ? { kind: "alter", headers: { "content-encoding": coding }, body: encode }
+          : null;
+      expect((await run(name)).result).toEqual({ kind: "sent" });
+      expect(await missingParts(target.url, name, image)).toEqual([]);
+      expect(
+        here.requests.every(({ headers }) => headers["accept-encoding"] === "identity"),
+      ).toBe(true);
+    },
+  );
 
   test("does not decode a layer's own compression, and refuses an unknown content coding by name", async () => {
     const image = makeImage({ layers: [5_000, 200_000] });
@@ -37,8 +44,14 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     label("x-gzip");
     expect((await run("labelled")).result).toEqual({ kind: "sent" });
     expect(await missingParts(target.url, "labelled", image)).toEqual([]);
-    here.fault = ({ method }) => (method === "GET" ? { kind: "alter", headers: { "content-encoding": "zstd" } } : null);
-    const outcome = await run("labelled", { tag: "latest", targetName: "labelled/other" });
+    here.fault = ({ method }) =>
+      method === "GET"
+        ? { kind: "alter", headers: { "content-encoding": "zstd" } }
+        : null;
+    const outcome = await run("labelled", {
+      tag: "latest",
+      targetName: "labelled/other",
+    });
     expect(outcome.result.kind).toBe("failed");
     expect(reasonOf(outcome)).toContain('has the Content-Encoding "zstd"');
   });

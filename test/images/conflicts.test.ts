@@ -20,7 +20,11 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     const [here, there] = [makeImage(), makeImage()];
     await pushImage(source.url, name, "latest", here);
     await pushImage(target.url, name, "latest", there);
-    return { here, there, digestNow: async () => (await readManifest(target.url, name, "latest"))?.digest };
+    return {
+      here,
+      there,
+      digestNow: async () => (await readManifest(target.url, name, "latest"))?.digest,
+    };
   }
   const run = (name: string, rules: Partial<CopyRules>, targetTags?: string[]) =>
     copy({ ...ends, seen: createImageMemory(), name, rules, targetTags });
@@ -42,14 +46,23 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     const outcome = await run("overwrite", { conflictStrategy: "OVERWRITE" });
     expect(outcome).toMatchObject({ result: { kind: "replaced" }, digest: here.digest });
     expect(await digestNow()).toBe(here.digest);
-    expect((await readManifest(target.url, "overwrite", there.digest))?.digest).toBe(there.digest);
+    expect((await readManifest(target.url, "overwrite", there.digest))?.digest).toBe(
+      there.digest,
+    );
   });
 
   test("stops the cluster under FAST_FAIL, and the reason names the tag", async () => {
     const { there, digestNow } = await differing("fast-fail");
     const outcome = await run("fast-fail", { conflictStrategy: "FAST_FAIL" });
-    expect(outcome.result).toMatchObject({ kind: "failed", conflict: true, stopsCluster: true });
-    expect(outcome.result).toHaveProperty("reason", expect.stringContaining("fast-fail:latest"));
+    expect(outcome.result).toMatchObject({
+      kind: "failed",
+      conflict: true,
+      stopsCluster: true,
+    });
+    expect(outcome.result).toHaveProperty(
+      "reason",
+      expect.stringContaining("fast-fail:latest"),
+    );
     expect(outcome.bytesSent).toBe(0);
     expect(await digestNow()).toBe(there.digest);
   });
@@ -66,7 +79,9 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     const image = makeImage();
     await pushImage(source.url, "equal", "latest", image);
     await pushImage(target.url, "equal", "latest", image);
-    expect((await run("equal", { conflictStrategy: "FAST_FAIL" })).result).toEqual({ kind: "same" });
+    expect((await run("equal", { conflictStrategy: "FAST_FAIL" })).result).toEqual({
+      kind: "same",
+    });
     expect((await run("equal", { mayHaveSent: true })).result).toEqual({ kind: "sent" });
   });
 
@@ -76,7 +91,8 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     const [one, two, other] = ["one", "two", "other"].map((text) =>
       makeBlob(text, "application/vnd.dev.cosign.simplesigning.v1+json"),
     );
-    if (one === undefined || two === undefined || other === undefined) throw new Error("three signatures");
+    if (one === undefined || two === undefined || other === undefined)
+      throw new Error("three signatures");
     const grown = makeImage({ layers: [one, two] });
     await pushImage(source.url, "cosign", "latest", image);
     await pushImage(source.url, "cosign", tag, grown);

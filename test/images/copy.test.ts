@@ -13,7 +13,11 @@ import {
 import { judge, treeDigests } from "../rigs/servers/oci-clients.ts";
 import { CRANE, REGCTL, SKOPEO } from "../rigs/servers/oci-tools.ts";
 import { startProxy } from "../rigs/servers/proxy.ts";
-import { startRegistry, type RegistryKind, type TestRegistry } from "../rigs/servers/registries.ts";
+import {
+  startRegistry,
+  type RegistryKind,
+  type TestRegistry,
+} from "../rigs/servers/registries.ts";
 import { findTool } from "../rigs/servers/tools.ts";
 
 const PAIRS: [RegistryKind, RegistryKind][] = [
@@ -26,7 +30,11 @@ const PAIRS: [RegistryKind, RegistryKind][] = [
 ];
 
 async function pairOf(source: RegistryKind, target: RegistryKind) {
-  return { source, target, rigs: [await startRegistry(source), await startRegistry(target)] as const };
+  return {
+    source,
+    target,
+    rigs: [await startRegistry(source), await startRegistry(target)] as const,
+  };
 }
 // Builds the programs before any test begins: a build takes longer than a test may.
 await Promise.all([CRANE, REGCTL, SKOPEO].map(findTool));
@@ -34,9 +42,12 @@ const pairs = await Promise.all(PAIRS.map(([source, target]) => pairOf(source, t
 
 describe.each(pairs)("from $source to $target", ({ rigs }) => {
   const [source, target] = rigs;
-  describe.skipIf(!source.available || !target.available)("an image is copied completely:", () => {
-    copies(source, target);
-  });
+  describe.skipIf(!source.available || !target.available)(
+    "an image is copied completely:",
+    () => {
+      copies(source, target);
+    },
+  );
 });
 
 function copies(source: TestRegistry, target: TestRegistry): void {
@@ -46,7 +57,8 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     await source.stop();
     await target.stop();
   });
-  const run = (name: string, options: Partial<Parameters<typeof copy>[0]> = {}) => copy({ ...ends, name, ...options });
+  const run = (name: string, options: Partial<Parameters<typeof copy>[0]> = {}) =>
+    copy({ ...ends, name, ...options });
 
   test.each(["oci", "docker"] as const)(
     "a single %s manifest with config and small, streamed and empty layers",
@@ -57,7 +69,10 @@ function copies(source: TestRegistry, target: TestRegistry): void {
       const outcome = await run(name);
       expect(outcome.result).toEqual({ kind: "sent" });
       expect(outcome.digest).toBe(image.digest);
-      const bytes = [image, ...image.blobs].reduce((sum, part) => sum + part.bytes.length, 0);
+      const bytes = [image, ...image.blobs].reduce(
+        (sum, part) => sum + part.bytes.length,
+        0,
+      );
       expect(outcome).toMatchObject({
         size: bytes,
         bytesSent: bytes,
@@ -69,22 +84,27 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     },
   );
 
-  test.each(["oci", "docker"] as const)("an %s index with all its children", async (format) => {
-    const base = makeBlob(70_000);
-    const index = makeIndex(
-      ["amd64", "arm64", "s390x"].map((architecture) => makeImage({ format, architecture, layers: [base, 500] })),
-      format,
-    );
-    await pushImage(source.url, `index/${format}`, "latest", index);
-    const outcome = await run(`index/${format}`);
-    expect(outcome).toMatchObject({ result: { kind: "sent" }, digest: index.digest });
-    expect(outcome.parts).toEqual({
-      blob: { success: 7, skip: 0, failed: 0 },
-      node: { success: 4, skip: 0, failed: 0 },
-    });
-    expect(await missingParts(target.url, `index/${format}`, index)).toEqual([]);
-    await judge(source, target, `index/${format}`, "latest");
-  });
+  test.each(["oci", "docker"] as const)(
+    "an %s index with all its children",
+    async (format) => {
+      const base = makeBlob(70_000);
+      const index = makeIndex(
+        ["amd64", "arm64", "s390x"].map((architecture) =>
+          makeImage({ format, architecture, layers: [base, 500] }),
+        ),
+        format,
+      );
+      await pushImage(source.url, `index/${format}`, "latest", index);
+      const outcome = await run(`index/${format}`);
+      expect(outcome).toMatchObject({ result: { kind: "sent" }, digest: index.digest });
+      expect(outcome.parts).toEqual({
+        blob: { success: 7, skip: 0, failed: 0 },
+        node: { success: 4, skip: 0, failed: 0 },
+      });
+      expect(await missingParts(target.url, `index/${format}`, index)).toEqual([]);
+      await judge(source, target, `index/${format}`, "latest");
+    },
+  );
 
   test("an index within an index", async () => {
     const index = makeIndex([makeIndex([makeImage()]), makeImage()]);
@@ -98,9 +118,18 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     const child = makeImage();
     const index = makeIndex([child, makeImage()]);
     const sbom = makeImage({ subject: index, artifactType: "application/x-sbom" });
-    const signature = makeImage({ subject: sbom, artifactType: "application/x-signature" });
-    const childSbom = makeImage({ subject: child, artifactType: "application/x-sbom", annotations: { of: "child" } });
-    const cosign = makeImage({ layers: [makeBlob("signature", "application/vnd.dev.cosign.simplesigning.v1+json")] });
+    const signature = makeImage({
+      subject: sbom,
+      artifactType: "application/x-signature",
+    });
+    const childSbom = makeImage({
+      subject: child,
+      artifactType: "application/x-sbom",
+      annotations: { of: "child" },
+    });
+    const cosign = makeImage({
+      layers: [makeBlob("signature", "application/vnd.dev.cosign.simplesigning.v1+json")],
+    });
     await pushImage(source.url, name, "latest", index);
     await attach(source, name, index, [sbom]);
     await attach(source, name, sbom, [signature]);
@@ -108,12 +137,20 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     await pushImage(source.url, name, `${index.digest.replace(":", "-")}.sig`, cosign);
 
     const outcome = await run(name);
-    expect(outcome).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 7, skip: 0, failed: 0 } } });
+    expect(outcome).toMatchObject({
+      result: { kind: "sent" },
+      parts: { node: { success: 7, skip: 0, failed: 0 } },
+    });
     for (const part of [index, sbom, signature, childSbom, cosign])
       expect(await missingParts(target.url, name, part)).toEqual([]);
-    expect((await readManifest(target.url, name, `${index.digest.replace(":", "-")}.sig`))?.digest).toBe(cosign.digest);
+    expect(
+      (await readManifest(target.url, name, `${index.digest.replace(":", "-")}.sig`))
+        ?.digest,
+    ).toBe(cosign.digest);
     const tree = await treeDigests(target, name, "latest");
-    expect(tree === null || [sbom, signature].every(({ digest }) => tree.includes(digest))).toBe(true);
+    expect(
+      tree === null || [sbom, signature].every(({ digest }) => tree.includes(digest)),
+    ).toBe(true);
 
     const again = await run(name, { seen: createImageMemory() });
     expect(again).toMatchObject({ result: { kind: "same" }, bytesSent: 0 });
@@ -139,7 +176,9 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     });
     expect(await missingParts(target.url, name, later)).toEqual([]);
     const listed = await listedDigests(target, name, image.digest);
-    expect(listed.toSorted()).toEqual([first.digest, later.digest, theirs.digest].toSorted());
+    expect(listed.toSorted()).toEqual(
+      [first.digest, later.digest, theirs.digest].toSorted(),
+    );
   });
 
   test("the same bytes under every target tag", async () => {
@@ -155,7 +194,9 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     });
     expect(outcome.result).toEqual({ kind: "sent" });
     for (const tag of ["1", "1.0", "1.0.0"])
-      expect((await readManifest(target.url, "other/name", tag))?.bytes.equals(image.bytes)).toBe(true);
+      expect(
+        (await readManifest(target.url, "other/name", tag))?.bytes.equals(image.bytes),
+      ).toBe(true);
     expect(await readManifest(target.url, "other/name", "latest")).toBeNull();
     expect(proxy.count("PUT", /\/manifests\//)).toBe(3);
     await through.close();
@@ -171,7 +212,10 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     const image = makeImage({ format: "docker", foreign: [foreign] });
     await pushImage(source.url, "foreign", "latest", image);
     const outcome = await run("foreign");
-    expect(outcome).toMatchObject({ result: { kind: "sent" }, parts: { blob: { success: 2, skip: 1 } } });
+    expect(outcome).toMatchObject({
+      result: { kind: "sent" },
+      parts: { blob: { success: 2, skip: 1 } },
+    });
     expect(await missingParts(target.url, "foreign", image)).toEqual([]);
   });
 }
@@ -184,14 +228,27 @@ async function attach(
 ): Promise<void> {
   for (const referrer of referrers) await pushImage(rig.url, name, null, referrer);
   if (rig.kind === "gcr") return;
-  const manifests = referrers.map((referrer) => ({ ...descriptor(referrer), artifactType: "application/x-test" }));
+  const manifests = referrers.map((referrer) => ({
+    ...descriptor(referrer),
+    artifactType: "application/x-test",
+  }));
   const tag = subject.digest.replace(":", "-");
   const old = await readManifest(rig.url, name, tag);
   const before =
-    old === null ? [] : (JSON.parse(old.bytes.toString()) as { manifests: { digest: string }[] }).manifests;
-  const all = [...before, ...manifests.filter(({ digest }) => !before.some((item) => item.digest === digest))];
+    old === null
+      ? []
+      : (JSON.parse(old.bytes.toString()) as { manifests: { digest: string }[] })
+          .manifests;
+  const all = [
+    ...before,
+    ...manifests.filter(({ digest }) => !before.some((item) => item.digest === digest)),
+  ];
   const bytes = Buffer.from(
-    JSON.stringify({ schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: all }),
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.index.v1+json",
+      manifests: all,
+    }),
   );
   await fetch(`${rig.url}/v2/${name}/manifests/${tag}`, {
     method: "PUT",
@@ -200,8 +257,13 @@ async function attach(
   });
 }
 
-async function listedDigests(rig: TestRegistry, name: string, digest: string): Promise<string[]> {
-  const path = rig.kind === "gcr" ? `referrers/${digest}` : `manifests/${digest.replace(":", "-")}`;
+async function listedDigests(
+  rig: TestRegistry,
+  name: string,
+  digest: string,
+): Promise<string[]> {
+  const path =
+    rig.kind === "gcr" ? `referrers/${digest}` : `manifests/${digest.replace(":", "-")}`;
   const response = await fetch(`${rig.url}/v2/${name}/${path}`, {
     headers: { accept: "application/vnd.oci.image.index.v1+json" },
   });

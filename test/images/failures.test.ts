@@ -22,12 +22,19 @@ const source = await startRegistry("docker-registry");
 const target = await startRegistry("docker-registry");
 const here = await startProxy(source.url);
 const there = await startProxy(target.url);
-const ends = openEnds({ url: here.url, idleTimeoutMs: 1_500 }, { url: there.url, idleTimeoutMs: 1_500 });
+const ends = openEnds(
+  { url: here.url, idleTimeoutMs: 1_500 },
+  { url: there.url, idleTimeoutMs: 1_500 },
+);
 
 const run = (name: string, options: Partial<CopyOptions> = {}) =>
   copy({ ...ends, seen: createImageMemory(), name, ...options });
-const visible = async (name: string) => (await readManifest(target.url, name, "latest")) !== null;
-const atTarget = (fault: Fault, when: (request: { method: string; path: string }) => boolean = () => true) => {
+const visible = async (name: string) =>
+  (await readManifest(target.url, name, "latest")) !== null;
+const atTarget = (
+  fault: Fault,
+  when: (request: { method: string; path: string }) => boolean = () => true,
+) => {
   there.fault = (request) => (when(request) ? fault : null);
 };
 
@@ -69,11 +76,18 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
       bytes[size - 1] = (bytes[size - 1] ?? 0) ^ 1;
       writeFileSync(path, bytes);
       const outcome = await run(name);
-      expect(outcome.result).toMatchObject({ kind: "again", maxTries: 3, throttled: false, uploads: [] });
+      expect(outcome.result).toMatchObject({
+        kind: "again",
+        maxTries: 3,
+        throttled: false,
+        uploads: [],
+      });
       expect(reasonOf(outcome)).toContain(layer.digest);
       expect(reasonOf(outcome)).toContain("its copy is corrupt; push it there again");
       expect(await visible(name)).toBe(false);
-      expect((await fetch(`${target.url}/v2/${name}/blobs/${layer.digest}`)).status).toBe(404);
+      expect((await fetch(`${target.url}/v2/${name}/blobs/${layer.digest}`)).status).toBe(
+        404,
+      );
     },
   );
 
@@ -82,12 +96,19 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     await pushImage(source.url, "lost/blob", "latest", makeImage({ layers: [layer] }));
     rmSync(fileOf(layer));
     const blob = await run("lost/blob");
-    expect(blob).toMatchObject({ result: { kind: "failed" }, parts: { blob: { failed: 1 } } });
-    expect(reasonOf(blob)).toContain(`${layer.digest} of lost/blob is missing in the registry`);
+    expect(blob).toMatchObject({
+      result: { kind: "failed" },
+      parts: { blob: { failed: 1 } },
+    });
+    expect(reasonOf(blob)).toContain(
+      `${layer.digest} of lost/blob is missing in the registry`,
+    );
 
     const index = makeIndex([makeImage(), makeImage()]);
     await pushImage(source.url, "lost/child", "latest", index);
-    await fetch(`${source.url}/v2/lost/child/manifests/${index.children[1]?.digest}`, { method: "DELETE" });
+    await fetch(`${source.url}/v2/lost/child/manifests/${index.children[1]?.digest}`, {
+      method: "DELETE",
+    });
     const child = await run("lost/child");
     expect(child.result.kind).toBe("failed");
     expect(reasonOf(child)).toMatch(
@@ -101,50 +122,75 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     [503, { "retry-after": "3" }, false],
     [500, {}, false],
     [408, {}, false],
-  ] as const)("tries again later when the target answers %i, and then succeeds", async (status, headers, throttled) => {
-    const name = `busy/${status}`;
-    const image = makeImage();
-    await pushImage(source.url, name, "latest", image);
-    atTarget(
-      { kind: "answer", status, headers, body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}` },
-      ({ method }) => method !== "GET" && method !== "HEAD",
-    );
-    const began = Date.now();
-    const { result } = await run(name);
-    expect(result).toMatchObject({
-      kind: "again",
-      throttled,
-      reason: expect.stringContaining(`answered ${status} (TOOMANYREQUESTS: slow down)`),
-    });
-    const notBefore = "notBefore" in result ? result.notBefore : undefined;
-    expect(notBefore === null ? 0 : (notBefore ?? 0) - began).toBeGreaterThanOrEqual(
-      "retry-after" in headers ? 3_000 : 0,
-    );
-    atTarget({ kind: "latency", ms: 1 });
-    expect((await run(name)).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, name, image)).toEqual([]);
-  });
+  ] as const)(
+    "tries again later when the target answers %i, and then succeeds",
+    async (status, headers, throttled) => {
+      const name = `busy/${status}`;
+      const image = makeImage();
+      await pushImage(source.url, name, "latest", image);
+      atTarget(
+        {
+          kind: "answer",
+          status,
+          headers,
+          body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}`,
+        },
+        ({ method }) => method !== "GET" && method !== "HEAD",
+      );
+      const began = Date.now();
+      const { result } = await run(name);
+      expect(result).toMatchObject({
+        kind: "again",
+        throttled,
+        reason: expect.stringContaining(
+          `answered ${status} (TOOMANYREQUESTS: slow down)`,
+        ),
+      });
+      const notBefore = "notBefore" in result ? result.notBefore : undefined;
+      expect(notBefore === null ? 0 : (notBefore ?? 0) - began).toBeGreaterThanOrEqual(
+        "retry-after" in headers ? 3_000 : 0,
+      );
+      atTarget({ kind: "latency", ms: 1 });
+      expect((await run(name)).result).toEqual({ kind: "sent" });
+      expect(await missingParts(target.url, name, image)).toEqual([]);
+    },
+  );
 
   test.each([
     [413, "raise the limit"],
     [507, "free space"],
     [400, "answered 400"],
     [403, "what this user may do"],
-  ])("fails permanently when the target answers %i, and says what to do", async (status, advice) => {
-    const name = `refused/${status}`;
-    await pushImage(source.url, name, "latest", makeImage());
-    atTarget({ kind: "answer", status }, ({ method, path }) => method === "PUT" && path.includes("/blobs/"));
-    const outcome = await run(name);
-    expect(outcome.result).toMatchObject({ kind: "failed", conflict: false, stopsCluster: false });
-    expect(reasonOf(outcome)).toContain(advice);
-    expect(outcome.parts.blob.failed).toBeGreaterThan(0);
-    expect(await visible(name)).toBe(false);
-  });
+  ])(
+    "fails permanently when the target answers %i, and says what to do",
+    async (status, advice) => {
+      const name = `refused/${status}`;
+      await pushImage(source.url, name, "latest", makeImage());
+      atTarget(
+        { kind: "answer", status },
+        ({ method, path }) => method === "PUT" && path.includes("/blobs/"),
+      );
+      const outcome = await run(name);
+      expect(outcome.result).toMatchObject({
+        kind: "failed",
+        conflict: false,
+        stopsCluster: false,
+      });
+      expect(reasonOf(outcome)).toContain(advice);
+      expect(outcome.parts.blob.failed).toBeGreaterThan(0);
+      expect(await visible(name)).toBe(false);
+    },
+  );
 
   test("reports a full disk of the target", async () => {
     await pushImage(source.url, "full", "latest", makeImage());
-    const detail = { DriverName: "filesystem", Enclosed: { Op: "write", Path: "/data", Err: 28 } };
-    const body = JSON.stringify({ errors: [{ code: "UNKNOWN", message: "unknown error", detail }] });
+    const detail = {
+      DriverName: "filesystem",
+      Enclosed: { Op: "write", Path: "/data", Err: 28 },
+    };
+    const body = JSON.stringify({
+      errors: [{ code: "UNKNOWN", message: "unknown error", detail }],
+    });
     atTarget({ kind: "answer", status: 500, body }, ({ method }) => method === "PUT");
     const outcome = await run("full");
     expect(outcome.result.kind).toBe("again");
@@ -162,7 +208,12 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
 
   test("does not wait for the other blobs when one is refused permanently", async () => {
     const [refused, endless] = [makeBlob(100_000), makeBlob(100_001)];
-    await pushImage(source.url, "siblings", "latest", makeImage({ layers: [refused, endless] }));
+    await pushImage(
+      source.url,
+      "siblings",
+      "latest",
+      makeImage({ layers: [refused, endless] }),
+    );
     const patient = openEnds(here.url, there.url);
     there.fault = ({ method, path }) => {
       if (method !== "PUT") return null;
@@ -173,7 +224,10 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
           : null;
     };
     const outcome = await copy({ ...patient, name: "siblings" });
-    expect(outcome.result).toMatchObject({ kind: "failed", reason: expect.stringContaining("answered 413") });
+    expect(outcome.result).toMatchObject({
+      kind: "failed",
+      reason: expect.stringContaining("answered 413"),
+    });
     await patient.close();
   });
 
@@ -181,13 +235,18 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     const image = makeImage({ layers: [400_000] });
     await pushImage(source.url, "broken", "latest", image);
     here.fault = ({ path, method }) =>
-      method === "GET" && path.includes("/blobs/") ? { kind: "cutAnswer", afterBytes: 100_000 } : null;
+      method === "GET" && path.includes("/blobs/")
+        ? { kind: "cutAnswer", afterBytes: 100_000 }
+        : null;
     expect((await run("broken")).result).toMatchObject({
       kind: "again",
       reason: expect.stringMatching(/connection broke off|terminated|closed/),
     });
     here.fault = () => null;
-    atTarget({ kind: "cutRequest", afterBytes: 100_000 }, ({ method }) => method === "PUT");
+    atTarget(
+      { kind: "cutRequest", afterBytes: 100_000 },
+      ({ method }) => method === "PUT",
+    );
     expect((await run("broken")).result).toMatchObject({ kind: "again" });
     atTarget({ kind: "latency", ms: 1 });
     expect((await run("broken")).result).toEqual({ kind: "sent" });
@@ -215,20 +274,31 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
       if (method === "PUT") setTimeout(() => controller.abort(), 50);
       return method === "PUT";
     });
-    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({
+    await expect(
+      copy({ ...patient, name: "stopped", signal: controller.signal }),
+    ).rejects.toMatchObject({
       kind: "cancelled",
     });
     expect(await visible("stopped")).toBe(false);
-    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({
+    await expect(
+      copy({ ...patient, name: "stopped", signal: controller.signal }),
+    ).rejects.toMatchObject({
       kind: "cancelled",
     });
     await patient.close();
   });
 
   test("sends no byte without a grant of the rate limit", async () => {
-    await pushImage(source.url, "limited", "latest", makeImage({ layers: [1_000, 300_000] }));
+    await pushImage(
+      source.url,
+      "limited",
+      "latest",
+      makeImage({ layers: [1_000, 300_000] }),
+    );
     const granted: number[] = [];
-    const outcome = await run("limited", { throttle: async (bytes) => (granted.push(bytes), bytes) });
+    const outcome = await run("limited", {
+      throttle: async (bytes) => (granted.push(bytes), bytes),
+    });
     expect(granted.reduce((sum, bytes) => sum + bytes, 0)).toBe(outcome.bytesSent);
     expect(Math.max(...granted)).toBeLessThanOrEqual(1024 * 1024);
   });
@@ -237,7 +307,9 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const files = selfSigned(folder);
     const certificate = readFileSync(files.certificate, "utf8");
-    const secure = await startProxy(target.url, { tls: { key: readFileSync(files.key, "utf8"), cert: certificate } });
+    const secure = await startProxy(target.url, {
+      tls: { key: readFileSync(files.key, "utf8"), cert: certificate },
+    });
     await pushImage(source.url, "tls", "latest", makeImage());
     for (const [options, kind] of [
       [{}, "failed"],
@@ -247,9 +319,9 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
       const pair = openEnds(source.url, { url: secure.url, ...options });
       const outcome = await copy({ ...pair, name: "tls" });
       expect(outcome.result.kind).toBe(kind);
-      expect(kind === "failed" ? reasonOf(outcome) : "set `certificate` to the CA's PEM").toContain(
-        "set `certificate` to the CA's PEM",
-      );
+      expect(
+        kind === "failed" ? reasonOf(outcome) : "set `certificate` to the CA's PEM",
+      ).toContain("set `certificate` to the CA's PEM");
       await pair.close();
     }
     await secure.stop();
@@ -268,14 +340,22 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
       kind: "again",
       reason: expect.stringContaining("the missing parts are sent again"),
     });
-    expect((await run("forgotten", { tag: "two", seen })).result).toEqual({ kind: "sent" });
+    expect((await run("forgotten", { tag: "two", seen })).result).toEqual({
+      kind: "sent",
+    });
     expect(await missingParts(target.url, "forgotten", two)).toEqual([]);
   });
 });
 
 function fileOf({ digest }: TestBlob): string {
   const hex = digest.slice("sha256:".length);
-  return join(source.data, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex, "data");
+  return join(
+    source.data,
+    "docker/registry/v2/blobs/sha256",
+    hex.slice(0, 2),
+    hex,
+    "data",
+  );
 }
 
 function reasonOf({ result }: ArtifactOutcome): string {

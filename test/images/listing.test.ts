@@ -1,12 +1,30 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { createOciRegistry, type OciRegistry } from "../../activities/registries/oci/registry.ts";
-import { listImagePage, type ImageArtifact, type ImageListing } from "../../activities/registries/oci/copy/listing.ts";
-import { makeImage, makeIndex, makeSignature, pushImage } from "../rigs/servers/images.ts";
+import {
+  createOciRegistry,
+  type OciRegistry,
+} from "../../activities/registries/oci/registry.ts";
+import {
+  listImagePage,
+  type ImageArtifact,
+  type ImageListing,
+} from "../../activities/registries/oci/copy/listing.ts";
+import {
+  makeImage,
+  makeIndex,
+  makeSignature,
+  pushImage,
+} from "../rigs/servers/images.ts";
 import { startProxy } from "../rigs/servers/proxy.ts";
-import { startRegistry, type RegistryKind, type TestRegistry } from "../rigs/servers/registries.ts";
+import {
+  startRegistry,
+  type RegistryKind,
+  type TestRegistry,
+} from "../rigs/servers/registries.ts";
 
 const KINDS: RegistryKind[] = ["docker-registry", "distribution", "gcr"];
-const rigs = await Promise.all(KINDS.map(async (kind) => ({ kind, rig: await startRegistry(kind) })));
+const rigs = await Promise.all(
+  KINDS.map(async (kind) => ({ kind, rig: await startRegistry(kind) })),
+);
 
 describe.each(rigs)("a listing of images of $kind", ({ rig }) => {
   describe.skipIf(!rig.available)("read page by page", () => {
@@ -24,7 +42,9 @@ function listings(rig: TestRegistry): void {
   test("has every tag of every repository once, and names attached tags separately", async () => {
     const image = makeImage();
     const index = makeIndex([makeImage()]);
-    const fallback = makeIndex([makeImage({ subject: index, artifactType: "application/x-test" })]);
+    const fallback = makeIndex([
+      makeImage({ subject: index, artifactType: "application/x-test" }),
+    ]);
     const beside = index.digest.replace(":", "-");
     const expected: string[] = [];
     for (const name of ["a", "b/c", "d"]) {
@@ -35,11 +55,20 @@ function listings(rig: TestRegistry): void {
         await pushImage(rig.url, name, `${beside}.${suffix}`, makeSignature());
       const tags = Array.from({ length: 400 }, (_, count) => `v${count}`);
       for (let at = 1; at < tags.length; at += 40)
-        await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, name, tag, { ...image, blobs: [] })));
+        await Promise.all(
+          tags
+            .slice(at, at + 40)
+            .map((tag) => pushImage(rig.url, name, tag, { ...image, blobs: [] })),
+        );
       expected.push(...tags.map((tag) => `${name}:${tag}`));
     }
-    const { artifacts, sizes, missing, attached } = await readAll({ registry, names: null });
-    expect(artifacts.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(expected.toSorted());
+    const { artifacts, sizes, missing, attached } = await readAll({
+      registry,
+      names: null,
+    });
+    expect(artifacts.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(
+      expected.toSorted(),
+    );
     expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
     expect(missing).toEqual([]);
     const left = ["a", "b/c", "d"].flatMap((name) =>
@@ -64,12 +93,22 @@ function listings(rig: TestRegistry): void {
     ];
     for (const [tag, image] of images) await pushImage(rig.url, "named", tag, image);
     for (const [tag, image] of images)
-      await pushImage(rig.url, `alone/${tag.toLowerCase().slice(0, 20)}${tag.slice(-4)}`, tag, image);
+      await pushImage(
+        rig.url,
+        `alone/${tag.toLowerCase().slice(0, 20)}${tag.slice(-4)}`,
+        tag,
+        image,
+      );
     const { artifacts, attached } = await readAll({ registry, names: null });
-    const inName = (name: string) => artifacts.filter((each) => each.name === name).map(({ tag }) => tag);
+    const inName = (name: string) =>
+      artifacts.filter((each) => each.name === name).map(({ tag }) => tag);
     expect(inName("named").toSorted()).toEqual(images.map(([tag]) => tag).toSorted());
-    expect(artifacts.filter(({ name }) => name.startsWith("alone/"))).toHaveLength(images.length);
-    expect(attached.filter(({ name }) => name === "named" || name.startsWith("alone/"))).toEqual([]);
+    expect(artifacts.filter(({ name }) => name.startsWith("alone/"))).toHaveLength(
+      images.length,
+    );
+    expect(
+      attached.filter(({ name }) => name === "named" || name.startsWith("alone/")),
+    ).toEqual([]);
   });
 
   test("has all requested versions, even those that do not exist, and reports missing names", async () => {
@@ -98,13 +137,21 @@ function listings(rig: TestRegistry): void {
   test("says what to do when the registry does not list its repositories", async () => {
     for (const status of [401, 403, 404, 405]) {
       const proxy = await startProxy(rig.url);
-      proxy.fault = ({ path }) => (path.includes("_catalog") ? { kind: "answer", status } : null);
+      proxy.fault = ({ path }) =>
+        path.includes("_catalog") ? { kind: "answer", status } : null;
       const refusing = createOciRegistry({ url: proxy.url });
-      await expect(listImagePage({ registry: refusing, names: null, cursor: null })).rejects.toMatchObject({
+      await expect(
+        listImagePage({ registry: refusing, names: null, cursor: null }),
+      ).rejects.toMatchObject({
         kind: "unsupported",
-        message: expect.stringContaining("name the packages to replicate with packageConstraints"),
+        message: expect.stringContaining(
+          "name the packages to replicate with packageConstraints",
+        ),
       });
-      expect((await listImagePage({ registry: refusing, names: ["a"], cursor: null })).artifacts).toHaveLength(400);
+      expect(
+        (await listImagePage({ registry: refusing, names: ["a"], cursor: null }))
+          .artifacts,
+      ).toHaveLength(400);
       await refusing.close();
       await proxy.stop();
     }
@@ -112,9 +159,12 @@ function listings(rig: TestRegistry): void {
 
   test("fails when a page fails, instead of counting as complete", async () => {
     const proxy = await startProxy(rig.url);
-    proxy.fault = ({ path }) => (/tags\/list/.test(path) ? { kind: "answer", status: 503 } : null);
+    proxy.fault = ({ path }) =>
+      /tags\/list/.test(path) ? { kind: "answer", status: 503 } : null;
     const failing = createOciRegistry({ url: proxy.url });
-    await expect(listImagePage({ registry: failing, names: null, cursor: null })).rejects.toMatchObject({
+    await expect(
+      listImagePage({ registry: failing, names: null, cursor: null }),
+    ).rejects.toMatchObject({
       kind: "server",
     });
     await failing.close();
@@ -122,7 +172,9 @@ function listings(rig: TestRegistry): void {
   });
 }
 
-async function readAll(listing: Omit<ImageListing, "cursor"> & { registry: OciRegistry }) {
+async function readAll(
+  listing: Omit<ImageListing, "cursor"> & { registry: OciRegistry },
+) {
   const artifacts: ImageArtifact[] = [];
   const missing: string[] = [];
   const attached: ImageArtifact[] = [];

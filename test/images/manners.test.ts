@@ -68,15 +68,25 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     async (conflictStrategy) => {
       const name = `untold/${conflictStrategy.toLowerCase().replace("_", "-")}`;
       await pushImage(source.url, name, "latest", makeImage());
-      refuse(there, ["HEAD", "GET"], /\/(?:manifests|tags|blobs)\//, 403, (path) => !path.includes("/uploads/"));
+      refuse(
+        there,
+        ["HEAD", "GET"],
+        /\/(?:manifests|tags|blobs)\//,
+        403,
+        (path) => !path.includes("/uploads/"),
+      );
       const outcome = await run(name, { rules: { conflictStrategy } });
       const writes = conflictStrategy === "OVERWRITE";
       expect(outcome.result).toMatchObject(
-        writes ? { kind: "sent" } : { kind: "failed", conflict: false, stopsCluster: false },
+        writes
+          ? { kind: "sent" }
+          : { kind: "failed", conflict: false, stopsCluster: false },
       );
-      expect(reasonOf(outcome).includes(`cannot tell whether image ${name}:latest exists at ${there.host}`)).toBe(
-        !writes,
-      );
+      expect(
+        reasonOf(outcome).includes(
+          `cannot tell whether image ${name}:latest exists at ${there.host}`,
+        ),
+      ).toBe(!writes);
       expect((await readManifest(target.url, name, "latest")) !== null).toBe(writes);
     },
   );
@@ -87,7 +97,10 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     refuse(there, ["HEAD"], /\/(?:manifests|blobs)\//, 405);
     const ends = fresh();
     there.clear();
-    for (const tag of tags) expect((await copy({ ...ends, name: "many", tag })).result).toEqual({ kind: "sent" });
+    for (const tag of tags)
+      expect((await copy({ ...ends, name: "many", tag })).result).toEqual({
+        kind: "sent",
+      });
     await ends.close();
     expect(there.count("HEAD", /manifests|blobs/)).toBeLessThanOrEqual(8);
     expect(there.count("GET", /tags\/list/)).toBe(1);
@@ -102,7 +115,10 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       await pushImage(source.url, name, "latest", image);
       refuse(there, ["HEAD"], /\/blobs\//, status);
       const outcome = await run(name);
-      expect(outcome).toMatchObject({ result: { kind: "sent" }, parts: { blob: { success: 3, skip: 1 } } });
+      expect(outcome).toMatchObject({
+        result: { kind: "sent" },
+        parts: { blob: { success: 3, skip: 1 } },
+      });
       expect(await missingParts(target.url, name, image)).toEqual([]);
       refuse(there, ["HEAD", "GET"], /\/blobs\/sha256/, status);
       await pushImage(source.url, name, "next", makeImage({ layers: [base] }));
@@ -115,11 +131,22 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     async (status) => {
       const name = `attached/${status}`;
       const image = makeImage();
-      const signature = makeImage({ subject: image, artifactType: "application/x-signature" });
+      const signature = makeImage({
+        subject: image,
+        artifactType: "application/x-signature",
+      });
       await pushImage(source.url, name, "latest", image);
-      await pushImage(source.url, name, image.digest.replace(":", "-"), listOf(signature));
+      await pushImage(
+        source.url,
+        name,
+        image.digest.replace(":", "-"),
+        listOf(signature),
+      );
       for (const proxy of [here, there]) refuse(proxy, ["GET"], /\/referrers\//, status);
-      expect(await run(name)).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 2 } } });
+      expect(await run(name)).toMatchObject({
+        result: { kind: "sent" },
+        parts: { node: { success: 2 } },
+      });
       expect(await missingParts(target.url, name, signature)).toEqual([]);
       const list = await readManifest(target.url, name, image.digest.replace(":", "-"));
       expect(list?.bytes.toString()).toContain(signature.digest);
@@ -131,28 +158,46 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     for (const proxy of [here, there]) {
       proxy.fault = ({ path }) =>
         path.includes("/referrers/")
-          ? { kind: "answer", status: 307, headers: { location: "http://127.0.0.1:9/elsewhere" } }
+          ? {
+              kind: "answer",
+              status: 307,
+              headers: { location: "http://127.0.0.1:9/elsewhere" },
+            }
           : null;
     }
     expect((await run("redirected")).result).toEqual({ kind: "sent" });
   });
 
-  test.each(STATUSES)("succeeds when the source refuses to list tags with %i", async (status) => {
-    const name = `tags/${status}`;
-    const image = makeImage();
-    const signature = makeSignature();
-    await pushImage(source.url, name, "latest", image);
-    await pushImage(source.url, name, `${image.digest.replace(":", "-")}.sig`, signature);
-    refuse(here, ["GET"], /\/tags\/list/, status);
-    expect((await run(name)).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, name, signature)).toEqual([]);
-  });
+  test.each(STATUSES)(
+    "succeeds when the source refuses to list tags with %i",
+    async (status) => {
+      const name = `tags/${status}`;
+      const image = makeImage();
+      const signature = makeSignature();
+      await pushImage(source.url, name, "latest", image);
+      await pushImage(
+        source.url,
+        name,
+        `${image.digest.replace(":", "-")}.sig`,
+        signature,
+      );
+      refuse(here, ["GET"], /\/tags\/list/, status);
+      expect((await run(name)).result).toEqual({ kind: "sent" });
+      expect(await missingParts(target.url, name, signature)).toEqual([]);
+    },
+  );
 
   test("sends a blob whose mount from another name is refused", async () => {
     const base = makeBlob(300_000);
     await pushImage(source.url, "mounts/one", "latest", makeImage({ layers: [base] }));
     await pushImage(source.url, "mounts/two", "latest", makeImage({ layers: [base] }));
-    refuse(there, ["POST"], /mount=.*from=mounts/, 403, (path) => !path.includes("from=mounts%2Ftwo"));
+    refuse(
+      there,
+      ["POST"],
+      /mount=.*from=mounts/,
+      403,
+      (path) => !path.includes("from=mounts%2Ftwo"),
+    );
     const ends = fresh();
     for (const name of ["mounts/one", "mounts/two"])
       expect((await copy({ ...ends, name })).result).toEqual({ kind: "sent" });

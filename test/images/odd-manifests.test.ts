@@ -35,7 +35,9 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       const seen = createImageMemory();
       for (const [tag, image] of tags) {
         expect((await run("named", { tag, seen })).result).toEqual({ kind });
-        expect((await readManifest(target.url, "named", tag))?.bytes.equals(image.bytes)).toBe(true);
+        expect(
+          (await readManifest(target.url, "named", tag))?.bytes.equals(image.bytes),
+        ).toBe(true);
       }
     }
   });
@@ -50,7 +52,10 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       const name = `misstated/${size}-${stated}`;
       const layer = makeBlob(size);
       const sound = makeImage({ layers: [layer] });
-      const image = rewrite(sound, (json) => ({ ...json, layers: [{ ...descriptorOf(layer), size: stated }] }));
+      const image = rewrite(sound, (json) => ({
+        ...json,
+        layers: [{ ...descriptorOf(layer), size: stated }],
+      }));
       await pushImage(source.url, name, "sound", sound);
       await pushManifest(source.url, name, "latest", image);
       for (const beforehand of [false, true]) {
@@ -75,7 +80,10 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       source.url,
       "both",
       "wrong",
-      rewrite(sound, (json) => ({ ...json, layers: [{ ...descriptorOf(layer), size: 5 }] })),
+      rewrite(sound, (json) => ({
+        ...json,
+        layers: [{ ...descriptorOf(layer), size: 5 }],
+      })),
     );
     for (const order of [
       ["wrong", "sound"],
@@ -83,7 +91,10 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     ]) {
       const seen = createImageMemory();
       const kinds = await Promise.all(
-        order.map(async (tag) => [tag, (await run("both", { tag, seen, targetName: `both/${order[0]}` })).result.kind]),
+        order.map(async (tag) => [
+          tag,
+          (await run("both", { tag, seen, targetName: `both/${order[0]}` })).result.kind,
+        ]),
       );
       expect(Object.fromEntries(kinds)).toEqual({ sound: "sent", wrong: "failed" });
     }
@@ -92,7 +103,10 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   test("finds missing and negative sizes of blobs, and accepts null in place of a list or a config", async () => {
     const layers = [makeBlob(1_000), makeBlob(200_000)];
     const sized = makeImage({ layers });
-    const unsized = layers.map((layer, at) => ({ ...descriptorOf(layer), size: at === 0 ? undefined : -1 }));
+    const unsized = layers.map((layer, at) => ({
+      ...descriptorOf(layer),
+      size: at === 0 ? undefined : -1,
+    }));
     const images: Record<string, TestManifest> = {
       unsized: rewrite(sized, (json) => ({ ...json, layers: unsized })),
       "no-layers": rewrite(sized, (json) => ({ ...json, layers: null })),
@@ -113,40 +127,72 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       const put: TestManifest[] = [];
       here.fault = ({ path, method }) =>
         method === "GET" && path.endsWith(`/manifests/${tag}`)
-          ? { kind: "answer", status: 200, headers: { "content-type": image.mediaType }, body: image.bytes }
+          ? {
+              kind: "answer",
+              status: 200,
+              headers: { "content-type": image.mediaType },
+              body: image.bytes,
+            }
           : null;
       there.fault = ({ path, method }) => {
         if (method !== "PUT" || !path.includes("/manifests/")) return null;
         put.push(image);
-        return { kind: "answer", status: 201, headers: { "docker-content-digest": image.digest } };
+        return {
+          kind: "answer",
+          status: 201,
+          headers: { "docker-content-digest": image.digest },
+        };
       };
-      expect([tag, (await run("unsized", { tag })).result]).toEqual([tag, { kind: "sent" }]);
+      expect([tag, (await run("unsized", { tag })).result]).toEqual([
+        tag,
+        { kind: "sent" },
+      ]);
       expect(put).toHaveLength(1);
       for (const { digest } of blobs)
-        expect((await fetch(`${target.url}/v2/unsized/blobs/${digest}`)).status).toBe(200);
+        expect((await fetch(`${target.url}/v2/unsized/blobs/${digest}`)).status).toBe(
+          200,
+        );
     }
   });
 
   test("ignores invalid entries of a list of attachments", async () => {
     const image = makeImage();
-    const signature = makeImage({ subject: image, artifactType: "application/x-signature" });
+    const signature = makeImage({
+      subject: image,
+      artifactType: "application/x-signature",
+    });
     await pushImage(source.url, "nulls", "latest", image);
     await pushImage(source.url, "nulls", null, signature);
     const list = Buffer.from(
-      JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [null, 5, descriptorOf(signature), {}] }),
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: OCI_INDEX,
+        manifests: [null, 5, descriptorOf(signature), {}],
+      }),
     );
     here.fault = ({ path, method }) => {
       if (path.endsWith("/tags/list?n=500"))
         return {
           kind: "answer",
           status: 200,
-          body: JSON.stringify({ name: "nulls", tags: ["latest", image.digest.replace(":", "-")] }),
+          body: JSON.stringify({
+            name: "nulls",
+            tags: ["latest", image.digest.replace(":", "-")],
+          }),
         };
       return method === "GET" && path.endsWith(image.digest.replace(":", "-"))
-        ? { kind: "answer", status: 200, headers: { "content-type": OCI_INDEX }, body: list }
+        ? {
+            kind: "answer",
+            status: 200,
+            headers: { "content-type": OCI_INDEX },
+            body: list,
+          }
         : null;
     };
-    expect(await run("nulls")).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 2 } } });
+    expect(await run("nulls")).toMatchObject({
+      result: { kind: "sent" },
+      parts: { node: { success: 2 } },
+    });
     expect(await missingParts(target.url, "nulls", signature)).toEqual([]);
   });
 });

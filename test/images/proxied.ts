@@ -19,7 +19,10 @@ export async function startProxied() {
     /** Opens both ends anew: nothing is remembered of earlier copies. */
     fresh,
     /** Copies one image between ends that are opened for it. */
-    async run(name: string, options: Partial<CopyOptions> = {}): Promise<ArtifactOutcome> {
+    async run(
+      name: string,
+      options: Partial<CopyOptions> = {},
+    ): Promise<ArtifactOutcome> {
       const ends = fresh();
       try {
         return await copy({ ...ends, name, ...options });
@@ -35,9 +38,14 @@ export async function startProxied() {
   };
 }
 
-export const reasonOf = ({ result }: ArtifactOutcome): string => ("reason" in result ? result.reason : "");
+export const reasonOf = ({ result }: ArtifactOutcome): string =>
+  "reason" in result ? result.reason : "";
 
-export const descriptorOf = ({ mediaType, digest, bytes }: Pick<TestManifest, "mediaType" | "digest" | "bytes">) => ({
+export const descriptorOf = ({
+  mediaType,
+  digest,
+  bytes,
+}: Pick<TestManifest, "mediaType" | "digest" | "bytes">) => ({
   mediaType,
   digest,
   size: bytes.length,

@@ -8,99 +8,145 @@ import { startRegistry, type RegistryKind } from "../rigs/servers/registries.ts"
 async function rigsOf(source: RegistryKind, target: RegistryKind) {
   const [from, to] = [await startRegistry(source), await startRegistry(target)];
   const available = from.available && to.available;
-  return { source: from, target: to, available, here: await startProxy(from.url), there: await startProxy(to.url) };
+  return {
+    source: from,
+    target: to,
+    available,
+    here: await startProxy(from.url),
+    there: await startProxy(to.url),
+  };
 }
 type Rigs = Awaited<ReturnType<typeof rigsOf>>;
 
 const plain = await rigsOf("docker-registry", "docker-registry");
 const withReferrers = await rigsOf("gcr", "distribution");
 
-describe.skipIf(!plain.available)("requests from a registry without the referrers API", () => {
-  const { source, here, there, ends } = prepare(plain);
+describe.skipIf(!plain.available)(
+  "requests from a registry without the referrers API",
+  () => {
+    const { source, here, there, ends } = prepare(plain);
 
-  test("are one HEAD at each end for each equal tag, and one list of tags for the name", async () => {
-    const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
-    for (const tag of tags)
-      await pushImage(source.url, "warm", tag, tag === "v0" ? makeIndex([makeImage()]) : makeImage());
-    const copyAll = async (seen = createImageMemory()) =>
-      Promise.all(tags.map((tag) => copy({ ...ends, seen, name: "warm", tag })));
-    await copyAll();
-    forget(here, there);
-    const outcomes = await copyAll();
-    expect(outcomes.map(({ result }) => result.kind)).toEqual(tags.map(() => "same"));
-    expect(summary(here)).toEqual({ "HEAD manifests": 10, "GET tags": 1 });
-    expect(summary(there)).toEqual({ "HEAD manifests": 10 });
-  });
+    test("are one HEAD at each end for each equal tag, and one list of tags for the name", async () => {
+      const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
+      for (const tag of tags)
+        await pushImage(
+          source.url,
+          "warm",
+          tag,
+          tag === "v0" ? makeIndex([makeImage()]) : makeImage(),
+        );
+      const copyAll = async (seen = createImageMemory()) =>
+        Promise.all(tags.map((tag) => copy({ ...ends, seen, name: "warm", tag })));
+      await copyAll();
+      forget(here, there);
+      const outcomes = await copyAll();
+      expect(outcomes.map(({ result }) => result.kind)).toEqual(tags.map(() => "same"));
+      expect(summary(here)).toEqual({ "HEAD manifests": 10, "GET tags": 1 });
+      expect(summary(there)).toEqual({ "HEAD manifests": 10 });
+    });
 
-  test("ask for a shared layer once, even if many images need it at the same time", async () => {
-    const base = makeBlob(200_000);
-    const names = ["a", "b", "c", "d", "e", "f"];
-    for (const tag of names) await pushImage(source.url, "shared", tag, makeImage({ layers: [base, 100] }));
-    const seen = createImageMemory();
-    forget(here, there);
-    const outcomes = await Promise.all(names.map((tag) => copy({ ...ends, seen, name: "shared", tag })));
-    expect(outcomes.every(({ result }) => result.kind === "sent")).toBe(true);
-    expect(here.count("GET", new RegExp(base.digest))).toBe(1);
-    expect(there.count("PUT", new RegExp(encodeURIComponent(base.digest)))).toBe(1);
-    expect(outcomes.map(({ parts }) => parts.blob.success).toSorted()).toEqual([2, 2, 2, 2, 2, 3]);
-  });
+    test("ask for a shared layer once, even if many images need it at the same time", async () => {
+      const base = makeBlob(200_000);
+      const names = ["a", "b", "c", "d", "e", "f"];
+      for (const tag of names)
+        await pushImage(source.url, "shared", tag, makeImage({ layers: [base, 100] }));
+      const seen = createImageMemory();
+      forget(here, there);
+      const outcomes = await Promise.all(
+        names.map((tag) => copy({ ...ends, seen, name: "shared", tag })),
+      );
+      expect(outcomes.every(({ result }) => result.kind === "sent")).toBe(true);
+      expect(here.count("GET", new RegExp(base.digest))).toBe(1);
+      expect(there.count("PUT", new RegExp(encodeURIComponent(base.digest)))).toBe(1);
+      expect(outcomes.map(({ parts }) => parts.blob.success).toSorted()).toEqual([
+        2, 2, 2, 2, 2, 3,
+      ]);
+    });
 
-  test("mount a layer that another name of the target just got, without sending it again", async () => {
-    const base = makeBlob(300_000);
-    await pushImage(source.url, "mount/one", "latest", makeImage({ layers: [base] }));
-    await pushImage(source.url, "mount/two", "latest", makeImage({ layers: [base] }));
-    const seen = createImageMemory();
-    await copy({ ...ends, seen, name: "mount/one" });
-    forget(here, there);
-    const outcome = await copy({ ...ends, seen, name: "mount/two" });
-    expect(outcome).toMatchObject({ result: { kind: "sent" }, parts: { blob: { success: 2 } } });
-    expect(outcome.bytesSent).toBeLessThan(2_000);
-    expect(here.count("GET", new RegExp(base.digest))).toBe(0);
-    expect(there.count("POST", new RegExp(`mount=${encodeURIComponent(base.digest)}`))).toBe(1);
-  });
+    test("mount a layer that another name of the target just got, without sending it again", async () => {
+      const base = makeBlob(300_000);
+      await pushImage(source.url, "mount/one", "latest", makeImage({ layers: [base] }));
+      await pushImage(source.url, "mount/two", "latest", makeImage({ layers: [base] }));
+      const seen = createImageMemory();
+      await copy({ ...ends, seen, name: "mount/one" });
+      forget(here, there);
+      const outcome = await copy({ ...ends, seen, name: "mount/two" });
+      expect(outcome).toMatchObject({
+        result: { kind: "sent" },
+        parts: { blob: { success: 2 } },
+      });
+      expect(outcome.bytesSent).toBeLessThan(2_000);
+      expect(here.count("GET", new RegExp(base.digest))).toBe(0);
+      expect(
+        there.count("POST", new RegExp(`mount=${encodeURIComponent(base.digest)}`)),
+      ).toBe(1);
+    });
 
-  test("for a new small image are no HEAD at the source and two for each small blob at the target", async () => {
-    await pushImage(source.url, "cold", "one", makeImage({ layers: [100, 200] }));
-    await pushImage(source.url, "cold", "two", makeImage({ layers: [100, 200] }));
-    const seen = createImageMemory();
-    await copy({ ...ends, seen, name: "cold", tag: "one" });
-    forget(here, there);
-    await copy({ ...ends, seen, name: "cold", tag: "two" });
-    expect(summary(here)).toEqual({ "GET manifests": 1, "GET blobs": 3 });
-    expect(summary(there)).toEqual({ "HEAD manifests": 1, "POST blobs": 3, "PUT blobs": 3, "PUT manifests": 1 });
-  });
+    test("for a new small image are no HEAD at the source and two for each small blob at the target", async () => {
+      await pushImage(source.url, "cold", "one", makeImage({ layers: [100, 200] }));
+      await pushImage(source.url, "cold", "two", makeImage({ layers: [100, 200] }));
+      const seen = createImageMemory();
+      await copy({ ...ends, seen, name: "cold", tag: "one" });
+      forget(here, there);
+      await copy({ ...ends, seen, name: "cold", tag: "two" });
+      expect(summary(here)).toEqual({ "GET manifests": 1, "GET blobs": 3 });
+      expect(summary(there)).toEqual({
+        "HEAD manifests": 1,
+        "POST blobs": 3,
+        "PUT blobs": 3,
+        "PUT manifests": 1,
+      });
+    });
 
-  test("do not read the image at the source when the plan knows the digest and the target has it", async () => {
-    const image = makeImage();
-    await pushImage(source.url, "planned", "latest", image);
-    await copy({ ...ends, seen: createImageMemory(), name: "planned" });
-    const seen = createImageMemory();
-    forget(here, there);
-    const outcome = await copy({ ...ends, seen, name: "planned", sourceDigest: image.digest });
-    expect(outcome.result).toEqual({ kind: "same" });
-    expect(summary(here)).toEqual({ "GET tags": 1 });
-  });
-});
+    test("do not read the image at the source when the plan knows the digest and the target has it", async () => {
+      const image = makeImage();
+      await pushImage(source.url, "planned", "latest", image);
+      await copy({ ...ends, seen: createImageMemory(), name: "planned" });
+      const seen = createImageMemory();
+      forget(here, there);
+      const outcome = await copy({
+        ...ends,
+        seen,
+        name: "planned",
+        sourceDigest: image.digest,
+      });
+      expect(outcome.result).toEqual({ kind: "same" });
+      expect(summary(here)).toEqual({ "GET tags": 1 });
+    });
+  },
+);
 
-describe.skipIf(!withReferrers.available)("requests from a registry with the referrers API", () => {
-  const { source, here, there, ends } = prepare(withReferrers);
+describe.skipIf(!withReferrers.available)(
+  "requests from a registry with the referrers API",
+  () => {
+    const { source, here, there, ends } = prepare(withReferrers);
 
-  test("are one HEAD at each end and one list of referrers for each equal tag and each child of an index", async () => {
-    const index = makeIndex([makeImage(), makeImage()]);
-    await pushImage(source.url, "warm", "single", makeImage());
-    await pushImage(source.url, "warm", "index", index);
-    for (const tag of ["single", "index"]) await copy({ ...ends, seen: createImageMemory(), name: "warm", tag });
-    const seen = createImageMemory();
-    forget(here, there);
-    await copy({ ...ends, seen, name: "warm", tag: "single" });
-    expect(summary(here)).toEqual({ "HEAD manifests": 1, "GET referrers": 1, "GET tags": 1 });
-    expect(summary(there)).toEqual({ "HEAD manifests": 1 });
-    forget(here, there);
-    await copy({ ...ends, seen, name: "warm", tag: "index" });
-    expect(summary(here)).toEqual({ "HEAD manifests": 1, "GET manifests": 1, "GET referrers": 3 });
-    expect(summary(there)).toEqual({ "HEAD manifests": 1 });
-  });
-});
+    test("are one HEAD at each end and one list of referrers for each equal tag and each child of an index", async () => {
+      const index = makeIndex([makeImage(), makeImage()]);
+      await pushImage(source.url, "warm", "single", makeImage());
+      await pushImage(source.url, "warm", "index", index);
+      for (const tag of ["single", "index"])
+        await copy({ ...ends, seen: createImageMemory(), name: "warm", tag });
+      const seen = createImageMemory();
+      forget(here, there);
+      await copy({ ...ends, seen, name: "warm", tag: "single" });
+      expect(summary(here)).toEqual({
+        "HEAD manifests": 1,
+        "GET referrers": 1,
+        "GET tags": 1,
+      });
+      expect(summary(there)).toEqual({ "HEAD manifests": 1 });
+      forget(here, there);
+      await copy({ ...ends, seen, name: "warm", tag: "index" });
+      expect(summary(here)).toEqual({
+        "HEAD manifests": 1,
+        "GET manifests": 1,
+        "GET referrers": 3,
+      });
+      expect(summary(there)).toEqual({ "HEAD manifests": 1 });
+    });
+  },
+);
 
 function prepare({ source, target, here, there }: Rigs) {
   const ends = openEnds(here.url, there.url);
@@ -121,7 +167,8 @@ function summary(proxy: FaultProxy): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { method, path } of proxy.requests) {
     const kind = /\/(manifests|blobs|referrers|tags)\//.exec(path)?.[1];
-    if (kind !== undefined) counts[`${method} ${kind}`] = (counts[`${method} ${kind}`] ?? 0) + 1;
+    if (kind !== undefined)
+      counts[`${method} ${kind}`] = (counts[`${method} ${kind}`] ?? 0) + 1;
   }
   return counts;
 }

@@ -33,16 +33,31 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
       const rig = await rigFor(kind, context);
       const newest: UploadState[] = [];
       rig.there.fault = ({ method }) =>
-        method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "cutRequest", afterBytes: 20 * MiB } : null;
-      const first = await copy({ ...rig.ends, name: "big", onUpload: (state) => void newest.push(state) });
+        method === "PATCH" && rig.there.count("PATCH", /./) === 2
+          ? { kind: "cutRequest", afterBytes: 20 * MiB }
+          : null;
+      const first = await copy({
+        ...rig.ends,
+        name: "big",
+        onUpload: (state) => void newest.push(state),
+      });
       expect(first.result.kind).toBe("again");
-      expect(uploadsOf(first)).toEqual([{ digest, location: expect.any(String), offset: CHUNK }]);
+      expect(uploadsOf(first)).toEqual([
+        { digest, location: expect.any(String), offset: CHUNK },
+      ]);
       expect(newest).toEqual(uploadsOf(first));
 
       rig.there.fault = () => null;
-      const second = await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: uploadsOf(first) });
+      const second = await copy({
+        ...rig.ends,
+        name: "big",
+        seen: createImageMemory(),
+        resume: uploadsOf(first),
+      });
       expect(second.result).toEqual({ kind: "sent" });
-      const [least, most] = resumes ? [BLOB - CHUNK - 21 * MiB, BLOB - CHUNK - 15 * MiB] : [BLOB, BLOB + MiB];
+      const [least, most] = resumes
+        ? [BLOB - CHUNK - 21 * MiB, BLOB - CHUNK - 15 * MiB]
+        : [BLOB, BLOB + MiB];
       expect(second.bytesSent).toBeGreaterThanOrEqual(least);
       expect(second.bytesSent).toBeLessThanOrEqual(most);
       expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
@@ -55,12 +70,19 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     async (kind, context) => {
       const rig = await rigFor(kind, context);
       rig.there.fault = ({ method }) =>
-        method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "answer", status: 503 } : null;
+        method === "PATCH" && rig.there.count("PATCH", /./) === 2
+          ? { kind: "answer", status: 503 }
+          : null;
       const first = await copy({ ...rig.ends, name: "big" });
       expect(uploadsOf(first)).toHaveLength(1);
       rig.there.fault = () => null;
       await rig.target.restart();
-      const second = await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: uploadsOf(first) });
+      const second = await copy({
+        ...rig.ends,
+        name: "big",
+        seen: createImageMemory(),
+        resume: uploadsOf(first),
+      });
       expect(second.result).toEqual({ kind: "sent" });
       expect(second.bytesSent).toBeLessThan(BLOB - CHUNK + MiB);
       expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
@@ -74,10 +96,16 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await pushImage(source.url, "other", "latest", other);
     const seen = createImageMemory();
     rig.there.fault = ({ method }) =>
-      method === "PATCH" && rig.there.count("PATCH", /./) > 1 ? { kind: "answer", status: 416 } : null;
-    expect((await copy({ ...rig.ends, seen, name: "big" })).result).toEqual({ kind: "sent" });
+      method === "PATCH" && rig.there.count("PATCH", /./) > 1
+        ? { kind: "answer", status: 416 }
+        : null;
+    expect((await copy({ ...rig.ends, seen, name: "big" })).result).toEqual({
+      kind: "sent",
+    });
     const patches = rig.there.count("PATCH", /./);
-    expect((await copy({ ...rig.ends, seen, name: "other" })).result).toEqual({ kind: "sent" });
+    expect((await copy({ ...rig.ends, seen, name: "other" })).result).toEqual({
+      kind: "sent",
+    });
     expect(rig.there.count("PATCH", /./)).toBe(patches);
     expect(rig.there.count("DELETE", /uploads/)).toBeGreaterThan(0);
     expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
@@ -99,7 +127,10 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
         ? {
             kind: "answer",
             status: 202,
-            headers: { location: `${rig.there.url}/v2/big/blobs/uploads/x`, range: "0-99" },
+            headers: {
+              location: `${rig.there.url}/v2/big/blobs/uploads/x`,
+              range: "0-99",
+            },
           }
         : null;
     const confused = await copy({ ...rig.ends, name: "big", resume: lost });
@@ -109,7 +140,10 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
       uploads: [],
     });
     rig.there.fault = () => null;
-    expect((await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: lost })).result).toEqual({
+    expect(
+      (await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: lost }))
+        .result,
+    ).toEqual({
       kind: "sent",
     });
     expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
@@ -121,7 +155,10 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     const layer = makeBlob(70 * MiB);
     await pushImage(source.url, "corrupt", "latest", makeImage({ layers: [layer] }));
     const hex = layer.digest.slice("sha256:".length);
-    const file = await open(join(source.data, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex, "data"), "r+");
+    const file = await open(
+      join(source.data, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex, "data"),
+      "r+",
+    );
     await file.write("other bytes", 10 * MiB);
     await file.close();
     const outcome = await copy({ ...rig.ends, name: "corrupt" });

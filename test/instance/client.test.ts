@@ -6,7 +6,12 @@ import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { findProject } from "../../db/content/projects.ts";
 import { findRepository, insertRepository } from "../../db/content/repositories.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
-import { clientOf, REMOTE, startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
+import {
+  clientOf,
+  REMOTE,
+  startInstance,
+  type Instance,
+} from "../rigs/transfer/instance-fixture.ts";
 import { DATES, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
 
 let target: Instance;
@@ -44,7 +49,13 @@ async function check(url: string, options: Parameters<typeof clientOf>[1] = {}) 
 
 describe("the check of a connection", () => {
   it("the check finds an instance by a URL with or without scheme and trailing slash", async () => {
-    const well = { reachable: true, authenticated: true, isInstance: true, name: "target", reason: null };
+    const well = {
+      reachable: true,
+      authenticated: true,
+      isInstance: true,
+      name: "target",
+      reason: null,
+    };
     expect(await check(target.url)).toEqual(well);
     expect(await check(`${target.url}/`)).toEqual(well);
     expect(await check(target.url.replace("http://", ""))).toEqual(well);
@@ -70,36 +81,58 @@ describe("the check of a connection", () => {
   });
 
   it.each<[string, RequestListener]>([
-    ["answers 404 to everything", (_, answer) => answer.writeHead(404).end("no such page")],
+    [
+      "answers 404 to everything",
+      (_, answer) => answer.writeHead(404).end("no such page"),
+    ],
     ["answers 405 to everything", (_, answer) => answer.writeHead(405).end()],
     ["answers everything with a page", (_, answer) => answer.end("<html>Welcome</html>")],
     ["answers everything with an empty list", (_, answer) => answer.end("[]")],
-    ["has an envelope of its own", (_, answer) => answer.end('{"code":0,"message":null,"data":{"version":1}}')],
+    [
+      "has an envelope of its own",
+      (_, answer) => answer.end('{"code":0,"message":null,"data":{"version":1}}'),
+    ],
     [
       "is a registry",
       (_, answer) =>
-        answer.writeHead(404, { "content-type": "application/json" }).end('{"errors":[{"code":"NOT_FOUND"}]}'),
+        answer
+          .writeHead(404, { "content-type": "application/json" })
+          .end('{"errors":[{"code":"NOT_FOUND"}]}'),
     ],
-  ])("the check reports that a server is another product when it %s", async (_name, listener) => {
-    const found = await check(await serverThat(listener));
-    expect(found).toMatchObject({
-      reachable: true,
-      authenticated: false,
-      isInstance: false,
-      reason: expect.stringContaining("not an instance of this product"),
-    });
-  });
+  ])(
+    "the check reports that a server is another product when it %s",
+    async (_name, listener) => {
+      const found = await check(await serverThat(listener));
+      expect(found).toMatchObject({
+        reachable: true,
+        authenticated: false,
+        isInstance: false,
+        reason: expect.stringContaining("not an instance of this product"),
+      });
+    },
+  );
 
   it("the check reports an instance of another protocol version", async () => {
-    const data = { product: "artifact-replication", version: 2, name: "n", limits: {}, repositoryTypes: [] };
+    const data = {
+      product: "artifact-replication",
+      version: 2,
+      name: "n",
+      limits: {},
+      repositoryTypes: [],
+    };
     const url = await serverThat((_, answer) =>
       answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" })),
     );
-    expect(await check(url)).toMatchObject({ reachable: true, reason: expect.stringContaining("version 2") });
+    expect(await check(url)).toMatchObject({
+      reachable: true,
+      reason: expect.stringContaining("version 2"),
+    });
   });
 
   it("the check reports an instance in trouble, and gives up on a silent one", async () => {
-    const down = await serverThat((_, answer) => answer.writeHead(503, { "retry-after": "7" }).end());
+    const down = await serverThat((_, answer) =>
+      answer.writeHead(503, { "retry-after": "7" }).end(),
+    );
     expect(await check(down)).toMatchObject({
       reachable: true,
       isInstance: null,
@@ -124,8 +157,14 @@ describe("the check of a connection", () => {
 describe("creation of a repository at another instance", () => {
   it("ensureRepository creates project and repository once", async () => {
     const client = clientOf(target.url);
-    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: true, empty: true });
-    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: false, empty: true });
+    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({
+      created: true,
+      empty: true,
+    });
+    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({
+      created: false,
+      empty: true,
+    });
     expect(findProject(target.db, REMOTE.projectId)).not.toBeNull();
     expect(findRepository(target.db, REMOTE.projectId, REMOTE.repoName)).toMatchObject({
       type: "GENERIC",
@@ -135,8 +174,16 @@ describe("creation of a repository at another instance", () => {
   });
 
   it.each([
-    ["of another type", { type: "NPM", category: "LOCAL", url: null }, /files.*hosted NPM.*hosted GENERIC/],
-    ["that is linked", { type: "GENERIC", category: "REMOTE", url: "http://elsewhere.test" }, /files.*linked GENERIC/],
+    [
+      "of another type",
+      { type: "NPM", category: "LOCAL", url: null },
+      /files.*hosted NPM.*hosted GENERIC/,
+    ],
+    [
+      "that is linked",
+      { type: "GENERIC", category: "REMOTE", url: "http://elsewhere.test" },
+      /files.*linked GENERIC/,
+    ],
   ] as const)(
     "ensureRepository fails where the target has a repository %s",
     async (_name, { type, category, url }, reason) => {
@@ -153,7 +200,14 @@ describe("creation of a repository at another instance", () => {
       };
       insertRepository(
         target.db,
-        { projectId: REMOTE.projectId, name: REMOTE.repoName, type, category, url, ...rest },
+        {
+          projectId: REMOTE.projectId,
+          name: REMOTE.repoName,
+          type,
+          category,
+          url,
+          ...rest,
+        },
         { user: "u", now: 1 },
       );
       await expect(client.ensureRepository(REMOTE, "GENERIC")).rejects.toMatchObject({
@@ -168,11 +222,15 @@ describe("creation of a repository at another instance", () => {
 
   it("ensureRepository refuses names that are not valid, and types that the target does not support", async () => {
     const client = clientOf(target.url);
-    await expect(client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC")).rejects.toMatchObject({
+    await expect(
+      client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC"),
+    ).rejects.toMatchObject({
       kind: "invalid",
       message: expect.stringContaining("projectId"),
     });
-    await expect(client.ensureRepository({ projectId: "p1", repoName: "1" }, "GENERIC")).rejects.toMatchObject({
+    await expect(
+      client.ensureRepository({ projectId: "p1", repoName: "1" }, "GENERIC"),
+    ).rejects.toMatchObject({
       kind: "invalid",
       message: expect.stringContaining("repoName"),
     });
@@ -185,7 +243,11 @@ describe("creation of a repository at another instance", () => {
 });
 
 describe("features of newer instances", () => {
-  const hooks = { signal: AbortSignal.timeout(60_000), throttle: UNLIMITED, onBytes: () => undefined };
+  const hooks = {
+    signal: AbortSignal.timeout(60_000),
+    throttle: UNLIMITED,
+    onBytes: () => undefined,
+  };
   const content = Buffer.alloc(3000, "x");
   const sha512 = createHash("sha512").update(content).digest("hex");
 
@@ -194,12 +256,23 @@ describe("features of newer instances", () => {
   }
 
   it("an older instance has no features, and unknown features of a later release are ignored", async () => {
-    const capabilities = { product: "artifact-replication", version: 1, name: "n", limits: {}, repositoryTypes: [] };
-    const answers = [capabilities, { ...capabilities, features: ["teleport", "uploadsWithoutDigest", 7] }];
+    const capabilities = {
+      product: "artifact-replication",
+      version: 1,
+      name: "n",
+      limits: {},
+      repositoryTypes: [],
+    };
+    const answers = [
+      capabilities,
+      { ...capabilities, features: ["teleport", "uploadsWithoutDigest", 7] },
+    ];
     const found = [];
     for (const data of answers) {
       const client = clientOf(
-        await serverThat((_, answer) => answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" }))),
+        await serverThat((_, answer) =>
+          answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" })),
+        ),
       );
       const { features } = await client.capabilities();
       found.push([
@@ -221,9 +294,19 @@ describe("features of newer instances", () => {
     const session = await uploads?.startUpload({}, hooks.signal);
     if (!uploads || !session) throw new Error("this instance has the feature");
     await client.appendUpload(session, content.length, bytes(), hooks);
-    const told = { id: session.id, offset: 3000, done: true, sha256: sha256(content), size: 3000 };
-    expect(await uploads.finishUpload(session.id, { sha512 }, 3000, hooks.signal)).toEqual(told);
-    expect(await uploads.startUpload({ sha256: sha256(content), size: null }, hooks.signal)).toEqual({
+    const told = {
+      id: session.id,
+      offset: 3000,
+      done: true,
+      sha256: sha256(content),
+      size: 3000,
+    };
+    expect(
+      await uploads.finishUpload(session.id, { sha512 }, 3000, hooks.signal),
+    ).toEqual(told);
+    expect(
+      await uploads.startUpload({ sha256: sha256(content), size: null }, hooks.signal),
+    ).toEqual({
       id: "",
       offset: 3000,
       done: true,
@@ -237,8 +320,16 @@ describe("features of newer instances", () => {
     const session = await uploads?.startUpload({ size: 3000 }, hooks.signal);
     if (!uploads || !session) throw new Error("this instance has the feature");
     await client.appendUpload(session, content.length, bytes(), hooks);
-    const ended = uploads.finishUpload(session.id, { sha1: "0".repeat(40) }, 3000, hooks.signal);
-    await expect(ended).rejects.toMatchObject({ kind: "digestMismatch", message: expect.stringContaining("sha1") });
+    const ended = uploads.finishUpload(
+      session.id,
+      { sha1: "0".repeat(40) },
+      3000,
+      hooks.signal,
+    );
+    await expect(ended).rejects.toMatchObject({
+      kind: "digestMismatch",
+      message: expect.stringContaining("sha1"),
+    });
     expect(await client.uploadSession(session.id, hooks.signal)).toBeNull();
     await client.close();
   });
@@ -250,15 +341,43 @@ describe("features of newer instances", () => {
     await client.ensureRepository({ ...REMOTE, repoName: "npm" }, "NPM");
     const rules = { conflictStrategy: "SKIP", includeMetadata: true } as const;
     const unread = { sha256: null, size: null, sha512 } as const;
-    const file = { path: "/f", metadata: {}, attached: false, ...DATES, ...unread } as const;
-    expect(await calls?.sendFiles(REMOTE, { type: "GENERIC", ...rules, files: [file] }, [], hooks)).toEqual([
-      { result: "need" },
-    ]);
+    const file = {
+      path: "/f",
+      metadata: {},
+      attached: false,
+      ...DATES,
+      ...unread,
+    } as const;
+    expect(
+      await calls?.sendFiles(
+        REMOTE,
+        { type: "GENERIC", ...rules, files: [file] },
+        [],
+        hooks,
+      ),
+    ).toEqual([{ result: "need" }]);
     const { stated } = npmVersion("lib", "1.0.0", { tarball: content });
-    const version = { ...stated, digest: null, files: stated.files.map((each) => ({ ...each, ...unread })) };
-    const statement = { type: "NPM" as const, ...rules, contents: [], versions: [version] };
-    const answer = await calls?.sendVersions({ ...REMOTE, repoName: "npm" }, statement, [], hooks);
-    expect(answer).toEqual({ versions: [{ result: "need", files: [], paths: ["/lib/-/lib-1.0.0.tgz"] }], damaged: [] });
+    const version = {
+      ...stated,
+      digest: null,
+      files: stated.files.map((each) => ({ ...each, ...unread })),
+    };
+    const statement = {
+      type: "NPM" as const,
+      ...rules,
+      contents: [],
+      versions: [version],
+    };
+    const answer = await calls?.sendVersions(
+      { ...REMOTE, repoName: "npm" },
+      statement,
+      [],
+      hooks,
+    );
+    expect(answer).toEqual({
+      versions: [{ result: "need", files: [], paths: ["/lib/-/lib-1.0.0.tgz"] }],
+      damaged: [],
+    });
     await client.close();
   });
 });

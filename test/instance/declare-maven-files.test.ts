@@ -2,7 +2,11 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { DATES, mavenPath, pom } from "../rigs/transfer/package-copy-fixture.ts";
-import { fileAt, type PackageTarget, startPackageTarget } from "../rigs/transfer/package-target-rig.ts";
+import {
+  fileAt,
+  type PackageTarget,
+  startPackageTarget,
+} from "../rigs/transfer/package-target-rig.ts";
 
 let rig: PackageTarget;
 
@@ -26,28 +30,51 @@ describe("files that are declared one by one to a repository of packages", () =>
       ],
       [own, loose],
     );
-    expect(taken.files).toMatchObject([{ result: "made" }, { result: "made" }, { result: "refused", code: 250112 }]);
-    expect(rig.rowOf(rig.repos.maven, "com.acme:bom", "1.0")).toMatchObject({ complete: true, ...DATES });
+    expect(taken.files).toMatchObject([
+      { result: "made" },
+      { result: "made" },
+      { result: "refused", code: 250112 },
+    ]);
+    expect(rig.rowOf(rig.repos.maven, "com.acme:bom", "1.0")).toMatchObject({
+      complete: true,
+      ...DATES,
+    });
     expect(rig.events(rig.repos.maven)).toEqual([
       { kind: "node", subject: "/notes/readme.txt", version: null },
       { kind: "version", subject: "gav://com.acme:bom", version: "1.0" },
     ]);
     const other = pom(group, artifact, "1.0", "jar");
-    expect((await rig.stateFiles([fileAt(at, other)], [other], { conflictStrategy: "OVERWRITE" })).files).toMatchObject(
-      [{ result: "refused", code: 251020, message: expect.stringContaining("must not change") }],
-    );
+    expect(
+      (
+        await rig.stateFiles([fileAt(at, other)], [other], {
+          conflictStrategy: "OVERWRITE",
+        })
+      ).files,
+    ).toMatchObject([
+      {
+        result: "refused",
+        code: 251020,
+        message: expect.stringContaining("must not change"),
+      },
+    ]);
     expect((await rig.stateFiles([fileAt(at, other)], [other])).files).toMatchObject([
       { result: "conflict", existing: sha256(own) },
     ]);
     expect(
-      (await rig.stateFiles([fileAt("/notes/readme.txt", other)], [other], { conflictStrategy: "OVERWRITE" })).files,
+      (
+        await rig.stateFiles([fileAt("/notes/readme.txt", other)], [other], {
+          conflictStrategy: "OVERWRITE",
+        })
+      ).files,
     ).toMatchObject([{ result: "replaced" }]);
     expect(await rig.download(at)).toEqual(own);
   });
 
   it("an npm repository refuses files that are declared one by one", async () => {
     const content = randomBytes(5);
-    expect(await rig.stateFiles([fileAt("/a", content)], [content], {}, rig.repos.npm, "NPM")).toMatchObject({
+    expect(
+      await rig.stateFiles([fileAt("/a", content)], [content], {}, rig.repos.npm, "NPM"),
+    ).toMatchObject({
       status: 400,
       code: 250112,
     });

@@ -1,8 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { StatedVersion } from "../../domain/sync-versions.ts";
-import { type Built, DATES, mavenPath, mavenVersion } from "../rigs/transfer/package-copy-fixture.ts";
-import { changePath, fileAt, type PackageTarget, startPackageTarget } from "../rigs/transfer/package-target-rig.ts";
+import {
+  type Built,
+  DATES,
+  mavenPath,
+  mavenVersion,
+} from "../rigs/transfer/package-copy-fixture.ts";
+import {
+  changePath,
+  fileAt,
+  type PackageTarget,
+  startPackageTarget,
+} from "../rigs/transfer/package-target-rig.ts";
 
 let rig: PackageTarget;
 
@@ -19,18 +29,29 @@ describe("a Maven version that another instance declares", () => {
       "-sources.jar": randomBytes(300_000),
     });
     const digests = built.stated.files.map((file) => file.sha256);
-    expect(await rig.stateAll("MAVEN", [built], {}, [])).toEqual([{ result: "need", files: digests }]);
+    expect(await rig.stateAll("MAVEN", [built], {}, [])).toEqual([
+      { result: "need", files: digests },
+    ]);
     expect(rig.events(rig.repos.maven)).toEqual([]);
-    expect(await rig.stateAll("MAVEN", [built])).toEqual([{ result: "made", written: 3 }]);
-    for (const [path, bytes] of built.bytes) expect(await rig.download(path)).toEqual(bytes);
+    expect(await rig.stateAll("MAVEN", [built])).toEqual([
+      { result: "made", written: 3 },
+    ]);
+    for (const [path, bytes] of built.bytes)
+      expect(await rig.download(path)).toEqual(bytes);
     expect(rig.rowOf(rig.repos.maven, "com.acme:lib", "1.0")).toMatchObject({
       digest: built.stated.digest,
       complete: true,
       ...DATES,
     });
-    expect(rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0.jar"))).toMatchObject(DATES);
-    expect(rig.events(rig.repos.maven)).toEqual([{ kind: "version", subject: "gav://com.acme:lib", version: "1.0" }]);
-    expect((await rig.metadataOf("/com/acme/lib")).text).toMatch(/<release>1\.0<\/release>/);
+    expect(
+      rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0.jar")),
+    ).toMatchObject(DATES);
+    expect(rig.events(rig.repos.maven)).toEqual([
+      { kind: "version", subject: "gav://com.acme:lib", version: "1.0" },
+    ]);
+    expect((await rig.metadataOf("/com/acme/lib")).text).toMatch(
+      /<release>1\.0<\/release>/,
+    );
     expect(await rig.stateAll("MAVEN", [built], {}, [])).toEqual([{ result: "same" }]);
     expect(rig.events(rig.repos.maven)).toHaveLength(1);
   });
@@ -42,14 +63,22 @@ describe("a Maven version that another instance declares", () => {
     ]);
     expect(rig.rowOf(rig.repos.maven, "com.acme:parent", "3")?.complete).toBe(true);
     expect(rig.rowOf(rig.repos.maven, "com.acme:half", "3")?.complete).toBe(false);
-    expect(rig.events(rig.repos.maven).map(({ subject }) => subject)).toEqual(["gav://com.acme:parent"]);
+    expect(rig.events(rig.repos.maven).map(({ subject }) => subject)).toEqual([
+      "gav://com.acme:parent",
+    ]);
   });
 
   it("a packaging that is not valid is not kept", async () => {
     const { stated, bytes } = mavenVersion("com.acme:odd", "1", {}, "pom");
     const [sha] = Object.keys(stated.document?.["packagings"] ?? {});
     await rig.stateAll("MAVEN", [
-      { stated: { ...stated, document: { packagings: { [sha ?? ""]: "x".repeat(1_000_000) } } }, bytes },
+      {
+        stated: {
+          ...stated,
+          document: { packagings: { [sha ?? ""]: "x".repeat(1_000_000) } },
+        },
+        bytes,
+      },
     ]);
     expect(rig.rowOf(rig.repos.maven, "com.acme:odd", "1")).toMatchObject({
       complete: false,
@@ -61,13 +90,22 @@ describe("a Maven version that another instance declares", () => {
     const jar = randomBytes(100);
     const sources = randomBytes(90);
     await rig.stateAll("MAVEN", [
-      mavenVersion("com.acme:lib", "1.0", { ".jar": jar, "-javadoc.jar": randomBytes(80) }),
+      mavenVersion("com.acme:lib", "1.0", {
+        ".jar": jar,
+        "-javadoc.jar": randomBytes(80),
+      }),
     ]);
     expect(
-      await rig.stateAll("MAVEN", [mavenVersion("com.acme:lib", "1.0", { ".jar": jar, "-sources.jar": sources })]),
+      await rig.stateAll("MAVEN", [
+        mavenVersion("com.acme:lib", "1.0", { ".jar": jar, "-sources.jar": sources }),
+      ]),
     ).toEqual([{ result: "made", written: 1 }]);
-    expect(await rig.download(mavenPath("com.acme:lib", "1.0", "lib-1.0-sources.jar"))).toEqual(sources);
-    expect(await rig.download(mavenPath("com.acme:lib", "1.0", "lib-1.0-javadoc.jar"))).toHaveLength(80);
+    expect(
+      await rig.download(mavenPath("com.acme:lib", "1.0", "lib-1.0-sources.jar")),
+    ).toEqual(sources);
+    expect(
+      await rig.download(mavenPath("com.acme:lib", "1.0", "lib-1.0-javadoc.jar")),
+    ).toHaveLength(80);
     expect(rig.events(rig.repos.maven)).toHaveLength(2);
   });
 
@@ -81,7 +119,10 @@ describe("a Maven version that another instance declares", () => {
       const built = mavenVersion("com.acme:lib", "1.0", { ".jar": theirs });
       digest = built.stated.digest;
       await rig.stateAll("MAVEN", [built]);
-      ours = mavenVersion("com.acme:lib", "1.0", { ".jar": randomBytes(60), "-sources.jar": randomBytes(70) });
+      ours = mavenVersion("com.acme:lib", "1.0", {
+        ".jar": randomBytes(60),
+        "-sources.jar": randomBytes(70),
+      });
     });
 
     it.each(["SKIP", "FAST_FAIL"])(
@@ -91,45 +132,67 @@ describe("a Maven version that another instance declares", () => {
         const answers = await rig.stateAll("MAVEN", [ours, other], { conflictStrategy });
         expect(answers[0]).toEqual({ result: "conflict", existing: digest, path });
         expect(answers[1]).toEqual(
-          conflictStrategy === "SKIP" ? { result: "made", written: 2 } : { result: "stopped" },
+          conflictStrategy === "SKIP"
+            ? { result: "made", written: 2 }
+            : { result: "stopped" },
         );
         expect(await rig.download(path)).toEqual(theirs);
-        expect(rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0-sources.jar"))).toBeNull();
+        expect(
+          rig.nodeAt(
+            rig.repos.maven,
+            mavenPath("com.acme:lib", "1.0", "lib-1.0-sources.jar"),
+          ),
+        ).toBeNull();
       },
     );
 
     it("a released version with a differing file is refused under OVERWRITE", async () => {
-      const [answer] = await rig.stateAll("MAVEN", [ours], { conflictStrategy: "OVERWRITE" });
+      const [answer] = await rig.stateAll("MAVEN", [ours], {
+        conflictStrategy: "OVERWRITE",
+      });
       expect(answer).toMatchObject({
         result: "refused",
         code: 251020,
         existing: digest,
-        message: expect.stringMatching(/lib-1\.0\.jar is released there with other content and must not change/),
+        message: expect.stringMatching(
+          /lib-1\.0\.jar is released there with other content and must not change/,
+        ),
       });
       expect(await rig.download(path)).toEqual(theirs);
-      expect(rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0-sources.jar"))).toBeNull();
+      expect(
+        rig.nodeAt(
+          rig.repos.maven,
+          mavenPath("com.acme:lib", "1.0", "lib-1.0-sources.jar"),
+        ),
+      ).toBeNull();
     });
 
     it("a released version is replaced under OVERWRITE where the repository allows releases to change", async () => {
-      rig.target.db.$client.prepare("UPDATE repository SET allow_overwrite = 1 WHERE name = ?").run(rig.repos.maven);
-      expect(await rig.stateAll("MAVEN", [ours], { conflictStrategy: "OVERWRITE" })).toEqual([
-        { result: "replaced", written: 2, existing: digest },
-      ]);
+      rig.target.db.$client
+        .prepare("UPDATE repository SET allow_overwrite = 1 WHERE name = ?")
+        .run(rig.repos.maven);
+      expect(
+        await rig.stateAll("MAVEN", [ours], { conflictStrategy: "OVERWRITE" }),
+      ).toEqual([{ result: "replaced", written: 2, existing: digest }]);
       for (const [at, bytes] of ours.bytes) expect(await rig.download(at)).toEqual(bytes);
-      expect(rig.rowOf(rig.repos.maven, "com.acme:lib", "1.0")?.digest).toBe(ours.stated.digest);
+      expect(rig.rowOf(rig.repos.maven, "com.acme:lib", "1.0")?.digest).toBe(
+        ours.stated.digest,
+      );
     });
   });
 
   it("a snapshot with other content is replaced under OVERWRITE", async () => {
     const first = mavenVersion("com.acme:lib", "2-SNAPSHOT", { ".jar": randomBytes(50) });
-    const changed = mavenVersion("com.acme:lib", "2-SNAPSHOT", { ".jar": randomBytes(51) });
+    const changed = mavenVersion("com.acme:lib", "2-SNAPSHOT", {
+      ".jar": randomBytes(51),
+    });
     await rig.stateAll("MAVEN", [first]);
-    expect(await rig.stateAll("MAVEN", [changed], { conflictStrategy: "SKIP" })).toMatchObject([
-      { result: "conflict" },
-    ]);
-    expect(await rig.stateAll("MAVEN", [changed], { conflictStrategy: "OVERWRITE" })).toMatchObject([
-      { result: "replaced", written: 1 },
-    ]);
+    expect(
+      await rig.stateAll("MAVEN", [changed], { conflictStrategy: "SKIP" }),
+    ).toMatchObject([{ result: "conflict" }]);
+    expect(
+      await rig.stateAll("MAVEN", [changed], { conflictStrategy: "OVERWRITE" }),
+    ).toMatchObject([{ result: "replaced", written: 1 }]);
   });
 
   it("a version whose folder is a file at the target is refused as a whole", async () => {
@@ -149,12 +212,24 @@ describe("a Maven version that another instance declares", () => {
     await rig.stateAll("MAVEN", [built]);
     const marked = {
       ...built,
-      stated: { ...built.stated, files: built.stated.files.map((file) => ({ ...file, metadata: { colour: "blue" } })) },
+      stated: {
+        ...built.stated,
+        files: built.stated.files.map((file) => ({
+          ...file,
+          metadata: { colour: "blue" },
+        })),
+      },
     };
     await rig.stateAll("MAVEN", [marked], { includeMetadata: false }, []);
-    expect(rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0.jar"))?.metadata).toEqual({});
+    expect(
+      rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0.jar"))
+        ?.metadata,
+    ).toEqual({});
     expect(await rig.stateAll("MAVEN", [marked], {}, [])).toEqual([{ result: "same" }]);
-    expect(rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0.jar"))?.metadata).toEqual({
+    expect(
+      rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0.jar"))
+        ?.metadata,
+    ).toEqual({
       colour: "blue",
     });
     expect(rig.events(rig.repos.maven)).toHaveLength(2);
@@ -162,15 +237,31 @@ describe("a Maven version that another instance declares", () => {
 
   it.each<[string, (version: StatedVersion) => StatedVersion, number]>([
     ["files of another version", (version) => ({ ...version, version: "9.9" }), 251011],
-    ["files of another package", (version) => ({ ...version, package: "com.evil:lib" }), 251011],
-    ["a path that leaves the repository", (version) => changePath(version, "/../outside"), 251011],
+    [
+      "files of another package",
+      (version) => ({ ...version, package: "com.evil:lib" }),
+      251011,
+    ],
+    [
+      "a path that leaves the repository",
+      (version) => changePath(version, "/../outside"),
+      251011,
+    ],
     [
       "an encoded path that leaves the repository",
       (version) => changePath(version, "/com/acme/lib/1.0/%2e%2e"),
       251011,
     ],
-    ["a checksum as a file", (version) => changePath(version, "/com/acme/lib/1.0/lib-1.0.jar.sha1"), 251011],
-    ["metadata as a file", (version) => changePath(version, "/com/acme/lib/1.0/maven-metadata.xml"), 251011],
+    [
+      "a checksum as a file",
+      (version) => changePath(version, "/com/acme/lib/1.0/lib-1.0.jar.sha1"),
+      251011,
+    ],
+    [
+      "metadata as a file",
+      (version) => changePath(version, "/com/acme/lib/1.0/maven-metadata.xml"),
+      251011,
+    ],
     [
       "a metadata file that has the name of an artifact file",
       (version) =>
@@ -185,13 +276,21 @@ describe("a Maven version that another instance declares", () => {
       (version) => ({ ...version, digest: `sha256:${"0".repeat(64)}` }),
       251003,
     ],
-  ])("a version with %s is refused, the versions beside it are not", async (_, change, code) => {
-    const built = mavenVersion("com.acme:lib", "1.0");
-    const good = mavenVersion("com.acme:good", "1.0");
-    const answers = await rig.stateAll("MAVEN", [{ ...built, stated: change(built.stated) }, good], {}, [
-      ...built.bytes.values(),
-      ...good.bytes.values(),
-    ]);
-    expect(answers).toMatchObject([{ result: "refused", code, message: expect.any(String) }, { result: "made" }]);
-  });
+  ])(
+    "a version with %s is refused, the versions beside it are not",
+    async (_, change, code) => {
+      const built = mavenVersion("com.acme:lib", "1.0");
+      const good = mavenVersion("com.acme:good", "1.0");
+      const answers = await rig.stateAll(
+        "MAVEN",
+        [{ ...built, stated: change(built.stated) }, good],
+        {},
+        [...built.bytes.values(), ...good.bytes.values()],
+      );
+      expect(answers).toMatchObject([
+        { result: "refused", code, message: expect.any(String) },
+        { result: "made" },
+      ]);
+    },
+  );
 });

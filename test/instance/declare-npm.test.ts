@@ -2,7 +2,11 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { StatedVersion } from "../../domain/sync-versions.ts";
 import { type Built, DATES, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
-import { changePath, type PackageTarget, startPackageTarget } from "../rigs/transfer/package-target-rig.ts";
+import {
+  changePath,
+  type PackageTarget,
+  startPackageTarget,
+} from "../rigs/transfer/package-target-rig.ts";
 import { LOGIN } from "../rigs/transfer/protocol-fixture.ts";
 
 let rig: PackageTarget;
@@ -19,7 +23,10 @@ describe("an npm version that another instance declares", () => {
       npmVersion("@acme/lib", "1.0.0", { distTags: [] }),
       npmVersion("@acme/lib", "1.1.0", { distTags: ["latest", "beta"] }),
     ];
-    expect(await rig.stateAll("NPM", built, {}, [])).toMatchObject([{ result: "need" }, { result: "need" }]);
+    expect(await rig.stateAll("NPM", built, {}, [])).toMatchObject([
+      { result: "need" },
+      { result: "need" },
+    ]);
     expect(await rig.stateAll("NPM", built)).toEqual([
       { result: "made", written: 1 },
       { result: "made", written: 1 },
@@ -27,11 +34,21 @@ describe("an npm version that another instance declares", () => {
     const found = await rig.packument("@acme/lib");
     expect(found?.["dist-tags"]).toEqual({ latest: "1.1.0", beta: "1.1.0" });
     expect(Object.keys(found?.versions ?? {})).toEqual(["1.0.0", "1.1.0"]);
-    const answer = await fetch(found?.versions["1.1.0"]?.dist.tarball ?? "", { headers: LOGIN });
-    expect(Buffer.from(await answer.arrayBuffer())).toEqual([...(built[1]?.bytes.values() ?? [])][0]);
+    const answer = await fetch(found?.versions["1.1.0"]?.dist.tarball ?? "", {
+      headers: LOGIN,
+    });
+    expect(Buffer.from(await answer.arrayBuffer())).toEqual(
+      [...(built[1]?.bytes.values() ?? [])][0],
+    );
     expect(rig.rowOf(rig.repos.npm, "@acme/lib", "1.0.0")).toMatchObject(DATES);
-    expect(rig.events(rig.repos.npm).map(({ version }) => version)).toEqual(["1.0.0", "1.1.0"]);
-    expect(await rig.stateAll("NPM", built, {}, [])).toEqual([{ result: "same" }, { result: "same" }]);
+    expect(rig.events(rig.repos.npm).map(({ version }) => version)).toEqual([
+      "1.0.0",
+      "1.1.0",
+    ]);
+    expect(await rig.stateAll("NPM", built, {}, [])).toEqual([
+      { result: "same" },
+      { result: "same" },
+    ]);
     expect(rig.events(rig.repos.npm)).toHaveLength(2);
   });
 
@@ -44,14 +61,20 @@ describe("an npm version that another instance declares", () => {
       { result: "conflict", existing: digest, path: "/lib/-/lib-1.0.0.tgz" },
     ]);
     expect(
-      await rig.stateAll("NPM", [ours, npmVersion("lib", "1.0.1")], { conflictStrategy: "FAST_FAIL" }),
+      await rig.stateAll("NPM", [ours, npmVersion("lib", "1.0.1")], {
+        conflictStrategy: "FAST_FAIL",
+      }),
     ).toMatchObject([{ result: "conflict" }, { result: "stopped" }]);
-    expect(await rig.stateAll("NPM", [ours], { conflictStrategy: "OVERWRITE" })).toMatchObject([
+    expect(
+      await rig.stateAll("NPM", [ours], { conflictStrategy: "OVERWRITE" }),
+    ).toMatchObject([
       {
         result: "refused",
         code: 251020,
         existing: digest,
-        message: expect.stringMatching(/lib@1\.0\.0 is published there with another tarball and must not change/),
+        message: expect.stringMatching(
+          /lib@1\.0\.0 is published there with another tarball and must not change/,
+        ),
       },
     ]);
     expect(rig.rowOf(rig.repos.npm, "lib", "1.0.0")?.digest).toBe(digest);
@@ -61,42 +84,73 @@ describe("an npm version that another instance declares", () => {
     const tarballs = [randomBytes(10), randomBytes(11), randomBytes(12)] as const;
     const version = (name: string, i: 0 | 1 | 2, distTags: string[], more = {}) =>
       npmVersion("lib", name, { tarball: tarballs[i], distTags, more });
-    await rig.stateAll("NPM", [version("1.0.0", 0, ["old"]), version("2.0.0", 1, ["latest"])]);
-    const again = [version("1.0.0", 0, ["latest", "stable"], { deprecated: "use 2" }), version("2.0.0", 1, ["next"])];
+    await rig.stateAll("NPM", [
+      version("1.0.0", 0, ["old"]),
+      version("2.0.0", 1, ["latest"]),
+    ]);
+    const again = [
+      version("1.0.0", 0, ["latest", "stable"], { deprecated: "use 2" }),
+      version("2.0.0", 1, ["next"]),
+    ];
     expect(await rig.stateAll("NPM", again, { includeMetadata: false }, [])).toEqual([
       { result: "same" },
       { result: "same" },
     ]);
-    expect((await rig.packument("lib"))?.["dist-tags"]).toEqual({ old: "1.0.0", latest: "2.0.0" });
-    expect(await rig.stateAll("NPM", again, {}, [])).toEqual([{ result: "same" }, { result: "same" }]);
+    expect((await rig.packument("lib"))?.["dist-tags"]).toEqual({
+      old: "1.0.0",
+      latest: "2.0.0",
+    });
+    expect(await rig.stateAll("NPM", again, {}, [])).toEqual([
+      { result: "same" },
+      { result: "same" },
+    ]);
     const found = await rig.packument("lib");
-    expect(found?.["dist-tags"]).toEqual({ old: "1.0.0", latest: "2.0.0", stable: "1.0.0", next: "2.0.0" });
+    expect(found?.["dist-tags"]).toEqual({
+      old: "1.0.0",
+      latest: "2.0.0",
+      stable: "1.0.0",
+      next: "2.0.0",
+    });
     expect(found?.versions["1.0.0"]?.["deprecated"]).toBe("use 2");
     await rig.stateAll("NPM", [version("3.0.0", 2, ["latest"])]);
     expect((await rig.packument("lib"))?.["dist-tags"]["latest"]).toBe("3.0.0");
     await rig.stateAll("NPM", [version("1.0.0", 0, [])], {}, []);
-    expect((await rig.packument("lib"))?.versions["1.0.0"]).not.toHaveProperty("deprecated");
+    expect((await rig.packument("lib"))?.versions["1.0.0"]).not.toHaveProperty(
+      "deprecated",
+    );
   });
 
   it("another document of the same tarball changes the deprecation only", async () => {
     const tarball = randomBytes(10);
-    await rig.stateAll("NPM", [npmVersion("lib", "1.0.0", { tarball, more: { license: "MIT" } })]);
+    await rig.stateAll("NPM", [
+      npmVersion("lib", "1.0.0", { tarball, more: { license: "MIT" } }),
+    ]);
     const before = (await rig.packument("lib"))?.versions["1.0.0"];
     const other = npmVersion("lib", "1.0.0", {
       tarball,
       more: { deprecated: "old", dependencies: { evil: "*" } },
     }).stated;
-    const stated = { ...other, document: { ...other.document, dist: { integrity: "sha512-AAAA" } } };
-    expect(await rig.stateAll("NPM", [{ stated, bytes: new Map() }])).toEqual([{ result: "same" }]);
-    expect((await rig.packument("lib"))?.versions["1.0.0"]).toEqual({ ...before, deprecated: "old" });
+    const stated = {
+      ...other,
+      document: { ...other.document, dist: { integrity: "sha512-AAAA" } },
+    };
+    expect(await rig.stateAll("NPM", [{ stated, bytes: new Map() }])).toEqual([
+      { result: "same" },
+    ]);
+    expect((await rig.packument("lib"))?.versions["1.0.0"]).toEqual({
+      ...before,
+      deprecated: "old",
+    });
     expect(rig.events(rig.repos.npm)).toHaveLength(2);
-    expect(await rig.stateAll("NPM", [{ stated, bytes: new Map() }])).toEqual([{ result: "same" }]);
+    expect(await rig.stateAll("NPM", [{ stated, bytes: new Map() }])).toEqual([
+      { result: "same" },
+    ]);
     expect(rig.events(rig.repos.npm)).toHaveLength(2);
   });
 
   it("a version that differs from another in build metadata only is refused under every strategy", async () => {
-    const [plain, built, other] = ["1.0.0", "1.0.0+build.5", "1.0.1+build.5"].map((version) =>
-      npmVersion("lib", version),
+    const [plain, built, other] = ["1.0.0", "1.0.0+build.5", "1.0.1+build.5"].map(
+      (version) => npmVersion("lib", version),
     ) as [Built, Built, Built];
     const message =
       "lib@1.0.0+build.5 and lib@1.0.0 differ in their build metadata only, which npm ignores: " +
@@ -107,12 +161,14 @@ describe("an npm version that another instance declares", () => {
       { result: "made", written: 1 },
     ]);
     for (const conflictStrategy of ["OVERWRITE", "FAST_FAIL"]) {
-      expect(await rig.stateAll("NPM", [built, plain], { conflictStrategy }, [])).toEqual([
-        { result: "refused", code: 251020, message },
-        { result: "same" },
-      ]);
+      expect(await rig.stateAll("NPM", [built, plain], { conflictStrategy }, [])).toEqual(
+        [{ result: "refused", code: 251020, message }, { result: "same" }],
+      );
     }
-    expect(Object.keys((await rig.packument("lib"))?.versions ?? {})).toEqual(["1.0.0", "1.0.1+build.5"]);
+    expect(Object.keys((await rig.packument("lib"))?.versions ?? {})).toEqual([
+      "1.0.0",
+      "1.0.1+build.5",
+    ]);
   });
 
   it("a version that an earlier release stored beside its twin is the same when it is declared again", async () => {
@@ -121,12 +177,20 @@ describe("an npm version that another instance declares", () => {
     rig.target.db.$client
       .prepare("UPDATE version SET name = '1.0.0+b' WHERE name = '1.0.1' AND digest = ?")
       .run(built.stated.digest);
-    const again = npmVersion("lib", "1.0.0+b", { tarball: Buffer.concat([...built.bytes.values()]) });
-    expect(await rig.stateAll("NPM", [plain, again], {}, [])).toEqual([{ result: "same" }, { result: "same" }]);
+    const again = npmVersion("lib", "1.0.0+b", {
+      tarball: Buffer.concat([...built.bytes.values()]),
+    });
+    expect(await rig.stateAll("NPM", [plain, again], {}, [])).toEqual([
+      { result: "same" },
+      { result: "same" },
+    ]);
   });
 
   it("a version without includeMetadata sets a missing latest and no other metadata", async () => {
-    const built = npmVersion("lib", "1.0.0", { distTags: ["latest", "beta"], more: { deprecated: "no" } });
+    const built = npmVersion("lib", "1.0.0", {
+      distTags: ["latest", "beta"],
+      more: { deprecated: "no" },
+    });
     await rig.stateAll("NPM", [built], { includeMetadata: false });
     const found = await rig.packument("lib");
     expect(found?.["dist-tags"]).toEqual({ latest: "1.0.0" });
@@ -135,14 +199,29 @@ describe("an npm version that another instance declares", () => {
 
   it.each<[string, (version: StatedVersion) => StatedVersion, number]>([
     ["a hostile name", (version) => ({ ...version, package: "../x" }), 250105],
-    ["a version that is not valid", (version) => ({ ...version, version: "latest" }), 250105],
-    ["a tag that is a version", (version) => ({ ...version, distTags: ["1.0.0"] }), 250105],
-    ["another place for its tarball", (version) => changePath(version, "/other/-/lib-1.0.0.tgz"), 251011],
+    [
+      "a version that is not valid",
+      (version) => ({ ...version, version: "latest" }),
+      250105,
+    ],
+    [
+      "a tag that is a version",
+      (version) => ({ ...version, distTags: ["1.0.0"] }),
+      250105,
+    ],
+    [
+      "another place for its tarball",
+      (version) => changePath(version, "/other/-/lib-1.0.0.tgz"),
+      251011,
+    ],
     [
       "two files",
       (version) => ({
         ...version,
-        files: [...version.files, ...version.files.map((file) => ({ ...file, path: "/lib/-/x.tgz" }))],
+        files: [
+          ...version.files,
+          ...version.files.map((file) => ({ ...file, path: "/lib/-/x.tgz" })),
+        ],
       }),
       251011,
     ],
@@ -154,9 +233,9 @@ describe("an npm version that another instance declares", () => {
     ],
   ])("a version with %s is refused", async (_, change, code) => {
     const built = npmVersion("lib", "1.0.0");
-    expect(await rig.stateAll("NPM", [{ ...built, stated: change(built.stated) }])).toMatchObject([
-      { result: "refused", code, message: expect.any(String) },
-    ]);
+    expect(
+      await rig.stateAll("NPM", [{ ...built, stated: change(built.stated) }]),
+    ).toMatchObject([{ result: "refused", code, message: expect.any(String) }]);
     expect(rig.events(rig.repos.npm)).toEqual([]);
   });
 
@@ -167,10 +246,16 @@ describe("an npm version that another instance declares", () => {
     ) as Record<string, unknown>;
     expect(
       await rig.stateAll("NPM", [
-        { ...built, stated: { ...built.stated, document: { ...built.stated.document, ...hostile } } },
+        {
+          ...built,
+          stated: { ...built.stated, document: { ...built.stated.document, ...hostile } },
+        },
       ]),
     ).toMatchObject([{ result: "made" }]);
     expect("polluted" in {}).toBe(false);
-    expect((await rig.packument("lib"))?.versions["1.0.0"]).toMatchObject({ name: "lib", version: "1.0.0" });
+    expect((await rig.packument("lib"))?.versions["1.0.0"]).toMatchObject({
+      name: "lib",
+      version: "1.0.0",
+    });
   });
 });

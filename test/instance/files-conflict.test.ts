@@ -23,7 +23,9 @@ describe("a file with other content at the target", () => {
   });
 
   it("a file with other content stays under SKIP", async () => {
-    const { kinds, outcomes } = await rig.run(files, { rules: { conflictStrategy: "SKIP", includeMetadata: true } });
+    const { kinds, outcomes } = await rig.run(files, {
+      rules: { conflictStrategy: "SKIP", includeMetadata: true },
+    });
     expect(kinds).toEqual(["sent", "skipped", "sent", "sent"]);
     expect(outcomes[1]?.bytesSent ?? -1).toBeLessThanOrEqual(2000);
     expect(await rig.target.fetchFile("/a b/ü/1.bin")).toEqual(theirs);
@@ -31,7 +33,9 @@ describe("a file with other content at the target", () => {
   });
 
   it("a file with other content is replaced under OVERWRITE", async () => {
-    const { kinds } = await rig.run(files, { rules: { conflictStrategy: "OVERWRITE", includeMetadata: true } });
+    const { kinds } = await rig.run(files, {
+      rules: { conflictStrategy: "OVERWRITE", includeMetadata: true },
+    });
     expect(kinds).toEqual(["sent", "replaced", "sent", "sent"]);
     await rig.expectCopies(files);
   });
@@ -40,7 +44,11 @@ describe("a file with other content at the target", () => {
     const { outcomes, kinds } = await rig.run(files, {
       rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
     });
-    expect(outcomes[1]?.result).toMatchObject({ kind: "failed", conflict: true, stopsCluster: true });
+    expect(outcomes[1]?.result).toMatchObject({
+      kind: "failed",
+      conflict: true,
+      stopsCluster: true,
+    });
     expect(JSON.stringify(outcomes[1]?.result)).toContain("/a b/ü/1.bin");
     expect(kinds.slice(2)).toEqual([undefined, undefined]);
     expect(await rig.target.fetchFile("/a b/ü/1.bin")).toEqual(theirs);
@@ -62,7 +70,10 @@ describe("a file that this execution may have sent before", () => {
       mayHaveSent: true,
       rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
     });
-    expect(outcomes.map((outcome) => outcome?.result)).toEqual([{ kind: "sent" }, { kind: "sent" }]);
+    expect(outcomes.map((outcome) => outcome?.result)).toEqual([
+      { kind: "sent" },
+      { kind: "sent" },
+    ]);
     expect(outcomes[1]?.parts).toEqual({
       blob: { success: 1, skip: 0, failed: 0 },
       node: { success: 1, skip: 0, failed: 0 },

@@ -14,7 +14,17 @@ afterEach(() => rig.stop());
 
 describe("copies of files to another instance", () => {
   it("files of every size are copied byte for byte", async () => {
-    const files = await rig.seed([0, 1, 4096, 16 * 1024, 16 * 1024 + 1, 300_000, MIB, MIB + 1, 5_000_000]);
+    const files = await rig.seed([
+      0,
+      1,
+      4096,
+      16 * 1024,
+      16 * 1024 + 1,
+      300_000,
+      MIB,
+      MIB + 1,
+      5_000_000,
+    ]);
     const { outcomes, bytes } = await rig.run(files);
     await rig.expectCopies(files);
     expect(outcomes).toEqual(
@@ -22,7 +32,10 @@ describe("copies of files to another instance", () => {
         result: { kind: "sent" },
         digest: `sha256:${file.sha256}`,
         size: file.size,
-        parts: { blob: { success: 1, skip: 0, failed: 0 }, node: { success: 1, skip: 0, failed: 0 } },
+        parts: {
+          blob: { success: 1, skip: 0, failed: 0 },
+          node: { success: 1, skip: 0, failed: 0 },
+        },
         bytesSent: file.size,
       })),
     );
@@ -37,10 +50,16 @@ describe("copies of files to another instance", () => {
 
     const metadata = { remark: '"'.repeat(12_000) };
     const files = await rig.source.addAll(
-      Array.from({ length: 400 }, (_, i) => ({ fullPath: `/told/${i}.bin`, bytes: randomBytes(10), metadata })),
+      Array.from({ length: 400 }, (_, i) => ({
+        fullPath: `/told/${i}.bin`,
+        bytes: randomBytes(10),
+        metadata,
+      })),
     );
     const { outcomes } = await rig.run(files);
-    expect(new Set(outcomes.map((outcome) => outcome?.result.kind))).toEqual(new Set(["sent"]));
+    expect(new Set(outcomes.map((outcome) => outcome?.result.kind))).toEqual(
+      new Set(["sent"]),
+    );
     expect(rig.nodeAt("/told/399.bin")).toMatchObject({ metadata });
   });
 
@@ -73,7 +92,10 @@ describe("copies of files to another instance", () => {
 
   it("5,000 small files are copied in few requests, and compared in fewer", async () => {
     const files = await rig.source.addAll(
-      Array.from({ length: 5000 }, (_, i) => ({ fullPath: `/d${i % 50}/f${i}.bin`, bytes: randomBytes(4096) })),
+      Array.from({ length: 5000 }, (_, i) => ({
+        fullPath: `/d${i % 50}/f${i}.bin`,
+        bytes: randomBytes(4096),
+      })),
     );
     const first = await rig.run(files);
     expect(first.kinds.every((kind) => kind === "sent")).toBe(true);
@@ -112,8 +134,14 @@ describe("copies of files to another instance", () => {
 describe("content that the target already has", () => {
   it("content that the target already has is not sent again for another path", async () => {
     const content = [randomBytes(5000), randomBytes(3 * MIB)] as const;
-    await rig.run([await rig.source.add("/one/small", content[0]), await rig.source.add("/one/big", content[1])]);
-    const files = [await rig.source.add("/two/small", content[0]), await rig.source.add("/two/big", content[1])];
+    await rig.run([
+      await rig.source.add("/one/small", content[0]),
+      await rig.source.add("/one/big", content[1]),
+    ]);
+    const files = [
+      await rig.source.add("/two/small", content[0]),
+      await rig.source.add("/two/big", content[1]),
+    ];
     const { outcomes, bytes } = await rig.run(files, { mayHaveSent: true });
     expect(outcomes.map((outcome) => outcome?.result.kind)).toEqual(["sent", "sent"]);
     expect(outcomes[1]?.parts.blob).toEqual({ success: 0, skip: 1, failed: 0 });
@@ -125,7 +153,11 @@ describe("content that the target already has", () => {
     const small = randomBytes(30_000);
     const big = randomBytes(2 * MIB);
     const files: SourceFile[] = [];
-    for (let i = 0; i < 5; i++) files.push(await rig.source.add(`/s${i}`, small), await rig.source.add(`/b${i}`, big));
+    for (let i = 0; i < 5; i++)
+      files.push(
+        await rig.source.add(`/s${i}`, small),
+        await rig.source.add(`/b${i}`, big),
+      );
     const { bytes } = await rig.run(files);
     expect(bytes).toBe(small.length + big.length);
     await rig.expectCopies(files);
@@ -148,7 +180,10 @@ describe("metadata of files", () => {
     await rig.run([await rig.source.add("/f", content, { a: "1" })]);
     const rules = { conflictStrategy: "OVERWRITE", includeMetadata: false } as const;
     await rig.run(
-      [await rig.source.add("/f", content, { a: "2" }), await rig.source.add("/g", randomBytes(5), { a: "2" })],
+      [
+        await rig.source.add("/f", content, { a: "2" }),
+        await rig.source.add("/g", randomBytes(5), { a: "2" }),
+      ],
       {
         rules,
       },

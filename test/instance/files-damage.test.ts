@@ -28,21 +28,30 @@ describe("a source that lost or damaged content", () => {
     expect(kinds).toEqual(["failed", "failed", "sent", "failed", "failed"]);
     for (const at of [0, 3])
       expect(outcomes[at]?.result).toMatchObject({
-        reason: expect.stringMatching(new RegExp(`^${files[at]?.fullPath}: .*not in the store`)),
+        reason: expect.stringMatching(
+          new RegExp(`^${files[at]?.fullPath}: .*not in the store`),
+        ),
       });
     for (const at of [1, 4])
       expect(outcomes[at]?.result).toMatchObject({
         reason: expect.stringMatching(new RegExp(`^${files[at]?.fullPath}: .*damaged`)),
       });
-    for (const at of [0, 1, 3, 4]) expect(await rig.target.fetchFile(files[at]?.fullPath ?? "")).toBeNull();
+    for (const at of [0, 1, 3, 4])
+      expect(await rig.target.fetchFile(files[at]?.fullPath ?? "")).toBeNull();
     expect(rig.uploadsLeft()).toEqual([]);
   });
 
   it("a file whose content became shorter at the source fails as damaged", async () => {
     const [file] = await rig.seed([2 * MIB]);
-    writeFileSync(blobFile(layout(rig.source.dataDir), file?.sha256 ?? ""), randomBytes(MIB));
+    writeFileSync(
+      blobFile(layout(rig.source.dataDir), file?.sha256 ?? ""),
+      randomBytes(MIB),
+    );
     const { outcomes } = await rig.run([file as SourceFile]);
-    expect(outcomes[0]?.result).toMatchObject({ kind: "failed", reason: expect.stringContaining("damaged") });
+    expect(outcomes[0]?.result).toMatchObject({
+      kind: "failed",
+      reason: expect.stringContaining("damaged"),
+    });
     expect(rig.uploadsLeft()).toEqual([]);
   });
 });
@@ -59,7 +68,9 @@ describe("an abort", () => {
     };
     const hooks = quietHooks({ signal: stop.signal, onBytes });
     const seen: number[] = [];
-    await expect(rig.run(files, { hooks, report: (index) => seen.push(index) })).rejects.toThrow("stopped by a user");
+    await expect(
+      rig.run(files, { hooks, report: (index) => seen.push(index) }),
+    ).rejects.toThrow("stopped by a user");
     expect(performance.now() - aborted).toBeLessThan(2000);
     expect(seen).toEqual([]);
   });

@@ -47,13 +47,20 @@ const run = (files: SourceFile[], options: Partial<Parameters<typeof copy>[1]> =
 
 async function expectCopies(files: SourceFile[]): Promise<void> {
   const found = await Promise.all(
-    files.map(async ({ fullPath }) => sha256((await target.fetchFile(fullPath)) ?? "missing")),
+    files.map(async ({ fullPath }) =>
+      sha256((await target.fetchFile(fullPath)) ?? "missing"),
+    ),
   );
   expect(found).toEqual(files.map((file) => file.sha256));
 }
 
 const seed = (count: number, size: number) =>
-  source.addAll(Array.from({ length: count }, (_, i) => ({ fullPath: `/${i}`, bytes: randomBytes(size) })));
+  source.addAll(
+    Array.from({ length: count }, (_, i) => ({
+      fullPath: `/${i}`,
+      bytes: randomBytes(size),
+    })),
+  );
 
 describe("a silent target", () => {
   it.each([
@@ -68,7 +75,8 @@ describe("a silent target", () => {
       if (!file) throw new Error("no file was added");
       const silent = await startFaultProxy(target.url);
       const impatient = clientOf(silent.url, { idleTimeoutMs: 2_000 });
-      silent.fault = ({ method, path }) => (hung.test(`${method} ${path}`) ? { kind: "hang" } : null);
+      silent.fault = ({ method, path }) =>
+        hung.test(`${method} ${path}`) ? { kind: "hang" } : null;
       const { outcomes, states } = await run([file], { target: impatient });
       expect(outcomes[0]?.result).toMatchObject({
         kind: "again",
@@ -76,9 +84,15 @@ describe("a silent target", () => {
         unreachable: true,
       });
       silent.fault = () => null;
-      expect((await run([file], { target: impatient, uploads: states.slice(-1), mayHaveSent: true })).kinds).toEqual([
-        "sent",
-      ]);
+      expect(
+        (
+          await run([file], {
+            target: impatient,
+            uploads: states.slice(-1),
+            mayHaveSent: true,
+          })
+        ).kinds,
+      ).toEqual(["sent"]);
       await expectCopies([file]);
       await impatient.close();
       await silent.stop();
@@ -119,7 +133,10 @@ describe("a connection that is cut", () => {
 
     proxy.state.cutAfter = Infinity;
     const { result } = first.outcomes[0] ?? {};
-    const second = await run(files, { mayHaveSent: true, uploads: result?.kind === "again" ? result.uploads : [] });
+    const second = await run(files, {
+      mayHaveSent: true,
+      uploads: result?.kind === "again" ? result.uploads : [],
+    });
     expect(second.kinds).toEqual(["sent"]);
     expect(second.bytes).toBeLessThan((150 - 64) * MIB + 1);
     expect(second.outcomes[0]?.parts.blob).toEqual({ success: 1, skip: 0, failed: 0 });
@@ -133,7 +150,10 @@ describe("a connection that is cut", () => {
     const { result } = outcomes[0] ?? {};
     expect(result).toMatchObject({ kind: "again", uploads: [{ offset: 0 }] });
     proxy.state.cutAfter = Infinity;
-    const second = await run(files, { mayHaveSent: true, uploads: result?.kind === "again" ? result.uploads : [] });
+    const second = await run(files, {
+      mayHaveSent: true,
+      uploads: result?.kind === "again" ? result.uploads : [],
+    });
     expect(second.kinds).toEqual(["sent"]);
     expect(second.bytes).toBeLessThan(20 * MIB);
     await expectCopies(files);
@@ -158,7 +178,10 @@ describe("a target that restarts in the middle of an upload", () => {
     });
 
     target = await startInstance({ dataDir, port });
-    const second = await run(files, { mayHaveSent: true, uploads: result?.kind === "again" ? result.uploads : [] });
+    const second = await run(files, {
+      mayHaveSent: true,
+      uploads: result?.kind === "again" ? result.uploads : [],
+    });
     expect(second.kinds).toEqual(["sent"]);
     expect(second.bytes).toBeLessThanOrEqual((130 - 64) * MIB);
     await expectCopies(files);
@@ -166,7 +189,13 @@ describe("a target that restarts in the middle of an upload", () => {
 
   it("a file is sent from its beginning when the target no longer knows the upload", async () => {
     const files = await seed(1, 2 * MIB);
-    const uploads = [{ digest: `sha256:${files[0]?.sha256}`, location: "0123456789abcdef01234567", offset: MIB }];
+    const uploads = [
+      {
+        digest: `sha256:${files[0]?.sha256}`,
+        location: "0123456789abcdef01234567",
+        offset: MIB,
+      },
+    ];
     const { kinds, bytes } = await run(files, { uploads });
     expect(kinds).toEqual(["sent"]);
     expect(bytes).toBe(2 * MIB);
@@ -177,9 +206,14 @@ describe("an upload to which another client wrote", () => {
   it("an upload with foreign bytes is refused by its digest, leaves nothing, and succeeds from the start", async () => {
     const files = await seed(1, 3 * MIB);
     const signal = new AbortController().signal;
-    const session = await client.startUpload({ sha256: files[0]?.sha256 ?? "", size: 3 * MIB }, signal);
+    const session = await client.startUpload(
+      { sha256: files[0]?.sha256 ?? "", size: 3 * MIB },
+      signal,
+    );
     await client.appendUpload(session, MIB, pieces(randomBytes(MIB)), quietHooks());
-    const uploads = [{ digest: `sha256:${files[0]?.sha256}`, location: session.id, offset: MIB }];
+    const uploads = [
+      { digest: `sha256:${files[0]?.sha256}`, location: session.id, offset: MIB },
+    ];
     const first = await run(files, { uploads });
     expect(first.outcomes[0]?.result).toMatchObject({
       kind: "again",
@@ -196,13 +230,22 @@ describe("an upload to which another client wrote", () => {
 
 describe("a target whose disk is full", () => {
   it("files fail with the reason that the target's disk is full, and are sent once there is space", async () => {
-    const files = [...(await seed(3, 1000)), await source.add("/big", randomBytes(5 * MIB))];
+    const files = [
+      ...(await seed(3, 1000)),
+      await source.add("/big", randomBytes(5 * MIB)),
+    ];
     full = true;
     const { outcomes } = await run(files);
     for (const [i, outcome] of outcomes.entries()) {
-      expect(outcome?.result).toMatchObject({ kind: "failed", conflict: false, stopsCluster: false });
       expect(outcome?.result).toMatchObject({
-        reason: expect.stringMatching(new RegExp(`^${files[i]?.fullPath}: .*disk.* full.*free space`)),
+        kind: "failed",
+        conflict: false,
+        stopsCluster: false,
+      });
+      expect(outcome?.result).toMatchObject({
+        reason: expect.stringMatching(
+          new RegExp(`^${files[i]?.fullPath}: .*disk.* full.*free space`),
+        ),
       });
       expect(await target.fetchFile(files[i]?.fullPath ?? "")).toBeNull();
     }
@@ -215,7 +258,9 @@ describe("a target whose disk is full", () => {
 describe("an unusable target", () => {
   it("files fail with the repository's name when the target's repository is missing", async () => {
     const files = await seed(2, 10);
-    const { outcomes } = await run(files, { remote: { projectId: "copies", repoName: "nowhere" } });
+    const { outcomes } = await run(files, {
+      remote: { projectId: "copies", repoName: "nowhere" },
+    });
     expect(outcomes[0]?.result).toMatchObject({
       kind: "failed",
       reason: expect.stringMatching(/^\/0: .*copies\/nowhere.*not found/),
@@ -238,7 +283,10 @@ describe("an unusable target", () => {
     const files = await seed(1, 10);
     const other = clientOf(target.url, { password: "wrong" });
     const { outcomes } = await run(files, { target: other });
-    expect(outcomes[0]?.result).toMatchObject({ kind: "failed", reason: expect.stringMatching(/401.*password/) });
+    expect(outcomes[0]?.result).toMatchObject({
+      kind: "failed",
+      reason: expect.stringMatching(/401.*password/),
+    });
     await other.close();
   });
 });

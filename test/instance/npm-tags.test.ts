@@ -4,7 +4,11 @@ import { readSourceVersions } from "../../db/packages/stated-facts.ts";
 import { findRepository } from "../../db/content/repositories.ts";
 import { decideTags } from "../../domain/npm/tags.ts";
 import { SYNC_PREFIX } from "../../domain/sync.ts";
-import { type SourceVersion, type StatedVersion, VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
+import {
+  type SourceVersion,
+  type StatedVersion,
+  VERSIONS_MEDIA_TYPE,
+} from "../../domain/sync-versions.ts";
 import type { ConflictStrategy } from "../../domain/vocabulary.ts";
 import { ADMIN, basic } from "../rigs/api/api-fixture.ts";
 import { startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
@@ -86,7 +90,13 @@ const ROWS: Row[] = [
     target: { latest: "2.0.0" },
     sets: { latest: "1.0.0" },
   },
-  { what: "no older latest", strategies: CAREFUL, source: { latest: "1.0.0" }, target: { latest: "2.0.0" }, sets: {} },
+  {
+    what: "no older latest",
+    strategies: CAREFUL,
+    source: { latest: "1.0.0" },
+    target: { latest: "2.0.0" },
+    sets: {},
+  },
   {
     what: "latest in place of a version that only the target has",
     strategies: ["OVERWRITE"],
@@ -135,7 +145,9 @@ const ROWS: Row[] = [
   },
 ];
 
-const CASES = ROWS.flatMap((row) => row.strategies.map((strategy) => [strategy, row.what, row] as const));
+const CASES = ROWS.flatMap((row) =>
+  row.strategies.map((strategy) => [strategy, row.what, row] as const),
+);
 
 test.each(CASES)("under %s a replication sets %s", (strategy, _, row) => {
   const {
@@ -159,7 +171,9 @@ test.each(CASES)("under %s a replication sets %s", (strategy, _, row) => {
 
 describe("the tag latest between two instances", () => {
   const login = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
-  const tarballs = Object.fromEntries([...VERSIONS, "1.5.0"].map((version) => [version, randomBytes(200)]));
+  const tarballs = Object.fromEntries(
+    [...VERSIONS, "1.5.0"].map((version) => [version, randomBytes(200)]),
+  );
   let instance: Instance;
   let count = 0;
   let [source, target] = ["", ""];
@@ -187,7 +201,10 @@ describe("the tag latest between two instances", () => {
   });
 
   const build = (version: string, distTags: string[] = []) =>
-    npmVersion("lib", version, { tarball: tarballs[version] ?? randomBytes(9), distTags });
+    npmVersion("lib", version, {
+      tarball: tarballs[version] ?? randomBytes(9),
+      distTags,
+    });
 
   async function state(
     repository: string,
@@ -201,18 +218,25 @@ describe("the tag latest between two instances", () => {
       { conflictStrategy },
     );
     const headers = { ...login, "content-type": VERSIONS_MEDIA_TYPE };
-    const answer = await fetch(`${instance.url}${SYNC_PREFIX}/versions/copies/${repository}`, {
-      method: "POST",
-      headers,
-      body,
-    });
+    const answer = await fetch(
+      `${instance.url}${SYNC_PREFIX}/versions/copies/${repository}`,
+      {
+        method: "POST",
+        headers,
+        body,
+      },
+    );
     return answer.json();
   }
 
   async function tag(repository: string, version: string): Promise<void> {
     const headers = { ...login, "content-type": "application/json" };
     const address = `${instance.url}/npm/copies/${repository}/-/package/lib/dist-tags/latest`;
-    const { status } = await fetch(address, { method: "PUT", headers, body: JSON.stringify(version) });
+    const { status } = await fetch(address, {
+      method: "PUT",
+      headers,
+      body: JSON.stringify(version),
+    });
     expect(status).toBe(201);
   }
 
@@ -227,13 +251,18 @@ describe("the tag latest between two instances", () => {
   }
 
   async function tagsOf(repository: string): Promise<unknown> {
-    const answer = await fetch(`${instance.url}/npm/copies/${repository}/lib`, { headers: login });
+    const answer = await fetch(`${instance.url}/npm/copies/${repository}/lib`, {
+      headers: login,
+    });
     return ((await answer.json()) as Record<string, unknown>)["dist-tags"];
   }
 
   test("latest is declared with the source's versions, and moves back under OVERWRITE only", async () => {
     await state(source, [build("1.0.0").stated, build("2.0.0", ["latest"]).stated]);
-    expect(told("1.0.0", "2.0.0").map(({ sourceVersions }) => sourceVersions)).toEqual([undefined, ["1.0.0", "2.0.0"]]);
+    expect(told("1.0.0", "2.0.0").map(({ sourceVersions }) => sourceVersions)).toEqual([
+      undefined,
+      ["1.0.0", "2.0.0"],
+    ]);
     await state(target, told("1.0.0", "2.0.0"));
     await tag(source, "1.0.0");
     await state(target, told("1.0.0", "2.0.0"));
@@ -264,7 +293,10 @@ describe("the tag latest between two instances", () => {
   test.each([[["1.0.0", 5]], ["1.0.0"], [[""]]])(
     "a declaration with the source versions %j is refused",
     async (sourceVersions) => {
-      const stated = { ...build("1.0.0", ["latest"]).stated, sourceVersions } as StatedVersion;
+      const stated = {
+        ...build("1.0.0", ["latest"]).stated,
+        sourceVersions,
+      } as StatedVersion;
       expect(await state(target, [stated])).toMatchObject({ code: 250106 });
     },
   );

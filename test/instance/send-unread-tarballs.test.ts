@@ -4,8 +4,16 @@ import { TransferError } from "../../domain/failure.ts";
 import type { VersionsStatement } from "../../domain/sync-versions.ts";
 import { type Fault, startProxy } from "../rigs/servers/proxy.ts";
 import { clientOf, settle } from "../rigs/transfer/instance-fixture.ts";
-import { artifactOf, type Built, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
-import { NPM, startVersionSender, type VersionSender } from "../rigs/transfer/version-sender-rig.ts";
+import {
+  artifactOf,
+  type Built,
+  npmVersion,
+} from "../rigs/transfer/package-copy-fixture.ts";
+import {
+  NPM,
+  startVersionSender,
+  type VersionSender,
+} from "../rigs/transfer/version-sender-rig.ts";
 
 const MIB = 1024 * 1024;
 
@@ -38,10 +46,18 @@ describe("a tarball of which only the sha512 is known", () => {
       yield tarball.subarray(from);
     }
     return {
-      artifact: { ...artifactOf(stated), digest: null, parts: [{ path, size: null, digests }] },
+      artifact: {
+        ...artifactOf(stated),
+        digest: null,
+        parts: [{ path, size: null, digests }],
+      },
       source: {
-        open: async (_artifact: unknown, _part: unknown, offset: number) => ({ size: null, chunks: chunks(offset) }),
-        damaged: (_part: unknown, found: string) => new TransferError("digestMismatch", found),
+        open: async (_artifact: unknown, _part: unknown, offset: number) => ({
+          size: null,
+          chunks: chunks(offset),
+        }),
+        damaged: (_part: unknown, found: string) =>
+          new TransferError("digestMismatch", found),
       },
     };
   }
@@ -49,14 +65,28 @@ describe("a tarball of which only the sha512 is known", () => {
   it.each([
     ["a large tarball without a known sha256 is uploaded as it is read", 3 * MIB, null],
     ["a small tarball without a known sha256 is attached to a statement", 500, null],
-    ["a large tarball without a known sha256 is read first for an older instance, then uploaded", 3 * MIB, older],
-    ["a small tarball without a known sha256 is read first for an older instance, then attached", 500, older],
+    [
+      "a large tarball without a known sha256 is read first for an older instance, then uploaded",
+      3 * MIB,
+      older,
+    ],
+    [
+      "a small tarball without a known sha256 is read first for an older instance, then attached",
+      500,
+      older,
+    ],
   ] as const)("%s", async (_name, length, answer) => {
     const built = npmVersion("lib", "1.0.0", { tarball: randomBytes(length) });
     const { artifact, source: registry } = unreadOf(built);
     rig.proxy.fault = ({ path }) => (path.endsWith("/capabilities") ? answer : null);
     const fresh = clientOf(rig.proxy.url);
-    const to = { content: rig.source.source, source: registry, target: fresh, remote: NPM, type: "NPM" } as const;
+    const to = {
+      content: rig.source.source,
+      source: registry,
+      target: fresh,
+      remote: NPM,
+      type: "NPM",
+    } as const;
     const { kinds } = await settle([{ artifact, mayHaveSent: false, uploads: [] }], to);
     await fresh.close();
     expect(kinds).toEqual(["sent"]);
@@ -66,7 +96,9 @@ describe("a tarball of which only the sha512 is known", () => {
   it("an older instance gets sha256, size and version digest of a tarball that was read first", async () => {
     const built = npmVersion("lib", "1.0.0");
     const { artifact, source: registry } = unreadOf(built);
-    const seen = await startProxy(rig.target.url, { keepBodies: (path) => path.includes("/versions/") });
+    const seen = await startProxy(rig.target.url, {
+      keepBodies: (path) => path.includes("/versions/"),
+    });
     seen.fault = ({ path }) => (path.endsWith("/capabilities") ? older : null);
     const fresh = clientOf(seen.url);
     await settle([{ artifact, mayHaveSent: false, uploads: [] }], {
@@ -78,15 +110,23 @@ describe("a tarball of which only the sha512 is known", () => {
     });
     await fresh.close();
     await seen.stop();
-    const bodies = seen.requests.flatMap(({ body }) => (body.length > 0 ? [Buffer.concat(body)] : []));
+    const bodies = seen.requests.flatMap(({ body }) =>
+      body.length > 0 ? [Buffer.concat(body)] : [],
+    );
     const statements = bodies.map(
-      (body) => JSON.parse(body.toString("utf8", 4, 4 + body.readUInt32BE(0))) as VersionsStatement,
+      (body) =>
+        JSON.parse(
+          body.toString("utf8", 4, 4 + body.readUInt32BE(0)),
+        ) as VersionsStatement,
     );
     const {
       digest,
       files: [file],
     } = built.stated;
-    const told = { digest, files: [expect.objectContaining({ sha256: file?.sha256, size: file?.size })] };
+    const told = {
+      digest,
+      files: [expect.objectContaining({ sha256: file?.sha256, size: file?.size })],
+    };
     expect(statements.map(({ versions }) => versions)).toEqual([
       [expect.objectContaining(told)],
       [expect.objectContaining(told)],

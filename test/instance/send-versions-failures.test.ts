@@ -5,8 +5,15 @@ import { blobFile, layout } from "../../activities/store/layout.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import type { Fault } from "../rigs/servers/proxy.ts";
 import { clientOf, quietHooks } from "../rigs/transfer/instance-fixture.ts";
-import { type Built, mavenVersion, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
-import { startVersionSender, type VersionSender } from "../rigs/transfer/version-sender-rig.ts";
+import {
+  type Built,
+  mavenVersion,
+  npmVersion,
+} from "../rigs/transfer/package-copy-fixture.ts";
+import {
+  startVersionSender,
+  type VersionSender,
+} from "../rigs/transfer/version-sender-rig.ts";
 
 const MIB = 1024 * 1024;
 
@@ -19,7 +26,9 @@ afterEach(() => rig.stop());
 
 describe("a source that lost or damaged content", () => {
   it("versions whose content is lost or damaged at the source fail and say so, the others are sent", async () => {
-    const jars = [100_000, 100_001, 3 * MIB, 3 * MIB + 1].map((size) => randomBytes(size));
+    const jars = [100_000, 100_001, 3 * MIB, 3 * MIB + 1].map((size) =>
+      randomBytes(size),
+    );
     const built = await rig.store(
       ...jars.map((jar, i) => mavenVersion("a.b:c", `${i}`, { ".jar": jar })),
       mavenVersion("a.b:c", "9"),
@@ -29,9 +38,12 @@ describe("a source that lost or damaged content", () => {
     for (const i of [1, 3]) writeFileSync(at(i), randomBytes(jars[i]?.length ?? 0));
     const { kinds, reasons } = await rig.run(built);
     expect(kinds).toEqual(["failed", "failed", "failed", "failed", "sent"]);
-    for (const i of [0, 2]) expect(reasons[i]).toMatch(new RegExp(`a.b:c ${i}: .*not in the store`));
-    for (const i of [1, 3]) expect(reasons[i]).toMatch(new RegExp(`a.b:c ${i}: .*damaged`));
-    for (const i of [0, 1, 2, 3]) expect(await rig.download(`/a/b/c/${i}/c-${i}.pom`, "maven")).toBeNull();
+    for (const i of [0, 2])
+      expect(reasons[i]).toMatch(new RegExp(`a.b:c ${i}: .*not in the store`));
+    for (const i of [1, 3])
+      expect(reasons[i]).toMatch(new RegExp(`a.b:c ${i}: .*damaged`));
+    for (const i of [0, 1, 2, 3])
+      expect(await rig.download(`/a/b/c/${i}/c-${i}.pom`, "maven")).toBeNull();
   });
 });
 
@@ -39,7 +51,10 @@ describe("a target that is away or answers wrongly", () => {
   let built: Built[];
 
   beforeEach(async () => {
-    built = await rig.store(npmVersion("a", "1.0.0"), npmVersion("b", "1.0.0", { tarball: randomBytes(5 * MIB) }));
+    built = await rig.store(
+      npmVersion("a", "1.0.0"),
+      npmVersion("b", "1.0.0", { tarball: randomBytes(5 * MIB) }),
+    );
   });
 
   it.each<[string, Fault, object]>([
@@ -52,28 +67,39 @@ describe("a target that is away or answers wrongly", () => {
       { throttled: true, notBefore: expect.any(Number) },
     ],
     ["is down behind its proxy", { kind: "answer", status: 503 }, {}],
-  ])("versions are tried again, and then sent, when the target %s", async (_, fault, result) => {
-    rig.fails(fault, /versions/, 1);
-    const first = await rig.run(built);
-    expect(first.outcomes.map((outcome) => outcome?.result)).toMatchObject([
-      { kind: "again", ...result },
-      { kind: "again", ...result },
-    ]);
-    expect((await rig.run(built, { mayHaveSent: true })).kinds).toEqual(["sent", "sent"]);
-    await rig.expectThere(built);
-  });
+  ])(
+    "versions are tried again, and then sent, when the target %s",
+    async (_, fault, result) => {
+      rig.fails(fault, /versions/, 1);
+      const first = await rig.run(built);
+      expect(first.outcomes.map((outcome) => outcome?.result)).toMatchObject([
+        { kind: "again", ...result },
+        { kind: "again", ...result },
+      ]);
+      expect((await rig.run(built, { mayHaveSent: true })).kinds).toEqual([
+        "sent",
+        "sent",
+      ]);
+      await rig.expectThere(built);
+    },
+  );
 
   it("the upload of a big file continues where it was cut", async () => {
     rig.fails({ kind: "cutRequest", afterBytes: 3 * MIB }, /uploads\/./);
     const first = await rig.run(built.slice(1));
     const [again] = first.outcomes;
-    expect(again?.result).toMatchObject({ kind: "again", uploads: [{ digest: built[1]?.stated.digest }] });
+    expect(again?.result).toMatchObject({
+      kind: "again",
+      uploads: [{ digest: built[1]?.stated.digest }],
+    });
     rig.proxy.clear();
     const uploads = again?.result.kind === "again" ? again.result.uploads : [];
     const { kinds } = await rig.run(built.slice(1), { mayHaveSent: true, uploads });
     expect(kinds).toEqual(["sent"]);
     expect(
-      rig.proxy.requests.filter(({ method }) => method === "PATCH").reduce((sum, { bytes }) => sum + bytes, 0),
+      rig.proxy.requests
+        .filter(({ method }) => method === "PATCH")
+        .reduce((sum, { bytes }) => sum + bytes, 0),
     ).toBeLessThan(3 * MIB);
     await rig.expectThere(built.slice(1));
   });
@@ -100,13 +126,22 @@ describe("a target that is away or answers wrongly", () => {
 
   it("versions fail with the advice to update a target that does not support their type", async () => {
     const data = { ...(await rig.client.capabilities()), repositoryTypes: ["GENERIC"] };
-    rig.fails({ kind: "answer", status: 200, body: JSON.stringify({ code: 0, message: null, data }) }, /capabilities/);
+    rig.fails(
+      {
+        kind: "answer",
+        status: 200,
+        body: JSON.stringify({ code: 0, message: null, data }),
+      },
+      /capabilities/,
+    );
     const fresh = clientOf(rig.proxy.url);
     const { outcomes } = await rig.run(built.slice(0, 1), { target: fresh });
     await fresh.close();
     expect(outcomes[0]?.result).toMatchObject({
       kind: "failed",
-      reason: expect.stringMatching(/does not support NPM repositories: bring it to this release/),
+      reason: expect.stringMatching(
+        /does not support NPM repositories: bring it to this release/,
+      ),
     });
   });
 
@@ -129,7 +164,9 @@ describe("a target that is away or answers wrongly", () => {
 
 describe("an abort", () => {
   it("an abort of a copy of versions ends its requests within two seconds and writes nothing", async () => {
-    const built = await rig.store(npmVersion("a", "1.0.0", { tarball: randomBytes(20 * MIB) }));
+    const built = await rig.store(
+      npmVersion("a", "1.0.0", { tarball: randomBytes(20 * MIB) }),
+    );
     const stop = new AbortController();
     let aborted = 0;
     const onBytes = () => {
@@ -137,9 +174,9 @@ describe("an abort", () => {
       aborted = performance.now();
       stop.abort(new Error("stopped by a user"));
     };
-    await expect(rig.run(built, { hooks: quietHooks({ signal: stop.signal, onBytes }) })).rejects.toThrow(
-      "stopped by a user",
-    );
+    await expect(
+      rig.run(built, { hooks: quietHooks({ signal: stop.signal, onBytes }) }),
+    ).rejects.toThrow("stopped by a user");
     expect(performance.now() - aborted).toBeLessThan(2000);
     expect(await rig.download("/a/-/a-1.0.0.tgz", "npm")).toBeNull();
   });

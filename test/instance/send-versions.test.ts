@@ -3,8 +3,15 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { quietHooks } from "../rigs/transfer/instance-fixture.ts";
-import { type Built, mavenVersion, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
-import { startVersionSender, type VersionSender } from "../rigs/transfer/version-sender-rig.ts";
+import {
+  type Built,
+  mavenVersion,
+  npmVersion,
+} from "../rigs/transfer/package-copy-fixture.ts";
+import {
+  startVersionSender,
+  type VersionSender,
+} from "../rigs/transfer/version-sender-rig.ts";
 
 const MIB = 1024 * 1024;
 
@@ -38,17 +45,25 @@ describe("copies of versions to another instance", () => {
         result: { kind: "sent" },
         digest: stated.digest,
         size: sizes[at],
-        parts: { blob: { success: 0, skip: 0, failed: 0 }, node: { success: stated.files.length, skip: 0, failed: 0 } },
+        parts: {
+          blob: { success: 0, skip: 0, failed: 0 },
+          node: { success: stated.files.length, skip: 0, failed: 0 },
+        },
         bytesSent: sizes[at],
       })),
     );
     expect(bytes).toBe(sizes.reduce((sum, size) => sum + size));
-    expect(states.at(-1)).toMatchObject({ digest: `sha256:${sha256(files[".jar"])}`, offset: 3 * MIB });
+    expect(states.at(-1)).toMatchObject({
+      digest: `sha256:${sha256(files[".jar"])}`,
+      offset: 3 * MIB,
+    });
   });
 
   it("hundreds of small versions are sent in few requests, and compared in fewer", async () => {
     const built = await rig.store(
-      ...Array.from({ length: 300 }, (_, i) => npmVersion(`lib${i % 20}`, `1.${i}.0`, { tarball: randomBytes(4096) })),
+      ...Array.from({ length: 300 }, (_, i) =>
+        npmVersion(`lib${i % 20}`, `1.${i}.0`, { tarball: randomBytes(4096) }),
+      ),
     );
     expect((await rig.run(built)).kinds.every((kind) => kind === "sent")).toBe(true);
     expect(rig.proxy.requests.length).toBeLessThan(10);
@@ -61,7 +76,9 @@ describe("copies of versions to another instance", () => {
   });
 
   it("a version of thousands of files and more bytes than one request may hold is copied", async () => {
-    const files = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`-part${i}.bin`, randomBytes(4096)]));
+    const files = Object.fromEntries(
+      Array.from({ length: 3000 }, (_, i) => [`-part${i}.bin`, randomBytes(4096)]),
+    );
     const [built] = await rig.store(mavenVersion("com.acme:many", "1.0", files));
     if (!built) throw new Error("nothing was built");
     const { outcomes } = await rig.run([built]);
@@ -71,15 +88,21 @@ describe("copies of versions to another instance", () => {
       bytesSent: expect.any(Number),
     });
     expect(rig.proxy.requests.every(({ bytes }) => bytes < 4 * MIB)).toBe(true);
-    await rig.expectThere([{ ...built, bytes: new Map([...built.bytes].filter((_, i) => i % 100 === 0)) }]);
+    await rig.expectThere([
+      { ...built, bytes: new Map([...built.bytes].filter((_, i) => i % 100 === 0)) },
+    ]);
   }, 60_000);
 
   it("a version with a document above the limit fails with both sizes, and the others are sent", async () => {
-    const large = npmVersion("large", "1.0.0", { more: { readme: "x".repeat(SYNC_LIMITS.versionBytes) } });
+    const large = npmVersion("large", "1.0.0", {
+      more: { readme: "x".repeat(SYNC_LIMITS.versionBytes) },
+    });
     const built = await rig.store(large, npmVersion("small", "1.0.0"));
     const { kinds, reasons } = await rig.run(built);
     expect(kinds).toEqual(["failed", "sent"]);
-    expect(reasons[0]).toMatch(/large 1\.0\.0: .* has \d+ bytes; .* accepts at most 16777216/);
+    expect(reasons[0]).toMatch(
+      /large 1\.0\.0: .* has \d+ bytes; .* accepts at most 16777216/,
+    );
   });
 
   it("a content that several versions share is uploaded once", async () => {
@@ -120,7 +143,10 @@ describe("a version with other content at the target", () => {
   beforeEach(async () => {
     theirs = npmVersion("lib", "1.0.0");
     ours = npmVersion("lib", "1.0.0");
-    others = [npmVersion("lib", "1.1.0"), npmVersion("lib", "1.2.0", { tarball: randomBytes(2 * MIB) })];
+    others = [
+      npmVersion("lib", "1.1.0"),
+      npmVersion("lib", "1.2.0", { tarball: randomBytes(2 * MIB) }),
+    ];
     await rig.store(theirs, ours, ...others);
     await rig.run([theirs]);
   });
@@ -140,7 +166,9 @@ describe("a version with other content at the target", () => {
     expect(outcomes[0]?.result).toMatchObject({
       conflict: true,
       stopsCluster: true,
-      reason: expect.stringMatching(/^lib 1\.0\.0: .* has other content there \(\/lib\/-\/lib-1\.0\.0\.tgz; sha256:/),
+      reason: expect.stringMatching(
+        /^lib 1\.0\.0: .* has other content there \(\/lib\/-\/lib-1\.0\.0\.tgz; sha256:/,
+      ),
     });
     await rig.expectThere([theirs]);
     expect(await rig.download("/lib/-/lib-1.1.0.tgz", "npm")).toBeNull();
@@ -164,7 +192,10 @@ describe("a version with other content at the target", () => {
   it("a Maven version with other content does not gain missing files under SKIP", async () => {
     const pair = await rig.store(
       mavenVersion("a.b:c", "1", { ".jar": randomBytes(9) }),
-      mavenVersion("a.b:c", "1", { ".jar": randomBytes(8), "-sources.jar": randomBytes(7) }),
+      mavenVersion("a.b:c", "1", {
+        ".jar": randomBytes(8),
+        "-sources.jar": randomBytes(7),
+      }),
     );
     await rig.run(pair.slice(0, 1));
     expect((await rig.run(pair.slice(1))).kinds).toEqual(["skipped"]);
@@ -196,7 +227,10 @@ describe("a version that this execution may have sent before", () => {
       mayHaveSent: true,
       rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
     });
-    expect(outcomes[0]).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 2, skip: 0 } } });
+    expect(outcomes[0]).toMatchObject({
+      result: { kind: "sent" },
+      parts: { node: { success: 2, skip: 0 } },
+    });
     expect(bytes).toBe(0);
   });
 });

@@ -1,8 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CancelledFailure } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createImageMemory, type ImageMemory } from "../../activities/registries/oci/copy/memory.ts";
-import { createThrottle, type Throttle, UNLIMITED } from "../../activities/transfer/throttle.ts";
+import {
+  createImageMemory,
+  type ImageMemory,
+} from "../../activities/registries/oci/copy/memory.ts";
+import {
+  createThrottle,
+  type Throttle,
+  UNLIMITED,
+} from "../../activities/transfer/throttle.ts";
 import { failureResult } from "../../domain/failure-result.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
@@ -28,13 +35,20 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 const stop = () => new TransferError("cancelled", "the run was stopped");
 
 /** Holds requests with a matching path until `letGo`; `isThere` resolves once a request is held. */
-function hold(proxy: FaultProxy, matches: RegExp): { isThere: () => Promise<void>; letGo: () => void } {
+function hold(
+  proxy: FaultProxy,
+  matches: RegExp,
+): { isThere: () => Promise<void>; letGo: () => void } {
   const { until, letGo } = createGate();
   proxy.clear();
   proxy.fault = ({ path }) => (matches.test(path) ? { kind: "hold", until } : null);
   return {
     async isThere() {
-      await expect.poll(() => proxy.requests.some(({ path }) => matches.test(path)), { timeout: 30_000 }).toBe(true);
+      await expect
+        .poll(() => proxy.requests.some(({ path }) => matches.test(path)), {
+          timeout: 30_000,
+        })
+        .toBe(true);
     },
     letGo() {
       proxy.fault = () => null;
@@ -59,8 +73,13 @@ describe("batches that share a client of another instance", () => {
   test("the request for capabilities is shared, and continues when the batch that sent it is stopped", async () => {
     const source = createSource();
     const client = clientOf(proxy.url);
-    await clientOf(target.url).ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
-    const files = await Promise.all(["/first", "/second"].map((path) => source.add(path, Buffer.from(path))));
+    await clientOf(target.url).ensureRepository(
+      { projectId: "copies", repoName: "files" },
+      "GENERIC",
+    );
+    const files = await Promise.all(
+      ["/first", "/second"].map((path) => source.add(path, Buffer.from(path))),
+    );
     const held = hold(proxy, /\/capabilities$/);
     const first = new AbortController();
     const send = (at: number, signal: AbortSignal) =>
@@ -69,7 +88,9 @@ describe("batches that share a client of another instance", () => {
         content: source.source,
         hooks: quietHooks({ signal }),
       });
-    const stopped = send(0, first.signal).catch((error: unknown) => toTransferError(error).kind);
+    const stopped = send(0, first.signal).catch(
+      (error: unknown) => toTransferError(error).kind,
+    );
     await held.isThere();
     const other = send(1, new AbortController().signal);
     first.abort(stop());
@@ -82,7 +103,10 @@ describe("batches that share a client of another instance", () => {
   });
 });
 
-const [from, to] = [await startRegistry("docker-registry"), await startRegistry("docker-registry")];
+const [from, to] = [
+  await startRegistry("docker-registry"),
+  await startRegistry("docker-registry"),
+];
 
 describe.skipIf(!from.available)("batches that share a memory of images", () => {
   let here: FaultProxy;
@@ -104,7 +128,8 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   /** Pushes two images that share a layer. */
   async function push(name: string): Promise<void> {
     const shared = makeBlob(50_000);
-    for (const tag of ["first", "second"]) await pushImage(from.url, name, tag, makeImage({ layers: [shared] }));
+    for (const tag of ["first", "second"])
+      await pushImage(from.url, name, tag, makeImage({ layers: [shared] }));
   }
 
   /** Creates a memory that shows when two images request the same entry. */
@@ -134,8 +159,17 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
     const { seen, isShared } = watchedMemory();
     const first = new AbortController();
     const send = (tag: string, signal: AbortSignal) =>
-      copyImage({ ...ends, seen, name, tag, signal, throttle: (bytes) => throttle(bytes, signal) });
-    const stopped = send("first", first.signal).catch((error: unknown) => toTransferError(error).kind);
+      copyImage({
+        ...ends,
+        seen,
+        name,
+        tag,
+        signal,
+        throttle: (bytes) => throttle(bytes, signal),
+      });
+    const stopped = send("first", first.signal).catch(
+      (error: unknown) => toTransferError(error).kind,
+    );
     await isThere();
     const second = send("second", new AbortController().signal);
     await isShared();
@@ -148,13 +182,16 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   test.each([
     ["the list of attached artifacts", /\/tags\/list/],
     ["a layer", /\/blobs\/sha256/],
-  ])("%s that is read for two images is still read when the first copy is stopped", async (what, path) => {
-    const name = `held/${what.replaceAll(" ", "-")}`;
-    await push(name);
-    const held = hold(here, path);
-    letGo.push(held.letGo);
-    expect(await stopTheFirst(name, held.isThere, held.letGo)).toBe("sent");
-  });
+  ])(
+    "%s that is read for two images is still read when the first copy is stopped",
+    async (what, path) => {
+      const name = `held/${what.replaceAll(" ", "-")}`;
+      await push(name);
+      const held = hold(here, path);
+      letGo.push(held.letGo);
+      expect(await stopTheFirst(name, held.isThere, held.letGo)).toBe("sent");
+    },
+  );
 
   test("a layer that two images share is sent by the second when the first is stopped at its rate limit", async () => {
     await push("throttled");
@@ -175,12 +212,21 @@ test("an error that reports an abort is classified as cancelled, and fails no ar
   const aborted = new AbortController();
   aborted.abort();
   const errors = [
-    await sleep(1_000, undefined, { signal: aborted.signal }).catch((error: unknown) => error),
-    await fetch("http://127.0.0.1:9", { signal: aborted.signal }).catch((error: unknown) => error),
+    await sleep(1_000, undefined, { signal: aborted.signal }).catch(
+      (error: unknown) => error,
+    ),
+    await fetch("http://127.0.0.1:9", { signal: aborted.signal }).catch(
+      (error: unknown) => error,
+    ),
     aborted.signal.reason,
     new CancelledFailure("the worker is stopping"),
   ];
-  expect(errors.map((error) => toTransferError(error).kind)).toEqual(errors.map(() => "cancelled"));
+  expect(errors.map((error) => toTransferError(error).kind)).toEqual(
+    errors.map(() => "cancelled"),
+  );
   expect(toTransferError(new Error("other")).kind).toBe("invalid");
-  expect(failureResult(stop(), "a file: stopped", [])).toMatchObject({ kind: "again", untried: true });
+  expect(failureResult(stop(), "a file: stopped", [])).toMatchObject({
+    kind: "again",
+    untried: true,
+  });
 });

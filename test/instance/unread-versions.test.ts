@@ -2,7 +2,11 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { versionDigest } from "../../domain/maven/layout.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
-import { mavenPath, mavenVersion, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
+import {
+  mavenPath,
+  mavenVersion,
+  npmVersion,
+} from "../rigs/transfer/package-copy-fixture.ts";
 import { LOGIN } from "../rigs/transfer/protocol-fixture.ts";
 import {
   type Algorithm,
@@ -22,7 +26,10 @@ afterAll(() => rig.stop());
 const [jar, sources] = [randomBytes(500), randomBytes(300_000)];
 
 describe("a Maven version with files of unknown sha256", () => {
-  const built = mavenVersion("com.acme:lib", "1.0", { ".jar": jar, "-sources.jar": sources });
+  const built = mavenVersion("com.acme:lib", "1.0", {
+    ".jar": jar,
+    "-sources.jar": sources,
+  });
   const pathOf = (file: string) => mavenPath("com.acme:lib", "1.0", file);
   const rowOf = (version: string) =>
     rig.target.db.$client
@@ -39,64 +46,92 @@ describe("a Maven version with files of unknown sha256", () => {
     const stated = described(built, ["sha1"], ".jar");
     const pom = built.stated.files[0]?.sha256;
     const paths = [pathOf("lib-1.0.jar"), pathOf("lib-1.0-sources.jar")];
-    expect(await rig.stateVersions("MAVEN", [stated])).toEqual([{ result: "need", files: [pom], paths }]);
+    expect(await rig.stateVersions("MAVEN", [stated])).toEqual([
+      { result: "need", files: [pom], paths },
+    ]);
     const whole = await uploaded(rig, stated, built, paths);
     const contents = [...built.bytes.values()].slice(0, 1);
-    expect(await rig.stateVersions("MAVEN", [whole], {}, contents)).toEqual([{ result: "made", written: 3 }]);
-    expect(rowOf("1.0")).toMatchObject({ digest: versionDigest(built.stated.files, sha256), complete: 1 });
+    expect(await rig.stateVersions("MAVEN", [whole], {}, contents)).toEqual([
+      { result: "made", written: 3 },
+    ]);
+    expect(rowOf("1.0")).toMatchObject({
+      digest: versionDigest(built.stated.files, sha256),
+      complete: 1,
+    });
     expect(await rig.stateVersions("MAVEN", [stated])).toEqual([{ result: "same" }]);
-    expect(await rig.stateVersions("MAVEN", [described(built, ["md5"], ".jar", ".pom")])).toEqual([{ result: "same" }]);
+    expect(
+      await rig.stateVersions("MAVEN", [described(built, ["md5"], ".jar", ".pom")]),
+    ).toEqual([{ result: "same" }]);
   });
 
   test("a Maven version with unknown sha256 gains the file that it lacks", async () => {
-    await rig.stateVersions("MAVEN", [mavenVersion("com.acme:lib", "1.0", { ".jar": jar }).stated], {}, [
-      ...mavenVersion("com.acme:lib", "1.0", { ".jar": jar }).bytes.values(),
-    ]);
+    await rig.stateVersions(
+      "MAVEN",
+      [mavenVersion("com.acme:lib", "1.0", { ".jar": jar }).stated],
+      {},
+      [...mavenVersion("com.acme:lib", "1.0", { ".jar": jar }).bytes.values()],
+    );
     const stated = described(built, ["sha512"], ".jar");
     const lacking = [pathOf("lib-1.0-sources.jar")];
-    expect(await rig.stateVersions("MAVEN", [stated])).toEqual([{ result: "need", files: [], paths: lacking }]);
-    expect(await rig.stateVersions("MAVEN", [await uploaded(rig, stated, built, lacking)])).toEqual([
-      { result: "made", written: 1 },
+    expect(await rig.stateVersions("MAVEN", [stated])).toEqual([
+      { result: "need", files: [], paths: lacking },
     ]);
+    expect(
+      await rig.stateVersions("MAVEN", [await uploaded(rig, stated, built, lacking)]),
+    ).toEqual([{ result: "made", written: 1 }]);
   });
 
   test("a Maven version with unknown sha256 conflicts where a file differs; OVERWRITE is refused", async () => {
     await rig.stateVersions("MAVEN", [built.stated], {}, [...built.bytes.values()]);
-    const ours = mavenVersion("com.acme:lib", "1.0", { ".jar": randomBytes(500), "-sources.jar": sources });
+    const ours = mavenVersion("com.acme:lib", "1.0", {
+      ".jar": randomBytes(500),
+      "-sources.jar": sources,
+    });
     const stated = described(ours, ["sha1"], ".jar");
     const { digest } = built.stated;
     expect(await rig.stateVersions("MAVEN", [stated])).toEqual([
       { result: "conflict", existing: digest, path: pathOf("lib-1.0.jar") },
     ]);
-    expect(await rig.stateVersions("MAVEN", [stated], { conflictStrategy: "OVERWRITE" })).toMatchObject([
-      { result: "refused", code: 251020, existing: digest },
-    ]);
+    expect(
+      await rig.stateVersions("MAVEN", [stated], { conflictStrategy: "OVERWRITE" }),
+    ).toMatchObject([{ result: "refused", code: 251020, existing: digest }]);
   });
 
   test("a snapshot with unknown sha256 is needed and replaced under OVERWRITE", async () => {
-    const [theirs, ours] = [mavenVersion("com.acme:lib", "2-SNAPSHOT"), mavenVersion("com.acme:lib", "2-SNAPSHOT")];
+    const [theirs, ours] = [
+      mavenVersion("com.acme:lib", "2-SNAPSHOT"),
+      mavenVersion("com.acme:lib", "2-SNAPSHOT"),
+    ];
     await rig.stateVersions("MAVEN", [theirs.stated], {}, [...theirs.bytes.values()]);
     const stated = described(ours, ["sha1"], ".jar", ".pom");
     const paths = [mavenPath("com.acme:lib", "2-SNAPSHOT", "lib-2-SNAPSHOT.jar")];
     const rules = { conflictStrategy: "OVERWRITE" };
-    expect(await rig.stateVersions("MAVEN", [stated], rules)).toEqual([{ result: "need", files: [], paths }]);
-    expect(await rig.stateVersions("MAVEN", [await uploaded(rig, stated, ours, paths)], rules)).toEqual([
-      { result: "replaced", written: 1, existing: theirs.stated.digest },
+    expect(await rig.stateVersions("MAVEN", [stated], rules)).toEqual([
+      { result: "need", files: [], paths },
     ]);
+    expect(
+      await rig.stateVersions("MAVEN", [await uploaded(rig, stated, ours, paths)], rules),
+    ).toEqual([{ result: "replaced", written: 1, existing: theirs.stated.digest }]);
   });
 
   test("a Maven version has the packaging of its POM, although the source did not read the POM", async () => {
     const parent = mavenVersion("com.acme:parent", "3", {}, "pom");
     const stated = { ...described(parent, [], ".pom"), document: null };
     const whole = await uploaded(rig, stated, parent, [stated.files[0]?.path ?? ""]);
-    expect(await rig.stateVersions("MAVEN", [whole])).toEqual([{ result: "made", written: 1 }]);
+    expect(await rig.stateVersions("MAVEN", [whole])).toEqual([
+      { result: "made", written: 1 },
+    ]);
     expect(rowOf("3")).toMatchObject({ complete: 1 });
   });
 
   test("a Maven version with unknown sha256 is refused when it has a digest of its own", async () => {
     const stated = { ...described(built, ["sha1"], ".jar"), digest: built.stated.digest };
     expect(await rig.stateVersions("MAVEN", [stated])).toMatchObject([
-      { result: "refused", code: 250106, message: expect.stringContaining("must be null") },
+      {
+        result: "refused",
+        code: 250106,
+        message: expect.stringContaining("must be null"),
+      },
     ]);
   });
 });
@@ -108,10 +143,15 @@ describe("an npm version with a tarball of unknown sha256", () => {
 
   beforeEach(() => rig.renew("NPM"));
 
-  async function packument(name: string): Promise<{ versions: Record<string, Record<string, unknown>> } | null> {
-    const answer = await fetch(`${rig.target.url}/npm/copies/${rig.repository()}/${name.replace("/", "%2f")}`, {
-      headers: LOGIN,
-    });
+  async function packument(
+    name: string,
+  ): Promise<{ versions: Record<string, Record<string, unknown>> } | null> {
+    const answer = await fetch(
+      `${rig.target.url}/npm/copies/${rig.repository()}/${name.replace("/", "%2f")}`,
+      {
+        headers: LOGIN,
+      },
+    );
     const body = await answer.json();
     return answer.status === 200 ? (body as never) : null;
   }
@@ -120,37 +160,59 @@ describe("an npm version with a tarball of unknown sha256", () => {
     "an npm version is needed by its path, then created, and found again by its %s",
     async (algorithm) => {
       const stated = described(built, [algorithm], ".tgz");
-      expect(await rig.stateVersions("NPM", [stated])).toEqual([{ result: "need", files: [], paths: [path] }]);
-      expect(await rig.stateVersions("NPM", [await uploaded(rig, stated, built, [path])])).toEqual([
-        { result: "made", written: 1 },
+      expect(await rig.stateVersions("NPM", [stated])).toEqual([
+        { result: "need", files: [], paths: [path] },
       ]);
-      expect(Object.keys((await packument("@acme/lib"))?.versions ?? {})).toEqual(["1.0.0"]);
+      expect(
+        await rig.stateVersions("NPM", [await uploaded(rig, stated, built, [path])]),
+      ).toEqual([{ result: "made", written: 1 }]);
+      expect(Object.keys((await packument("@acme/lib"))?.versions ?? {})).toEqual([
+        "1.0.0",
+      ]);
       expect(await rig.stateVersions("NPM", [stated])).toEqual([{ result: "same" }]);
-      const deprecated = { ...stated, document: { ...built.stated.document, deprecated: "old" } };
+      const deprecated = {
+        ...stated,
+        document: { ...built.stated.document, deprecated: "old" },
+      };
       expect(await rig.stateVersions("NPM", [deprecated])).toEqual([{ result: "same" }]);
-      expect((await packument("@acme/lib"))?.versions["1.0.0"]).toMatchObject({ deprecated: "old" });
+      expect((await packument("@acme/lib"))?.versions["1.0.0"]).toMatchObject({
+        deprecated: "old",
+      });
     },
   );
 
   test("an npm version with unknown sha256 conflicts with another tarball; OVERWRITE is refused", async () => {
     await rig.stateVersions("NPM", [built.stated], {}, [tarball]);
-    const stated = described(npmVersion("@acme/lib", "1.0.0", { tarball: randomBytes(700) }), ["sha512"], ".tgz");
+    const stated = described(
+      npmVersion("@acme/lib", "1.0.0", { tarball: randomBytes(700) }),
+      ["sha512"],
+      ".tgz",
+    );
     const { digest } = built.stated;
-    expect(await rig.stateVersions("NPM", [stated])).toEqual([{ result: "conflict", existing: digest, path }]);
-    expect(await rig.stateVersions("NPM", [stated], { conflictStrategy: "OVERWRITE" })).toMatchObject([
-      { result: "refused", code: 251020, existing: digest },
+    expect(await rig.stateVersions("NPM", [stated])).toEqual([
+      { result: "conflict", existing: digest, path },
     ]);
+    expect(
+      await rig.stateVersions("NPM", [stated], { conflictStrategy: "OVERWRITE" }),
+    ).toMatchObject([{ result: "refused", code: 251020, existing: digest }]);
   });
 
   test("an npm version without any known digest is needed", async () => {
     const stated = described(built, [], ".tgz");
     await rig.stateVersions("NPM", [built.stated], {}, [tarball]);
-    expect(await rig.stateVersions("NPM", [stated])).toEqual([{ result: "need", files: [], paths: [path] }]);
-    expect(await rig.stateVersions("NPM", [await uploaded(rig, stated, built, [path])])).toEqual([{ result: "same" }]);
+    expect(await rig.stateVersions("NPM", [stated])).toEqual([
+      { result: "need", files: [], paths: [path] },
+    ]);
+    expect(
+      await rig.stateVersions("NPM", [await uploaded(rig, stated, built, [path])]),
+    ).toEqual([{ result: "same" }]);
   });
 
   const lies: [string, object][] = [
-    ["integrity", { integrity: `sha512-${createHash("sha512").update("another").digest("base64")}` }],
+    [
+      "integrity",
+      { integrity: `sha512-${createHash("sha512").update("another").digest("base64")}` },
+    ],
     ["shasum", { shasum: "0".repeat(40) }],
     ["kind of integrity", { integrity: "md7-AAAA" }],
   ];
@@ -167,8 +229,12 @@ describe("an npm version with a tarball of unknown sha256", () => {
           message: expect.stringContaining("@acme/lib@1.0.0 belongs to another tarball"),
         },
       ];
-      expect(await rig.stateVersions("NPM", [await uploaded(rig, stated, built, [path])])).toMatchObject(refused);
-      expect(await rig.stateVersions("NPM", [{ ...built.stated, document }], {}, [tarball])).toMatchObject(refused);
+      expect(
+        await rig.stateVersions("NPM", [await uploaded(rig, stated, built, [path])]),
+      ).toMatchObject(refused);
+      expect(
+        await rig.stateVersions("NPM", [{ ...built.stated, document }], {}, [tarball]),
+      ).toMatchObject(refused);
       expect(await packument("@acme/lib")).toBeNull();
     },
   );

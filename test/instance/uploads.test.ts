@@ -3,9 +3,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { haveBlobs } from "../../db/content/blobs.ts";
 import { FILES_MEDIA_TYPE, SYNC_LIMITS } from "../../domain/sync.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
-import { frameFiles as frame, statedFile as file } from "../rigs/transfer/file-statement-fixture.ts";
+import {
+  frameFiles as frame,
+  statedFile as file,
+} from "../rigs/transfer/file-statement-fixture.ts";
 import { startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
-import { callProtocol, createRepository, JSON_TYPE, type ProtocolAnswer } from "../rigs/transfer/protocol-fixture.ts";
+import {
+  callProtocol,
+  createRepository,
+  JSON_TYPE,
+  type ProtocolAnswer,
+} from "../rigs/transfer/protocol-fixture.ts";
 
 let target: Instance;
 
@@ -18,9 +26,14 @@ afterAll(async () => {
   target.remove();
 });
 
-const call = (method: string, path: string, body?: Uint8Array | string, headers: Record<string, string> = {}) =>
-  callProtocol(target, method, path, body, headers);
-const isThere = (content: Buffer) => haveBlobs(target.db, [sha256(content)], Date.now()).size > 0;
+const call = (
+  method: string,
+  path: string,
+  body?: Uint8Array | string,
+  headers: Record<string, string> = {},
+) => callProtocol(target, method, path, body, headers);
+const isThere = (content: Buffer) =>
+  haveBlobs(target.db, [sha256(content)], Date.now()).size > 0;
 
 describe("an upload", () => {
   let content: Buffer;
@@ -35,24 +48,44 @@ describe("an upload", () => {
   });
 
   const append = (offset: string, bytes: Buffer) =>
-    call("PATCH", path, bytes, { "content-type": "application/octet-stream", "upload-offset": offset });
+    call("PATCH", path, bytes, {
+      "content-type": "application/octet-stream",
+      "upload-offset": offset,
+    });
 
   it("an upload goes in pieces, reports its offset, and is verified at its end", async () => {
-    expect((await append("0", content.subarray(0, 1000))).data).toMatchObject({ offset: 1000, done: false });
+    expect((await append("0", content.subarray(0, 1000))).data).toMatchObject({
+      offset: 1000,
+      done: false,
+    });
     expect((await call("GET", path)).data).toMatchObject({ offset: 1000, done: false });
-    expect((await append("1000", content.subarray(1000))).data).toMatchObject({ offset: 3000 });
-    expect((await call("PUT", path, said, JSON_TYPE)).data).toMatchObject({ offset: 3000, done: true });
-    expect((await call("POST", "/uploads", said, JSON_TYPE)).data).toEqual({ id: "", offset: 3000, done: true });
+    expect((await append("1000", content.subarray(1000))).data).toMatchObject({
+      offset: 3000,
+    });
+    expect((await call("PUT", path, said, JSON_TYPE)).data).toMatchObject({
+      offset: 3000,
+      done: true,
+    });
+    expect((await call("POST", "/uploads", said, JSON_TYPE)).data).toEqual({
+      id: "",
+      offset: 3000,
+      done: true,
+    });
     await createRepository(target, "files", "GENERIC");
     const statement = frame([file(content, { attached: false })]);
-    const answer = await call("POST", "/files/copies/files", statement, { "content-type": FILES_MEDIA_TYPE });
+    const answer = await call("POST", "/files/copies/files", statement, {
+      "content-type": FILES_MEDIA_TYPE,
+    });
     expect(answer.data).toEqual({ files: [{ result: "made" }] });
     expect(await target.fetchFile("/f")).toEqual(content);
   });
 
   it("a piece at another offset is refused with the current offset", async () => {
     await append("0", content.subarray(0, 1000));
-    expect(await append("900", content)).toMatchObject({ status: 409, message: expect.stringContaining("1000") });
+    expect(await append("900", content)).toMatchObject({
+      status: 409,
+      message: expect.stringContaining("1000"),
+    });
     expect((await call("GET", path)).data).toMatchObject({ offset: 1000 });
   });
 
@@ -65,19 +98,27 @@ describe("an upload", () => {
 
   it("an upload with other content than announced leaves nothing", async () => {
     await append("0", randomBytes(3000));
-    expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({ status: 400, code: 251003 });
+    expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({
+      status: 400,
+      code: 251003,
+    });
     expect(await call("GET", path)).toMatchObject({ status: 404 });
     expect(isThere(content)).toBe(false);
   });
 
   it("an upload that is ended too early leaves nothing", async () => {
     await append("0", content.subarray(0, 2999));
-    expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({ status: 400, code: 251003 });
+    expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({
+      status: 400,
+      code: 251003,
+    });
     expect(await call("GET", path)).toMatchObject({ status: 404 });
   });
 
   it("a piece larger than a chunk is refused", async () => {
-    expect(await append("0", Buffer.alloc(SYNC_LIMITS.chunkBytes + 1))).toMatchObject({ status: 413 });
+    expect(await append("0", Buffer.alloc(SYNC_LIMITS.chunkBytes + 1))).toMatchObject({
+      status: 413,
+    });
   });
 
   it("an upload that was aborted is not found, like an unknown one", async () => {
@@ -85,7 +126,9 @@ describe("an upload", () => {
     for (const id of [path, "/uploads/0123456789abcdef01234567", "/uploads/%2e%2e%2fx"]) {
       expect(await call("GET", id)).toMatchObject({ status: 404 });
       expect(await call("PUT", id, said, JSON_TYPE)).toMatchObject({ status: 404 });
-      expect(await call("PATCH", id, content, { "upload-offset": "0" })).toMatchObject({ status: 404 });
+      expect(await call("PATCH", id, content, { "upload-offset": "0" })).toMatchObject({
+        status: 404,
+      });
     }
   });
 });
@@ -93,12 +136,23 @@ describe("an upload", () => {
 describe("an upload that starts without a sha256", () => {
   const content = randomBytes(3000);
   const digests = Object.fromEntries(
-    ["sha256", "sha512", "sha1", "md5"].map((name) => [name, createHash(name).update(content).digest("hex")]),
+    ["sha256", "sha512", "sha1", "md5"].map((name) => [
+      name,
+      createHash(name).update(content).digest("hex"),
+    ]),
   );
 
-  async function upload(beginning: object, end: object, bytes = content): Promise<ProtocolAnswer> {
+  async function upload(
+    beginning: object,
+    end: object,
+    bytes = content,
+  ): Promise<ProtocolAnswer> {
     const { data } = await call("POST", "/uploads", JSON.stringify(beginning), JSON_TYPE);
-    expect(data).toEqual({ id: expect.stringMatching(/^[0-9a-f]{24}$/), offset: 0, done: false });
+    expect(data).toEqual({
+      id: expect.stringMatching(/^[0-9a-f]{24}$/),
+      offset: 0,
+      done: false,
+    });
     const path = `/uploads/${(data as { id: string }).id}`;
     await call("PATCH", path, bytes.subarray(0, 1000), { "upload-offset": "0" });
     await call("PATCH", path, bytes.subarray(1000), { "upload-offset": "1000" });
@@ -114,18 +168,31 @@ describe("an upload that starts without a sha256", () => {
 
   it.each<[string, object, object]>([
     ["nothing", {}, {}],
-    ["nulls", { sha256: null, size: null }, { sha256: null, size: null, sha512: null, sha1: null, md5: null }],
+    [
+      "nulls",
+      { sha256: null, size: null },
+      { sha256: null, size: null, sha512: null, sha1: null, md5: null },
+    ],
     ["its size", { size: 3000 }, { size: 3000 }],
     ["its sha512", {}, { sha512: digests["sha512"] }],
     ["its sha1 and size", { size: 3000 }, { sha1: digests["sha1"], size: 3000 }],
     ["its md5", {}, { md5: digests["md5"] }],
     ["all of its digests", {}, digests],
-  ])("an upload that starts and ends with %s returns its sha256 and size", async (_, beginning, end) => {
-    const { status, data } = await upload(beginning, end);
-    expect(status).toBe(200);
-    expect(data).toEqual({ id: expect.any(String), offset: 3000, done: true, sha256: sha256(content), size: 3000 });
-    expect(isThere(content)).toBe(true);
-  });
+  ])(
+    "an upload that starts and ends with %s returns its sha256 and size",
+    async (_, beginning, end) => {
+      const { status, data } = await upload(beginning, end);
+      expect(status).toBe(200);
+      expect(data).toEqual({
+        id: expect.any(String),
+        offset: 3000,
+        done: true,
+        sha256: sha256(content),
+        size: 3000,
+      });
+      expect(isThere(content)).toBe(true);
+    },
+  );
 
   it.each<[string, object]>([
     ["sha256", { sha256: sha256("other") }],
@@ -146,16 +213,24 @@ describe("an upload that starts without a sha256", () => {
     },
   );
 
-  it.each([{ sha512: "0" }, { sha1: "X".repeat(40) }, { md5: 5 }, { size: -1 }, { sha256: "x" }])(
-    "an upload is refused when it ends with %j",
-    async (end) => {
-      expect(await upload({}, end)).toMatchObject({ status: 400 });
-    },
-  );
+  it.each([
+    { sha512: "0" },
+    { sha1: "X".repeat(40) },
+    { md5: 5 },
+    { size: -1 },
+    { sha256: "x" },
+  ])("an upload is refused when it ends with %j", async (end) => {
+    expect(await upload({}, end)).toMatchObject({ status: 400 });
+  });
 
   it("an upload is not needed when the target has content of this sha256", async () => {
     await upload({}, {});
-    const answer = await call("POST", "/uploads", JSON.stringify({ sha256: sha256(content) }), JSON_TYPE);
+    const answer = await call(
+      "POST",
+      "/uploads",
+      JSON.stringify({ sha256: sha256(content) }),
+      JSON_TYPE,
+    );
     expect(answer.data).toEqual({ id: "", offset: 3000, done: true });
   });
 
@@ -167,8 +242,12 @@ describe("an upload that starts without a sha256", () => {
     await first.stop();
     const second = await startInstance({ dataDir: first.dataDir });
     expect(await send(second, "GET", path)).toMatchObject({ offset: 1500, done: false });
-    await send(second, "PATCH", path, content.subarray(1500), { "upload-offset": "1500" });
-    expect(await send(second, "PUT", path, JSON.stringify({ sha1: digests["sha1"] }))).toMatchObject({
+    await send(second, "PATCH", path, content.subarray(1500), {
+      "upload-offset": "1500",
+    });
+    expect(
+      await send(second, "PUT", path, JSON.stringify({ sha1: digests["sha1"] })),
+    ).toMatchObject({
       done: true,
       sha256: sha256(content),
       size: 3000,

@@ -6,8 +6,11 @@ import type { Import } from "./sources.ts";
  */
 export function findCircles(imports: readonly Import[]): string[][] {
   const targets = new Map<string, string[]>();
-  for (const { file, target } of imports) targets.set(file, [...(targets.get(file) ?? []), target]);
-  const reached = new Map([...targets.keys()].map((file) => [file, reachedFrom(file, targets)]));
+  for (const { file, target } of imports)
+    targets.set(file, [...(targets.get(file) ?? []), target]);
+  const reached = new Map(
+    [...targets.keys()].map((file) => [file, reachedFrom(file, targets)]),
+  );
   const circles = [...reached].flatMap(([file, others]) => {
     const circle = [...others].filter((other) => reached.get(other)?.has(file));
     return circle.length === 0 ? [] : [circle.toSorted()];

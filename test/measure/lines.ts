@@ -7,7 +7,12 @@ import jsTokens from "js-tokens";
 type LineCounts = { lines: number; codeLines: number; tokens: number; long: number };
 
 const WIDEST = 120;
-const NO_CODE = new Set(["WhiteSpace", "LineTerminatorSequence", "SingleLineComment", "MultiLineComment"]);
+const NO_CODE = new Set([
+  "WhiteSpace",
+  "LineTerminatorSequence",
+  "SingleLineComment",
+  "MultiLineComment",
+]);
 
 /** Counts lines and tokens of a text. A token counts in the line in which it begins. */
 export function countLines(text: string): LineCounts {

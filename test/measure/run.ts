@@ -24,7 +24,8 @@ function print(title: string, some: readonly Source[]): void {
 
 function report(some: readonly Source[]): [string, string][] {
   const counts = some.map(({ text }) => countLines(text));
-  const total = (key: keyof (typeof counts)[number]) => counts.reduce((sum, each) => sum + each[key], 0);
+  const total = (key: keyof (typeof counts)[number]) =>
+    counts.reduce((sum, each) => sum + each[key], 0);
   const functions = some.flatMap(functionsOf).toSorted((a, b) => b.lines - a.lines);
   const [longest] = functions;
   const folders = filesPerFolder(some);
@@ -33,13 +34,28 @@ function report(some: readonly Source[]): [string, string][] {
     ["files, lines", `${some.length}, ${total("lines")}`],
     ["lines of a file: median, longest", spread(counts.map(({ lines }) => lines))],
     ["files of a folder: median, most", spread(folders)],
-    ["lines of a function: median, longest", `${spread(functions.map(({ lines }) => lines))} (${longest?.name})`],
-    [`functions over ${MOST_LINES} lines`, `${functions.filter(({ lines }) => lines > MOST_LINES).length}`],
+    [
+      "lines of a function: median, longest",
+      `${spread(functions.map(({ lines }) => lines))} (${longest?.name})`,
+    ],
+    [
+      `functions over ${MOST_LINES} lines`,
+      `${functions.filter(({ lines }) => lines > MOST_LINES).length}`,
+    ],
     ["tokens in a line of code, mean", (total("tokens") / total("codeLines")).toFixed(1)],
-    ["tokens in a line of a function, median", median(functions.flatMap(density)).toFixed(1)],
-    ["lines over 120 columns", `${((100 * total("long")) / total("lines")).toFixed(1)} % (${total("long")})`],
+    [
+      "tokens in a line of a function, median",
+      median(functions.flatMap(density)).toFixed(1),
+    ],
+    [
+      "lines over 120 columns",
+      `${((100 * total("long")) / total("lines")).toFixed(1)} % (${total("long")})`,
+    ],
     ["circles of files, types included", `${findCircles(imports).length}`],
-    ["folders side by side that import each other", `${findMutualFolders(imports).length}`],
+    [
+      "folders side by side that import each other",
+      `${findMutualFolders(imports).length}`,
+    ],
   ];
 }
 
@@ -54,7 +70,8 @@ function density({ lines, text }: FunctionSize): number[] {
 
 function filesPerFolder(some: readonly Source[]): number[] {
   const counts = new Map<string, number>();
-  for (const { path } of some) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+  for (const { path } of some)
+    counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
   return [...counts.values()];
 }
 

@@ -11,8 +11,17 @@ export type Import = { file: string; target: string; typeOnly: boolean };
 
 /** Reads all TypeScript files below a folder, including uncommitted ones. */
 export function readSources(root: string): Source[] {
-  const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.ts"];
-  const listed = execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim().split("\n");
+  const args = [
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "--deduplicate",
+    "*.ts",
+  ];
+  const listed = execFileSync("git", args, { cwd: root, encoding: "utf8" })
+    .trim()
+    .split("\n");
   return listed.map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
 }
 

@@ -2,7 +2,13 @@ import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
-import { type Cause, connectEdge, OBJECTS, startAlertRig, testCauses } from "../rigs/runs/alert-rig.ts";
+import {
+  type Cause,
+  connectEdge,
+  OBJECTS,
+  startAlertRig,
+  testCauses,
+} from "../rigs/runs/alert-rig.ts";
 import { secretKeyOf } from "../rigs/runs/remote-worker.ts";
 import { closed } from "../rigs/runs/run-fixture.ts";
 import type { FileRig } from "../rigs/runs/run-rig.ts";
@@ -82,13 +88,19 @@ const CAUSES: Cause[] = [
       const path = "/internal/v1/worker";
       const signer = createInternalSigner(secretKeyOf(center));
       const ask = (headers: Record<string, string>) =>
-        fetch(center.url + path, { headers: { ...headers, "x-internal-worker": "far/1" } });
+        fetch(center.url + path, {
+          headers: { ...headers, "x-internal-worker": "far/1" },
+        });
       const clock = Date.now;
       Date.now = () => clock() - 10 * MINUTE;
       const late = signer.headers("GET", path, "");
       Date.now = clock;
       expect((await ask(late)).status).toBe(401);
-      return { subject: "far/1", says: /is given no work: .*clock/, mend: () => ask(signer.headers("GET", path, "")) };
+      return {
+        subject: "far/1",
+        says: /is given no work: .*clock/,
+        mend: () => ask(signer.headers("GET", path, "")),
+      };
     },
   },
   {
@@ -99,7 +111,11 @@ const CAUSES: Cause[] = [
       const filler = join(disk?.folder ?? "", "filler");
       const { bavail, bsize } = statfsSync(disk?.folder ?? "");
       writeFileSync(filler, Buffer.alloc(bavail * bsize - 30 * 1024 ** 2));
-      return { subject: "DATA_DIR", says: /MiB of 512 MiB are free/, mend: async () => rmSync(filler) };
+      return {
+        subject: "DATA_DIR",
+        says: /MiB of 512 MiB are free/,
+        mend: async () => rmSync(filler),
+      };
     },
   },
 ];

@@ -23,7 +23,9 @@ describe("alerts about missing processes", { timeout: 480_000 }, () => {
       }),
       (one) => one.remove(),
     );
-    expect((await untilTold(alone, "WorkersMissing", "transfer worker")).message).toContain("no transfer worker");
+    expect(
+      (await untilTold(alone, "WorkersMissing", "transfer worker")).message,
+    ).toContain("no transfer worker");
     const folder = mkdtempSync(join(tmpdir(), "worker-"));
     const env = {
       PATH: process.env["PATH"],
@@ -33,16 +35,22 @@ describe("alerts about missing processes", { timeout: 480_000 }, () => {
       SECRET_KEY: secretKey,
       LOG_LEVEL: "warn",
     };
-    const worker = spawn(process.execPath, programOf("activities/start"), { cwd: ROOT, env, stdio: "inherit" });
+    const worker = spawn(process.execPath, programOf("activities/start"), {
+      cwd: ROOT,
+      env,
+      stdio: "inherit",
+    });
     const gone = new Promise((resolve) => worker.once("exit", resolve));
     try {
       await untilOver(alone, "WorkersMissing", "transfer worker");
       const isThere = async () =>
         readSeries(await scrapeOf(alone)).some(
           ({ name, labels }) =>
-            name === "temporal_worker_task_slots_available" && labels["process"]?.endsWith(`/${worker.pid}`),
+            name === "temporal_worker_task_slots_available" &&
+            labels["process"]?.endsWith(`/${worker.pid}`),
         );
-      for (const end = Date.now() + 120_000; !(await isThere()); await sleep(500)) expect(Date.now()).toBeLessThan(end);
+      for (const end = Date.now() + 120_000; !(await isThere()); await sleep(500))
+        expect(Date.now()).toBeLessThan(end);
     } finally {
       worker.kill("SIGKILL");
       await gone;
@@ -52,7 +60,10 @@ describe("alerts about missing processes", { timeout: 480_000 }, () => {
 
   test("an embedded Temporal server that ends raises WorkersMissing until it is back", async () => {
     const own = await cleanup.keep(
-      startInstance({ embedded: true, env: { ...UTC, TRANSFER_WORKERS: "1", LOG_LEVEL: "warn" } }),
+      startInstance({
+        embedded: true,
+        env: { ...UTC, TRANSFER_WORKERS: "1", LOG_LEVEL: "warn" },
+      }),
       (one) => one.remove(),
     );
     let killed = 0;

@@ -32,15 +32,23 @@ const CAUSES: Cause[] = [
         setting: { conflictStrategy: "SKIP" },
       });
       await closed(product, key);
-      await partner.upload(projectId, "files", "/first", Buffer.from("changed"), { "X-BKREPO-OVERWRITE": "true" });
+      await partner.upload(projectId, "files", "/first", Buffer.from("changed"), {
+        "X-BKREPO-OVERWRITE": "true",
+      });
       await product.execute(key);
       await closed(product, key);
       const mend = async () => {
-        await partner.upload(projectId, "files", "/first", Buffer.from("first"), { "X-BKREPO-OVERWRITE": "true" });
+        await partner.upload(projectId, "files", "/first", Buffer.from("first"), {
+          "X-BKREPO-OVERWRITE": "true",
+        });
         await product.execute(key);
         await closed(product, key);
       };
-      return { subject: `${await nameOf(rig, key)} → edge`, says: /^1 artifacts .* left alone/, mend };
+      return {
+        subject: `${await nameOf(rig, key)} → edge`,
+        says: /^1 artifacts .* left alone/,
+        mend,
+      };
     },
   },
   {
@@ -48,11 +56,14 @@ const CAUSES: Cause[] = [
     alert: "RunStalled",
     async provoke() {
       const { product, projectId, cluster, center } = rig;
-      rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hang" } : null);
+      rig.proxy.fault = ({ path }) =>
+        path.includes("/sync/v1/files/") ? { kind: "hang" } : null;
       await product.upload(projectId, "files", "/second", Buffer.from("second"));
       const key = await product.run({ projectId, objects: OBJECTS, clusters: [cluster] });
       await follow(product, key, () =>
-        rig.proxy.requests.some(({ path, closed }) => path.includes("/sync/v1/files/") && closed === null),
+        rig.proxy.requests.some(
+          ({ path, closed }) => path.includes("/sync/v1/files/") && closed === null,
+        ),
       );
       await rewrite(
         center,
@@ -64,7 +75,11 @@ const CAUSES: Cause[] = [
         await product.stop(key);
         await closed(product, key);
       };
-      return { subject: await nameOf(rig, key), says: /has had no outcome and moved no byte for 2\d min/, mend };
+      return {
+        subject: await nameOf(rig, key),
+        says: /has had no outcome and moved no byte for 2\d min/,
+        mend,
+      };
     },
   },
   {
@@ -73,7 +88,12 @@ const CAUSES: Cause[] = [
     async provoke() {
       const { product, projectId, cluster, center } = rig;
       rig.proxy.fault = () => ({ kind: "reset" });
-      const key = await product.run({ projectId, objects: OBJECTS, clusters: [cluster], replicaType: "REAL_TIME" });
+      const key = await product.run({
+        projectId,
+        objects: OBJECTS,
+        clusters: [cluster],
+        replicaType: "REAL_TIME",
+      });
       await product.upload(projectId, "files", "/third", Buffer.from("third"));
       await rewrite(
         center,
@@ -84,7 +104,11 @@ const CAUSES: Cause[] = [
         rig.proxy.fault = () => null;
         await connectEdge(rig);
       };
-      return { subject: `${await nameOf(rig, key)} → edge`, says: /lacks an upload of 1\d min/, mend };
+      return {
+        subject: `${await nameOf(rig, key)} → edge`,
+        says: /lacks an upload of 1\d min/,
+        mend,
+      };
     },
   },
   {
@@ -93,7 +117,11 @@ const CAUSES: Cause[] = [
     async provoke() {
       const { product, projectId, cluster, center } = rig;
       const hour = (new Date().getUTCHours() + 12) % 24;
-      const executionPlan = { executeImmediately: false, cronExpression: `0 0 ${hour} * * ?`, timeZone: "UTC" };
+      const executionPlan = {
+        executeImmediately: false,
+        cronExpression: `0 0 ${hour} * * ?`,
+        timeZone: "UTC",
+      };
       const key = await product.run({
         projectId,
         objects: OBJECTS,
@@ -108,7 +136,11 @@ const CAUSES: Cause[] = [
         await product.execute(key);
         await closed(product, key);
       };
-      return { subject: await nameOf(rig, key), says: /should have run 1 d \d+ h ago|should have run \d+ h/, mend };
+      return {
+        subject: await nameOf(rig, key),
+        says: /should have run 1 d \d+ h ago|should have run \d+ h/,
+        mend,
+      };
     },
   },
 ];

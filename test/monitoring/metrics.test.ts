@@ -11,7 +11,14 @@ import { listClusters, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { basic, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster } from "../rigs/api/api-rows.ts";
 import { SETTING } from "../rigs/db/setting.ts";
-import { addRun, addTask, planOf, readSeries, statementsOf, valueOf } from "../rigs/runs/metrics-fixture.ts";
+import {
+  addRun,
+  addTask,
+  planOf,
+  readSeries,
+  statementsOf,
+  valueOf,
+} from "../rigs/runs/metrics-fixture.ts";
 
 const TOKEN = "a token of Prometheus".replaceAll(" ", "-");
 const START = Date.parse("2030-01-01T00:00:00Z");
@@ -44,11 +51,21 @@ describe("access to the numbers", () => {
         login: null,
         headers: authorization === null ? {} : { authorization },
       });
-      return [answer.status, answer.headers.get("content-type")?.split(";")[0], answer.text.startsWith("{")];
+      return [
+        answer.status,
+        answer.headers.get("content-type")?.split(";")[0],
+        answer.text.startsWith("{"),
+      ];
     };
     expect(await ask(`Bearer ${TOKEN}`)).toEqual([200, "text/plain", false]);
     expect(await ask(basic("admin:correct horse"))).toEqual([200, "text/plain", false]);
-    for (const wrong of [null, "Bearer another", `Bearer ${TOKEN}x`, basic("admin:wrong"), basic(`admin:${TOKEN}`)])
+    for (const wrong of [
+      null,
+      "Bearer another",
+      `Bearer ${TOKEN}x`,
+      basic("admin:wrong"),
+      basic(`admin:${TOKEN}`),
+    ])
       expect(await ask(wrong)).toEqual([401, "text/plain", false]);
     const refused = await api.call("GET", "/metrics", { login: null });
     expect(refused.headers.get("www-authenticate")).toContain("Basic");
@@ -58,7 +75,12 @@ describe("access to the numbers", () => {
     const closed = createTestApi();
     for (const token of ["null", "undefined", ""])
       expect(
-        (await closed.call("GET", "/metrics", { login: null, headers: { authorization: `Bearer ${token}` } })).status,
+        (
+          await closed.call("GET", "/metrics", {
+            login: null,
+            headers: { authorization: `Bearer ${token}` },
+          })
+        ).status,
       ).toBe(401);
     closed.close();
   });
@@ -73,7 +95,14 @@ describe("the numbers", () => {
       end: START + 5_000,
       details: [
         { recordId: "", clusterId: "", artifactName: "/a", bytesSent: 70 },
-        { recordId: "", clusterId: "", artifactName: "/b", skip: true, conflict: true, conflictStrategy: "SKIP" },
+        {
+          recordId: "",
+          clusterId: "",
+          artifactName: "/b",
+          skip: true,
+          conflict: true,
+          conflictStrategy: "SKIP",
+        },
       ],
     });
     addRun(api.db, key, {
@@ -84,13 +113,24 @@ describe("the numbers", () => {
       status: "FAILED",
       details: [{ recordId: "", clusterId: "", artifactName: "/c", status: "FAILED" }],
     });
-    addRun(api.db, key, { cause: "REAL_TIME", clusterId: cluster, start: START, end: START + 500 });
+    addRun(api.db, key, {
+      cause: "REAL_TIME",
+      clusterId: cluster,
+      start: START,
+      end: START + 500,
+    });
     const going = addRun(api.db, key, {
       clusterId: cluster,
       start: START,
       details: [
         { recordId: "", clusterId: "", artifactName: "/d", bytesSent: 30 },
-        { recordId: "", clusterId: "", artifactName: "/e", status: "RUNNING", bytesSent: 5 },
+        {
+          recordId: "",
+          clusterId: "",
+          artifactName: "/e",
+          status: "RUNNING",
+          bytesSent: 5,
+        },
       ],
     });
     api.db.insert(planObject).values({ recordId: going, object: 0, planned: 7 }).run();
@@ -104,15 +144,30 @@ describe("the numbers", () => {
       runs("MANUAL", "FAILED"),
     ]).toEqual([1, 1, 1, undefined]);
     const artifacts = (result: string) =>
-      valueOf(series, "replication_artifacts_total", { task: 'a "task"', cluster: "shanghai", result });
-    expect([artifacts("sent"), artifacts("skipped"), artifacts("failed")]).toEqual([2, 1, 1]);
+      valueOf(series, "replication_artifacts_total", {
+        task: 'a "task"',
+        cluster: "shanghai",
+        result,
+      });
+    expect([artifacts("sent"), artifacts("skipped"), artifacts("failed")]).toEqual([
+      2, 1, 1,
+    ]);
     expect(valueOf(series, "replication_sent_bytes_total")).toBe(105);
     expect(valueOf(series, "replication_conflicts_total")).toBe(1);
-    const pending = (state: string) => valueOf(series, "replication_pending_artifacts", { cluster: "shanghai", state });
-    expect([pending("planned"), pending("begun"), pending("again"), pending("held")]).toEqual([5, 1, 0, 0]);
+    const pending = (state: string) =>
+      valueOf(series, "replication_pending_artifacts", { cluster: "shanghai", state });
+    expect([
+      pending("planned"),
+      pending("begun"),
+      pending("again"),
+      pending("held"),
+    ]).toEqual([5, 1, 0, 0]);
     expect(valueOf(series, "replication_runs_running", { trigger: "MANUAL" })).toBe(1);
-    expect(valueOf(series, "replication_task_last_success_timestamp_seconds")).toBe((START + 5_000) / 1000);
-    const seconds = (le: string) => valueOf(series, "replication_run_seconds_bucket", { trigger: "MANUAL", le });
+    expect(valueOf(series, "replication_task_last_success_timestamp_seconds")).toBe(
+      (START + 5_000) / 1000,
+    );
+    const seconds = (le: string) =>
+      valueOf(series, "replication_run_seconds_bucket", { trigger: "MANUAL", le });
     expect([
       seconds("1"),
       seconds("10"),
@@ -158,16 +213,29 @@ describe("the numbers", () => {
     api.db
       .update(task)
       .set({
-        setting: { ...SETTING, executionStrategy: "CRON_EXPRESSION", executionPlan: cron("0 0 12 * * ?") },
+        setting: {
+          ...SETTING,
+          executionStrategy: "CRON_EXPRESSION",
+          executionPlan: cron("0 0 12 * * ?"),
+        },
         skippedTimes: 2,
       })
       .where(eq(task.key, key))
       .run();
     const rules = { localCluster: "center", zone: "UTC", window: 60_000, now: START };
-    const late = { taskKey: key, workflowId: `repl/${key}-2029-12-31T12:00:00Z`, schedule: "0 0 12 * * ? in UTC" };
-    expect([takeFiring(api.db, late, rules).kind, takeFiring(api.db, late, rules).kind]).toEqual(["missed", "missed"]);
+    const late = {
+      taskKey: key,
+      workflowId: `repl/${key}-2029-12-31T12:00:00Z`,
+      schedule: "0 0 12 * * ? in UTC",
+    };
+    expect([
+      takeFiring(api.db, late, rules).kind,
+      takeFiring(api.db, late, rules).kind,
+    ]).toEqual(["missed", "missed"]);
     const inTime = { ...late, workflowId: `repl/${key}-2030-01-01T12:00:00Z` };
-    expect(takeFiring(api.db, inTime, { ...rules, now: START + 12 * 3_600_000 }).kind).toBe("opened");
+    expect(
+      takeFiring(api.db, inTime, { ...rules, now: START + 12 * 3_600_000 }).kind,
+    ).toBe("opened");
     const once = addTask(api.db, "once", [cluster], START - 86_400_000);
     const plan = {
       executeImmediately: false,
@@ -177,10 +245,13 @@ describe("the numbers", () => {
     };
     api.db
       .update(task)
-      .set({ setting: { ...SETTING, executionStrategy: "SPECIFIED_TIME", executionPlan: plan } })
+      .set({
+        setting: { ...SETTING, executionStrategy: "SPECIFIED_TIME", executionPlan: plan },
+      })
       .where(eq(task.key, once))
       .run();
-    for (let at = 0; at < 2; at += 1) missOnce(api.db, once, Date.parse("2029-12-31T10:00:00Z"), rules);
+    for (let at = 0; at < 2; at += 1)
+      missOnce(api.db, once, Date.parse("2029-12-31T10:00:00Z"), rules);
     const series = await scrape();
     const firings = (name: string, result: string) =>
       valueOf(series, "replication_firings_total", { task: name, result });
@@ -210,13 +281,23 @@ describe("the numbers", () => {
       valueOf(runs, "replication_runs_total", { task: "task 499" }),
       valueOf(runs, "replication_runs_total", { task: "_other" }),
     ]).toEqual([1, 3]);
-    expect(valueOf(series, "replication_sent_bytes_total", { task: "_other", cluster: "shanghai" })).toBe(30);
+    expect(
+      valueOf(series, "replication_sent_bytes_total", {
+        task: "_other",
+        cluster: "shanghai",
+      }),
+    ).toBe(30);
   });
 
   test("reading the numbers scans no big table", async () => {
     const key = addTask(api.db, "nightly", [cluster], START);
-    const follows = addTask(api.db, "follows", [cluster], START, { replicaType: "REAL_TIME" });
-    api.db.insert(eventCursor).values({ taskKey: follows, clusterId: cluster, position: 0 }).run();
+    const follows = addTask(api.db, "follows", [cluster], START, {
+      replicaType: "REAL_TIME",
+    });
+    api.db
+      .insert(eventCursor)
+      .values({ taskKey: follows, clusterId: cluster, position: 0 })
+      .run();
     api.db.$client.exec(
       `INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
        VALUES ('${follows}', '${cluster}', 'files', '/a', '', 1, 1)`,
@@ -224,7 +305,16 @@ describe("the numbers", () => {
     addRun(api.db, key, {
       clusterId: cluster,
       start: START,
-      details: [{ recordId: "", clusterId: "", artifactName: "/a", status: "RUNNING", again: true, notBefore: 1 }],
+      details: [
+        {
+          recordId: "",
+          clusterId: "",
+          artifactName: "/a",
+          status: "RUNNING",
+          again: true,
+          notBefore: 1,
+        },
+      ],
     });
     time += 60_000;
     const statements = await statementsOf(api.db, () => api.call("GET", "/metrics"));
@@ -232,14 +322,21 @@ describe("the numbers", () => {
     const scans = statements
       .flatMap((statement) => planOf(api.db, statement))
       .filter((step) =>
-        /^SCAN (record|detail|tally|plan|plan_object|dispatch|node|blob|event|pending|e|o)\b/.test(step),
+        /^SCAN (record|detail|tally|plan|plan_object|dispatch|node|blob|event|pending|e|o)\b/.test(
+          step,
+        ),
       );
     // Running records have their own index.
-    expect(scans.filter((step) => !step.includes("USING INDEX record_running") && step !== "SCAN o")).toEqual([]);
+    expect(
+      scans.filter(
+        (step) => !step.includes("USING INDEX record_running") && step !== "SCAN o",
+      ),
+    ).toEqual([]);
   });
 
   test("the number of a cluster is the result of its last test", async () => {
-    for (const row of listClusters(api.db)) setClusterHealth(api.db, row, "connection refused", time);
+    for (const row of listClusters(api.db))
+      setClusterHealth(api.db, row, "connection refused", time);
     expect(valueOf(await scrape(), "replication_cluster_up")).toBe(0);
   });
 
@@ -247,7 +344,11 @@ describe("the numbers", () => {
     const key = addTask(api.db, "nightly", [cluster], START);
     expect(valueOf(await scrape(), "replication_stuck_runs")).toBe(0);
     const id = addRun(api.db, key, { clusterId: cluster, start: START });
-    api.db.update(record).set({ problem: "its workflow fails: NonDeterministicError" }).where(eq(record.id, id)).run();
+    api.db
+      .update(record)
+      .set({ problem: "its workflow fails: NonDeterministicError" })
+      .where(eq(record.id, id))
+      .run();
     expect(valueOf(await scrape(), "replication_stuck_runs")).toBe(1);
   });
 });

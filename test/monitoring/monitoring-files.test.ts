@@ -14,12 +14,16 @@ const README = readFileSync("docs/monitoring/README.md", "utf8");
 const TARGET_LABELS = ["instance", "job"];
 
 type Panel = { title: string; targets?: { expr: string }[] };
-const { panels } = JSON.parse(readFileSync("docs/monitoring/dashboard.json", "utf8")) as { panels: Panel[] };
+const { panels } = JSON.parse(readFileSync("docs/monitoring/dashboard.json", "utf8")) as {
+  panels: Panel[];
+};
 /** The dashboard's expressions as Grafana sends them to Prometheus. */
-const shown = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr.replaceAll("$instance", ".*")));
-const ruled = [...readFileSync(RULES, "utf8").matchAll(/^ +- alert: (\w+)\n +expr: (.+)\n/gm)].map(
-  ([, alert = "", expr = ""]) => ({ alert, expr }),
+const shown = panels.flatMap(({ targets = [] }) =>
+  targets.map(({ expr }) => expr.replaceAll("$instance", ".*")),
 );
+const ruled = [
+  ...readFileSync(RULES, "utf8").matchAll(/^ +- alert: (\w+)\n +expr: (.+)\n/gm),
+].map(([, alert = "", expr = ""]) => ({ alert, expr }));
 
 const judge = await findJudge();
 let rig: FileRig;
@@ -34,7 +38,8 @@ beforeAll(async () => {
   text = await scrapeOf(rig.center);
   while (
     ["orchestrator", "worker 1", "worker 2", "control"].some(
-      (process) => !text.includes(`temporal_worker_task_slots_available{process="${process}"`),
+      (process) =>
+        !text.includes(`temporal_worker_task_slots_available{process="${process}"`),
     )
   ) {
     await sleep(500);
@@ -51,7 +56,8 @@ function namesIn(expression: string): { metrics: string[]; labels: string[] } {
     enter({ name, from, to, type, node }) {
       if (type.isError) throw new Error(`not PromQL: ${expression}`);
       const part = expression.slice(from, to);
-      if (name === "Identifier" && node.parent?.name === "VectorSelector") metrics.add(part);
+      if (name === "Identifier" && node.parent?.name === "VectorSelector")
+        metrics.add(part);
       if (name === "LabelName") labels.add(part);
     },
   });
@@ -60,7 +66,9 @@ function namesIn(expression: string): { metrics: string[]; labels: string[] } {
 
 test("the rules file has one rule for each alert, with its expression and severity", () => {
   expect(ruled).toEqual(ALERTS.map((alert) => ({ alert, expr: expressionOf(alert) })));
-  const severities = [...readFileSync(RULES, "utf8").matchAll(/severity: (\w+)/g)].map(([, severity]) => severity);
+  const severities = [...readFileSync(RULES, "utf8").matchAll(/severity: (\w+)/g)].map(
+    ([, severity]) => severity,
+  );
   expect(severities).toEqual(ALERTS.map((alert) => ALERT_RULES[alert].severity));
 });
 
@@ -73,10 +81,14 @@ test("the rules and the dashboard name only series and labels that an instance h
   );
   const labelsOf = (metric: string) => {
     const documented =
-      new RegExp(`\`${metric.replace(/_(bucket|sum|count)$/, "")}\\{([\\w,]+)\\}`).exec(README)?.[1]?.split(",") ?? [];
+      new RegExp(`\`${metric.replace(/_(bucket|sum|count)$/, "")}\\{([\\w,]+)\\}`)
+        .exec(README)?.[1]
+        ?.split(",") ?? [];
     return [
       ...documented,
-      ...series.filter(({ name }) => name === metric).flatMap(({ labels }) => Object.keys(labels)),
+      ...series
+        .filter(({ name }) => name === metric)
+        .flatMap(({ labels }) => Object.keys(labels)),
     ];
   };
   const wrong = [...ruled.map(({ expr }) => expr), ...shown].flatMap((expression) => {
@@ -95,7 +107,10 @@ test("the rules and the dashboard name only series and labels that an instance h
 test("the monitoring page explains every number with its labels, and every alert", () => {
   const ours = [...text.matchAll(/^# TYPE (replication_\S+)/gm)]
     .map(([, name = ""]) => name)
-    .filter((name) => !/^replication_(process|nodejs)_/.test(name) || name === "replication_process_up");
+    .filter(
+      (name) =>
+        !/^replication_(process|nodejs)_/.test(name) || name === "replication_process_up",
+    );
   expect(ours.filter((name) => !new RegExp(`\`${name}[\`{]`).test(README))).toEqual([]);
   expect(ALERTS.filter((alert) => !README.includes(`| ${alert} |`))).toEqual([]);
   const labels = new Map<string, Set<string>>();
@@ -115,7 +130,12 @@ test("a scrape has the numbers of Temporal's SDK from every process, and each fa
       .filter(({ name }) => name.startsWith("temporal_"))
       .map(({ labels }) => labels["process"]),
   );
-  expect([...processes].toSorted()).toEqual(["control", "orchestrator", "worker 1", "worker 2"]);
+  expect([...processes].toSorted()).toEqual([
+    "control",
+    "orchestrator",
+    "worker 1",
+    "worker 2",
+  ]);
   const types = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
   expect(types).toHaveLength(new Set(types).size);
 });
@@ -124,12 +144,21 @@ test.skipIf(judge === null)(
   "Prometheus' own code finds nothing wrong with the scrape, the rules and the dashboard",
   async () => {
     const { problems = [], rules = [] } =
-      (await judge?.({ rules: RULES, scrapes: [{ at: Date.now(), text }], expressions: shown })) ?? {};
+      (await judge?.({
+        rules: RULES,
+        scrapes: [{ at: Date.now(), text }],
+        expressions: shown,
+      })) ?? {};
     // prom-client itself gives these two such names.
-    expect(problems.filter((problem) => !problem.startsWith("replication_nodejs_active_"))).toEqual([]);
+    expect(
+      problems.filter((problem) => !problem.startsWith("replication_nodejs_active_")),
+    ).toEqual([]);
     expect(rules.map(({ alert }) => alert)).toEqual([...ALERTS]);
     expect(
-      rules.every(({ annotations }) => annotations?.["summary"] && (annotations["description"] ?? "").length > 40),
+      rules.every(
+        ({ annotations }) =>
+          annotations?.["summary"] && (annotations["description"] ?? "").length > 40,
+      ),
     ).toBe(true);
   },
 );

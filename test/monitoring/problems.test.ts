@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { checkClusters } from "../../api/clusters/health.ts";
-import { createSignals, type Signals, type WorkerSeen } from "../../api/metrics/signals.ts";
+import {
+  createSignals,
+  type Signals,
+  type WorkerSeen,
+} from "../../api/metrics/signals.ts";
 import type { Watch } from "../../api/metrics/contract.ts";
 import { createWatch } from "../../api/metrics/watch.ts";
 import { eventCursor } from "../../db/schema/content.ts";
@@ -19,14 +23,26 @@ import { addRun, addTask, readSeries, valueOf } from "../rigs/runs/metrics-fixtu
 const START = Date.parse("2030-01-01T00:00:00Z");
 const MINUTE = 60_000;
 
-type Told = { alert: Alert; severity: string; subject: string; since: string; message: string; hint: string };
+type Told = {
+  alert: Alert;
+  severity: string;
+  subject: string;
+  since: string;
+  message: string;
+  hint: string;
+};
 
 let time = START;
 let api: TestApi;
 let watch: Watch;
 let cluster: string;
 let signals: Signals;
-let processes = { temporal: true, searchAttributes: true, orchestrator: true, workers: 1 };
+let processes = {
+  temporal: true,
+  searchAttributes: true,
+  orchestrator: true,
+  workers: 1,
+};
 let slow: string[] = [];
 let unbegun: string[] = [];
 let workers: WorkerSeen[] = [];
@@ -41,7 +57,10 @@ beforeEach(() => {
     checked: (...said) => watch.checked(...said),
     start: () => watch.start(),
   };
-  api = createTestApi({ now: () => time, zone: "UTC", processes: () => processes, watch: later }, directory);
+  api = createTestApi(
+    { now: () => time, zone: "UTC", processes: () => processes, watch: later },
+    directory,
+  );
   watch = createWatch({
     ...api.deps,
     dataDir: directory,
@@ -55,7 +74,10 @@ afterEach(() => api.close());
 /** The reported problems after `later` ms, by alert. */
 async function told(later = MINUTE): Promise<Map<Alert, Told>> {
   time += later;
-  const { status, code, data } = await api.call("GET", "/replication/api/system/problems");
+  const { status, code, data } = await api.call(
+    "GET",
+    "/replication/api/system/problems",
+  );
   expect([status, code]).toEqual([200, 0]);
   return new Map((data as Told[]).map((problem) => [problem.alert, problem]));
 }
@@ -65,12 +87,21 @@ const numbers = async () => readSeries((await api.call("GET", "/metrics")).text)
 test("an instance without problems reports none, and requests without a login are refused", async () => {
   addTask(api.db, "nightly", [cluster], START);
   expect((await told()).size).toBe(0);
-  expect((await api.call("GET", "/replication/api/system/problems", { login: null })).status).toBe(401);
+  expect(
+    (await api.call("GET", "/replication/api/system/problems", { login: null })).status,
+  ).toBe(401);
 });
 
 test("each missing process is reported, the most severe first", async () => {
-  api.db.$client.exec("UPDATE cluster SET status = 'UNHEALTHY', error_reason = 'connection refused'");
-  processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
+  api.db.$client.exec(
+    "UPDATE cluster SET status = 'UNHEALTHY', error_reason = 'connection refused'",
+  );
+  processes = {
+    temporal: false,
+    searchAttributes: false,
+    orchestrator: false,
+    workers: 0,
+  };
   time += MINUTE;
   const list = (await api.call("GET", "/replication/api/system/problems")).data as Told[];
   expect(list.map(({ alert, subject }) => `${alert} ${subject}`)).toEqual([
@@ -82,10 +113,13 @@ test("each missing process is reported, the most severe first", async () => {
   expect(list.at(-1)).toMatchObject({
     severity: "warning",
     since: "2030-01-01T00:01:00.000",
-    message: "cluster shanghai (https://shanghai.example) cannot be used: connection refused",
+    message:
+      "cluster shanghai (https://shanghai.example) cannot be used: connection refused",
   });
   expect(list.every(({ hint }) => hint.length > 20)).toBe(true);
-  expect((await told(5 * MINUTE)).get("ClusterDown")?.since).toBe("2030-01-01T00:01:00.000");
+  expect((await told(5 * MINUTE)).get("ClusterDown")?.since).toBe(
+    "2030-01-01T00:01:00.000",
+  );
 });
 
 test("a task is reported as overdue when a firing is long past and led to no run", async () => {
@@ -107,7 +141,9 @@ test("a task is reported as overdue when a firing is long past and led to no run
     since: "2030-01-01T00:30:00.000",
     message: expect.stringContaining("11 min ago"),
   });
-  expect(valueOf(await numbers(), "replication_task_overdue", { task: "nightly" })).toBe(1);
+  expect(valueOf(await numbers(), "replication_task_overdue", { task: "nightly" })).toBe(
+    1,
+  );
   api.db.update(task).set({ lastExecutionTime: time }).where(eq(task.key, key)).run();
   expect((await told()).has("TaskOverdue")).toBe(false);
   api.db.update(task).set({ enabled: false }).where(eq(task.key, key)).run();
@@ -127,7 +163,11 @@ test("a run is reported as stalled when nothing ended or moved for a quarter of 
     notBefore: START,
     errorReason: "no answer within 60 s",
   };
-  const id = addRun(api.db, key, { clusterId: cluster, start: START - 60 * MINUTE, details: [detail] });
+  const id = addRun(api.db, key, {
+    clusterId: cluster,
+    start: START - 60 * MINUTE,
+    details: [detail],
+  });
   expect((await told(10 * MINUTE)).has("RunStalled")).toBe(false);
   const problem = (await told(6 * MINUTE)).get("RunStalled");
   expect(problem).toMatchObject({
@@ -143,8 +183,15 @@ test("a run is reported as stalled when nothing ended or moved for a quarter of 
 });
 
 test("a run with a problem is reported as stuck with that problem", async () => {
-  const id = addRun(api.db, addTask(api.db, "nightly", [cluster], START), { clusterId: cluster, start: START });
-  api.db.update(record).set({ problem: "its workflow fails" }).where(eq(record.id, id)).run();
+  const id = addRun(api.db, addTask(api.db, "nightly", [cluster], START), {
+    clusterId: cluster,
+    start: START,
+  });
+  api.db
+    .update(record)
+    .set({ problem: "its workflow fails" })
+    .where(eq(record.id, id))
+    .run();
   expect((await told()).get("RunStuck")).toMatchObject({
     severity: "critical",
     message: `the run of task nightly (record ${id}) does not go on: its workflow fails`,
@@ -153,9 +200,13 @@ test("a run with a problem is reported as stuck with that problem", async () => 
 
 test("firings that cannot begin are reported, and count as stuck runs", async () => {
   unbegun = ["nightly", "weekly"].map((name) => addTask(api.db, name, [cluster], START));
-  const problems = (await api.call("GET", "/replication/api/system/problems")).data as Told[];
+  const problems = (await api.call("GET", "/replication/api/system/problems"))
+    .data as Told[];
   expect(problems.map(({ alert, message }) => [alert, message])).toEqual(
-    ["nightly", "weekly"].map((name) => ["RunStuck", expect.stringMatching(`a firing of task ${name} cannot begin`)]),
+    ["nightly", "weekly"].map((name) => [
+      "RunStuck",
+      expect.stringMatching(`a firing of task ${name} cannot begin`),
+    ]),
   );
   expect(valueOf(await numbers(), "replication_stuck_runs")).toBe(2);
   unbegun = [];
@@ -164,7 +215,10 @@ test("firings that cannot begin are reported, and count as stuck runs", async ()
 
 test("uploads that a cluster lacks for minutes are reported, unless their task is disabled", async () => {
   const key = addTask(api.db, "follows", [cluster], START, { replicaType: "REAL_TIME" });
-  api.db.insert(eventCursor).values({ taskKey: key, clusterId: cluster, position: 0 }).run();
+  api.db
+    .insert(eventCursor)
+    .values({ taskKey: key, clusterId: cluster, position: 0 })
+    .run();
   api.db.$client.exec(
     `INSERT INTO event (project_id, repo_name, kind, subject, digest, created_date)
      VALUES ('p', 'files', 'node', '/a', '', ${START})`,
@@ -174,16 +228,25 @@ test("uploads that a cluster lacks for minutes are reported, unless their task i
     subject: "follows → shanghai",
     message: expect.stringContaining("6 min ago"),
   });
-  expect(valueOf(await numbers(), "replication_real_time_lag_seconds", { task: "follows", cluster: "shanghai" })).toBe(
-    360,
-  );
+  expect(
+    valueOf(await numbers(), "replication_real_time_lag_seconds", {
+      task: "follows",
+      cluster: "shanghai",
+    }),
+  ).toBe(360);
   api.db.update(task).set({ enabled: false }).where(eq(task.key, key)).run();
   expect((await told()).has("RealTimeLag")).toBe(false);
 });
 
 test("conflicts that the newest run left alone are reported until a run finds none", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
-  const conflict = { recordId: "", clusterId: "", artifactName: "/a", skip: true, conflict: true };
+  const conflict = {
+    recordId: "",
+    clusterId: "",
+    artifactName: "/a",
+    skip: true,
+    conflict: true,
+  };
   addRun(api.db, key, {
     clusterId: cluster,
     start: START,
@@ -197,7 +260,13 @@ test("conflicts that the newest run left alone are reported until a run finds no
   });
   addRun(api.db, key, { clusterId: cluster, start: START + 2_000, end: START + 3_000 });
   expect((await told()).has("ConflictsLeftAlone")).toBe(false);
-  addRun(api.db, key, { cause: "REAL_TIME", clusterId: cluster, start: time, end: time, details: [conflict] });
+  addRun(api.db, key, {
+    cause: "REAL_TIME",
+    clusterId: cluster,
+    start: time,
+    end: time,
+    details: [conflict],
+  });
   addRun(api.db, key, { cause: "REAL_TIME", clusterId: cluster, start: time, end: time });
   expect((await told()).get("ConflictsLeftAlone")?.message).toContain("1 artifacts");
 });
@@ -226,7 +295,13 @@ test("refused credentials are reported separately from a cluster that does not a
 
 test("slow clusters, refused workers and batches that kill workers are reported from their signals", async () => {
   slow = [cluster];
-  workers = [{ id: "one", lastSeen: time, slots: { SHARED: { total: 32, used: 30 }, QUICK: { total: 8, used: 0 } } }];
+  workers = [
+    {
+      id: "one",
+      lastSeen: time,
+      slots: { SHARED: { total: 32, used: 30 }, QUICK: { total: 8, used: 0 } },
+    },
+  ];
   signals.refused("clock", "10.0.0.9");
   signals.refused("clock", "10.0.0.9");
   signals.batchDied({ subject: "batch 3 of record x", deaths: 1 });
@@ -239,10 +314,14 @@ test("slow clusters, refused workers and batches that kill workers are reported 
   ]);
   expect(problems.get("WorkerRefused")?.message).toContain("its clock is off");
   const series = await numbers();
-  const slots = (kind: string, state: string) => valueOf(series, "replication_worker_slots", { kind, state });
-  expect([slots("SHARED", "used"), slots("SHARED", "free"), slots("QUICK", "free"), slots("ALONE", "free")]).toEqual([
-    30, 2, 8, 0,
-  ]);
+  const slots = (kind: string, state: string) =>
+    valueOf(series, "replication_worker_slots", { kind, state });
+  expect([
+    slots("SHARED", "used"),
+    slots("SHARED", "free"),
+    slots("QUICK", "free"),
+    slots("ALONE", "free"),
+  ]).toEqual([30, 2, 8, 0]);
   expect([
     valueOf(series, "replication_workers_refused", { reason: "clock" }),
     valueOf(series, "replication_workers_refused", { reason: "key" }),

@@ -33,22 +33,34 @@ const PROGRAM = [
 let tree: string;
 beforeAll(() => {
   tree = mkdtempSync(join(tmpdir(), "tree-"));
-  for (const name of PROGRAM) cpSync(join(ROOT, name), join(tree, name), { recursive: true });
+  for (const name of PROGRAM)
+    cpSync(join(ROOT, name), join(tree, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(tree, "node_modules"));
 });
 afterAll(() => rmSync(tree, { recursive: true, force: true }));
 
-const build = () => execFileSync(process.execPath, ["build.js"], { cwd: tree, encoding: "utf8", stdio: "pipe" });
+const build = () =>
+  execFileSync(process.execPath, ["build.js"], {
+    cwd: tree,
+    encoding: "utf8",
+    stdio: "pipe",
+  });
 const inDist = (name: string) => join(tree, "dist", name);
 const files = () =>
-  readdirSync(join(tree, "dist"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  readdirSync(join(tree, "dist"), { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile(),
+  );
 /** The inode of each file, which changes when the file is written again. */
-const written = () => files().map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
+const written = () =>
+  files().map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
 
 test("a build contains the whole program with its data files, and a second one writes nothing", () => {
   build();
   const all = readdirSync(tree, { recursive: true, encoding: "utf8" }).filter(
-    (name) => !/^(dist|node_modules)/.test(name) && name !== "package.json" && name !== "build.js",
+    (name) =>
+      !/^(dist|node_modules)/.test(name) &&
+      name !== "package.json" &&
+      name !== "build.js",
   );
   const sources = all.filter((name) => statSync(join(tree, name)).isFile());
   expect(

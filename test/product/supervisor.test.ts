@@ -6,7 +6,12 @@ import { join } from "node:path";
 import { Connection } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ATTRIBUTES } from "../../workflows/contract.ts";
-import { isAlive, startInstance, type Instance, type ProcessName } from "../rigs/runs/instance.ts";
+import {
+  isAlive,
+  startInstance,
+  type Instance,
+  type ProcessName,
+} from "../rigs/runs/instance.ts";
 import { programOf, ROOT } from "../rigs/runs/program.ts";
 
 /** Runs the entry file where it is expected to end on its own. */
@@ -15,13 +20,21 @@ function run(env: Record<string, string>): Promise<{ code: number; output: strin
     const child = execFile(
       process.execPath,
       programOf("main"),
-      { cwd: ROOT, env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env } },
-      (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
+      {
+        cwd: ROOT,
+        env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+      },
+      (_error, stdout, stderr) =>
+        resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
     );
   });
 }
 
-const children = ({ pids }: Instance) => [pids().control, pids().orchestrator, ...pids().workers];
+const children = ({ pids }: Instance) => [
+  pids().control,
+  pids().orchestrator,
+  ...pids().workers,
+];
 
 describe("a whole instance with its own Temporal server", () => {
   let instance: Instance;
@@ -33,23 +46,32 @@ describe("a whole instance with its own Temporal server", () => {
   test("an instance prints its addresses, and only its owner can read its secrets", () => {
     const { api, docs, temporalUi } = instance.endpoints();
     const passwordFile = join(instance.dataDir, "admin-password");
-    for (const said of [api, docs, String(temporalUi), passwordFile]) expect(instance.output()).toContain(said);
+    for (const said of [api, docs, String(temporalUi), passwordFile])
+      expect(instance.output()).toContain(said);
     for (const file of ["admin-password", "secret-key"]) {
       const path = join(instance.dataDir, file);
       expect(statSync(path).mode & 0o777).toBe(0o600);
       expect(instance.output()).not.toContain(readFileSync(path, "utf8").trim());
     }
-    expect(readFileSync(join(instance.dataDir, "secret-key"), "utf8")).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(readFileSync(join(instance.dataDir, "secret-key"), "utf8")).toMatch(
+      /^[0-9a-f]{64}\n$/,
+    );
   });
 
   test("an embedded Temporal server keeps closed runs for 7 days and has our search attributes", async () => {
     const { temporal, temporalUi } = instance.endpoints();
     const connection = await Connection.connect({ address: temporal });
-    const { config } = await connection.workflowService.describeNamespace({ namespace: "default" });
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: "default" });
+    const { config } = await connection.workflowService.describeNamespace({
+      namespace: "default",
+    });
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({
+      namespace: "default",
+    });
     await connection.close();
     expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(7 * 86_400);
-    expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(Object.values(ATTRIBUTES)));
+    expect(Object.keys(customAttributes)).toEqual(
+      expect.arrayContaining(Object.values(ATTRIBUTES)),
+    );
     expect((await fetch(String(temporalUi))).status).toBe(200);
   });
 
@@ -62,7 +84,8 @@ describe("a whole instance with its own Temporal server", () => {
     "every thread of a transfer worker has a lower priority than the other processes",
     () => {
       const { control, orchestrator, workers } = instance.pids();
-      for (const pid of workers) expect(new Set(niceOf(pid)), "of a worker").toEqual(new Set([10]));
+      for (const pid of workers)
+        expect(new Set(niceOf(pid)), "of a worker").toEqual(new Set([10]));
       for (const pid of [control, orchestrator])
         expect(new Set(niceOf(pid)), "of another process").toEqual(new Set([0]));
     },
@@ -95,7 +118,11 @@ describe("a whole instance with its own Temporal server", () => {
   test("an instance whose Temporal server hangs is not ready until the server answers again", async () => {
     const { pids, api } = instance.endpoints();
     const missing = async () =>
-      ((await (await fetch(`${api}/health/ready`)).json()) as { data: { missing: string[] } }).data.missing;
+      (
+        (await (await fetch(`${api}/health/ready`)).json()) as {
+          data: { missing: string[] };
+        }
+      ).data.missing;
     process.kill(pids.temporal ?? 0, "SIGSTOP");
     await expect.poll(missing, { timeout: 60_000 }).toEqual(["temporal"]);
     process.kill(pids.temporal ?? 0, "SIGCONT");
@@ -104,7 +131,11 @@ describe("a whole instance with its own Temporal server", () => {
   });
 
   test("kill -9 of the supervisor leaves no child, and the next start uses the same data", async () => {
-    const before = { children: children(instance), temporal: instance.pids().temporal, id: identity(instance) };
+    const before = {
+      children: children(instance),
+      temporal: instance.pids().temporal,
+      id: identity(instance),
+    };
     await instance.kill("supervisor");
     await vi.waitFor(() => expect(before.children.filter(isAlive)).toEqual([]), 10_000);
     await instance.restart();
@@ -114,7 +145,9 @@ describe("a whole instance with its own Temporal server", () => {
 });
 
 const identity = ({ dataDir }: Instance) =>
-  ["instance-id", "secret-key", "admin-password"].map((file) => readFileSync(join(dataDir, file), "utf8"));
+  ["instance-id", "secret-key", "admin-password"].map((file) =>
+    readFileSync(join(dataDir, file), "utf8"),
+  );
 
 /** The nice value of each thread of a process: proc(5), the 17th field after the name in brackets. */
 const niceOf = (pid: number) =>
@@ -160,13 +193,23 @@ describe("a start that cannot succeed", () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    const instance = startInstance({ embedded: true, env: { TEMPORAL_PORT: String(port) } });
-    await expect(instance).rejects.toThrow(`Port ${port} at 127.0.0.1 is in use; give another in TEMPORAL_PORT`);
+    const instance = startInstance({
+      embedded: true,
+      env: { TEMPORAL_PORT: String(port) },
+    });
+    await expect(instance).rejects.toThrow(
+      `Port ${port} at 127.0.0.1 is in use; give another in TEMPORAL_PORT`,
+    );
     server.close();
   });
 
   test("a start with a program that is not the Temporal CLI fails and names it", async () => {
-    const instance = startInstance({ embedded: true, env: { TEMPORAL_CLI_PATH: process.execPath } });
-    await expect(instance).rejects.toThrow(`TEMPORAL_CLI_PATH ${process.execPath}: is ${process.version}`);
+    const instance = startInstance({
+      embedded: true,
+      env: { TEMPORAL_CLI_PATH: process.execPath },
+    });
+    await expect(instance).rejects.toThrow(
+      `TEMPORAL_CLI_PATH ${process.execPath}: is ${process.version}`,
+    );
   });
 });

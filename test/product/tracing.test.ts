@@ -1,7 +1,13 @@
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { authorizationOf, type Instance } from "../rigs/runs/instance.ts";
-import { closed, createCleanup, type Product, unique, UTC } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  createCleanup,
+  type Product,
+  unique,
+  UTC,
+} from "../rigs/runs/run-fixture.ts";
 import { type FileRig, startFileRig } from "../rigs/runs/run-rig.ts";
 import { type Collector, type Span, startCollector } from "../rigs/servers/collector.ts";
 
@@ -26,12 +32,17 @@ const NAMES = ["/a", "/b", "/c"];
 async function hosted(product: Product, projectId: string): Promise<string> {
   const name = unique("files");
   await product.hosted(projectId, name);
-  for (const path of NAMES) await product.upload(projectId, name, path, Buffer.from(path));
+  for (const path of NAMES)
+    await product.upload(projectId, name, path, Buffer.from(path));
   return name;
 }
 
 /** Sends a POST with the admin's login and returns the request's trace id. */
-async function post(instance: Instance, path: string, headers: Record<string, string> = {}): Promise<string> {
+async function post(
+  instance: Instance,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<string> {
   const answer = await fetch(`${instance.url}${path}`, {
     method: "POST",
     headers: { authorization: authorizationOf(instance), ...headers },
@@ -50,10 +61,14 @@ function wayUp(spans: Span[], { name, parentSpanId }: Span): string[] {
 
 const artifacts = (spans: Span[]) => spans.filter(({ name }) => name === "artifact");
 const isWhole = (spans: Span[]) =>
-  artifacts(spans).length >= NAMES.length && spans.every((span) => !wayUp(spans, span).includes("?"));
+  artifacts(spans).length >= NAMES.length &&
+  spans.every((span) => !wayUp(spans, span).includes("?"));
 const untilWhole = (spansOf: () => Span[]) =>
   vi.waitFor(
-    () => (isWhole(spansOf()) ? spansOf() : Promise.reject(new Error(JSON.stringify(spansOf(), undefined, 1)))),
+    () =>
+      isWhole(spansOf())
+        ? spansOf()
+        : Promise.reject(new Error(JSON.stringify(spansOf(), undefined, 1))),
     { timeout: 60_000, interval: 100 },
   );
 
@@ -64,9 +79,14 @@ test("one trace leads from the API call through Temporal to each artifact", asyn
     projectId,
     objects: [{ localRepoName, repoType: "GENERIC" }],
     clusters: [cluster],
-    setting: { executionPlan: { executeImmediately: false, cronExpression: "0 0 0 1 1 ?" } },
+    setting: {
+      executionPlan: { executeImmediately: false, cronExpression: "0 0 0 1 1 ?" },
+    },
   });
-  const caller = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
+  const caller = {
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    spanId: "b7ad6b7169203331",
+  };
   const traceId = await post(center, `/replication/api/task/execute/${key}`, {
     traceparent: `00-${caller.traceId}-${caller.spanId}-01`,
   });
@@ -103,7 +123,9 @@ test("one trace leads from the API call through Temporal to each artifact", asyn
         "replication.result": "sent",
       },
     });
-    expect(Number(artifact.endTimeUnixNano)).toBeGreaterThanOrEqual(Number(artifact.startTimeUnixNano));
+    expect(Number(artifact.endTimeUnixNano)).toBeGreaterThanOrEqual(
+      Number(artifact.startTimeUnixNano),
+    );
   }
   expect(
     artifacts(spans)
@@ -112,7 +134,11 @@ test("one trace leads from the API call through Temporal to each artifact", asyn
   ).toEqual(NAMES);
   expect(spans.find(({ name }) => name === "taskRun")).toMatchObject({
     role: "orchestrator",
-    attributes: { "temporal.workflow_id": expect.stringMatching(new RegExp(`^repl/.*/${key}/${recordId}$`)) },
+    attributes: {
+      "temporal.workflow_id": expect.stringMatching(
+        new RegExp(`^repl/.*/${key}/${recordId}$`),
+      ),
+    },
   });
   expect(spans.filter(({ role }) => role === "control").length).toBeGreaterThan(2);
 });
@@ -123,7 +149,8 @@ test("a REAL_TIME upload has its own trace, and the span of a failed artifact ha
   await product.hosted(projectId, localRepoName);
   await partner.project(projectId).catch(() => undefined);
   await partner.hosted(projectId, localRepoName);
-  for (const path of NAMES) await partner.upload(projectId, localRepoName, path, Buffer.from("another"));
+  for (const path of NAMES)
+    await partner.upload(projectId, localRepoName, path, Buffer.from("another"));
   await product.run({
     projectId,
     objects: [{ localRepoName, repoType: "GENERIC" }],
@@ -131,11 +158,17 @@ test("a REAL_TIME upload has its own trace, and the span of a failed artifact ha
     replicaType: "REAL_TIME",
     setting: { conflictStrategy: "FAST_FAIL" },
   });
-  for (const path of NAMES) await product.upload(projectId, localRepoName, path, Buffer.from(path));
+  for (const path of NAMES)
+    await product.upload(projectId, localRepoName, path, Buffer.from(path));
   const mine = () =>
-    artifacts(collector.spans).filter(({ attributes }) => attributes["replication.repository"] === localRepoName);
+    artifacts(collector.spans).filter(
+      ({ attributes }) => attributes["replication.repository"] === localRepoName,
+    );
   await vi.waitFor(
-    () => expect(new Set(mine().map(({ attributes }) => attributes["replication.artifact"])).size).toBeGreaterThan(0),
+    () =>
+      expect(
+        new Set(mine().map(({ attributes }) => attributes["replication.artifact"])).size,
+      ).toBeGreaterThan(0),
     { timeout: 60_000, interval: 100 },
   );
   const [artifact] = mine();
@@ -172,8 +205,13 @@ test("a collector that cannot be reached is logged once and does not disturb a r
       alone.center
         .output()
         .split("\n")
-        .filter((line) => line.includes("traces cannot be sent") && line.includes('"control"'));
-    await vi.waitFor(() => expect(told()).toHaveLength(1), { timeout: 60_000, interval: 100 });
+        .filter(
+          (line) => line.includes("traces cannot be sent") && line.includes('"control"'),
+        );
+    await vi.waitFor(() => expect(told()).toHaveLength(1), {
+      timeout: 60_000,
+      interval: 100,
+    });
     expect(await alone.center.stop("SIGTERM")).toBe("0");
     expect(told()).toHaveLength(1);
   } finally {

@@ -39,7 +39,12 @@ export async function hostedRig(): Promise<Rig> {
     document: null,
     tags: [],
     parts: [{ path: "/large.tgz", size, digests: { sha256: "0".repeat(64) } }],
-    origin: { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 },
+    origin: {
+      createdBy: "tester",
+      createdDate: 0,
+      lastModifiedBy: "tester",
+      lastModifiedDate: 0,
+    },
   });
   return npmRig(hostedConnector(repositoryId), registry, ADMIN, close, {
     namespace: "demo/packages",
@@ -68,9 +73,16 @@ const MEANINGS = {
 function hostedConnector(repositoryId: number): Judged {
   return {
     source({ url }) {
-      const controlPlane = createControlPlane({ apiUrl: url, secretKey: KEY, name: "tester" });
+      const controlPlane = createControlPlane({
+        apiUrl: url,
+        secretKey: KEY,
+        name: "tester",
+      });
       const content = createContentSource({ local: null, call: controlPlane.open });
-      const source: Source = openHostedSource({ content, controlPlane }, versionsOnly(repositoryId));
+      const source: Source = openHostedSource(
+        { content, controlPlane },
+        versionsOnly(repositoryId),
+      );
       return { ...source, close: controlPlane.close };
     },
   };
@@ -78,6 +90,16 @@ function hostedConnector(repositoryId: number): Judged {
 
 /** A batch of this repository without files; the source reads nothing else of a batch. */
 function versionsOnly(repositoryId: number): Pick<Batch, "artifacts" | "source"> {
-  const nowhere = { url: "", protocol: null, username: null, secret: null, sealedFor: "", certificate: null };
-  return { artifacts: [], source: { ...nowhere, insecureSkipVerify: false, repositoryId } };
+  const nowhere = {
+    url: "",
+    protocol: null,
+    username: null,
+    secret: null,
+    sealedFor: "",
+    certificate: null,
+  };
+  return {
+    artifacts: [],
+    source: { ...nowhere, insecureSkipVerify: false, repositoryId },
+  };
 }

@@ -32,12 +32,16 @@ describe("link-local and metadata addresses", () => {
     const url = await serve((_request, response) =>
       response.writeHead(302, { location: "http://169.254.169.254/keys" }).end(),
     );
-    await expect(ask(url)).rejects.toMatchObject({ message: expect.stringContaining("ALLOWED_ADDRESSES") });
+    await expect(ask(url)).rejects.toMatchObject({
+      message: expect.stringContaining("ALLOWED_ADDRESSES"),
+    });
   });
 
   test("are allowed by ALLOWED_ADDRESSES", async () => {
     const options = { allowedAddresses: ["169.254.0.0/16"], connectTimeoutMs: 200 };
-    await expect(ask("http://169.254.1.1:9/", {}, options)).rejects.not.toMatchObject({ kind: "invalid" });
+    await expect(ask("http://169.254.1.1:9/", {}, options)).rejects.not.toMatchObject({
+      kind: "invalid",
+    });
   });
 });
 
@@ -62,7 +66,12 @@ describe("a connection", () => {
       for (let at = 0; at < 10; at += 1) {
         const waiting = new AbortController();
         const read = async () => {
-          const response = await client.request({ method, url, what: "the thing", signal: waiting.signal });
+          const response = await client.request({
+            method,
+            url,
+            what: "the thing",
+            signal: waiting.signal,
+          });
           await (method === "HEAD" ? response.discard() : response.bytes(SIZE));
         };
         await use(read, () => waiting.abort());
@@ -85,22 +94,31 @@ describe("redirects", () => {
     }, "localhost");
     const first = await serve((request, response) => {
       seen.push(`first ${request.headers.authorization ?? "-"}`);
-      const location = request.url === "/start" ? "/next" : `${other}/end?signature=secret`;
+      const location =
+        request.url === "/start" ? "/next" : `${other}/end?signature=secret`;
       response.writeHead(307, { location }).end();
     });
     const headers = { authorization: "Basic c2VjcmV0", cookie: "a=b", "x-plain": "kept" };
     const answer = await ask(`${first}/start`, { headers });
     expect(answer.text).toBe("done");
-    expect(seen).toEqual(["first Basic c2VjcmV0", "first Basic c2VjcmV0", "other - - kept"]);
+    expect(seen).toEqual([
+      "first Basic c2VjcmV0",
+      "first Basic c2VjcmV0",
+      "other - - kept",
+    ]);
   });
 
   test("are followed at most five times, and only to http and https", async () => {
-    const url = await serve((_request, response) => response.writeHead(302, { location: "/again" }).end());
+    const url = await serve((_request, response) =>
+      response.writeHead(302, { location: "/again" }).end(),
+    );
     await expect(ask(url)).rejects.toMatchObject({
       kind: "invalid",
       message: expect.stringContaining("more than 5 times"),
     });
-    const file = await serve((_request, response) => response.writeHead(302, { location: "file:///etc/passwd" }).end());
+    const file = await serve((_request, response) =>
+      response.writeHead(302, { location: "file:///etc/passwd" }).end(),
+    );
     await expect(ask(file)).rejects.toMatchObject({
       kind: "invalid",
       message: expect.stringContaining("answered 302"),
@@ -119,7 +137,9 @@ describe("redirects", () => {
     });
     await ask(`${url}/a`, { method: "PUT", body: "bytes" });
     expect(bodies).toEqual(["PUT bytes", "PUT bytes"]);
-    await expect(ask(`${url}/a`, { method: "PUT", body: streamOf("gone") })).rejects.toMatchObject({ kind: "invalid" });
+    await expect(
+      ask(`${url}/a`, { method: "PUT", body: streamOf("gone") }),
+    ).rejects.toMatchObject({ kind: "invalid" });
   });
 });
 
@@ -135,10 +155,17 @@ describe("a proxy", () => {
     await once(proxy, "listening");
     const address = proxy.address();
     const options = {
-      proxy: { url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`, noProxy: "127.0.0.1" },
+      proxy: {
+        url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
+        noProxy: "127.0.0.1",
+      },
     };
-    await expect(ask("https://registry.example/", {}, options)).rejects.toMatchObject({ kind: "unreachable" });
-    await expect(ask("https://169.254.169.254/", {}, options)).rejects.toMatchObject({ kind: "invalid" });
+    await expect(ask("https://registry.example/", {}, options)).rejects.toMatchObject({
+      kind: "unreachable",
+    });
+    await expect(ask("https://169.254.169.254/", {}, options)).rejects.toMatchObject({
+      kind: "invalid",
+    });
     const direct = await serve((_request, response) => response.end("direct"));
     expect((await ask(direct, {}, options)).text).toBe("direct");
     expect(tunnels).toEqual(["registry.example:443"]);
@@ -156,7 +183,9 @@ test("a streamed body is closed when its request cannot be sent", async () => {
       isOpen = false;
     }
   }
-  await expect(ask(closed, { method: "PUT", body: body() })).rejects.toMatchObject({ kind: "unreachable" });
+  await expect(ask(closed, { method: "PUT", body: body() })).rejects.toMatchObject({
+    kind: "unreachable",
+  });
   await expect.poll(() => isOpen).toBe(false);
 });
 
@@ -168,7 +197,9 @@ test("a request whose body has not begun ends when its signal fires", async () =
     await new Promise(() => undefined);
     yield Buffer.from("never");
   }
-  await expect(ask(url, { method: "PUT", body: body(), signal: stop.signal })).rejects.toMatchObject({
+  await expect(
+    ask(url, { method: "PUT", body: body(), signal: stop.signal }),
+  ).rejects.toMatchObject({
     kind: "cancelled",
   });
 });

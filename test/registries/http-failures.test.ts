@@ -19,17 +19,23 @@ describe("an error", () => {
     [503, "server", true],
     [507, "noSpace", false],
   ] as const)("of status %i has the verdict %s", async (status, kind, retryable) => {
-    const url = await serve((_request, response) => response.writeHead(status).end("why"));
+    const url = await serve((_request, response) =>
+      response.writeHead(status).end("why"),
+    );
     await expect(ask(url)).rejects.toMatchObject({
       kind,
       retryable,
-      message: expect.stringMatching(new RegExp(`^the thing: http://.* answered ${status} \\(why\\)`)),
+      message: expect.stringMatching(
+        new RegExp(`^the thing: http://.* answered ${status} \\(why\\)`),
+      ),
     });
   });
 
   test("shows one short line of the body, no query and no secret", async () => {
     const url = await serve((request, response) =>
-      response.writeHead(400).end(`bad\n\tlogin ${request.headers.authorization} ${"x".repeat(100_000)}`),
+      response
+        .writeHead(400)
+        .end(`bad\n\tlogin ${request.headers.authorization} ${"x".repeat(100_000)}`),
     );
     const failure = ask(
       `${url}/path?token=hidden`,
@@ -50,11 +56,22 @@ describe("an error", () => {
   test("has the error codes of the answer: each once, few, short and without secrets", async () => {
     const url = await serve((_request, response) => response.writeHead(400).end("why"));
     const many = Array.from({ length: 100 }, (_, at) => `CODE_${at}`);
-    const errorCodes = () => ["BLOB_UNKNOWN", "BLOB_UNKNOWN", "of hidden", "x".repeat(1_000), ...many];
+    const errorCodes = () => [
+      "BLOB_UNKNOWN",
+      "BLOB_UNKNOWN",
+      "of hidden",
+      "x".repeat(1_000),
+      ...many,
+    ];
     const codes: unknown = await ask(url, { errorCodes }, { secrets: ["hidden"] }).catch(
       (error: unknown) => (error as TransferError).codes,
     );
-    expect(codes).toEqual(["BLOB_UNKNOWN", "of ***", "x".repeat(64), ...many.slice(0, 17)]);
+    expect(codes).toEqual([
+      "BLOB_UNKNOWN",
+      "of ***",
+      "x".repeat(64),
+      ...many.slice(0, 17),
+    ]);
     await expect(ask(url)).rejects.toMatchObject({ codes: undefined });
   });
 
@@ -65,9 +82,12 @@ describe("an error", () => {
       message: expect.stringContaining("was silent"),
     });
     const half = await serve(
-      (_request, response) => void response.writeHead(200, { "content-length": "100" }).write("half"),
+      (_request, response) =>
+        void response.writeHead(200, { "content-length": "100" }).write("half"),
     );
-    await expect(ask(half, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({ kind: "timeout" });
+    await expect(ask(half, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({
+      kind: "timeout",
+    });
   });
 
   test("of the network says what to check", async () => {
@@ -88,7 +108,9 @@ describe("an error", () => {
 
   test("of a stopped request is a cancellation", async () => {
     const silent = await serve(() => undefined);
-    await expect(ask(silent, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ kind: "cancelled" });
+    await expect(ask(silent, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+      kind: "cancelled",
+    });
   });
 
   test("of a body above the limit ends the read", async () => {
@@ -106,6 +128,8 @@ test("Retry-After is read as seconds or as a date, and is at most ten minutes aw
   expect(retryAfterTime("Thu, 01 Jan 2026 00:01:00 GMT", now)).toBe(now + 60_000);
   expect(retryAfterTime("86400", now)).toBe(now + 600_000);
   expect(
-    ["0", "soon", "-5", "Wed, 31 Dec 2025 00:00:00 GMT", undefined].map((value) => retryAfterTime(value, now)),
+    ["0", "soon", "-5", "Wed, 31 Dec 2025 00:00:00 GMT", undefined].map((value) =>
+      retryAfterTime(value, now),
+    ),
   ).toEqual(Array(5).fill(undefined));
 });

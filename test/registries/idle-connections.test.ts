@@ -63,10 +63,16 @@ test.each([
   ["a declaration with small files", 1_000, /^POST .*\/files\//],
   ["a chunk of a large file", 3 * MIB, /^PATCH .*\/uploads\//],
 ])("%s survives that the server closes idle connections", async (_, size, carries) => {
-  const files = await source.addAll([{ fullPath: `/of-${size}`, bytes: randomBytes(size) }]);
+  const files = await source.addAll([
+    { fullPath: `/of-${size}`, bytes: randomBytes(size) },
+  ]);
   const client = clientOf(instance.url);
   await client.ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
-  const { kinds } = await copyFiles(files, { content: source.source, target: client, hooks: patient(instance) });
+  const { kinds } = await copyFiles(files, {
+    content: source.source,
+    target: client,
+    hooks: patient(instance),
+  });
   expect(kinds).toEqual(["sent"]);
   expect(instance.requests.map(({ method, path }) => `${method} ${path}`)).toContainEqual(
     expect.stringMatching(carries),
@@ -82,8 +88,16 @@ test("a declaration with package versions survives that the server closes idle c
   const remote = { projectId: "copies", repoName: "maven" };
   await client.ensureRepository(remote, "MAVEN");
   const hooks = patient(instance);
-  const versions = [{ artifact: artifactOf(built.stated), mayHaveSent: false, uploads: [] }];
-  const { kinds } = await settle(versions, { content: source.source, target: client, remote, type: "MAVEN", hooks });
+  const versions = [
+    { artifact: artifactOf(built.stated), mayHaveSent: false, uploads: [] },
+  ];
+  const { kinds } = await settle(versions, {
+    content: source.source,
+    target: client,
+    remote,
+    type: "MAVEN",
+    hooks,
+  });
   expect(kinds).toEqual(["sent"]);
   await client.close();
 });

@@ -3,7 +3,11 @@ import type { Connector } from "../../activities/registries/contract.ts";
 import { encodePath } from "../../domain/path.ts";
 import { ADMIN } from "../rigs/api/api-fixture.ts";
 import { md5, sha256 } from "../rigs/api/content-fixture.ts";
-import { type Instance, REMOTE, startInstance } from "../rigs/transfer/instance-fixture.ts";
+import {
+  type Instance,
+  REMOTE,
+  startInstance,
+} from "../rigs/transfer/instance-fixture.ts";
 import { DATES as ORIGIN } from "../rigs/transfer/package-copy-fixture.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
 import { LOGIN } from "../rigs/api/socket-fixture.ts";
@@ -16,7 +20,14 @@ export const INSTANCE_WORDS: Pick<Rig, "bare" | "sayings"> = {
   bare: { 400: "unsupported", 404: "unsupported", 409: "unsupported" },
   sayings(message) {
     const refused = [{ result: "refused", code: 251_000, message }];
-    const data = { product: message, version: 1, name: message, files: refused, versions: refused, damaged: [] };
+    const data = {
+      product: message,
+      version: 1,
+      name: message,
+      files: refused,
+      versions: refused,
+      damaged: [],
+    };
     return [
       { code: 251_000, message, data: null },
       { code: 0, message, data },
@@ -33,7 +44,9 @@ export async function instanceRig(connector: Connector): Promise<Rig> {
   await instance.api.call("POST", "/repository/api/project/create", {
     body: { name: projectId, displayName: "Copies" },
   });
-  await instance.api.call("POST", "/repository/api/repo/create", { body: { projectId, name, type: "GENERIC" } });
+  await instance.api.call("POST", "/repository/api/repo/create", {
+    body: { projectId, name, type: "GENERIC" },
+  });
   // An empty repository would need fewer requests.
   await real.fill(sample());
   return {
@@ -59,8 +72,13 @@ function realEnd(instance: Instance, proxy: FaultProxy): RealEnd {
   const ask = async (method: string, path: string, body?: Buffer): Promise<void> => {
     const address = `${instance.url}/generic/${REMOTE.projectId}/${REMOTE.repoName}${encodePath(path)}`;
     const sent = body && { body: new Uint8Array(body) };
-    const answer = await fetch(address, { method, headers: { authorization: LOGIN }, ...sent });
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    const answer = await fetch(address, {
+      method,
+      headers: { authorization: LOGIN },
+      ...sent,
+    });
+    if (!answer.ok)
+      throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   };
   const namespace = `${REMOTE.projectId}/${REMOTE.repoName}`;
   return {
@@ -79,11 +97,20 @@ function realEnd(instance: Instance, proxy: FaultProxy): RealEnd {
 
 /** Makes a file; its path is its name. */
 function sample({ size = 1_000, instead }: Wanted = {}): Sample {
-  const name = instead?.artifact.name ?? `/conformance/sample ${randomBytes(6).toString("hex")}.bin`;
+  const name =
+    instead?.artifact.name ?? `/conformance/sample ${randomBytes(6).toString("hex")}.bin`;
   const bytes = randomBytes(size);
   const digests = { sha256: sha256(bytes), md5: md5(bytes) };
   const part = { path: name, size, digests, metadata: {}, origin: ORIGIN };
   const digest = `sha256:${digests.sha256}`;
-  const artifact = { name, version: "", parts: [part], digest, document: null, tags: [], origin: ORIGIN };
+  const artifact = {
+    name,
+    version: "",
+    parts: [part],
+    digest,
+    document: null,
+    tags: [],
+    origin: ORIGIN,
+  };
   return { artifact, contents: new Map([[name, bytes]]) };
 }

@@ -10,5 +10,8 @@ describeConnector("another instance, for files", () => instanceRig(instance));
 // The source states a sha512 of these contents but no sha256, as registries do.
 describeConnector("another instance, for versions of packages", async () => {
   const { registry, close } = await startNpm();
-  return npmRig(instance, registry, ADMIN, close, { namespace: "demo/packages", ...INSTANCE_WORDS });
+  return npmRig(instance, registry, ADMIN, close, {
+    namespace: "demo/packages",
+    ...INSTANCE_WORDS,
+  });
 });

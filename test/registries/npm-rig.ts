@@ -10,7 +10,12 @@ import { plainEnd } from "./conformance/writing.ts";
 type Login = { username: string; password: string };
 /** What differs from an npm registry. `namespace`: the namespace of an end whose address is that of the server. */
 type Place = Partial<Rig> & { namespace?: string };
-const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
+const ORIGIN = {
+  createdBy: "tester",
+  createdDate: 0,
+  lastModifiedBy: "tester",
+  lastModifiedDate: 0,
+};
 
 /**
  * Opens the npm registry at `registry`, which `npm` fills and reads. `connector` is under test, `stop` ends the
@@ -27,16 +32,20 @@ export async function npmRig(
   const proxy = await startProxy(origin);
   const npm = npmClient(registry, login);
   const { namespace, ...differing } = place;
-  const url = namespace === undefined ? `${proxy.url}${pathname.replace(/\/$/, "")}` : proxy.url;
+  const url =
+    namespace === undefined ? `${proxy.url}${pathname.replace(/\/$/, "")}` : proxy.url;
   const real: RealEnd = {
     proxy,
-    end: (changes = {}) => plainEnd(url, { namespace: namespace ?? "", ...login, ...changes }),
+    end: (changes = {}) =>
+      plainEnd(url, { namespace: namespace ?? "", ...login, ...changes }),
     async fill({ contents }) {
       for (const tarball of contents.values()) await npm.publishTarball(tarball);
     },
     async read({ artifact: { name, version }, contents }) {
       const tarball = await npm.fetchTarball(`${name}@${version}`);
-      return tarball === null ? null : new Map([...contents.keys()].map((path) => [path, tarball]));
+      return tarball === null
+        ? null
+        : new Map([...contents.keys()].map((path) => [path, tarball]));
     },
     async remove({ artifact: { name, version } }) {
       await npm.run(".", "unpublish", `${name}@${version}`, "--force");
@@ -48,7 +57,10 @@ export async function npmRig(
     from: real,
     to: real,
     sample,
-    named: (names) => ({ packages: names.map((name) => ({ packageKey: `npm://${name}`, versions: null })), paths: [] }),
+    named: (names) => ({
+      packages: names.map((name) => ({ packageKey: `npm://${name}`, versions: null })),
+      paths: [],
+    }),
     lies: LIES,
     large: (size) => artifactOf(freshName(), "1.0.0", { size, digests: {} }),
     takes: { status: 201, body: '{"ok":"created"}' },
@@ -63,7 +75,8 @@ export async function npmRig(
 
 /** Makes a new name; every second one is scoped. */
 let names = 0;
-const freshName = (): string => `${names++ % 2 === 0 ? "" : "@conformance/"}sample-${randomBytes(6).toString("hex")}`;
+const freshName = (): string =>
+  `${names++ % 2 === 0 ? "" : "@conformance/"}sample-${randomBytes(6).toString("hex")}`;
 
 function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
   const { name, version } = instead?.artifact ?? {
@@ -77,12 +90,16 @@ function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
     },
     0,
   );
-  const digest = (algorithm: string) => createHash(algorithm).update(tarball).digest("hex");
+  const digest = (algorithm: string) =>
+    createHash(algorithm).update(tarball).digest("hex");
   const artifact = artifactOf(name, version, {
     size: tarball.length,
     digests: { sha512: digest("sha512"), sha1: digest("sha1") },
   });
-  return { artifact, contents: new Map(artifact.parts.map(({ path }) => [path, tarball])) };
+  return {
+    artifact,
+    contents: new Map(artifact.parts.map(({ path }) => [path, tarball])),
+  };
 }
 
 const next = (version: string): string =>
@@ -97,20 +114,49 @@ function artifactOf(
   const integrity =
     digests.sha512 === undefined
       ? {}
-      : { integrity: `sha512-${Buffer.from(digests.sha512, "hex").toString("base64")}`, shasum: digests.sha1 };
-  const document = { name, version, description: `${name} for tests`, dist: { ...integrity, tarball: path.slice(1) } };
-  return { name, version, parts: [{ path, size, digests }], digest: null, document, tags: [], origin: ORIGIN };
+      : {
+          integrity: `sha512-${Buffer.from(digests.sha512, "hex").toString("base64")}`,
+          shasum: digests.sha1,
+        };
+  const document = {
+    name,
+    version,
+    description: `${name} for tests`,
+    dist: { ...integrity, tarball: path.slice(1) },
+  };
+  return {
+    name,
+    version,
+    parts: [{ path, size, digests }],
+    digest: null,
+    document,
+    tags: [],
+    origin: ORIGIN,
+  };
 }
 
 /** Rewrites a registry's documents of packages, but not their tarballs. */
-const told = (from: RegExp, to: string) => (): Rule => on({ does: "get", path: /^(?!.*\.tgz$)/ }, rewritten(from, to));
+const told = (from: RegExp, to: string) => (): Rule =>
+  on({ does: "get", path: /^(?!.*\.tgz$)/ }, rewritten(from, to));
 const OTHER = `sha512-${createHash("sha512").update("something else").digest("base64")}`;
 
 const LIES = [
-  { lie: "the integrity of another tarball", rule: told(/sha512-[A-Za-z0-9+/=]+/g, OTHER) },
-  { lie: "another shasum", rule: told(/"shasum":"[0-9a-f]+"/g, `"shasum":"${"0".repeat(40)}"`) },
+  {
+    lie: "the integrity of another tarball",
+    rule: told(/sha512-[A-Za-z0-9+/=]+/g, OTHER),
+  },
+  {
+    lie: "another shasum",
+    rule: told(/"shasum":"[0-9a-f]+"/g, `"shasum":"${"0".repeat(40)}"`),
+  },
   { lie: "an invalid integrity", rule: told(/sha512-[A-Za-z0-9+/=]+/g, "sha512-!!!") },
   { lie: "neither integrity nor shasum", rule: told(/"(integrity|shasum)":/g, '"_$1":') },
-  { lie: "a tarball where nobody listens", rule: told(/"tarball":"[^"]+"/g, '"tarball":"http://127.0.0.1:9/x.tgz"') },
-  { lie: "a tarball without an address", rule: told(/"tarball":"[^"]+"/g, '"tarball":"::"') },
+  {
+    lie: "a tarball where nobody listens",
+    rule: told(/"tarball":"[^"]+"/g, '"tarball":"http://127.0.0.1:9/x.tgz"'),
+  },
+  {
+    lie: "a tarball without an address",
+    rule: told(/"tarball":"[^"]+"/g, '"tarball":"::"'),
+  },
 ];

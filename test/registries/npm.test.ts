@@ -7,7 +7,10 @@ import { describeConnector, type Skipped } from "./conformance.ts";
 import { npmRig } from "./npm-rig.ts";
 
 const skip: Skipped[] = [
-  { case: "ends on pages that never end", reason: "npm's registry API sends all versions of a package at once" },
+  {
+    case: "ends on pages that never end",
+    reason: "npm's registry API sends all versions of a package at once",
+  },
   {
     case: "ends on a page that names itself as the next page",
     reason: "npm's registry API sends all versions of a package at once",
@@ -18,7 +21,8 @@ const verdaccio = await startVerdaccio();
 
 describeConnector(
   "npm at verdaccio",
-  async () => (verdaccio.available ? npmRig(npm, verdaccio.url, USER, verdaccio.stop) : null),
+  async () =>
+    verdaccio.available ? npmRig(npm, verdaccio.url, USER, verdaccio.stop) : null,
   { skip },
 );
 

@@ -4,11 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { parseChallenges, preferredChallenge } from "../../activities/registries/oci/challenge.ts";
+import {
+  parseChallenges,
+  preferredChallenge,
+} from "../../activities/registries/oci/challenge.ts";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
 import { copy, openEnds } from "../rigs/transfer/image-fixture.ts";
 import { selfSigned, USER } from "../rigs/servers/credentials.ts";
-import { makeBlob, makeImage, missingParts, pushImage, readManifest } from "../rigs/servers/images.ts";
+import {
+  makeBlob,
+  makeImage,
+  missingParts,
+  pushImage,
+  readManifest,
+} from "../rigs/servers/images.ts";
 import { startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry, type RegistryKind } from "../rigs/servers/registries.ts";
 
@@ -19,16 +28,26 @@ describe("a challenge", () => {
     const header =
       'Negotiate, Basic realm="a \\"b\\", c=d", ' +
       'Bearer realm="https://auth.example/token",service=reg , scope="repository:x:pull,push"';
-    const read = parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
+    const read = parseChallenges(header).map(({ scheme, parameters }) => [
+      scheme,
+      Object.fromEntries(parameters),
+    ]);
     expect(read).toEqual([
       ["negotiate", {}],
       ["basic", { realm: 'a "b", c=d' }],
-      ["bearer", { realm: "https://auth.example/token", service: "reg", scope: "repository:x:pull,push" }],
+      [
+        "bearer",
+        {
+          realm: "https://auth.example/token",
+          service: "reg",
+          scope: "repository:x:pull,push",
+        },
+      ],
     ]);
     expect(preferredChallenge(header)?.scheme).toBe("bearer");
-    expect(["", ",,,", "=", '"', "Digest realm=x"].map((text) => preferredChallenge(text))).toEqual(
-      Array(5).fill(undefined),
-    );
+    expect(
+      ["", ",,,", "=", '"', "Digest realm=x"].map((text) => preferredChallenge(text)),
+    ).toEqual(Array(5).fill(undefined));
   });
 
   test("is Bearer in any position, else Basic; a Bearer without a realm does not count", () => {
@@ -41,7 +60,11 @@ describe("a challenge", () => {
       "Basic realm=x",
     ]) {
       const found = preferredChallenge([before, bearer].join(", "));
-      expect([before, found?.scheme, Object.fromEntries(found?.parameters ?? [])]).toEqual([
+      expect([
+        before,
+        found?.scheme,
+        Object.fromEntries(found?.parameters ?? []),
+      ]).toEqual([
         before,
         "bearer",
         { realm: "https://auth.example/token", scope: "", service: "reg" },
@@ -51,34 +74,51 @@ describe("a challenge", () => {
     expect(preferredChallenge('Bearer, Basic realm="x"')?.scheme).toBe("basic");
   });
 
-  test.each(["Negotiate", "NTLM"])("is found in the second field when the first one is %s", async (first) => {
-    const server = createServer((request, response) => {
-      const isIn = request.headers.authorization === basic;
-      response.writeHead(isIn ? 404 : 401, isIn ? {} : { "www-authenticate": [first, 'Basic realm="x"'] }).end();
-    }).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const address = server.address();
-    const registry = createOciRegistry({
-      url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
-      ...USER,
-    });
-    expect(await registry.headManifest("name", "tag")).toBeNull();
-    await registry.close();
-    server.close().closeAllConnections();
-  });
+  test.each(["Negotiate", "NTLM"])(
+    "is found in the second field when the first one is %s",
+    async (first) => {
+      const server = createServer((request, response) => {
+        const isIn = request.headers.authorization === basic;
+        response
+          .writeHead(
+            isIn ? 404 : 401,
+            isIn ? {} : { "www-authenticate": [first, 'Basic realm="x"'] },
+          )
+          .end();
+      }).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const address = server.address();
+      const registry = createOciRegistry({
+        url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
+        ...USER,
+      });
+      expect(await registry.headManifest("name", "tag")).toBeNull();
+      await registry.close();
+      server.close().closeAllConnections();
+    },
+  );
 
   test("that demands the password without TLS is refused if the registry has TLS", async () => {
     const folder = mkdtempSync(join(tmpdir(), "challenge-"));
     const files = selfSigned(folder);
     const proxy = await startProxy("http://127.0.0.1:9", {
-      tls: { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") },
+      tls: {
+        key: readFileSync(files.key, "utf8"),
+        cert: readFileSync(files.certificate, "utf8"),
+      },
     });
     proxy.fault = () => ({
       kind: "answer",
       status: 401,
-      headers: { "www-authenticate": 'Bearer realm="http://127.0.0.1:9/token",service="x"' },
+      headers: {
+        "www-authenticate": 'Bearer realm="http://127.0.0.1:9/token",service="x"',
+      },
     });
-    const registry = createOciRegistry({ url: proxy.url, insecureSkipVerify: true, ...USER });
+    const registry = createOciRegistry({
+      url: proxy.url,
+      insecureSkipVerify: true,
+      ...USER,
+    });
     await expect(registry.headManifest("name", "tag")).rejects.toMatchObject({
       kind: "invalid",
       message: expect.stringContaining("without TLS: refused"),
@@ -89,122 +129,163 @@ describe("a challenge", () => {
   });
 });
 
-describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the login", async (kind) => {
-  const plain = await startRegistry(kind);
-  const withBasic = await startRegistry(kind, { auth: "htpasswd" });
-  const withTokens = await startRegistry(kind, { auth: "token" });
-  const tokens = withTokens.tokens;
-  afterAll(() => Promise.all([plain.stop(), withBasic.stop(), withTokens.stop()]));
-  beforeEach(() => {
-    tokens?.requests.splice(0);
-    Object.assign(tokens?.settings ?? {}, { lifeSeconds: 300, field: "token" });
-  });
-
-  describe.skipIf(!plain.available)("of a client", () => {
-    test("by Basic copies an image into and out of the registry", async () => {
-      const image = makeImage({ layers: [100, 100_000] });
-      await pushImage(plain.url, "in", "latest", image);
-      const into = openEnds(plain.url, { url: withBasic.url, ...USER });
-      expect((await copy({ ...into, name: "in" })).result).toEqual({ kind: "sent" });
-      expect(await missingParts(withBasic.url, "in", image, { authorization: basic })).toEqual([]);
-      const out = openEnds({ url: withBasic.url, ...USER }, plain.url);
-      expect((await copy({ ...out, name: "in", targetName: "out" })).result).toEqual({ kind: "sent" });
-      await Promise.all([into.close(), out.close()]);
+describe.each(["docker-registry", "distribution"] as RegistryKind[])(
+  "%s and the login",
+  async (kind) => {
+    const plain = await startRegistry(kind);
+    const withBasic = await startRegistry(kind, { auth: "htpasswd" });
+    const withTokens = await startRegistry(kind, { auth: "token" });
+    const tokens = withTokens.tokens;
+    afterAll(() => Promise.all([plain.stop(), withBasic.stop(), withTokens.stop()]));
+    beforeEach(() => {
+      tokens?.requests.splice(0);
+      Object.assign(tokens?.settings ?? {}, { lifeSeconds: 300, field: "token" });
     });
 
-    test("by token requests one token for each name with the needed scope, and another after its expiry", async () => {
-      const names = ["one", "two"];
-      for (const name of names) await pushImage(plain.url, name, "latest", makeImage({ layers: [100, 200, 100_000] }));
-      const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
-      const outcomes = await Promise.all(names.map((name) => copy({ ...ends, name })));
-      expect(outcomes.map(({ result }) => result.kind)).toEqual(["sent", "sent"]);
-      expect(tokens?.requests.map(({ scopes }) => scopes).toSorted()).toEqual([
-        ["repository:one:pull,push"],
-        ["repository:two:pull,push"],
-      ]);
+    describe.skipIf(!plain.available)("of a client", () => {
+      test("by Basic copies an image into and out of the registry", async () => {
+        const image = makeImage({ layers: [100, 100_000] });
+        await pushImage(plain.url, "in", "latest", image);
+        const into = openEnds(plain.url, { url: withBasic.url, ...USER });
+        expect((await copy({ ...into, name: "in" })).result).toEqual({ kind: "sent" });
+        expect(
+          await missingParts(withBasic.url, "in", image, { authorization: basic }),
+        ).toEqual([]);
+        const out = openEnds({ url: withBasic.url, ...USER }, plain.url);
+        expect((await copy({ ...out, name: "in", targetName: "out" })).result).toEqual({
+          kind: "sent",
+        });
+        await Promise.all([into.close(), out.close()]);
+      });
 
-      Object.assign(tokens?.settings ?? {}, { lifeSeconds: 1, field: "access_token" });
-      await pushImage(plain.url, "three", "latest", makeImage());
-      await copy({ ...ends, name: "three" });
-      const before = tokens?.requests.length ?? 0;
-      await expect
-        .poll(
-          async () => {
-            await ends.to.headManifest("three", "latest");
-            return (tokens?.requests.length ?? 0) > before;
-          },
-          { timeout: 10_000 },
-        )
-        .toBe(true);
-      await ends.close();
-    });
+      test("by token requests one token for each name with the needed scope, and another after its expiry", async () => {
+        const names = ["one", "two"];
+        for (const name of names)
+          await pushImage(
+            plain.url,
+            name,
+            "latest",
+            makeImage({ layers: [100, 200, 100_000] }),
+          );
+        const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
+        const outcomes = await Promise.all(names.map((name) => copy({ ...ends, name })));
+        expect(outcomes.map(({ result }) => result.kind)).toEqual(["sent", "sent"]);
+        expect(tokens?.requests.map(({ scopes }) => scopes).toSorted()).toEqual([
+          ["repository:one:pull,push"],
+          ["repository:two:pull,push"],
+        ]);
 
-    test("by token requests the right to read the source of a mount", async () => {
-      const base = makeBlob(100_000);
-      for (const name of ["mount/a", "mount/b"])
-        await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
-      const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
-      await copy({ ...ends, name: "mount/a" });
-      const outcome = await copy({ ...ends, name: "mount/b" });
-      expect(outcome.bytesSent).toBeLessThan(2_000);
-      expect(tokens?.requests.map(({ scopes }) => scopes)).toContainEqual([
-        "repository:mount/b:pull,push",
-        "repository:mount/a:pull",
-      ]);
-      await ends.close();
-    });
-
-    test("with a wrong password fails permanently, and the reason has an advice and no secret", async () => {
-      await pushImage(plain.url, "refused", "latest", makeImage());
-      for (const rig of [withBasic, withTokens]) {
-        const wrong = "not-the-password";
-        const ends = openEnds(plain.url, { url: rig.url, username: USER.username, password: wrong });
-        const { result } = await copy({ ...ends, name: "refused" });
-        expect(result).toMatchObject({ kind: "failed", conflict: false, stopsCluster: false });
-        const reason = "reason" in result ? result.reason : "";
-        expect(reason).toMatch(/answered 401.*check username, password/);
-        expect(reason).not.toContain(wrong);
-        const check = await ends.to.check({ name: "refused", push: true });
-        expect([check.reachable.ok, check.authenticated.ok, check.allowed.ok]).toEqual([true, false, null]);
+        Object.assign(tokens?.settings ?? {}, { lifeSeconds: 1, field: "access_token" });
+        await pushImage(plain.url, "three", "latest", makeImage());
+        await copy({ ...ends, name: "three" });
+        const before = tokens?.requests.length ?? 0;
+        await expect
+          .poll(
+            async () => {
+              await ends.to.headManifest("three", "latest");
+              return (tokens?.requests.length ?? 0) > before;
+            },
+            { timeout: 10_000 },
+          )
+          .toBe(true);
         await ends.close();
-      }
-      const anonymous = openEnds(withTokens.url, plain.url);
-      expect((await copy({ ...anonymous, name: "refused" })).result).toMatchObject({ kind: "failed" });
-      await anonymous.close();
-    });
+      });
 
-    test("is checked with separate answers for reachability, login and permission", async () => {
-      const registry = createOciRegistry({ url: withTokens.url, ...USER, pushes: true });
-      const push = await registry.check({ name: "checked", push: true });
-      expect([push.reachable.ok, push.authenticated.ok, push.allowed.ok]).toEqual([true, true, true]);
-      expect((await registry.check({ name: null, push: true })).allowed.ok).toBeNull();
-      await registry.close();
-    });
+      test("by token requests the right to read the source of a mount", async () => {
+        const base = makeBlob(100_000);
+        for (const name of ["mount/a", "mount/b"])
+          await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
+        const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
+        await copy({ ...ends, name: "mount/a" });
+        const outcome = await copy({ ...ends, name: "mount/b" });
+        expect(outcome.bytesSent).toBeLessThan(2_000);
+        expect(tokens?.requests.map(({ scopes }) => scopes)).toContainEqual([
+          "repository:mount/b:pull,push",
+          "repository:mount/a:pull",
+        ]);
+        await ends.close();
+      });
 
-    test("is not sent to another host that a redirect names", async () => {
-      const seen: (string | undefined)[] = [];
-      const image = makeImage({ layers: [200_000] });
-      await pushImage(withBasic.url, "moved", "latest", image, { authorization: basic });
-      const storage = createServer((request, response) => {
-        seen.push(request.headers.authorization);
-        const blob = image.blobs.find(({ digest }) => request.url?.includes(digest));
-        response.writeHead(blob === undefined ? 404 : 200).end(blob?.bytes);
-      }).listen(0, "localhost");
-      await once(storage, "listening");
-      const address = storage.address();
-      const port = typeof address === "object" ? address?.port : 0;
-      const proxy = await startProxy(withBasic.url);
-      proxy.fault = ({ method, path }) =>
-        method === "GET" && path.includes("/blobs/sha256")
-          ? { kind: "answer", status: 307, headers: { location: `http://localhost:${port}${path}?signature=secret` } }
-          : null;
-      const ends = openEnds({ url: proxy.url, ...USER }, plain.url);
-      expect((await copy({ ...ends, name: "moved" })).result).toEqual({ kind: "sent" });
-      expect(await readManifest(plain.url, "moved", "latest")).not.toBeNull();
-      expect(seen).toEqual([undefined, undefined]);
-      await ends.close();
-      await proxy.stop();
-      storage.close();
+      test("with a wrong password fails permanently, and the reason has an advice and no secret", async () => {
+        await pushImage(plain.url, "refused", "latest", makeImage());
+        for (const rig of [withBasic, withTokens]) {
+          const wrong = "not-the-password";
+          const ends = openEnds(plain.url, {
+            url: rig.url,
+            username: USER.username,
+            password: wrong,
+          });
+          const { result } = await copy({ ...ends, name: "refused" });
+          expect(result).toMatchObject({
+            kind: "failed",
+            conflict: false,
+            stopsCluster: false,
+          });
+          const reason = "reason" in result ? result.reason : "";
+          expect(reason).toMatch(/answered 401.*check username, password/);
+          expect(reason).not.toContain(wrong);
+          const check = await ends.to.check({ name: "refused", push: true });
+          expect([check.reachable.ok, check.authenticated.ok, check.allowed.ok]).toEqual([
+            true,
+            false,
+            null,
+          ]);
+          await ends.close();
+        }
+        const anonymous = openEnds(withTokens.url, plain.url);
+        expect((await copy({ ...anonymous, name: "refused" })).result).toMatchObject({
+          kind: "failed",
+        });
+        await anonymous.close();
+      });
+
+      test("is checked with separate answers for reachability, login and permission", async () => {
+        const registry = createOciRegistry({
+          url: withTokens.url,
+          ...USER,
+          pushes: true,
+        });
+        const push = await registry.check({ name: "checked", push: true });
+        expect([push.reachable.ok, push.authenticated.ok, push.allowed.ok]).toEqual([
+          true,
+          true,
+          true,
+        ]);
+        expect((await registry.check({ name: null, push: true })).allowed.ok).toBeNull();
+        await registry.close();
+      });
+
+      test("is not sent to another host that a redirect names", async () => {
+        const seen: (string | undefined)[] = [];
+        const image = makeImage({ layers: [200_000] });
+        await pushImage(withBasic.url, "moved", "latest", image, {
+          authorization: basic,
+        });
+        const storage = createServer((request, response) => {
+          seen.push(request.headers.authorization);
+          const blob = image.blobs.find(({ digest }) => request.url?.includes(digest));
+          response.writeHead(blob === undefined ? 404 : 200).end(blob?.bytes);
+        }).listen(0, "localhost");
+        await once(storage, "listening");
+        const address = storage.address();
+        const port = typeof address === "object" ? address?.port : 0;
+        const proxy = await startProxy(withBasic.url);
+        proxy.fault = ({ method, path }) =>
+          method === "GET" && path.includes("/blobs/sha256")
+            ? {
+                kind: "answer",
+                status: 307,
+                headers: { location: `http://localhost:${port}${path}?signature=secret` },
+              }
+            : null;
+        const ends = openEnds({ url: proxy.url, ...USER }, plain.url);
+        expect((await copy({ ...ends, name: "moved" })).result).toEqual({ kind: "sent" });
+        expect(await readManifest(plain.url, "moved", "latest")).not.toBeNull();
+        expect(seen).toEqual([undefined, undefined]);
+        await ends.close();
+        await proxy.stop();
+        storage.close();
+      });
     });
-  });
-});
+  },
+);

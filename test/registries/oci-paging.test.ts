@@ -7,7 +7,8 @@ import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
 const THOUSAND = Array.from({ length: 1_000 }, (_, at) => at);
 const servers: Server[] = [];
 afterEach(async () => {
-  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve).closeAllConnections());
+  for (const server of servers.splice(0))
+    await new Promise((resolve) => server.close(resolve).closeAllConnections());
 });
 
 /**
@@ -21,17 +22,27 @@ async function endlessRegistry(pageAt: (at: number) => string[]) {
     const list = pageAt(state.asked);
     // The first request asks for the login.
     if (pathname !== "/v2/") state.asked += 1;
-    response.setHeader("link", `<${pathname}?page=${state.asked}>; rel="next"`).end(JSON.stringify({ [field]: list }));
+    response
+      .setHeader("link", `<${pathname}?page=${state.asked}>; rel="next"`)
+      .end(JSON.stringify({ [field]: list }));
   }).listen(0, "127.0.0.1");
   servers.push(server);
   await once(server, "listening");
-  return { state, registry: createOciRegistry({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }) };
+  return {
+    state,
+    registry: createOciRegistry({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    }),
+  };
 }
 
 type Registry = Awaited<ReturnType<typeof endlessRegistry>>["registry"];
 type Listing = {
   what: string;
-  list: (registry: Registry, cursor: string | null) => Promise<{ next: string | null } | null>;
+  list: (
+    registry: Registry,
+    cursor: string | null,
+  ) => Promise<{ next: string | null } | null>;
 };
 const LISTINGS: Listing[] = [
   { what: "versions", list: ({ listTags }, cursor) => listTags("endless", cursor) },
@@ -48,11 +59,21 @@ describe.each(LISTINGS)("a listing of $what", (listing) => {
   test.each([
     { pages: "empty", pageAt: () => [], most: 100 },
     { pages: "all the same", pageAt: () => ["a", "b"], most: 2 },
-    { pages: "new without end", pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`), most: 1_000 },
+    {
+      pages: "new without end",
+      pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`),
+      most: 1_000,
+    },
   ])("fails and says what to do when its pages are $pages", async ({ pageAt, most }) => {
     const { state, registry } = await endlessRegistry(pageAt);
-    const message = expect.stringMatching(`never ends its pages.*name the ${listing.what} to replicate`);
-    await expect(listAll(registry, listing)).rejects.toMatchObject({ kind: "invalid", retryable: false, message });
+    const message = expect.stringMatching(
+      `never ends its pages.*name the ${listing.what} to replicate`,
+    );
+    await expect(listAll(registry, listing)).rejects.toMatchObject({
+      kind: "invalid",
+      retryable: false,
+      message,
+    });
     expect(state.asked).toBe(most);
     await registry.close();
   });

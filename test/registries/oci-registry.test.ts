@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createOciRegistry, type OciRegistry } from "../../activities/registries/oci/registry.ts";
+import {
+  createOciRegistry,
+  type OciRegistry,
+} from "../../activities/registries/oci/registry.ts";
 import { digestOf } from "../../activities/registries/verified.ts";
 import { isDigest, type Digest } from "../../domain/digest.ts";
 import { TransferError } from "../../domain/failure.ts";
@@ -14,10 +17,16 @@ import {
   type TestBlob,
 } from "../rigs/servers/images.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
-import { startRegistry, type RegistryKind, type TestRegistry } from "../rigs/servers/registries.ts";
+import {
+  startRegistry,
+  type RegistryKind,
+  type TestRegistry,
+} from "../rigs/servers/registries.ts";
 
 const KINDS: RegistryKind[] = ["docker-registry", "distribution", "gcr"];
-const rigs = await Promise.all(KINDS.map(async (kind) => ({ kind, rig: await startRegistry(kind) })));
+const rigs = await Promise.all(
+  KINDS.map(async (kind) => ({ kind, rig: await startRegistry(kind) })),
+);
 
 describe.each(rigs)("a client of $kind", ({ kind, rig }) => {
   describe.skipIf(!rig.available)("speaks distribution-spec 1.1", () => {
@@ -53,12 +62,23 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
   test("checks that it is reachable, that the login is valid, and what is allowed", async () => {
     await pushImage(rig.url, "check/image", "1", makeImage());
     const listing = await registry.check({ name: null, push: false });
-    expect([listing.reachable.ok, listing.authenticated.ok, listing.allowed.ok]).toEqual([true, true, true]);
-    expect((await registry.check({ name: "check/image", push: false })).allowed.ok).toBe(true);
-    expect((await registry.check({ name: "check/other", push: true })).allowed.ok).toBe(true);
+    expect([listing.reachable.ok, listing.authenticated.ok, listing.allowed.ok]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect((await registry.check({ name: "check/image", push: false })).allowed.ok).toBe(
+      true,
+    );
+    expect((await registry.check({ name: "check/other", push: true })).allowed.ok).toBe(
+      true,
+    );
     const nowhere = createOciRegistry({ url: "http://127.0.0.1:9" });
     const { reachable, authenticated } = await nowhere.check({ name: null, push: false });
-    expect(reachable).toMatchObject({ ok: false, message: expect.stringContaining("127.0.0.1:9") });
+    expect(reachable).toMatchObject({
+      ok: false,
+      message: expect.stringContaining("127.0.0.1:9"),
+    });
     expect(authenticated.ok).toBeNull();
     await nowhere.close();
   });
@@ -72,23 +92,39 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     ]) {
       await pushImage(rig.url, "types", "tag", image);
       const head = await registry.headManifest("types", "tag");
-      expect(head).toMatchObject({ digest: image.digest, mediaType: image.mediaType, size: image.bytes.length });
+      expect(head).toMatchObject({
+        digest: image.digest,
+        mediaType: image.mediaType,
+        size: image.bytes.length,
+      });
       const manifest = await registry.getManifest("types", image.digest);
       expect(manifest.bytes.equals(image.bytes)).toBe(true);
-      expect(manifest.blobs.map(({ digest }) => digest)).toEqual(image.blobs.map(({ digest }) => digest));
-      expect(manifest.children.map(({ digest }) => digest)).toEqual(image.children.map(({ digest }) => digest));
+      expect(manifest.blobs.map(({ digest }) => digest)).toEqual(
+        image.blobs.map(({ digest }) => digest),
+      );
+      expect(manifest.children.map(({ digest }) => digest)).toEqual(
+        image.children.map(({ digest }) => digest),
+      );
     }
     expect(await registry.headManifest("types", "no-such-tag")).toBeNull();
     expect(await registry.headManifest("no/such/name", "latest")).toBeNull();
     const failure = await failureOf(registry.getManifest("types", "no-such-tag"));
-    expect(failure).toMatchObject({ kind: "notFound", message: expect.stringContaining("types:no-such-tag") });
+    expect(failure).toMatchObject({
+      kind: "notFound",
+      message: expect.stringContaining("types:no-such-tag"),
+    });
   });
 
   test("writes the exact bytes of a manifest", async () => {
     const image = makeImage({ annotations: { odd: "spacing   and ünicode" } });
     for (const blob of image.blobs) await pushBlob(rig.url, "exact", blob);
-    await registry.putManifest("exact", "tag", { ...image, digest: asDigest(image.digest) });
-    expect((await readManifest(rig.url, "exact", "tag"))?.bytes.equals(image.bytes)).toBe(true);
+    await registry.putManifest("exact", "tag", {
+      ...image,
+      digest: asDigest(image.digest),
+    });
+    expect((await readManifest(rig.url, "exact", "tag"))?.bytes.equals(image.bytes)).toBe(
+      true,
+    );
   });
 
   test("writes a small blob, finds it and reads it from any offset", async () => {
@@ -100,11 +136,15 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(await placeBlob(registry, "small", blob)).toBe("found");
     expect(await registry.headBlob("small", digest)).toEqual({ size: 50_000 });
     for (const offset of [0, 1, 30_000, 49_999]) {
-      const read = await collect(await registry.openBlob("small", { digest, size: 50_000 }, offset));
+      const read = await collect(
+        await registry.openBlob("small", { digest, size: 50_000 }, offset),
+      );
       expect(read.equals(blob.bytes.subarray(offset))).toBe(true);
     }
     expect(
-      await failureOf(registry.openBlob("small", { digest: asDigest(makeBlob(9).digest), size: 9 }, 0)),
+      await failureOf(
+        registry.openBlob("small", { digest: asDigest(makeBlob(9).digest), size: 9 }, 0),
+      ),
     ).toMatchObject({ kind: "notFound" });
   });
 
@@ -115,29 +155,38 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
       const blobs = [makeBlob(1_000), makeBlob(20_000), makeBlob(50_000)];
       const asking = createOciRegistry({ url: proxy.url, pushes: true });
       proxy.clear();
-      proxy.fault = ({ path }) => (status !== null && path.includes("mount=") ? { kind: "answer", status } : null);
+      proxy.fault = ({ path }) =>
+        status !== null && path.includes("mount=") ? { kind: "answer", status } : null;
       for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("sent");
       for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("found");
       proxy.fault = () => null;
       await asking.close();
       const mountsTell = kind !== "gcr" && status === null;
-      const asked = (method: string) => proxy.requests.filter((request) => request.method === method).length;
+      const asked = (method: string) =>
+        proxy.requests.filter((request) => request.method === method).length;
       expect({ head: asked("HEAD"), post: asked("POST"), put: asked("PUT") }).toEqual({
         head: mountsTell ? 1 : 6,
         post: mountsTell ? 7 : 4,
         put: 3,
       });
       for (const { digest, bytes } of blobs)
-        expect(await registry.headBlob(name, asDigest(digest))).toEqual({ size: bytes.length });
+        expect(await registry.headBlob(name, asDigest(digest))).toEqual({
+          size: bytes.length,
+        });
     },
   );
 
   test("reads from an offset when the server ignores Range", async () => {
     const blob = makeBlob(200_000);
     await pushBlob(rig.url, "ignoring", blob);
-    proxy.fault = ({ path }) => (path.includes("/blobs/") ? { kind: "answer", status: 200, body: blob.bytes } : null);
+    proxy.fault = ({ path }) =>
+      path.includes("/blobs/") ? { kind: "answer", status: 200, body: blob.bytes } : null;
     const read = await collect(
-      await proxied.openBlob("ignoring", { digest: asDigest(blob.digest), size: 200_000 }, 123_456),
+      await proxied.openBlob(
+        "ignoring",
+        { digest: asDigest(blob.digest), size: 200_000 },
+        123_456,
+      ),
     );
     proxy.fault = () => null;
     expect(read.equals(blob.bytes.subarray(123_456))).toBe(true);
@@ -153,13 +202,22 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
       [100_000, 250_000],
       [250_000, 300_000],
     ] as const) {
-      session = await registry.appendChunk("chunks", session, blob.bytes.subarray(from, to), to - from);
+      session = await registry.appendChunk(
+        "chunks",
+        session,
+        blob.bytes.subarray(from, to),
+        to - from,
+      );
       expect(session.offset).toBe(to);
       const status = await registry.uploadStatus("chunks", session.location);
       expect(status?.offset ?? null).toBe(kind === "gcr" ? null : to);
     }
     await registry.finishUpload("chunks", session, { digest, size: 300_000 }, null);
-    expect(digestOf(await collect(await registry.openBlob("chunks", { digest, size: 300_000 }, 0)))).toBe(digest);
+    expect(
+      digestOf(
+        await collect(await registry.openBlob("chunks", { digest, size: 300_000 }, 0)),
+      ),
+    ).toBe(digest);
   });
 
   test("reports a wrong digest at the closing request as a digest mismatch, and cancels an upload", async () => {
@@ -167,7 +225,12 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     const session = await registry.startUpload("wrong", digest, null);
     if (session === "mounted") throw new Error("mounted without asking");
     const failure = await failureOf(
-      registry.finishUpload("wrong", session, { digest, size: 3 }, { body: Buffer.from("abc"), length: 3 }),
+      registry.finishUpload(
+        "wrong",
+        session,
+        { digest, size: 3 },
+        { body: Buffer.from("abc"), length: 3 },
+      ),
     );
     expect(failure.kind).toBe("digestMismatch");
     await registry.cancelUpload("wrong", session);
@@ -177,11 +240,15 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
   test("mounts a blob from another name, or gets an upload instead", async () => {
     const blob = makeBlob(5_000);
     await pushImage(rig.url, "mount/from", "1", makeImage({ layers: [blob] }));
-    const begun = await registry.startUpload("mount/to", asDigest(blob.digest), "mount/from");
-    expect(begun === "mounted").toBe(kind !== "gcr");
-    expect(await registry.startUpload("mount/to", asDigest(makeBlob(7).digest), "mount/from")).toHaveProperty(
-      "location",
+    const begun = await registry.startUpload(
+      "mount/to",
+      asDigest(blob.digest),
+      "mount/from",
     );
+    expect(begun === "mounted").toBe(kind !== "gcr");
+    expect(
+      await registry.startUpload("mount/to", asDigest(makeBlob(7).digest), "mount/from"),
+    ).toHaveProperty("location");
   });
 
   test("lists every tag once, page after page", async () => {
@@ -190,7 +257,9 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await pushImage(rig.url, "paging", "v0", image);
     for (let at = 1; at < tags.length; at += 40) {
       await Promise.all(
-        tags.slice(at, at + 40).map((tag) => pushImage(rig.url, "paging", tag, { ...image, blobs: [] })),
+        tags
+          .slice(at, at + 40)
+          .map((tag) => pushImage(rig.url, "paging", tag, { ...image, blobs: [] })),
       );
     }
     const listed: string[] = [];
@@ -212,10 +281,16 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     const tags = Array.from({ length: 500 }, (_, index) => `t${index}`);
     await pushImage(rig.url, "full", "t0", image);
     for (let at = 1; at < 500; at += 40)
-      await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, "full", tag, { ...image, blobs: [] })));
+      await Promise.all(
+        tags
+          .slice(at, at + 40)
+          .map((tag) => pushImage(rig.url, "full", tag, { ...image, blobs: [] })),
+      );
     const first = await registry.listTags("full", null);
     const second = first?.next ? await registry.listTags("full", first.next) : null;
-    expect([...(first?.items ?? []), ...(second?.items ?? [])].toSorted()).toEqual(tags.toSorted());
+    expect([...(first?.items ?? []), ...(second?.items ?? [])].toSorted()).toEqual(
+      tags.toSorted(),
+    );
   });
 
   test("lists the repositories under its namespace, relative to it", async () => {
@@ -231,20 +306,37 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
 
   test("lists what is attached to an image if the registry supports it", async () => {
     const image = makeImage();
-    const signature = makeImage({ subject: image, artifactType: "application/x-signature" });
+    const signature = makeImage({
+      subject: image,
+      artifactType: "application/x-signature",
+    });
     await pushImage(rig.url, "attached", "1", image);
     await pushImage(rig.url, "attached", null, signature);
     const listed = await registry.listReferrers("attached", asDigest(image.digest));
-    expect(listed?.map(({ digest }) => digest) ?? null).toEqual(kind === "gcr" ? [signature.digest] : null);
+    expect(listed?.map(({ digest }) => digest) ?? null).toEqual(
+      kind === "gcr" ? [signature.digest] : null,
+    );
     expect(await missingParts(rig.url, "attached", signature)).toEqual([]);
   });
 
   test("sends no request for an invalid name, tag or digest", async () => {
     proxy.clear();
-    for (const name of ["../_catalog", "UPPER", "a//b", "a/../b", "", "a".repeat(300), "a?b"]) {
-      expect(await failureOf(proxied.headManifest(name, "latest"))).toMatchObject({ kind: "invalid" });
+    for (const name of [
+      "../_catalog",
+      "UPPER",
+      "a//b",
+      "a/../b",
+      "",
+      "a".repeat(300),
+      "a?b",
+    ]) {
+      expect(await failureOf(proxied.headManifest(name, "latest"))).toMatchObject({
+        kind: "invalid",
+      });
     }
-    expect(await failureOf(proxied.headManifest("name", "../../x"))).toMatchObject({ kind: "invalid" });
+    expect(await failureOf(proxied.headManifest("name", "../../x"))).toMatchObject({
+      kind: "invalid",
+    });
     expect(proxy.requests).toEqual([]);
   });
 }

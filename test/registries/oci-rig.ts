@@ -1,14 +1,24 @@
 import { randomBytes } from "node:crypto";
 import type { Connector } from "../../activities/registries/contract.ts";
 import { header, on, type Rule } from "../rigs/servers/faulty.ts";
-import { makeImage, pushImage, readManifest, type TestManifest } from "../rigs/servers/images.ts";
+import {
+  makeImage,
+  pushImage,
+  readManifest,
+  type TestManifest,
+} from "../rigs/servers/images.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
 import type { TestRegistry } from "../rigs/servers/registries.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 
 type Login = { username: string; password: string };
-const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
+const ORIGIN = {
+  createdBy: "tester",
+  createdDate: 0,
+  lastModifiedBy: "tester",
+  lastModifiedDate: 0,
+};
 /** The images of the samples. */
 const images = new WeakMap<Sample, TestManifest>();
 
@@ -26,14 +36,27 @@ export async function ociRig(
     from,
     to,
     sample,
-    named: (names) => ({ packages: names.map((name) => ({ packageKey: `oci://${name}`, versions: null })), paths: [] }),
-    pages: { endless: () => pages((count) => `last=after-${count}`), repeating: () => pages(() => "last=same") },
+    named: (names) => ({
+      packages: names.map((name) => ({ packageKey: `oci://${name}`, versions: null })),
+      paths: [],
+    }),
+    pages: {
+      endless: () => pages((count) => `last=after-${count}`),
+      repeating: () => pages(() => "last=same"),
+    },
     lies: [],
-    sayings: (message) => [JSON.stringify({ errors: [{ code: "DENIED", message, detail: message }] })],
+    sayings: (message) => [
+      JSON.stringify({ errors: [{ code: "DENIED", message, detail: message }] }),
+    ],
     large: () => sample().artifact,
     takes: { status: 201, body: "" },
     async close() {
-      await Promise.all([from.proxy.stop(), to.proxy.stop(), source.stop(), target.stop()]);
+      await Promise.all([
+        from.proxy.stop(),
+        to.proxy.stop(),
+        source.stop(),
+        target.stop(),
+      ]);
     },
   };
 }
@@ -44,12 +67,19 @@ const pages = (query: (count: number) => string): Rule =>
     header("link", `<${path.replace(/\?.*$/, "")}?${query(count)}>; rel="next"`),
   );
 
-async function realEnd(registry: TestRegistry, login: Login): Promise<RealEnd & { proxy: FaultProxy }> {
+async function realEnd(
+  registry: TestRegistry,
+  login: Login,
+): Promise<RealEnd & { proxy: FaultProxy }> {
   const { url } = registry;
   const proxy = await startProxy(url);
-  const headersFor = async (name: string) => ({ authorization: await authorizationFor(registry, login, name) });
+  const headersFor = async (name: string) => ({
+    authorization: await authorizationFor(registry, login, name),
+  });
   const blobAt = async (name: string, digest: string): Promise<Buffer | null> => {
-    const answer = await fetch(`${url}/v2/${name}/blobs/${digest}`, { headers: await headersFor(name) });
+    const answer = await fetch(`${url}/v2/${name}/blobs/${digest}`, {
+      headers: await headersFor(name),
+    });
     return answer.ok ? Buffer.from(await answer.arrayBuffer()) : null;
   };
   return {
@@ -92,23 +122,42 @@ async function authorizationFor(
   const basic = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   if (tokens === null) return basic;
   const scope = `repository:${name}:pull,push,delete`;
-  const answer = await fetch(`${tokens.realm}?${new URLSearchParams({ service: "test", scope })}`, {
-    headers: { authorization: basic },
-  });
+  const answer = await fetch(
+    `${tokens.realm}?${new URLSearchParams({ service: "test", scope })}`,
+    {
+      headers: { authorization: basic },
+    },
+  );
   return `Bearer ${((await answer.json()) as { token: string }).token}`;
 }
 
 function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
-  const name = (instead ?? beside)?.artifact.name ?? `conformance/sample-${randomBytes(6).toString("hex")}`;
-  const version = instead?.artifact.version ?? (beside === undefined ? "1" : `${beside.artifact.version}.1`);
+  const name =
+    (instead ?? beside)?.artifact.name ??
+    `conformance/sample-${randomBytes(6).toString("hex")}`;
+  const version =
+    instead?.artifact.version ??
+    (beside === undefined ? "1" : `${beside.artifact.version}.1`);
   const image = makeImage({ layers: [size] });
   const contents = new Map([
     ["/manifest", image.bytes],
     ...image.blobs.map(({ digest, bytes }) => [`/${digest}`, bytes] as const),
   ]);
-  const parts = [...contents].map(([path, { length }]) => ({ path, size: length, digests: {} }));
+  const parts = [...contents].map(([path, { length }]) => ({
+    path,
+    size: length,
+    digests: {},
+  }));
   const made = {
-    artifact: { name, version, parts, digest: image.digest, document: null, tags: [], origin: ORIGIN },
+    artifact: {
+      name,
+      version,
+      parts,
+      digest: image.digest,
+      document: null,
+      tags: [],
+      origin: ORIGIN,
+    },
     contents,
   };
   images.set(made, image);

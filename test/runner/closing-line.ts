@@ -21,7 +21,8 @@ export const closingLine: Reporter = {
   },
 };
 
-const suiteOf = ({ parent }: TestCase): string => (parent.type === "suite" ? parent.fullName : parent.relativeModuleId);
+const suiteOf = ({ parent }: TestCase): string =>
+  parent.type === "suite" ? parent.fullName : parent.relativeModuleId;
 
 /** Tests of one suite that were skipped for the same reason. */
 type Skipped = { suite: string; reason: string; names: string[] };

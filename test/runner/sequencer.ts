@@ -47,9 +47,12 @@ const LONGEST = [
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const nameOf = ({ moduleId }: TestSpecification) => relative(this.ctx.config.root, moduleId);
+    const nameOf = ({ moduleId }: TestSpecification) =>
+      relative(this.ctx.config.root, moduleId);
     const sorted = await super.sort(files);
-    const longest = LONGEST.flatMap((name) => sorted.find((file) => nameOf(file) === name) ?? []);
+    const longest = LONGEST.flatMap(
+      (name) => sorted.find((file) => nameOf(file) === name) ?? [],
+    );
     return [...longest, ...sorted.filter((file) => !longest.includes(file))];
   }
 }

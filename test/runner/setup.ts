@@ -22,7 +22,10 @@ const NAMESPACE = "default";
 const DAY = 86_400_000;
 const log = pino(
   { level: "info" },
-  { write: (line: string) => process.stderr.write(`${(JSON.parse(line) as { msg: string }).msg}\n`) },
+  {
+    write: (line: string) =>
+      process.stderr.write(`${(JSON.parse(line) as { msg: string }).msg}\n`),
+  },
 );
 
 /**
@@ -31,10 +34,15 @@ const log = pino(
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   compileOnce();
-  const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
+  const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(
+    process.env,
+  );
   const proxy = { httpsProxy, httpProxy, noProxy };
   const binary = await findBinary({ cliPath: temporalCliPath, cacheDir, proxy, log });
-  const place = await choosePlace({ temporalBind: "127.0.0.1", temporalPort: 0, temporalUiPort: 0 }, log);
+  const place = await choosePlace(
+    { temporalBind: "127.0.0.1", temporalPort: 0, temporalUiPort: 0 },
+    log,
+  );
   const dataDir = mkdtempSync(join(tmpdir(), "temporal-test-"));
   const stopping = new AbortController();
   const { child, ready } = startServer({

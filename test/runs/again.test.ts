@@ -21,7 +21,9 @@ test(
     target.proxy.fault = ({ method, path }) => {
       if (refusing && path.includes("/refused/"))
         return { kind: "answer", status: 429, headers: { "retry-after": "60" } };
-      return method === "PUT" && path.includes("/held/manifests/") ? { kind: "hold", until } : null;
+      return method === "PUT" && path.includes("/held/manifests/")
+        ? { kind: "hold", until }
+        : null;
     };
     const key = await product.run({
       projectId,
@@ -30,11 +32,17 @@ test(
     });
     const { id } = await follow(product, key, ({ counts }) => counts.planned === 2);
     await expect
-      .poll(async () => (await product.details(id)).map(({ errorReason }) => errorReason ?? "").join(), {
-        timeout: 60_000,
-      })
+      .poll(
+        async () =>
+          (await product.details(id)).map(({ errorReason }) => errorReason ?? "").join(),
+        {
+          timeout: 60_000,
+        },
+      )
       .toContain("429");
-    await expect.poll(() => target.proxy.count("PUT", /\/held\/manifests\//), { timeout: 60_000 }).toBe(1);
+    await expect
+      .poll(() => target.proxy.count("PUT", /\/held\/manifests\//), { timeout: 60_000 })
+      .toBe(1);
     await instance.kill("worker");
     refusing = false;
     letGo();

@@ -78,22 +78,29 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
     const { key } = await rig.begin("refused", { clusters: [cluster] });
     const { status, counts, reasons } = await rig.ended(key);
     expect({ status, failed: counts.failed }).toEqual({ status: "FAILED", failed: 3 });
-    for (const reason of reasons) expect(reason).toMatch(/connection refused.*is it running.*\(tried for \d+ s\)$/);
+    for (const reason of reasons)
+      expect(reason).toMatch(/connection refused.*is it running.*\(tried for \d+ s\)$/);
   });
 
   test("an untrusted certificate of a registry fails the images at once, until its PEM is set", async () => {
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const { key: keyFile, certificate: file } = selfSigned(folder);
     const certificate = readFileSync(file, "utf8");
-    const secure = await startProxy(rig.target.url, { tls: { key: readFileSync(keyFile, "utf8"), cert: certificate } });
+    const secure = await startProxy(rig.target.url, {
+      tls: { key: readFileSync(keyFile, "utf8"), cert: certificate },
+    });
     const untrusted = await rig.product.registry("untrusted", secure.url);
     const { key, images } = await rig.begin("tls", { clusters: [untrusted] });
     const refused = await rig.ended(key);
     expect(refused.counts).toMatchObject({ planned: 3, failed: 3 });
     for (const reason of refused.reasons)
-      expect(reason).toMatch(/certificate of .* is not signed by a trusted CA .*: set `certificate` to the CA's PEM$/);
+      expect(reason).toMatch(
+        /certificate of .* is not signed by a trusted CA .*: set `certificate` to the CA's PEM$/,
+      );
     const trusted = await rig.product.registry("trusted", secure.url, { certificate });
-    expect(await rig.ended(await rig.start("tls", ["tls/app"], { clusters: [trusted] }))).toMatchObject({
+    expect(
+      await rig.ended(await rig.start("tls", ["tls/app"], { clusters: [trusted] })),
+    ).toMatchObject({
       status: "SUCCESS",
     });
     expect(sorted(await rig.there("tls"))).toEqual(sorted(images));

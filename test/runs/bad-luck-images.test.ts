@@ -4,7 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createGate, follow } from "../rigs/runs/run-fixture.ts";
 import { sorted } from "../rigs/runs/run-judge.ts";
 import { each, type Listing } from "../rigs/runs/run-sources.ts";
-import { BOUND_MS, startUnluckyRig, TAGS, type UnluckyRig } from "../rigs/runs/unlucky-rig.ts";
+import {
+  BOUND_MS,
+  startUnluckyRig,
+  TAGS,
+  type UnluckyRig,
+} from "../rigs/runs/unlucky-rig.ts";
 import { makeBlob, makeImage, pushImage, pushManifest } from "../rigs/servers/images.ts";
 import type { Fault } from "../rigs/servers/proxy.ts";
 
@@ -22,18 +27,23 @@ const isPut = ({ method, path }: { method: string; path: string }, part: string)
 describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, () => {
   test("a tag that was deleted after the run was planned fails alone", async () => {
     const { until, letGo } = createGate();
-    rig.luck.set("deleted", ({ path }) => (path.includes("/deleted/app/manifests/") ? { kind: "hold", until } : null));
+    rig.luck.set("deleted", ({ path }) =>
+      path.includes("/deleted/app/manifests/") ? { kind: "hold", until } : null,
+    );
     const { key, images } = await rig.begin("deleted");
     await follow(rig.product, key, ({ counts }) => counts.planned === 3);
     const url = `${rig.source.url}/v2/deleted/app/manifests/`;
     const answer = await fetch(`${url}v2`, { method: "DELETE" });
-    if (!answer.ok) await fetch(`${url}${images.get("deleted/app:v2")}`, { method: "DELETE" });
+    if (!answer.ok)
+      await fetch(`${url}${images.get("deleted/app:v2")}`, { method: "DELETE" });
     letGo();
     const { status, counts, reasons } = await rig.ended(key);
     expect(status).toBe("FAILED");
     expect(counts).toMatchObject({ planned: 3, success: 2, failed: 1 });
     expect(reasons).toEqual([
-      expect.stringMatching(/image deleted\/app:v2 is not in the registry .*: it was deleted, or its name is wrong/),
+      expect.stringMatching(
+        /image deleted\/app:v2 is not in the registry .*: it was deleted, or its name is wrong/,
+      ),
     ]);
     expect(sorted(await rig.there("deleted"))).toEqual(without(images, "deleted/app:v2"));
   });
@@ -46,10 +56,17 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     const { status, counts, reasons } = await rig.ended(key);
     expect(status).toBe("FAILED");
     expect(counts).toMatchObject({ planned: 4, success: 3, failed: 1 });
-    expect(reasons).toEqual([expect.stringMatching(/its copy is corrupt; push it there again \(tried 3 times\)$/)]);
+    expect(reasons).toEqual([
+      expect.stringMatching(
+        /its copy is corrupt; push it there again \(tried 3 times\)$/,
+      ),
+    ]);
     expect(reasons[0]).toContain(layer.digest);
     expect(sorted(await rig.there("corrupt"))).toEqual(sorted(images));
-    expect((await fetch(`${rig.target.url}/v2/corrupt/corrupt/app/blobs/${layer.digest}`)).status).toBe(404);
+    expect(
+      (await fetch(`${rig.target.url}/v2/corrupt/corrupt/app/blobs/${layer.digest}`))
+        .status,
+    ).toBe(404);
   });
 
   test.each([
@@ -71,15 +88,21 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
   ] satisfies [string, Fault, RegExp][])(
     "a target that accepts no more data (%s) fails the image, shows no half-written one and receives the others",
     async (name, fault, reason) => {
-      rig.luck.set(name, (request) => (isPut(request, `/${name}/tight/app/blobs/`) ? fault : null));
+      rig.luck.set(name, (request) =>
+        isPut(request, `/${name}/tight/app/blobs/`) ? fault : null,
+      );
       const { key, images } = await rig.begin(name, {
-        names: [`${name}/roomy/app`, "tight/app"].map((image, at) => (at === 0 ? image : `${name}/${image}`)),
+        names: [`${name}/roomy/app`, "tight/app"].map((image, at) =>
+          at === 0 ? image : `${name}/${image}`,
+        ),
       });
       const { status, counts, reasons } = await rig.ended(key);
       expect(status).toBe("FAILED");
       expect(counts).toMatchObject({ planned: 6, success: 3, failed: 3, notDone: 0 });
       for (const said of reasons) expect(said).toMatch(reason);
-      expect(sorted(await rig.there(name))).toEqual(without(images, ...TAGS.map((tag) => `${name}/tight/app:${tag}`)));
+      expect(sorted(await rig.there(name))).toEqual(
+        without(images, ...TAGS.map((tag) => `${name}/tight/app:${tag}`)),
+      );
     },
   );
 
@@ -87,7 +110,9 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     rig.luck.set("strict", (request) =>
       isPut(request, "/strict/app/manifests/v2") ? { kind: "answer", status: 413 } : null,
     );
-    const { key } = await rig.begin("strict", { setting: { errorStrategy: "FAST_FAIL" } });
+    const { key } = await rig.begin("strict", {
+      setting: { errorStrategy: "FAST_FAIL" },
+    });
     const { status, errorReason, counts, details } = await rig.ended(key);
     expect(status).toBe("FAILED");
     expect(errorReason).toMatch(
@@ -110,13 +135,19 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
         if (!isPut(request, "/manifests/v") || refused.has(request.path)) return null;
         refused.add(request.path);
         refusals.push(Date.now());
-        return { kind: "answer", status, headers, body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"later"}]}` };
+        return {
+          kind: "answer",
+          status,
+          headers,
+          body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"later"}]}`,
+        };
       });
       const { key, images } = await rig.begin(name);
       const waiting = await follow(
         rig.product,
         key,
-        ({ counts, status: now }) => now !== "RUNNING" || (refusals.length === 3 && counts.notDone === 3),
+        ({ counts, status: now }) =>
+          now !== "RUNNING" || (refusals.length === 3 && counts.notDone === 3),
       );
       const shown = await rig.product.details(waiting.id);
       expect(
@@ -125,14 +156,22 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
           .every(({ status: now }) => now === "RUNNING"),
       ).toBe(true);
       const { status: state, counts, details } = await rig.ended(key);
-      expect({ state, ...counts }).toMatchObject({ state: "SUCCESS", planned: 3, success: 3, failed: 0, conflict: 0 });
+      expect({ state, ...counts }).toMatchObject({
+        state: "SUCCESS",
+        planned: 3,
+        success: 3,
+        failed: 0,
+        conflict: 0,
+      });
       expect(details.every(({ errorReason }) => errorReason === null)).toBe(true);
       expect(sorted(await rig.there(name))).toEqual(sorted(images));
       const wait = Number(headers["retry-after" as keyof typeof headers] ?? 2) * 1000;
       const puts = rig.target.proxy.requests.filter(
         (seen) => isPut(seen, `/${name}/${name}/app/manifests/v`) && seen.status === 201,
       );
-      expect(Math.min(...puts.map(({ time }) => time)) - Math.min(...refusals)).toBeGreaterThanOrEqual(wait);
+      expect(
+        Math.min(...puts.map(({ time }) => time)) - Math.min(...refusals),
+      ).toBeGreaterThanOrEqual(wait);
     },
   );
 
@@ -153,10 +192,19 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
       await each([...Array.from({ length: 400 }).keys()], 16, (at) =>
         pushManifest(rig.source.url, at < 20 ? bad : good, `v${at}`, image),
       );
-      const { status, counts, reasons } = await rig.ended(await rig.start(name, [bad, good]));
+      const { status, counts, reasons } = await rig.ended(
+        await rig.start(name, [bad, good]),
+      );
       expect(status).toBe("FAILED");
-      expect(counts).toMatchObject({ planned: 400, success: 380, failed: 20, notDone: 0 });
-      expect(reasons.every((reason) => / \((?:tried|waited) for \d+ s\)$/.test(reason))).toBe(true);
+      expect(counts).toMatchObject({
+        planned: 400,
+        success: 380,
+        failed: 20,
+        notDone: 0,
+      });
+      expect(
+        reasons.every((reason) => / \((?:tried|waited) for \d+ s\)$/.test(reason)),
+      ).toBe(true);
       expect((await rig.there(name)).size).toBe(380);
     },
   );

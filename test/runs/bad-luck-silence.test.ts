@@ -39,33 +39,47 @@ async function givenUp(key: string, wait: number): Promise<string[]> {
   return details.map(({ errorReason }) => errorReason ?? "");
 }
 
-describe.concurrent("a registry that never answers", { timeout: IDLE_MS + 80_000 }, () => {
-  test("a registry that accepts connections and stays silent is given up after the idle time", async () => {
-    rig.target.proxy.fault = ({ path }) => (path.startsWith("/v2/silent/") ? { kind: "hang" } : null);
-    const key = await run("silent", rig.cluster);
-    for (const reason of await givenUp(key, IDLE_MS))
-      expect(reason).toMatch(/image silent\/app:v\d+: .*\/v2\/silent\/app\/manifests\/v\d+ was silent for 60 s/);
-  });
+describe.concurrent(
+  "a registry that never answers",
+  { timeout: IDLE_MS + 80_000 },
+  () => {
+    test("a registry that accepts connections and stays silent is given up after the idle time", async () => {
+      rig.target.proxy.fault = ({ path }) =>
+        path.startsWith("/v2/silent/") ? { kind: "hang" } : null;
+      const key = await run("silent", rig.cluster);
+      for (const reason of await givenUp(key, IDLE_MS))
+        expect(reason).toMatch(
+          /image silent\/app:v\d+: .*\/v2\/silent\/app\/manifests\/v\d+ was silent for 60 s/,
+        );
+    });
 
-  test("a registry that accepts no connection is given up after the connect time", async () => {
-    const server = await startDeafServer();
-    const cluster = await rig.product.registry("deaf", `http://127.0.0.1:${server.port}`);
-    for (const reason of await givenUp(await run("deaf", cluster), CONNECT_MS))
-      expect(reason).toMatch(/no connection to 127\.0\.0\.1:\d+ in time/);
-    server.stop();
-  });
-});
+    test("a registry that accepts no connection is given up after the connect time", async () => {
+      const server = await startDeafServer();
+      const cluster = await rig.product.registry(
+        "deaf",
+        `http://127.0.0.1:${server.port}`,
+      );
+      for (const reason of await givenUp(await run("deaf", cluster), CONNECT_MS))
+        expect(reason).toMatch(/no connection to 127\.0\.0\.1:\d+ in time/);
+      server.stop();
+    });
+  },
+);
 
 /** Starts a stopped process whose queue of connections is full: further connections get no answer. */
 async function startDeafServer(): Promise<{ port: number; stop: () => void }> {
   const program =
     `require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () {` +
     " console.log(this.address().port) })";
-  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["-e", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   const port = Number(line.toString());
   child.kill("SIGSTOP");
-  const fillers = Array.from({ length: 8 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+  const fillers = Array.from({ length: 8 }, () =>
+    connect(port, "127.0.0.1").on("error", () => undefined),
+  );
   await sleep(500);
   return {
     port,

@@ -55,7 +55,9 @@ beforeEach(async () => {
   });
   const paces = createPaces(() => NOW);
   const app = new Hono()
-    .use("/internal/v1/reports", (c, next) => (refuseReports ? Promise.resolve(c.text("not understood", 400)) : next()))
+    .use("/internal/v1/reports", (c, next) =>
+      refuseReports ? Promise.resolve(c.text("not understood", 400)) : next(),
+    )
     .route(
       "/internal/v1",
       internalRoutes({
@@ -78,7 +80,9 @@ beforeEach(async () => {
       }),
     );
   server = await new Promise((resolve) => {
-    const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
+    const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () =>
+      resolve(started),
+    );
   });
   plane = createControlPlane({
     apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -90,7 +94,9 @@ beforeEach(async () => {
   addFiles(db, ["/a", "/b"], NOW);
   clusterId = addCluster(db, "target");
   db.update(cluster)
-    .set({ secret: createSealer(KEY.replace("0", "1")).seal("{}", `cluster:${clusterId}`) })
+    .set({
+      secret: createSealer(KEY.replace("0", "1")).seal("{}", `cluster:${clusterId}`),
+    })
     .run();
   recordId = openRun(db, FILES, [clusterId], NOW);
   while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
@@ -120,12 +126,21 @@ function work() {
     routes: createPool<Route>((route) => route.close()),
     batchSlice: 20_000,
   };
-  return runBatch(deps, { recordId, number: 1, signal: new AbortController().signal, heartbeat: () => {} });
+  return runBatch(deps, {
+    recordId,
+    number: 1,
+    signal: new AbortController().signal,
+    heartbeat: () => {},
+  });
 }
 
 const details = () =>
   db
-    .select({ name: detail.artifactName, status: detail.status, reason: detail.errorReason })
+    .select({
+      name: detail.artifactName,
+      status: detail.status,
+      reason: detail.errorReason,
+    })
     .from(detail)
     .where(eq(detail.recordId, recordId))
     .all();
@@ -134,7 +149,9 @@ test("credentials that were sealed with another key fail each artifact and say s
   expect(await work()).toEqual({ total: 2, again: 0, failed: 2 });
   const reason =
     "the stored credentials of https://target.example were sealed with another secret key: enter them again";
-  expect(details()).toEqual(["/a", "/b"].map((name) => ({ name, status: "FAILED", reason })));
+  expect(details()).toEqual(
+    ["/a", "/b"].map((name) => ({ name, status: "FAILED", reason })),
+  );
 });
 
 test("a batch whose outcomes the control plane refuses ends with an error and does not repeat them", async () => {

@@ -5,7 +5,13 @@ import { Client, Connection } from "@temporalio/client";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { basic } from "../rigs/api/api-fixture.ts";
 import { startInstance, type Instance } from "../rigs/runs/instance.ts";
-import { createCleanup, openProduct, type Product, type RecordInfo, UTC } from "../rigs/runs/run-fixture.ts";
+import {
+  createCleanup,
+  openProduct,
+  type Product,
+  type RecordInfo,
+  UTC,
+} from "../rigs/runs/run-fixture.ts";
 import { oneOf } from "../rigs/runs/run-rig.ts";
 import { USER } from "../rigs/servers/credentials.ts";
 import { makeImage, pushImage, readManifest } from "../rigs/servers/images.ts";
@@ -15,7 +21,11 @@ import { startRegistry, type TestRegistry } from "../rigs/servers/registries.ts"
 const AT = "/replication/api/remote/distribution";
 const IMAGE = makeImage({ layers: [1_000, 2_000] });
 const SECRET = new RegExp(
-  [USER.password, Buffer.from(USER.password).toString("base64"), basic(`${USER.username}:${USER.password}`)]
+  [
+    USER.password,
+    Buffer.from(USER.password).toString("base64"),
+    basic(`${USER.username}:${USER.password}`),
+  ]
     .join("|")
     .replaceAll("+", "\\+"),
 );
@@ -27,10 +37,17 @@ let target: TestRegistry;
 let proxy: FaultProxy;
 
 beforeAll(async () => {
-  const source = await cleanup.keep(oneOf("docker-registry", "distribution"), (one) => one.stop());
-  target = await cleanup.keep(startRegistry(source.kind, { auth: "htpasswd" }), (one) => one.stop());
+  const source = await cleanup.keep(oneOf("docker-registry", "distribution"), (one) =>
+    one.stop(),
+  );
+  target = await cleanup.keep(startRegistry(source.kind, { auth: "htpasswd" }), (one) =>
+    one.stop(),
+  );
   proxy = await cleanup.keep(startProxy(target.url), (one) => one.stop());
-  instance = await cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "debug" } }), (one) => one.remove());
+  instance = await cleanup.keep(
+    startInstance({ env: { ...UTC, LOG_LEVEL: "debug" } }),
+    (one) => one.remove(),
+  );
   product = openProduct(instance);
   await product.project("shop");
   await product.linked("shop", "images", source.url);
@@ -38,7 +55,11 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => cleanup.all());
 
-const status = () => product.call<RecordInfo | null>("GET", `${AT}/get/runOnceTaskStatus/shop/images?name=push`);
+const status = () =>
+  product.call<RecordInfo | null>(
+    "GET",
+    `${AT}/get/runOnceTaskStatus/shop/images?name=push`,
+  );
 const puts = () =>
   proxy.requests
     .filter(({ method, path }) => method === "PUT" && path.includes("/manifests/"))
@@ -72,9 +93,15 @@ test("a run-once task puts a manifest once under each target version, with the r
   ]);
   const login = { authorization: basic(`${USER.username}:${USER.password}`) };
   const there = await Promise.all(
-    ["1.2", "1.3", "1.1"].map((tag) => readManifest(target.url, "library/nginx", tag, login)),
+    ["1.2", "1.3", "1.1"].map((tag) =>
+      readManifest(target.url, "library/nginx", tag, login),
+    ),
   );
-  expect(there.map((manifest) => manifest?.bytes)).toEqual([IMAGE.bytes, IMAGE.bytes, undefined]);
+  expect(there.map((manifest) => manifest?.bytes)).toEqual([
+    IMAGE.bytes,
+    IMAGE.bytes,
+    undefined,
+  ]);
   expect(puts().toSorted()).toEqual([
     ["1.2", 201],
     ["1.3", 201],
@@ -83,13 +110,20 @@ test("a run-once task puts a manifest once under each target version, with the r
   proxy.clear();
   const second = await executed();
   expect(second.id).not.toBe(first.id);
-  expect([second.status, second.replicaOverview]).toMatchObject(["SUCCESS", { success: 1, skip: 1 }]);
+  expect([second.status, second.replicaOverview]).toMatchObject([
+    "SUCCESS",
+    { success: 1, skip: 1 },
+  ]);
   expect(puts()).toEqual([]);
 });
 
 test("a distribution's login is in no answer, log, plain file or history", async () => {
   const infos = await Promise.all(
-    ["/replication/api/cluster/list", "/replication/api/task/page/shop", "/openapi.json"].map(async (path) =>
+    [
+      "/replication/api/cluster/list",
+      "/replication/api/task/page/shop",
+      "/openapi.json",
+    ].map(async (path) =>
       (
         await fetch(instance.url + path, {
           headers: { authorization: basic(`${instance.username}:${instance.password}`) },
@@ -99,16 +133,22 @@ test("a distribution's login is in no answer, log, plain file or history", async
   );
   expect(infos.join()).not.toMatch(SECRET);
   expect(SECRET.test(instance.output())).toBe(false);
-  const files = readdirSync(instance.dataDir, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  );
+  const files = readdirSync(instance.dataDir, {
+    recursive: true,
+    withFileTypes: true,
+  }).filter((entry) => entry.isFile());
   expect(
     files
-      .filter((entry) => SECRET.test(readFileSync(join(entry.parentPath, entry.name), "latin1")))
+      .filter((entry) =>
+        SECRET.test(readFileSync(join(entry.parentPath, entry.name), "latin1")),
+      )
       .map(({ name }) => name),
   ).toEqual([]);
   const histories = await historiesOf("shop/images/push");
-  expect([histories.includes("shop/images/push"), SECRET.test(histories)]).toEqual([true, false]);
+  expect([histories.includes("shop/images/push"), SECRET.test(histories)]).toEqual([
+    true,
+    false,
+  ]);
 });
 
 /** All histories of a task's runs in Temporal, payloads decoded. */
@@ -116,11 +156,15 @@ async function historiesOf(taskName: string): Promise<string> {
   const connection = await Connection.connect({ address: inject("temporalAddress") });
   const { workflow } = new Client({ connection });
   const texts: string[] = [];
-  for await (const { workflowId, runId } of workflow.list({ query: `ReplTask = "${taskName}"` })) {
+  for await (const { workflowId, runId } of workflow.list({
+    query: `ReplTask = "${taskName}"`,
+  })) {
     const history = await workflow.getHandle(workflowId, runId).fetchHistory();
     texts.push(
       JSON.stringify(history, (key, value: unknown) =>
-        key === "data" && typeof value === "string" ? Buffer.from(value, "base64").toString("utf8") : value,
+        key === "data" && typeof value === "string"
+          ? Buffer.from(value, "base64").toString("utf8")
+          : value,
       ),
     );
   }
@@ -130,5 +174,7 @@ async function historiesOf(taskName: string): Promise<string> {
 
 test("deleting a run-once task also deletes its cluster", async () => {
   await product.call("DELETE", `${AT}/delete/runOnceTask/shop/images?name=push`);
-  expect(await product.call("GET", "/replication/api/cluster/info?name=shop/images/push")).toBeNull();
+  expect(
+    await product.call("GET", "/replication/api/cluster/info?name=shop/images/push"),
+  ).toBeNull();
 });

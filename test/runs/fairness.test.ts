@@ -11,7 +11,14 @@ import {
   type Held,
   type SmallWork,
 } from "../rigs/runs/fairness-rig.ts";
-import { closed, newest, unique, until, type TaskDraft, type TaskObject } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  newest,
+  unique,
+  until,
+  type TaskDraft,
+  type TaskObject,
+} from "../rigs/runs/run-fixture.ts";
 import { each } from "../rigs/runs/run-sources.ts";
 
 /** Transfers that never end keep what they hold; no test here depends on how long anything takes. */
@@ -39,7 +46,8 @@ afterEach(async () => {
   for (const key of tasks)
     await until(
       `the runs of ${key} end`,
-      async () => (await rig.product.records(key)).every(({ status }) => status !== "RUNNING"),
+      async () =>
+        (await rig.product.records(key)).every(({ status }) => status !== "RUNNING"),
       180_000,
     );
   for (const key of tasks) await rig.product.remove(key);
@@ -59,16 +67,30 @@ async function run(draft: TaskDraft): Promise<string> {
 }
 
 /** Creates clusters that all lead to the same held server. */
-const clusters = (count: number, url: string, type: "instance" | "registry"): Promise<string[]> =>
+const clusters = (
+  count: number,
+  url: string,
+  type: "instance" | "registry",
+): Promise<string[]> =>
   Promise.all(
     Array.from({ length: count }, () => {
       const name = unique("held-");
-      return type === "instance" ? rig.product.partner(name, rig.edge, url) : rig.product.registry(name, url);
+      return type === "instance"
+        ? rig.product.partner(name, rig.edge, url)
+        : rig.product.registry(name, url);
     }),
   );
 
-const WORKS = ["a one-file run", "a REAL_TIME upload", "a one-image run"] as const satisfies SmallWork[];
-const ALL_WELL = { small: WORKS.map((work) => `${work} ended`), somethingIsHeld: true, heldRuns: "RUNNING" };
+const WORKS = [
+  "a one-file run",
+  "a REAL_TIME upload",
+  "a one-image run",
+] as const satisfies SmallWork[];
+const ALL_WELL = {
+  small: WORKS.map((work) => `${work} ended`),
+  somethingIsHeld: true,
+  heldRuns: "RUNNING",
+};
 
 /** Runs every kind of small work while the held requests stay held, and returns how each ended. */
 async function besides(
@@ -85,7 +107,9 @@ async function besides(
     ),
   );
   const somethingIsHeld = held.open() > 0;
-  const runs = await Promise.all(tasks.map(async (key) => (await newest(rig.product, key)).status));
+  const runs = await Promise.all(
+    tasks.map(async (key) => (await newest(rig.product, key)).status),
+  );
   return { small, somethingIsHeld, heldRuns: [...new Set(runs)].join() };
 }
 
@@ -124,12 +148,23 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     const held = await hold(rig.edge.url);
     const projectId = unique("followed");
     await rig.product.project(projectId);
-    for (const { localRepoName } of repositories) await rig.product.hosted(projectId, localRepoName);
+    for (const { localRepoName } of repositories)
+      await rig.product.hosted(projectId, localRepoName);
     const to = await clusters(REAL_TIME_CLUSTERS, held.proxy.url, "instance");
-    const key = await run({ projectId, objects: repositories, clusters: to, replicaType: "REAL_TIME" });
+    const key = await run({
+      projectId,
+      objects: repositories,
+      clusters: to,
+      replicaType: "REAL_TIME",
+    });
     await each(repositories, 5, async ({ localRepoName }) => {
       for (let at = 0; at < 20; at += 1)
-        await rig.product.upload(projectId, localRepoName, `/file-${at}.bin`, Buffer.from(`${at}`));
+        await rig.product.upload(
+          projectId,
+          localRepoName,
+          `/file-${at}.bin`,
+          Buffer.from(`${at}`),
+        );
     });
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
@@ -146,19 +181,30 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     const held = await hold(rig.source.url);
     const keys: string[] = [];
     for (let at = 0; at < LISTED_TASKS; at += 1)
-      keys.push(await run({ ...(await linked(REPOSITORIES, held.proxy.url)), clusters: [rig.registryCluster] }));
+      keys.push(
+        await run({
+          ...(await linked(REPOSITORIES, held.proxy.url)),
+          clusters: [rig.registryCluster],
+        }),
+      );
     expect(await besides(held, keys)).toEqual(ALL_WELL);
   });
 
   test(`small work ends while ${LINKED * IMAGES} linked images wait for a source that sends no blob`, async () => {
     const held = await hold(rig.source.url, (path) => path.includes("/blobs/"));
-    const key = await run({ ...(await linked(LINKED, held.proxy.url)), clusters: [rig.registryCluster] });
+    const key = await run({
+      ...(await linked(LINKED, held.proxy.url)),
+      clusters: [rig.registryCluster],
+    });
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 });
 
 /** Creates a project of linked repositories; each is the whole source and has its own place at the target. */
-async function linked(count: number, url: string): Promise<{ projectId: string; objects: TaskObject[] }> {
+async function linked(
+  count: number,
+  url: string,
+): Promise<{ projectId: string; objects: TaskObject[] }> {
   const projectId = unique("images");
   await rig.product.project(projectId);
   const names = Array.from({ length: count }, (_, at) => `images-${at}`);

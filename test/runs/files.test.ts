@@ -3,8 +3,19 @@ import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientConnection } from "../../temporal/connect.ts";
 import { PRIORITY } from "../../workflows/contract.ts";
-import { closed, follow, sha256, type RecordDetail, type TaskDraft } from "../rigs/runs/run-fixture.ts";
-import { expectWhole, filesSentAgain, listFiles, sorted } from "../rigs/runs/run-judge.ts";
+import {
+  closed,
+  follow,
+  sha256,
+  type RecordDetail,
+  type TaskDraft,
+} from "../rigs/runs/run-fixture.ts";
+import {
+  expectWhole,
+  filesSentAgain,
+  listFiles,
+  sorted,
+} from "../rigs/runs/run-judge.ts";
 import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
@@ -28,17 +39,28 @@ afterEach(() => {
   rig.proxy.fault = () => null;
 });
 
-const run = ({ to = "files", paths, ...rest }: Partial<TaskDraft> & { to?: string; paths?: string[] }) => {
+const run = ({
+  to = "files",
+  paths,
+  ...rest
+}: Partial<TaskDraft> & { to?: string; paths?: string[] }) => {
   const object = {
     localRepoName: "files",
     repoType: "GENERIC" as const,
     remoteRepoName: to,
     ...(paths && { pathConstraints: paths.map((path) => ({ path })) }),
   };
-  return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster], ...rest });
+  return rig.product.run({
+    projectId: rig.projectId,
+    objects: [object],
+    clusters: [rig.cluster],
+    ...rest,
+  });
 };
-const there = (repoName: string) => listFiles(rig.partner, rig.projectId, repoName, sha256);
-const byPath = (details: RecordDetail[], path: string) => details.find(({ artifactName }) => artifactName === path);
+const there = (repoName: string) =>
+  listFiles(rig.partner, rig.projectId, repoName, sha256);
+const byPath = (details: RecordDetail[], path: string) =>
+  details.find(({ artifactName }) => artifactName === path);
 const node = (repoName: string, path: string) =>
   rig.partner.call<Record<string, unknown>>(
     "GET",
@@ -56,7 +78,10 @@ describe("a run of files to another instance", () => {
     const record = await closed(rig.product, key);
     const details = await expectWhole(rig.product, record, files);
     expect(sorted(await there("files"))).toEqual(sorted(files));
-    expect(await node("files", "/kept/with-metadata.txt")).toMatchObject({ size: 500, metadata: { colour: "blue" } });
+    expect(await node("files", "/kept/with-metadata.txt")).toMatchObject({
+      size: 500,
+      metadata: { colour: "blue" },
+    });
     expect(byPath(details, "/kept/with-metadata.txt")).toMatchObject({
       version: null,
       size: 500,
@@ -64,14 +89,18 @@ describe("a run of files to another instance", () => {
       executeType: "FULL",
       progress: { blob: { success: 1 }, node: { success: 1 }, version: null },
     });
-    expect(filesSentAgain(rig.proxy.requests, `${rig.projectId}/files`, details)).toEqual([]);
+    expect(filesSentAgain(rig.proxy.requests, `${rig.projectId}/files`, details)).toEqual(
+      [],
+    );
 
     rig.proxy.clear();
     await rig.product.execute(key);
     const again = await closed(rig.product, key);
     await expectWhole(rig.product, again, files);
     expect(again.counts).toMatchObject({ skip: files.size, conflict: 0 });
-    expect(rig.proxy.requests.filter(({ path }) => path.includes("/uploads"))).toEqual([]);
+    expect(rig.proxy.requests.filter(({ path }) => path.includes("/uploads"))).toEqual(
+      [],
+    );
     const bytes = rig.proxy.requests.reduce((sum, request) => sum + request.bytes, 0);
     expect(bytes).toBeLessThan(files.size * 600);
   });
@@ -95,9 +124,12 @@ describe("a run of files to another instance", () => {
   });
 
   test("a run waits at Temporal in turns with other projects' runs, and a small one before longer ones", async () => {
-    const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
+    const connection = clientConnection({
+      temporalAddress: rig.center.endpoints().temporal,
+    });
     const client = new Client({ connection });
-    const priorityOf = async (id: string) => (await client.workflow.getHandle(id).describe()).priority;
+    const priorityOf = async (id: string) =>
+      (await client.workflow.getHandle(id).describe()).priority;
     const [first = ""] = files.keys();
     for (const [paths, priorityKey] of [
       [[first], PRIORITY.soon],
@@ -107,8 +139,14 @@ describe("a run of files to another instance", () => {
         rig.product,
         await run({ to: "in-turns", ...(paths && { paths: [...paths] }) }),
       );
-      expect(await priorityOf(workflowId)).toMatchObject({ fairnessKey: rig.projectId, priorityKey: PRIORITY.soon });
-      expect(await priorityOf(`${workflowId}/edge/files`)).toMatchObject({ fairnessKey: rig.projectId, priorityKey });
+      expect(await priorityOf(workflowId)).toMatchObject({
+        fairnessKey: rig.projectId,
+        priorityKey: PRIORITY.soon,
+      });
+      expect(await priorityOf(`${workflowId}/edge/files`)).toMatchObject({
+        fairnessKey: rig.projectId,
+        priorityKey,
+      });
     }
     await connection.close();
   });
@@ -121,11 +159,16 @@ describe("a run of files to another instance", () => {
       "/no/such.bin",
       "/folder 2/nothing-*.bin",
     ];
-    const record = await closed(rig.product, await run({ type: "PATH", paths, to: "chosen" }));
+    const record = await closed(
+      rig.product,
+      await run({ type: "PATH", paths, to: "chosen" }),
+    );
     const wanted = new Map(
       [...files].filter(
         ([path]) =>
-          path.startsWith("/kept/") || path.startsWith("/folder 3/") || /^\/folder 1\/sub\/.*5\.bin$/.test(path),
+          path.startsWith("/kept/") ||
+          path.startsWith("/folder 3/") ||
+          /^\/folder 1\/sub\/.*5\.bin$/.test(path),
       ),
     );
     expect(sorted(await there("chosen"))).toEqual(sorted(wanted));
@@ -153,15 +196,28 @@ describe("a run of files to another instance", () => {
     await closed(rig.product, await run({ type: "PATH", paths, to: "conflicts" }));
     const spoil = async () => {
       for (const path of [first, second])
-        await rig.partner.upload(rig.projectId, "conflicts", encodeURI(path), other, { "X-BKREPO-OVERWRITE": "true" });
+        await rig.partner.upload(rig.projectId, "conflicts", encodeURI(path), other, {
+          "X-BKREPO-OVERWRITE": "true",
+        });
     };
     const attempt = async (conflictStrategy: string) => {
       await spoil();
-      return closed(rig.product, await run({ type: "PATH", paths, to: "conflicts", setting: { conflictStrategy } }));
+      return closed(
+        rig.product,
+        await run({
+          type: "PATH",
+          paths,
+          to: "conflicts",
+          setting: { conflictStrategy },
+        }),
+      );
     };
 
     const stopped = await attempt("FAST_FAIL");
-    expect(stopped).toMatchObject({ status: "FAILED", counts: { planned: wanted.size, conflict: 1, failed: 1 } });
+    expect(stopped).toMatchObject({
+      status: "FAILED",
+      counts: { planned: wanted.size, conflict: 1, failed: 1 },
+    });
     expect(stopped.errorReason).toMatch(
       /^stopped at the first failure \(FAST_FAIL\): \/folder 4\/.* has other content there/,
     );
@@ -169,7 +225,12 @@ describe("a run of files to another instance", () => {
     const skipped = await attempt("SKIP");
     expect(skipped).toMatchObject({
       status: "SUCCESS",
-      counts: { planned: wanted.size, success: wanted.size, skip: wanted.size, conflict: 2 },
+      counts: {
+        planned: wanted.size,
+        success: wanted.size,
+        skip: wanted.size,
+        conflict: 2,
+      },
     });
     expect(sorted(await there("conflicts"))).toEqual(
       sorted(new Map(wanted).set(first, sha256(other)).set(second, sha256(other))),
@@ -178,7 +239,12 @@ describe("a run of files to another instance", () => {
     const replaced = await attempt("OVERWRITE");
     expect(replaced).toMatchObject({
       status: "SUCCESS",
-      counts: { planned: wanted.size, success: wanted.size, skip: wanted.size - 2, conflict: 2 },
+      counts: {
+        planned: wanted.size,
+        success: wanted.size,
+        skip: wanted.size - 2,
+        conflict: 2,
+      },
     });
     expect(sorted(await there("conflicts"))).toEqual(sorted(wanted));
   });
@@ -201,7 +267,9 @@ describe("a run of files to another instance", () => {
     await expectWhole(rig.product, await closed(rig.product, key), slow);
     const sends = rig.proxy.requests.filter(({ bytes }) => bytes > 0);
     const seconds =
-      (Math.max(...sends.map(({ closed: over }) => over ?? 0)) - Math.min(...sends.map(({ time }) => time))) / 1000;
+      (Math.max(...sends.map(({ closed: over }) => over ?? 0)) -
+        Math.min(...sends.map(({ time }) => time))) /
+      1000;
     const bytes = sends.reduce((sum, request) => sum + request.bytes, 0);
     expect(bytes).toBeGreaterThan(slow.bytes);
     expect(bytes / seconds).toBeLessThan(1.1 * rate);
@@ -238,13 +306,26 @@ describe("a run of files that is disturbed", () => {
     });
     await follow(rig.product, key, ({ counts }) => counts.planned === 300);
     const gone = [...all.keys()].slice(-20);
-    for (const path of gone) await rig.product.call("DELETE", `/generic/${rig.projectId}/shrinking${encodeURI(path)}`);
+    for (const path of gone)
+      await rig.product.call(
+        "DELETE",
+        `/generic/${rig.projectId}/shrinking${encodeURI(path)}`,
+      );
     for (const pid of workers) process.kill(pid, "SIGCONT");
     const record = await closed(rig.product, key);
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: 300, success: 280, failed: 20, notDone: 0 } });
-    const failed = (await rig.product.details(record.id)).filter(({ status }) => status === "FAILED");
-    expect(failed.map(({ artifactName }) => artifactName).toSorted()).toEqual(gone.toSorted());
-    expect(failed[0]?.errorReason).toMatch(/is no longer in .*\/shrinking: it was deleted after the run was planned/);
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: 300, success: 280, failed: 20, notDone: 0 },
+    });
+    const failed = (await rig.product.details(record.id)).filter(
+      ({ status }) => status === "FAILED",
+    );
+    expect(failed.map(({ artifactName }) => artifactName).toSorted()).toEqual(
+      gone.toSorted(),
+    );
+    expect(failed[0]?.errorReason).toMatch(
+      /is no longer in .*\/shrinking: it was deleted after the run was planned/,
+    );
   });
 
   test("a stop ends the upload of a big file within 5 s, and no part of it is visible at the target", async () => {
@@ -257,7 +338,9 @@ describe("a run of files that is disturbed", () => {
       setting: { rateLimit: 4 * MIB },
     });
     const uploads = () =>
-      rig.proxy.requests.filter(({ method, path }) => method === "PATCH" && path.includes("/uploads/"));
+      rig.proxy.requests.filter(
+        ({ method, path }) => method === "PATCH" && path.includes("/uploads/"),
+      );
     rig.proxy.clear();
     await follow(rig.product, key, ({ replicatedBytes }) => replicatedBytes > 4 * MIB);
     const asked = Date.now();
@@ -269,7 +352,9 @@ describe("a run of files that is disturbed", () => {
       counts: { planned: 1, failed: 1, notDone: 0 },
     });
     expect(uploads().length).toBeGreaterThan(0);
-    expect(uploads().filter(({ closed }) => closed === null || closed > asked + 5_000)).toEqual([]);
+    expect(
+      uploads().filter(({ closed }) => closed === null || closed > asked + 5_000),
+    ).toEqual([]);
     expect((await there("cut")).size).toBe(0);
   });
 });

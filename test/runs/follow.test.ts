@@ -18,15 +18,24 @@ let rig: { center: Instance; edge: Instance; product: Product; cluster: string }
 
 beforeAll(async () => {
   const start = (env: Record<string, string>) =>
-    cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (each) => each.remove());
-  const [center, edge] = await Promise.all([start({}), start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" })]);
+    cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (each) =>
+      each.remove(),
+    );
+  const [center, edge] = await Promise.all([
+    start({}),
+    start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" }),
+  ]);
   const product = openProduct(center);
   rig = { center, edge, product, cluster: await product.partner("edge", edge) };
 }, 240_000);
 afterAll(cleanup.all);
 
 /** Creates a project with a hosted repository and an enabled REAL_TIME task that sends it to the other instance. */
-async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, more: Partial<TaskObject> = {}) {
+async function following(
+  type: "MAVEN" | "NPM",
+  draft: Partial<TaskDraft> = {},
+  more: Partial<TaskObject> = {},
+) {
   const { center, edge, product, cluster } = rig;
   const projectId = unique("p");
   await product.project(projectId);
@@ -40,7 +49,9 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
   });
   const repo = `${projectId}/packages`;
   const read = async (path: string) => {
-    const answer = await fetch(edge.url + path, { headers: { authorization: authorizationOf(edge) } });
+    const answer = await fetch(edge.url + path, {
+      headers: { authorization: authorizationOf(edge) },
+    });
     return answer.ok ? answer.text() : null;
   };
   const until = async (has: () => Promise<boolean>, what: string) => {
@@ -51,15 +62,32 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
   };
   /** Waits until all drains have ended, and returns what they sent. */
   const sent = async () => {
-    await until(async () => (await product.records(key)).every(({ status }) => status !== "RUNNING"), "drains end");
+    await until(
+      async () =>
+        (await product.records(key)).every(({ status }) => status !== "RUNNING"),
+      "drains end",
+    );
     const records = await product.records(key);
     expect(records.filter(({ status }) => status !== "SUCCESS")).toEqual([]);
-    const details = (await Promise.all(records.map(({ id }) => product.details(id)))).flat();
+    const details = (
+      await Promise.all(records.map(({ id }) => product.details(id)))
+    ).flat();
     return [
-      ...new Set(details.map(({ artifactName, version }) => `${artifactName}${version === null ? "" : `:${version}`}`)),
+      ...new Set(
+        details.map(
+          ({ artifactName, version }) =>
+            `${artifactName}${version === null ? "" : `:${version}`}`,
+        ),
+      ),
     ].sort();
   };
-  return { repo, read, until, sent, fill: createFiller({ url: center.url, authorization: authorizationOf(center) }) };
+  return {
+    repo,
+    read,
+    until,
+    sent,
+    fill: createFiller({ url: center.url, authorization: authorizationOf(center) }),
+  };
 }
 
 test("a run-once task with the request of bk-repo's users sends one version to another instance", async () => {
@@ -82,13 +110,22 @@ test("a run-once task with the request of bk-repo's users sends one version to a
   };
   await product.call("POST", `${at}/create/runOnceTask/${place}`, body);
   await product.call("POST", `${at}/execute/runOnceTask/${place}?name=fastjson`);
-  const status = () => product.call<RecordInfo | null>("GET", `${at}/get/runOnceTaskStatus/${place}?name=fastjson`);
-  await expect.poll(async () => (await status())?.status, { timeout: 60_000 }).toBe("SUCCESS");
+  const status = () =>
+    product.call<RecordInfo | null>(
+      "GET",
+      `${at}/get/runOnceTaskStatus/${place}?name=fastjson`,
+    );
+  await expect
+    .poll(async () => (await status())?.status, { timeout: 60_000 })
+    .toBe("SUCCESS");
   const read = async (version: string) =>
     (
-      await fetch(`${edge.url}/maven/${projectId}/maven-copies${mavenPath("com.alibaba:fastjson", version, ".jar")}`, {
-        headers: { authorization: authorizationOf(edge) },
-      })
+      await fetch(
+        `${edge.url}/maven/${projectId}/maven-copies${mavenPath("com.alibaba:fastjson", version, ".jar")}`,
+        {
+          headers: { authorization: authorizationOf(edge) },
+        },
+      )
     ).status;
   expect([await read("1.2.83"), await read("1.2.47")]).toEqual([200, 404]);
   const [detail] = await product.details((await status())?.id ?? "");
@@ -108,19 +145,37 @@ type Packument = {
 describe("a REAL_TIME task over a hosted NPM repository", () => {
   test("a REAL_TIME task sends NPM versions that are published, and dist-tags that are moved", async () => {
     const { repo, read, until, sent, fill } = await following("NPM");
-    const packument = async () => JSON.parse((await read(`/npm/${repo}/@acme%2ftool`)) ?? "{}") as Partial<Packument>;
+    const packument = async () =>
+      JSON.parse((await read(`/npm/${repo}/@acme%2ftool`)) ?? "{}") as Partial<Packument>;
     await fill.publish(repo, "@acme/tool", "1.0.0");
-    await until(async () => (await packument())["dist-tags"]?.["latest"] === "1.0.0", "the version arrives");
-    expect(await read(`/npm/${repo}/@acme/tool/-/tool-1.0.0.tgz`)).toBe("tarball of @acme/tool 1.0.0");
+    await until(
+      async () => (await packument())["dist-tags"]?.["latest"] === "1.0.0",
+      "the version arrives",
+    );
+    expect(await read(`/npm/${repo}/@acme/tool/-/tool-1.0.0.tgz`)).toBe(
+      "tarball of @acme/tool 1.0.0",
+    );
     await fill.publish(repo, "@acme/tool", "1.1.0", { tag: "next" });
-    await until(async () => (await packument())["dist-tags"]?.["next"] === "1.1.0", "the next version arrives");
-    const moved = await fetch(`${rig.center.url}/npm/${repo}/-/package/@acme%2ftool/dist-tags/latest`, {
-      method: "PUT",
-      headers: { authorization: authorizationOf(rig.center), "content-type": "application/json" },
-      body: JSON.stringify("1.1.0"),
-    });
+    await until(
+      async () => (await packument())["dist-tags"]?.["next"] === "1.1.0",
+      "the next version arrives",
+    );
+    const moved = await fetch(
+      `${rig.center.url}/npm/${repo}/-/package/@acme%2ftool/dist-tags/latest`,
+      {
+        method: "PUT",
+        headers: {
+          authorization: authorizationOf(rig.center),
+          "content-type": "application/json",
+        },
+        body: JSON.stringify("1.1.0"),
+      },
+    );
     expect(moved.status).toBeLessThan(300);
-    await until(async () => (await packument())["dist-tags"]?.["latest"] === "1.1.0", "the moved dist-tag arrives");
+    await until(
+      async () => (await packument())["dist-tags"]?.["latest"] === "1.1.0",
+      "the moved dist-tag arrives",
+    );
     expect(await sent()).toEqual(["@acme/tool:1.0.0", "@acme/tool:1.1.0"]);
   });
 });
@@ -128,7 +183,8 @@ describe("a REAL_TIME task over a hosted NPM repository", () => {
 describe("a REAL_TIME task over a hosted MAVEN repository", () => {
   test("a REAL_TIME task sends a Maven version once it is complete, and files that are added later", async () => {
     const { repo, read, until, sent, fill } = await following("MAVEN");
-    const file = (end: string) => read(`/maven/${repo}${mavenPath("com.acme:lib", "1.0", end)}`);
+    const file = (end: string) =>
+      read(`/maven/${repo}${mavenPath("com.acme:lib", "1.0", end)}`);
     await fill.deploy(repo, "com.acme:lib", "1.0", { ".jar": "the jar" });
     await fill.file(repo, "/notes.txt", "outside the layout");
     await until(
@@ -136,14 +192,21 @@ describe("a REAL_TIME task over a hosted MAVEN repository", () => {
       "the file outside the layout arrives",
     );
     expect(await file(".jar")).toBeNull();
-    await fill.deploy(repo, "com.acme:lib", "1.0", { ".pom": pom("com.acme:lib", "1.0") });
+    await fill.deploy(repo, "com.acme:lib", "1.0", {
+      ".pom": pom("com.acme:lib", "1.0"),
+    });
     await until(
       async () => (await file(".jar")) === "the jar" && (await file(".pom")) !== null,
       "the complete version arrives",
     );
-    expect(await read(`/maven/${repo}/com/acme/lib/maven-metadata.xml`)).toContain("<release>1.0</release>");
+    expect(await read(`/maven/${repo}/com/acme/lib/maven-metadata.xml`)).toContain(
+      "<release>1.0</release>",
+    );
     await fill.deploy(repo, "com.acme:lib", "1.0", { "-sources.jar": "the sources" });
-    await until(async () => (await file("-sources.jar")) === "the sources", "the later classifier arrives");
+    await until(
+      async () => (await file("-sources.jar")) === "the sources",
+      "the later classifier arrives",
+    );
     expect(await sent()).toEqual(["/notes.txt", "com.acme:lib:1.0"]);
   });
 
@@ -155,12 +218,18 @@ describe("a REAL_TIME task over a hosted MAVEN repository", () => {
     );
     await fill.deploy(repo, "com.acme:other", "1.0");
     await fill.deploy(repo, "com.acme:lib", "1.0");
-    const file = (packageName: string, end: string) => read(`/maven/${repo}${mavenPath(packageName, "1.0", end)}`);
+    const file = (packageName: string, end: string) =>
+      read(`/maven/${repo}${mavenPath(packageName, "1.0", end)}`);
     await until(
-      async () => (await file("com.acme:lib", ".jar")) !== null && (await file("com.acme:lib", ".pom")) !== null,
+      async () =>
+        (await file("com.acme:lib", ".jar")) !== null &&
+        (await file("com.acme:lib", ".pom")) !== null,
       "the files arrive",
     );
     expect(await file("com.acme:other", ".jar")).toBeNull();
-    expect(await sent()).toEqual([mavenPath("com.acme:lib", "1.0", ".jar"), mavenPath("com.acme:lib", "1.0", ".pom")]);
+    expect(await sent()).toEqual([
+      mavenPath("com.acme:lib", "1.0", ".jar"),
+      mavenPath("com.acme:lib", "1.0", ".pom"),
+    ]);
   });
 });

@@ -1,9 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { startHostedImageRig, type HostedImageRig } from "../rigs/runs/hosted-image-rig.ts";
+import {
+  startHostedImageRig,
+  type HostedImageRig,
+} from "../rigs/runs/hosted-image-rig.ts";
 import { until, type RecordDetail } from "../rigs/runs/run-fixture.ts";
 import { listingOf, sorted } from "../rigs/runs/run-judge.ts";
 import type { Listing } from "../rigs/runs/run-sources.ts";
-import { makeImage, makeSignature, missingParts, readManifest, type TestManifest } from "../rigs/servers/images.ts";
+import {
+  makeImage,
+  makeSignature,
+  missingParts,
+  readManifest,
+  type TestManifest,
+} from "../rigs/servers/images.ts";
 
 let rig: HostedImageRig;
 beforeAll(async () => {
@@ -22,12 +31,17 @@ describe("a REAL_TIME task over a hosted image repository", () => {
       more: { remoteProjectId: projectId, remoteRepoName: "images" },
     });
     const ends = [{ url: rig.registry.url, options: {} }, rig.atEdge];
-    const everywhere = async (has: (url: string, options: { authorization?: string }) => Promise<boolean>) =>
-      (await Promise.all(ends.map(({ url, options }) => has(url, options)))).every(Boolean);
+    const everywhere = async (
+      has: (url: string, options: { authorization?: string }) => Promise<boolean>,
+    ) =>
+      (await Promise.all(ends.map(({ url, options }) => has(url, options)))).every(
+        Boolean,
+      );
     const hasTag = (tag: string, image: TestManifest) =>
       everywhere(
         async (url, options) =>
-          (await readManifest(url, `${repo}/app`, tag, options))?.digest === image.digest &&
+          (await readManifest(url, `${repo}/app`, tag, options))?.digest ===
+            image.digest &&
           (await missingParts(url, `${repo}/app`, image, options)).length === 0,
       );
 
@@ -49,8 +63,14 @@ describe("a REAL_TIME task over a hosted image repository", () => {
       (await rig.center.product.records(key)).every(({ status }) => status === "SUCCESS"),
     );
     const records = await rig.center.product.records(key);
-    const details = (await Promise.all(records.map(({ id }) => rig.center.product.details(id)))).flat();
-    const rows = new Set(details.map(({ artifactName, version }: RecordDetail) => `${artifactName}:${version}`));
+    const details = (
+      await Promise.all(records.map(({ id }) => rig.center.product.details(id)))
+    ).flat();
+    const rows = new Set(
+      details.map(
+        ({ artifactName, version }: RecordDetail) => `${artifactName}:${version}`,
+      ),
+    );
     expect([...rows]).toEqual(["app:latest"]);
   });
 
@@ -58,17 +78,22 @@ describe("a REAL_TIME task over a hosted image repository", () => {
     const { start, push, repo } = await rig.hosted();
     const key = await start({ replicaType: "REAL_TIME" });
     await push("app", "kept");
-    await until("the first tag arrives", async () => (await rig.digestAtEdge(`${repo}/app`, "kept")) !== null);
+    await until(
+      "the first tag arrives",
+      async () => (await rig.digestAtEdge(`${repo}/app`, "kept")) !== null,
+    );
     rig.beforeCopy("brief", () => rig.deleteVersion(repo, "app", "brief"));
     await push("app", "brief");
     const records = () => rig.center.product.records(key);
     await until(
       "the drain ends",
-      async () => (await records()).length > 1 && (await records()).every(({ status }) => status !== "RUNNING"),
+      async () =>
+        (await records()).length > 1 &&
+        (await records()).every(({ status }) => status !== "RUNNING"),
     );
-    expect((await records()).map(({ status, errorReason }) => ({ status, errorReason }))).toEqual(
-      (await records()).map(() => ({ status: "SUCCESS", errorReason: null })),
-    );
+    expect(
+      (await records()).map(({ status, errorReason }) => ({ status, errorReason })),
+    ).toEqual((await records()).map(() => ({ status: "SUCCESS", errorReason: null })));
     expect(await rig.digestAtEdge(`${repo}/app`, "brief")).toBeNull();
   });
 
@@ -84,12 +109,18 @@ describe("a REAL_TIME task over a hosted image repository", () => {
     );
     const has = async ([tag, digest]: [string, string]) =>
       (await rig.digestAtEdge(`${repo}/many`, tag.slice(5))) === digest;
-    await until("all tags arrive", async () => (await Promise.all([...listing].map(has))).every(Boolean));
+    await until("all tags arrive", async () =>
+      (await Promise.all([...listing].map(has))).every(Boolean),
+    );
     await until("every drain ends well", async () =>
       (await rig.center.product.records(key)).every(({ status }) => status === "SUCCESS"),
     );
     const records = await rig.center.product.records(key);
-    const details = await Promise.all(records.map(({ id }) => rig.center.product.details(id)));
-    expect([...new Map(details.flatMap((rows) => listingOf(rows)))].length).toBe(sorted(listing).length);
+    const details = await Promise.all(
+      records.map(({ id }) => rig.center.product.details(id)),
+    );
+    expect([...new Map(details.flatMap((rows) => listingOf(rows)))].length).toBe(
+      sorted(listing).length,
+    );
   });
 });

@@ -1,5 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { startHostedImageRig, type HostedImageRig } from "../rigs/runs/hosted-image-rig.ts";
+import {
+  startHostedImageRig,
+  type HostedImageRig,
+} from "../rigs/runs/hosted-image-rig.ts";
 import { closed } from "../rigs/runs/run-fixture.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
 import type { Listing } from "../rigs/runs/run-sources.ts";
@@ -21,13 +24,15 @@ afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 
 const writes = ({ requests }: FaultProxy) =>
-  requests.filter(({ method, path }) => !["GET", "HEAD"].includes(method) && path.includes("/v2/"));
+  requests.filter(
+    ({ method, path }) => !["GET", "HEAD"].includes(method) && path.includes("/v2/"),
+  );
 const bytesOf = (image: TestManifest): number =>
   image.bytes.length +
-  [...image.blobs, ...image.children.map((child) => ({ bytes: Buffer.alloc(bytesOf(child)) }))].reduce(
-    (sum, { bytes }) => sum + bytes.length,
-    0,
-  );
+  [
+    ...image.blobs,
+    ...image.children.map((child) => ({ bytes: Buffer.alloc(bytesOf(child)) })),
+  ].reduce((sum, { bytes }) => sum + bytes.length, 0);
 
 /**
  * Pushes an index with every kind of attached manifest: of the index, of a child, of an attached manifest, and under
@@ -35,18 +40,32 @@ const bytesOf = (image: TestManifest): number =>
  */
 async function fillAll({ push }: Awaited<ReturnType<HostedImageRig["hosted"]>>) {
   const child = makeImage({ architecture: "arm64" });
-  const index = makeIndex([makeImage({ architecture: "amd64", layers: [200_000, 1_000] }), child]);
+  const index = makeIndex([
+    makeImage({ architecture: "amd64", layers: [200_000, 1_000] }),
+    child,
+  ]);
   const docker = makeImage({ format: "docker", layers: [1_000, 3_000_000] });
-  const sbom = makeImage({ subject: index, artifactType: "application/vnd.example.sbom" });
-  const ofChild = makeImage({ subject: child, artifactType: "application/vnd.example.scan" });
-  const ofSbom = makeImage({ subject: sbom, artifactType: "application/vnd.example.signature" });
+  const sbom = makeImage({
+    subject: index,
+    artifactType: "application/vnd.example.sbom",
+  });
+  const ofChild = makeImage({
+    subject: child,
+    artifactType: "application/vnd.example.scan",
+  });
+  const ofSbom = makeImage({
+    subject: sbom,
+    artifactType: "application/vnd.example.signature",
+  });
   const cosign = makeSignature();
   await push("team/multi", "1.0", index);
-  for (const attached of [sbom, ofChild, ofSbom]) await push("team/multi", null, attached);
+  for (const attached of [sbom, ofChild, ofSbom])
+    await push("team/multi", null, attached);
   await push("team/multi", `sha256-${index.digest.slice(7)}.sig`, cosign);
   await push("docker", "latest", docker);
   const small = makeImage();
-  for (const tag of ["1", "2", "3"]) await push("app", tag, tag === "2" ? makeImage() : small);
+  for (const tag of ["1", "2", "3"])
+    await push("app", tag, tag === "2" ? makeImage() : small);
   return { index, docker, attached: [sbom, ofChild, ofSbom], cosign, small };
 }
 
@@ -71,7 +90,9 @@ describe("a run of images of a hosted repository", () => {
       remoteCluster: "edge",
       repoType: "OCI",
     });
-    expect(details.find(({ artifactName }) => artifactName === "team/multi")?.size).toBe(bytesOf(index));
+    expect(details.find(({ artifactName }) => artifactName === "team/multi")?.size).toBe(
+      bytesOf(index),
+    );
     expect(record).toMatchObject({ replicatedBytes: record.totalBytes });
     expect(await rig.leftOut(record)).toEqual([
       { count: 1, first: [`team/multi:sha256-${index.digest.slice(7)}.sig`] },
@@ -81,7 +102,9 @@ describe("a run of images of a hosted repository", () => {
     const multi = `${source.repo}/team/multi`;
     for (const image of [index, ...attached, cosign])
       expect(await missingParts(url, multi, image, options)).toEqual([]);
-    expect(await rig.digestAtEdge(multi, `sha256-${index.digest.slice(7)}.sig`)).toBe(cosign.digest);
+    expect(await rig.digestAtEdge(multi, `sha256-${index.digest.slice(7)}.sig`)).toBe(
+      cosign.digest,
+    );
     expect(await missingParts(url, `${source.repo}/docker`, docker, options)).toEqual([]);
     const { host } = new URL(url);
     const { digest, tree } = await rig.judged(host, multi, "1.0");
@@ -89,7 +112,10 @@ describe("a run of images of a hosted repository", () => {
     expect(tree ?? attached.map((each) => each.digest)).toEqual(
       expect.arrayContaining(attached.map((each) => each.digest)),
     );
-    const info = await rig.edge.product.call<{ type: string }>("GET", `/repository/api/repo/info/${source.repo}`);
+    const info = await rig.edge.product.call<{ type: string }>(
+      "GET",
+      `/repository/api/repo/info/${source.repo}`,
+    );
     expect(info.type).toBe("OCI");
 
     rig.edgeProxy.clear();
@@ -110,11 +136,16 @@ describe("a run of images of a hosted repository", () => {
         more: { remoteProjectId: source.projectId, remoteRepoName: "mirror" },
       }),
     );
-    expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: 5, success: 5 } });
+    expect(record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 5, success: 5 },
+    });
     const name = `${source.projectId}/mirror/team/multi`;
     for (const image of [index, ...attached, cosign])
       expect(await missingParts(rig.registry.url, name, image)).toEqual([]);
-    expect(await missingParts(rig.registry.url, `${source.projectId}/mirror/docker`, docker)).toEqual([]);
+    expect(
+      await missingParts(rig.registry.url, `${source.projectId}/mirror/docker`, docker),
+    ).toEqual([]);
     const { digest, tree } = await rig.judged(rig.registry.host, name, "1.0");
     expect(digest ?? index.digest).toBe(index.digest);
     expect(tree ?? attached.map((each) => each.digest)).toEqual(
@@ -131,11 +162,22 @@ describe("a run of images of a hosted repository", () => {
       { packageKey: "oci://db" },
       { packageKey: "oci://nosuch" },
     ];
-    const record = await closed(rig.center.product, await start({ type: "PACKAGE", more: { packageConstraints } }));
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: 3, success: 2, failed: 1 } });
-    const failed = (await rig.center.product.details(record.id)).filter(({ status }) => status === "FAILED");
+    const record = await closed(
+      rig.center.product,
+      await start({ type: "PACKAGE", more: { packageConstraints } }),
+    );
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: 3, success: 2, failed: 1 },
+    });
+    const failed = (await rig.center.product.details(record.id)).filter(
+      ({ status }) => status === "FAILED",
+    );
     expect(failed).toMatchObject([
-      { artifactName: "nosuch", errorReason: `package oci://nosuch is not in ${repo}: check its name` },
+      {
+        artifactName: "nosuch",
+        errorReason: `package oci://nosuch is not in ${repo}: check its name`,
+      },
     ]);
     const at = (tag: string) => rig.digestAtEdge(`${repo}/app`, tag);
     expect([await at("stable"), await at("2.0"), await at("2"), await at("1")]).toEqual([
@@ -144,7 +186,10 @@ describe("a run of images of a hosted repository", () => {
       null,
       null,
     ]);
-    expect([await rig.digestAtEdge(`${repo}/db`, "15"), one.digest === two.digest]).toEqual([db.digest, false]);
+    expect([
+      await rig.digestAtEdge(`${repo}/db`, "15"),
+      one.digest === two.digest,
+    ]).toEqual([db.digest, false]);
   });
 
   test.each([
@@ -160,8 +205,17 @@ describe("a run of images of a hosted repository", () => {
       await push("app", "2");
       await rig.edge.product.project(projectId);
       await rig.edge.product.hosted(projectId, "images", "OCI");
-      await pushImage(rig.atEdge.url, `${repo}/app`, "1", images.theirs, rig.atEdge.options);
-      const record = await closed(rig.center.product, await start({ setting: { conflictStrategy } }));
+      await pushImage(
+        rig.atEdge.url,
+        `${repo}/app`,
+        "1",
+        images.theirs,
+        rig.atEdge.options,
+      );
+      const record = await closed(
+        rig.center.product,
+        await start({ setting: { conflictStrategy } }),
+      );
       expect(record).toMatchObject({ status, counts });
       expect(await rig.digestAtEdge(`${repo}/app`, "1")).toBe(images[winner].digest);
     },
@@ -214,6 +268,8 @@ describe("a run of hosted images that is disturbed", () => {
     };
     const record = await closed(rig.center.product, await start());
     expect(record).toMatchObject({ status: "SUCCESS", counts: { success: 1 } });
-    expect(await missingParts(rig.atEdge.url, `${repo}/big`, image, rig.atEdge.options)).toEqual([]);
+    expect(
+      await missingParts(rig.atEdge.url, `${repo}/big`, image, rig.atEdge.options),
+    ).toEqual([]);
   });
 });

@@ -1,5 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { startFilledImageRig, type FilledImageRig } from "../rigs/runs/filled-image-rig.ts";
+import {
+  startFilledImageRig,
+  type FilledImageRig,
+} from "../rigs/runs/filled-image-rig.ts";
 import { closed, createGate, follow, newest } from "../rigs/runs/run-fixture.ts";
 import { expectWhole, listImages, sorted } from "../rigs/runs/run-judge.ts";
 
@@ -17,7 +20,9 @@ describe("a run of images that is going on", () => {
   const hold = (namespace: string) => {
     const { until, letGo } = createGate();
     const isHeld = ({ method, path }: { method: string; path: string }) =>
-      method === "PUT" && path.startsWith(`/v2/${namespace}/`) && path.includes("/manifests/v");
+      method === "PUT" &&
+      path.startsWith(`/v2/${namespace}/`) &&
+      path.includes("/manifests/v");
     target().fault = (request) => (isHeld(request) ? { kind: "hold", until } : null);
     return { held: () => target().requests.filter(isHeld), letGo };
   };
@@ -31,18 +36,28 @@ describe("a run of images that is going on", () => {
     const record = await closed(rig.product, key);
     const late = held().filter(({ closed }) => closed === null || closed > asked + 5_000);
     expect(late).toEqual([]);
-    expect(record).toMatchObject({ status: "FAILED", errorReason: `stopped by ${rig.instance.username}` });
-    expect(record.counts.notDone + record.counts.failed + record.counts.success).toBe(rig.images.size);
+    expect(record).toMatchObject({
+      status: "FAILED",
+      errorReason: `stopped by ${rig.instance.username}`,
+    });
+    expect(record.counts.notDone + record.counts.failed + record.counts.success).toBe(
+      rig.images.size,
+    );
     const details = await rig.product.details(record.id);
     const begun = details.filter(({ status }) => status === "FAILED");
     expect(begun.length).toBeGreaterThanOrEqual(10);
     expect(
-      begun.every(({ errorReason, endTime }) => errorReason?.startsWith("stopped by admin") && endTime !== null),
+      begun.every(
+        ({ errorReason, endTime }) =>
+          errorReason?.startsWith("stopped by admin") && endTime !== null,
+      ),
     ).toBe(true);
     expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
-    expect([...(await listImages(rig.target.host, "stopped")).keys()].filter((image) => /:v\d+$/.test(image))).toEqual(
-      [],
-    );
+    expect(
+      [...(await listImages(rig.target.host, "stopped")).keys()].filter((image) =>
+        /:v\d+$/.test(image),
+      ),
+    ).toEqual([]);
     expect(await rig.product.stop(key)).toEqual({ stopped: false });
     target().fault = () => null;
     await rig.product.execute(key);
@@ -54,16 +69,19 @@ describe("a run of images that is going on", () => {
     const key = await rig.run({ to: "edited" });
     await follow(rig.product, key, () => held().length > 0);
     await expect(rig.product.execute(key)).rejects.toThrow(/250303/);
-    const { task, objects } = await rig.product.call<{ task: { name: string }; objects: object[] }>(
-      "GET",
-      `/replication/api/task/detail/${key}`,
-    );
+    const { task, objects } = await rig.product.call<{
+      task: { name: string };
+      objects: object[];
+    }>("GET", `/replication/api/task/detail/${key}`);
     await rig.product.call("POST", "/replication/api/task/update", {
       key,
       name: task.name,
       localProjectId: rig.projectId,
       replicaObjectType: "REPOSITORY",
-      replicaTaskObjects: objects.map((object) => ({ ...object, remoteProjectId: "elsewhere" })),
+      replicaTaskObjects: objects.map((object) => ({
+        ...object,
+        remoteProjectId: "elsewhere",
+      })),
       remoteClusterIds: [rig.cluster],
     });
     await rig.product.toggle(key);
@@ -71,7 +89,9 @@ describe("a run of images that is going on", () => {
     letGo();
     const record = await closed(rig.product, key);
     await expectWhole(rig.product, record, rig.images);
-    expect(sorted(await listImages(rig.target.host, "edited"))).toEqual(sorted(rig.images));
+    expect(sorted(await listImages(rig.target.host, "edited"))).toEqual(
+      sorted(rig.images),
+    );
     expect((await listImages(rig.target.host, "elsewhere")).size).toBe(0);
     expect(await rig.product.records(key)).toHaveLength(1);
   });
@@ -86,7 +106,9 @@ describe("a run of images that is going on", () => {
     await expect(rig.product.task(key)).rejects.toThrow(/250310/);
     expect(await rig.product.records(key)).toEqual([]);
     expect(await rig.product.details(id)).toEqual([]);
-    expect(held().filter(({ closed }) => closed === null || closed > asked + 5_000)).toEqual([]);
+    expect(
+      held().filter(({ closed }) => closed === null || closed > asked + 5_000),
+    ).toEqual([]);
     await rig.product.remove(key);
   });
 });

@@ -3,7 +3,11 @@ import { defineSearchAttributeKey } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientConnection } from "../../temporal/connect.ts";
 import { ATTRIBUTES } from "../../workflows/contract.ts";
-import { startFilledImageRig, TAGS, type FilledImageRig } from "../rigs/runs/filled-image-rig.ts";
+import {
+  startFilledImageRig,
+  TAGS,
+  type FilledImageRig,
+} from "../rigs/runs/filled-image-rig.ts";
 import { closed, type RecordDetail } from "../rigs/runs/run-fixture.ts";
 import { contentsOf, readHistories } from "../rigs/runs/run-histories.ts";
 import { expectWhole, listImages, listingOf, sorted } from "../rigs/runs/run-judge.ts";
@@ -20,13 +24,21 @@ afterEach(() => rig.passAll());
 const failures = (details: RecordDetail[]) =>
   details
     .filter(({ status }) => status === "FAILED")
-    .map(({ artifactName, version, errorReason }) => ({ artifactName, version, errorReason }));
+    .map(({ artifactName, version, errorReason }) => ({
+      artifactName,
+      version,
+      errorReason,
+    }));
 const target = () => rig.target.proxy;
 
 describe("a run of images from a linked repository to a registry", () => {
   test("a run copies all images, as independent clients see them, and the second run has nothing to do", async () => {
     const key = await rig.run({});
-    const details = await expectWhole(rig.product, await closed(rig.product, key), rig.images);
+    const details = await expectWhole(
+      rig.product,
+      await closed(rig.product, key),
+      rig.images,
+    );
     for (const [name, tag] of [
       ["library/multi", "latest"],
       ["library/docker", "1.0"],
@@ -35,13 +47,15 @@ describe("a run of images from a linked repository to a registry", () => {
       await judge(rig.source, rig.target, name, tag);
     const tree = await treeDigests(rig.target, "library/multi", "latest");
     expect(tree ?? [rig.extra.attached.digest]).toContain(rig.extra.attached.digest);
-    expect((await readManifest(rig.target.url, "library/multi", rig.extra.attached.digest))?.bytes).toEqual(
-      rig.extra.attached.bytes,
-    );
+    expect(
+      (await readManifest(rig.target.url, "library/multi", rig.extra.attached.digest))
+        ?.bytes,
+    ).toEqual(rig.extra.attached.bytes);
 
     const docker = details.find(({ artifactName }) => artifactName === "library/docker");
     const size =
-      rig.extra.docker.bytes.length + rig.extra.docker.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      rig.extra.docker.bytes.length +
+      rig.extra.docker.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
     expect(docker).toMatchObject({
       version: "1.0",
       size,
@@ -65,12 +79,18 @@ describe("a run of images from a linked repository to a registry", () => {
     const again = await closed(rig.product, key);
     await expectWhole(rig.product, again, rig.images);
     expect(again.counts).toMatchObject({ skip: rig.images.size, conflict: 0 });
-    expect(target().requests.filter(({ method }) => !["GET", "HEAD"].includes(method))).toEqual([]);
+    expect(
+      target().requests.filter(({ method }) => !["GET", "HEAD"].includes(method)),
+    ).toEqual([]);
     expect((await rig.product.task(key)).executionTimes).toBe(2);
   });
 
   test("a run is legible in Temporal by its ids, its attributes and the summary of each batch", async () => {
-    const key = await rig.run({ type: "PACKAGE", packages: [{ packageKey: "docker://library/redis" }], to: "legible" });
+    const key = await rig.run({
+      type: "PACKAGE",
+      packages: [{ packageKey: "docker://library/redis" }],
+      to: "legible",
+    });
     const { id, workflowId } = await closed(rig.product, key);
     const { name } = await rig.product.task(key);
     const address = rig.instance.endpoints().temporal;
@@ -86,18 +106,26 @@ describe("a run of images from a linked repository to a registry", () => {
       attribute(described, ATTRIBUTES.project),
       attribute(described, ATTRIBUTES.status),
     ]).toEqual([name, rig.projectId, "SUCCESS"]);
-    expect([attribute(child, ATTRIBUTES.task), attribute(child, ATTRIBUTES.cluster)]).toEqual([name, "target"]);
+    expect([
+      attribute(child, ATTRIBUTES.task),
+      attribute(child, ATTRIBUTES.cluster),
+    ]).toEqual([name, "target"]);
     expect(workflowId).toBe(`repl/${name}/${key}/${id}`);
     expect(await described.staticSummary()).toBe(name);
     const { payloads } = contentsOf({
-      events: [...(await readHistories(address, workflowId)).values()].flatMap(({ events }) => events ?? []),
+      events: [...(await readHistories(address, workflowId)).values()].flatMap(
+        ({ events }) => events ?? [],
+      ),
     });
     expect(payloads).toContain(`"library/redis: ${TAGS} images → target"`);
   });
 
   test("a run to two clusters sends everything to both, with separate details", async () => {
     const second = await rig.product.registry("second", `${target().url}/mirror/of`);
-    const record = await closed(rig.product, await rig.run({ clusters: [rig.cluster, second], to: "both" }));
+    const record = await closed(
+      rig.product,
+      await rig.run({ clusters: [rig.cluster, second], to: "both" }),
+    );
     expect(record).toMatchObject({
       status: "SUCCESS",
       counts: { planned: 2 * rig.images.size, success: 2 * rig.images.size, skip: 0 },
@@ -107,8 +135,12 @@ describe("a run of images from a linked repository to a registry", () => {
       ["target", "both"],
       ["second", "mirror/of/both"],
     ] as const) {
-      expect(listingOf(details.filter(({ remoteCluster }) => remoteCluster === cluster))).toEqual(sorted(rig.images));
-      expect(sorted(await listImages(rig.target.host, namespace))).toEqual(sorted(rig.images));
+      expect(
+        listingOf(details.filter(({ remoteCluster }) => remoteCluster === cluster)),
+      ).toEqual(sorted(rig.images));
+      expect(sorted(await listImages(rig.target.host, namespace))).toEqual(
+        sorted(rig.images),
+      );
     }
   });
 
@@ -118,9 +150,14 @@ describe("a run of images from a linked repository to a registry", () => {
       { packageKey: "oci://team/app" },
       { packageKey: "docker://library/nosuch" },
     ];
-    const record = await closed(rig.product, await rig.run({ type: "PACKAGE", packages, to: "chosen" }));
+    const record = await closed(
+      rig.product,
+      await rig.run({ type: "PACKAGE", packages, to: "chosen" }),
+    );
     const wanted = new Map(
-      [...rig.images].filter(([image]) => image.startsWith("team/app:") || /nginx:v[12]$/.test(image)),
+      [...rig.images].filter(
+        ([image]) => image.startsWith("team/app:") || /nginx:v[12]$/.test(image),
+      ),
     );
     expect(sorted(await listImages(rig.target.host, "chosen"))).toEqual(sorted(wanted));
     expect(record).toMatchObject({
@@ -129,17 +166,23 @@ describe("a run of images from a linked repository to a registry", () => {
     });
     expect(record.errorReason).toMatch(/^2 of 16 artifacts failed, first library\/n/);
     expect(
-      failures(await rig.product.details(record.id)).toSorted((a, b) => (a.artifactName < b.artifactName ? -1 : 1)),
+      failures(await rig.product.details(record.id)).toSorted((a, b) =>
+        a.artifactName < b.artifactName ? -1 : 1,
+      ),
     ).toEqual([
       {
         artifactName: "library/nginx",
         version: "gone",
-        errorReason: expect.stringContaining("image library/nginx:gone is not in the registry"),
+        errorReason: expect.stringContaining(
+          "image library/nginx:gone is not in the registry",
+        ),
       },
       {
         artifactName: "library/nosuch",
         version: null,
-        errorReason: expect.stringContaining("image library/nosuch is not in the registry"),
+        errorReason: expect.stringContaining(
+          "image library/nosuch is not in the registry",
+        ),
       },
     ]);
   });
@@ -149,26 +192,43 @@ describe("a run of images that finds other content at the target", () => {
   const tags = (namespace: string) => listImages(rig.target.host, namespace);
   const spoil = async (namespace: string) => {
     const other = makeImage();
-    for (const tag of ["v2", "v5"]) await pushImage(rig.target.url, `${namespace}/team/app`, tag, other);
+    for (const tag of ["v2", "v5"])
+      await pushImage(rig.target.url, `${namespace}/team/app`, tag, other);
     return other.digest;
   };
-  const apps = () => new Map([...rig.images].filter(([image]) => image.startsWith("team/app:")));
+  const apps = () =>
+    new Map([...rig.images].filter(([image]) => image.startsWith("team/app:")));
   const packages = [{ packageKey: "oci://team/app" }];
 
   test("SKIP leaves other images at the target and reports the conflicts", async () => {
     const other = await spoil("skip");
     const record = await closed(
       rig.product,
-      await rig.run({ type: "PACKAGE", packages, to: "skip", setting: { conflictStrategy: "SKIP" } }),
+      await rig.run({
+        type: "PACKAGE",
+        packages,
+        to: "skip",
+        setting: { conflictStrategy: "SKIP" },
+      }),
     );
     expect(record).toMatchObject({
       status: "SUCCESS",
       counts: { planned: TAGS, success: TAGS, skip: 2, conflict: 2, failed: 0 },
     });
-    expect(sorted(await tags("skip"))).toEqual(sorted(apps().set("team/app:v2", other).set("team/app:v5", other)));
-    const conflicts = (await rig.product.details(record.id)).filter(({ progress }) => progress.conflict > 0);
+    expect(sorted(await tags("skip"))).toEqual(
+      sorted(apps().set("team/app:v2", other).set("team/app:v5", other)),
+    );
+    const conflicts = (await rig.product.details(record.id)).filter(
+      ({ progress }) => progress.conflict > 0,
+    );
     expect(
-      conflicts.map(({ version, conflictStrategy, status }) => [version, conflictStrategy, status]).toSorted(),
+      conflicts
+        .map(({ version, conflictStrategy, status }) => [
+          version,
+          conflictStrategy,
+          status,
+        ])
+        .toSorted(),
     ).toEqual([
       ["v2", "SKIP", "SUCCESS"],
       ["v5", "SKIP", "SUCCESS"],
@@ -179,7 +239,12 @@ describe("a run of images that finds other content at the target", () => {
     await spoil("overwrite");
     const record = await closed(
       rig.product,
-      await rig.run({ type: "PACKAGE", packages, to: "overwrite", setting: { conflictStrategy: "OVERWRITE" } }),
+      await rig.run({
+        type: "PACKAGE",
+        packages,
+        to: "overwrite",
+        setting: { conflictStrategy: "OVERWRITE" },
+      }),
     );
     expect(record).toMatchObject({
       status: "SUCCESS",
@@ -210,7 +275,9 @@ describe("a run of images that finds other content at the target", () => {
     expect(sorted(await tags("clean/stops"))).toEqual(sorted(apps()));
     const details = await rig.product.details(record.id);
     expect(
-      details.filter(({ remoteCluster, status }) => remoteCluster === "clean" && status === "SUCCESS"),
+      details.filter(
+        ({ remoteCluster, status }) => remoteCluster === "clean" && status === "SUCCESS",
+      ),
     ).toHaveLength(TAGS);
     expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
     expect(details).toHaveLength(record.counts.success + record.counts.failed);
@@ -218,10 +285,17 @@ describe("a run of images that finds other content at the target", () => {
 
   test("errorStrategy FAST_FAIL starts no further image after the first failure", async () => {
     target().fault = ({ method, path }) =>
-      method === "PUT" && /\/first\/team\/app\/manifests\/v/.test(path) ? { kind: "answer", status: 413 } : null;
-    const record = await closed(rig.product, await rig.run({ to: "first", setting: { errorStrategy: "FAST_FAIL" } }));
+      method === "PUT" && /\/first\/team\/app\/manifests\/v/.test(path)
+        ? { kind: "answer", status: 413 }
+        : null;
+    const record = await closed(
+      rig.product,
+      await rig.run({ to: "first", setting: { errorStrategy: "FAST_FAIL" } }),
+    );
     expect(record.status).toBe("FAILED");
-    expect(record.errorReason).toMatch(/^stopped at the first failure \(FAST_FAIL\): team\/app:v\d+: .*413/);
+    expect(record.errorReason).toMatch(
+      /^stopped at the first failure \(FAST_FAIL\): team\/app:v\d+: .*413/,
+    );
     expect(record.counts).toMatchObject({ planned: rig.images.size });
     const details = await rig.product.details(record.id);
     expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);

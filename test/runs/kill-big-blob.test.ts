@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closed, follow, sha256, unique } from "../rigs/runs/run-fixture.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
-import { startFileRig, startImageRig, type FileRig, type ImageRig } from "../rigs/runs/run-rig.ts";
+import {
+  startFileRig,
+  startImageRig,
+  type FileRig,
+  type ImageRig,
+} from "../rigs/runs/run-rig.ts";
 import { fillRepository } from "../rigs/runs/run-sources.ts";
 import { makeImage, missingParts, pushImage } from "../rigs/servers/images.ts";
 import type { FaultProxy } from "../rigs/servers/proxy.ts";
@@ -35,46 +40,69 @@ function hangThird(proxy: FaultProxy): { letGo: () => void } {
   return { letGo: () => void (proxy.fault = () => null) };
 }
 
-const sent = (proxy: FaultProxy) => proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+const sent = (proxy: FaultProxy) =>
+  proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
 
-describe.concurrent("a large transfer whose worker is killed", { timeout: 150_000 }, () => {
-  test("a big blob whose worker is killed goes on in the middle, on another worker", async ({ skip }) => {
-    const { product, instance, source, target, projectId, cluster } = images;
-    skip(target.kind !== "distribution", "only distribution 3 can resume an upload");
-    const image = makeImage({ layers: [SIZE] });
-    const name = unique("team/big-");
-    await pushImage(source.url, name, "v1", image);
-    const { letGo } = hangThird(target.proxy);
-    const key = await product.run({
-      projectId,
-      objects: [{ localRepoName: "images", repoType: "OCI" }],
-      clusters: [cluster],
+describe.concurrent(
+  "a large transfer whose worker is killed",
+  { timeout: 150_000 },
+  () => {
+    test("a big blob whose worker is killed goes on in the middle, on another worker", async ({
+      skip,
+    }) => {
+      const { product, instance, source, target, projectId, cluster } = images;
+      skip(target.kind !== "distribution", "only distribution 3 can resume an upload");
+      const image = makeImage({ layers: [SIZE] });
+      const name = unique("team/big-");
+      await pushImage(source.url, name, "v1", image);
+      const { letGo } = hangThird(target.proxy);
+      const key = await product.run({
+        projectId,
+        objects: [{ localRepoName: "images", repoType: "OCI" }],
+        clusters: [cluster],
+      });
+      await follow(
+        product,
+        key,
+        ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000,
+      );
+      letGo();
+      for (const pid of instance.pids().workers) process.kill(pid, "SIGKILL");
+      await expectWhole(
+        product,
+        await closed(product, key),
+        new Map([[`${name}:v1`, image.digest]]),
+      );
+      expect(await missingParts(target.url, name, image)).toEqual([]);
+      expect(sent(target.proxy)).toBeLessThan(SIZE + LOST);
     });
-    await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
-    letGo();
-    for (const pid of instance.pids().workers) process.kill(pid, "SIGKILL");
-    await expectWhole(product, await closed(product, key), new Map([[`${name}:v1`, image.digest]]));
-    expect(await missingParts(target.url, name, image)).toEqual([]);
-    expect(sent(target.proxy)).toBeLessThan(SIZE + LOST);
-  });
 
-  test("a big file whose worker is killed goes on in the middle, on another worker", async () => {
-    const { product, center, partner, proxy, projectId, cluster } = files;
-    const name = unique("big-");
-    await product.hosted(projectId, name);
-    const listing = await fillRepository(product, projectId, name, [SIZE]);
-    const { letGo } = hangThird(proxy);
-    const key = await product.run({
-      projectId,
-      objects: [{ localRepoName: name, repoType: "GENERIC" }],
-      clusters: [cluster],
+    test("a big file whose worker is killed goes on in the middle, on another worker", async () => {
+      const { product, center, partner, proxy, projectId, cluster } = files;
+      const name = unique("big-");
+      await product.hosted(projectId, name);
+      const listing = await fillRepository(product, projectId, name, [SIZE]);
+      const { letGo } = hangThird(proxy);
+      const key = await product.run({
+        projectId,
+        objects: [{ localRepoName: name, repoType: "GENERIC" }],
+        clusters: [cluster],
+      });
+      await follow(
+        product,
+        key,
+        ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000,
+      );
+      letGo();
+      for (const pid of center.pids().workers) process.kill(pid, "SIGKILL");
+      await expectWhole(product, await closed(product, key), listing);
+      const [[path, digest] = ["", ""]] = [...listing];
+      expect(
+        sha256(
+          (await partner.download(projectId, name, encodeURI(path))) ?? Buffer.alloc(0),
+        ),
+      ).toBe(digest);
+      expect(sent(proxy)).toBeLessThan(SIZE + LOST);
     });
-    await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
-    letGo();
-    for (const pid of center.pids().workers) process.kill(pid, "SIGKILL");
-    await expectWhole(product, await closed(product, key), listing);
-    const [[path, digest] = ["", ""]] = [...listing];
-    expect(sha256((await partner.download(projectId, name, encodeURI(path))) ?? Buffer.alloc(0))).toBe(digest);
-    expect(sent(proxy)).toBeLessThan(SIZE + LOST);
-  });
-});
+  },
+);

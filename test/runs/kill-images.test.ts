@@ -2,10 +2,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
 import { authorizationOf, startInstance } from "../rigs/runs/instance.ts";
 import { createFiller } from "../rigs/api/packages-fixture.ts";
-import { closed, createCleanup, follow, openProduct, patiently, unique, UTC } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  createCleanup,
+  follow,
+  openProduct,
+  patiently,
+  unique,
+  UTC,
+} from "../rigs/runs/run-fixture.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
 import { each, type Listing } from "../rigs/runs/run-sources.ts";
-import { makeBlob, makeImage, missingParts, type TestManifest } from "../rigs/servers/images.ts";
+import {
+  makeBlob,
+  makeImage,
+  missingParts,
+  type TestManifest,
+} from "../rigs/servers/images.ts";
 
 const cleanup = createCleanup();
 afterAll(cleanup.all);
@@ -14,7 +27,9 @@ const IMAGES = 120;
 
 test("all hosted images arrive at another instance although workers and control planes are killed", async () => {
   const start = (env: Record<string, string>) =>
-    cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (one) => one.remove());
+    cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (one) =>
+      one.remove(),
+    );
   const [center, edge] = await Promise.all([
     start({ TRANSFER_WORKERS: "2" }),
     start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" }),
@@ -32,7 +47,12 @@ test("all hosted images arrive at another instance although workers and control 
     8,
     async (at) => {
       const [name, tag] = [`team/app-${at % 6}`, `v${at}`];
-      const image = await fill.push(`${projectId}/images`, name, tag, makeImage({ layers: [base, 50_000, 1_000] }));
+      const image = await fill.push(
+        `${projectId}/images`,
+        name,
+        tag,
+        makeImage({ layers: [base, 50_000, 1_000] }),
+      );
       images.set(`${name}:${tag}`, image);
       listing.set(`${name}:${tag}`, image.digest);
     },
@@ -57,7 +77,9 @@ test("all hosted images arrive at another instance although workers and control 
     const [name = ""] = image.split(":");
     expect(
       await patiently(() =>
-        missingParts(edge.url, `${projectId}/images/${name}`, content, { authorization: authorizationOf(edge) }),
+        missingParts(edge.url, `${projectId}/images/${name}`, content, {
+          authorization: authorizationOf(edge),
+        }),
       ),
     ).toEqual([]);
   });

@@ -41,7 +41,8 @@ const home = mkdtempSync(join(tmpdir(), "kill-packages-"));
 beforeAll(async () => {
   console.log(`kill test of packages: KILL_SEED=${SEED}`);
   rig = await startFileRig({ embedded: true });
-  for (const type of ["OCI", "MAVEN", "NPM"]) await rig.product.hosted(rig.projectId, type.toLowerCase(), type);
+  for (const type of ["OCI", "MAVEN", "NPM"])
+    await rig.product.hosted(rig.projectId, type.toLowerCase(), type);
   seeded = await seed();
 }, 300_000);
 afterAll(async () => {
@@ -55,8 +56,16 @@ afterAll(async () => {
  */
 async function seed(): Promise<Seeded> {
   const { center, projectId } = rig;
-  const filler = createFiller({ url: center.url, authorization: authorizationOf(center) });
-  const listings: Seeded = { images: new Map(), maven: new Map(), npm: new Map(), bytes: 0 };
+  const filler = createFiller({
+    url: center.url,
+    authorization: authorizationOf(center),
+  });
+  const listings: Seeded = {
+    images: new Map(),
+    maven: new Map(),
+    npm: new Map(),
+    bytes: 0,
+  };
   const base = makeBlob(4_000);
   const image = async (at: number) => {
     const made = await filler.push(
@@ -81,7 +90,10 @@ async function seed(): Promise<Seeded> {
     listings.bytes += 4_500;
   };
   const publish = async (at: number) => {
-    const [name, version] = [at % 2 ? `@team/pkg-${at % 30}` : `pkg-${at % 30}`, `1.${at}.0`];
+    const [name, version] = [
+      at % 2 ? `@team/pkg-${at % 30}` : `pkg-${at % 30}`,
+      `1.${at}.0`,
+    ];
     const tarball = npmTarball({
       "package.json": JSON.stringify({ name, version }),
       "index.js": `module.exports = ${JSON.stringify(randomBytes(2_000).toString("hex"))};\n`,
@@ -138,10 +150,14 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
         const { counts } = await follow(
           product,
           task,
-          ({ counts: { success }, status }) => status !== "RUNNING" || success >= (moments[at] ?? 0) * ALL,
+          ({ counts: { success }, status }) =>
+            status !== "RUNNING" || success >= (moments[at] ?? 0) * ALL,
           WITHIN_MS,
         );
-        expect(counts.notDone, `there is work left when ${name} is killed`).toBeGreaterThan(0);
+        expect(
+          counts.notDone,
+          `there is work left when ${name} is killed`,
+        ).toBeGreaterThan(0);
         await sleep(random() * 300);
         await kill();
         console.log(`killed ${name} after ${counts.success} of ${ALL}`);
@@ -156,7 +172,10 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
       expect(details.filter(({ status }) => status !== "SUCCESS")).toEqual([]);
       expect(
         new Set(
-          details.map(({ localRepoName, artifactName, version }) => `${localRepoName} ${artifactName} ${version}`),
+          details.map(
+            ({ localRepoName, artifactName, version }) =>
+              `${localRepoName} ${artifactName} ${version}`,
+          ),
         ).size,
       ).toBe(ALL);
       expect(details).toHaveLength(ALL);
@@ -165,12 +184,18 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
 
   test("every image has its digest at the target, and every file and version its content", async () => {
     const { partner, projectId, edge } = rig;
-    expect(sorted(await listFiles(partner, projectId, "maven", sha256))).toEqual(sorted(seeded.maven));
-    const get = async (path: string) => fetch(edge.url + path, { headers: { authorization: authorizationOf(edge) } });
-    const bytesOf = async (path: string) => Buffer.from(await (await get(path)).arrayBuffer());
+    expect(sorted(await listFiles(partner, projectId, "maven", sha256))).toEqual(
+      sorted(seeded.maven),
+    );
+    const get = async (path: string) =>
+      fetch(edge.url + path, { headers: { authorization: authorizationOf(edge) } });
+    const bytesOf = async (path: string) =>
+      Buffer.from(await (await get(path)).arrayBuffer());
     const images: Listing = new Map();
     await each(range(10), 4, async (at) => {
-      const { tags } = (await (await get(`/v2/${projectId}/oci/team/app-${at}/tags/list`)).json()) as {
+      const { tags } = (await (
+        await get(`/v2/${projectId}/oci/team/app-${at}/tags/list`)
+      ).json()) as {
         tags: string[];
       };
       for (const tag of tags)
@@ -182,14 +207,23 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
     expect(sorted(images)).toEqual(sorted(seeded.images));
     const npm: Listing = new Map();
     await each(
-      [...new Set([...seeded.npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))))],
+      [
+        ...new Set(
+          [...seeded.npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))),
+        ),
+      ],
       4,
       async (name) => {
-        const { versions } = (await (await get(`/npm/${projectId}/npm/${name.replace("/", "%2f")}`)).json()) as {
+        const { versions } = (await (
+          await get(`/npm/${projectId}/npm/${name.replace("/", "%2f")}`)
+        ).json()) as {
           versions: Record<string, { dist: { tarball: string } }>;
         };
         for (const [version, { dist }] of Object.entries(versions))
-          npm.set(`${name}@${version}`, integrity(await bytesOf(new URL(dist.tarball).pathname)));
+          npm.set(
+            `${name}@${version}`,
+            integrity(await bytesOf(new URL(dist.tarball).pathname)),
+          );
       },
     );
     expect(sorted(npm)).toEqual(sorted(seeded.npm));
@@ -202,15 +236,25 @@ describe(`clients that read ${SAMPLE} random versions of each type from the targ
     const { edge, projectId } = rig;
     const registry = new URL(edge.url).host;
     const env = { ...process.env, DOCKER_CONFIG: home };
-    await execute(crane, ["auth", "login", registry, "-u", edge.username, "-p", edge.password], { env });
+    await execute(
+      crane,
+      ["auth", "login", registry, "-u", edge.username, "-p", edge.password],
+      { env },
+    );
     await each(draw(seeded.images), 2, async (image) => {
       const [name = "", tag = ""] = image.split(":");
       const reference = `${registry}/${projectId}/oci/${name}`;
-      await execute(crane, ["pull", "--insecure", "--format=oci", `${reference}:${tag}`, join(home, tag)], { env });
+      await execute(
+        crane,
+        ["pull", "--insecure", "--format=oci", `${reference}:${tag}`, join(home, tag)],
+        { env },
+      );
       const index = JSON.parse(readFileSync(join(home, tag, "index.json"), "utf8")) as {
         manifests: { digest: string }[];
       };
-      expect(index.manifests.map(({ digest }) => digest)).toEqual([seeded.images.get(image)]);
+      expect(index.manifests.map(({ digest }) => digest)).toEqual([
+        seeded.images.get(image),
+      ]);
     });
   });
 
@@ -222,33 +266,54 @@ describe(`clients that read ${SAMPLE} random versions of each type from the targ
       const aliased = sample.map((key, at) => `drawn-${at}@npm:${key}`);
       const folder = client.folder("project", { name: "project", version: "1.0.0" });
       await client.run(folder, "install", "--no-audit", ...aliased);
-      const lock = JSON.parse(readFileSync(join(client.home, folder, "package-lock.json"), "utf8")) as {
+      const lock = JSON.parse(
+        readFileSync(join(client.home, folder, "package-lock.json"), "utf8"),
+      ) as {
         packages: Record<string, { integrity?: string }>;
       };
-      expect(sample.map((_, at) => lock.packages[`node_modules/drawn-${at}`]?.integrity)).toEqual(
-        sample.map((key) => seeded.npm.get(key)),
-      );
+      expect(
+        sample.map((_, at) => lock.packages[`node_modules/drawn-${at}`]?.integrity),
+      ).toEqual(sample.map((key) => seeded.npm.get(key)));
     } finally {
       client.remove();
     }
   });
 
-  test("mvn resolves the copied artifacts with their content", { timeout: 300_000 }, async ({ skip }) => {
-    const { edge, projectId } = rig;
-    const url = `${edge.url}/maven/${projectId}/maven`;
-    const mvn = (await mvnClient({ url, username: edge.username, password: edge.password, group: GROUP })) ?? skip();
-    try {
-      const jars = new Map(
-        [...seeded.maven].filter(([path]) => path.endsWith(".jar") && !path.endsWith("-sources.jar")),
-      );
-      // Takes one version of each artifact, because a build cannot resolve two.
-      const sample = new Map(draw(jars, jars.size).map((path) => [path.split("/").at(-3), path]));
-      const drawn = [...sample.values()].slice(0, SAMPLE);
-      const folder = await mvn.resolveAll(drawn.map((path) => path.split("/").slice(-3, -1).join(":")));
-      const got = drawn.map((path) => [path, sha256(readFileSync(join(folder, path.split("/").at(-1) ?? "")))]);
-      expect(got).toEqual(drawn.map((path) => [path, seeded.maven.get(path)]));
-    } finally {
-      mvn.close();
-    }
-  });
+  test(
+    "mvn resolves the copied artifacts with their content",
+    { timeout: 300_000 },
+    async ({ skip }) => {
+      const { edge, projectId } = rig;
+      const url = `${edge.url}/maven/${projectId}/maven`;
+      const mvn =
+        (await mvnClient({
+          url,
+          username: edge.username,
+          password: edge.password,
+          group: GROUP,
+        })) ?? skip();
+      try {
+        const jars = new Map(
+          [...seeded.maven].filter(
+            ([path]) => path.endsWith(".jar") && !path.endsWith("-sources.jar"),
+          ),
+        );
+        // Takes one version of each artifact, because a build cannot resolve two.
+        const sample = new Map(
+          draw(jars, jars.size).map((path) => [path.split("/").at(-3), path]),
+        );
+        const drawn = [...sample.values()].slice(0, SAMPLE);
+        const folder = await mvn.resolveAll(
+          drawn.map((path) => path.split("/").slice(-3, -1).join(":")),
+        );
+        const got = drawn.map((path) => [
+          path,
+          sha256(readFileSync(join(folder, path.split("/").at(-1) ?? ""))),
+        ]);
+        expect(got).toEqual(drawn.map((path) => [path, seeded.maven.get(path)]));
+      } finally {
+        mvn.close();
+      }
+    },
+  );
 });

@@ -12,7 +12,14 @@ import {
   UTC,
   type Product,
 } from "../rigs/runs/run-fixture.ts";
-import { expectWhole, filesSentAgain, imagesSentAgain, listFiles, listImages, sorted } from "../rigs/runs/run-judge.ts";
+import {
+  expectWhole,
+  filesSentAgain,
+  imagesSentAgain,
+  listFiles,
+  listImages,
+  sorted,
+} from "../rigs/runs/run-judge.ts";
 import { oneOf } from "../rigs/runs/run-rig.ts";
 import { fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
@@ -49,7 +56,9 @@ beforeAll(async () => {
   const env = { ...UTC, LOG_LEVEL: "warn" };
   const [center, edge, source, target] = await Promise.all([
     cleanup.keep(startInstance({ embedded: true, env }), (one) => one.remove()),
-    cleanup.keep(startInstance({ env: { ...env, LOCAL_CLUSTER_NAME: "edge" } }), (one) => one.remove()),
+    cleanup.keep(startInstance({ env: { ...env, LOCAL_CLUSTER_NAME: "edge" } }), (one) =>
+      one.remove(),
+    ),
     cleanup.keep(oneOf("gcr", "docker-registry"), (one) => one.stop()),
     cleanup.keep(oneOf("distribution", "docker-registry"), (one) => one.stop()),
   ]);
@@ -80,7 +89,13 @@ beforeAll(async () => {
 
 afterAll(cleanup.all);
 
-type Round = { name: string; files: Listing; imageTask: string; fileTask: string; moment: string };
+type Round = {
+  name: string;
+  files: Listing;
+  imageTask: string;
+  fileTask: string;
+  moment: string;
+};
 
 /**
  * Starts a run of 300 images to the registry and, at a random moment, one of 602 files to the other instance; returns
@@ -89,7 +104,11 @@ type Round = { name: string; files: Listing; imageTask: string; fileTask: string
 async function untilTheMoment(name: string): Promise<Round> {
   const { product, images, registry, cluster } = rig;
   await product.hosted("local", name);
-  const sizes = [...Array.from({ length: 600 }, (_, at) => 2_000 + (at % 5) * 1_000), 1_500_000, 1_600_000];
+  const sizes = [
+    ...Array.from({ length: 600 }, (_, at) => 2_000 + (at % 5) * 1_000),
+    1_500_000,
+    1_600_000,
+  ];
   const files = await fillRepository(product, "local", name, sizes);
   const share = between(0.02, 0.25);
   const imageTask = await product.run({

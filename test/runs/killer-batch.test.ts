@@ -3,7 +3,12 @@ import { isAlerted } from "../rigs/runs/alert-fixture.ts";
 import { scrapeOf } from "../rigs/runs/metrics-fixture.ts";
 import { closed, createGate, follow, newest, unique } from "../rigs/runs/run-fixture.ts";
 import { readHistories } from "../rigs/runs/run-histories.ts";
-import { startFileRig, startImageRig, type FileRig, type ImageRig } from "../rigs/runs/run-rig.ts";
+import {
+  startFileRig,
+  startImageRig,
+  type FileRig,
+  type ImageRig,
+} from "../rigs/runs/run-rig.ts";
 import { fillRegistry, fillRepository } from "../rigs/runs/run-sources.ts";
 import { ownerOf } from "../rigs/servers/connections.ts";
 
@@ -28,7 +33,8 @@ afterAll(async () => {
 async function deaths(workflowId: string): Promise<number> {
   const histories = await readHistories(images.instance.endpoints().temporal, workflowId);
   const events = [...histories.values()].flatMap(({ events: all = [] }) => all ?? []);
-  return events.filter(({ activityTaskTimedOutEventAttributes: timedOut }) => timedOut).length;
+  return events.filter(({ activityTaskTimedOutEventAttributes: timedOut }) => timedOut)
+    .length;
 }
 
 test(
@@ -46,8 +52,14 @@ test(
     };
     const { until, letGo } = createGate();
     files.proxy.fault = ({ path }) =>
-      path.includes("/sync/v1/uploads") || path.includes("/sync/v1/files") ? { kind: "hold", until } : null;
-    const edge = await images.product.partner(unique("edge"), files.edge, files.proxy.url);
+      path.includes("/sync/v1/uploads") || path.includes("/sync/v1/files")
+        ? { kind: "hold", until }
+        : null;
+    const edge = await images.product.partner(
+      unique("edge"),
+      files.edge,
+      files.proxy.url,
+    );
     await images.product.hosted(images.projectId, "innocent");
     await fillRepository(images.product, images.projectId, "innocent", [INNOCENT_BYTES]);
     const innocent = await images.product.run({
@@ -55,7 +67,9 @@ test(
       objects: [{ localRepoName: "innocent", repoType: "GENERIC" }],
       clusters: [edge],
     });
-    await follow(images.product, innocent, () => files.proxy.requests.some(({ path }) => path.includes("/sync/v1/")));
+    await follow(images.product, innocent, () =>
+      files.proxy.requests.some(({ path }) => path.includes("/sync/v1/")),
+    );
     const before = await scrapeOf(images.instance);
     const guilty = await images.product.run({
       projectId: images.projectId,
@@ -79,9 +93,11 @@ test(
       "GET",
       "/replication/api/system/problems",
     );
-    expect(problems.filter(({ alert }) => alert === "BatchKillsWorkers").map(({ subject }) => subject)).toContainEqual(
-      expect.stringMatching(/^batch \d+ of task-.* → target$/),
-    );
+    expect(
+      problems
+        .filter(({ alert }) => alert === "BatchKillsWorkers")
+        .map(({ subject }) => subject),
+    ).toContainEqual(expect.stringMatching(/^batch \d+ of task-.* → target$/));
     const numbers = await scrapeOf(images.instance);
     expect(numbers).toMatch(/^replication_batch_deaths_total\{again="true"\} [1-9]/m);
     expect(await isAlerted("BatchKillsWorkers", numbers, before)).toBe(true);

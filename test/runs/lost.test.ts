@@ -3,7 +3,12 @@ import { Client } from "@temporalio/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientConnection } from "../../temporal/connect.ts";
 import { closed, createGate, epoch, follow, newest } from "../rigs/runs/run-fixture.ts";
-import { expectWhole, imagesSentAgain, listImages, sorted } from "../rigs/runs/run-judge.ts";
+import {
+  expectWhole,
+  imagesSentAgain,
+  listImages,
+  sorted,
+} from "../rigs/runs/run-judge.ts";
 import { startImageRig, type ImageRig } from "../rigs/runs/run-rig.ts";
 import { fillRegistry } from "../rigs/runs/run-sources.ts";
 
@@ -21,10 +26,16 @@ test(
   { timeout: 180_000 },
   async () => {
     const { product, source, target, projectId, cluster, instance } = rig;
-    const images = await fillRegistry(source.url, ["a/first", "a/second", "z/third", "z/fourth"], 60);
+    const images = await fillRegistry(
+      source.url,
+      ["a/first", "a/second", "z/third", "z/fourth"],
+      60,
+    );
     const { until, letGo } = createGate();
     target.proxy.fault = ({ method, path }) =>
-      method === "PUT" && /\/z\/[^/]+\/manifests\//.test(path) ? { kind: "hold", until } : null;
+      method === "PUT" && /\/z\/[^/]+\/manifests\//.test(path)
+        ? { kind: "hold", until }
+        : null;
     const run = (to: string) =>
       product.run({
         projectId,
@@ -32,16 +43,22 @@ test(
         clusters: [cluster],
       });
     const [lost, ended] = [await run("lost"), await run("ended")];
-    for (const key of [lost, ended]) await follow(product, key, ({ counts }) => counts.success === 120);
+    for (const key of [lost, ended])
+      await follow(product, key, ({ counts }) => counts.success === 120);
     const { workflowId } = await newest(product, lost);
     const terminated = await newest(product, ended);
     await sleep(Math.max(0, epoch(terminated.startTime) + SETTLED_MS - Date.now()));
 
-    const connection = clientConnection({ temporalAddress: instance.endpoints().temporal });
+    const connection = clientConnection({
+      temporalAddress: instance.endpoints().temporal,
+    });
     const client = new Client({ connection });
     await client.workflow.getHandle(terminated.workflowId).terminate("by hand");
     const workflowExecution = { workflowId };
-    await client.workflowService.deleteWorkflowExecution({ namespace: "default", workflowExecution });
+    await client.workflowService.deleteWorkflowExecution({
+      namespace: "default",
+      workflowExecution,
+    });
     await expect
       .poll(
         () =>
@@ -70,6 +87,8 @@ test(
       errorReason: "the run was ended from outside: TERMINATED in Temporal",
       counts: { planned: 240, success: 120 },
     });
-    expect((await product.details(other.id)).filter(({ status }) => status === "RUNNING")).toEqual([]);
+    expect(
+      (await product.details(other.id)).filter(({ status }) => status === "RUNNING"),
+    ).toEqual([]);
   },
 );

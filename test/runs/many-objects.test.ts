@@ -2,7 +2,13 @@ import { ApplicationFailure, Client } from "@temporalio/client";
 import { expect, test } from "vitest";
 import { clientConnection } from "../../temporal/connect.ts";
 import { startImpatientServer } from "../workflows/histories/server.ts";
-import { closed, createGate, follow, unique, type TaskObject } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  createGate,
+  follow,
+  unique,
+  type TaskObject,
+} from "../rigs/runs/run-fixture.ts";
 import { readHistories } from "../rigs/runs/run-histories.ts";
 import { startFileRig, startImageRig } from "../rigs/runs/run-rig.ts";
 import { each, fillRegistry, fillRepository } from "../rigs/runs/run-sources.ts";
@@ -23,7 +29,8 @@ test(
   "a run of a task with many objects ends, and no history grows with their number",
   { timeout: 1_800_000 },
   async () => {
-    const { center, edge, product, projectId, cluster, proxy, end } = await startFileRig();
+    const { center, edge, product, projectId, cluster, proxy, end } =
+      await startFileRig();
     try {
       const names = Array.from({ length: OBJECTS }, (_, at) => `repository-${at}`);
       await each(names, 16, (name) => product.hosted(projectId, name));
@@ -36,7 +43,9 @@ test(
         );
       });
       const others = await Promise.all(
-        Array.from({ length: CLUSTERS - 1 }, () => product.partner(unique("edge"), edge, proxy.url)),
+        Array.from({ length: CLUSTERS - 1 }, () =>
+          product.partner(unique("edge"), edge, proxy.url),
+        ),
       );
       const key = await product.run({
         projectId,
@@ -49,12 +58,21 @@ test(
         status: "SUCCESS",
         counts: { planned: all, success: all, failed: 0, notDone: 0 },
       });
-      const lengths = [...(await readHistories(center.endpoints().temporal, record.workflowId))].map(
-        ([id, { events }]) => ({ child: !id.startsWith(`${record.workflowId} `), events: events?.length ?? 0 }),
+      const lengths = [
+        ...(await readHistories(center.endpoints().temporal, record.workflowId)),
+      ].map(([id, { events }]) => ({
+        child: !id.startsWith(`${record.workflowId} `),
+        events: events?.length ?? 0,
+      }));
+      console.log(
+        `${OBJECTS} objects, ${CLUSTERS} clusters: ${lengths.map(({ events }) => events).join(", ")} events`,
       );
-      console.log(`${OBJECTS} objects, ${CLUSTERS} clusters: ${lengths.map(({ events }) => events).join(", ")} events`);
-      expect(Math.max(...lengths.map(({ child, events }) => (child ? 0 : events)))).toBeLessThan(LONGEST_RUN);
-      expect(Math.max(...lengths.map(({ events }) => events))).toBeLessThan(LONGEST_CHILD);
+      expect(
+        Math.max(...lengths.map(({ child, events }) => (child ? 0 : events))),
+      ).toBeLessThan(LONGEST_RUN);
+      expect(Math.max(...lengths.map(({ events }) => events))).toBeLessThan(
+        LONGEST_CHILD,
+      );
     } finally {
       await end();
     }
@@ -74,7 +92,9 @@ test(
   { timeout: 180_000 },
   async () => {
     const rig = await startImageRig();
-    const connection = clientConnection({ temporalAddress: rig.instance.endpoints().temporal });
+    const connection = clientConnection({
+      temporalAddress: rig.instance.endpoints().temporal,
+    });
     try {
       const client = new Client({ connection });
       await fillRegistry(rig.source.url, ["team/app", "team/other"], 3);
@@ -92,12 +112,15 @@ test(
         ({ counts }) =>
           counts.planned === 3 &&
           rig.source.proxy.requests.some(
-            ({ path, closed: over }) => path.startsWith("/v2/team/other/tags") && over === null,
+            ({ path, closed: over }) =>
+              path.startsWith("/v2/team/other/tags") && over === null,
           ),
       );
       const listing = async () => {
         const { raw } = await client.workflow.getHandle(workflowId).describe();
-        return (raw.pendingActivities ?? []).filter(({ activityType }) => activityType?.name === "listPages");
+        return (raw.pendingActivities ?? []).filter(
+          ({ activityType }) => activityType?.name === "listPages",
+        );
       };
       await expect.poll(listing, { timeout: 60_000 }).toHaveLength(1);
       for (const { activityId } of await listing())
@@ -130,17 +153,25 @@ test(
       await fillRegistry(rig.source.url, names, 1);
       const record = await closed(
         rig.product,
-        await rig.product.run({ projectId: rig.projectId, objects: imagesOf(names), clusters: [rig.cluster] }),
+        await rig.product.run({
+          projectId: rig.projectId,
+          objects: imagesOf(names),
+          clusters: [rig.cluster],
+        }),
       );
-      expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: 30, success: 30, failed: 0, notDone: 0 } });
-      const runs = [...(await readHistories(server.address, record.workflowId))].filter(([id]) =>
-        id.startsWith(`${record.workflowId} `),
+      expect(record).toMatchObject({
+        status: "SUCCESS",
+        counts: { planned: 30, success: 30, failed: 0, notDone: 0 },
+      });
+      const runs = [...(await readHistories(server.address, record.workflowId))].filter(
+        ([id]) => id.startsWith(`${record.workflowId} `),
       );
       expect(runs.length).toBeGreaterThan(2);
       const listed = runs.map(
         ([, { events }]) =>
           (events ?? []).filter(
-            ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name === "listPages",
+            ({ activityTaskScheduledEventAttributes: scheduled }) =>
+              scheduled?.activityType?.name === "listPages",
           ).length,
       );
       expect(listed.reduce((sum, one) => sum + one, 0)).toBe(30);

@@ -18,10 +18,10 @@ afterEach(() => {
 async function expectFiles(repoName: string, built: Built[]): Promise<void> {
   for (const { bytes } of built) {
     for (const [path, content] of bytes)
-      expect([path, sha256((await rig.there(repoName).getFile(path)) ?? Buffer.from("missing"))]).toEqual([
+      expect([
         path,
-        sha256(content),
-      ]);
+        sha256((await rig.there(repoName).getFile(path)) ?? Buffer.from("missing")),
+      ]).toEqual([path, sha256(content)]);
   }
 }
 
@@ -30,11 +30,16 @@ describe("a run of a MAVEN repository to another instance", () => {
     const repoName = await rig.hosted("MAVEN");
     const built = [
       ...Array.from({ length: 40 }, (_, i) =>
-        mavenVersion(`com.acme:lib${i % 4}`, `1.${i}`, { ".jar": randomBytes(2000), "-sources.jar": randomBytes(500) }),
+        mavenVersion(`com.acme:lib${i % 4}`, `1.${i}`, {
+          ".jar": randomBytes(2000),
+          "-sources.jar": randomBytes(500),
+        }),
       ),
       mavenVersion("com.acme:parent", "1", {}, "pom"),
       mavenVersion("com.acme:big", "2.0", { ".jar": randomBytes(6 * MIB) }),
-      mavenVersion("com.acme:snap", "3-SNAPSHOT", { "-20260101.010203-1.jar": randomBytes(10) }),
+      mavenVersion("com.acme:snap", "3-SNAPSHOT", {
+        "-20260101.010203-1.jar": randomBytes(10),
+      }),
     ];
     for (const one of built) await rig.here(repoName).deploy(one);
     const loose = randomBytes(100);
@@ -45,7 +50,14 @@ describe("a run of a MAVEN repository to another instance", () => {
     expect(record).toMatchObject({
       status: "SUCCESS",
       errorReason: null,
-      counts: { planned: built.length + 1, success: built.length + 1, failed: 0, notDone: 0, skip: 0, conflict: 0 },
+      counts: {
+        planned: built.length + 1,
+        success: built.length + 1,
+        failed: 0,
+        notDone: 0,
+        skip: 0,
+        conflict: 0,
+      },
     });
     await expectFiles(repoName, built);
     expect(await rig.there(repoName).getFile("/archetype-catalog.txt")).toEqual(loose);
@@ -55,10 +67,18 @@ describe("a run of a MAVEN repository to another instance", () => {
       digest: built[1]?.stated.digest,
       progress: { node: { success: 3 }, version: { success: 1 } },
     });
-    expect(detailOf(details, "/archetype-catalog.txt", null)).toMatchObject({ status: "SUCCESS", size: 100 });
-    const [jar, metadata] = [built[0], await rig.there(repoName).getFile("/com/acme/lib0/maven-metadata.xml")];
+    expect(detailOf(details, "/archetype-catalog.txt", null)).toMatchObject({
+      status: "SUCCESS",
+      size: 100,
+    });
+    const [jar, metadata] = [
+      built[0],
+      await rig.there(repoName).getFile("/com/acme/lib0/maven-metadata.xml"),
+    ];
     expect(metadata?.toString()).toMatch(/<release>1\.36<\/release>/);
-    const sha1 = await rig.there(repoName).getFile("/com/acme/lib0/1.0/lib0-1.0.jar.sha1");
+    const sha1 = await rig
+      .there(repoName)
+      .getFile("/com/acme/lib0/1.0/lib0-1.0.jar.sha1");
     expect(sha1?.toString()).toBe(
       createHash("sha1")
         .update(jar?.bytes.get("/com/acme/lib0/1.0/lib0-1.0.jar") ?? "")
@@ -75,32 +95,58 @@ describe("a run of a MAVEN repository to another instance", () => {
     const again = await closed(rig.product, key);
     expect(again).toMatchObject({
       status: "SUCCESS",
-      counts: { planned: built.length + 1, success: built.length + 1, skip: built.length + 1, conflict: 0 },
+      counts: {
+        planned: built.length + 1,
+        success: built.length + 1,
+        skip: built.length + 1,
+        conflict: 0,
+      },
     });
-    expect(rig.proxy.requests.filter(({ path }) => path.includes("/uploads"))).toEqual([]);
-    expect(rig.proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(built.length * 2000);
+    expect(rig.proxy.requests.filter(({ path }) => path.includes("/uploads"))).toEqual(
+      [],
+    );
+    expect(rig.proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(
+      built.length * 2000,
+    );
   });
 
   test("SKIP leaves another Maven version whole, OVERWRITE replaces only a snapshot, FAST_FAIL stops", async () => {
     const repoName = await rig.hosted("MAVEN");
     const jar = randomBytes(300);
     const ours = [
-      mavenVersion("com.acme:lib", "1.0", { ".jar": randomBytes(200), "-sources.jar": randomBytes(50) }),
-      mavenVersion("com.acme:lib", "1.1", { ".jar": jar, "-javadoc.jar": randomBytes(60) }),
+      mavenVersion("com.acme:lib", "1.0", {
+        ".jar": randomBytes(200),
+        "-sources.jar": randomBytes(50),
+      }),
+      mavenVersion("com.acme:lib", "1.1", {
+        ".jar": jar,
+        "-javadoc.jar": randomBytes(60),
+      }),
       mavenVersion("com.acme:lib", "2-SNAPSHOT", { ".jar": randomBytes(70) }),
     ] as const;
     const theirs = mavenVersion("com.acme:lib", "1.0", { ".jar": randomBytes(201) });
-    const theirSnapshot = mavenVersion("com.acme:lib", "2-SNAPSHOT", { ".jar": randomBytes(71) });
+    const theirSnapshot = mavenVersion("com.acme:lib", "2-SNAPSHOT", {
+      ".jar": randomBytes(71),
+    });
     for (const one of ours) await rig.here(repoName).deploy(one);
     await rig.partner.project(rig.projectId).catch(() => undefined);
     await rig.partner.hosted(rig.projectId, repoName, "MAVEN");
-    for (const one of [theirs, theirSnapshot, mavenVersion("com.acme:lib", "1.1", { ".jar": jar })])
+    for (const one of [
+      theirs,
+      theirSnapshot,
+      mavenVersion("com.acme:lib", "1.1", { ".jar": jar }),
+    ])
       await rig.there(repoName).deploy(one);
 
     const skipped = await closed(rig.product, await rig.run(repoName, "MAVEN"));
-    expect(skipped).toMatchObject({ status: "SUCCESS", counts: { planned: 3, success: 3, skip: 2, conflict: 2 } });
+    expect(skipped).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 3, success: 3, skip: 2, conflict: 2 },
+    });
     await expectFiles(repoName, [theirs, theirSnapshot, ours[1]]);
-    expect(await rig.there(repoName).getFile("/com/acme/lib/1.0/lib-1.0-sources.jar")).toBeNull();
+    expect(
+      await rig.there(repoName).getFile("/com/acme/lib/1.0/lib-1.0-sources.jar"),
+    ).toBeNull();
 
     const stopped = await closed(
       rig.product,
@@ -108,7 +154,9 @@ describe("a run of a MAVEN repository to another instance", () => {
     );
     expect(stopped).toMatchObject({
       status: "FAILED",
-      errorReason: expect.stringMatching(/FAST_FAIL\): com\.acme:lib:.*has other content there/),
+      errorReason: expect.stringMatching(
+        /FAST_FAIL\): com\.acme:lib:.*has other content there/,
+      ),
       counts: { conflict: 1, failed: 1 },
     });
 
@@ -120,41 +168,69 @@ describe("a run of a MAVEN repository to another instance", () => {
       status: "FAILED",
       counts: { planned: 3, success: 2, failed: 1, conflict: 2, skip: 1 },
     });
-    const failed = detailOf(await rig.product.details(replaced.id), "com.acme:lib", "1.0");
+    const failed = detailOf(
+      await rig.product.details(replaced.id),
+      "com.acme:lib",
+      "1.0",
+    );
     expect(failed).toMatchObject({
       status: "FAILED",
-      errorReason: expect.stringMatching(/lib-1\.0\.jar is released there with other content and must not change/),
+      errorReason: expect.stringMatching(
+        /lib-1\.0\.jar is released there with other content and must not change/,
+      ),
     });
     await expectFiles(repoName, [theirs, ours[2]]);
   });
 
   test("a PACKAGE run copies chosen Maven versions, and a PATH run copies files by Maven's rules", async () => {
     const repoName = await rig.hosted("MAVEN");
-    const built = ["1.0", "1.1", "2.0"].map((version) => mavenVersion("com.acme:lib", version));
+    const built = ["1.0", "1.1", "2.0"].map((version) =>
+      mavenVersion("com.acme:lib", version),
+    );
     for (const one of built) await rig.here(repoName).deploy(one);
-    const packageConstraints = [{ packageKey: "gav://com.acme:lib", versions: ["1.1", "9.9"] }];
+    const packageConstraints = [
+      { packageKey: "gav://com.acme:lib", versions: ["1.1", "9.9"] },
+    ];
     const chosen = await closed(
       rig.product,
-      await rig.run(repoName, "MAVEN", { type: "PACKAGE", object: { packageConstraints, remoteRepoName: "chosen" } }),
+      await rig.run(repoName, "MAVEN", {
+        type: "PACKAGE",
+        object: { packageConstraints, remoteRepoName: "chosen" },
+      }),
     );
-    expect(chosen).toMatchObject({ status: "FAILED", counts: { planned: 2, success: 1, failed: 1 } });
+    expect(chosen).toMatchObject({
+      status: "FAILED",
+      counts: { planned: 2, success: 1, failed: 1 },
+    });
     await expectFiles("chosen", built.slice(1, 2));
-    expect((await rig.there("chosen").getFile("/com/acme/lib/maven-metadata.xml"))?.toString()).toMatch(
-      /<versions>\s*<version>1\.1<\/version>\s*<\/versions>/,
-    );
+    expect(
+      (await rig.there("chosen").getFile("/com/acme/lib/maven-metadata.xml"))?.toString(),
+    ).toMatch(/<versions>\s*<version>1\.1<\/version>\s*<\/versions>/);
 
-    const pathConstraints = [{ path: "/com/acme/lib/2.0" }, { path: "/com/acme/lib/1.0/lib-1.0.pom" }];
+    const pathConstraints = [
+      { path: "/com/acme/lib/2.0" },
+      { path: "/com/acme/lib/1.0/lib-1.0.pom" },
+    ];
     const files = await closed(
       rig.product,
-      await rig.run(repoName, "MAVEN", { type: "PATH", object: { pathConstraints, remoteRepoName: "files" } }),
+      await rig.run(repoName, "MAVEN", {
+        type: "PATH",
+        object: { pathConstraints, remoteRepoName: "files" },
+      }),
     );
-    expect(files).toMatchObject({ status: "SUCCESS", counts: { planned: 3, success: 3 } });
+    expect(files).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 3, success: 3 },
+    });
     await expectFiles("files", built.slice(2));
-    expect((await rig.there("files").getFile("/com/acme/lib/maven-metadata.xml"))?.toString()).toContain(
-      "<release>2.0</release>",
-    );
+    expect(
+      (await rig.there("files").getFile("/com/acme/lib/maven-metadata.xml"))?.toString(),
+    ).toContain("<release>2.0</release>");
     const other = pom("com.acme", "lib", "2.0", "war");
-    await rig.partner.call("DELETE", `/repository/api/node/delete/${rig.projectId}/files/com/acme/lib/2.0/lib-2.0.pom`);
+    await rig.partner.call(
+      "DELETE",
+      `/repository/api/node/delete/${rig.projectId}/files/com/acme/lib/2.0/lib-2.0.pom`,
+    );
     await rig.there("files").putFile("/com/acme/lib/2.0/lib-2.0.pom", other);
     const refused = await closed(
       rig.product,
@@ -164,9 +240,19 @@ describe("a run of a MAVEN repository to another instance", () => {
         setting: { conflictStrategy: "OVERWRITE" },
       }),
     );
-    expect(refused).toMatchObject({ status: "FAILED", counts: { planned: 3, success: 2, failed: 1, conflict: 1 } });
-    const row = detailOf(await rig.product.details(refused.id), "/com/acme/lib/2.0/lib-2.0.pom", null);
-    expect(row).toMatchObject({ status: "FAILED", errorReason: expect.stringContaining("must not change") });
+    expect(refused).toMatchObject({
+      status: "FAILED",
+      counts: { planned: 3, success: 2, failed: 1, conflict: 1 },
+    });
+    const row = detailOf(
+      await rig.product.details(refused.id),
+      "/com/acme/lib/2.0/lib-2.0.pom",
+      null,
+    );
+    expect(row).toMatchObject({
+      status: "FAILED",
+      errorReason: expect.stringContaining("must not change"),
+    });
   });
 
   test("a run resumes the big file of a Maven version after its connections were cut, and verifies it", async () => {
@@ -178,10 +264,15 @@ describe("a run of a MAVEN repository to another instance", () => {
     await rig.here(repoName).deploy(built);
     let cuts = 2;
     rig.proxy.fault = ({ method }) =>
-      method === "PATCH" && cuts-- > 0 ? { kind: "cutRequest", afterBytes: 30 * MIB } : null;
+      method === "PATCH" && cuts-- > 0
+        ? { kind: "cutRequest", afterBytes: 30 * MIB }
+        : null;
     rig.proxy.clear();
     const record = await closed(rig.product, await rig.run(repoName, "MAVEN"));
-    expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: 1, success: 1, skip: 0 } });
+    expect(record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 1, success: 1, skip: 0 },
+    });
     await expectFiles(repoName, [built]);
     const sent = rig.proxy.requests
       .filter(({ method }) => method === "PATCH")

@@ -15,13 +15,20 @@ afterEach(() => {
 
 async function expectTarballs(repoName: string, built: Built[]): Promise<void> {
   for (const { stated, bytes } of built) {
-    const found = (await rig.there(repoName).packument(stated.package))?.versions[stated.version];
+    const found = (await rig.there(repoName).packument(stated.package))?.versions[
+      stated.version
+    ];
     const [content = Buffer.alloc(0)] = bytes.values();
-    expect(found?.dist.integrity).toBe(`sha512-${createHash("sha512").update(content).digest("base64")}`);
-    expect(found?.dist.tarball.startsWith(rig.edge.url)).toBe(true);
-    expect(sha256((await rig.there(repoName).getTarball(found?.dist.tarball ?? "")) ?? Buffer.from("missing"))).toBe(
-      sha256(content),
+    expect(found?.dist.integrity).toBe(
+      `sha512-${createHash("sha512").update(content).digest("base64")}`,
     );
+    expect(found?.dist.tarball.startsWith(rig.edge.url)).toBe(true);
+    expect(
+      sha256(
+        (await rig.there(repoName).getTarball(found?.dist.tarball ?? "")) ??
+          Buffer.from("missing"),
+      ),
+    ).toBe(sha256(content));
   }
 }
 
@@ -29,7 +36,9 @@ describe("a run of an NPM repository to another instance", () => {
   test("a run creates the NPM repository and copies versions, and the second run only sets changed tags", async () => {
     const repoName = await rig.hosted("NPM");
     const built = Array.from({ length: 40 }, (_, i) =>
-      npmVersion(i % 2 ? "@acme/lib" : "plain", `${i + 1}.0.0`, { tarball: randomBytes(2000) }),
+      npmVersion(i % 2 ? "@acme/lib" : "plain", `${i + 1}.0.0`, {
+        tarball: randomBytes(2000),
+      }),
     );
     for (const one of built) await rig.here(repoName).publish(one);
     await rig.here(repoName).tag("plain", "stable", "3.0.0");
@@ -46,7 +55,9 @@ describe("a run of an NPM repository to another instance", () => {
       latest: "39.0.0",
       stable: "3.0.0",
     });
-    expect((await rig.there(repoName).packument("@acme/lib"))?.["dist-tags"]).toEqual({ latest: "40.0.0" });
+    expect((await rig.there(repoName).packument("@acme/lib"))?.["dist-tags"]).toEqual({
+      latest: "40.0.0",
+    });
     const details = await rig.product.details(record.id);
     expect(detailOf(details, "@acme/lib", "2.0.0")).toMatchObject({
       status: "SUCCESS",
@@ -59,28 +70,47 @@ describe("a run of an NPM repository to another instance", () => {
     rig.proxy.clear();
     await rig.product.execute(key);
     const again = await closed(rig.product, key);
-    expect(again).toMatchObject({ status: "SUCCESS", counts: { planned: 40, success: 40, skip: 40, conflict: 0 } });
+    expect(again).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 40, success: 40, skip: 40, conflict: 0 },
+    });
     expect((await rig.there(repoName).packument("plain"))?.["dist-tags"]).toEqual({
       latest: "39.0.0",
       stable: "5.0.0",
     });
     expect(rig.proxy.requests.length).toBeLessThan(20);
 
-    await closed(rig.product, await rig.run(repoName, "NPM", { setting: { conflictStrategy: "OVERWRITE" } }));
-    expect((await rig.there(repoName).packument("plain"))?.["dist-tags"]).toEqual({ latest: "5.0.0", stable: "5.0.0" });
+    await closed(
+      rig.product,
+      await rig.run(repoName, "NPM", { setting: { conflictStrategy: "OVERWRITE" } }),
+    );
+    expect((await rig.there(repoName).packument("plain"))?.["dist-tags"]).toEqual({
+      latest: "5.0.0",
+      stable: "5.0.0",
+    });
   });
 
   test("a package that is copied without metadata still has the dist-tag latest", async () => {
     const repoName = await rig.hosted("NPM");
-    for (const version of ["1.0.0", "2.0.0"]) await rig.here(repoName).publish(npmVersion("lib", version));
+    for (const version of ["1.0.0", "2.0.0"])
+      await rig.here(repoName).publish(npmVersion("lib", version));
     await rig.here(repoName).tag("lib", "beta", "1.0.0");
-    await closed(rig.product, await rig.run(repoName, "NPM", { setting: { includeMetadata: false } }));
-    expect((await rig.there(repoName).packument("lib"))?.["dist-tags"]).toEqual({ latest: "2.0.0" });
+    await closed(
+      rig.product,
+      await rig.run(repoName, "NPM", { setting: { includeMetadata: false } }),
+    );
+    expect((await rig.there(repoName).packument("lib"))?.["dist-tags"]).toEqual({
+      latest: "2.0.0",
+    });
   });
 
   test("another tarball at the target stays under SKIP, and fails under OVERWRITE with the reason", async () => {
     const repoName = await rig.hosted("NPM");
-    const [theirs, ours, other] = [npmVersion("lib", "1.0.0"), npmVersion("lib", "1.0.0"), npmVersion("lib", "1.1.0")];
+    const [theirs, ours, other] = [
+      npmVersion("lib", "1.0.0"),
+      npmVersion("lib", "1.0.0"),
+      npmVersion("lib", "1.1.0"),
+    ];
     for (const one of [ours, other]) await rig.here(repoName).publish(one);
     await rig.partner.project(rig.projectId).catch(() => undefined);
     await rig.partner.hosted(rig.projectId, repoName, "NPM");
@@ -93,9 +123,14 @@ describe("a run of an NPM repository to another instance", () => {
       rig.product,
       await rig.run(repoName, "NPM", { setting: { conflictStrategy: "OVERWRITE" } }),
     );
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: 2, success: 1, failed: 1, conflict: 1 } });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: 2, success: 1, failed: 1, conflict: 1 },
+    });
     expect(detailOf(await rig.product.details(record.id), "lib", "1.0.0")).toMatchObject({
-      errorReason: expect.stringMatching(/published there with another tarball and must not change/),
+      errorReason: expect.stringMatching(
+        /published there with another tarball and must not change/,
+      ),
     });
     await expectTarballs(repoName, [theirs, other]);
   });
@@ -105,9 +140,11 @@ describe("a run of an NPM repository to another instance", () => {
     const built = Array.from({ length: 10 }, (_, i) => npmVersion("lib", `1.${i}.0`));
     for (const one of built) await rig.here(repoName).publish(one);
     rig.proxy.clear();
-    rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/") ? { kind: "answer", status: 503 } : null);
+    rig.proxy.fault = ({ path }) =>
+      path.includes("/sync/v1/") ? { kind: "answer", status: 503 } : null;
     const key = await rig.run(repoName, "NPM");
-    const asked = () => rig.proxy.requests.filter(({ closed: over }) => over !== null).length;
+    const asked = () =>
+      rig.proxy.requests.filter(({ closed: over }) => over !== null).length;
     await expect.poll(asked).toBeGreaterThan(0);
     await rig.product.call(
       "DELETE",
@@ -119,9 +156,14 @@ describe("a run of an NPM repository to another instance", () => {
     await expect.poll(asked, { timeout: 30_000 }).toBeGreaterThan(before);
     rig.proxy.fault = () => null;
     const record = await closed(rig.product, key);
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: 10, success: 9, failed: 1 } });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: 10, success: 9, failed: 1 },
+    });
     const row = detailOf(await rig.product.details(record.id), "lib", "1.9.0");
-    expect(row?.errorReason).toMatch(/^lib 1\.9\.0 is no longer in .*: it was deleted after the run was planned/);
+    expect(row?.errorReason).toMatch(
+      /^lib 1\.9\.0 is no longer in .*: it was deleted after the run was planned/,
+    );
   });
 
   test("a target repository that has another type or does not exist fails the versions with the reason", async () => {
@@ -141,6 +183,8 @@ describe("a run of an NPM repository to another instance", () => {
         setting: { automaticCreateRemoteRepo: false },
       }),
     );
-    expect((await rig.product.details(absent.id))[0]?.errorReason).toMatch(/nowhere.* is not found/);
+    expect((await rig.product.details(absent.id))[0]?.errorReason).toMatch(
+      /nowhere.* is not found/,
+    );
   });
 });

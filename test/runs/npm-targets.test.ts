@@ -1,5 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { flipped, packagesOf, publish, startNpmRig, view, type NpmRig } from "../rigs/runs/npm-rig.ts";
+import {
+  flipped,
+  packagesOf,
+  publish,
+  startNpmRig,
+  view,
+  type NpmRig,
+} from "../rigs/runs/npm-rig.ts";
 import { unique } from "../rigs/runs/run-fixture.ts";
 import type { FaultProxy } from "../rigs/servers/proxy.ts";
 
@@ -17,42 +24,74 @@ describe("bytes that are read at a target npm registry", () => {
       ? null
       : {
           kind: "alter",
-          body: (whole) => Buffer.from(whole.toString("utf8").replace(/"(integrity|shasum)":/g, '"_$1":')),
+          body: (whole) =>
+            Buffer.from(
+              whole.toString("utf8").replace(/"(integrity|shasum)":/g, '"_$1":'),
+            ),
         };
   const downloads = (name: string) =>
-    rig.to.proxy.requests.filter(({ method, path }) => method === "GET" && path.includes(`${name}/-/`)).length;
+    rig.to.proxy.requests.filter(
+      ({ method, path }) => method === "GET" && path.includes(`${name}/-/`),
+    ).length;
 
   test("READ_BACK reads each tarball after it was written, and fails it if the bytes differ", async () => {
     const [good, damaged] = [unique("good-"), unique("damaged-")];
     const tarballs = await publish(rig.from, good, ["1.0.0"]);
     const object = { localRepoName: rig.source };
     const setting = { verification: "READ_BACK" };
-    const proved = await rig.run({ ...object, packageConstraints: packagesOf(good) }, { setting });
-    expect(proved.record).toMatchObject({ status: "SUCCESS", bytesRead: tarballs.get("1.0.0")?.length });
+    const proved = await rig.run(
+      { ...object, packageConstraints: packagesOf(good) },
+      { setting },
+    );
+    expect(proved.record).toMatchObject({
+      status: "SUCCESS",
+      bytesRead: tarballs.get("1.0.0")?.length,
+    });
     expect(proved.details).toMatchObject([{ verified: "READ_BACK" }]);
 
     const lost = unique("lost-");
     await publish(rig.from, lost, ["1.0.0"]);
     let losses = 1;
     rig.to.proxy.fault = ({ method, path }) =>
-      method === "PUT" && path.includes(lost) && losses-- > 0 ? { kind: "loseAnswer" } : null;
-    const earlier = await rig.run({ ...object, packageConstraints: packagesOf(lost) }, { setting });
-    expect(earlier.record).toMatchObject({ status: "SUCCESS", counts: { success: 1, conflict: 0 } });
-    expect(earlier.details).toMatchObject([{ verified: "READ_BACK", compared: "DIGEST" }]);
+      method === "PUT" && path.includes(lost) && losses-- > 0
+        ? { kind: "loseAnswer" }
+        : null;
+    const earlier = await rig.run(
+      { ...object, packageConstraints: packagesOf(lost) },
+      { setting },
+    );
+    expect(earlier.record).toMatchObject({
+      status: "SUCCESS",
+      counts: { success: 1, conflict: 0 },
+    });
+    expect(earlier.details).toMatchObject([
+      { verified: "READ_BACK", compared: "DIGEST" },
+    ]);
     expect(downloads(lost)).toBe(1);
 
     await publish(rig.from, damaged, ["1.0.0"]);
     rig.to.proxy.fault = ({ method, path }) =>
-      method === "GET" && path.includes(`${damaged}/-/`) ? { kind: "alter", body: flipped } : null;
-    const refused = await rig.run({ ...object, packageConstraints: packagesOf(damaged) }, { setting });
-    expect(refused.record).toMatchObject({ status: "FAILED", counts: { success: 0, failed: 1 } });
-    expect(refused.details[0]?.errorReason).toContain("afterwards other content is there");
+      method === "GET" && path.includes(`${damaged}/-/`)
+        ? { kind: "alter", body: flipped }
+        : null;
+    const refused = await rig.run(
+      { ...object, packageConstraints: packagesOf(damaged) },
+      { setting },
+    );
+    expect(refused.record).toMatchObject({
+      status: "FAILED",
+      counts: { success: 0, failed: 1 },
+    });
+    expect(refused.details[0]?.errorReason).toContain(
+      "afterwards other content is there",
+    );
   }, 240_000);
 
   test("bytes decide whether versions are equal where no digest can, up to compareReadLimit", async () => {
     const name = unique("undigested-");
     const tarballs = await publish(rig.from, name, ["1.0.0"]);
-    for (const [version, tarball] of tarballs) await rig.to.npm.put(name, version, tarball);
+    for (const [version, tarball] of tarballs)
+      await rig.to.npm.put(name, version, tarball);
     const object = { localRepoName: rig.source, packageConstraints: packagesOf(name) };
     rig.to.proxy.fault = undigested;
     const read = await rig.run(object);
@@ -65,9 +104,15 @@ describe("bytes that are read at a target npm registry", () => {
 
     const before = downloads(name);
     const limited = await rig.run(object, { setting: { compareReadLimit: 100 } });
-    expect(limited.record).toMatchObject({ counts: { success: 1, skip: 1, conflict: 1 }, bytesRead: 0 });
+    expect(limited.record).toMatchObject({
+      counts: { success: 1, skip: 1, conflict: 1 },
+      bytesRead: 0,
+    });
     const unread = await rig.run(object, { setting: { compare: "SIZE" } });
-    expect(unread.record).toMatchObject({ counts: { success: 1, skip: 1, conflict: 1 }, bytesRead: 0 });
+    expect(unread.record).toMatchObject({
+      counts: { success: 1, skip: 1, conflict: 1 },
+      bytesRead: 0,
+    });
     expect(downloads(name)).toBe(before);
   }, 240_000);
 });

@@ -35,7 +35,10 @@ describe("a run from a linked npm registry to another", () => {
       [scoped, await publish(rig.from, scoped, ["0.1.0", "0.2.0"])],
     ]);
     await rig.from.npm.run(".", "deprecate", `${plain}@1.0.0`, "use 1.1.0");
-    const object = { localRepoName: rig.source, packageConstraints: packagesOf(plain, scoped) };
+    const object = {
+      localRepoName: rig.source,
+      packageConstraints: packagesOf(plain, scoped),
+    };
     const first = await rig.run(object);
     expect(first.record).toMatchObject({
       status: "SUCCESS",
@@ -43,11 +46,16 @@ describe("a run from a linked npm registry to another", () => {
       counts: { planned: 5, success: 5, failed: 0, skip: 0 },
     });
     for (const [name, versions] of tarballs) await expectThere(rig.to, name, versions);
-    expect(await view(rig.to, plain, "dist-tags")).toEqual({ latest: "1.1.0", next: "2.0.0-beta.1" });
+    expect(await view(rig.to, plain, "dist-tags")).toEqual({
+      latest: "1.1.0",
+      next: "2.0.0-beta.1",
+    });
     expect(await view(rig.to, `${plain}@1.0.0`, "deprecated")).toBe("use 1.1.0");
     expect(await view(rig.to, scoped, "description")).toBe(`about ${scoped}`);
     expect(first.details).toEqual(
-      first.details.map(() => expect.objectContaining({ status: "SUCCESS", verified: "DIGEST" })),
+      first.details.map(() =>
+        expect.objectContaining({ status: "SUCCESS", verified: "DIGEST" }),
+      ),
     );
 
     const puts = rig.to.proxy.requests.filter(({ method }) => method === "PUT").length;
@@ -56,7 +64,9 @@ describe("a run from a linked npm registry to another", () => {
       status: "SUCCESS",
       counts: { planned: 5, success: 5, skip: 5, conflict: 0 },
     });
-    expect(rig.to.proxy.requests.filter(({ method }) => method === "PUT").length).toBe(puts);
+    expect(rig.to.proxy.requests.filter(({ method }) => method === "PUT").length).toBe(
+      puts,
+    );
     expect(second.details.every(({ compared }) => compared === "DIGEST")).toBe(true);
   }, 240_000);
 
@@ -67,8 +77,14 @@ describe("a run from a linked npm registry to another", () => {
       { packageKey: `npm://${name}`, versions: ["1.0.0", "9.9.9"] },
       { packageKey: "npm://nobody-has-this" },
     ];
-    const { record, details } = await rig.run({ localRepoName: rig.source, packageConstraints: constraints });
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: 3, success: 1, failed: 2 } });
+    const { record, details } = await rig.run({
+      localRepoName: rig.source,
+      packageConstraints: constraints,
+    });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: 3, success: 1, failed: 2 },
+    });
     await expectThere(rig.to, name, tarballs);
     const reasons = details.flatMap(({ errorReason }) => errorReason ?? []);
     expect(reasons).toEqual(
@@ -81,10 +97,13 @@ describe("a run from a linked npm registry to another", () => {
 
   test("a run of a whole npm repository copies all listed packages, and fails where none are listed", async () => {
     const names = [unique("whole-"), unique("whole-")];
-    const tarballs = await Promise.all(names.map((name) => publish(rig.from, name, ["1.0.0"])));
+    const tarballs = await Promise.all(
+      names.map((name) => publish(rig.from, name, ["1.0.0"])),
+    );
     const whole = await rig.run({ localRepoName: rig.source });
     expect(whole.record).toMatchObject({ status: "SUCCESS", errorReason: null });
-    for (const [at, name] of names.entries()) await expectThere(rig.to, name, tarballs[at] ?? new Map());
+    for (const [at, name] of names.entries())
+      await expectThere(rig.to, name, tarballs[at] ?? new Map());
     rig.from.proxy.fault = ({ path }) =>
       /^\/-\/(?:all|v1\/search)/.test(path) ? { kind: "answer", status: 404 } : null;
     const { record } = await rig.run({ localRepoName: rig.source });
@@ -98,12 +117,25 @@ describe("a run from a linked npm registry to another", () => {
     const there = await publish(rig.to, name, ["1.0.0"]);
     const object = { localRepoName: rig.source, packageConstraints: packagesOf(name) };
     const skipped = await rig.run(object, { setting: { conflictStrategy: "SKIP" } });
-    expect(skipped.record).toMatchObject({ status: "SUCCESS", counts: { success: 1, skip: 1, conflict: 1 } });
-    const overwritten = await rig.run(object, { setting: { conflictStrategy: "OVERWRITE" } });
-    expect(overwritten.record).toMatchObject({ status: "FAILED", counts: { failed: 1, conflict: 1 } });
-    expect(overwritten.details[0]?.errorReason).toContain("what is published there never changes");
+    expect(skipped.record).toMatchObject({
+      status: "SUCCESS",
+      counts: { success: 1, skip: 1, conflict: 1 },
+    });
+    const overwritten = await rig.run(object, {
+      setting: { conflictStrategy: "OVERWRITE" },
+    });
+    expect(overwritten.record).toMatchObject({
+      status: "FAILED",
+      counts: { failed: 1, conflict: 1 },
+    });
+    expect(overwritten.details[0]?.errorReason).toContain(
+      "what is published there never changes",
+    );
     const stopped = await rig.run(object, { setting: { conflictStrategy: "FAST_FAIL" } });
-    expect(stopped.record).toMatchObject({ status: "FAILED", counts: { failed: 1, conflict: 1 } });
+    expect(stopped.record).toMatchObject({
+      status: "FAILED",
+      counts: { failed: 1, conflict: 1 },
+    });
     await expectThere(rig.to, name, there);
   }, 120_000);
 
@@ -111,7 +143,8 @@ describe("a run from a linked npm registry to another", () => {
     const [lying, large] = [unique("lying-"), unique("large-")];
     await publish(rig.from, lying, ["1.0.0"]);
     await rig.from.npm.put(large, "1.0.0", tarballOf(large, "1.0.0", 4 * 2 ** 20));
-    rig.from.proxy.fault = ({ path }) => (path.includes(`${lying}/-/`) ? { kind: "alter", body: flipped } : null);
+    rig.from.proxy.fault = ({ path }) =>
+      path.includes(`${lying}/-/`) ? { kind: "alter", body: flipped } : null;
     const { record, details } = await rig.run({
       localRepoName: rig.source,
       packageConstraints: packagesOf(lying, large),
@@ -132,7 +165,11 @@ describe("a run from a linked npm registry to another instance", () => {
     await rig.from.npm.put(name, "2.0.0", large);
     tarballs.set("2.0.0", large);
     const mirror = unique("mirror");
-    const object = { localRepoName: rig.source, remoteRepoName: mirror, packageConstraints: packagesOf(name) };
+    const object = {
+      localRepoName: rig.source,
+      remoteRepoName: mirror,
+      packageConstraints: packagesOf(name),
+    };
     const first = await rig.run(object, { clusters: [rig.cluster] });
     expect(first.record).toMatchObject({
       status: "SUCCESS",
@@ -143,6 +180,9 @@ describe("a run from a linked npm registry to another instance", () => {
     await expectThere(there, name, tarballs);
     expect(await view(there, name, "dist-tags")).toEqual({ latest: "2.0.0" });
     const second = await rig.run(object, { clusters: [rig.cluster] });
-    expect(second.record).toMatchObject({ status: "SUCCESS", counts: { planned: 3, success: 3, skip: 3 } });
+    expect(second.record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 3, success: 3, skip: 3 },
+    });
   }, 240_000);
 });

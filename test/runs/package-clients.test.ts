@@ -21,26 +21,46 @@ const run = async (repoName: string, repoType: "MAVEN" | "NPM") => {
     objects: [{ localRepoName: repoName, repoType }],
     clusters: [rig.cluster],
   });
-  expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", counts: { failed: 0, notDone: 0 } });
+  expect(await closed(rig.product, key)).toMatchObject({
+    status: "SUCCESS",
+    counts: { failed: 0, notDone: 0 },
+  });
 };
 
 test("mvn resolves the newest release and the newest snapshot build at the target", async (context) => {
   await rig.product.hosted(rig.projectId, "maven", "MAVEN");
   const at = ({ url, username, password }: FileRig["center"]) =>
-    mvnClient({ url: `${url}/maven/${rig.projectId}/maven`, username, password, group: GROUP });
+    mvnClient({
+      url: `${url}/maven/${rig.projectId}/maven`,
+      username,
+      password,
+      group: GROUP,
+    });
   const [here, there] = [await at(rig.center), await at(rig.edge)];
   if (here === null || there === null) return context.skip();
   const jar = random(2_000_000);
-  await here.deploy({ artifactId: "app", version: "1.9", file: here.file("app.jar", "old") });
+  await here.deploy({
+    artifactId: "app",
+    version: "1.9",
+    file: here.file("app.jar", "old"),
+  });
   await here.deploy({
     artifactId: "app",
     version: "1.10",
     file: here.file("app.jar", jar),
     sources: here.file("sources.jar", "sources"),
   });
-  await here.deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: here.file("snap.jar", "one") });
+  await here.deploy({
+    artifactId: "snap",
+    version: "1.0-SNAPSHOT",
+    file: here.file("snap.jar", "one"),
+  });
   await run("maven", "MAVEN");
-  await here.deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: here.file("snap.jar", "two") });
+  await here.deploy({
+    artifactId: "snap",
+    version: "1.0-SNAPSHOT",
+    file: here.file("snap.jar", "two"),
+  });
   await run("maven", "MAVEN");
   const app = join(await there.resolve("app:RELEASE"), "app", "1.10");
   expect(sha256(readFileSync(join(app, "app-1.10.jar")))).toBe(sha256(jar));
@@ -74,11 +94,16 @@ test("npm installs copied packages at the target, by dist-tag, with dependency a
   await run("npm", "NPM");
   there.folder("user", { name: "user", version: "1.0.0" });
   await there.run("user", "install", "@copied/pie", "beta@npm:copied-apple@beta");
-  const installed = (name: string) => readFileSync(join(there.home, "user", "node_modules", name, "index.js"), "utf8");
+  const installed = (name: string) =>
+    readFileSync(join(there.home, "user", "node_modules", name, "index.js"), "utf8");
   expect(installed("@copied/pie")).toContain("@copied/pie@1.0.0");
   expect(installed("copied-apple")).toContain("copied-apple@1.1.0");
   expect(installed("beta")).toContain("copied-apple@2.0.0-beta.1");
-  expect(JSON.parse(await there.run(".", "view", "copied-apple@1.0.0", "deprecated", "--json"))).toEqual("rotten");
+  expect(
+    JSON.parse(
+      await there.run(".", "view", "copied-apple@1.0.0", "deprecated", "--json"),
+    ),
+  ).toEqual("rotten");
   here.remove();
   there.remove();
 }, 120_000);

@@ -4,7 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDb } from "../../db/open.ts";
-import { following, recordOf, startRealTimeRig, type RealTimeRig } from "../rigs/runs/real-time-rig.ts";
+import {
+  following,
+  recordOf,
+  startRealTimeRig,
+  type RealTimeRig,
+} from "../rigs/runs/real-time-rig.ts";
 import { until } from "../rigs/runs/run-fixture.ts";
 
 let rig: RealTimeRig;
@@ -17,7 +22,10 @@ test("a cluster that is a million uploads behind receives all files of the task 
   const { center, product, one } = rig;
   const { key, upload, arrival, records } = await following(rig);
   await product.toggle(key);
-  const files: [string, Buffer][] = ["/a", "/deep/b", "/c"].map((path) => [path, randomBytes(2_000)]);
+  const files: [string, Buffer][] = ["/a", "/deep/b", "/c"].map((path) => [
+    path,
+    randomBytes(2_000),
+  ]);
   for (const [path, bytes] of files) await upload(path, bytes);
   await center.stop();
   const db = openDb(join(center.dataDir, "replication.db"));
@@ -27,7 +35,11 @@ test("a cluster that is a million uploads behind receives all files of the task 
   await center.restart();
   await product.toggle(key);
   for (const [path, bytes] of files) await arrival(one, path, bytes);
-  const record = await recordOf(records, ({ status }) => status === "SUCCESS", "the full plan is done");
+  const record = await recordOf(
+    records,
+    ({ status }) => status === "SUCCESS",
+    "the full plan is done",
+  );
   expect(record.replicaOverview).toMatchObject({ planned: 3, success: 3 });
   const later = randomBytes(100);
   await upload("/later", later);
@@ -36,7 +48,9 @@ test("a cluster that is a million uploads behind receives all files of the task 
 
 test("a cluster that is down for over a minute delays no other, says so in its records and loses nothing", async () => {
   const { one, two } = rig;
-  const { upload, arrival, records, repo } = await following(rig, { clusters: [one.cluster, two.cluster] });
+  const { upload, arrival, records, repo } = await following(rig, {
+    clusters: [one.cluster, two.cluster],
+  });
   // Stopping the instance would free its port, at which another test's server might then answer.
   two.proxy.fault = () => ({ kind: "reset" });
   const files: [string, Buffer][] = [];
@@ -48,7 +62,8 @@ test("a cluster that is down for over a minute delays no other, says so in its r
     return arrival(one, path, bytes);
   };
   const times: number[] = [];
-  const failed = async () => (await records()).filter(({ status }) => status === "FAILED");
+  const failed = async () =>
+    (await records()).filter(({ status }) => status === "FAILED");
   const begun = Date.now();
   while ((await failed()).length < 1) {
     times.push(await send());
@@ -59,7 +74,9 @@ test("a cluster that is down for over a minute delays no other, says so in its r
     `real time: while another cluster is down: ${times.join(", ")} ms; ` +
       `the first drain failed after ${Date.now() - begun} ms`,
   );
-  expect((await failed())[0]?.errorReason).toMatch(/^the cluster took nothing for \d+ s: /);
+  expect((await failed())[0]?.errorReason).toMatch(
+    /^the cluster took nothing for \d+ s: /,
+  );
   await send();
   two.proxy.fault = () => null;
   for (const [path, bytes] of files) await arrival(two, path, bytes, 120_000);

@@ -3,7 +3,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { realTimeWorkflowId } from "../../workflows/contract.ts";
-import { following, recordOf, startRealTimeRig, type RealTimeRig } from "../rigs/runs/real-time-rig.ts";
+import {
+  following,
+  recordOf,
+  startRealTimeRig,
+  type RealTimeRig,
+} from "../rigs/runs/real-time-rig.ts";
 import { until } from "../rigs/runs/run-fixture.ts";
 
 let rig: RealTimeRig;
@@ -36,7 +41,8 @@ describe("a REAL_TIME task that is changed", () => {
     rig.one.proxy.fault = () => null;
     await recordOf(
       records,
-      ({ status, errorReason }) => status === "FAILED" && errorReason === "stopped by admin",
+      ({ status, errorReason }) =>
+        status === "FAILED" && errorReason === "stopped by admin",
       "the record says who stopped it",
     );
     expect(await arrival(rig.one, "/a", bytes, 120_000)).toBeLessThan(120_000);
@@ -51,7 +57,9 @@ describe("a REAL_TIME task that is changed", () => {
         name,
         localProjectId: "local",
         replicaObjectType: "PATH",
-        replicaTaskObjects: [{ localRepoName: repo, repoType: "GENERIC", pathConstraints: [{ path }] }],
+        replicaTaskObjects: [
+          { localRepoName: repo, repoType: "GENERIC", pathConstraints: [{ path }] },
+        ],
         remoteClusterIds: clusters,
       });
     const bytes = randomBytes(10);
@@ -59,7 +67,10 @@ describe("a REAL_TIME task that is changed", () => {
     await update("/wanted", [rig.one.cluster, rig.two.cluster]);
     await upload("/other", bytes);
     await upload("/wanted/a", bytes);
-    await Promise.all([arrival(rig.one, "/wanted/a", bytes), arrival(rig.two, "/wanted/a", bytes)]);
+    await Promise.all([
+      arrival(rig.one, "/wanted/a", bytes),
+      arrival(rig.two, "/wanted/a", bytes),
+    ]);
     expect([
       await download(rig.two, "/before"),
       await download(rig.one, "/other"),
@@ -87,34 +98,48 @@ describe("a REAL_TIME task that is changed", () => {
       remoteClusterIds: [rig.one.cluster],
     });
     const connection = await Connection.connect({ address: inject("temporalAddress") });
-    const handle = new Client({ connection }).workflow.getHandle(realTimeWorkflowId(key, rig.one.cluster));
+    const handle = new Client({ connection }).workflow.getHandle(
+      realTimeWorkflowId(key, rig.one.cluster),
+    );
     const history = async () => (await handle.fetchHistory()).events ?? [];
     const asked = async () =>
       (await history()).filter(
-        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "growDrain",
+        (event) =>
+          event.activityTaskScheduledEventAttributes?.activityType?.name === "growDrain",
       ).length;
     /** Whether the workflow has processed every signal and result that it received. */
     const isCalm = async () => {
       const events = await history();
       const last = events.findLastIndex(
-        (event) => event.workflowExecutionSignaledEventAttributes || event.activityTaskCompletedEventAttributes,
+        (event) =>
+          event.workflowExecutionSignaledEventAttributes ||
+          event.activityTaskCompletedEventAttributes,
       );
-      return events.slice(last).some((event) => event.workflowTaskCompletedEventAttributes);
+      return events
+        .slice(last)
+        .some((event) => event.workflowTaskCompletedEventAttributes);
     };
     const rings = async () =>
-      (await history()).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
+      (await history()).filter((event) => event.workflowExecutionSignaledEventAttributes)
+        .length;
     await until(
       "the drain is grown once, because the task was saved",
       async () => (await asked()) === 1 && (await isCalm()),
     );
     const rung = await rings();
     await upload("/b", bytes);
-    await until("the next upload rings the bell", async () => (await rings()) > rung && (await isCalm()));
+    await until(
+      "the next upload rings the bell",
+      async () => (await rings()) > rung && (await isCalm()),
+    );
     expect(await asked()).toBe(1);
     await connection.close();
     await rig.product.stop(key);
     rig.one.proxy.fault = () => null;
-    await Promise.all([arrival(rig.one, "/a", bytes, 120_000), arrival(rig.one, "/b", bytes, 120_000)]);
+    await Promise.all([
+      arrival(rig.one, "/a", bytes, 120_000),
+      arrival(rig.one, "/b", bytes, 120_000),
+    ]);
   }, 300_000);
 
   test("a REAL_TIME task that is deleted during a drain is gone, and its workflow ends", async () => {
@@ -128,8 +153,13 @@ describe("a REAL_TIME task that is changed", () => {
     rig.one.proxy.fault = () => null;
     await expect(rig.product.task(key)).rejects.toThrow("250310");
     const connection = await Connection.connect({ address: inject("temporalAddress") });
-    const handle = new Client({ connection }).workflow.getHandle(realTimeWorkflowId(key, rig.one.cluster));
-    await until("the workflow has ended", async () => (await handle.describe()).status.name !== "RUNNING");
+    const handle = new Client({ connection }).workflow.getHandle(
+      realTimeWorkflowId(key, rig.one.cluster),
+    );
+    await until(
+      "the workflow has ended",
+      async () => (await handle.describe()).status.name !== "RUNNING",
+    );
     await connection.close();
   }, 240_000);
 
@@ -145,10 +175,18 @@ describe("a REAL_TIME task that is changed", () => {
       .terminate("by somebody");
     await connection.close();
     rig.one.proxy.fault = () => null;
-    await recordOf(records, ({ status }) => status === "SUCCESS", "the next drain is done", 240_000);
+    await recordOf(
+      records,
+      ({ status }) => status === "SUCCESS",
+      "the next drain is done",
+      240_000,
+    );
     expect(await records()).toMatchObject([
       { status: "SUCCESS" },
-      { status: "FAILED", errorReason: "the run was ended from outside: TERMINATED in Temporal" },
+      {
+        status: "FAILED",
+        errorReason: "the run was ended from outside: TERMINATED in Temporal",
+      },
     ]);
     await arrival(rig.one, "/a", bytes);
   }, 400_000);

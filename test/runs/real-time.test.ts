@@ -1,6 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { following, startRealTimeRig, WITHIN_MS, type RealTimeRig } from "../rigs/runs/real-time-rig.ts";
+import {
+  following,
+  startRealTimeRig,
+  WITHIN_MS,
+  type RealTimeRig,
+} from "../rigs/runs/real-time-rig.ts";
 import { patiently, until } from "../rigs/runs/run-fixture.ts";
 
 let rig: RealTimeRig;
@@ -11,7 +16,9 @@ afterAll(() => rig.end());
 
 describe("uploads to a repository with a REAL_TIME task", () => {
   test("an upload arrives at every cluster soon, and each cluster has its own record of it", async () => {
-    const { upload, arrival, records, task } = await following(rig, { clusters: [rig.one.cluster, rig.two.cluster] });
+    const { upload, arrival, records, task } = await following(rig, {
+      clusters: [rig.one.cluster, rig.two.cluster],
+    });
     expect(await records()).toEqual([]);
     const times: number[] = [];
     for (let round = 0; round < 5; round += 1) {
@@ -19,14 +26,23 @@ describe("uploads to a repository with a REAL_TIME task", () => {
       await upload(`/f${round}`, bytes);
       times.push(
         Math.max(
-          ...(await Promise.all([arrival(rig.one, `/f${round}`, bytes), arrival(rig.two, `/f${round}`, bytes)])),
+          ...(await Promise.all([
+            arrival(rig.one, `/f${round}`, bytes),
+            arrival(rig.two, `/f${round}`, bytes),
+          ])),
         ),
       );
     }
-    console.log(`real time: from the answer to the upload until it is at both ends: ${times.join(", ")} ms`);
-    await until("all records are closed", async () => (await records()).every(({ status }) => status === "SUCCESS"));
+    console.log(
+      `real time: from the answer to the upload until it is at both ends: ${times.join(", ")} ms`,
+    );
+    await until("all records are closed", async () =>
+      (await records()).every(({ status }) => status === "SUCCESS"),
+    );
     const all = await records();
-    expect(all.reduce((sum, { replicaOverview }) => sum + (replicaOverview?.success ?? 0), 0)).toBe(10);
+    expect(
+      all.reduce((sum, { replicaOverview }) => sum + (replicaOverview?.success ?? 0), 0),
+    ).toBe(10);
     expect(await task()).toMatchObject({
       executionTimes: all.length,
       lastExecutionStatus: "SUCCESS",
@@ -44,14 +60,21 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     const bytes = randomBytes(10);
     await upload("/logs/b.gz", bytes);
     await upload("/wanted/deep/c", bytes);
-    await Promise.all([arrival(rig.one, "/logs/b.gz", bytes), arrival(rig.one, "/wanted/deep/c", bytes)]);
-    expect([await download(rig.one, "/other/a"), await download(rig.one, "/logs/b.txt")]).toEqual([null, null]);
+    await Promise.all([
+      arrival(rig.one, "/logs/b.gz", bytes),
+      arrival(rig.one, "/wanted/deep/c", bytes),
+    ]);
+    expect([
+      await download(rig.one, "/other/a"),
+      await download(rig.one, "/logs/b.txt"),
+    ]).toEqual([null, null]);
   });
 
   test("a file that is uploaded again and again arrives with its newest content", async () => {
     const { upload, arrival, records } = await following(rig);
     let bytes = randomBytes(100);
-    for (let round = 0; round < 60; round += 1) await upload("/latest", (bytes = randomBytes(100)));
+    for (let round = 0; round < 60; round += 1)
+      await upload("/latest", (bytes = randomBytes(100)));
     await arrival(rig.one, "/latest", bytes);
     expect((await records()).length).toBeLessThan(60);
   });
@@ -61,7 +84,10 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     rig.one.proxy.clear();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     await upload("/big", randomBytes(3_000_000));
-    await until("the big file is under way", async () => rig.one.proxy.count("PATCH", /uploads/) > 0);
+    await until(
+      "the big file is under way",
+      async () => rig.one.proxy.count("PATCH", /uploads/) > 0,
+    );
     const first = randomBytes(100);
     await upload("/small", first);
     const times = [await arrival(rig.one, "/small", first)];
@@ -70,7 +96,10 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     times.push(await arrival(rig.one, "/small", second));
     console.log(`real time: a small file beside a big one: ${times.join(", ")} ms`);
     expect(await download(rig.one, "/big")).toBeNull();
-    expect(await task()).toMatchObject({ executionTimes: 1, lastExecutionStatus: "RUNNING" });
+    expect(await task()).toMatchObject({
+      executionTimes: 1,
+      lastExecutionStatus: "RUNNING",
+    });
     rig.one.proxy.fault = () => null;
     await rig.product.remove(key);
   });
@@ -79,12 +108,18 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     const { upload, arrival, records, repo } = await following(rig);
     rig.one.proxy.clear();
     rig.one.proxy.fault = ({ path, method }) =>
-      method === "PATCH" && path.includes("/uploads/") ? { kind: "answer", status: 503 } : null;
+      method === "PATCH" && path.includes("/uploads/")
+        ? { kind: "answer", status: 503 }
+        : null;
     await upload("/bad", randomBytes(2_000_000));
-    await until("the upload is refused", async () => rig.one.proxy.requests.some(({ status }) => status === 503));
+    await until("the upload is refused", async () =>
+      rig.one.proxy.requests.some(({ status }) => status === 503),
+    );
     const bytes = randomBytes(100);
     await upload("/good", bytes);
-    console.log(`real time: a file beside one that is refused: ${await arrival(rig.one, "/good", bytes)} ms`);
+    console.log(
+      `real time: a file beside one that is refused: ${await arrival(rig.one, "/good", bytes)} ms`,
+    );
     expect((await records())[0]).toMatchObject({ status: "RUNNING" });
     rig.one.proxy.fault = () => null;
     await until(
@@ -104,6 +139,7 @@ describe("uploads to a repository with a REAL_TIME task", () => {
       files.push([`/f${round}`, bytes]);
       await rig.center.ready();
     }
-    for (const [path, bytes] of files) expect(await arrival(rig.one, path, bytes)).toBeLessThan(WITHIN_MS);
+    for (const [path, bytes] of files)
+      expect(await arrival(rig.one, path, bytes)).toBeLessThan(WITHIN_MS);
   }, 240_000);
 });

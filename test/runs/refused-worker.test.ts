@@ -49,16 +49,29 @@ function startWorker() {
 
 let number = 0;
 const run = (): Promise<string> => {
-  const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: `copy-${(number += 1)}` } as const;
-  return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] });
+  const object = {
+    localRepoName: "files",
+    repoType: "GENERIC",
+    remoteRepoName: `copy-${(number += 1)}`,
+  } as const;
+  return rig.product.run({
+    projectId: rig.projectId,
+    objects: [object],
+    clusters: [rig.cluster],
+  });
 };
 
 /** How often each batch of a run was handed out, and the pids of the workers that took one. */
-async function batchesOf(key: string): Promise<{ attempts: number[]; pids: Set<number> }> {
+async function batchesOf(
+  key: string,
+): Promise<{ attempts: number[]; pids: Set<number> }> {
   const { workflowId } = await newest(rig.product, key);
   const attempts = new Map<string, number>();
   const pids = new Set<number>();
-  for (const { input, identity } of await handedOut(rig.center.endpoints().temporal, workflowId)) {
+  for (const { input, identity } of await handedOut(
+    rig.center.endpoints().temporal,
+    workflowId,
+  )) {
     attempts.set(input, (attempts.get(input) ?? 0) + 1);
     if (identity !== null) pids.add(pidOf(identity));
   }
@@ -98,9 +111,15 @@ test(
 test("a worker with another protocol is refused, and one with the same protocol may have any release", async () => {
   const path = "/internal/v1/worker";
   const headers = createInternalSigner(secretKeyOf(rig.center)).headers("GET", path, "");
-  const ask = (more: Record<string, string>) => fetch(rig.center.url + path, { headers: { ...headers, ...more } });
+  const ask = (more: Record<string, string>) =>
+    fetch(rig.center.url + path, { headers: { ...headers, ...more } });
   expect((await ask({})).status).toBe(200);
-  for (const protocol of ["", String(INTERNAL_PROTOCOL - 1), String(INTERNAL_PROTOCOL + 1), "x"]) {
+  for (const protocol of [
+    "",
+    String(INTERNAL_PROTOCOL - 1),
+    String(INTERNAL_PROTOCOL + 1),
+    "x",
+  ]) {
     const answer = await ask({ "x-internal-protocol": protocol });
     expect([answer.status, answer.headers.get("x-refused")]).toEqual([426, "protocol"]);
     expect(await answer.text()).toMatch(/start both with the same release/);

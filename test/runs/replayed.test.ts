@@ -31,7 +31,11 @@ afterAll(() => rig?.end());
 
 /** An additional step in the workflow of a run's part, as a careless change would add it. */
 const ONE_STEP_MORE: Change[] = [
-  { file: "workflows/target-run.ts", from: "  continueAsNew,\n", to: "  continueAsNew,\n  sleep,\n" },
+  {
+    file: "workflows/target-run.ts",
+    from: "  continueAsNew,\n",
+    to: "  continueAsNew,\n  sleep,\n",
+  },
   {
     file: "workflows/target-run.ts",
     from: "  const bell = createBell();\n",
@@ -40,7 +44,8 @@ const ONE_STEP_MORE: Change[] = [
 ];
 
 const isSending = () => until("a declaration that is held", rig.isHeld, 60_000);
-const runIdOf = async (workflowId: string) => (await rig.client.workflow.getHandle(workflowId).describe()).runId;
+const runIdOf = async (workflowId: string) =>
+  (await rig.client.workflow.getHandle(workflowId).describe()).runId;
 
 test(
   "a run that a release would break starts again with that release, succeeds and does nothing twice",
@@ -48,7 +53,11 @@ test(
   async () => {
     const { product, partner, projectId, cluster } = rig;
     const letGo = rig.hold();
-    const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: "copy" } as const;
+    const object = {
+      localRepoName: "files",
+      repoType: "GENERIC",
+      remoteRepoName: "copy",
+    } as const;
     const key = await product.run({ projectId, objects: [object], clusters: [cluster] });
     await isSending();
     const { id, workflowId } = await newest(product, key);
@@ -68,13 +77,25 @@ test(
     expect(await listFiles(partner, projectId, "copy", sha256)).toEqual(files);
     // The last activity closes the record; the workflow ends a moment later.
     const describe = () => rig.client.workflow.getHandle(workflowId).describe();
-    await until("the end of the workflow", async () => (await describe()).status.name === "COMPLETED", 60_000);
+    await until(
+      "the end of the workflow",
+      async () => (await describe()).status.name === "COMPLETED",
+      60_000,
+    );
     const after = await describe();
     expect(after.runId).not.toBe(before);
-    expect(after).toMatchObject({ status: { name: "COMPLETED" }, typedSearchAttributes: expect.anything() });
-    expect(rig.center.output()).toContain("this release cannot go on with a run under way");
+    expect(after).toMatchObject({
+      status: { name: "COMPLETED" },
+      typedSearchAttributes: expect.anything(),
+    });
+    expect(rig.center.output()).toContain(
+      "this release cannot go on with a run under way",
+    );
     await product.execute(key);
-    expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { skip: 30 } });
+    expect(await closed(product, key)).toMatchObject({
+      status: "SUCCESS",
+      counts: { skip: 30 },
+    });
   },
 );
 
@@ -128,7 +149,11 @@ test(
   async () => {
     const { product, projectId, cluster, center } = rig;
     const letGo = rig.hold();
-    const object = { localRepoName: "broken", repoType: "GENERIC", remoteRepoName: "broken" } as const;
+    const object = {
+      localRepoName: "broken",
+      repoType: "GENERIC",
+      remoteRepoName: "broken",
+    } as const;
     const key = await product.run({ projectId, objects: [object], clusters: [cluster] });
     await isSending();
     const { workflowId } = await newest(product, key);
@@ -145,7 +170,8 @@ test(
     expect(second).not.toBe(first);
     await until(
       "the run reports its problem",
-      async () => /a mistake in the program/.test((await newest(product, key)).problem ?? ""),
+      async () =>
+        /a mistake in the program/.test((await newest(product, key)).problem ?? ""),
       120_000,
     );
     await center.kill("orchestrator");

@@ -2,7 +2,13 @@ import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { closed, createGate, newest, sha256, type TaskDraft } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  createGate,
+  newest,
+  sha256,
+  type TaskDraft,
+} from "../rigs/runs/run-fixture.ts";
 import { listFiles } from "../rigs/runs/run-judge.ts";
 import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
@@ -11,7 +17,9 @@ import { until } from "../rigs/runs/schedule-fixture.ts";
 let rig: FileRig;
 let files: Listing;
 beforeAll(async () => {
-  rig = await startFileRig({ env: { TRANSFER_WORKERS: "1", RECONCILE_INTERVAL: "6s", CATCH_UP_WINDOW: "10s" } });
+  rig = await startFileRig({
+    env: { TRANSFER_WORKERS: "1", RECONCILE_INTERVAL: "6s", CATCH_UP_WINDOW: "10s" },
+  });
   await rig.product.hosted(rig.projectId, "files");
   files = await fillRepository(
     rig.product,
@@ -34,15 +42,29 @@ async function backUp(): Promise<string> {
 
 async function restore(file: string): Promise<void> {
   await rig.center.stop();
-  for (const suffix of ["-wal", "-shm"]) rmSync(`${database()}${suffix}`, { force: true });
+  for (const suffix of ["-wal", "-shm"])
+    rmSync(`${database()}${suffix}`, { force: true });
   copyFileSync(file, database());
   await rig.center.restart();
 }
 
-const run = (to: string, more: Partial<TaskDraft> & { pathConstraints?: { path: string }[] } = {}) => {
+const run = (
+  to: string,
+  more: Partial<TaskDraft> & { pathConstraints?: { path: string }[] } = {},
+) => {
   const { pathConstraints = [], ...draft } = more;
-  const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: to, pathConstraints } as const;
-  return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster], ...draft });
+  const object = {
+    localRepoName: "files",
+    repoType: "GENERIC",
+    remoteRepoName: to,
+    pathConstraints,
+  } as const;
+  return rig.product.run({
+    projectId: rig.projectId,
+    objects: [object],
+    clusters: [rig.cluster],
+    ...draft,
+  });
 };
 
 test(
@@ -52,17 +74,24 @@ test(
     const { product, partner, proxy, projectId } = rig;
     const gate = createGate();
     const isHeld = ({ path }: { path: string }) => path.includes("/sync/v1/files/");
-    proxy.fault = (request) => (isHeld(request) ? { kind: "hold", until: gate.until } : null);
+    proxy.fault = (request) =>
+      isHeld(request) ? { kind: "hold", until: gate.until } : null;
     const [done, failed, stopped] = [
       await run("done"),
-      await run("failed", { type: "PATH", pathConstraints: [{ path: "/folder 0" }, { path: "/missing" }] }),
+      await run("failed", {
+        type: "PATH",
+        pathConstraints: [{ path: "/folder 0" }, { path: "/missing" }],
+      }),
       await run("stopped"),
     ];
     const due = Date.now() + 20_000;
     const once = await run("once", {
       setting: {
         executionStrategy: "SPECIFIED_TIME",
-        executionPlan: { executeTime: new Date(due).toISOString(), executeImmediately: false },
+        executionPlan: {
+          executeTime: new Date(due).toISOString(),
+          executeImmediately: false,
+        },
       },
     });
     await until(
@@ -73,7 +102,8 @@ test(
         ),
       60_000,
     );
-    for (const key of [done, failed, stopped]) expect(await newest(product, key)).toMatchObject({ status: "RUNNING" });
+    for (const key of [done, failed, stopped])
+      expect(await newest(product, key)).toMatchObject({ status: "RUNNING" });
     const backup = await backUp();
     expect(Date.now(), "the backup is older than the one time").toBeLessThan(due);
 
@@ -84,8 +114,15 @@ test(
     await closed(product, done);
     const { errorReason } = await closed(product, failed);
     expect(errorReason).toContain("/missing");
-    await until("the one time", async () => (await product.records(once))[0]?.status === "SUCCESS", 60_000);
-    const before = { done: await newest(product, done), once: await newest(product, once) };
+    await until(
+      "the one time",
+      async () => (await product.records(once))[0]?.status === "SUCCESS",
+      60_000,
+    );
+    const before = {
+      done: await newest(product, done),
+      once: await newest(product, once),
+    };
     await restore(backup);
 
     const [restored, broken, ended] = [
@@ -98,17 +135,31 @@ test(
       errorReason: null,
       problem: expect.stringMatching(/^restored: .*30 of 30 artifacts done and 0 failed/),
     });
-    expect(Math.abs(Date.parse(restored.endTime ?? "") - Date.parse(before.done.endTime ?? ""))).toBeLessThan(10_000);
-    expect(broken).toMatchObject({ status: "FAILED", errorReason, problem: expect.stringMatching(/^restored: /) });
+    expect(
+      Math.abs(
+        Date.parse(restored.endTime ?? "") - Date.parse(before.done.endTime ?? ""),
+      ),
+    ).toBeLessThan(10_000);
+    expect(broken).toMatchObject({
+      status: "FAILED",
+      errorReason,
+      problem: expect.stringMatching(/^restored: /),
+    });
     expect(ended).toMatchObject({
       status: "FAILED",
       errorReason: "stopped by admin",
       problem: expect.stringMatching(/^restored: /),
     });
     for (const { id } of [restored, broken, ended])
-      expect((await product.details(id)).filter(({ status }) => status === "RUNNING")).toEqual([]);
+      expect(
+        (await product.details(id)).filter(({ status }) => status === "RUNNING"),
+      ).toEqual([]);
 
-    await until("the record of the one time", async () => (await product.records(once)).length === 1, 60_000);
+    await until(
+      "the record of the one time",
+      async () => (await product.records(once)).length === 1,
+      60_000,
+    );
     expect(await newest(product, once)).toMatchObject({
       id: before.once.id,
       status: "SUCCESS",

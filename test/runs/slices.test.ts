@@ -2,7 +2,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { closed } from "../rigs/runs/run-fixture.ts";
 import { handedOut } from "../rigs/runs/run-histories.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
-import { startFileRig, startImageRig, type FileRig, type ImageRig } from "../rigs/runs/run-rig.ts";
+import {
+  startFileRig,
+  startImageRig,
+  type FileRig,
+  type ImageRig,
+} from "../rigs/runs/run-rig.ts";
 import { fillRepository } from "../rigs/runs/run-sources.ts";
 import { makeImage, missingParts, pushImage } from "../rigs/servers/images.ts";
 import type { FaultProxy } from "../rigs/servers/proxy.ts";
@@ -20,7 +25,8 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => Promise.allSettled([images.end(), files.end()]));
 
-const sent = (proxy: FaultProxy) => proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+const sent = (proxy: FaultProxy) =>
+  proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** The task queue of each batch of a run, once for each time that the batch was handed out. */
 const queuesOf = async (temporal: string, workflowId: string): Promise<string[]> =>
@@ -43,7 +49,9 @@ test(
     });
     const record = await closed(product, key, 240_000);
     await expectWhole(product, record, listing);
-    expect((await queuesOf(center.endpoints().temporal, record.workflowId)).length).toBeGreaterThan(2);
+    expect(
+      (await queuesOf(center.endpoints().temporal, record.workflowId)).length,
+    ).toBeGreaterThan(2);
     expect(sent(proxy)).toBeLessThan(size + CHUNK / 4);
   },
 );
@@ -69,7 +77,9 @@ test(
     const record = await closed(product, key, 240_000);
     await expectWhole(product, record, listing);
     expect(record.counts).toMatchObject({ skip: 0 });
-    expect(new Set(await queuesOf(center.endpoints().temporal, record.workflowId)).size).toBe(1);
+    expect(
+      new Set(await queuesOf(center.endpoints().temporal, record.workflowId)).size,
+    ).toBe(1);
   },
 );
 
@@ -81,7 +91,9 @@ test(
     const image = makeImage({ layers: [CHUNK + 1_000_000, 1_000] });
     await pushImage(source.url, "team/whole", "v1", image);
     target.proxy.fault = ({ method }) =>
-      method === "PATCH" && target.proxy.count("PATCH", /./) > 1 ? { kind: "answer", status: 416 } : null;
+      method === "PATCH" && target.proxy.count("PATCH", /./) > 1
+        ? { kind: "answer", status: 416 }
+        : null;
     const key = await product.run({
       projectId,
       objects: [{ localRepoName: "images", repoType: "OCI" }],
@@ -91,7 +103,9 @@ test(
     await expectWhole(product, record, new Map([["team/whole:v1", image.digest]]));
     expect(await missingParts(target.url, "team/whole", image)).toEqual([]);
     expect(
-      (await queuesOf(instance.endpoints().temporal, record.workflowId)).filter((queue) => queue.endsWith("-whole")),
+      (await queuesOf(instance.endpoints().temporal, record.workflowId)).filter((queue) =>
+        queue.endsWith("-whole"),
+      ),
     ).toHaveLength(1);
   },
 );

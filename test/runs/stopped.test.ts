@@ -1,7 +1,13 @@
 import { Client, Connection } from "@temporalio/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startInstance, type Instance } from "../rigs/runs/instance.ts";
-import { closed, openProduct, unique, UTC, type Product } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  openProduct,
+  unique,
+  UTC,
+  type Product,
+} from "../rigs/runs/run-fixture.ts";
 
 let instance: Instance;
 let product: Product;
@@ -38,7 +44,8 @@ test("a run that is stopped in its first moments closes its own record", async (
     });
     const { events } = await client.workflow.getHandle(record.workflowId).fetchHistory();
     const activities = (events ?? []).flatMap(
-      ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name ?? [],
+      ({ activityTaskScheduledEventAttributes: scheduled }) =>
+        scheduled?.activityType?.name ?? [],
     );
     expect(activities).toContain("closeRun");
   }

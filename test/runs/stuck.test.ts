@@ -5,7 +5,14 @@ import type { Change } from "../rigs/runs/changed-code.ts";
 import { isAlerted } from "../rigs/runs/alert-fixture.ts";
 import { scrapeOf } from "../rigs/runs/metrics-fixture.ts";
 import { startDeployRig, type DeployRig } from "../rigs/runs/deploy-rig.ts";
-import { closed, follow, newest, patiently, type TaskDraft, unique } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  follow,
+  newest,
+  patiently,
+  type TaskDraft,
+  unique,
+} from "../rigs/runs/run-fixture.ts";
 import { fillRepository } from "../rigs/runs/run-sources.ts";
 
 /** The reconciler's times are multiples of its interval: it waits at most this long for a reaction. */
@@ -57,8 +64,10 @@ async function source(prefix: string, repoName = "files"): Promise<string> {
   return projectId;
 }
 
-const problemOf = (key: string) => patiently(async () => (await newest(rig.product, key)).problem);
-const stateOf = async (workflowId: string) => (await rig.client.workflow.getHandle(workflowId).describe()).status.name;
+const problemOf = (key: string) =>
+  patiently(async () => (await newest(rig.product, key)).problem);
+const stateOf = async (workflowId: string) =>
+  (await rig.client.workflow.getHandle(workflowId).describe()).status.name;
 
 /** Stops a task and waits until its record is closed. */
 async function stopped(key: string) {
@@ -66,7 +75,9 @@ async function stopped(key: string) {
   expect(await rig.product.stop(key)).toEqual({ stopped: true });
   const record = await closed(rig.product, key, CLOSED_WITHIN_MS);
   expect(Date.now() - begun).toBeLessThan(CLOSED_WITHIN_MS);
-  expect((await rig.product.details(record.id)).filter(({ status }) => status === "RUNNING")).toEqual([]);
+  expect(
+    (await rig.product.details(record.id)).filter(({ status }) => status === "RUNNING"),
+  ).toEqual([]);
   return record;
 }
 
@@ -78,7 +89,9 @@ const STORIES = {
     await follow(product, key, ({ counts }) => counts.success === 30);
     await expect
       .poll(() => problemOf(key), { timeout: 120_000 })
-      .toMatch(/cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s);
+      .toMatch(
+        /cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s,
+      );
     expect(center.output()).toContain("a run does not go on");
     await expect(product.execute(key)).rejects.toThrow("250303");
     expect((await fetch(`${center.url}/health/ready`)).status).toBe(200);
@@ -87,7 +100,10 @@ const STORIES = {
       "/replication/api/system/problems",
     );
     expect(problems).toContainEqual(
-      expect.objectContaining({ alert: "RunStuck", subject: (await product.task(key)).name }),
+      expect.objectContaining({
+        alert: "RunStuck",
+        subject: (await product.task(key)).name,
+      }),
     );
     const numbers = await scrapeOf(center);
     expect(numbers).toMatch(/^replication_stuck_runs [1-9]/m);
@@ -108,12 +124,19 @@ const STORIES = {
     });
   },
   async *part() {
-    const key = await run("part", { projectId: await source("part", "parts"), localRepoName: "parts" });
+    const key = await run("part", {
+      projectId: await source("part", "parts"),
+      localRepoName: "parts",
+    });
     await expect
       .poll(() => problemOf(key), { timeout: 120_000 })
       .toMatch(/\/edge\/parts cannot go on.*a mistake in the program/s);
     yield;
-    expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
+    expect(await closed(rig.product, key)).toMatchObject({
+      status: "SUCCESS",
+      problem: null,
+      counts: { success: 30 },
+    });
     await expect
       .poll(() => rig.center.output(), { timeout: 60_000 })
       .toMatch(/a run that did not go on (does again|is over)/);
@@ -123,20 +146,37 @@ const STORIES = {
     const projectId = await source("following");
     const key = await run("followed", { projectId, replicaType: "REAL_TIME" });
     await product.upload(projectId, "files", "/first", Buffer.from("first"));
-    await expect.poll(async () => (await product.records(key)).length, { timeout: 60_000 }).toBe(1);
-    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toContain("a mistake in the program");
-    expect(await stopped(key)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+    await expect
+      .poll(async () => (await product.records(key)).length, { timeout: 60_000 })
+      .toBe(1);
+    await expect
+      .poll(() => problemOf(key), { timeout: 120_000 })
+      .toContain("a mistake in the program");
+    expect(await stopped(key)).toMatchObject({
+      status: "FAILED",
+      errorReason: "stopped by admin",
+    });
     yield;
     await expect
-      .poll(() => partner.download(projectId, "followed", "/first").then(String, () => "not there"), {
-        timeout: 120_000,
-      })
+      .poll(
+        () =>
+          partner
+            .download(projectId, "followed", "/first")
+            .then(String, () => "not there"),
+        {
+          timeout: 120_000,
+        },
+      )
       .toBe("first");
     await product.remove(key);
   },
   async *deleted() {
     const key = await run("late-deleted", { projectId: await source("late") });
-    const { workflowId } = await follow(rig.product, key, ({ counts }) => counts.success === 30);
+    const { workflowId } = await follow(
+      rig.product,
+      key,
+      ({ counts }) => counts.success === 30,
+    );
     await rig.product.remove(key);
     await expect(rig.product.records(key)).resolves.toEqual([]);
     await expect.poll(() => stateOf(workflowId), { timeout: 180_000 }).toBe("TERMINATED");
@@ -144,7 +184,10 @@ const STORIES = {
   },
   async *firing() {
     const { product, center } = rig;
-    const executionPlan = { executeTime: new Date(Date.now() + 5_000).toISOString(), executeImmediately: false };
+    const executionPlan = {
+      executeTime: new Date(Date.now() + 5_000).toISOString(),
+      executeImmediately: false,
+    };
     const key = await run("fired", {
       projectId: await source("early"),
       setting: { executionStrategy: "SPECIFIED_TIME", executionPlan },
@@ -153,7 +196,10 @@ const STORIES = {
       .poll(center.output, { timeout: 180_000 })
       .toMatch(new RegExp(`"taskKey":"${key}".*a firing cannot begin`));
     expect(await product.records(key)).toEqual([]);
-    const told = await product.call<{ alert: string; message: string }[]>("GET", "/replication/api/system/problems");
+    const told = await product.call<{ alert: string; message: string }[]>(
+      "GET",
+      "/replication/api/system/problems",
+    );
     const { name } = await product.task(key);
     expect(told).toContainEqual(
       expect.objectContaining({
@@ -163,7 +209,9 @@ const STORIES = {
     );
     yield;
     await expect
-      .poll(() => product.records(key).then(([record]) => record?.status), { timeout: 120_000 })
+      .poll(() => product.records(key).then(([record]) => record?.status), {
+        timeout: 120_000,
+      })
       .toBe("SUCCESS");
   },
 };
@@ -173,14 +221,26 @@ test(
   SLOW,
   async () => {
     await rig.release(
-      failsBefore("workflows/task-run.ts", "  const begun = await", 'projectId.startsWith("early")'),
+      failsBefore(
+        "workflows/task-run.ts",
+        "  const begun = await",
+        'projectId.startsWith("early")',
+      ),
       failsBefore(
         "workflows/task-run.ts",
         "  const reason = interruption === undefined",
         'projectId.startsWith("late")',
       ),
-      failsBefore("workflows/target-run.ts", "  await slide()", 'label.startsWith("parts")'),
-      failsBefore("workflows/real-time-run.ts", "      ended = await drain(", 'projectId.startsWith("following")'),
+      failsBefore(
+        "workflows/target-run.ts",
+        "  await slide()",
+        'label.startsWith("parts")',
+      ),
+      failsBefore(
+        "workflows/real-time-run.ts",
+        "      ended = await drain(",
+        'projectId.startsWith("following")',
+      ),
     );
     const stories = Object.values(STORIES).map((story) => story());
     await Promise.all(stories.map((story) => story.next()));
@@ -190,48 +250,76 @@ test(
   },
 );
 
-test("a step that fails repeatedly is reported with its reason until it succeeds", SLOW, async () => {
-  const { product, center } = rig;
-  const db = new Sqlite(join(center.dataDir, "replication.db"), { timeout: 30_000 });
-  db.exec("CREATE TRIGGER spoilt BEFORE INSERT ON dispatch BEGIN SELECT RAISE(ABORT, 'the disk is spoilt'); END");
-  const key = await run("spoilt");
-  await expect
-    .poll(() => problemOf(key), { timeout: 120_000 })
-    .toMatch(/cutBatches of workflow .* has failed since .*attempt \d+ is under way.*the disk is spoilt/s);
-  db.exec("DROP TRIGGER spoilt");
-  db.close();
-  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
-});
+test(
+  "a step that fails repeatedly is reported with its reason until it succeeds",
+  SLOW,
+  async () => {
+    const { product, center } = rig;
+    const db = new Sqlite(join(center.dataDir, "replication.db"), { timeout: 30_000 });
+    db.exec(
+      "CREATE TRIGGER spoilt BEFORE INSERT ON dispatch BEGIN SELECT RAISE(ABORT, 'the disk is spoilt'); END",
+    );
+    const key = await run("spoilt");
+    await expect
+      .poll(() => problemOf(key), { timeout: 120_000 })
+      .toMatch(
+        /cutBatches of workflow .* has failed since .*attempt \d+ is under way.*the disk is spoilt/s,
+      );
+    db.exec("DROP TRIGGER spoilt");
+    db.close();
+    expect(await closed(product, key)).toMatchObject({
+      status: "SUCCESS",
+      problem: null,
+      counts: { success: 30 },
+    });
+  },
+);
 
-test("a stopped run that takes long to release its connections is not terminated", SLOW, async () => {
-  const { product, center } = rig;
-  rig.hold();
-  const key = await run("slow");
-  await follow(product, key, rig.isHeld);
-  const [worker = 0] = center.pids().workers;
-  // The worker is frozen for longer than the reconciler waits for a run that does nothing.
-  process.kill(worker, "SIGSTOP");
-  await product.stop(key);
-  const begun = Date.now();
-  await expect.poll(() => Date.now() - begun, { timeout: 60_000 }).toBeGreaterThan(PATIENCE_MS * 2);
-  const { workflowId, status } = await newest(product, key);
-  expect(status).toBe("RUNNING");
-  process.kill(worker, "SIGCONT");
-  expect(await closed(product, key)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
-  await expect.poll(() => stateOf(workflowId), { timeout: 60_000 }).toBe("CANCELLED");
-});
+test(
+  "a stopped run that takes long to release its connections is not terminated",
+  SLOW,
+  async () => {
+    const { product, center } = rig;
+    rig.hold();
+    const key = await run("slow");
+    await follow(product, key, rig.isHeld);
+    const [worker = 0] = center.pids().workers;
+    // The worker is frozen for longer than the reconciler waits for a run that does nothing.
+    process.kill(worker, "SIGSTOP");
+    await product.stop(key);
+    const begun = Date.now();
+    await expect
+      .poll(() => Date.now() - begun, { timeout: 60_000 })
+      .toBeGreaterThan(PATIENCE_MS * 2);
+    const { workflowId, status } = await newest(product, key);
+    expect(status).toBe("RUNNING");
+    process.kill(worker, "SIGCONT");
+    expect(await closed(product, key)).toMatchObject({
+      status: "FAILED",
+      errorReason: "stopped by admin",
+    });
+    await expect.poll(() => stateOf(workflowId), { timeout: 60_000 }).toBe("CANCELLED");
+  },
+);
 
-test("a stopped run whose orchestrator does not react is terminated, and its record is closed", SLOW, async () => {
-  const { product, center } = rig;
-  const letGo = rig.hold();
-  const key = await run("frozen");
-  await follow(product, key, rig.isHeld);
-  process.kill(center.pids().orchestrator, "SIGSTOP");
-  const record = await stopped(key);
-  expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
-  expect(await stateOf(record.workflowId)).toBe("TERMINATED");
-  process.kill(center.pids().orchestrator, "SIGCONT");
-  letGo();
-  await product.execute(key);
-  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { success: 30 } });
-});
+test(
+  "a stopped run whose orchestrator does not react is terminated, and its record is closed",
+  SLOW,
+  async () => {
+    const { product, center } = rig;
+    const letGo = rig.hold();
+    const key = await run("frozen");
+    await follow(product, key, rig.isHeld);
+    process.kill(center.pids().orchestrator, "SIGSTOP");
+    const record = await stopped(key);
+    expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+    expect(await stateOf(record.workflowId)).toBe("TERMINATED");
+    process.kill(center.pids().orchestrator, "SIGCONT");
+    letGo();
+    await product.execute(key);
+    expect(await closed(product, key)).toMatchObject({
+      status: "SUCCESS",
+      counts: { success: 30 },
+    });
+  },
+);

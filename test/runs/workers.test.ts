@@ -34,9 +34,17 @@ afterAll(async () => {
 let number = 0;
 async function run(): Promise<{ key: string; repository: string }> {
   const repository = `copy-${(number += 1)}`;
-  const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: repository } as const;
+  const object = {
+    localRepoName: "files",
+    repoType: "GENERIC",
+    remoteRepoName: repository,
+  } as const;
   return {
-    key: await rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] }),
+    key: await rig.product.run({
+      projectId: rig.projectId,
+      objects: [object],
+      clusters: [rig.cluster],
+    }),
     repository,
   };
 }
@@ -45,12 +53,17 @@ async function run(): Promise<{ key: string; repository: string }> {
 async function workersOf(task: string): Promise<Set<number>> {
   const { workflowId } = await newest(rig.product, task);
   const batches = await handedOut(rig.center.endpoints().temporal, workflowId);
-  return new Set(batches.flatMap(({ identity }) => (identity === null ? [] : [pidOf(identity)])));
+  return new Set(
+    batches.flatMap(({ identity }) => (identity === null ? [] : [pidOf(identity)])),
+  );
 }
 
 describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
   test("a worker with another key says so and ends", async () => {
-    const { ended, output } = machine.startWorker(rig.center.url, "0123456789abcdef0123456789abcdef");
+    const { ended, output } = machine.startWorker(
+      rig.center.url,
+      "0123456789abcdef0123456789abcdef",
+    );
     const [code] = await ended;
     expect(code).toBe(1);
     expect(output()).toMatch(/SECRET_KEY|secret key/);
@@ -68,13 +81,21 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
 
   test("a worker on another machine shares runs, and returns its work when it is stopped", async () => {
     const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
-    await expect.poll(worker.output, { timeout: 60_000 }).toContain("reading content through the control plane");
+    await expect
+      .poll(worker.output, { timeout: 60_000 })
+      .toContain("reading content through the control plane");
     const [local = 0] = rig.center.pids().workers;
     const seen = new Set<number>();
     for (let runs = 0; seen.size < 2 && runs < 20; runs += 1) {
       const { key: task, repository } = await run();
-      const details = await expectWhole(rig.product, await closed(rig.product, task), files);
-      expect(filesSentAgain(rig.proxy.requests, `${rig.projectId}/${repository}`, details)).toEqual([]);
+      const details = await expectWhole(
+        rig.product,
+        await closed(rig.product, task),
+        files,
+      );
+      expect(
+        filesSentAgain(rig.proxy.requests, `${rig.projectId}/${repository}`, details),
+      ).toEqual([]);
       for (const pid of await workersOf(task)) seen.add(pid);
     }
     expect(seen.has(local)).toBe(true);
@@ -92,7 +113,9 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
 
   test("a worker that was frozen until its batches went to another one changes nothing when it goes on", async () => {
     const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
-    await expect.poll(worker.output, { timeout: 60_000 }).toContain("reading content through the control plane");
+    await expect
+      .poll(worker.output, { timeout: 60_000 })
+      .toContain("reading content through the control plane");
     const [local = 0] = rig.center.pids().workers;
     let held = await heldRun();
     let frozen = (await holders(held.task)).find((pid) => pid !== local);
@@ -106,12 +129,19 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     process.kill(frozen ?? 0, "SIGSTOP");
     const second = createGate();
     rig.proxy.clear();
-    rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until: second.until } : null);
+    rig.proxy.fault = ({ path }) =>
+      path.includes("/sync/v1/files/") ? { kind: "hold", until: second.until } : null;
     try {
       // Temporal hands tasks to any polling worker, also to the frozen one while its polls last (a minute): it may get
       // a batch again and let its heartbeat lapse.
-      await expect.poll(async () => (await holders(held.task)).includes(frozen ?? 0), { timeout: 200_000 }).toBe(false);
-      await expect.poll(() => rig.proxy.requests.length, { timeout: 30_000 }).toBeGreaterThan(0);
+      await expect
+        .poll(async () => (await holders(held.task)).includes(frozen ?? 0), {
+          timeout: 200_000,
+        })
+        .toBe(false);
+      await expect
+        .poll(() => rig.proxy.requests.length, { timeout: 30_000 })
+        .toBeGreaterThan(0);
     } finally {
       process.kill(frozen ?? 0, "SIGCONT");
     }
@@ -127,11 +157,15 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
 async function heldRun(): Promise<{ task: string; letGo: () => void }> {
   const { until, letGo } = createGate();
   rig.proxy.clear();
-  rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+  rig.proxy.fault = ({ path }) =>
+    path.includes("/sync/v1/files/") ? { kind: "hold", until } : null;
   const { key: task } = await run();
   await expect
     .poll(
-      () => rig.proxy.requests.filter(({ path, closed: over }) => path.includes("/files/") && over === null).length,
+      () =>
+        rig.proxy.requests.filter(
+          ({ path, closed: over }) => path.includes("/files/") && over === null,
+        ).length,
       { timeout: 30_000 },
     )
     .toBeGreaterThanOrEqual(4);
@@ -141,8 +175,14 @@ async function heldRun(): Promise<{ task: string; letGo: () => void }> {
 /** Pids of the workers that hold a batch of the run now. */
 async function holders(task: string): Promise<number[]> {
   const { workflowId } = await newest(rig.product, task);
-  const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
-  const { raw } = await new Client({ connection }).workflow.getHandle(`${workflowId}/edge/files`).describe();
+  const connection = clientConnection({
+    temporalAddress: rig.center.endpoints().temporal,
+  });
+  const { raw } = await new Client({ connection }).workflow
+    .getHandle(`${workflowId}/edge/files`)
+    .describe();
   await connection.close();
-  return (raw.pendingActivities ?? []).map(({ lastWorkerIdentity }) => pidOf(lastWorkerIdentity));
+  return (raw.pendingActivities ?? []).map(({ lastWorkerIdentity }) =>
+    pidOf(lastWorkerIdentity),
+  );
 }

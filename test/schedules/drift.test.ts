@@ -18,7 +18,10 @@ let control: Control;
 let upkeep: ReturnType<typeof startUpkeep>;
 
 beforeAll(async () => {
-  control = await startControl({ address: inject("temporalAddress"), zone: "Europe/Berlin" });
+  control = await startControl({
+    address: inject("temporalAddress"),
+    zone: "Europe/Berlin",
+  });
   upkeep = startUpkeep(
     { ...control, now: Date.now, logger: control.api.deps.logger },
     { starts: 300, schedules: 300, records: HOUR },
@@ -44,7 +47,12 @@ test("a schedule whose times, action or policies were changed in Temporal is cor
   const key = await control.create(DAILY);
   const [{ state, ...made }, right] = [await describe(key), await whatItDoes(key)];
   const changes: Partial<ScheduleDescription>[] = [
-    { spec: { calendars: toCalendars(parseCron("0 0 4 * * ?")), timezone: "Europe/Berlin" } },
+    {
+      spec: {
+        calendars: toCalendars(parseCron("0 0 4 * * ?")),
+        timezone: "Europe/Berlin",
+      },
+    },
     { spec: { ...made.spec, timezone: "UTC" } },
     { spec: { ...made.spec, intervals: [{ every: 60_000, offset: 0 }] } },
     { spec: { ...made.spec, jitter: 5_000 } },
@@ -57,23 +65,38 @@ test("a schedule whose times, action or policies were changed in Temporal is cor
   for (const change of changes) {
     await control
       .schedule(key)
-      .update(({ searchAttributes: _searchAttributes, ...previous }) => ({ ...previous, ...change }));
-    await expect.poll(() => whatItDoes(key), { timeout: 30_000, message: JSON.stringify(change) }).toEqual(right);
+      .update(({ searchAttributes: _searchAttributes, ...previous }) => ({
+        ...previous,
+        ...change,
+      }));
+    await expect
+      .poll(() => whatItDoes(key), { timeout: 30_000, message: JSON.stringify(change) })
+      .toEqual(right);
   }
 });
 
 async function whatItDoes(key: string) {
   const { spec, policies, action, state } = await describe(key);
-  return { spec, policies, action: { ...action, raw: undefined }, limited: state.remainingActions };
+  return {
+    spec,
+    policies,
+    action: { ...action, raw: undefined },
+    limited: state.remainingActions,
+  };
 }
 
 test("a schedule that was paused or unpaused in Temporal follows its task again", async () => {
-  const [on, off] = [await control.create(DAILY), await control.create(DAILY, { enabled: false })];
+  const [on, off] = [
+    await control.create(DAILY),
+    await control.create(DAILY, { enabled: false }),
+  ];
   await control.schedule(on).pause("I would rather not");
   await control.schedule(off).unpause();
   const states = () => Promise.all([describe(on), describe(off)]);
   await expect
-    .poll(async () => (await states()).map(({ state }) => state.paused), { timeout: 30_000 })
+    .poll(async () => (await states()).map(({ state }) => state.paused), {
+      timeout: 30_000,
+    })
     .toEqual([false, true]);
 });
 
@@ -91,18 +114,26 @@ test("a schedule whose task is gone is deleted, and one of another instance is n
 test(`a schedule that matches its task is not updated, for any cron (CRON_SEED=${seed})`, async () => {
   const random = createRandom(seed);
   const plans = Array.from({ length: 25 }, (_, index) => ({
-    cron: sample(random, index % 2 ? "unix" : "quartz", { wraps: true, lastOffsets: true }).expression,
+    cron: sample(random, index % 2 ? "unix" : "quartz", {
+      wraps: true,
+      lastOffsets: true,
+    }).expression,
   }));
   const keys: string[] = [];
   // Some of these never fire again; the API refuses them.
   for (const plan of plans)
     keys.push(
-      ...(await control.create(plan, { enabled: false, timeZone: "America/Santiago" }).then(
-        (key) => [key],
-        () => [],
-      )),
+      ...(await control
+        .create(plan, { enabled: false, timeZone: "America/Santiago" })
+        .then(
+          (key) => [key],
+          () => [],
+        )),
     );
-  keys.push(await control.create({ at: "2040-02-29T12:30:15.250+05:30" }), await control.create(DAILY));
+  keys.push(
+    await control.create({ at: "2040-02-29T12:30:15.250+05:30" }),
+    await control.create(DAILY),
+  );
   await control.schedules.reconcile();
   await control.schedules.reconcile();
   for (const key of keys) {
@@ -128,7 +159,9 @@ test("a schedule names its task and contains no secret", async () => {
     staticSummary: control.row(key).name,
     priority: { priorityKey: 2, fairnessKey: control.row(key).projectId },
   });
-  expect(typedSearchAttributes.getAll().map(({ key: { name }, value }) => [name, value])).toEqual(
+  expect(
+    typedSearchAttributes.getAll().map(({ key: { name }, value }) => [name, value]),
+  ).toEqual(
     expect.arrayContaining([
       ["ReplTask", control.row(key).name],
       ["ReplProject", "shop"],

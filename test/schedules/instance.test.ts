@@ -21,7 +21,14 @@ afterAll(() => instance.remove());
 const run = (target: string, setting: object) =>
   product.run({
     projectId: "shop",
-    objects: [{ localRepoName: "files", repoType: "GENERIC", remoteProjectId: "shop", remoteRepoName: target }],
+    objects: [
+      {
+        localRepoName: "files",
+        repoType: "GENERIC",
+        remoteProjectId: "shop",
+        remoteRepoName: target,
+      },
+    ],
     clusters: [clusterId],
     setting: { ...setting },
   });
@@ -34,7 +41,10 @@ const at = (time: number) => ({
   executionPlan: { executeTime: new Date(time).toISOString(), executeImmediately: false },
 });
 const successes = (key: string) =>
-  patiently(async () => (await product.records(key)).filter(({ status }) => status === "SUCCESS").length);
+  patiently(
+    async () =>
+      (await product.records(key)).filter(({ status }) => status === "SUCCESS").length,
+  );
 
 test("schedules go on after kills of Temporal, the control plane and the whole instance, and miss no run", async () => {
   const often = await run("often", cron("0/2 * * * * ?"));
@@ -45,14 +55,21 @@ test("schedules go on after kills of Temporal, the control plane and the whole i
     await instance.kill(name);
     await instance.ready();
     const before = await successes(often);
-    await until("further runs", async () => (await successes(often)) >= before + 2, 60_000);
+    await until(
+      "further runs",
+      async () => (await successes(often)) >= before + 2,
+      60_000,
+    );
   }
 
   const due = Date.now() + 10_000;
   const date = new Date(due);
   const clock = `${date.getUTCSeconds()} ${date.getUTCMinutes()} ${date.getUTCHours()}`;
   const expression = `${clock} ${date.getUTCDate()} ${date.getUTCMonth() + 1} ? *`;
-  const [once, yearly] = [await run("once", at(due)), await run("yearly", cron(expression))];
+  const [once, yearly] = [
+    await run("once", at(due)),
+    await run("yearly", cron(expression)),
+  ];
   expect(Date.now(), "the tasks were created in time").toBeLessThan(due - 1_000);
   await instance.stop("SIGKILL");
   await until("the due time", () => Date.now() > due + 2_000);
@@ -65,10 +82,19 @@ test("schedules go on after kills of Temporal, the control plane and the whole i
       lastExecutionStatus: "SUCCESS",
     });
   }
-  expect(await product.task(once)).toMatchObject({ status: "COMPLETED", nextExecutionTime: null });
-  expect((await product.task(yearly)).nextExecutionTime?.slice(0, 4)).toBe(String(date.getUTCFullYear() + 1));
+  expect(await product.task(once)).toMatchObject({
+    status: "COMPLETED",
+    nextExecutionTime: null,
+  });
+  expect((await product.task(yearly)).nextExecutionTime?.slice(0, 4)).toBe(
+    String(date.getUTCFullYear() + 1),
+  );
   const before = await successes(often);
-  await until("the cron to go on", async () => (await successes(often)) >= before + 2, 60_000);
+  await until(
+    "the cron to go on",
+    async () => (await successes(often)) >= before + 2,
+    60_000,
+  );
   await product.remove(often);
   expect(await product.records(often).catch(() => [])).toEqual([]);
 }, 240_000);

@@ -2,7 +2,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createReconciler } from "../../api/runs/reconcile.ts";
 import { paceOf } from "../../api/runs/pace.ts";
 import { dueTime, firingId } from "../../domain/firing.ts";
-import { type Control, finished, startControl, startTemporal, until } from "../rigs/runs/schedule-fixture.ts";
+import {
+  type Control,
+  finished,
+  startControl,
+  startTemporal,
+  until,
+} from "../rigs/runs/schedule-fixture.ts";
 
 const EVERY_2_S = { cron: "*/2 * * * * ?" };
 const YEARLY = { cron: "0 0 0 1 1 ?" };
@@ -48,9 +54,12 @@ const at = (time: number) => ({ at: new Date(time).toISOString() });
 function cronAt(time: number): { cron: string } {
   const date = new Date(time);
   const day = `${date.getUTCDate()} ${date.getUTCMonth() + 1} ? ${date.getUTCFullYear()}`;
-  return { cron: `${date.getUTCSeconds()} ${date.getUTCMinutes()} ${date.getUTCHours()} ${day}` };
+  return {
+    cron: `${date.getUTCSeconds()} ${date.getUTCMinutes()} ${date.getUTCHours()} ${day}`,
+  };
 }
-const passed = (time: number) => until(new Date(time).toISOString(), () => Date.now() > time, 60_000);
+const passed = (time: number) =>
+  until(new Date(time).toISOString(), () => Date.now() > time, 60_000);
 const dueTimes = (control: Control, key: string) =>
   control.records(key).map(({ workflowId }) => dueTime(workflowId) ?? 0);
 const dueBetween = (control: Control, key: string, from: number, to: number) =>
@@ -63,8 +72,14 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
   const often = await patient.create(EVERY_2_S);
   await finished(patient, often);
   const down = Date.now() + 8_000;
-  const [late, once] = [await patient.create(cronAt(down + 2_000)), await patient.create(at(down + 2_000))];
-  const [tooLate, tooLateOnce] = [await strict.create(cronAt(down + 2_000)), await strict.create(at(down + 2_000))];
+  const [late, once] = [
+    await patient.create(cronAt(down + 2_000)),
+    await patient.create(at(down + 2_000)),
+  ];
+  const [tooLate, tooLateOnce] = [
+    await strict.create(cronAt(down + 2_000)),
+    await strict.create(at(down + 2_000)),
+  ];
   await passed(down);
   await temporal.end();
   await passed(down + 15_000);
@@ -75,7 +90,11 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
     await finished(patient, key);
     expect(patient.records(key)).toMatchObject([{ status: "SUCCESS" }]);
   }
-  await until("the cron to go on", () => dueTimes(patient, often).some((due) => due > up + 4_000), 60_000);
+  await until(
+    "the cron to go on",
+    () => dueTimes(patient, often).some((due) => due > up + 4_000),
+    60_000,
+  );
   // There is none if the firing before was still running when Temporal went down: it overlaps the missed ones.
   expect(dueBetween(patient, often, down, up).length).toBeLessThanOrEqual(1);
   await patient.remove(often);
@@ -103,24 +122,37 @@ test("one of the waiting firings runs after an outage of the service, unless all
   ];
   const waiting = async (control: Control, key: string) =>
     (await control.schedule(key).describe()).info.runningActions.length === 1;
-  for (const key of [tooLate, tooLateOnce, newest]) await until("the firing to wait", () => waiting(strict, key));
-  for (const key of [often, once]) await until("the firing to wait", () => waiting(patient, key));
+  for (const key of [tooLate, tooLateOnce, newest])
+    await until("the firing to wait", () => waiting(strict, key));
+  for (const key of [often, once])
+    await until("the firing to wait", () => waiting(patient, key));
   await passed(due + 7_000);
   const up = Date.now();
   await startRuns(patient);
   await startRuns(strict);
 
   await finished(patient, once);
-  await until("the cron to go on", () => dueTimes(patient, often).some((time) => time > up), 60_000);
+  await until(
+    "the cron to go on",
+    () => dueTimes(patient, often).some((time) => time > up),
+    60_000,
+  );
   expect(dueBetween(patient, often, 0, up)).toHaveLength(1);
   // The waiting firing is old, but stands for the last one that was missed.
-  await until("the cron to go on", () => dueTimes(strict, newest).some((time) => time > up), 60_000);
+  await until(
+    "the cron to go on",
+    () => dueTimes(strict, newest).some((time) => time > up),
+    60_000,
+  );
   expect(dueBetween(strict, newest, 0, up)).toHaveLength(1);
   await finished(strict, tooLateOnce);
   expect(strict.records(tooLateOnce)).toMatchObject([
     { status: "FAILED", errorReason: expect.stringContaining("missed") },
   ]);
-  await until("the firing that is too late to end", async () => !(await waiting(strict, tooLate)));
+  await until(
+    "the firing that is too late to end",
+    async () => !(await waiting(strict, tooLate)),
+  );
   expect(strict.records(tooLate)).toEqual([]);
 });
 
@@ -141,12 +173,16 @@ test("all schedules come back after Temporal lost its data, and missed firings r
   await lookAtRuns(control);
   const made = (await control.schedule(often).describe()).info.createdAt.getTime();
 
-  expect((await control.schedule(yearly).describe()).info.nextActionTimes[0]?.getTime()).toBe(
-    control.row(yearly).nextExecutionTime,
-  );
+  expect(
+    (await control.schedule(yearly).describe()).info.nextActionTimes[0]?.getTime(),
+  ).toBe(control.row(yearly).nextExecutionTime);
   await finished(control, once);
   expect(control.records(once)).toMatchObject([{ status: "SUCCESS" }]);
-  await until("the cron to go on", () => dueTimes(control, often).some((time) => time > made + 2_000), 60_000);
+  await until(
+    "the cron to go on",
+    () => dueTimes(control, often).some((time) => time > made + 2_000),
+    60_000,
+  );
   // A firing that was running when the data were lost is started again and overlaps the missed ones.
   expect(dueBetween(control, often, down, made).length).toBeLessThanOrEqual(1);
 });
@@ -154,24 +190,40 @@ test("all schedules come back after Temporal lost its data, and missed firings r
 test("a firing that an older release started is not run again under its present id", async () => {
   const control = await open(120_000);
   const due = Math.ceil(Date.now() / 1000) * 1000 + 5_000;
-  const [key, plain] = [await control.create(cronAt(due)), await control.create(cronAt(due))];
+  const [key, plain] = [
+    await control.create(cronAt(due)),
+    await control.create(cronAt(due)),
+  ];
   const older = `repl/${key}`;
-  await control.schedule(key).update(({ searchAttributes: _searchAttributes, ...previous }) => ({
-    ...previous,
-    action: { ...previous.action, workflowId: older },
-  }));
+  await control
+    .schedule(key)
+    .update(({ searchAttributes: _searchAttributes, ...previous }) => ({
+      ...previous,
+      action: { ...previous.action, workflowId: older },
+    }));
   for (const one of [key, plain])
     await until(
       "the firing to wait",
-      async () => (await control.schedule(one).describe()).info.runningActions.length === 1,
+      async () =>
+        (await control.schedule(one).describe()).info.runningActions.length === 1,
     );
   await control.schedules.reconcile();
-  const ids = [`${older}-${new Date(due).toISOString().replace(".000Z", "Z")}`, firingId(control.row(key), due)];
+  const ids = [
+    `${older}-${new Date(due).toISOString().replace(".000Z", "Z")}`,
+    firingId(control.row(key), due),
+  ];
   const states = () =>
-    Promise.all(ids.map(async (id) => (await control.client.workflow.getHandle(id).describe()).status.name));
+    Promise.all(
+      ids.map(
+        async (id) =>
+          (await control.client.workflow.getHandle(id).describe()).status.name,
+      ),
+    );
   expect(await states()).toEqual(["RUNNING", "RUNNING"]);
   await startRuns(control);
-  await until("the end of both", async () => (await states()).every((state) => state === "COMPLETED"));
+  await until("the end of both", async () =>
+    (await states()).every((state) => state === "COMPLETED"),
+  );
   for (const one of [key, plain]) {
     await finished(control, one);
     expect(control.records(one)).toMatchObject([{ status: "SUCCESS" }]);
@@ -186,9 +238,11 @@ test("a task that is saved while Temporal does not answer is saved in time and s
   const begun = Date.now();
   const created = await control.create(YEARLY);
   expect(Date.now() - begun).toBeLessThan(10_000);
-  expect(control.api.logs.filter(({ level, facts }) => level === "warn" && facts["taskKey"] === created)).toHaveLength(
-    1,
-  );
+  expect(
+    control.api.logs.filter(
+      ({ level, facts }) => level === "warn" && facts["taskKey"] === created,
+    ),
+  ).toHaveLength(1);
   // From now on the supervisor has noticed, and nobody waits for Temporal.
   control.up.temporal = false;
   await control.toggle(toggled);

@@ -37,7 +37,10 @@ test("a record that cannot be compared with Temporal is logged, and the others a
         ({ status }) => status.name,
         () => "UNKNOWN",
       );
-  await until("the workflow to be deleted", async () => (await state(lost.workflowId)) === "UNKNOWN");
+  await until(
+    "the workflow to be deleted",
+    async () => (await state(lost.workflowId)) === "UNKNOWN",
+  );
 
   const closed: string[] = [];
   const { client, db, queues, zone, api } = control;
@@ -55,9 +58,16 @@ test("a record that cannot be compared with Temporal is logged, and the others a
   await createReconciler(deps).look();
 
   expect(control.records(keys[0] ?? "")).toMatchObject([{ status: "RUNNING" }]);
-  expect(api.logs.filter(({ level, facts }) => level === "warn" && facts["recordId"] === spoilt.id)).toHaveLength(1);
+  expect(
+    api.logs.filter(
+      ({ level, facts }) => level === "warn" && facts["recordId"] === spoilt.id,
+    ),
+  ).toHaveLength(1);
   expect(control.records(keys[1] ?? "")).toMatchObject([
-    { status: "FAILED", errorReason: "the run was ended from outside: TERMINATED in Temporal" },
+    {
+      status: "FAILED",
+      errorReason: "the run was ended from outside: TERMINATED in Temporal",
+    },
   ]);
   expect(closed).toEqual([keys[1]]);
   expect(control.records(keys[2] ?? "")).toMatchObject([{ status: "RUNNING" }]);

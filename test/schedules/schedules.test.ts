@@ -4,7 +4,13 @@ import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { task } from "../../db/schema/tasks.ts";
 import { dueTime } from "../../domain/firing.ts";
-import { type Control, finished, isGone, startControl, until } from "../rigs/runs/schedule-fixture.ts";
+import {
+  type Control,
+  finished,
+  isGone,
+  startControl,
+  until,
+} from "../rigs/runs/schedule-fixture.ts";
 
 const EVERY_2_S = { cron: "*/2 * * * * ?" };
 const YEARLY = { cron: "0 0 0 1 1 ?" };
@@ -14,7 +20,10 @@ let control: Control;
 let stopRuns: () => Promise<void>;
 
 beforeAll(async () => {
-  control = await startControl({ address: inject("temporalAddress"), catchUpWindow: 60_000 });
+  control = await startControl({
+    address: inject("temporalAddress"),
+    catchUpWindow: 60_000,
+  });
   stopRuns = await control.startRuns();
 });
 beforeEach(() => {
@@ -25,8 +34,10 @@ afterAll(async () => {
   await stopRuns();
 });
 
-const running = (key: string) => until("a run", () => control.records(key).find(({ status }) => status === "RUNNING"));
-const skipped = (key: string, count: number) => until(`${count} skips`, () => control.row(key).skippedTimes >= count);
+const running = (key: string) =>
+  until("a run", () => control.records(key).find(({ status }) => status === "RUNNING"));
+const skipped = (key: string, count: number) =>
+  until(`${count} skips`, () => control.row(key).skippedTimes >= count);
 describe("a cron task", () => {
   test("a cron task runs once at each time of its cron, and always shows a future next time", async () => {
     const key = await control.create(EVERY_2_S);
@@ -38,15 +49,21 @@ describe("a cron task", () => {
     await control.toggle(key);
     await finished(control, key, 3);
     const due = control.records(key).map(({ workflowId }) => dueTime(workflowId) ?? 0);
-    expect(due.every((time, index) => time % 2000 === 0 && time > (due[index - 1] ?? 0))).toBe(true);
-    expect(control.row(key)).toMatchObject({ executionTimes: due.length, lastExecutionStatus: "SUCCESS" });
+    expect(
+      due.every((time, index) => time % 2000 === 0 && time > (due[index - 1] ?? 0)),
+    ).toBe(true);
+    expect(control.row(key)).toMatchObject({
+      executionTimes: due.length,
+      lastExecutionStatus: "SUCCESS",
+    });
     expect((await control.info(key)).nextExecutionTime).toBeNull();
   });
 
   test("a cron task counts a firing that Temporal skips during a run once, without a record", async () => {
     const key = await control.create(EVERY_2_S, { blocked: true });
     await running(key);
-    const server = async () => (await control.schedule(key).describe()).info.numActionsSkippedOverlap;
+    const server = async () =>
+      (await control.schedule(key).describe()).info.numActionsSkippedOverlap;
     await until("two skips", async () => (await server()) >= 2);
     await control.toggle(key);
     const skips = await server();
@@ -55,8 +72,13 @@ describe("a cron task", () => {
     await skipped(key, skips);
     await Promise.all([control.schedules.align(key), control.schedules.reconcile()]);
     const { skippedTimes, lastSkippedTime, executionTimes } = control.row(key);
-    expect({ skippedTimes, executionTimes }).toEqual({ skippedTimes: skips, executionTimes: 1 });
-    expect(lastSkippedTime).toSatisfy((time: number) => time % 2000 === 0 && Date.now() - time < 10_000);
+    expect({ skippedTimes, executionTimes }).toEqual({
+      skippedTimes: skips,
+      executionTimes: 1,
+    });
+    expect(lastSkippedTime).toSatisfy(
+      (time: number) => time % 2000 === 0 && Date.now() - time < 10_000,
+    );
   });
 
   test("a cron task counts a firing that is skipped because of a manual run", async () => {
@@ -68,7 +90,10 @@ describe("a cron task", () => {
     await control.stop(key);
     await finished(control, key, 1);
     expect(control.records(key)).toHaveLength(1);
-    expect(control.records(key)[0]).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+    expect(control.records(key)[0]).toMatchObject({
+      status: "FAILED",
+      errorReason: "stopped by admin",
+    });
   });
 
   test("a cron task that is disabled keeps its run but does not fire until it is enabled", async () => {
@@ -84,7 +109,9 @@ describe("a cron task", () => {
     expect(control.records(key)).toHaveLength(1);
     expect(control.row(key).skippedTimes).toBe(seen);
     await control.toggle(key);
-    expect(inUtc((await control.info(key)).nextExecutionTime) - Date.now()).toBeLessThanOrEqual(2000);
+    expect(
+      inUtc((await control.info(key)).nextExecutionTime) - Date.now(),
+    ).toBeLessThanOrEqual(2000);
     await until("a second run", () => control.records(key).length === 2);
     await control.remove(key);
   });
@@ -94,7 +121,9 @@ describe("a cron task", () => {
     await control.execute(key);
     const { id } = await running(key);
     await control.update(key, EVERY_2_S);
-    expect(inUtc((await control.info(key)).nextExecutionTime) - Date.now()).toBeLessThanOrEqual(2000);
+    expect(
+      inUtc((await control.info(key)).nextExecutionTime) - Date.now(),
+    ).toBeLessThanOrEqual(2000);
     expect(control.records(key)).toMatchObject([
       { id, status: "RUNNING", snapshot: { objects: [{ localRepoName: "images" }] } },
     ]);
@@ -102,13 +131,18 @@ describe("a cron task", () => {
     await until("a run of the new kind", () =>
       control
         .records(key)
-        .some(({ status, snapshot }) => status === "SUCCESS" && snapshot.objects[0]?.localRepoName === "files"),
+        .some(
+          ({ status, snapshot }) =>
+            status === "SUCCESS" && snapshot.objects[0]?.localRepoName === "files",
+        ),
     );
     await control.update(key, YEARLY);
     const count = control.records(key).length;
     await sleep(3_000);
     expect(control.records(key).length).toBeLessThanOrEqual(count + 1);
-    expect((await control.info(key)).nextExecutionTime).toBe(`${new Date().getUTCFullYear() + 1}-01-01T00:00:00.000`);
+    expect((await control.info(key)).nextExecutionTime).toBe(
+      `${new Date().getUTCFullYear() + 1}-01-01T00:00:00.000`,
+    );
   });
 
   test("a deleted cron task leaves no schedule, no record and no run", async () => {
@@ -119,7 +153,9 @@ describe("a cron task", () => {
     expect(control.records(key)).toEqual([]);
     await until(
       "the run's end",
-      async () => (await control.client.workflow.getHandle(workflowId).describe()).status.name !== "RUNNING",
+      async () =>
+        (await control.client.workflow.getHandle(workflowId).describe()).status.name !==
+        "RUNNING",
     );
   });
 
@@ -133,14 +169,15 @@ describe("a cron task", () => {
     const count = control.records(key).length;
     await until(
       "two more firings",
-      async () => (await control.schedule(key).describe()).info.numActionsTaken > count + 1,
+      async () =>
+        (await control.schedule(key).describe()).info.numActionsTaken > count + 1,
     );
     expect(control.records(key)).toHaveLength(count);
     control.up.temporal = true;
     await control.schedules.reconcile();
-    expect((await control.schedule(key).describe()).info.nextActionTimes[0]?.getTime()).toBe(
-      control.row(key).nextExecutionTime,
-    );
+    expect(
+      (await control.schedule(key).describe()).info.nextActionTimes[0]?.getTime(),
+    ).toBe(control.row(key).nextExecutionTime);
     await control.remove(key);
   });
 
@@ -156,17 +193,26 @@ describe("a cron task", () => {
       const key = await control.create({ cron }, { timeZone, enabled: false });
       const { nextActionTimes } = (await control.schedule(key).describe()).info;
       await control.toggle(key);
-      expect(inUtc((await control.info(key)).nextExecutionTime)).toBe(nextActionTimes[0]?.getTime());
-      const { startTime } = await control.client.workflowService.listScheduleMatchingTimes({
-        namespace: "default",
-        scheduleId: control.schedule(key).scheduleId,
-        startTime: msToTs(Date.parse(from)),
-        endTime: msToTs(Date.parse(from) + 8 * 86_400_000),
-      });
-      const times = startTime.map((each) => requiredTsToDate(each, "startTime").getTime());
+      expect(inUtc((await control.info(key)).nextExecutionTime)).toBe(
+        nextActionTimes[0]?.getTime(),
+      );
+      const { startTime } =
+        await control.client.workflowService.listScheduleMatchingTimes({
+          namespace: "default",
+          scheduleId: control.schedule(key).scheduleId,
+          startTime: msToTs(Date.parse(from)),
+          endTime: msToTs(Date.parse(from) + 8 * 86_400_000),
+        });
+      const times = startTime.map((each) =>
+        requiredTsToDate(each, "startTime").getTime(),
+      );
       for (const [index, time] of times.entries()) {
         const before = times[index - 1] ?? Date.parse(from);
-        control.db.update(task).set({ nextExecutionTime: before }).where(eq(task.key, key)).run();
+        control.db
+          .update(task)
+          .set({ nextExecutionTime: before })
+          .where(eq(task.key, key))
+          .run();
         expect(await shownAt(key, before)).toBe(time);
       }
       await control.remove(key);

@@ -1,16 +1,26 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { cluster, task } from "../../db/schema/tasks.ts";
-import { type Control, finished, isGone, startControl, until } from "../rigs/runs/schedule-fixture.ts";
+import {
+  type Control,
+  finished,
+  isGone,
+  startControl,
+  until,
+} from "../rigs/runs/schedule-fixture.ts";
 
 const YEARLY = { cron: "0 0 0 1 1 ?" };
-const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+const inSeconds = (seconds: number) =>
+  new Date(Date.now() + seconds * 1000).toISOString();
 
 let control: Control;
 let stopRuns: () => Promise<void>;
 
 beforeAll(async () => {
-  control = await startControl({ address: inject("temporalAddress"), catchUpWindow: 60_000 });
+  control = await startControl({
+    address: inject("temporalAddress"),
+    catchUpWindow: 60_000,
+  });
   stopRuns = await control.startRuns();
 });
 afterAll(async () => {
@@ -28,7 +38,11 @@ describe("a task with a specified time", () => {
     const late = (record?.startTime ?? 0) - Date.parse(at);
     expect(late).toBeGreaterThanOrEqual(0);
     expect(late).toBeLessThan(5_000);
-    expect(await control.info(key)).toMatchObject({ nextExecutionTime: null, status: "COMPLETED", executionTimes: 1 });
+    expect(await control.info(key)).toMatchObject({
+      nextExecutionTime: null,
+      status: "COMPLETED",
+      executionTimes: 1,
+    });
     await until("the schedule's end", () => isGone(control, key));
     await control.schedules.reconcile();
     expect(await isGone(control, key)).toBe(true);
@@ -39,7 +53,10 @@ describe("a task with a specified time", () => {
     await finished(control, key, 1);
     await control.update(key, { at: inSeconds(3) });
     await finished(control, key, 2);
-    expect(await control.info(key)).toMatchObject({ nextExecutionTime: null, status: "COMPLETED" });
+    expect(await control.info(key)).toMatchObject({
+      nextExecutionTime: null,
+      status: "COMPLETED",
+    });
   });
 
   test("a task that is enabled only after its specified time fails as missed", async () => {
@@ -102,19 +119,29 @@ describe("a task that starts immediately", () => {
 
 test("a distribution has a schedule while it is SCHEDULED, and none while it is REAL_TIME", async () => {
   const at = "/replication/api/remote/distribution";
-  const target = control.db.select({ id: cluster.id }).from(cluster).where(eq(cluster.name, "target")).get();
+  const target = control.db
+    .select({ id: cluster.id })
+    .from(cluster)
+    .where(eq(cluster.name, "target"))
+    .get();
   const by = (replicaType: string) => ({
     clusterId: target?.id,
     replicaType,
     setting: { executionPlan: { cronExpression: YEARLY.cron } },
   });
   const update = (replicaType: string) =>
-    control.api.call("POST", `${at}/update/shop/files/turning`, { body: by(replicaType) });
+    control.api.call("POST", `${at}/update/shop/files/turning`, {
+      body: by(replicaType),
+    });
   await control.api.call("POST", `${at}/create/shop/files`, {
     body: { configs: [{ name: "turning", ...by("SCHEDULED") }] },
   });
   const key =
-    control.db.select({ key: task.key }).from(task).where(eq(task.name, "shop/files/turning")).get()?.key ?? "";
+    control.db
+      .select({ key: task.key })
+      .from(task)
+      .where(eq(task.name, "shop/files/turning"))
+      .get()?.key ?? "";
   expect(await isGone(control, key)).toBe(false);
   expect((await update("REAL_TIME")).code).toBe(0);
   expect(await isGone(control, key)).toBe(true);

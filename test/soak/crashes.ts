@@ -17,12 +17,18 @@ export function createCrashCheck({ ends, signals, journal }: World): () => void 
     const { level = 0, msg = "" } = parsed(line);
     if (level >= 50) journal.count(`error lines of ${end.name}`);
     if (/^(Error|[A-Za-z]*Error:|Uncaught|node:internal\/process)/.test(line))
-      journal.violatedOnce("nothing crashes", line.slice(0, 200), `printed by ${end.name}`);
-    const [, name = "", how = ""] = /^(.+) ended \((.+)\); starting it again$/.exec(msg) ?? [];
+      journal.violatedOnce(
+        "nothing crashes",
+        line.slice(0, 200),
+        `printed by ${end.name}`,
+      );
+    const [, name = "", how = ""] =
+      /^(.+) ended \((.+)\); starting it again$/.exec(msg) ?? [];
     if (name === "") return;
     const kind = name.replace(/ \d+$/, "");
     killed.set(kind, (killed.get(kind) ?? 0) + 1);
-    const ours = how === "SIGKILL" && (killed.get(kind) ?? 0) <= signals.kills(end.name, kind);
+    const ours =
+      how === "SIGKILL" && (killed.get(kind) ?? 0) <= signals.kills(end.name, kind);
     if (!ours) journal.violated("nothing crashes", `${end.name}'s ${name} ended: ${how}`);
   }
 
@@ -32,7 +38,8 @@ export function createCrashCheck({ ends, signals, journal }: World): () => void 
       const pid = signals.pidOf({ end: end.name, process: "supervisor", number: 0 });
       if (pid === null && !signals.isRestarting(end.name))
         journal.violatedOnce("nothing crashes", `${end.name}'s supervisor`, "is gone");
-      else if (pid !== null && !isAlive(pid)) journal.note(`${end.name}'s supervisor ${pid} ended just now`);
+      else if (pid !== null && !isAlive(pid))
+        journal.note(`${end.name}'s supervisor ${pid} ended just now`);
     }
   };
 }

@@ -53,10 +53,12 @@ export function createJournal(folder: string) {
     violated,
     violatedOnce,
     persist,
-    count: (what: string, number = 1) => void counts.set(what, (counts.get(what) ?? 0) + number),
+    count: (what: string, number = 1) =>
+      void counts.set(what, (counts.get(what) ?? 0) + number),
     counts: () => [...counts],
     /** The number of violations of all rules. */
-    violationCount: () => [...violations.values()].reduce((sum, cases) => sum + cases.length, 0),
+    violationCount: () =>
+      [...violations.values()].reduce((sum, cases) => sum + cases.length, 0),
     violations: (): ReadonlyMap<string, readonly string[]> => violations,
     seconds: () => (Date.now() - begun) / 1000,
   };

@@ -22,16 +22,25 @@ export async function prepareCrowd(world: World): Promise<void> {
 }
 
 /** Starts a run to all slow clusters, and one of the huge repository to the round's own target. */
-export async function startCrowd({ product, clusters }: World, round: string): Promise<RoundRun[]> {
+export async function startCrowd(
+  { product, clusters }: World,
+  round: string,
+): Promise<RoundRun[]> {
   const objects = Array.from({ length: REPOSITORIES }, (_, at): TaskObject => ({
     localRepoName: `crowd-${at}`,
     repoType: "GENERIC",
     remoteRepoName: `${round}-crowd-${at}`,
   }));
-  const crowd = await product.run({ projectId: PROJECT, objects, clusters: clusters.crowd });
+  const crowd = await product.run({
+    projectId: PROJECT,
+    objects,
+    clusters: clusters.crowd,
+  });
   const huge = await product.run({
     projectId: PROJECT,
-    objects: [{ localRepoName: "huge", repoType: "GENERIC", remoteRepoName: `${round}-huge` }],
+    objects: [
+      { localRepoName: "huge", repoType: "GENERIC", remoteRepoName: `${round}-huge` },
+    ],
     clusters: [clusters.direct],
   });
   return [
@@ -42,18 +51,30 @@ export async function startCrowd({ product, clusters }: World, round: string): P
 
 /** The repositories that a round's crowd creates at the target: name and number of files. */
 export const crowdTargets = (round: string): [string, number][] => [
-  ...Array.from({ length: REPOSITORIES }, (_, at): [string, number] => [`${round}-crowd-${at}`, FILES]),
+  ...Array.from({ length: REPOSITORIES }, (_, at): [string, number] => [
+    `${round}-crowd-${at}`,
+    FILES,
+  ]),
   [`${round}-huge`, HUGE],
 ];
 
-async function fill({ ends, product }: World, repoName: string, count: number): Promise<void> {
+async function fill(
+  { ends, product }: World,
+  repoName: string,
+  count: number,
+): Promise<void> {
   await product.hosted(PROJECT, repoName);
   const { url, username, password } = ends.first.instance;
   const client = createInstanceClient({ url, username, password });
-  const hooks = { signal: new AbortController().signal, throttle: UNLIMITED, onBytes: () => undefined };
+  const hooks = {
+    signal: new AbortController().signal,
+    throttle: UNLIMITED,
+    onBytes: () => undefined,
+  };
   for (let from = 0; from < count; from += STATED_AT_ONCE) {
-    const contents = Array.from({ length: Math.min(STATED_AT_ONCE, count - from) }, (_, at) =>
-      Buffer.from(`${repoName} ${from + at}`),
+    const contents = Array.from(
+      { length: Math.min(STATED_AT_ONCE, count - from) },
+      (_, at) => Buffer.from(`${repoName} ${from + at}`),
     );
     const now = Date.now();
     const files = contents.map((content, at) => ({

@@ -3,7 +3,12 @@ import { integrity } from "../rigs/api/npm-fixture.ts";
 import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
 import { authorizationOf } from "../rigs/runs/instance.ts";
 import { sha256, type Product, type TaskObject } from "../rigs/runs/run-fixture.ts";
-import { each, fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
+import {
+  each,
+  fillRegistry,
+  fillRepository,
+  type Listing,
+} from "../rigs/runs/run-sources.ts";
 import { makeImage } from "../rigs/servers/images.ts";
 import { npmTarball } from "../rigs/api/tarball.ts";
 import { crowdTargets, type RoundRun } from "./load-crowd.ts";
@@ -49,28 +54,46 @@ export async function startRound(world: World, name: string): Promise<Round> {
     const setting = { rateLimit: Math.ceil(bytes / LASTING_S) };
     return {
       name: what,
-      task: await product.run({ projectId: PROJECT, objects, clusters: [cluster], type, setting }),
+      task: await product.run({
+        projectId: PROJECT,
+        objects,
+        clusters: [cluster],
+        type,
+        setting,
+      }),
       details,
     };
   };
-  const packageConstraints = range(6).map((at) => ({ packageKey: `oci://${name}/app-${at}` }));
+  const packageConstraints = range(6).map((at) => ({
+    packageKey: `oci://${name}/app-${at}`,
+  }));
   const hosted = (["OCI", "MAVEN", "NPM"] as const).map((repoType) => ({
     localRepoName: `${name}-${repoType.toLowerCase()}`,
     repoType,
   }));
   const runs = [
-    await run("files", [{ localRepoName: `${name}-files`, repoType: "GENERIC" }], clusters.edge, {
-      details: files.size,
-      bytes: files.bytes,
-    }),
+    await run(
+      "files",
+      [{ localRepoName: `${name}-files`, repoType: "GENERIC" }],
+      clusters.edge,
+      {
+        details: files.size,
+        bytes: files.bytes,
+      },
+    ),
     await run("packages", hosted, clusters.edge, {
       details: COUNTS.maven + COUNTS.npm + COUNTS.hostedImages,
       bytes: packages.bytes,
     }),
-    await run("images", [{ localRepoName: `${name}-images`, repoType: "OCI", packageConstraints }], clusters.registry, {
-      details: images.size,
-      bytes: imageBytes,
-    }),
+    await run(
+      "images",
+      [{ localRepoName: `${name}-images`, repoType: "OCI", packageConstraints }],
+      clusters.registry,
+      {
+        details: images.size,
+        bytes: imageBytes,
+      },
+    ),
   ];
   return {
     name,
@@ -84,17 +107,31 @@ export async function startRound(world: World, name: string): Promise<Round> {
 
 async function fillFiles({ product }: World, repository: string) {
   await product.hosted(PROJECT, repository);
-  const sizes = [...range(COUNTS.files - 3).map((at) => 500 + (at % 9) * 700), 1_200_000, 1_200_000, 5_000_000];
+  const sizes = [
+    ...range(COUNTS.files - 3).map((at) => 500 + (at % 9) * 700),
+    1_200_000,
+    1_200_000,
+    5_000_000,
+  ];
   return fillRepository(product, PROJECT, repository, sizes);
 }
 
 type Packages = Pick<Round, "maven" | "npm" | "hostedImages"> & { bytes: number };
 
 async function fillPackages({ product, ends }: World, name: string): Promise<Packages> {
-  for (const type of ["OCI", "MAVEN", "NPM"]) await product.hosted(PROJECT, `${name}-${type.toLowerCase()}`, type);
+  for (const type of ["OCI", "MAVEN", "NPM"])
+    await product.hosted(PROJECT, `${name}-${type.toLowerCase()}`, type);
   const { instance } = ends.first;
-  const filler = createFiller({ url: instance.url, authorization: authorizationOf(instance) });
-  const filled: Packages = { maven: new Map(), npm: new Map(), hostedImages: new Map(), bytes: 0 };
+  const filler = createFiller({
+    url: instance.url,
+    authorization: authorizationOf(instance),
+  });
+  const filled: Packages = {
+    maven: new Map(),
+    npm: new Map(),
+    hostedImages: new Map(),
+    bytes: 0,
+  };
   await each(range(COUNTS.maven), 4, async (at) => {
     const [artifact, version] = [`org.soak:lib-${at % 8}`, `1.${at}`];
     const files = { ".jar": randomBytes(4_000), ".pom": pom(artifact, version) };
@@ -104,7 +141,10 @@ async function fillPackages({ product, ends }: World, name: string): Promise<Pac
     filled.bytes += 4_200;
   });
   await each(range(COUNTS.npm), 4, async (at) => {
-    const [pkg, version] = [at % 2 ? `@team/pkg-${at % 8}` : `pkg-${at % 8}`, `1.${at}.0`];
+    const [pkg, version] = [
+      at % 2 ? `@team/pkg-${at % 8}` : `pkg-${at % 8}`,
+      `1.${at}.0`,
+    ];
     const tarball = npmTarball({
       "package.json": JSON.stringify({ name: pkg, version }),
       "index.js": `module.exports = "${randomBytes(1_500).toString("hex")}";\n`,
@@ -138,7 +178,11 @@ export async function endRound(
     from
       .call("DELETE", `/repository/api/repo/delete/${PROJECT}/${repository}?forced=true`)
       .catch((error: unknown) => journal.note(`${repository} stays: ${String(error)}`));
-  for (const repository of [...repositories, `${name}-images`]) await remove(product, repository);
-  for (const repository of [...repositories, ...crowdTargets(name).map(([target]) => target)])
+  for (const repository of [...repositories, `${name}-images`])
+    await remove(product, repository);
+  for (const repository of [
+    ...repositories,
+    ...crowdTargets(name).map(([target]) => target),
+  ])
     await remove(partner, repository);
 }

@@ -35,7 +35,13 @@ const CRON = {
 };
 
 const KINDS: Kind[] = [
-  { name: "live", replicaType: "REAL_TIME", setting: OVERWRITE, slots: 300, everyMs: 250 },
+  {
+    name: "live",
+    replicaType: "REAL_TIME",
+    setting: OVERWRITE,
+    slots: 300,
+    everyMs: 250,
+  },
   { name: "cron", setting: CRON, slots: 60, everyMs: 2_000 },
   { name: "again", setting: OVERWRITE, slots: 60, everyMs: 2_000, executes: true },
 ];
@@ -108,7 +114,12 @@ async function uploadOne(
 }
 
 /** Executes a task again and again; a refusal because a run is going on is ignored. */
-async function executeAll({ product, journal }: World, task: string, flow: Flow, until: AbortSignal): Promise<void> {
+async function executeAll(
+  { product, journal }: World,
+  task: string,
+  flow: Flow,
+  until: AbortSignal,
+): Promise<void> {
   for (; !until.aborted; await sleep(1_000)) {
     if (flow.paused) continue;
     await product.execute(task).then(

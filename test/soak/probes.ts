@@ -30,12 +30,24 @@ export async function startProbes(world: World): Promise<Probes> {
   const { product, clusters, signals, journal } = world;
   for (const name of ["probe-run", "probe-live"]) await product.hosted(PROJECT, name);
   const upload = (name: string) =>
-    product.upload(PROJECT, name, "/one.bin", randomBytes(1_024), { "X-BKREPO-OVERWRITE": "true" });
+    product.upload(PROJECT, name, "/one.bin", randomBytes(1_024), {
+      "X-BKREPO-OVERWRITE": "true",
+    });
   await upload("probe-run");
-  const objects = (localRepoName: string) => [{ localRepoName, repoType: "GENERIC" as const }];
-  const draft = { projectId: PROJECT, clusters: [clusters.direct], setting: { conflictStrategy: "OVERWRITE" } };
+  const objects = (localRepoName: string) => [
+    { localRepoName, repoType: "GENERIC" as const },
+  ];
+  const draft = {
+    projectId: PROJECT,
+    clusters: [clusters.direct],
+    setting: { conflictStrategy: "OVERWRITE" },
+  };
   const run = await product.run({ ...draft, objects: objects("probe-run") });
-  const live = await product.run({ ...draft, objects: objects("probe-live"), replicaType: "REAL_TIME" });
+  const live = await product.run({
+    ...draft,
+    objects: objects("probe-live"),
+    replicaType: "REAL_TIME",
+  });
 
   const small = async () => {
     await upload("probe-run");
@@ -48,7 +60,9 @@ export async function startProbes(world: World): Promise<Probes> {
   const realTime = async () => {
     const path = `/file-${(number += 1) % 50}.bin`;
     const bytes = randomBytes(1_024);
-    await product.upload(PROJECT, "probe-live", path, bytes, { "X-BKREPO-OVERWRITE": "true" });
+    await product.upload(PROJECT, "probe-live", path, bytes, {
+      "X-BKREPO-OVERWRITE": "true",
+    });
     const begun = performance.now();
     for (;;) {
       const found = await world.partner.download(PROJECT, "probe-live", path);
@@ -57,15 +71,21 @@ export async function startProbes(world: World): Promise<Probes> {
       await sleep(LOOK_MS);
     }
   };
-  const untroubled = async (into: number[], what: string, work: () => Promise<number>) => {
+  const untroubled = async (
+    into: number[],
+    what: string,
+    work: () => Promise<number>,
+  ) => {
     const begun = Date.now();
     // An API that is away cannot be measured.
     const ms = await work().catch(() => null);
-    if (ms === null || !signals.quietSince(begun)) return journal.count("probes not counted: processes were troubled");
+    if (ms === null || !signals.quietSince(begun))
+      return journal.count("probes not counted: processes were troubled");
     // One measurement stands for all that would have begun while it went on; otherwise the worst moments would have the
     // fewest samples.
     for (let rest = ms; rest > 0; rest -= PAUSE_MS) into.push(rest);
-    if (ms > TIMES_ALONE * 1_000 + MORE_MS) journal.note(`${what} took ${(ms / 1000).toFixed(1)} s`);
+    if (ms > TIMES_ALONE * 1_000 + MORE_MS)
+      journal.note(`${what} took ${(ms / 1000).toFixed(1)} s`);
   };
 
   await closedAgain(world, run);
@@ -76,7 +96,12 @@ export async function startProbes(world: World): Promise<Probes> {
     alone.realTime.push(await realTime());
   }
   const beside: Samples = { small: [], realTime: [] };
-  const repeat = async (until: AbortSignal, into: number[], what: string, work: () => Promise<number>) => {
+  const repeat = async (
+    until: AbortSignal,
+    into: number[],
+    what: string,
+    work: () => Promise<number>,
+  ) => {
     for (; !until.aborted; await sleep(PAUSE_MS)) await untroubled(into, what, work);
   };
   return {
@@ -108,7 +133,10 @@ async function closedAgain({ product }: World, task: string): Promise<void> {
 /**
  * Returns lines for the report and records a violation for each exceeded budget; without a sample nothing is checked.
  */
-export function judgeFairness({ journal }: Pick<World, "journal">, { alone, beside }: Probes): string[] {
+export function judgeFairness(
+  { journal }: Pick<World, "journal">,
+  { alone, beside }: Probes,
+): string[] {
   const budget = TIMES_ALONE * median(alone.small) + MORE_MS;
   return [
     line("a one-file run", alone.small, beside.small, budget),
@@ -117,7 +145,8 @@ export function judgeFairness({ journal }: Pick<World, "journal">, { alone, besi
 
   function line(what: string, before: number[], samples: number[], most: number): string {
     const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
-    if (samples.length === 0) return `${what}: alone ${seconds(median(before))}; beside: no sample`;
+    if (samples.length === 0)
+      return `${what}: alone ${seconds(median(before))}; beside: no sample`;
     const p95 = percentile(samples, 95);
     const text =
       `${what}: alone ${seconds(median(before))}; beside, of ${samples.length} moments: ` +

@@ -26,18 +26,32 @@ const RULES = [
 ];
 
 /** Prints what was done and which rules held; returns true when a rule was violated. */
-export function report({ journal, folder }: World, probes: Probes, seed: number): boolean {
+export function report(
+  { journal, folder }: World,
+  probes: Probes,
+  seed: number,
+): boolean {
   const fairness = judgeFairness({ journal }, probes);
-  console.log(`\nsoak of ${(journal.seconds() / 60).toFixed(1)} minutes, --seed=${seed}\n`);
+  console.log(
+    `\nsoak of ${(journal.seconds() / 60).toFixed(1)} minutes, --seed=${seed}\n`,
+  );
   const rows = journal.counts().toSorted(([a], [b]) => (a < b ? -1 : 1));
-  console.log(["| what | times |", "|---|---|", ...rows.map(([what, number]) => `| ${what} | ${number} |`)].join("\n"));
+  console.log(
+    [
+      "| what | times |",
+      "|---|---|",
+      ...rows.map(([what, number]) => `| ${what} | ${number} |`),
+    ].join("\n"),
+  );
   console.log(`\n${fairness.join("\n")}\n`);
   const violations = journal.violations();
   const names = [...new Set([...RULES, ...violations.keys()])];
   console.log(
-    ["| rule | held |", "|---|---|", ...names.map((rule) => `| ${rule} | ${verdict(violations.get(rule))} |`)].join(
-      "\n",
-    ),
+    [
+      "| rule | held |",
+      "|---|---|",
+      ...names.map((rule) => `| ${rule} | ${verdict(violations.get(rule))} |`),
+    ].join("\n"),
   );
   for (const [rule, cases] of violations)
     console.log(

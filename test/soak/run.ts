@@ -23,7 +23,9 @@ const CHECK_MS = 1_000;
 const LATE_MS = 10_000;
 
 const option = (name: string) =>
-  process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+  process.argv
+    .find((argument) => argument.startsWith(`--${name}=`))
+    ?.slice(name.length + 3);
 const minutes = Number(option("minutes") ?? 60);
 const seed = Number(option("seed") ?? Math.floor(Math.random() * 2 ** 31));
 if (!(minutes > 0) || !Number.isInteger(seed)) {
@@ -32,7 +34,10 @@ if (!(minutes > 0) || !Number.isInteger(seed)) {
 }
 
 const random = randomOf(seed);
-const troubleMs = Math.min(Math.max((minutes * 60_000) / 5, TROUBLE_MS.least), TROUBLE_MS.most);
+const troubleMs = Math.min(
+  Math.max((minutes * 60_000) / 5, TROUBLE_MS.least),
+  TROUBLE_MS.most,
+);
 /** The longest round so far, in ms; a round that cannot end in time is not started. */
 let longestRoundMs = troubleMs;
 
@@ -58,8 +63,10 @@ async function soak(world: World): Promise<boolean> {
   const checkCrashes = createCrashCheck(world);
   const crashes = setInterval(checkCrashes, CHECK_MS);
   const followed = await startSlots(world, over.signal);
-  for (const { task, name } of followed) watch.add(task, name, { realTime: name === "live" });
-  for (const [task, name] of probes.tasks) watch.add(task, name, { realTime: name === "probe live" });
+  for (const { task, name } of followed)
+    watch.add(task, name, { realTime: name === "live" });
+  for (const [task, name] of probes.tasks)
+    watch.add(task, name, { realTime: name === "probe live" });
   try {
     await rounds(world, { probes, watch, followed });
   } catch (error) {
@@ -111,7 +118,10 @@ async function troubledRound(
   const calm = new AbortController();
   const probing = probes.measure(calm.signal);
   const start = Date.now();
-  const inTurn = async <T extends { at: number }>(troubles: readonly T[], make: (trouble: T) => unknown) => {
+  const inTurn = async <T extends { at: number }>(
+    troubles: readonly T[],
+    make: (trouble: T) => unknown,
+  ) => {
     for (const trouble of troubles) {
       await sleep(Math.max(0, start + trouble.at - Date.now()));
       // A trouble that waited too long for the previous one is left out, so that not all of them come at once.
@@ -120,7 +130,10 @@ async function troubledRound(
   };
   const made = (trouble: (typeof processes)[number]) =>
     makeProcessTrouble(world, trouble).catch((error: unknown) =>
-      journal.violated("everything is ready again", `after ${JSON.stringify(trouble)}: ${String(error).slice(-2_000)}`),
+      journal.violated(
+        "everything is ready again",
+        `after ${JSON.stringify(trouble)}: ${String(error).slice(-2_000)}`,
+      ),
     );
   await Promise.all([
     inTurn(processes, made),
@@ -135,7 +148,10 @@ async function troubledRound(
   await Promise.all(followed.map((one) => one.pause()));
   await converge(world, runs, followed);
   await verifyRound(world, begun, runs, followed).catch((error: unknown) =>
-    journal.violated("both ends can be compared", String(error instanceof Error ? error.stack : error)),
+    journal.violated(
+      "both ends can be compared",
+      String(error instanceof Error ? error.stack : error),
+    ),
   );
   journal.note(`round ${round} is verified`);
   for (const run of runs) watch.drop(run.task);

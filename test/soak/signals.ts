@@ -24,7 +24,8 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     try {
       const { dataDir, pids: read } = ends[end].instance;
       const pids = read();
-      const pid = process === "worker" ? pids.workers[number % pids.workers.length] : pids[process];
+      const pid =
+        process === "worker" ? pids.workers[number % pids.workers.length] : pids[process];
       return pid && isAlive(pid) && isOf(pid, dataDir) ? pid : null;
     } catch {
       return null;
@@ -93,11 +94,15 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     isRestarting: (name: EndName) => restarting.has(name),
     kills: (end: EndName, process: string) => kills.get(`${end} ${process}`) ?? 0,
     /** Whether no process was in trouble from shortly before `time` until now. */
-    quietSince: (time: number) => frozen.size === 0 && restarting.size === 0 && last + RECOVERY_MS < time,
+    quietSince: (time: number) =>
+      frozen.size === 0 && restarting.size === 0 && last + RECOVERY_MS < time,
   };
 }
 
 /** Whether a process belongs to an instance: pids are reused, so its environment must name the data directory. */
 function isOf(pid: number, dataDir: string): boolean {
-  return process.platform !== "linux" || readFileSync(`/proc/${pid}/environ`, "utf8").includes(`DATA_DIR=${dataDir}\0`);
+  return (
+    process.platform !== "linux" ||
+    readFileSync(`/proc/${pid}/environ`, "utf8").includes(`DATA_DIR=${dataDir}\0`)
+  );
 }

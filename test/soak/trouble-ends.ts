@@ -2,7 +2,12 @@ import type { Fault } from "../rigs/servers/proxy.ts";
 import type { WayName, World } from "./world.ts";
 
 export const END_KINDS = ["slow", "silent", "503", "429", "reset", "cut"] as const;
-export type EndTrouble = { at: number; way: Exclude<WayName, "crowd">; kind: (typeof END_KINDS)[number]; ms: number };
+export type EndTrouble = {
+  at: number;
+  way: Exclude<WayName, "crowd">;
+  kind: (typeof END_KINDS)[number];
+  ms: number;
+};
 
 const WAYS = ["edge", "registry", "source"] as const;
 const SLOWEST_MS = 15_000;
@@ -13,7 +18,11 @@ const SLOWEST_MS = 15_000;
  */
 export function drawEndTroubles(random: () => number, lengthMs: number): EndTrouble[] {
   const troubles: EndTrouble[] = [];
-  for (let at = 1_000 + random() * 5_000; at < lengthMs; at += 5_000 + random() * 12_000) {
+  for (
+    let at = 1_000 + random() * 5_000;
+    at < lengthMs;
+    at += 5_000 + random() * 12_000
+  ) {
     const [way, kind, length] = [random(), random(), random()];
     const ms = Math.min(4_000 + length * 50_000, lengthMs - at);
     troubles.push({
@@ -33,11 +42,17 @@ const FAULTS: Record<EndTrouble["kind"], (random: () => number) => Fault> = {
   "429": () => ({ kind: "answer", status: 429, headers: { "retry-after": "5" } }),
   reset: () => ({ kind: "reset" }),
   // Cuts either the request or its answer.
-  cut: (random) => (random() < 0.5 ? { kind: "cutRequest", afterBytes: 500 } : { kind: "cutAnswer", afterBytes: 20 }),
+  cut: (random) =>
+    random() < 0.5
+      ? { kind: "cutRequest", afterBytes: 500 }
+      : { kind: "cutAnswer", afterBytes: 20 },
 };
 
 /** Applies a trouble to a way for its time; a later trouble of the same way replaces it. */
-export function makeEndTrouble({ ways, journal, random }: World, { way, kind, ms }: EndTrouble): void {
+export function makeEndTrouble(
+  { ways, journal, random }: World,
+  { way, kind, ms }: EndTrouble,
+): void {
   const fault = () => FAULTS[kind](random);
   ways[way].fault = fault;
   journal.count(`${kind} end`);

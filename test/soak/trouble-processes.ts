@@ -9,13 +9,22 @@ export type ProcessTrouble =
   | { at: number; kind: "registry"; awayMs: number }
   | { at: number; kind: "restart"; signal: "SIGTERM" | "SIGKILL" };
 
-const PROCESSES: ProcessName[] = ["supervisor", "control", "orchestrator", "worker", "temporal"];
+const PROCESSES: ProcessName[] = [
+  "supervisor",
+  "control",
+  "orchestrator",
+  "worker",
+  "temporal",
+];
 const LONGEST_FREEZE_MS = 60_000;
 
 /**
  * Draws random troubles of processes: mostly kills, then freezes, now and then the registry or a restart of everything.
  */
-export function drawProcessTroubles(random: () => number, lengthMs: number): ProcessTrouble[] {
+export function drawProcessTroubles(
+  random: () => number,
+  lengthMs: number,
+): ProcessTrouble[] {
   const troubles: ProcessTrouble[] = [];
   for (let at = 2_000 + random() * 4_000; at < lengthMs; at += 2_000 + random() * 9_000)
     troubles.push(drawOne(random, at, lengthMs));
@@ -23,7 +32,13 @@ export function drawProcessTroubles(random: () => number, lengthMs: number): Pro
 }
 
 function drawOne(random: () => number, at: number, lengthMs: number): ProcessTrouble {
-  const [kind, which, end, number, length] = [random(), random(), random(), random(), random()];
+  const [kind, which, end, number, length] = [
+    random(),
+    random(),
+    random(),
+    random(),
+    random(),
+  ];
   const process = PROCESSES[Math.floor(which * PROCESSES.length)] ?? "control";
   // Only the first instance has a Temporal server.
   const victim: Victim = {
@@ -37,14 +52,21 @@ function drawOne(random: () => number, at: number, lengthMs: number): ProcessTro
       at,
       kind: "freeze",
       victim,
-      ms: Math.min(2_000 + length ** 2 * LONGEST_FREEZE_MS, LONGEST_FREEZE_MS, Math.max(2_000, lengthMs - at)),
+      ms: Math.min(
+        2_000 + length ** 2 * LONGEST_FREEZE_MS,
+        LONGEST_FREEZE_MS,
+        Math.max(2_000, lengthMs - at),
+      ),
     };
   if (kind < 0.93) return { at, kind: "registry", awayMs: 2_000 + length * 8_000 };
   return { at, kind: "restart", signal: length < 0.5 ? "SIGTERM" : "SIGKILL" };
 }
 
 /** Carries out a trouble; resolves when the next one may follow. */
-export async function makeProcessTrouble(world: World, trouble: ProcessTrouble): Promise<void> {
+export async function makeProcessTrouble(
+  world: World,
+  trouble: ProcessTrouble,
+): Promise<void> {
   const { signals, journal, target } = world;
   switch (trouble.kind) {
     case "freeze":
@@ -52,7 +74,9 @@ export async function makeProcessTrouble(world: World, trouble: ProcessTrouble):
         journal.note(`no ${trouble.victim.process} to freeze at ${trouble.victim.end}`);
       return;
     case "registry":
-      journal.note(`the target registry is killed, and away for ${Math.round(trouble.awayMs / 1000)} s`);
+      journal.note(
+        `the target registry is killed, and away for ${Math.round(trouble.awayMs / 1000)} s`,
+      );
       journal.count("registry killed");
       await target.kill();
       await sleep(trouble.awayMs);
@@ -60,8 +84,10 @@ export async function makeProcessTrouble(world: World, trouble: ProcessTrouble):
     case "restart":
       return restartEverything(world, trouble.signal);
     case "kill":
-      if (trouble.victim.process === "supervisor") return killSupervisor(world, trouble.victim.end);
-      if (!signals.kill(trouble.victim)) journal.note(`no ${trouble.victim.process} to kill at ${trouble.victim.end}`);
+      if (trouble.victim.process === "supervisor")
+        return killSupervisor(world, trouble.victim.end);
+      if (!signals.kill(trouble.victim))
+        journal.note(`no ${trouble.victim.process} to kill at ${trouble.victim.end}`);
   }
 }
 
@@ -72,7 +98,10 @@ async function killSupervisor({ ends, signals }: World, end: EndName): Promise<v
   });
 }
 
-async function restartEverything({ ends, signals, journal }: World, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+async function restartEverything(
+  { ends, signals, journal }: World,
+  signal: "SIGTERM" | "SIGKILL",
+): Promise<void> {
   const both: EndName[] = ["first", "second"];
   journal.note(`restart of everything by ${signal}`);
   journal.count("restart of everything");

@@ -31,16 +31,24 @@ export async function verifyRound(
 function same({ journal }: World, what: string, wanted: Listing, found: Listing): void {
   journal.count("artifacts compared at a target", wanted.size);
   const difference = differences(wanted, found);
-  if (difference !== null) journal.violated("nothing is lost, foreign or different", `${what}: ${difference}`);
+  if (difference !== null)
+    journal.violated("nothing is lost, foreign or different", `${what}: ${difference}`);
 }
 
 /** Checks that a run succeeded despite the troubles, with exactly one detail for each artifact and cluster. */
-async function verifyRun({ product, journal }: World, { name, task, details }: RoundRun): Promise<void> {
+async function verifyRun(
+  { product, journal }: World,
+  { name, task, details }: RoundRun,
+): Promise<void> {
   const records = await product.records(task);
   const [record] = records;
-  if (records.length !== 1) journal.violated("an execution has one record", `${name}: ${records.length}`);
+  if (records.length !== 1)
+    journal.violated("an execution has one record", `${name}: ${records.length}`);
   if (record?.status !== "SUCCESS")
-    return journal.violated("runs succeed once troubles have passed", `${name}: ${statusOf(record)}`);
+    return journal.violated(
+      "runs succeed once troubles have passed",
+      `${name}: ${statusOf(record)}`,
+    );
   const rows = await product.details(record.id);
   once(journal, name, rows);
   if (rows.length !== details || record.replicaOverview?.planned !== details)
@@ -48,7 +56,9 @@ async function verifyRun({ product, journal }: World, { name, task, details }: R
       "every artifact is recorded once",
       `${name}: ${rows.length} details, planned ${record.replicaOverview?.planned}, wanted ${details}`,
     );
-  const open = rows.filter(({ status, endTime }) => status !== "SUCCESS" || endTime === null);
+  const open = rows.filter(
+    ({ status, endTime }) => status !== "SUCCESS" || endTime === null,
+  );
   if (open.length > 0)
     journal.violated(
       "details agree with their record",
@@ -62,17 +72,34 @@ const keyOf = ({ remoteCluster, localRepoName, artifactName, version }: RecordDe
 function once(journal: World["journal"], name: string, rows: RecordDetail[]): void {
   journal.count("details looked at", rows.length);
   const doubled = rows.length - new Set(rows.map(keyOf)).size;
-  if (doubled > 0) journal.violated("every artifact is recorded once", `${name}: ${doubled} rows are there twice`);
+  if (doubled > 0)
+    journal.violated(
+      "every artifact is recorded once",
+      `${name}: ${doubled} rows are there twice`,
+    );
 }
 
 /**
  * Checks that source and target have exactly the acknowledged contents, and that records name only contents that
  * existed.
  */
-async function verifyFollowed(world: World, { name, task, contents, ever }: Followed): Promise<void> {
+async function verifyFollowed(
+  world: World,
+  { name, task, contents, ever }: Followed,
+): Promise<void> {
   const { product, partner, journal } = world;
-  same(world, `${name} at the source`, contents, await listFiles(product, PROJECT, name, sha256));
-  same(world, `${name} at the target`, contents, await listFiles(partner, PROJECT, name, sha256));
+  same(
+    world,
+    `${name} at the source`,
+    contents,
+    await listFiles(product, PROJECT, name, sha256),
+  );
+  same(
+    world,
+    `${name} at the target`,
+    contents,
+    await listFiles(partner, PROJECT, name, sha256),
+  );
   const { records } = await product.call<{ records: RecordInfo[] }>(
     "GET",
     `/replication/api/task/record/page/${task}?pageNumber=1&pageSize=${NEWEST}`,
@@ -84,10 +111,18 @@ async function verifyFollowed(world: World, { name, task, contents, ever }: Foll
       ({ artifactName, sha256: digest, status }) =>
         status === "SUCCESS" && digest !== null && !ever.get(artifactName)?.has(digest),
     );
-    if (unknown) journal.violated("only contents that existed are sent", `${name}: ${JSON.stringify(unknown)}`);
+    if (unknown)
+      journal.violated(
+        "only contents that existed are sent",
+        `${name}: ${JSON.stringify(unknown)}`,
+      );
     // A drain gives up after a minute, and another one follows; a scheduled run does not.
     if (record.status === "FAILED" && name !== "live")
-      journal.violatedOnce("runs succeed once troubles have passed", record.id, `${name}: ${statusOf(record)}`);
+      journal.violatedOnce(
+        "runs succeed once troubles have passed",
+        record.id,
+        `${name}: ${statusOf(record)}`,
+      );
   }
 }
 
@@ -98,14 +133,29 @@ async function verifyContents(world: World, round: Round): Promise<void> {
     ["source", product],
     ["target", partner],
   ] as const) {
-    same(world, `${name} files at the ${end}`, round.files, await listFiles(of, PROJECT, `${name}-files`, sha256));
-    same(world, `${name} Maven at the ${end}`, round.maven, await listFiles(of, PROJECT, `${name}-maven`, sha256));
+    same(
+      world,
+      `${name} files at the ${end}`,
+      round.files,
+      await listFiles(of, PROJECT, `${name}-files`, sha256),
+    );
+    same(
+      world,
+      `${name} Maven at the ${end}`,
+      round.maven,
+      await listFiles(of, PROJECT, `${name}-maven`, sha256),
+    );
   }
   const { instance } = ends.second;
   const headers = { authorization: authorizationOf(instance) };
   const get = async (path: string) => fetch(instance.url + path, { headers });
   same(world, `${name} npm at the target`, round.npm, await listNpm(round, get));
-  same(world, `${name} hosted images at the target`, round.hostedImages, await listHostedImages(round, get));
+  same(
+    world,
+    `${name} hosted images at the target`,
+    round.hostedImages,
+    await listHostedImages(round, get),
+  );
   const images = await listImages(target.host, name);
   same(
     world,
@@ -120,26 +170,41 @@ const json = async <T>(answer: Promise<Response>) => (await (await answer).json(
 
 async function listNpm({ name, npm }: Round, get: Get): Promise<Listing> {
   const found: Listing = new Map();
-  await each([...new Set([...npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))))], 4, async (pkg) => {
-    const { versions = {} } = await json<{ versions?: Record<string, { dist: { tarball: string } }> }>(
-      get(`/npm/${PROJECT}/${name}-npm/${pkg.replace("/", "%2f")}`),
-    );
-    for (const [version, { dist }] of Object.entries(versions)) {
-      const bytes = await (await get(new URL(dist.tarball).pathname)).arrayBuffer();
-      found.set(`${pkg}@${version}`, integrity(Buffer.from(bytes)));
-    }
-  });
+  await each(
+    [...new Set([...npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))))],
+    4,
+    async (pkg) => {
+      const { versions = {} } = await json<{
+        versions?: Record<string, { dist: { tarball: string } }>;
+      }>(get(`/npm/${PROJECT}/${name}-npm/${pkg.replace("/", "%2f")}`));
+      for (const [version, { dist }] of Object.entries(versions)) {
+        const bytes = await (await get(new URL(dist.tarball).pathname)).arrayBuffer();
+        found.set(`${pkg}@${version}`, integrity(Buffer.from(bytes)));
+      }
+    },
+  );
   return found;
 }
 
-async function listHostedImages({ name, hostedImages }: Round, get: Get): Promise<Listing> {
+async function listHostedImages(
+  { name, hostedImages }: Round,
+  get: Get,
+): Promise<Listing> {
   const found: Listing = new Map();
-  await each([...new Set([...hostedImages.keys()].map((key) => key.split(":")[0]))], 4, async (image) => {
-    const { tags = [] } = await json<{ tags?: string[] }>(get(`/v2/${PROJECT}/${name}-oci/${image}/tags/list`));
-    for (const tag of tags) {
-      const bytes = await (await get(`/v2/${PROJECT}/${name}-oci/${image}/manifests/${tag}`)).arrayBuffer();
-      found.set(`${image}:${tag}`, `sha256:${sha256(Buffer.from(bytes))}`);
-    }
-  });
+  await each(
+    [...new Set([...hostedImages.keys()].map((key) => key.split(":")[0]))],
+    4,
+    async (image) => {
+      const { tags = [] } = await json<{ tags?: string[] }>(
+        get(`/v2/${PROJECT}/${name}-oci/${image}/tags/list`),
+      );
+      for (const tag of tags) {
+        const bytes = await (
+          await get(`/v2/${PROJECT}/${name}-oci/${image}/manifests/${tag}`)
+        ).arrayBuffer();
+        found.set(`${image}:${tag}`, `sha256:${sha256(Buffer.from(bytes))}`);
+      }
+    },
+  );
   return found;
 }

@@ -27,7 +27,10 @@ export function startWatch(world: World, until: AbortSignal): Watch {
   const seen = new Map<string, Map<string, Seen>>();
   let looks = 0;
 
-  async function look(task: string, { name, realTime }: { name: string; realTime: boolean }): Promise<void> {
+  async function look(
+    task: string,
+    { name, realTime }: { name: string; realTime: boolean },
+  ): Promise<void> {
     const { records } = await product.call<{ records: RecordInfo[] }>(
       "GET",
       `/replication/api/task/record/page/${task}?pageNumber=1&pageSize=${NEWEST}`,
@@ -38,18 +41,29 @@ export function startWatch(world: World, until: AbortSignal): Watch {
     const listed = new Set(records.map(({ id }) => id));
     // A full page may no longer contain the record.
     if (records.length < NEWEST)
-      for (const id of before.keys()) if (!listed.has(id)) journal.violatedOnce("no record is lost", id, `of ${name}`);
+      for (const id of before.keys())
+        if (!listed.has(id)) journal.violatedOnce("no record is lost", id, `of ${name}`);
     seen.set(task, new Map(records.map((record) => [record.id, seenOf(record)])));
   }
 
-  function judge(name: string, record: RecordInfo, before: Seen | undefined, realTime: boolean): void {
+  function judge(
+    name: string,
+    record: RecordInfo,
+    before: Seen | undefined,
+    realTime: boolean,
+  ): void {
     looks += 1;
     const counts = record.replicaOverview;
     if (
       counts &&
-      (counts.planned !== counts.success + counts.failed + counts.notDone || counts.skip > counts.success)
+      (counts.planned !== counts.success + counts.failed + counts.notDone ||
+        counts.skip > counts.success)
     ) {
-      journal.violatedOnce("counts add up", record.id, `${name} ${JSON.stringify(counts)}`);
+      journal.violatedOnce(
+        "counts add up",
+        record.id,
+        `${name} ${JSON.stringify(counts)}`,
+      );
     }
     const { ended, planned } = seenOf(record);
     if (before && planned < before.planned)
@@ -59,7 +73,11 @@ export function startWatch(world: World, until: AbortSignal): Watch {
         `${name}: ${before.planned} were planned, now ${planned}`,
       );
     if (before && !realTime && ended < before.ended)
-      journal.violatedOnce("nothing done is undone", record.id, `${name}: ${before.ended} had ended, now ${ended}`);
+      journal.violatedOnce(
+        "nothing done is undone",
+        record.id,
+        `${name}: ${before.ended} had ended, now ${ended}`,
+      );
     if (before && before.status !== "RUNNING" && before.status !== record.status)
       journal.violatedOnce(
         "a run that has ended keeps its status",
@@ -67,7 +85,11 @@ export function startWatch(world: World, until: AbortSignal): Watch {
         `${name}: ${before.status}, now ${record.status}`,
       );
     if (record.status === "SUCCESS" && counts && counts.success !== counts.planned)
-      journal.violatedOnce("SUCCESS means that everything is done", record.id, `${name} ${JSON.stringify(counts)}`);
+      journal.violatedOnce(
+        "SUCCESS means that everything is done",
+        record.id,
+        `${name} ${JSON.stringify(counts)}`,
+      );
   }
 
   void (async () => {
@@ -77,7 +99,8 @@ export function startWatch(world: World, until: AbortSignal): Watch {
   })();
 
   return {
-    add: (task, name, { realTime } = { realTime: false }) => void tasks.set(task, { name, realTime }),
+    add: (task, name, { realTime } = { realTime: false }) =>
+      void tasks.set(task, { name, realTime }),
     drop: (task) => {
       tasks.delete(task);
       seen.delete(task);

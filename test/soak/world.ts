@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startInstance, type Instance } from "../rigs/runs/instance.ts";
-import { createCleanup, openProduct, randomOf, UTC, type Product } from "../rigs/runs/run-fixture.ts";
+import {
+  createCleanup,
+  openProduct,
+  randomOf,
+  UTC,
+  type Product,
+} from "../rigs/runs/run-fixture.ts";
 import { oneOf } from "../rigs/runs/run-rig.ts";
 import { freePort } from "../rigs/servers/process.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
@@ -63,7 +69,8 @@ export async function startWorld(seed: number): Promise<World> {
     };
     const ends = { first, second };
     const signals = createSignals(ends, journal);
-    const remove = (keep: boolean) => endWorld({ folder, ends, signals, keep, all: cleanup.all });
+    const remove = (keep: boolean) =>
+      endWorld({ folder, ends, signals, keep, all: cleanup.all });
     return {
       folder,
       journal,
@@ -88,14 +95,24 @@ async function startEnds(
   folder: string,
   cleanup: ReturnType<typeof createCleanup>,
 ): Promise<[End, End, TestRegistry, TestRegistry]> {
-  const registry = (...kinds: Parameters<typeof oneOf>) => cleanup.keep(oneOf(...kinds), (one) => one.stop());
+  const registry = (...kinds: Parameters<typeof oneOf>) =>
+    cleanup.keep(oneOf(...kinds), (one) => one.stop());
   const source = await registry("gcr", "docker-registry");
   const target = await registry("distribution", "docker-registry");
-  const start = async (name: EndName, env: Record<string, string>, temporalAddress?: string): Promise<End> => {
+  const start = async (
+    name: EndName,
+    env: Record<string, string>,
+    temporalAddress?: string,
+  ): Promise<End> => {
     const log = join(folder, `${name}.log`);
-    const options = { logFile: log, env: { ...UTC, LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: name, ...env } };
+    const options = {
+      logFile: log,
+      env: { ...UTC, LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: name, ...env },
+    };
     const instance = await startInstance(
-      temporalAddress === undefined ? { ...options, embedded: true } : { ...options, temporalAddress },
+      temporalAddress === undefined
+        ? { ...options, embedded: true }
+        : { ...options, temporalAddress },
     );
     return { name, instance, product: openProduct(instance), log };
   };
@@ -105,13 +122,26 @@ async function startEnds(
   return [first, await start("second", {}, `127.0.0.1:${port}`), source, target];
 }
 
-type Ending = Pick<World, "folder" | "ends" | "signals"> & { keep: boolean; all: () => Promise<void> };
+type Ending = Pick<World, "folder" | "ends" | "signals"> & {
+  keep: boolean;
+  all: () => Promise<void>;
+};
 
 /** Ends everything; `keep`: data and logs stay. */
-async function endWorld({ folder, ends: { first, second }, signals, keep, all }: Ending): Promise<void> {
+async function endWorld({
+  folder,
+  ends: { first, second },
+  signals,
+  keep,
+  all,
+}: Ending): Promise<void> {
   signals.thawAll();
-  for (const { instance } of [second, first]) await (keep ? instance.stop() : instance.remove()).catch(() => undefined);
+  for (const { instance } of [second, first])
+    await (keep ? instance.stop() : instance.remove()).catch(() => undefined);
   await all();
-  if (keep) console.log(`Kept: ${[folder, first.instance.dataDir, second.instance.dataDir].join(" ")}`);
+  if (keep)
+    console.log(
+      `Kept: ${[folder, first.instance.dataDir, second.instance.dataDir].join(" ")}`,
+    );
   else rmSync(folder, { recursive: true, force: true });
 }

@@ -24,7 +24,9 @@ test("rows written to both databases are checkpointed by another thread, and exi
   const db = openDb(file);
   const inline = openInlineBlobs(inlineFile);
   const troubles: string[] = [];
-  const checkpoints = startCheckpoints([file, inlineFile], (reason) => troubles.push(reason));
+  const checkpoints = startCheckpoints([file, inlineFile], (reason) =>
+    troubles.push(reason),
+  );
   const other = new Sqlite(inlineFile);
   db.$client.exec("CREATE TABLE filling (content BLOB)");
   const contents = Array.from({ length: 100 }, () => randomBytes(64 * 1024));
@@ -32,7 +34,9 @@ test("rows written to both databases are checkpointed by another thread, and exi
   for (const content of contents) insert.run(content);
   await inline.put(contents.map((content) => ({ sha256: sha256(content), content })));
   for (const one of [db.$client, other])
-    await expect.poll(() => stateOf(one).checkpointed, { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect
+      .poll(() => stateOf(one).checkpointed, { timeout: 30_000 })
+      .toBeGreaterThan(0);
   expect(troubles).toEqual([]);
   other.close();
   await checkpoints.stop();
@@ -46,7 +50,11 @@ test("rows written to both databases are checkpointed by another thread, and exi
 
 test("a database that the checkpoint thread cannot open is reported, and stopping still resolves", async () => {
   const troubles: string[] = [];
-  const checkpoints = startCheckpoints([join(folder, "absent.db")], (reason) => troubles.push(reason));
-  await expect.poll(() => troubles, { timeout: 30_000 }).toEqual([expect.stringContaining("only when they are long")]);
+  const checkpoints = startCheckpoints([join(folder, "absent.db")], (reason) =>
+    troubles.push(reason),
+  );
+  await expect
+    .poll(() => troubles, { timeout: 30_000 })
+    .toEqual([expect.stringContaining("only when they are long")]);
   await checkpoints.stop();
 });

@@ -3,7 +3,15 @@ import { afterEach, expect, test } from "vitest";
 import { layout } from "../../activities/store/layout.ts";
 import type { StoredBlob } from "../../activities/store/stage.ts";
 import { putBlobs } from "../../db/content/blobs.ts";
-import { body, createContent, md5, NOW, random, read, sha256 } from "../rigs/api/content-fixture.ts";
+import {
+  body,
+  createContent,
+  md5,
+  NOW,
+  random,
+  read,
+  sha256,
+} from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
 afterEach(() => opened.splice(0).forEach(({ close }) => close()));
@@ -41,7 +49,8 @@ test("a range is read, and is cut at the end of the content", async () => {
     const bytes = random(size);
     const staged = await store.stage(body(bytes));
     await staged.commit(register);
-    const part = async (start: number, end?: number) => read((await store.open(staged.sha256, { start, end })).stream);
+    const part = async (start: number, end?: number) =>
+      read((await store.open(staged.sha256, { start, end })).stream);
     expect(await part(10, 19)).toEqual(bytes.subarray(10, 20));
     expect(await part(size - 3)).toEqual(bytes.subarray(size - 3));
     expect(await part(90, size * 2)).toEqual(bytes.subarray(90));
@@ -49,22 +58,33 @@ test("a range is read, and is cut at the end of the content", async () => {
   }
 });
 
-test.each([100, 100_000])("content of %i bytes that does not match its announcement leaves nothing", async (size) => {
-  const { store, staging, rows } = content();
-  const bytes = random(size);
-  const wrong = sha256("something else");
-  await expect(store.stage(body(bytes), { expect: { sha256: wrong } })).rejects.toMatchObject({
-    kind: "digestMismatch",
-    message: expect.stringContaining(wrong),
-  });
-  await expect(store.stage(body(bytes), { expect: { md5: md5("x") } })).rejects.toMatchObject({
-    kind: "digestMismatch",
-  });
-  await expect(store.stage(body(bytes), { expect: { size: size + 1 } })).rejects.toMatchObject({ kind: "invalid" });
-  await expect(store.stage(body(bytes), { maxBytes: size - 1 })).rejects.toMatchObject({ kind: "tooLarge" });
-  await expect(store.open(sha256(bytes))).rejects.toMatchObject({ kind: "notFound" });
-  expect([staging(), rows()]).toEqual([[], 0]);
-});
+test.each([100, 100_000])(
+  "content of %i bytes that does not match its announcement leaves nothing",
+  async (size) => {
+    const { store, staging, rows } = content();
+    const bytes = random(size);
+    const wrong = sha256("something else");
+    await expect(
+      store.stage(body(bytes), { expect: { sha256: wrong } }),
+    ).rejects.toMatchObject({
+      kind: "digestMismatch",
+      message: expect.stringContaining(wrong),
+    });
+    await expect(
+      store.stage(body(bytes), { expect: { md5: md5("x") } }),
+    ).rejects.toMatchObject({
+      kind: "digestMismatch",
+    });
+    await expect(
+      store.stage(body(bytes), { expect: { size: size + 1 } }),
+    ).rejects.toMatchObject({ kind: "invalid" });
+    await expect(store.stage(body(bytes), { maxBytes: size - 1 })).rejects.toMatchObject({
+      kind: "tooLarge",
+    });
+    await expect(store.open(sha256(bytes))).rejects.toMatchObject({ kind: "notFound" });
+    expect([staging(), rows()]).toEqual([[], 0]);
+  },
+);
 
 async function* broken() {
   yield random(200_000);
@@ -92,16 +112,23 @@ test("equal content is stored once, even when many uploads send it at the same t
     expect(new Set(digests).size).toBe(1);
   }
   expect(rows()).toBe(2);
-  const files = readdirSync(layout(dataDir).blobs, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  );
+  const files = readdirSync(layout(dataDir).blobs, {
+    recursive: true,
+    withFileTypes: true,
+  }).filter((entry) => entry.isFile());
   expect(files).toHaveLength(1);
   expect(staging()).toEqual([]);
 });
 
 test("many contents, inline ones and files, are committed together and read back together", async () => {
   const { store, db } = content();
-  const contents = [random(0), random(10), random(16 * 1024), random(16 * 1024 + 1), random(300_000)];
+  const contents = [
+    random(0),
+    random(10),
+    random(16 * 1024),
+    random(16 * 1024 + 1),
+    random(300_000),
+  ];
   const blobs = await store.putAll(
     contents.map((each) => ({ content: each })),
     (made) => {
@@ -110,8 +137,13 @@ test("many contents, inline ones and files, are committed together and read back
     },
   );
   expect(blobs.map(({ inline }) => inline)).toEqual([true, true, true, false, false]);
-  for (const each of contents) expect(await read((await store.open(sha256(each))).stream)).toEqual(each);
-  const small = await store.readSmall([...contents.map(sha256), sha256("absent"), "no digest"]);
+  for (const each of contents)
+    expect(await read((await store.open(sha256(each))).stream)).toEqual(each);
+  const small = await store.readSmall([
+    ...contents.map(sha256),
+    sha256("absent"),
+    "no digest",
+  ]);
   expect([...small.values()]).toEqual(contents.slice(0, 3));
 });
 

@@ -56,9 +56,15 @@ test("uploads acknowledged before a kill are complete, and no other file is half
   for (let round = 0; round < KILLS; round += 1) {
     const server = await forkApi(directory);
     const warm = new EventTarget();
-    const isWarm = new Promise((resolve) => warm.addEventListener("acknowledged", resolve, { once: true }));
+    const isWarm = new Promise((resolve) =>
+      warm.addEventListener("acknowledged", resolve, { once: true }),
+    );
     const uploads = Array.from({ length: UPLOADERS }, (_, i) =>
-      upload(server.port, `${round}-${i}`, () => void warm.dispatchEvent(new Event("acknowledged"))),
+      upload(
+        server.port,
+        `${round}-${i}`,
+        () => void warm.dispatchEvent(new Event("acknowledged")),
+      ),
     );
     await isWarm;
     await new Promise((resolve) => setTimeout(resolve, 200 + chance() * 800));
@@ -70,16 +76,23 @@ test("uploads acknowledged before a kill are complete, and no other file is half
 
   const server = await forkApi(directory);
   expect(readdirSync(join(directory, "blobs", "staging"))).toEqual([]);
-  for (const [path, digest] of acknowledged) expect(sha256((await send(server.port, "GET", path)).body)).toBe(digest);
+  for (const [path, digest] of acknowledged)
+    expect(sha256((await send(server.port, "GET", path)).body)).toBe(digest);
   const page = await send(
     server.port,
     "GET",
     "/repository/api/node/page/demo/files/?deep=true&includeFolder=false&pageSize=1000",
   );
-  const { records } = page.json.data as { records: { fullPath: string; sha256: string; size: number }[] };
+  const { records } = page.json.data as {
+    records: { fullPath: string; sha256: string; size: number }[];
+  };
   expect(records.length).toBeGreaterThanOrEqual(Math.min(acknowledged.length, 1000));
   for (const record of records) {
-    const { body } = await send(server.port, "GET", `/generic/demo/files${record.fullPath}`);
+    const { body } = await send(
+      server.port,
+      "GET",
+      `/generic/demo/files${record.fullPath}`,
+    );
     expect([body.length, sha256(body)]).toEqual([record.size, record.sha256]);
   }
   await server.kill();
@@ -87,15 +100,22 @@ test("uploads acknowledged before a kill are complete, and no other file is half
 
 test("content that a killed process had not registered is found and removed", async () => {
   const server = await forkApi(directory);
-  const uploads = Array.from({ length: UPLOADERS }, (_, i) => upload(server.port, String(i)));
+  const uploads = Array.from({ length: UPLOADERS }, (_, i) =>
+    upload(server.port, String(i)),
+  );
   await new Promise((resolve) => setTimeout(resolve, 500));
   await server.kill();
   await Promise.all(uploads);
   const { db, store, close } = openContent(directory);
   await createHousekeeping({ db, store, now: Date.now, logger: console }).reconcile();
-  const rows = db.$client.prepare("SELECT sha256 FROM blob ORDER BY sha256").pluck().all();
+  const rows = db.$client
+    .prepare("SELECT sha256 FROM blob ORDER BY sha256")
+    .pluck()
+    .all();
   const prefixes = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
-  const kept = (await Promise.all(prefixes.map((prefix) => store.digests(prefix)))).flat().sort();
+  const kept = (await Promise.all(prefixes.map((prefix) => store.digests(prefix))))
+    .flat()
+    .sort();
   expect(kept).toEqual(rows);
   close();
 }, 120_000);

@@ -1,5 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -12,7 +19,9 @@ const MIB = 1024 * 1024;
 function mountSmallDisk(): string | null {
   const directory = mkdtempSync(join(tmpdir(), "small-disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], {
+      stdio: "pipe",
+    });
     return directory;
   } catch (error) {
     console.warn(
@@ -35,7 +44,10 @@ afterAll(() => {
 function fill(bytes: number): void {
   rmSync(join(disk ?? "", "filler"), { force: true });
   const { bavail, bsize } = statfsSync(join(disk ?? "", "."));
-  writeFileSync(join(disk ?? "", "filler"), Buffer.alloc(Math.max(0, bavail * bsize - bytes), 1));
+  writeFileSync(
+    join(disk ?? "", "filler"),
+    Buffer.alloc(Math.max(0, bavail * bsize - bytes), 1),
+  );
 }
 
 test.skipIf(disk === null)(
@@ -45,8 +57,15 @@ test.skipIf(disk === null)(
     mkdirSync(directory);
     const api = await startApi({}, directory);
     const put = async (name: string, bytes: Buffer) =>
-      send(api.port, "PUT", `/generic/demo/files/${name}`, { "content-length": bytes.length }, [bytes]);
-    const get = async (name: string) => sha256((await send(api.port, "GET", `/generic/demo/files/${name}`)).body);
+      send(
+        api.port,
+        "PUT",
+        `/generic/demo/files/${name}`,
+        { "content-length": bytes.length },
+        [bytes],
+      );
+    const get = async (name: string) =>
+      sha256((await send(api.port, "GET", `/generic/demo/files/${name}`)).body);
     const [large, small] = [random(2 * MIB), random(1000)];
     expect((await put("large", large)).status).toBe(200);
     expect((await put("small", small)).status).toBe(200);
@@ -60,12 +79,18 @@ test.skipIf(disk === null)(
     ]);
     fill(0);
     const statuses = [];
-    for (let i = 0; i < 20; i += 1) statuses.push((await put(`small-${i}`, random(16_000))).status);
+    for (let i = 0; i < 20; i += 1)
+      statuses.push((await put(`small-${i}`, random(16_000))).status);
     expect(new Set(statuses.filter((status) => status !== 200))).toEqual(new Set([507]));
 
-    expect([await get("large"), await get("small")]).toEqual([sha256(large), sha256(small)]);
+    expect([await get("large"), await get("small")]).toEqual([
+      sha256(large),
+      sha256(small),
+    ]);
     for (const [i, status] of statuses.entries())
-      expect((await send(api.port, "HEAD", `/generic/demo/files/small-${i}`)).status).toBe(status === 200 ? 200 : 404);
+      expect(
+        (await send(api.port, "HEAD", `/generic/demo/files/small-${i}`)).status,
+      ).toBe(status === 200 ? 200 : 404);
     rmSync(join(disk ?? "", "filler"));
     expect((await put("too-large", large)).status).toBe(200);
     const again = random(500);

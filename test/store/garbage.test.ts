@@ -9,7 +9,14 @@ import { getNode } from "../../db/content/nodes.ts";
 import { putNodes } from "../../db/content/put-nodes.ts";
 import { eventCursor } from "../../db/schema/content.ts";
 import { addFollower } from "../rigs/api/api-rows.ts";
-import { body, createContent, HOUR, NOW, random, sha256 } from "../rigs/api/content-fixture.ts";
+import {
+  body,
+  createContent,
+  HOUR,
+  NOW,
+  random,
+  sha256,
+} from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
 afterEach(() => opened.splice(0).forEach(({ close }) => close()));
@@ -30,7 +37,13 @@ function content() {
     await staged.commit((blob) => {
       putBlobs(made.db, [blob], clock.now);
       const rules = { overwrite: true, user: "tester", now: clock.now };
-      if (fullPath) putNodes(made.db, made.repository, [{ fullPath, sha256: blob.sha256, metadata: {} }], rules);
+      if (fullPath)
+        putNodes(
+          made.db,
+          made.repository,
+          [{ fullPath, sha256: blob.sha256, metadata: {} }],
+          rules,
+        );
     });
     return staged.sha256;
   };
@@ -69,10 +82,18 @@ test("a lookup, a delete and an overwrite each restart the day after which conte
   await add(random(13), "/replaced");
   clock.now += 24 * HOUR;
   await keeping.run();
-  expect(await Promise.all([asked, deleted, replaced].map(there))).toEqual([true, true, true]);
+  expect(await Promise.all([asked, deleted, replaced].map(there))).toEqual([
+    true,
+    true,
+    true,
+  ]);
   clock.now += 2 * HOUR;
   await keeping.run();
-  expect(await Promise.all([asked, deleted, replaced].map(there))).toEqual([false, false, false]);
+  expect(await Promise.all([asked, deleted, replaced].map(there))).toEqual([
+    false,
+    false,
+    false,
+  ]);
 });
 
 test.each([100, 100_000])(
@@ -115,10 +136,16 @@ test("content without a row, left by a process that died, is removed, and conten
   writeFileSync(path, file);
   await inline.put([{ sha256: sha256(small), content: small }]);
   const staged = await store.stage(body(random(70_000)));
-  await expect(staged.commit(() => Promise.reject(new Error("died"))).then((late) => late)).rejects.toThrow("died");
+  await expect(
+    staged.commit(() => Promise.reject(new Error("died"))).then((late) => late),
+  ).rejects.toThrow("died");
   await keeping.reconcile();
   expect(existsSync(path)).toBe(false);
-  expect(await Promise.all([kept, sha256(small), staged.sha256].map(there))).toEqual([true, false, false]);
+  expect(await Promise.all([kept, sha256(small), staged.sha256].map(there))).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });
 
 test("expired files are invisible to readers at once, and are deleted by the next housekeeping", async () => {
@@ -128,13 +155,22 @@ test("expired files are invisible to readers at once, and are deleted by the nex
   putNodes(
     db,
     repository,
-    [{ fullPath: "/short/lived", sha256: digest, metadata: {}, expireDate: clock.now + HOUR }],
+    [
+      {
+        fullPath: "/short/lived",
+        sha256: digest,
+        metadata: {},
+        expireDate: clock.now + HOUR,
+      },
+    ],
     rules,
   );
   clock.now += HOUR;
   expect(getNode(db, repository.id, "/short/lived", clock.now)).toBeNull();
   await keeping.run();
-  expect(db.$client.prepare("SELECT count(*) FROM node WHERE folder = 0").pluck().get()).toBe(0);
+  expect(
+    db.$client.prepare("SELECT count(*) FROM node WHERE folder = 0").pluck().get(),
+  ).toBe(0);
   expect(await there(digest)).toBe(true);
   clock.now += 26 * HOUR;
   await keeping.run();
@@ -152,7 +188,8 @@ test("events are kept until every cursor has passed them", async () => {
       { taskKey: "b", clusterId: "y", position: 2 },
     ])
     .run();
-  const seqs = () => db.$client.prepare("SELECT seq FROM event ORDER BY seq").pluck().all();
+  const seqs = () =>
+    db.$client.prepare("SELECT seq FROM event ORDER BY seq").pluck().all();
   await keeping.run();
   expect(seqs()).toEqual([3, 4]);
   db.delete(eventCursor).run();

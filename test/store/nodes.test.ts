@@ -15,17 +15,27 @@ function nodes() {
   opened.push(made);
   const { db, repository } = made;
   const known = (text: string) => {
-    putBlobs(db, [{ sha256: sha256(text), md5: md5(text), size: text.length, inline: true }], NOW);
+    putBlobs(
+      db,
+      [{ sha256: sha256(text), md5: md5(text), size: text.length, inline: true }],
+      NOW,
+    );
     return sha256(text);
   };
   const put = (entries: NodeEntry[], rules: Partial<PutRules> = {}) =>
-    putNodes(db, repository, entries, { overwrite: false, user: "tester", now: NOW, ...rules });
+    putNodes(db, repository, entries, {
+      overwrite: false,
+      user: "tester",
+      now: NOW,
+      ...rules,
+    });
   const entry = (fullPath: string, text: string = fullPath): NodeEntry => ({
     fullPath,
     sha256: known(text),
     metadata: {},
   });
-  const paths = () => db.$client.prepare("SELECT full_path FROM node ORDER BY full_path").pluck().all();
+  const paths = () =>
+    db.$client.prepare("SELECT full_path FROM node ORDER BY full_path").pluck().all();
   const get = (fullPath: string) => getNode(db, repository.id, fullPath, NOW);
   return { ...made, known, put, entry, paths, get };
 }
@@ -33,7 +43,11 @@ function nodes() {
 test("files are created with their parent folders, and with the size and md5 of their content", () => {
   const { put, entry, paths, get } = nodes();
   const results = put([entry("/a/b/c.txt", "hello"), entry("/a/b/d.txt"), entry("/e")]);
-  expect(results).toEqual([{ kind: "created" }, { kind: "created" }, { kind: "created" }]);
+  expect(results).toEqual([
+    { kind: "created" },
+    { kind: "created" },
+    { kind: "created" },
+  ]);
   expect(paths()).toEqual(["/a", "/a/b", "/a/b/c.txt", "/a/b/d.txt", "/e"]);
   expect(get("/a/b/c.txt")).toMatchObject({
     parent: "/a/b",
@@ -50,18 +64,27 @@ test("files are created with their parent folders, and with the size and md5 of 
 test("a file whose content is missing from the store is reported, and creates no folder", () => {
   const { put, entry, paths } = nodes();
   const missing = { fullPath: "/new/file", sha256: sha256("absent"), metadata: {} };
-  expect(put([missing, entry("/there")])).toEqual([{ kind: "missing" }, { kind: "created" }]);
+  expect(put([missing, entry("/there")])).toEqual([
+    { kind: "missing" },
+    { kind: "created" },
+  ]);
   expect(paths()).toEqual(["/there"]);
 });
 
 test("an existing file is replaced only with overwrite, and its old content is released then", () => {
   const { put, entry, get, db, known } = nodes();
   put([{ ...entry("/file", "old"), metadata: { k: "v" } }]);
-  expect(put([entry("/file", "new")])).toEqual([{ kind: "existed", sha256: sha256("old") }]);
+  expect(put([entry("/file", "new")])).toEqual([
+    { kind: "existed", sha256: sha256("old") },
+  ]);
   expect(get("/file")?.sha256).toBe(sha256("old"));
   const later = NOW + HOUR;
   expect(
-    put([{ fullPath: "/file", sha256: known("new"), metadata: null }], { overwrite: true, user: "other", now: later }),
+    put([{ fullPath: "/file", sha256: known("new"), metadata: null }], {
+      overwrite: true,
+      user: "other",
+      now: later,
+    }),
   ).toEqual([{ kind: "replaced", sha256: sha256("old") }]);
   expect(get("/file")).toMatchObject({
     sha256: sha256("new"),
@@ -70,14 +93,22 @@ test("an existing file is replaced only with overwrite, and its old content is r
     lastModifiedBy: "other",
     lastModifiedDate: later,
   });
-  expect(db.$client.prepare("SELECT touched_date FROM blob WHERE sha256 = ?").pluck().get(sha256("old"))).toBe(later);
+  expect(
+    db.$client
+      .prepare("SELECT touched_date FROM blob WHERE sha256 = ?")
+      .pluck()
+      .get(sha256("old")),
+  ).toBe(later);
 });
 
 test("a file cannot replace a folder nor a folder a file, also within one batch", () => {
   const { put, entry, paths } = nodes();
-  const results = put([entry("/a/file"), entry("/a"), entry("/a/file/below"), entry("/a/file/deep/below")], {
-    overwrite: true,
-  });
+  const results = put(
+    [entry("/a/file"), entry("/a"), entry("/a/file/below"), entry("/a/file/deep/below")],
+    {
+      overwrite: true,
+    },
+  );
   expect(results).toEqual([
     { kind: "created" },
     { kind: "blocked", at: "/a" },
@@ -93,7 +124,10 @@ test("an expired file does not block a new file or folder", () => {
     { ...entry("/a"), expireDate: NOW - 1 },
     { ...entry("/b"), expireDate: NOW - 1 },
   ]);
-  expect(put([entry("/a", "again"), entry("/b/below")])).toEqual([{ kind: "created" }, { kind: "created" }]);
+  expect(put([entry("/a", "again"), entry("/b/below")])).toEqual([
+    { kind: "created" },
+    { kind: "created" },
+  ]);
   expect(get("/b")?.folder).toBe(true);
 });
 
@@ -102,14 +136,21 @@ test("each created or changed file writes one event in its transaction, once a t
   addFollower(db, "another");
   put([entry("/a/before")]);
   addFollower(db, "p");
-  put([entry("/a/b", "x"), { fullPath: "/missing", sha256: sha256("absent"), metadata: {} }]);
+  put([
+    entry("/a/b", "x"),
+    { fullPath: "/missing", sha256: sha256("absent"), metadata: {} },
+  ]);
   put([entry("/a/b", "y")]);
   put([entry("/a/b", "y")], { overwrite: true });
   const events = db.$client
-    .prepare("SELECT project_id, repo_name, kind, subject, digest FROM event ORDER BY seq")
+    .prepare(
+      "SELECT project_id, repo_name, kind, subject, digest FROM event ORDER BY seq",
+    )
     .raw()
     .all();
-  expect(events).toEqual(["x", "y"].map((text) => ["p", "r", "node", "/a/b", `sha256:${sha256(text)}`]));
+  expect(events).toEqual(
+    ["x", "y"].map((text) => ["p", "r", "node", "/a/b", `sha256:${sha256(text)}`]),
+  );
 });
 
 test("statPaths describes many paths in one query", () => {
@@ -128,9 +169,13 @@ test("statPaths describes many paths in one query", () => {
 
 test("files below one folder are listed page by page in the order of their paths", () => {
   const { put, entry, db, repository } = nodes();
-  put(["/a/1", "/a/2", "/a/b/3", "/a.txt", "/a0", "/ab/4", "/é"].map((path) => entry(path)));
+  put(
+    ["/a/1", "/a/2", "/a/b/3", "/a.txt", "/a0", "/ab/4", "/é"].map((path) => entry(path)),
+  );
   const list = (after: string) =>
-    listFiles(db, repository.id, { under: "/a", after, limit: 2, now: NOW }).map(({ fullPath }) => fullPath);
+    listFiles(db, repository.id, { under: "/a", after, limit: 2, now: NOW }).map(
+      ({ fullPath }) => fullPath,
+    );
   expect(list("")).toEqual(["/a/1", "/a/2"]);
   expect(list("/a/2")).toEqual(["/a/b/3"]);
   expect(listFiles(db, repository.id, { limit: 100, now: NOW })).toHaveLength(7);
@@ -139,7 +184,12 @@ test("files below one folder are listed page by page in the order of their paths
 test("a page shows the children of a folder or its whole tree, with folders first on request", () => {
   const { put, entry, db, repository } = nodes();
   put(["/a/1", "/a/b/3", "/0"].map((path) => entry(path)));
-  const page = (folder: string, deep: boolean, includeFolder = true, foldersFirst = true) => {
+  const page = (
+    folder: string,
+    deep: boolean,
+    includeFolder = true,
+    foldersFirst = true,
+  ) => {
     const { total, nodes } = pageNodes(db, repository.id, {
       folder,
       deep,
@@ -176,7 +226,12 @@ test("a folder is deleted with the thousands of files below it, and nothing besi
 
 test("files put into a folder during its deletion are kept, with their folders", async () => {
   const { put, entry, paths, db, repository } = nodes();
-  put(Array.from({ length: 1200 }, (_, i) => ({ ...entry("/big/x", "x"), fullPath: `/big/f/${i}` })));
+  put(
+    Array.from({ length: 1200 }, (_, i) => ({
+      ...entry("/big/x", "x"),
+      fullPath: `/big/f/${i}`,
+    })),
+  );
   const deleting = deleteNodes(db, repository.id, "/big", NOW);
   put([entry("/big/f/new"), entry("/big/g/new")]);
   expect(await deleting).toBe(1200);

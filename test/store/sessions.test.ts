@@ -5,7 +5,15 @@ import { afterEach, expect, test } from "vitest";
 import { blobFile, layout } from "../../activities/store/layout.ts";
 import { SESSION_LIFE_MS } from "../../activities/store/session-file.ts";
 import { putBlobs } from "../../db/content/blobs.ts";
-import { body, createContent, NOW, openContent, random, read, sha256 } from "../rigs/api/content-fixture.ts";
+import {
+  body,
+  createContent,
+  NOW,
+  openContent,
+  random,
+  read,
+  sha256,
+} from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
 afterEach(() => opened.splice(0).forEach(({ close }) => close()));
@@ -25,13 +33,20 @@ test("an upload in pieces becomes one content", async () => {
     accepted: true,
     offset: 400_000,
   });
-  expect(await store.sessions.append(id, 400_000, body(bytes.subarray(400_000)))).toEqual({
-    accepted: true,
-    offset: bytes.length,
+  expect(await store.sessions.append(id, 400_000, body(bytes.subarray(400_000)))).toEqual(
+    {
+      accepted: true,
+      offset: bytes.length,
+    },
+  );
+  const staged = await store.sessions.finish(id, {
+    sha256: sha256(bytes),
+    size: bytes.length,
   });
-  const staged = await store.sessions.finish(id, { sha256: sha256(bytes), size: bytes.length });
   await staged.commit((blob) => putBlobs(db, [blob], NOW));
-  expect(sha256(await read((await store.open(staged.sha256)).stream))).toBe(sha256(bytes));
+  expect(sha256(await read((await store.open(staged.sha256)).stream))).toBe(
+    sha256(bytes),
+  );
   expect(await store.sessions.status(id)).toBeNull();
 });
 
@@ -39,8 +54,14 @@ test("a piece at the wrong offset is not added, and the answer holds the current
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(1000)));
-  expect(await store.sessions.append(id, 2000, body(random(10)))).toEqual({ accepted: false, offset: 1000 });
-  expect(await store.sessions.append(id, 0, body(random(10)))).toEqual({ accepted: false, offset: 1000 });
+  expect(await store.sessions.append(id, 2000, body(random(10)))).toEqual({
+    accepted: false,
+    offset: 1000,
+  });
+  expect(await store.sessions.append(id, 0, body(random(10)))).toEqual({
+    accepted: false,
+    offset: 1000,
+  });
   expect(await store.sessions.status(id)).toBe(1000);
 });
 
@@ -56,7 +77,9 @@ test("the bytes that arrived of a broken piece are kept, and the digest is still
   const offset = (await store.sessions.status(id)) ?? -1;
   expect(offset).toBeLessThanOrEqual(300_000);
   await store.sessions.append(id, offset, body(bytes.subarray(offset)));
-  expect((await store.sessions.finish(id, { sha256: sha256(bytes) })).size).toBe(bytes.length);
+  expect((await store.sessions.finish(id, { sha256: sha256(bytes) })).size).toBe(
+    bytes.length,
+  );
 });
 
 test("a session continues in the next process", async () => {
@@ -69,7 +92,9 @@ test("a session continues in the next process", async () => {
   await second.store.sweep(Date.now());
   expect(await second.store.sessions.status(id)).toBe(600_000);
   await second.store.sessions.append(id, 600_000, body(bytes.subarray(600_000)));
-  expect((await second.store.sessions.finish(id, { sha256: sha256(bytes) })).sha256).toBe(sha256(bytes));
+  expect((await second.store.sessions.finish(id, { sha256: sha256(bytes) })).sha256).toBe(
+    sha256(bytes),
+  );
 });
 
 test("a newer request takes over from one that hangs on a dead connection", async () => {
@@ -85,14 +110,18 @@ test("a newer request takes over from one that hangs on a dead connection", asyn
   const offset = second.offset;
   expect(second.accepted).toBe(false);
   await store.sessions.append(id, offset, body(bytes.subarray(offset)));
-  expect((await store.sessions.finish(id, { sha256: sha256(bytes) })).size).toBe(bytes.length);
+  expect((await store.sessions.finish(id, { sha256: sha256(bytes) })).size).toBe(
+    bytes.length,
+  );
 });
 
 test("a session ends when its digest is wrong, and when it is aborted", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(100_000)));
-  await expect(store.sessions.finish(id, { sha256: sha256("other") })).rejects.toMatchObject({
+  await expect(
+    store.sessions.finish(id, { sha256: sha256("other") }),
+  ).rejects.toMatchObject({
     kind: "digestMismatch",
   });
   expect(await store.sessions.status(id)).toBeNull();
@@ -101,7 +130,8 @@ test("a session ends when its digest is wrong, and when it is aborted", async ()
   expect(await store.sessions.status(other)).toBeNull();
 });
 
-const hex = (algorithm: string, bytes: Buffer) => createHash(algorithm).update(bytes).digest("hex");
+const hex = (algorithm: string, bytes: Buffer) =>
+  createHash(algorithm).update(bytes).digest("hex");
 
 test.each([100, 300_000])(
   "an upload of %i bytes is verified by the digests announced at its end, also in the next process",
@@ -112,8 +142,16 @@ test.each([100, 300_000])(
     await first.store.sessions.append(id, 0, body(bytes));
     const second = openContent(first.dataDir);
     opened.push(first, second);
-    const told = { sha512: hex("sha512", bytes), sha1: hex("sha1", bytes), md5: hex("md5", bytes) };
-    expect(await second.store.sessions.finish(id, told)).toMatchObject({ ...told, sha256: sha256(bytes), size });
+    const told = {
+      sha512: hex("sha512", bytes),
+      sha1: hex("sha1", bytes),
+      md5: hex("md5", bytes),
+    };
+    expect(await second.store.sessions.finish(id, told)).toMatchObject({
+      ...told,
+      sha256: sha256(bytes),
+      size,
+    });
   },
 );
 
@@ -123,7 +161,9 @@ test.each(["sha512", "sha1", "md5"])(
     const { store } = content();
     const id = await store.sessions.open();
     await store.sessions.append(id, 0, body(random(1000)));
-    await expect(store.sessions.finish(id, { [algorithm]: hex(algorithm, random(10)) })).rejects.toMatchObject({
+    await expect(
+      store.sessions.finish(id, { [algorithm]: hex(algorithm, random(10)) }),
+    ).rejects.toMatchObject({
       kind: "digestMismatch",
       message: expect.stringContaining(`the content has ${algorithm} `),
     });
@@ -148,14 +188,18 @@ test("further digests of a content are computed by reading it once, and kept unt
   opened.push(next);
   expect(await next.store.digestOf(digest, "sha1")).toBe(hex("sha1", bytes));
   await next.store.remove(digest);
-  await expect(next.store.digestOf(digest, "sha1")).rejects.toMatchObject({ kind: "notFound" });
+  await expect(next.store.digestOf(digest, "sha1")).rejects.toMatchObject({
+    kind: "notFound",
+  });
 });
 
 test("a piece that makes the content too large is refused, and the session keeps its earlier bytes", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(1000)), { maxBytes: 1500 });
-  await expect(store.sessions.append(id, 1000, body(random(1000)), { maxBytes: 1500 })).rejects.toMatchObject({
+  await expect(
+    store.sessions.append(id, 1000, body(random(1000)), { maxBytes: 1500 }),
+  ).rejects.toMatchObject({
     kind: "tooLarge",
   });
   expect(await store.sessions.status(id)).toBe(1000);
@@ -170,7 +214,11 @@ test("a session that nobody touches for a day expires, and unknown or hostile id
   expect(await store.sessions.status(id)).toBeNull();
   for (const unknown of [id, "../../replication.db", "", "0".repeat(24)]) {
     expect(await store.sessions.status(unknown)).toBeNull();
-    await expect(store.sessions.append(unknown, 0, body(random(1)))).rejects.toMatchObject({ kind: "notFound" });
-    await expect(store.sessions.finish(unknown, {})).rejects.toMatchObject({ kind: "notFound" });
+    await expect(
+      store.sessions.append(unknown, 0, body(random(1))),
+    ).rejects.toMatchObject({ kind: "notFound" });
+    await expect(store.sessions.finish(unknown, {})).rejects.toMatchObject({
+      kind: "notFound",
+    });
   }
 });

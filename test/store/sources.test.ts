@@ -14,7 +14,13 @@ import { createContent, random, read, sha256 } from "../rigs/api/content-fixture
 import { createWorkers } from "../../api/internal/workers.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
-const contents = [random(0), random(1), random(16 * 1024), random(16 * 1024 + 1), random(3_000_000)];
+const contents = [
+  random(0),
+  random(1),
+  random(16 * 1024),
+  random(16 * 1024 + 1),
+  random(3_000_000),
+];
 
 let content: ReturnType<typeof createContent>;
 let server: ServerType;
@@ -28,19 +34,40 @@ beforeEach(async () => {
     () => undefined,
   );
   const app = new Hono()
-    .use("/internal/v1/*", internalAuth(createInternalSigner(KEY), createWorkers(Date.now, { error: () => {} })))
+    .use(
+      "/internal/v1/*",
+      internalAuth(
+        createInternalSigner(KEY),
+        createWorkers(Date.now, { error: () => {} }),
+      ),
+    )
     .route("/internal/v1/blobs", blobRoutes(content.store));
   server = await new Promise((resolve) => {
-    const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
+    const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () =>
+      resolve(started),
+    );
   });
   const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const plane = createControlPlane({ apiUrl, secretKey: KEY, name: "ours" });
-  const stranger = createControlPlane({ apiUrl, secretKey: KEY.replace("0", "1"), name: "stranger" });
+  const stranger = createControlPlane({
+    apiUrl,
+    secretKey: KEY.replace("0", "1"),
+    name: "stranger",
+  });
   stop = [() => plane.close(), () => stranger.close()];
   sources = [
-    { name: "disk", source: createContentSource({ local: layout(content.dataDir), call: plane.open }) },
-    { name: "internal API", source: createContentSource({ local: null, call: plane.open }) },
-    { name: "stranger", source: createContentSource({ local: null, call: stranger.open }) },
+    {
+      name: "disk",
+      source: createContentSource({ local: layout(content.dataDir), call: plane.open }),
+    },
+    {
+      name: "internal API",
+      source: createContentSource({ local: null, call: plane.open }),
+    },
+    {
+      name: "stranger",
+      source: createContentSource({ local: null, call: stranger.open }),
+    },
   ];
 });
 
@@ -58,27 +85,33 @@ const sourceOf = (name: string) => {
   return found.source;
 };
 
-test.each(["disk", "internal API"])("a worker reads whole contents and ranges through the source %s", async (name) => {
-  const source = sourceOf(name);
-  for (const each of contents) {
-    const opened = await source.open(sha256(each));
-    expect(opened.size).toBe(each.length);
-    expect(sha256(await read(opened.stream))).toBe(sha256(each));
-  }
-  const large = contents[4] ?? random(0);
-  const part = await source.open(sha256(large), { start: 1_000_000, end: 1_999_999 });
-  expect([part.size, sha256(await read(part.stream))]).toEqual([
-    3_000_000,
-    sha256(large.subarray(1_000_000, 2_000_000)),
-  ]);
-  const rest = await source.open(sha256(large), { start: 2_999_990 });
-  expect(await read(rest.stream)).toEqual(large.subarray(2_999_990));
-});
+test.each(["disk", "internal API"])(
+  "a worker reads whole contents and ranges through the source %s",
+  async (name) => {
+    const source = sourceOf(name);
+    for (const each of contents) {
+      const opened = await source.open(sha256(each));
+      expect(opened.size).toBe(each.length);
+      expect(sha256(await read(opened.stream))).toBe(sha256(each));
+    }
+    const large = contents[4] ?? random(0);
+    const part = await source.open(sha256(large), { start: 1_000_000, end: 1_999_999 });
+    expect([part.size, sha256(await read(part.stream))]).toEqual([
+      3_000_000,
+      sha256(large.subarray(1_000_000, 2_000_000)),
+    ]);
+    const rest = await source.open(sha256(large), { start: 2_999_990 });
+    expect(await read(rest.stream)).toEqual(large.subarray(2_999_990));
+  },
+);
 
 test.each(["disk", "internal API"])(
   "readSmall returns the small contents and omits large or missing ones through the source %s",
   async (name) => {
-    const found = await sourceOf(name).readSmall([...contents.map(sha256), sha256("absent")]);
+    const found = await sourceOf(name).readSmall([
+      ...contents.map(sha256),
+      sha256("absent"),
+    ]);
     expect(new Map([...found].map(([digest, each]) => [digest, sha256(each)]))).toEqual(
       new Map(contents.slice(0, 3).map((each) => [sha256(each), sha256(each)])),
     );
@@ -88,12 +121,17 @@ test.each(["disk", "internal API"])(
 test.each(["disk", "internal API"])(
   "a missing content is notFound and not retryable through the source %s",
   async (name) => {
-    await expect(sourceOf(name).open(sha256("absent"))).rejects.toMatchObject({ kind: "notFound", retryable: false });
+    await expect(sourceOf(name).open(sha256("absent"))).rejects.toMatchObject({
+      kind: "notFound",
+      retryable: false,
+    });
   },
 );
 
 test("a worker without the secret key gets no content", async () => {
-  await expect(sourceOf("stranger").open(sha256(contents[1] ?? ""))).rejects.toThrow("401");
+  await expect(sourceOf("stranger").open(sha256(contents[1] ?? ""))).rejects.toThrow(
+    "401",
+  );
   await expect(sourceOf("stranger").readSmall([])).rejects.toThrow("401");
 });
 
@@ -101,21 +139,25 @@ test("a worker sees content that was stored after it started", async () => {
   const source = sourceOf("disk");
   await source.readSmall([sha256("new")]);
   await content.store.putAll([{ content: Buffer.from("new") }], () => undefined);
-  expect((await source.readSmall([sha256("new")])).get(sha256("new"))?.toString()).toBe("new");
+  expect((await source.readSmall([sha256("new")])).get(sha256("new"))?.toString()).toBe(
+    "new",
+  );
 });
 
 test("an answer with small contents that ends early is an error", () => {
   expect(() => unpack(Buffer.alloc(20))).toThrow("ended early");
-  expect(() => unpack(Buffer.concat([Buffer.alloc(32), Buffer.from([0, 0, 0, 9]), Buffer.alloc(5)]))).toThrow(
-    "ended early",
-  );
+  expect(() =>
+    unpack(Buffer.concat([Buffer.alloc(32), Buffer.from([0, 0, 0, 9]), Buffer.alloc(5)])),
+  ).toThrow("ended early");
 });
 
 test("a download that is aborted leaves the worker's connection usable", async () => {
   const source = sourceOf("internal API");
   const opened = await source.open(sha256(contents[4] ?? ""));
   opened.stream.on("error", () => undefined).destroy();
-  expect(await read((await source.open(sha256(contents[3] ?? ""))).stream)).toHaveLength(16 * 1024 + 1);
+  expect(await read((await source.open(sha256(contents[3] ?? ""))).stream)).toHaveLength(
+    16 * 1024 + 1,
+  );
 });
 
 test("a control plane that dies in the middle of an answer is unreachable, which is retryable", async () => {

@@ -12,7 +12,13 @@ import { createRunActivities } from "../../activities/control/runs.ts";
 import { createTransferActivities } from "../../activities/transfer/activities.ts";
 import { MORE, WAKE } from "../../workflows/contract.ts";
 import * as workflows from "../../workflows/index.ts";
-import { readRelease, RELEASE, releases, type SavedHistory, SUPPORTED } from "./histories/releases.ts";
+import {
+  readRelease,
+  RELEASE,
+  releases,
+  type SavedHistory,
+  SUPPORTED,
+} from "./histories/releases.ts";
 import { REQUIRED, RETIRED } from "./histories/required.ts";
 import { type Shape, shapeOf } from "./histories/shape.ts";
 
@@ -26,8 +32,12 @@ const HISTORIES = RELEASES.flatMap(readRelease);
 const SHAPES = HISTORIES.filter(({ release }) => release === NEWEST).map(shapeOf);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const idOf = ({ history: { events } }: SavedHistory) =>
-  (events[0]?.["workflowExecutionStartedEventAttributes"] as { workflowId?: string } | undefined)?.workflowId ?? "";
-const copyOf = (saved: SavedHistory): SavedHistory => JSON.parse(JSON.stringify(saved)) as SavedHistory;
+  (
+    events[0]?.["workflowExecutionStartedEventAttributes"] as
+      { workflowId?: string } | undefined
+  )?.workflowId ?? "";
+const copyOf = (saved: SavedHistory): SavedHistory =>
+  JSON.parse(JSON.stringify(saved)) as SavedHistory;
 
 /** The bundle without and with the interceptors for traces: a run may begin with one and go on with the other. */
 let bundle: { codePath: string };
@@ -45,7 +55,12 @@ beforeAll(async () => {
     log: pino({ level: "silent" }),
   };
   bundle = { codePath: await bundleWorkflows(options) };
-  traced = { codePath: await bundleWorkflows({ ...options, interceptors: path("../../workflows/tracing.ts") }) };
+  traced = {
+    codePath: await bundleWorkflows({
+      ...options,
+      interceptors: path("../../workflows/tracing.ts"),
+    }),
+  };
 });
 
 test("the newest saved histories belong to this release, and those of the last two releases exist", () => {
@@ -59,7 +74,8 @@ test("the newest saved histories belong to this release, and those of the last t
 test("the newest saved histories contain every shape that a run can have", () => {
   const lacking = Object.entries(REQUIRED).filter(([, { type, has, lacks = [] }]) => {
     const fits = ({ features }: Shape) =>
-      has.every((feature) => features.has(feature)) && !lacks.some((feature) => features.has(feature));
+      has.every((feature) => features.has(feature)) &&
+      !lacks.some((feature) => features.has(feature));
     return !SHAPES.some((shape) => shape.type === type && fits(shape));
   });
   expect(lacking.map(([name]) => name)).toEqual([]);
@@ -68,13 +84,20 @@ test("the newest saved histories contain every shape that a run can have", () =>
 test("the newest saved histories contain every workflow, activity and signal, and some release every patch", () => {
   const seen = new Set(SHAPES.flatMap(({ type, features }) => [type, ...features]));
   const none = {} as never;
-  const activities = [createRunActivities(none), createDrainActivities(none), createTransferActivities(none)].flatMap(
-    (all) => Object.keys(all),
-  );
+  const activities = [
+    createRunActivities(none),
+    createDrainActivities(none),
+    createTransferActivities(none),
+  ].flatMap((all) => Object.keys(all));
   const sources = readdirSync(path("../../workflows")).map((file) =>
     readFileSync(path(`../../workflows/${file}`), "utf8"),
   );
-  const known = [...Object.keys(workflows), ...activities, `signal ${WAKE}`, `signal ${MORE}`];
+  const known = [
+    ...Object.keys(workflows),
+    ...activities,
+    `signal ${WAKE}`,
+    `signal ${MORE}`,
+  ];
   expect(known.filter((one) => !seen.has(one) && !RETIRED.includes(one))).toEqual([]);
   const patches = sources.flatMap((text) =>
     [...text.matchAll(/\bisSince\(\w+, "([^"]+)"\)/g)].map(([, id]) => `patch ${id}`),
@@ -84,7 +107,11 @@ test("the newest saved histories contain every workflow, activity and signal, an
   expect(patches.filter((patch) => !ever.has(patch))).toEqual([]);
   // Only `isSince` uses patches: runs that today's code begins have none.
   expect(sources.filter((text) => /\bpatched\(/.test(text))).toHaveLength(1);
-  expect(SHAPES.flatMap(({ features }) => [...features].filter((feature) => feature.startsWith("patch ")))).toEqual([]);
+  expect(
+    SHAPES.flatMap(({ features }) =>
+      [...features].filter((feature) => feature.startsWith("patch ")),
+    ),
+  ).toEqual([]);
 });
 
 test.each([
@@ -92,7 +119,10 @@ test.each([
   ["with traces", () => traced],
 ])("every saved history replays %s", async (_how, workflowBundle) => {
   const failed: string[] = [];
-  const histories = HISTORIES.map((saved) => ({ workflowId: idOf(saved), history: saved.history }));
+  const histories = HISTORIES.map((saved) => ({
+    workflowId: idOf(saved),
+    history: saved.history,
+  }));
   for await (const { workflowId, error } of Worker.runReplayHistories(
     { workflowBundle: workflowBundle(), sinks: NO_SPANS },
     histories,
@@ -106,15 +136,32 @@ test.each([
 });
 
 test.each([
-  ["requests another activity", "activityTaskScheduledEventAttributes", "activityType", { name: "somethingElse" }],
-  ["gives its child another id", "startChildWorkflowExecutionInitiatedEventAttributes", "workflowId", "another"],
-])("a history of code that %s does not replay", async (_what, attributes, field, value) => {
-  const saved = copyOf(
-    HISTORIES.find(({ release, name }) => release === NEWEST && name.startsWith("files-sent.taskRun")) as SavedHistory,
-  );
-  for (const event of saved.history.events)
-    if (event[attributes]) Object.assign(event[attributes] as object, { [field]: value });
-  await expect(Worker.runReplayHistory({ workflowBundle: bundle }, saved.history, idOf(saved))).rejects.toThrow(
-    DeterminismViolationError,
-  );
-});
+  [
+    "requests another activity",
+    "activityTaskScheduledEventAttributes",
+    "activityType",
+    { name: "somethingElse" },
+  ],
+  [
+    "gives its child another id",
+    "startChildWorkflowExecutionInitiatedEventAttributes",
+    "workflowId",
+    "another",
+  ],
+])(
+  "a history of code that %s does not replay",
+  async (_what, attributes, field, value) => {
+    const saved = copyOf(
+      HISTORIES.find(
+        ({ release, name }) =>
+          release === NEWEST && name.startsWith("files-sent.taskRun"),
+      ) as SavedHistory,
+    );
+    for (const event of saved.history.events)
+      if (event[attributes])
+        Object.assign(event[attributes] as object, { [field]: value });
+    await expect(
+      Worker.runReplayHistory({ workflowBundle: bundle }, saved.history, idOf(saved)),
+    ).rejects.toThrow(DeterminismViolationError);
+  },
+);

@@ -19,11 +19,18 @@ async function startGuarded() {
     stream.on("error", () => undefined);
     if (headers[constants.HTTP2_HEADER_PATH]?.includes("OperatorService")) {
       return stream.respond(
-        { ":status": 200, "content-type": "application/grpc", "grpc-status": PERMISSION_DENIED },
+        {
+          ":status": 200,
+          "content-type": "application/grpc",
+          "grpc-status": PERMISSION_DENIED,
+        },
         { endStream: true },
       );
     }
-    const passed = upstream.request({ ...headers, ":authority": inject("temporalAddress") });
+    const passed = upstream.request({
+      ...headers,
+      ":authority": inject("temporalAddress"),
+    });
     passed.on("error", () => stream.close());
     passed.on("response", (answer, flags) =>
       stream.respond(plain(answer), {
@@ -31,7 +38,9 @@ async function startGuarded() {
         waitForTrailers: true,
       }),
     );
-    passed.on("trailers", (trailers) => stream.once("wantTrailers", () => stream.sendTrailers(plain(trailers))));
+    passed.on("trailers", (trailers) =>
+      stream.once("wantTrailers", () => stream.sendTrailers(plain(trailers))),
+    );
     stream.pipe(passed);
     passed.pipe(stream);
   });
@@ -60,11 +69,18 @@ afterAll(async () => {
 });
 
 test("search attributes of an administrator are used where the service may neither list nor create them", async () => {
-  expect(await ensureSearchAttributes(connection, "default", Object.values(ATTRIBUTES), log)).toBe(true);
+  expect(
+    await ensureSearchAttributes(connection, "default", Object.values(ATTRIBUTES), log),
+  ).toBe(true);
 });
 
 test("runs do without search attributes that are missing and may not be created", async () => {
-  expect(await ensureSearchAttributes(connection, "default", [...Object.values(ATTRIBUTES), "ReplNothing"], log)).toBe(
-    false,
-  );
+  expect(
+    await ensureSearchAttributes(
+      connection,
+      "default",
+      [...Object.values(ATTRIBUTES), "ReplNothing"],
+      log,
+    ),
+  ).toBe(false);
 });

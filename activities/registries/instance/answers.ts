@@ -19,7 +19,12 @@ const SHA256 = /^[0-9a-f]{64}$/;
  * Limits never exceed our own, so a peer cannot make us buffer more than we would.
  */
 export function readCapabilities(data: unknown, shown: Shown): Capabilities | null {
-  if (!isRecord(data) || typeof data["product"] !== "string" || typeof data["version"] !== "number") return null;
+  if (
+    !isRecord(data) ||
+    typeof data["product"] !== "string" ||
+    typeof data["version"] !== "number"
+  )
+    return null;
   const features = Array.isArray(data["features"]) ? data["features"] : [];
   const types = Array.isArray(data["repositoryTypes"]) ? data["repositoryTypes"] : [];
   return {
@@ -50,18 +55,30 @@ export function readEnsured(data: unknown, what: string): EnsureAnswer {
 export function readSession(data: unknown, what: string): UploadSession {
   if (!isRecord(data)) throw malformed(what);
   const { id, offset, done } = data;
-  if (typeof id !== "string" || !isCount(offset) || typeof done !== "boolean") throw malformed(what);
+  if (typeof id !== "string" || !isCount(offset) || typeof done !== "boolean")
+    throw malformed(what);
   return { id, offset, done };
 }
 
 export function readUploaded(data: unknown, what: string): UploadedContent {
   const session = readSession(data, what);
   const { sha256, size } = isRecord(data) ? data : {};
-  if (!session.done || typeof sha256 !== "string" || !SHA256.test(sha256) || !isCount(size)) throw malformed(what);
+  if (
+    !session.done ||
+    typeof sha256 !== "string" ||
+    !SHA256.test(sha256) ||
+    !isCount(size)
+  )
+    throw malformed(what);
   return { ...session, sha256, size };
 }
 
-export function readFileAnswers(data: unknown, expected: number, what: string, shown: Shown): FileAnswer[] {
+export function readFileAnswers(
+  data: unknown,
+  expected: number,
+  what: string,
+  shown: Shown,
+): FileAnswer[] {
   const files = isRecord(data) ? data["files"] : undefined;
   if (!Array.isArray(files) || files.length !== expected) throw malformed(what);
   return files.map((answer: unknown) => readFileAnswer(answer, shown) ?? refuse(what));
@@ -70,7 +87,8 @@ export function readFileAnswers(data: unknown, expected: number, what: string, s
 function readFileAnswer(data: unknown, shown: Shown): FileAnswer | null {
   if (!isRecord(data)) return null;
   const { result, code, message } = data;
-  const existing = typeof data["existing"] === "string" ? shown(data["existing"]) : undefined;
+  const existing =
+    typeof data["existing"] === "string" ? shown(data["existing"]) : undefined;
   switch (result) {
     case "made":
     case "same":
@@ -84,7 +102,12 @@ function readFileAnswer(data: unknown, shown: Shown): FileAnswer | null {
       return existing === undefined ? null : { result, existing };
     case "refused":
       if (typeof code !== "number" || typeof message !== "string") return null;
-      return { result, code, message: shown(message), ...(existing === undefined ? {} : { existing }) };
+      return {
+        result,
+        code,
+        message: shown(message),
+        ...(existing === undefined ? {} : { existing }),
+      };
     default:
       return null;
   }
@@ -94,7 +117,8 @@ function refuse(what: string): never {
   throw malformed(what);
 }
 
-export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+export const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
 
 export function malformed(what: string): TransferError {
   return new TransferError(

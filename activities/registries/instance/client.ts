@@ -14,11 +14,23 @@ import { createHttpClient, type HttpOptions } from "../http.ts";
 import { throwIfStopped, unlessAborted } from "../unless-aborted.ts";
 import { readCapabilities, readEnsured } from "./answers.ts";
 import { createFeatureCalls, type FeatureCalls } from "./features.ts";
-import { repositoryPath, sendFiles, type RemoteRepository, type SendHooks } from "./send.ts";
+import {
+  repositoryPath,
+  sendFiles,
+  type RemoteRepository,
+  type SendHooks,
+} from "./send.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
 import { sendVersions } from "./versions.ts";
 import { authorizationOf, secretsOf } from "../login.ts";
-import { addressOf, createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
+import {
+  addressOf,
+  createWire,
+  instanceUrl,
+  json,
+  otherProduct,
+  type Wire,
+} from "./wire.ts";
 
 export type InstanceOptions = HttpOptions & {
   url: string;
@@ -49,9 +61,16 @@ export type InstanceClient = Uploads & {
   /** Returns the capabilities of the instance, which are requested once in the life of the client. */
   capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
   /** Returns the calls of a feature; null when the instance lacks the feature and the older calls must be used. */
-  feature: <F extends SyncFeature>(name: F, signal?: AbortSignal) => Promise<FeatureCalls[F] | null>;
+  feature: <F extends SyncFeature>(
+    name: F,
+    signal?: AbortSignal,
+  ) => Promise<FeatureCalls[F] | null>;
   /** Creates project and repository if they are missing; `invalid` when a repository of another type has that name. */
-  ensureRepository: (remote: RemoteRepository, type: RepositoryType, signal?: AbortSignal) => Promise<EnsureAnswer>;
+  ensureRepository: (
+    remote: RemoteRepository,
+    type: RepositoryType,
+    signal?: AbortSignal,
+  ) => Promise<EnsureAnswer>;
   /**
    * Declares files; `contents` are the bytes of the files marked `attached`, in their order. Returns one answer for
    * each file, in the order of the files.
@@ -76,7 +95,13 @@ export type InstanceClient = Uploads & {
 };
 
 export function createInstanceClient(options: InstanceOptions): InstanceClient {
-  const { url, username: _user, password: _password, token: _token, ...httpOptions } = options;
+  const {
+    url,
+    username: _user,
+    password: _password,
+    token: _token,
+    ...httpOptions
+  } = options;
   const base = instanceUrl(url);
   const authorization = authorizationOf(options);
   const secrets = [...(httpOptions.secrets ?? []), ...secretsOf(options)];
@@ -113,14 +138,19 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
       });
       return readEnsured(data, what);
     },
-    sendFiles: (remote, statement, contents, hooks) => sendFiles(wire, remote, statement, contents, hooks),
-    sendVersions: (remote, statement, contents, hooks) => sendVersions(wire, remote, statement, contents, hooks),
+    sendFiles: (remote, statement, contents, hooks) =>
+      sendFiles(wire, remote, statement, contents, hooks),
+    sendVersions: (remote, statement, contents, hooks) =>
+      sendVersions(wire, remote, statement, contents, hooks),
     ...createUploads(wire),
     close: http.close,
   };
 }
 
-async function askCapabilities(wire: Wire, signal: AbortSignal | undefined): Promise<Capabilities> {
+async function askCapabilities(
+  wire: Wire,
+  signal: AbortSignal | undefined,
+): Promise<Capabilities> {
   const what = `instance ${wire.base.host}`;
   const capabilities = readCapabilities(
     await wire.call({ method: "GET", what, path: "capabilities", signal }),
@@ -137,7 +167,10 @@ async function askCapabilities(wire: Wire, signal: AbortSignal | undefined): Pro
   return capabilities;
 }
 
-async function checkInstance(wire: Wire, signal: AbortSignal | undefined): Promise<InstanceCheck> {
+async function checkInstance(
+  wire: Wire,
+  signal: AbortSignal | undefined,
+): Promise<InstanceCheck> {
   try {
     const { name } = await askCapabilities(wire, signal);
     return { reachable: true, authenticated: true, isInstance: true, name, reason: null };
@@ -145,7 +178,11 @@ async function checkInstance(wire: Wire, signal: AbortSignal | undefined): Promi
     throwIfStopped(signal);
     const { kind, message: reason } = toTransferError(error);
     const answered =
-      kind === "auth" || kind === "unsupported" || kind === "notFound" || kind === "server" || kind === "throttled";
+      kind === "auth" ||
+      kind === "unsupported" ||
+      kind === "notFound" ||
+      kind === "server" ||
+      kind === "throttled";
     return {
       reachable: answered,
       authenticated: false,

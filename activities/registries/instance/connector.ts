@@ -17,9 +17,11 @@ function openTarget(end: End, type: RepositoryType): SettlingTarget & Closing {
   let empty: boolean | undefined;
   return {
     async prepare({ create }, signal) {
-      if (create && empty === undefined) empty = (await client.ensureRepository(remote, type, signal)).empty;
+      if (create && empty === undefined)
+        empty = (await client.ensureRepository(remote, type, signal)).empty;
     },
-    settle: (batch) => settleBatch(batch, { client, remote, type, isEmpty: empty ?? false }),
+    settle: (batch) =>
+      settleBatch(batch, { client, remote, type, isEmpty: empty ?? false }),
     close: client.close,
   };
 }
@@ -39,7 +41,9 @@ async function check(end: End, signal: AbortSignal): Promise<Check> {
     return {
       reachable: { ok: reachable, message: because },
       authenticated: reachable ? { ok: authenticated, message: because } : untried,
-      allowed: authenticated ? { ok: true, message: `${name} accepts replication` } : untried,
+      allowed: authenticated
+        ? { ok: true, message: `${name} accepts replication` }
+        : untried,
     };
   } finally {
     await client.close();

@@ -30,8 +30,19 @@ export async function sendFiles(
 ): Promise<FileAnswer[]> {
   const what = `files to ${remote.projectId}/${remote.repoName}`;
   const path = `files/${repositoryPath(remote)}`;
-  const post = { what, path, mediaType: FILES_MEDIA_TYPE, storedBytes: comparedBytes(statement.files) };
-  const data = await postStatement(wire, post, encodeStatement(statement), contents, hooks);
+  const post = {
+    what,
+    path,
+    mediaType: FILES_MEDIA_TYPE,
+    storedBytes: comparedBytes(statement.files),
+  };
+  const data = await postStatement(
+    wire,
+    post,
+    encodeStatement(statement),
+    contents,
+    hooks,
+  );
   return readFileAnswers(data, statement.files.length, what, wire.shown);
 }
 
@@ -40,10 +51,17 @@ export async function sendFiles(
  */
 export function comparedBytes(files: readonly DescribedFile[]): number | undefined {
   const unread = files.filter(({ sha256 }) => sha256 === null);
-  return unread.length === 0 ? undefined : unread.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  return unread.length === 0
+    ? undefined
+    : unread.reduce((sum, { size }) => sum + (size ?? 0), 0);
 }
 
-type Post = { what: string; path: string; mediaType: string; storedBytes: number | undefined };
+type Post = {
+  what: string;
+  path: string;
+  mediaType: string;
+  storedBytes: number | undefined;
+};
 
 /** Sends a declaration (`head`), followed by the contents that it attaches. */
 export async function postStatement(
@@ -72,7 +90,10 @@ function joinSlices(parts: Uint8Array[]): Uint8Array[] {
   let group: Uint8Array[] = [];
   let length = 0;
   const close = () => {
-    if (group.length > 0) slices.push(group.length === 1 && group[0] ? group[0] : Buffer.concat(group, length));
+    if (group.length > 0)
+      slices.push(
+        group.length === 1 && group[0] ? group[0] : Buffer.concat(group, length),
+      );
     group = [];
     length = 0;
   };

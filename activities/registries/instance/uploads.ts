@@ -24,7 +24,11 @@ export type Uploads = {
     hooks: SendHooks,
   ) => Promise<UploadSession>;
   /** Ends an upload. Throws `digestMismatch` when the bytes differ from `content`; the target has dropped them then. */
-  finishUpload: (id: string, content: UploadRequest, signal: AbortSignal) => Promise<void>;
+  finishUpload: (
+    id: string,
+    content: UploadRequest,
+    signal: AbortSignal,
+  ) => Promise<void>;
   dropUpload: (id: string, signal: AbortSignal) => Promise<void>;
 };
 
@@ -39,7 +43,12 @@ export type UploadsWithoutDigest = {
    * Ends the upload of `sent` bytes and returns size and sha256 of the content. Throws `digestMismatch` when the
    * content differs from `expected`; the target has dropped it then.
    */
-  finishUpload: (id: string, expected: UploadClaim, sent: number, signal: AbortSignal) => Promise<UploadedContent>;
+  finishUpload: (
+    id: string,
+    expected: UploadClaim,
+    sent: number,
+    signal: AbortSignal,
+  ) => Promise<UploadedContent>;
 };
 
 /** Retryable: a session that is gone, or that another writer holds, says nothing about the content. */
@@ -53,11 +62,23 @@ export function createUploads(wire: Wire): Uploads {
   const what = whatOf(wire);
   return {
     async startUpload(content, signal) {
-      return readSession(await wire.call({ method: "POST", what, path: "uploads", signal, ...json(content) }), what);
+      return readSession(
+        await wire.call({
+          method: "POST",
+          what,
+          path: "uploads",
+          signal,
+          ...json(content),
+        }),
+        what,
+      );
     },
     async uploadSession(id, signal) {
       try {
-        return readSession(await wire.call({ method: "GET", what, path: pathOf(id), signal }), what);
+        return readSession(
+          await wire.call({ method: "GET", what, path: pathOf(id), signal }),
+          what,
+        );
       } catch (error) {
         if (error instanceof TransferError && error.kind === "notFound") return null;
         throw error;
@@ -103,11 +124,23 @@ export function createUploadsWithoutDigest(wire: Wire): UploadsWithoutDigest {
   const what = whatOf(wire);
   return {
     async startUpload(known, signal) {
-      return readSession(await wire.call({ method: "POST", what, path: "uploads", signal, ...json(known) }), what);
+      return readSession(
+        await wire.call({
+          method: "POST",
+          what,
+          path: "uploads",
+          signal,
+          ...json(known),
+        }),
+        what,
+      );
     },
     async finishUpload(id, expected, sent, signal) {
       const rest = { signal, ...json(expected), storedBytes: sent, meaning: LATER };
-      return readUploaded(await wire.call({ method: "PUT", what, path: pathOf(id), ...rest }), what);
+      return readUploaded(
+        await wire.call({ method: "PUT", what, path: pathOf(id), ...rest }),
+        what,
+      );
     },
   };
 }

@@ -8,7 +8,13 @@ import {
   type VersionsStatement,
 } from "../../../domain/sync-versions.ts";
 import { isCount, malformed } from "./answers.ts";
-import { comparedBytes, postStatement, repositoryPath, type RemoteRepository, type SendHooks } from "./send.ts";
+import {
+  comparedBytes,
+  postStatement,
+  repositoryPath,
+  type RemoteRepository,
+  type SendHooks,
+} from "./send.ts";
 import { isRecord, type Shown, type Wire } from "./wire.ts";
 
 /**
@@ -24,7 +30,11 @@ export async function sendVersions(
 ): Promise<VersionsAnswer> {
   const what = `versions to ${remote.projectId}/${remote.repoName}`;
   const files = statement.versions.flatMap((version) => version.files);
-  const post = { what, path: `versions/${repositoryPath(remote)}`, mediaType: VERSIONS_MEDIA_TYPE };
+  const post = {
+    what,
+    path: `versions/${repositoryPath(remote)}`,
+    mediaType: VERSIONS_MEDIA_TYPE,
+  };
   const data = await postStatement(
     wire,
     { ...post, storedBytes: comparedBytes(files) },
@@ -43,16 +53,24 @@ function readAnswers(
   shown: Shown,
 ): VersionsAnswer | null {
   const { versions, damaged } = isRecord(data) ? data : {};
-  if (!Array.isArray(versions) || versions.length !== stated.length || !isTexts(damaged)) return null;
-  const answers = versions.flatMap((answer: unknown, at) => readAnswer(answer, stated[at]?.files ?? [], shown) ?? []);
+  if (!Array.isArray(versions) || versions.length !== stated.length || !isTexts(damaged))
+    return null;
+  const answers = versions.flatMap(
+    (answer: unknown, at) => readAnswer(answer, stated[at]?.files ?? [], shown) ?? [],
+  );
   return answers.length === versions.length ? { versions: answers, damaged } : null;
 }
 
 /** Parses the answer for one version; `files`: the files of that version, the only contents that it may need. */
-function readAnswer(data: unknown, files: DescribedFile[], shown: Shown): VersionAnswer | null {
+function readAnswer(
+  data: unknown,
+  files: DescribedFile[],
+  shown: Shown,
+): VersionAnswer | null {
   if (!isRecord(data)) return null;
   const { result, written, path, files: needed, paths = [], code, message } = data;
-  const existing = typeof data["existing"] === "string" ? shown(data["existing"]) : undefined;
+  const existing =
+    typeof data["existing"] === "string" ? shown(data["existing"]) : undefined;
   switch (result) {
     case "same":
     case "damaged":
@@ -61,14 +79,25 @@ function readAnswer(data: unknown, files: DescribedFile[], shown: Shown): Versio
     case "made":
       return isCount(written) ? { result, written } : null;
     case "replaced":
-      return isCount(written) && existing !== undefined ? { result, written, existing } : null;
+      return isCount(written) && existing !== undefined
+        ? { result, written, existing }
+        : null;
     case "conflict":
-      return existing !== undefined && typeof path === "string" ? { result, existing, path: shown(path) } : null;
+      return existing !== undefined && typeof path === "string"
+        ? { result, existing, path: shown(path) }
+        : null;
     case "need":
-      return isTexts(needed) && isTexts(paths) && isOwn(needed, paths, files) ? needAnswer(needed, paths) : null;
+      return isTexts(needed) && isTexts(paths) && isOwn(needed, paths, files)
+        ? needAnswer(needed, paths)
+        : null;
     case "refused":
       if (typeof code !== "number" || typeof message !== "string") return null;
-      return { result, code, message: shown(message), ...(existing === undefined ? {} : { existing }) };
+      return {
+        result,
+        code,
+        message: shown(message),
+        ...(existing === undefined ? {} : { existing }),
+      };
     default:
       return null;
   }
@@ -81,8 +110,13 @@ function readAnswer(data: unknown, files: DescribedFile[], shown: Shown): Versio
 function isOwn(needed: string[], paths: string[], files: DescribedFile[]): boolean {
   if (needed.length + paths.length === 0) return false;
   const digests = new Set(files.map(({ sha256 }) => sha256));
-  const unread = new Set(files.filter(({ sha256 }) => sha256 === null).map(({ path }) => path));
-  return needed.every((sha256) => digests.has(sha256)) && paths.every((path) => unread.has(path));
+  const unread = new Set(
+    files.filter(({ sha256 }) => sha256 === null).map(({ path }) => path),
+  );
+  return (
+    needed.every((sha256) => digests.has(sha256)) &&
+    paths.every((path) => unread.has(path))
+  );
 }
 
 const isTexts = (value: unknown): value is string[] =>

@@ -12,7 +12,10 @@ const TOLD_BY_ENVELOPE = [400, 404, 405, 409];
 const DISK_FULL = 507;
 const DIGEST_MISMATCH = 251003;
 
-type WireRequest = Pick<HttpRequest, "method" | "what" | "headers" | "body" | "signal" | "storedBytes"> & {
+type WireRequest = Pick<
+  HttpRequest,
+  "method" | "what" | "headers" | "body" | "signal" | "storedBytes"
+> & {
   /** The path after the prefix, already encoded: `files/p/r`. */
   path: string;
   /** The failure kinds of 404 and 409 for this call, where they differ from `notFound` and `invalid`. */
@@ -50,7 +53,8 @@ export function instanceUrl(text: string): URL {
 }
 
 /** Returns host, port and path for messages, without credentials. */
-export const addressOf = (base: URL): string => `${base.host}${base.pathname.replace(/\/$/, "")}`;
+export const addressOf = (base: URL): string =>
+  `${base.host}${base.pathname.replace(/\/$/, "")}`;
 
 /**
  * Creates the caller of an instance's API. `secrets`: texts that no message may contain, in case the other end echoes
@@ -65,11 +69,20 @@ export function createWire(
   const shown: Shown = (text) => excerpt(text, secrets);
   const prefix = `${base.protocol}//${addressOf(base)}${SYNC_PREFIX}/`;
 
-  async function call({ path, headers, meaning = {}, ...rest }: WireRequest): Promise<unknown> {
+  async function call({
+    path,
+    headers,
+    meaning = {},
+    ...rest
+  }: WireRequest): Promise<unknown> {
     const response = await http.request({
       ...rest,
       url: new URL(prefix + path),
-      headers: { accept: "application/json", ...(authorization === null ? {} : { authorization }), ...headers },
+      headers: {
+        accept: "application/json",
+        ...(authorization === null ? {} : { authorization }),
+        ...headers,
+      },
       accept: [...TOLD_BY_ENVELOPE, DISK_FULL],
       describe: (body) => parseEnvelope(body)?.message ?? "",
       errorCodes: (body) => codesOf(parseEnvelope(body)),
@@ -80,9 +93,17 @@ export function createWire(
   return { base, call, shown };
 }
 
-type Asked = { what: string; base: URL; meaning: NonNullable<WireRequest["meaning"]>; shown: Shown };
+type Asked = {
+  what: string;
+  base: URL;
+  meaning: NonNullable<WireRequest["meaning"]>;
+  shown: Shown;
+};
 
-async function readAnswer(response: HttpResponse, { what, base, meaning, shown }: Asked): Promise<unknown> {
+async function readAnswer(
+  response: HttpResponse,
+  { what, base, meaning, shown }: Asked,
+): Promise<unknown> {
   if (response.status === DISK_FULL) {
     await response.discard();
     throw new TransferError(
@@ -94,7 +115,9 @@ async function readAnswer(response: HttpResponse, { what, base, meaning, shown }
   if (envelope === null) throw otherProduct(what, base, response.status);
   if (response.status < 300) return envelope.data;
   const said = `${what}: ${base.host} says: ${shown(envelope.message ?? `code ${envelope.code}`)}`;
-  throw new TransferError(kindOf(response.status, envelope.code, meaning), said, { codes: [String(envelope.code)] });
+  throw new TransferError(kindOf(response.status, envelope.code, meaning), said, {
+    codes: [String(envelope.code)],
+  });
 }
 
 function kindOf(status: number, code: number, meaning: Asked["meaning"]): FailureKind {
@@ -113,14 +136,20 @@ export function otherProduct(what: string, base: URL, status?: number): Transfer
   );
 }
 
-const codesOf = (envelope: Envelope | null): string[] => (envelope === null ? [] : [String(envelope.code)]);
+const codesOf = (envelope: Envelope | null): string[] =>
+  envelope === null ? [] : [String(envelope.code)];
 
 function parseEnvelope(text: string): Envelope | null {
   try {
     const value: unknown = JSON.parse(text);
-    if (!isRecord(value) || typeof value["code"] !== "number" || !("data" in value)) return null;
+    if (!isRecord(value) || typeof value["code"] !== "number" || !("data" in value))
+      return null;
     const message = value["message"];
-    return { code: value["code"], message: typeof message === "string" ? message : null, data: value["data"] };
+    return {
+      code: value["code"],
+      message: typeof message === "string" ? message : null,
+      data: value["data"],
+    };
   } catch {
     return null;
   }

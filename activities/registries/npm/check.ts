@@ -13,10 +13,18 @@ export async function check(end: End, signal: AbortSignal): Promise<Check> {
   try {
     const reached = await reach(registry, signal).then(() => null, toTransferError);
     if (reached?.kind === "cancelled") throw reached;
-    if (reached) return { reachable: no(reached), authenticated: NOT_TRIED, allowed: NOT_TRIED };
+    if (reached)
+      return { reachable: no(reached), authenticated: NOT_TRIED, allowed: NOT_TRIED };
     const reachable: Answer = { ok: true, message: `${registry.host} answers` };
-    const allowed: Answer = { ok: null, message: "permissions show only when a package is read or published" };
-    return { reachable, authenticated: await logIn(registry, authorizationOf(end) !== null, signal), allowed };
+    const allowed: Answer = {
+      ok: null,
+      message: "permissions show only when a package is read or published",
+    };
+    return {
+      reachable,
+      authenticated: await logIn(registry, authorizationOf(end) !== null, signal),
+      allowed,
+    };
   } finally {
     await registry.close();
   }
@@ -24,17 +32,34 @@ export async function check(end: End, signal: AbortSignal): Promise<Check> {
 
 async function reach(registry: NpmRegistry, signal: AbortSignal): Promise<void> {
   await (
-    await registry.ask("-/ping", { method: "GET", what: `registry ${registry.host}`, accept: ANY_ANSWER, signal })
+    await registry.ask("-/ping", {
+      method: "GET",
+      what: `registry ${registry.host}`,
+      accept: ANY_ANSWER,
+      signal,
+    })
   ).discard();
 }
 
-async function logIn(registry: NpmRegistry, hasLogin: boolean, signal: AbortSignal): Promise<Answer> {
+async function logIn(
+  registry: NpmRegistry,
+  hasLogin: boolean,
+  signal: AbortSignal,
+): Promise<Answer> {
   if (!hasLogin) return { ok: null, message: "no login was given" };
   const what = `login to ${registry.host}`;
   try {
-    const answer = await registry.ask("-/whoami", { method: "GET", what, accept: [404, 405, 501], signal });
+    const answer = await registry.ask("-/whoami", {
+      method: "GET",
+      what,
+      accept: [404, 405, 501],
+      signal,
+    });
     if (answer.status >= 300)
-      return answer.discard().then(() => ({ ok: null, message: `${registry.host} does not say who is logged in` }));
+      return answer.discard().then(() => ({
+        ok: null,
+        message: `${registry.host} does not say who is logged in`,
+      }));
     const { username } = await jsonOf(answer, what);
     return typeof username === "string" && username !== ""
       ? { ok: true, message: `${registry.host} knows the login as ${username}` }

@@ -5,4 +5,9 @@ import { openSource } from "./source.ts";
 import { openTarget } from "./target.ts";
 
 /** The connector of npm registries: packuments, tarballs, publications, dist-tags (npm's registry API). */
-export const npm = { lister: openLister, source: openSource, target: openTarget, check } as const satisfies Connector;
+export const npm = {
+  lister: openLister,
+  source: openSource,
+  target: openTarget,
+  check,
+} as const satisfies Connector;

@@ -14,7 +14,8 @@ export async function setLabels(
   const found = await registry.package(artifact.name, false, signal);
   if (!found) return null;
   const tagged = await setTags(registry, artifact, found, rules, signal);
-  const deprecated = rules.includeMetadata && (await setDeprecation(registry, artifact, found, signal));
+  const deprecated =
+    rules.includeMetadata && (await setDeprecation(registry, artifact, found, signal));
   if (tagged || deprecated) registry.forget(artifact.name);
   return null;
 }
@@ -36,13 +37,16 @@ async function setTags(
     targetHas: (each) => there.versions.has(each),
   });
   for (const tag of moved.keys()) {
-    const answer = await registry.ask(`-/package/${encodeName(name)}/dist-tags/${encodeURIComponent(tag)}`, {
-      method: "PUT",
-      what: `dist-tag ${tag} of ${name}@${version}`,
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(version),
-      signal,
-    });
+    const answer = await registry.ask(
+      `-/package/${encodeName(name)}/dist-tags/${encodeURIComponent(tag)}`,
+      {
+        method: "PUT",
+        what: `dist-tag ${tag} of ${name}@${version}`,
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(version),
+        signal,
+      },
+    );
     await answer.discard();
   }
   return moved.size > 0;
@@ -70,7 +74,10 @@ async function setDeprecation(
     ...whole,
     versions: {
       ...documents,
-      [version]: { ...withDeprecation(record(documents[version]), null), deprecated: wanted ?? "" },
+      [version]: {
+        ...withDeprecation(record(documents[version]), null),
+        deprecated: wanted ?? "",
+      },
     },
   };
   const answer = await registry.ask(encodeName(name), {

@@ -39,20 +39,26 @@ async function listPage(
   cursor: string | null,
   signal: AbortSignal,
 ): Promise<ListedPage> {
-  const { at, from }: Position = cursor === null ? { at: 0, from: 0 } : (JSON.parse(cursor) as Position);
+  const { at, from }: Position =
+    cursor === null ? { at: 0, from: 0 } : (JSON.parse(cursor) as Position);
   const page: ListedPage = { found: [], missing: [], next: null };
   const asked = packages.slice(at, at + PACKAGES_A_PAGE);
   const answers = await limit.map(asked, (each) => versionsOf(registry, each, signal));
   for (const [index, { found, missing }] of answers.entries()) {
     const start = index === 0 ? from : 0;
     const room = PAGE - page.found.length;
-    if (room === 0) return { ...page, next: JSON.stringify({ at: at + index, from: start }) };
+    if (room === 0)
+      return { ...page, next: JSON.stringify({ at: at + index, from: start }) };
     if (start === 0) page.missing.push(...missing);
     page.found.push(...found.slice(start, start + room));
-    if (start + room < found.length) return { ...page, next: JSON.stringify({ at: at + index, from: start + room }) };
+    if (start + room < found.length)
+      return { ...page, next: JSON.stringify({ at: at + index, from: start + room }) };
   }
   const next = at + asked.length;
-  return { ...page, next: next < packages.length ? JSON.stringify({ at: next, from: 0 }) : null };
+  return {
+    ...page,
+    next: next < packages.length ? JSON.stringify({ at: next, from: 0 }) : null,
+  };
 }
 
 /** Returns the wanted versions of a package, in the order of their publication as far as the registry keeps it. */
@@ -63,13 +69,24 @@ async function versionsOf(
 ): Promise<Omit<ListedPage, "next">> {
   const name = packageNameOf(packageKey);
   const found = await registry.package(name, false, signal);
-  const wanted = versions && versions.length > 0 ? [...new Set(versions)] : [...(found?.versions.keys() ?? [])];
+  const wanted =
+    versions && versions.length > 0
+      ? [...new Set(versions)]
+      : [...(found?.versions.keys() ?? [])];
   const lacking =
-    found === null || wanted.length === 0 ? [""] : wanted.filter((version) => !found.versions.has(version));
-  const missing = lacking.map((version) => ({ name, version, reason: missingReason(registry, name, version) }));
+    found === null || wanted.length === 0
+      ? [""]
+      : wanted.filter((version) => !found.versions.has(version));
+  const missing = lacking.map((version) => ({
+    name,
+    version,
+    reason: missingReason(registry, name, version),
+  }));
   const listed = wanted.flatMap((version): Listed[] => {
     const document = found?.versions.get(version);
-    return document ? [{ name, version, size: null, digest: strongest(digestsOf(document)) }] : [];
+    return document
+      ? [{ name, version, size: null, digest: strongest(digestsOf(document)) }]
+      : [];
   });
   return { found: listed, missing };
 }
@@ -81,24 +98,40 @@ function missingReason({ base }: NpmRegistry, name: string, version: string): st
 }
 
 /** Returns the names of all packages; an incomplete list is an error. */
-async function listNames(registry: NpmRegistry, signal: AbortSignal): Promise<readonly PackageConstraint[]> {
-  const names = (await namesOfAll(registry, signal)) ?? (await namesBySearch(registry, signal));
+async function listNames(
+  registry: NpmRegistry,
+  signal: AbortSignal,
+): Promise<readonly PackageConstraint[]> {
+  const names =
+    (await namesOfAll(registry, signal)) ?? (await namesBySearch(registry, signal));
   if (names === null || names.length === 0) {
     throw new TransferError(
       "unsupported",
       `the registry ${registry.base} does not list its packages: name them with packageConstraints`,
     );
   }
-  return [...new Set(names)].sort().map((name) => ({ packageKey: `npm://${name}`, versions: null }));
+  return [...new Set(names)]
+    .sort()
+    .map((name) => ({ packageKey: `npm://${name}`, versions: null }));
 }
 
 /** Returns the names of all packages; null when the registry has no such list. */
-async function namesOfAll(registry: NpmRegistry, signal: AbortSignal): Promise<string[] | null> {
+async function namesOfAll(
+  registry: NpmRegistry,
+  signal: AbortSignal,
+): Promise<string[] | null> {
   const what = "list of packages";
-  const answer = await registry.ask("-/all", { method: "GET", what, accept: NOT_OFFERED, signal });
+  const answer = await registry.ask("-/all", {
+    method: "GET",
+    what,
+    accept: NOT_OFFERED,
+    signal,
+  });
   if (answer.status >= 300) return answer.discard().then(() => null);
   const all = await jsonOf(answer, what);
-  const names = Object.keys(all).filter((name) => isNpmName(name) && typeof all[name] === "object");
+  const names = Object.keys(all).filter(
+    (name) => isNpmName(name) && typeof all[name] === "object",
+  );
   return names.length > 0 ? names : null;
 }
 
@@ -106,16 +139,22 @@ async function namesOfAll(registry: NpmRegistry, signal: AbortSignal): Promise<s
  * Returns the names of all packages by search; null when the registry does not support search, or a search for
  * everything.
  */
-async function namesBySearch(registry: NpmRegistry, signal: AbortSignal): Promise<string[] | null> {
+async function namesBySearch(
+  registry: NpmRegistry,
+  signal: AbortSignal,
+): Promise<string[] | null> {
   const names: string[] = [];
   for (;;) {
     const what = "search for all packages";
-    const answer = await registry.ask(`-/v1/search?text=&size=${SEARCHED_AT_ONCE}&from=${names.length}`, {
-      method: "GET",
-      what,
-      accept: NOT_OFFERED,
-      signal,
-    });
+    const answer = await registry.ask(
+      `-/v1/search?text=&size=${SEARCHED_AT_ONCE}&from=${names.length}`,
+      {
+        method: "GET",
+        what,
+        accept: NOT_OFFERED,
+        signal,
+      },
+    );
     if (answer.status >= 300) return answer.discard().then(() => null);
     const { objects, total } = await jsonOf(answer, what);
     const found = (Array.isArray(objects) ? objects : [])

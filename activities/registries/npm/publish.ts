@@ -19,9 +19,17 @@ export async function publish(
 ): Promise<void> {
   const { name, version } = artifact;
   const [head, tail] = bodyAround(registry, artifact);
-  const { size, bytes } = await content.open(tarball, { encode: (tarballBytes) => wrapped(head, tarballBytes, tail) });
+  const { size, bytes } = await content.open(tarball, {
+    encode: (tarballBytes) => wrapped(head, tarballBytes, tail),
+  });
   const length =
-    size === null ? {} : { "content-length": String(head.length + Math.ceil(size / GROUP) * 4 + tail(size).length) };
+    size === null
+      ? {}
+      : {
+          "content-length": String(
+            head.length + Math.ceil(size / GROUP) * 4 + tail(size).length,
+          ),
+        };
   const answer = await registry.ask(encodeName(name), {
     method: "PUT",
     what: `${name}@${version}`,
@@ -31,7 +39,8 @@ export async function publish(
     signal: content.signal,
     ...(size === null ? {} : { storedBytes: size }),
   });
-  if (answer.status === 409) throw new TransferError("immutable", (await answer.failure()).message);
+  if (answer.status === 409)
+    throw new TransferError("immutable", (await answer.failure()).message);
   await answer.discard();
 }
 
@@ -43,9 +52,18 @@ function bodyAround(
   { name, version, document }: Artifact,
 ): [Buffer, (length: number) => Buffer] {
   const file = tarballFile(name, version);
-  const dist = { ...(document?.["dist"] as object | undefined), tarball: `${base}/${tarballAddress(name, version)}` };
+  const dist = {
+    ...(document?.["dist"] as object | undefined),
+    tarball: `${base}/${tarballAddress(name, version)}`,
+  };
   const published = { ...document, name, version, _id: `${name}@${version}`, dist };
-  const about = { _id: name, name, "dist-tags": {}, versions: { [version]: published }, access: null };
+  const about = {
+    _id: name,
+    name,
+    "dist-tags": {},
+    versions: { [version]: published },
+    access: null,
+  };
   const attachment = `${JSON.stringify(file)}:{"content_type":"application/octet-stream","data":"`;
   const opening = `${JSON.stringify(about).slice(0, -1)},"_attachments":{${attachment}`;
   return [Buffer.from(opening), (length) => Buffer.from(`","length":${length}}}}`)];
@@ -62,7 +80,9 @@ async function* wrapped(
   for await (const chunk of tarball) {
     length += chunk.length;
     const bytes =
-      rest.length > 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      rest.length > 0
+        ? Buffer.concat([rest, chunk])
+        : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const whole = bytes.length - (bytes.length % GROUP);
     rest = Buffer.from(bytes.subarray(whole));
     if (whole > 0) yield Buffer.from(bytes.toString("base64", 0, whole), "latin1");

@@ -32,15 +32,19 @@ export type NpmRegistry = ReturnType<typeof openNpmRegistry>;
 /** A client of npm's registry API. The namespace is a path between the registry's url and the package names. */
 export function openNpmRegistry(end: End) {
   const http = createHttpClient({ ...end, secrets: secretsOf(end) });
-  const base = [end.url.replace(/\/+$/, ""), ...end.namespace.split("/").filter(Boolean).map(encodeURIComponent)].join(
-    "/",
-  );
+  const base = [
+    end.url.replace(/\/+$/, ""),
+    ...end.namespace.split("/").filter(Boolean).map(encodeURIComponent),
+  ].join("/");
   const authorization = authorizationOf(end);
   const login = authorization === null ? {} : { authorization };
   const packages = createRecent<Package | null>(REMEMBERED);
 
   /** Sends a request; `path` follows the registry's address and is already encoded. */
-  function ask(path: string, { headers, ...request }: Omit<HttpRequest, "url">): Promise<HttpResponse> {
+  function ask(
+    path: string,
+    { headers, ...request }: Omit<HttpRequest, "url">,
+  ): Promise<HttpResponse> {
     return http.request({
       ...request,
       url: new URL(`${base}/${path}`),
@@ -70,7 +74,11 @@ export function openNpmRegistry(end: End) {
     http,
     login,
     /** Returns a package; null when it does not exist. `fresh`: ignore the remembered document. */
-    package: (name: string, fresh: boolean, signal: AbortSignal): Promise<Package | null> =>
+    package: (
+      name: string,
+      fresh: boolean,
+      signal: AbortSignal,
+    ): Promise<Package | null> =>
       packages.get(name, () => readPackage(name, signal), fresh),
     /** Forgets a package that was changed. */
     forget: packages.forget,
@@ -79,13 +87,18 @@ export function openNpmRegistry(end: End) {
 }
 
 /** Encodes a name for a path: scope and name form one segment. */
-export const encodeName = (name: string): string => encodeURIComponent(name).replace(/^%40/, "@");
+export const encodeName = (name: string): string =>
+  encodeURIComponent(name).replace(/^%40/, "@");
 
-export async function jsonOf(answer: HttpResponse, what: string): Promise<Record<string, unknown>> {
+export async function jsonOf(
+  answer: HttpResponse,
+  what: string,
+): Promise<Record<string, unknown>> {
   const bytes = await answer.bytes(MOST_OF_A_DOCUMENT);
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return record(value);
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      return record(value);
   } catch (error) {
     throw new TransferError(
       "invalid",
@@ -106,8 +119,15 @@ function toPackage(name: string, document: Record<string, unknown>): Package {
   const versions = Object.entries(record(document["versions"])).map(
     ([version, each]) => [version, record(each)] as const,
   );
-  const modified = Date.parse(String(document["modified"] ?? record(document["time"])["modified"] ?? ""));
-  return { name, tags: new Map(tags), versions: new Map(versions), modified: Number.isNaN(modified) ? null : modified };
+  const modified = Date.parse(
+    String(document["modified"] ?? record(document["time"])["modified"] ?? ""),
+  );
+  return {
+    name,
+    tags: new Map(tags),
+    versions: new Map(versions),
+    modified: Number.isNaN(modified) ? null : modified,
+  };
 }
 
 /** Describes an error body in one line; registries send `{"error": …}`. */
@@ -137,13 +157,18 @@ export function digestsOf(document: Json): Digests {
     .split(/\s+/)
     .flatMap(digestOfSri);
   const sha1 =
-    typeof shasum === "string" && /^[0-9a-f]{40}$/i.test(shasum) ? [["sha1", shasum.toLowerCase()] as const] : [];
+    typeof shasum === "string" && /^[0-9a-f]{40}$/i.test(shasum)
+      ? [["sha1", shasum.toLowerCase()] as const]
+      : [];
   return Object.fromEntries([...sha1, ...told]);
 }
 
 function digestOfSri(text: string): (readonly [string, string])[] {
-  const [, algorithm, base64] = /^(sha512|sha256|sha1)-([A-Za-z0-9+/]+={0,2})/.exec(text) ?? [];
-  return algorithm && base64 ? [[algorithm, Buffer.from(base64, "base64").toString("hex")]] : [];
+  const [, algorithm, base64] =
+    /^(sha512|sha256|sha1)-([A-Za-z0-9+/]+={0,2})/.exec(text) ?? [];
+  return algorithm && base64
+    ? [[algorithm, Buffer.from(base64, "base64").toString("hex")]]
+    : [];
 }
 
 /** The usual address of a version's tarball, relative to the registry's. */
@@ -151,4 +176,5 @@ export const tarballAddress = (name: string, version: string): string =>
   `${encodeName(name)}/-/${encodeURIComponent(tarballFile(name, version))}`;
 
 /** The path at which a hosted repository keeps a version's tarball, its only part. */
-export const partPath = (name: string, version: string): string => tarballPath(name, tarballFile(name, version));
+export const partPath = (name: string, version: string): string =>
+  tarballPath(name, tarballFile(name, version));

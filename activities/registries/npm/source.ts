@@ -27,10 +27,13 @@ export function openSource(end: End): Source & Closing {
     async describe(keys, signal) {
       const limit = pLimit(ASKED_AT_ONCE);
       return Promise.all(
-        keys.slice(0, DESCRIBED_AT_ONCE).map((key) => limit(() => describeOrFail(registry, key, signal))),
+        keys
+          .slice(0, DESCRIBED_AT_ONCE)
+          .map((key) => limit(() => describeOrFail(registry, key, signal))),
       );
     },
-    open: (artifact, part, offset, signal) => openTarball(registry, artifact, offset, signal),
+    open: (artifact, part, offset, signal) =>
+      openTarball(registry, artifact, offset, signal),
     damaged: (part, found) => damagedAt(`${part.path} of ${registry.host}`, found),
     close: registry.close,
   };
@@ -65,29 +68,54 @@ async function describe(
     size: null,
     digests: { ...digestsOf(short), ...digestsOf(document) },
   };
-  const tags = [...found.tags].flatMap(([tag, tagged]) => (tagged === version ? [tag] : []));
+  const tags = [...found.tags].flatMap(([tag, tagged]) =>
+    tagged === version ? [tag] : [],
+  );
   // The sibling versions decide whether `latest` may move at the target.
-  const siblings = tags.includes("latest") ? { siblings: [...found.versions.keys()] } : {};
-  return { name, version, parts: [part], digest: null, document, tags, ...siblings, origin: originOf(document, found) };
+  const siblings = tags.includes("latest")
+    ? { siblings: [...found.versions.keys()] }
+    : {};
+  return {
+    name,
+    version,
+    parts: [part],
+    digest: null,
+    document,
+    tags,
+    ...siblings,
+    origin: originOf(document, found),
+  };
 }
 
 /**
  * Reads the full document of a version: on its own, or from the package's document if the registry does not serve
  * single versions.
  */
-async function readDocument(registry: NpmRegistry, name: string, version: string, signal: AbortSignal): Promise<Json> {
+async function readDocument(
+  registry: NpmRegistry,
+  name: string,
+  version: string,
+  signal: AbortSignal,
+): Promise<Json> {
   const what = `${name}@${version}`;
-  const answer = await registry.ask(`${encodeName(name)}/${encodeURIComponent(version)}`, {
-    method: "GET",
-    what,
-    accept: [404, 405, 501],
-    signal,
-  });
+  const answer = await registry.ask(
+    `${encodeName(name)}/${encodeURIComponent(version)}`,
+    {
+      method: "GET",
+      what,
+      accept: [404, 405, 501],
+      signal,
+    },
+  );
   if (answer.status < 300) return jsonOf(answer, what);
   await answer.discard();
-  const whole = await jsonOf(await registry.ask(encodeName(name), { method: "GET", what, signal }), what);
+  const whole = await jsonOf(
+    await registry.ask(encodeName(name), { method: "GET", what, signal }),
+    what,
+  );
   const document = record(whole["versions"])[version];
-  if (document === undefined) throw new TransferError("notFound", `${what} is no longer at ${registry.host}`);
+  if (document === undefined)
+    throw new TransferError("notFound", `${what} is no longer at ${registry.host}`);
   return record(document);
 }
 
@@ -135,5 +163,7 @@ async function openTarball(
 
 function addressOf({ base }: NpmRegistry, document: Json | null): URL | null {
   const { tarball } = record(document?.["dist"]);
-  return typeof tarball === "string" && URL.canParse(tarball, `${base}/`) ? new URL(tarball, `${base}/`) : null;
+  return typeof tarball === "string" && URL.canParse(tarball, `${base}/`)
+    ? new URL(tarball, `${base}/`)
+    : null;
 }

@@ -16,14 +16,18 @@ export function openTarget(end: End): PartsTarget & Closing {
   return {
     nature: { atomic: true, immutable: true },
     async stat({ name, version, parts }, fresh, signal): Promise<(Fact | null)[]> {
-      const document = (await registry.package(name, fresh, signal))?.versions.get(version);
+      const document = (await registry.package(name, fresh, signal))?.versions.get(
+        version,
+      );
       const fact = document ? { size: null, digests: digestsOf(document) } : null;
       return parts.map(() => fact);
     },
     async put(artifact, [tarball], content) {
       if (tarball === undefined) return;
       await inTurn(artifact.name, () =>
-        publish(registry, artifact, tarball, content).finally(() => registry.forget(artifact.name)),
+        publish(registry, artifact, tarball, content).finally(() =>
+          registry.forget(artifact.name),
+        ),
       );
     },
     async open({ name, version }, _part, signal) {
@@ -36,7 +40,8 @@ export function openTarget(end: End): PartsTarget & Closing {
         0,
       );
     },
-    label: (artifact, rules, signal) => inTurn(artifact.name, () => setLabels(registry, artifact, rules, signal)),
+    label: (artifact, rules, signal) =>
+      inTurn(artifact.name, () => setLabels(registry, artifact, rules, signal)),
     close: registry.close,
   };
 }

@@ -1,5 +1,9 @@
 import { TransferError } from "../../../domain/failure.ts";
-import { fullName, isImageName, type RegistryAddress } from "../../../domain/reference.ts";
+import {
+  fullName,
+  isImageName,
+  type RegistryAddress,
+} from "../../../domain/reference.ts";
 
 /** Writes names for the paths and token scopes of one registry; throws `invalid` for an invalid name. */
 export type Access = {
@@ -30,6 +34,7 @@ export function createAccess(address: RegistryAddress, pushes: boolean): Access 
     path,
     pull: (name) => (pushes ? push(name) : [scope(name, "pull")]),
     push,
-    mount: (name, from) => (name === from ? push(name) : [...push(name), scope(from, "pull")]),
+    mount: (name, from) =>
+      name === from ? push(name) : [...push(name), scope(from, "pull")],
   };
 }

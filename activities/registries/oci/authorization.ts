@@ -19,14 +19,24 @@ type Authorization = {
    * Records the challenge of a 401 whose request carried `sent`. Returns true when a second try can succeed: another
    * token, or a login that was not tried yet.
    */
-  learn: (response: HttpResponse, sent: string | undefined, scopes: readonly string[]) => boolean;
+  learn: (
+    response: HttpResponse,
+    sent: string | undefined,
+    scopes: readonly string[],
+  ) => boolean;
 };
 
 /** Logs in to one registry in the way that its challenge demands (RFC 9110 §11.6.1). */
-export function createAuthorization(http: HttpClient, origin: URL, credentials: Credentials): Authorization {
+export function createAuthorization(
+  http: HttpClient,
+  origin: URL,
+  credentials: Credentials,
+): Authorization {
   const basic = basicHeader(credentials);
-  const token = basic === undefined && credentials.token ? `Bearer ${credentials.token}` : undefined;
-  const fixed = credentials.authorization ?? (token === undefined ? undefined : () => token);
+  const token =
+    basic === undefined && credentials.token ? `Bearer ${credentials.token}` : undefined;
+  const fixed =
+    credentials.authorization ?? (token === undefined ? undefined : () => token);
   const tokens = createTokenStore(http, origin, basic);
   let challenge: Promise<Challenge | undefined> | undefined;
 
@@ -57,7 +67,10 @@ export function createAuthorization(http: HttpClient, origin: URL, credentials: 
   };
 }
 
-async function askChallenge(http: HttpClient, origin: URL): Promise<Challenge | undefined> {
+async function askChallenge(
+  http: HttpClient,
+  origin: URL,
+): Promise<Challenge | undefined> {
   const url = new URL("/v2/", origin);
   const response = await http.request({
     method: "GET",

@@ -8,12 +8,20 @@ import { type Manners, orRefused, REFUSALS, type Told } from "./told.ts";
 
 export type Blobs = {
   /** Asks whether the registry has the blob under this name; `size` is null when the registry does not say it. */
-  askBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<Told<{ size: number | null }>>;
+  askBlob: (
+    name: string,
+    digest: Digest,
+    signal?: AbortSignal,
+  ) => Promise<Told<{ size: number | null }>>;
   /**
    * Returns the blob's size (null when the registry does not say it), or null when the registry does not have the blob
    * under this name. Throws when the registry does not say whether it has the blob.
    */
-  headBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<{ size: number | null } | null>;
+  headBlob: (
+    name: string,
+    digest: Digest,
+    signal?: AbortSignal,
+  ) => Promise<{ size: number | null } | null>;
   /** Whether the registry says that it has the blob under this name, with the expected size where both are known. */
   hasBlob: (name: string, blob: WantedBlob, signal?: AbortSignal) => Promise<boolean>;
   /** Reads and verifies the blob; `misstated` makes the error for content whose size differs from the expected one. */
@@ -36,28 +44,53 @@ export type Blobs = {
 type WantedBlob = { digest: Digest; size: number | null };
 
 type Wire = { client: RegistryClient; access: Access };
-type Request = { method: "GET" | "HEAD"; headers?: Record<string, string>; accept: readonly number[] };
+type Request = {
+  method: "GET" | "HEAD";
+  headers?: Record<string, string>;
+  accept: readonly number[];
+};
 
-export function createBlobs(client: RegistryClient, access: Access, manners: Manners): Blobs {
+export function createBlobs(
+  client: RegistryClient,
+  access: Access,
+  manners: Manners,
+): Blobs {
   const wire: Wire = { client, access };
 
-  async function askBlob(name: string, digest: Digest, signal?: AbortSignal): Promise<Told<{ size: number | null }>> {
-    const head = await manners.ask("HEAD blob", () => askBy(wire, "HEAD", name, digest, signal));
-    return head.kind === "untold" ? manners.ask("GET blob", () => askBy(wire, "GET", name, digest, signal)) : head;
+  async function askBlob(
+    name: string,
+    digest: Digest,
+    signal?: AbortSignal,
+  ): Promise<Told<{ size: number | null }>> {
+    const head = await manners.ask("HEAD blob", () =>
+      askBy(wire, "HEAD", name, digest, signal),
+    );
+    return head.kind === "untold"
+      ? manners.ask("GET blob", () => askBy(wire, "GET", name, digest, signal))
+      : head;
   }
 
   return {
     askBlob,
-    headBlob: async (name, digest, signal) => orRefused(await askBlob(name, digest, signal)),
+    headBlob: async (name, digest, signal) =>
+      orRefused(await askBlob(name, digest, signal)),
     async hasBlob(name, { digest, size }, signal) {
       const told = await askBlob(name, digest, signal);
-      return told.kind === "there" && (told.value.size === null || size === null || told.value.size === size);
+      return (
+        told.kind === "there" &&
+        (told.value.size === null || size === null || told.value.size === size)
+      );
     },
     async *readBlob(name, { digest, size }, misstated, signal) {
       const { stream, told } = await open(wire, name, { digest, size }, 0, signal);
-      yield* verified(stream, { digest, size, told, misstated }, `${blobLabel(name, digest)} of ${client.origin.host}`);
+      yield* verified(
+        stream,
+        { digest, size, told, misstated },
+        `${blobLabel(name, digest)} of ${client.origin.host}`,
+      );
     },
-    openBlob: async (name, blob, offset, signal) => (await open(wire, name, blob, offset, signal)).stream,
+    openBlob: async (name, blob, offset, signal) =>
+      (await open(wire, name, blob, offset, signal)).stream,
   };
 }
 
@@ -69,7 +102,13 @@ async function send(
   request: Request,
 ): Promise<HttpResponse> {
   const to = `${access.path(name)}/blobs/${digest}`;
-  return client.request({ ...request, to, what: blobLabel(name, digest), scopes: access.pull(name), signal });
+  return client.request({
+    ...request,
+    to,
+    what: blobLabel(name, digest),
+    scopes: access.pull(name),
+    signal,
+  });
 }
 
 async function askBy(
@@ -80,15 +119,25 @@ async function askBy(
   signal: AbortSignal | undefined,
 ): Promise<Told<{ size: number | null }>> {
   const headers: Record<string, string> = method === "GET" ? { range: "bytes=0-0" } : {};
-  const response = await send(wire, name, digest, signal, { method, headers, accept: REFUSALS });
-  const refused = response.status >= 400 && response.status !== 404 && response.status !== 416;
+  const response = await send(wire, name, digest, signal, {
+    method,
+    headers,
+    accept: REFUSALS,
+  });
+  const refused =
+    response.status >= 400 && response.status !== 404 && response.status !== 416;
   if (refused) return { kind: "untold", refusal: await response.failure() };
   await response.discard();
-  return response.status === 404 ? { kind: "absent" } : { kind: "there", value: { size: sizeOf(response) } };
+  return response.status === 404
+    ? { kind: "absent" }
+    : { kind: "there", value: { size: sizeOf(response) } };
 }
 
 /** The blob's bytes from an offset on; `told`: the length of the whole blob in the answer, null when unknown. */
-type OpenedBlob = { stream: AsyncGenerator<Buffer, void, undefined>; told: number | null };
+type OpenedBlob = {
+  stream: AsyncGenerator<Buffer, void, undefined>;
+  told: number | null;
+};
 
 async function open(
   wire: Wire,
@@ -108,10 +157,18 @@ async function open(
   }
   const start = startOf(response) ?? offset;
   if (start > offset)
-    throw new TransferError("invalid", `${blobLabel(name, digest)}: ${host} sent another range than requested`);
+    throw new TransferError(
+      "invalid",
+      `${blobLabel(name, digest)}: ${host} sent another range than requested`,
+    );
   // A server that takes the layer's own compression for a content coding still sends the layer itself.
-  const isLayersOwn = response.coding !== null && Number(response.header("content-length")) === size;
-  const told = isLayersOwn ? size : response.coding === null && offset === 0 ? lengthOf(response) : null;
+  const isLayersOwn =
+    response.coding !== null && Number(response.header("content-length")) === size;
+  const told = isLayersOwn
+    ? size
+    : response.coding === null && offset === 0
+      ? lengthOf(response)
+      : null;
   return { stream: skip(response.stream({ raw: isLayersOwn }), offset - start), told };
 }
 
@@ -126,10 +183,13 @@ async function getFrom(
   const whole: Request = { method: "GET", accept: [404, 416] };
   // go-containerregistry's server does not support open-ended ranges; some servers do not support Range at all.
   const ranged: Request =
-    offset > 0 && size !== null ? { ...whole, headers: { range: `bytes=${offset}-${size - 1}` } } : whole;
+    offset > 0 && size !== null
+      ? { ...whole, headers: { range: `bytes=${offset}-${size - 1}` } }
+      : whole;
   const response = await send(wire, name, digest, signal, ranged);
   // A part of a coded body cannot be decoded.
-  const isUseless = response.status === 416 || (response.status === 206 && response.coding !== null);
+  const isUseless =
+    response.status === 416 || (response.status === 206 && response.coding !== null);
   if (!isUseless) return response;
   await response.discard();
   return send(wire, name, digest, signal, whole);

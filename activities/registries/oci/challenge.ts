@@ -2,7 +2,8 @@
 export type Challenge = { scheme: string; parameters: ReadonlyMap<string, string> };
 
 /** Matches a parameter with its value, or a word: a scheme, or the token68 after a scheme. */
-const PART = /[\s,]*(?:([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))|([^\s,"=]+)(=*)|[="])/y;
+const PART =
+  /[\s,]*(?:([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))|([^\s,"=]+)(=*)|[="])/y;
 
 /** Parses WWW-Authenticate; all its fields form one list of challenges. A word without a value begins a challenge. */
 export function parseChallenges(header: string): Challenge[] {
@@ -11,9 +12,15 @@ export function parseChallenges(header: string): Challenge[] {
   for (let match = PART.exec(header); match !== null; match = PART.exec(header)) {
     const [, name = "", quoted, plain, word = "", padding = ""] = match;
     const last = challenges.at(-1);
-    if (name !== "") last?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "");
-    else if (padding === "=" && last && last.parameters.size > 0) last.parameters.set(word.toLowerCase(), "");
-    else if (word !== "") challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
+    if (name !== "")
+      last?.parameters.set(
+        name.toLowerCase(),
+        quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "",
+      );
+    else if (padding === "=" && last && last.parameters.size > 0)
+      last.parameters.set(word.toLowerCase(), "");
+    else if (word !== "")
+      challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
   }
   return challenges;
 }

@@ -23,23 +23,47 @@ export async function checkRegistry(
   const { host } = client.origin;
   const probe = await attempt(async () => {
     const url = new URL("/v2/", client.origin);
-    const response = await http.request({ method: "GET", url, what: `registry ${host}`, accept: [401, 403], signal });
+    const response = await http.request({
+      method: "GET",
+      url,
+      what: `registry ${host}`,
+      accept: [401, 403],
+      signal,
+    });
     await response.discard();
     return response.status;
   }, signal);
-  if (!probe.done) return { reachable: no(probe.error), authenticated: NOT_TRIED, allowed: NOT_TRIED };
+  if (!probe.done)
+    return { reachable: no(probe.error), authenticated: NOT_TRIED, allowed: NOT_TRIED };
 
   const reachable = yes(`${host} answers`);
   const login = await attempt(async () => {
-    const response = await client.request({ method: "GET", to: "", what: `login to ${host}`, scopes: [], signal });
+    const response = await client.request({
+      method: "GET",
+      to: "",
+      what: `login to ${host}`,
+      scopes: [],
+      signal,
+    });
     await response.discard();
   }, signal);
-  if (!login.done) return { reachable, authenticated: no(login.error), allowed: NOT_TRIED };
-  const authenticated = yes(probe.value === 200 ? `${host} requires no login` : `${host} accepts the login`);
+  if (!login.done)
+    return { reachable, authenticated: no(login.error), allowed: NOT_TRIED };
+  const authenticated = yes(
+    probe.value === 200 ? `${host} requires no login` : `${host} accepts the login`,
+  );
 
-  if (scope.push && scope.name === null) return { reachable, authenticated, allowed: NOT_TRIED };
-  const allowed = await attempt(() => tryScope(client, access, uploads, scope, signal), signal);
-  return { reachable, authenticated, allowed: allowed.done ? yes(allowed.value) : no(allowed.error) };
+  if (scope.push && scope.name === null)
+    return { reachable, authenticated, allowed: NOT_TRIED };
+  const allowed = await attempt(
+    () => tryScope(client, access, uploads, scope, signal),
+    signal,
+  );
+  return {
+    reachable,
+    authenticated,
+    allowed: allowed.done ? yes(allowed.value) : no(allowed.error),
+  };
 }
 
 async function tryScope(
@@ -50,7 +74,8 @@ async function tryScope(
   signal?: AbortSignal,
 ): Promise<string> {
   if (name === null) {
-    const what = "list of repositories (without it, packages must be named with packageConstraints)";
+    const what =
+      "list of repositories (without it, packages must be named with packageConstraints)";
     const response = await client.request({
       method: "GET",
       to: "_catalog?n=1",
@@ -62,7 +87,12 @@ async function tryScope(
     return "may list repositories";
   }
   if (push) {
-    const session = await uploads.startUpload(name, digestOf(Buffer.alloc(0)), null, signal);
+    const session = await uploads.startUpload(
+      name,
+      digestOf(Buffer.alloc(0)),
+      null,
+      signal,
+    );
     if (session !== "mounted") await uploads.cancelUpload(name, session);
     return `may push to ${name}`;
   }
@@ -80,7 +110,10 @@ async function tryScope(
 
 type Attempt<T> = { done: true; value: T } | { done: false; error: TransferError };
 
-async function attempt<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<Attempt<T>> {
+async function attempt<T>(
+  work: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<Attempt<T>> {
   try {
     return { done: true, value: await work() };
   } catch (error) {

@@ -28,12 +28,20 @@ export function createRegistryClient(
   const origin = new URL(address.origin);
   const { valueFor, learn } = createAuthorization(http, origin, credentials);
 
-  async function request({ to, scopes, ...rest }: RegistryRequest): Promise<HttpResponse> {
-    const url = typeof to === "string" ? new URL(`${address.base ?? ""}/v2/${to}`, origin) : to;
+  async function request({
+    to,
+    scopes,
+    ...rest
+  }: RegistryRequest): Promise<HttpResponse> {
+    const url =
+      typeof to === "string" ? new URL(`${address.base ?? ""}/v2/${to}`, origin) : to;
     const plain = { ...rest, url, describe: describeErrors, errorCodes };
     if (url.origin !== origin.origin) return http.request(plain);
     const sent = await unlessAborted(valueFor(scopes), rest.signal);
-    const first = { ...withAuthorization(plain, sent), accept: [...(rest.accept ?? []), 401] };
+    const first = {
+      ...withAuthorization(plain, sent),
+      accept: [...(rest.accept ?? []), 401],
+    };
     const response = await http.request(first);
     if (response.status !== 401) return response;
     if (!learn(response, sent, scopes)) {
@@ -46,7 +54,11 @@ export function createRegistryClient(
     return http.request(withAuthorization(plain, again));
   }
 
-  return { origin, request, resolve: (location, base) => resolveAt(address, origin, new URL(location, base)) };
+  return {
+    origin,
+    request,
+    resolve: (location, base) => resolveAt(address, origin, new URL(location, base)),
+  };
 }
 
 /** Returns `url` as this client can reach it: below the path of the registry, and by https where the registry is. */
@@ -55,13 +67,17 @@ function resolveAt({ base }: RegistryAddress, origin: URL, url: URL): URL {
     const path = url.pathname.slice(Math.max(0, url.pathname.indexOf("/v2/")));
     return new URL(base + path + url.search, origin);
   }
-  return url.hostname === origin.hostname && origin.protocol === "https:" && url.protocol === "http:"
+  return url.hostname === origin.hostname &&
+    origin.protocol === "https:" &&
+    url.protocol === "http:"
     ? new URL(`${url.pathname}${url.search}`, origin)
     : url;
 }
 
 function withAuthorization(request: HttpRequest, value: string | undefined): HttpRequest {
-  return value === undefined ? request : { ...request, headers: { ...request.headers, authorization: value } };
+  return value === undefined
+    ? request
+    : { ...request, headers: { ...request.headers, authorization: value } };
 }
 
 /**
@@ -69,5 +85,9 @@ function withAuthorization(request: HttpRequest, value: string | undefined): Htt
  * a retry can succeed.
  */
 function lostLogin(refusal: TransferError): TransferError {
-  return new TransferError("server", `${refusal.message} (the login expired during the upload)`, { cause: refusal });
+  return new TransferError(
+    "server",
+    `${refusal.message} (the login expired during the upload)`,
+    { cause: refusal },
+  );
 }

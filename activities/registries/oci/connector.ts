@@ -11,14 +11,28 @@ import { createOciRegistry, createOciRegistryAt, type OciRegistry } from "./regi
  * The connector of image registries (distribution-spec 1.1). An image is a graph with mounts and referrers instead of a
  * flat list of parts, so it has a copier of its own.
  */
-export const oci = { lister: openLister, copier: openCopier, check } as const satisfies Connector;
+export const oci = {
+  lister: openLister,
+  copier: openCopier,
+  check,
+} as const satisfies Connector;
 
 function openLister(end: End): Lister & Closing {
   const registry = openRegistry(end, false);
   return {
     async list({ packages }, cursor, signal) {
-      const page = await listImagePage({ registry, ...imageNames([...packages]), cursor, signal });
-      const found = page.artifacts.map(({ name, tag }) => ({ name, version: tag, size: null, digest: null }));
+      const page = await listImagePage({
+        registry,
+        ...imageNames([...packages]),
+        cursor,
+        signal,
+      });
+      const found = page.artifacts.map(({ name, tag }) => ({
+        name,
+        version: tag,
+        size: null,
+        digest: null,
+      }));
       const missing = page.missing.map((name) => ({
         name,
         version: "",
@@ -57,7 +71,8 @@ function openCopier(from: End, to: End): Copier & Closing {
   };
 }
 
-const nameAt = ({ namespace }: End, name: string): string => (namespace === "" ? name : `${namespace}/${name}`);
+const nameAt = ({ namespace }: End, name: string): string =>
+  namespace === "" ? name : `${namespace}/${name}`;
 
 /**
  * Opens a registry. The path of a registry's url is the namespace of its names; an instance may be served below a path,

@@ -3,13 +3,17 @@ type ErrorEntry = { code?: unknown; message?: unknown; detail?: unknown } | null
 
 /** Reads the error codes of an error body; an empty list when the body is not in the registry API's format. */
 export const errorCodes = (body: string): string[] =>
-  (readErrors(body) ?? []).flatMap((error) => (typeof error?.code === "string" ? [error.code] : []));
+  (readErrors(body) ?? []).flatMap((error) =>
+    typeof error?.code === "string" ? [error.code] : [],
+  );
 
 /** Describes an error body in one line. distribution reports a full disk as errno 28. */
 export function describeErrors(body: string): string {
   const errors = readErrors(body);
   if (errors === null) return body;
-  const full = /"Err":28\b|no space left/.test(body) ? "no space left on its device; " : "";
+  const full = /"Err":28\b|no space left/.test(body)
+    ? "no space left on its device; "
+    : "";
   return full + errors.map(describeError).join("; ");
 }
 
@@ -24,6 +28,9 @@ function readErrors(body: string): ErrorEntry[] | null {
 }
 
 function describeError(error: ErrorEntry): string {
-  const detail = error?.detail === undefined || error.detail === null ? "" : ` ${JSON.stringify(error.detail)}`;
+  const detail =
+    error?.detail === undefined || error.detail === null
+      ? ""
+      : ` ${JSON.stringify(error.detail)}`;
   return `${String(error?.code ?? "")}: ${String(error?.message ?? "")}${detail}`;
 }

@@ -5,7 +5,9 @@ import type { HttpResponse } from "../http-message.ts";
  * and a proxy may have written another host.
  */
 export function linkQuery(response: HttpResponse): string | null {
-  const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(response.list("link") ?? "")?.[1];
+  const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(
+    response.list("link") ?? "",
+  )?.[1];
   if (target === undefined || !URL.canParse(target, response.url.href)) return null;
   return new URL(target, response.url).search;
 }

@@ -25,17 +25,32 @@ export type Listing = {
    */
   listRepositories: (cursor: string | null, signal?: AbortSignal) => Promise<Page>;
   /** Lists tags of a repository; null when the repository does not exist. */
-  listTags: (name: string, cursor: string | null, signal?: AbortSignal) => Promise<Page | null>;
+  listTags: (
+    name: string,
+    cursor: string | null,
+    signal?: AbortSignal,
+  ) => Promise<Page | null>;
 };
 
-export function createListing(client: RegistryClient, access: Access, address: RegistryAddress): Listing {
+export function createListing(
+  client: RegistryClient,
+  access: Access,
+  address: RegistryAddress,
+): Listing {
   const { host } = client.origin;
   return {
     async listRepositories(cursor, signal) {
       const what = `list of repositories of ${host}`;
       const subject = { what, host, advice: NAME_PACKAGES };
       const page = await listPage(cursor, "repositories", subject, (query, accept) =>
-        client.request({ method: "GET", to: `_catalog${query}`, what, scopes: CATALOG_SCOPES, accept, signal }),
+        client.request({
+          method: "GET",
+          to: `_catalog${query}`,
+          what,
+          scopes: CATALOG_SCOPES,
+          accept,
+          signal,
+        }),
       );
       if (page === null) {
         throw new TransferError(
@@ -45,7 +60,9 @@ export function createListing(client: RegistryClient, access: Access, address: R
         );
       }
       const prefix = address.namespace === "" ? "" : `${address.namespace}/`;
-      const inside = page.items.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+      const inside = page.items
+        .filter((name) => name.startsWith(prefix))
+        .map((name) => name.slice(prefix.length));
       return { items: inside.filter(isImageName), next: page.next };
     },
 
@@ -72,7 +89,12 @@ type Ask = (query: string, accept: number[]) => Promise<HttpResponse>;
 type Answer = { items: string[]; link: string | null };
 
 /** Reads one page of a listing; throws when the pages no longer bring new items. */
-async function listPage(cursor: string | null, field: Field, subject: Subject, ask: Ask): Promise<Page | null> {
+async function listPage(
+  cursor: string | null,
+  field: Field,
+  subject: Subject,
+  ask: Ask,
+): Promise<Page | null> {
   const { progress, page: position } = readCursor(cursor);
   const page = await pageAt(position, field, subject.what, ask);
   return page === null || page.next === null
@@ -87,21 +109,32 @@ async function listPage(cursor: string | null, field: Field, subject: Subject, a
  * `whole:` by the last item, for a server that ignores `n` or `last`: the whole list is read again, sorted and cut
  * here.
  */
-async function pageAt(cursor: string | null, field: Field, what: string, ask: Ask): Promise<Page | null> {
-  const list = async (query: string) => readList(await ask(query, refusals(field)), field, what);
+async function pageAt(
+  cursor: string | null,
+  field: Field,
+  what: string,
+  ask: Ask,
+): Promise<Page | null> {
+  const list = async (query: string) =>
+    readList(await ask(query, refusals(field)), field, what);
   const [mode, position] = splitCursor(cursor);
   if (mode === "whole") return cut((await list(""))?.items ?? [], position);
-  const asked = mode === "link" ? position : pageQuery(mode === "after" ? position : null);
+  const asked =
+    mode === "link" ? position : pageQuery(mode === "after" ? position : null);
   const answer = await list(asked);
   if (answer === null) return cursor === null ? null : gone(what);
   const { items, link } = answer;
   if (link !== null) return { items, next: link === asked ? null : `link:${link}` };
   const last = items.at(-1);
-  if (mode === "link" || last === undefined || items.length < PAGE) return { items, next: null };
-  if (mode === "after") return items.includes(position) ? gone(what) : { items, next: `after:${last}` };
+  if (mode === "link" || last === undefined || items.length < PAGE)
+    return { items, next: null };
+  if (mode === "after")
+    return items.includes(position) ? gone(what) : { items, next: `after:${last}` };
   if (items.length > PAGE) return cut(items, "");
   const honoursLast = (await list(pageQuery(last)))?.items.includes(last) === false;
-  return honoursLast ? { items, next: `after:${last}` } : cut((await list(""))?.items ?? [], "");
+  return honoursLast
+    ? { items, next: `after:${last}` }
+    : cut((await list(""))?.items ?? [], "");
 }
 
 /** The statuses that mean "no listing": a catalog may be forbidden or absent, a repository without tags is unknown. */
@@ -109,19 +142,29 @@ function refusals(field: Field): number[] {
   return field === "tags" ? [404] : [401, 403, 404, 405, 501];
 }
 
-async function readList(response: HttpResponse, field: string, what: string): Promise<Answer | null> {
+async function readList(
+  response: HttpResponse,
+  field: string,
+  what: string,
+): Promise<Answer | null> {
   if (response.status >= 300) {
     await response.discard();
     return null;
   }
   const body = await response.bytes(LIST_LIMIT);
   try {
-    const list: unknown = (JSON.parse(body.toString("utf8")) as Record<string, unknown> | null)?.[field];
+    const list: unknown = (
+      JSON.parse(body.toString("utf8")) as Record<string, unknown> | null
+    )?.[field];
     if (list !== null && !Array.isArray(list)) throw new Error(`no list "${field}"`);
     const items = (list ?? []).filter((item: unknown) => typeof item === "string");
     return { items, link: linkQuery(response) };
   } catch (error) {
-    throw new TransferError("invalid", `${what}: the answer of ${response.url.host} cannot be read`, { cause: error });
+    throw new TransferError(
+      "invalid",
+      `${what}: the answer of ${response.url.host} cannot be read`,
+      { cause: error },
+    );
   }
 }
 
@@ -135,12 +178,21 @@ function pageQuery(last: string | null): string {
   return `?${new URLSearchParams(last === null ? { n: String(PAGE) } : { n: String(PAGE), last })}`;
 }
 
-function splitCursor(cursor: string | null): ["start" | "link" | "after" | "whole", string] {
-  const mode = (["link", "after", "whole"] as const).find((known) => cursor?.startsWith(`${known}:`));
-  return mode === undefined ? ["start", ""] : [mode, (cursor ?? "").slice(mode.length + 1)];
+function splitCursor(
+  cursor: string | null,
+): ["start" | "link" | "after" | "whole", string] {
+  const mode = (["link", "after", "whole"] as const).find((known) =>
+    cursor?.startsWith(`${known}:`),
+  );
+  return mode === undefined
+    ? ["start", ""]
+    : [mode, (cursor ?? "").slice(mode.length + 1)];
 }
 
 /** Throws, since an incomplete listing must never count as a complete one. */
 function gone(what: string): never {
-  throw new TransferError("server", `${what}: the registry does not continue the listing that it began`);
+  throw new TransferError(
+    "server",
+    `${what}: the registry does not continue the listing that it began`,
+  );
 }

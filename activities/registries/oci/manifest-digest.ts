@@ -6,17 +6,27 @@ import { digestOf } from "../verified.ts";
 export const MANIFEST_LIMIT = 8 * 1024 * 1024;
 
 export function manifestLabel(name: string, reference: string): string {
-  return isDigest(reference) ? `manifest ${name}@${reference}` : `image ${name}:${reference}`;
+  return isDigest(reference)
+    ? `manifest ${name}@${reference}`
+    : `image ${name}:${reference}`;
 }
 
 /**
  * Computes the digest of a manifest's bytes; throws `digestMismatch` when it differs from the requested digest, or from
  * the digest in the answer.
  */
-export function checkedDigest(bytes: Buffer, reference: string, response: HttpResponse, what: string): Digest {
+export function checkedDigest(
+  bytes: Buffer,
+  reference: string,
+  response: HttpResponse,
+  what: string,
+): Digest {
   const said = response.header("docker-content-digest");
   const expected = isDigest(reference) ? reference : isDigest(said) ? said : undefined;
-  const digest = digestOf(bytes, expected === undefined ? "sha256" : digestParts(expected).algorithm);
+  const digest = digestOf(
+    bytes,
+    expected === undefined ? "sha256" : digestParts(expected).algorithm,
+  );
   if (expected !== undefined && digest !== expected) {
     throw new TransferError(
       "digestMismatch",

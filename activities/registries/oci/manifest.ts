@@ -8,7 +8,12 @@ import {
   parseObject,
   readContent,
 } from "../../../domain/image/manifest.ts";
-import { MANIFEST_TYPES, INDEX_TYPES, isIndexType, SCHEMA_1_MANIFEST } from "../../../domain/image/media-types.ts";
+import {
+  MANIFEST_TYPES,
+  INDEX_TYPES,
+  isIndexType,
+  SCHEMA_1_MANIFEST,
+} from "../../../domain/image/media-types.ts";
 
 /** The Accept header of every manifest request: without it a registry may answer 404 for a manifest that exists. */
 export const ACCEPT_MANIFESTS = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
@@ -23,7 +28,12 @@ export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> &
 };
 
 /** Parses a manifest or index. `contentType` decides the media type, since helm's manifests carry no mediaType. */
-export function parseManifest(bytes: Buffer, digest: Digest, contentType: string | undefined, what: string): Manifest {
+export function parseManifest(
+  bytes: Buffer,
+  digest: Digest,
+  contentType: string | undefined,
+  what: string,
+): Manifest {
   try {
     const json = parseObject(bytes);
     const mediaType = mediaTypeOf(json, contentType);
@@ -34,7 +44,10 @@ export function parseManifest(bytes: Buffer, digest: Digest, contentType: string
           "push it again as an OCI or Docker v2 image",
       );
     }
-    const { blobs, children, subject, artifactType, annotations } = readContent(json, mediaType);
+    const { blobs, children, subject, artifactType, annotations } = readContent(
+      json,
+      mediaType,
+    );
     const description = {
       mediaType,
       digest,
@@ -45,7 +58,9 @@ export function parseManifest(bytes: Buffer, digest: Digest, contentType: string
     return { digest, mediaType, bytes, blobs, children, subject, description };
   } catch (error) {
     throw error instanceof ManifestError
-      ? new TransferError("invalid", `${what} cannot be read: ${error.message}`, { cause: error })
+      ? new TransferError("invalid", `${what} cannot be read: ${error.message}`, {
+          cause: error,
+        })
       : error;
   }
 }

@@ -5,20 +5,41 @@ import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Listing } from "./listing.ts";
-import { ACCEPT_MANIFESTS, parseManifest, readMediaType, type Manifest } from "./manifest.ts";
+import {
+  ACCEPT_MANIFESTS,
+  parseManifest,
+  readMediaType,
+  type Manifest,
+} from "./manifest.ts";
 import { checkedDigest, MANIFEST_LIMIT, manifestLabel } from "./manifest-digest.ts";
 import { createQuestion, type ManifestHead } from "./question.ts";
 import { type Manners, orRefused, type Told } from "./told.ts";
 
 export type Manifests = {
   /** Asks whether a tag or digest exists, in every way that the registry supports. */
-  askManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Told<ManifestHead>>;
+  askManifest: (
+    name: string,
+    reference: string,
+    signal?: AbortSignal,
+  ) => Promise<Told<ManifestHead>>;
   /** Null when the tag or digest does not exist; throws when the registry does not say whether it does. */
-  headManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<ManifestHead | null>;
+  headManifest: (
+    name: string,
+    reference: string,
+    signal?: AbortSignal,
+  ) => Promise<ManifestHead | null>;
   /** Throws `notFound` when the tag or digest does not exist; the bytes match the returned digest. */
-  getManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Manifest>;
+  getManifest: (
+    name: string,
+    reference: string,
+    signal?: AbortSignal,
+  ) => Promise<Manifest>;
   /** Reads a manifest without parsing what it names, for indexes that may name anything. Throws like `getManifest`. */
-  getDocument: (name: string, reference: string, signal?: AbortSignal) => Promise<ManifestDocument>;
+  getDocument: (
+    name: string,
+    reference: string,
+    signal?: AbortSignal,
+  ) => Promise<ManifestDocument>;
   /**
    * Writes a manifest and verifies the digest that the registry stored. `indexesSubject`: the registry maintains the
    * list of what is attached to the subject.
@@ -44,7 +65,8 @@ export function createManifests(
 ): Manifests {
   const wire: Wire = { client, access };
   const askManifest = createQuestion({
-    read: (method, name, reference, signal, accept) => read(wire, method, name, reference, signal, accept),
+    read: (method, name, reference, signal, accept) =>
+      read(wire, method, name, reference, signal, accept),
     listTags,
     manners,
     host: client.origin.host,
@@ -52,20 +74,35 @@ export function createManifests(
 
   return {
     askManifest,
-    headManifest: async (name, reference, signal) => orRefused(await askManifest(name, reference, signal)),
+    headManifest: async (name, reference, signal) =>
+      orRefused(await askManifest(name, reference, signal)),
     async getManifest(name, reference, signal) {
-      const { bytes, digest, contentType } = await fetchBytes(wire, name, reference, signal);
+      const { bytes, digest, contentType } = await fetchBytes(
+        wire,
+        name,
+        reference,
+        signal,
+      );
       return parseManifest(bytes, digest, contentType, manifestLabel(name, reference));
     },
     async getDocument(name, reference, signal) {
-      const { bytes, digest, contentType } = await fetchBytes(wire, name, reference, signal);
+      const { bytes, digest, contentType } = await fetchBytes(
+        wire,
+        name,
+        reference,
+        signal,
+      );
       return { bytes, digest, mediaType: readMediaType(bytes, contentType) };
     },
     async putManifest(name, reference, manifest, signal) {
       const response = await write(wire, name, reference, manifest, signal);
       const said = response.header("docker-content-digest");
       const told = isDigest(said) ? null : await askManifest(name, reference, signal);
-      const stored = isDigest(said) ? said : told?.kind === "there" ? told.value.digest : undefined;
+      const stored = isDigest(said)
+        ? said
+        : told?.kind === "there"
+          ? told.value.digest
+          : undefined;
       // A registry that does not say what it has is trusted for its answer to the PUT.
       if (stored !== manifest.digest && told?.kind !== "untold") {
         const what = `${manifestLabel(name, reference)}: ${client.origin.host}`;
@@ -82,7 +119,10 @@ export function createManifests(
 
 function pathOf({ access }: Wire, name: string, reference: string): string {
   if (!isTag(reference) && !isDigest(reference))
-    throw new TransferError("invalid", `"${reference.slice(0, 300)}" is neither a tag nor a digest`);
+    throw new TransferError(
+      "invalid",
+      `"${reference.slice(0, 300)}" is neither a tag nor a digest`,
+    );
   return `${access.path(name)}/manifests/${reference}`;
 }
 
@@ -116,7 +156,10 @@ async function fetchBytes(
   const response = await read(wire, "GET", name, reference, signal, [404]);
   if (response.status === 404) {
     await response.discard();
-    throw new TransferError("notFound", `${what} is not in the registry ${host}: it was deleted, or its name is wrong`);
+    throw new TransferError(
+      "notFound",
+      `${what} is not in the registry ${host}: it was deleted, or its name is wrong`,
+    );
   }
   const bytes = await response.bytes(MANIFEST_LIMIT);
   const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);

@@ -20,21 +20,39 @@ export type Subject = { what: string; host: string; advice: string };
 const FORM = /^(\d+)\.(\d+)\.(\d+)\.([^|]*)\|(.*)$/s;
 
 /** Splits a cursor into the page's own cursor and the progress; a cursor of an older release has no progress. */
-export function readCursor(cursor: string | null): { progress: Progress; page: string | null } {
+export function readCursor(cursor: string | null): {
+  progress: Progress;
+  page: string | null;
+} {
   const [, pages, items, empty, last = "", page] = FORM.exec(cursor ?? "") ?? [];
-  if (page === undefined) return { progress: { pages: 0, items: 0, empty: 0, last: "" }, page: cursor };
-  return { progress: { pages: Number(pages), items: Number(items), empty: Number(empty), last }, page };
+  if (page === undefined)
+    return { progress: { pages: 0, items: 0, empty: 0, last: "" }, page: cursor };
+  return {
+    progress: { pages: Number(pages), items: Number(items), empty: Number(empty), last },
+    page,
+  };
 }
 
 /** Builds the cursor of the page after one with these items. Throws when the pages repeat, stay empty or never end. */
-export function nextCursor(before: Progress, items: readonly string[], page: string, subject: Subject): string {
+export function nextCursor(
+  before: Progress,
+  items: readonly string[],
+  page: string,
+  subject: Subject,
+): string {
   const newest = items.at(-1);
   const last = newest === undefined ? before.last : shortHash(newest);
   const empty = items.length === 0 ? before.empty + 1 : 0;
-  const progress = { pages: before.pages + 1, items: before.items + items.length, empty, last };
+  const progress = {
+    pages: before.pages + 1,
+    items: before.items + items.length,
+    empty,
+    last,
+  };
   const repeats = items.length > 0 && last === before.last;
   if (repeats) throw endless(subject, progress, "ends like the previous page");
-  if (empty >= MOST_EMPTY_PAGES) throw endless(subject, progress, `is the ${empty}th empty page in a row`);
+  if (empty >= MOST_EMPTY_PAGES)
+    throw endless(subject, progress, `is the ${empty}th empty page in a row`);
   if (progress.pages >= MOST_PAGES) throw endless(subject, progress, "is not the last");
   if (progress.items >= MOST_ITEMS)
     throw endless(subject, progress, `brings the number of entries to ${progress.items}`);
@@ -42,9 +60,17 @@ export function nextCursor(before: Progress, items: readonly string[], page: str
 }
 
 /** Hashes an entry to a short text, so that the cursor stays short however long a registry's entries are. */
-const shortHash = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 16);
+const shortHash = (text: string): string =>
+  createHash("sha256").update(text).digest("base64url").slice(0, 16);
 
-function endless({ what, host, advice }: Subject, { pages }: Progress, why: string): TransferError {
+function endless(
+  { what, host, advice }: Subject,
+  { pages }: Progress,
+  why: string,
+): TransferError {
   const fault = `${what}: the registry ${host} never ends its pages (page ${pages} ${why}, and a next page exists)`;
-  return new TransferError("invalid", `${fault}: repair its paging (the Link header of its answers), or ${advice}`);
+  return new TransferError(
+    "invalid",
+    `${fault}: repair its paging (the Link header of its answers), or ${advice}`,
+  );
 }

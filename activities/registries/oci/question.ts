@@ -34,23 +34,39 @@ export function createQuestion({ read, listTags, manners, host }: Means) {
     signal: AbortSignal | undefined,
   ): Promise<Told<ManifestHead>> {
     const response = await read(method, name, reference, signal, REFUSALS);
-    if (response.status === 404) return response.discard().then(() => ({ kind: "absent" }));
-    if (response.status >= 400) return { kind: "untold", refusal: await response.failure() };
-    if (method === "GET") return { kind: "there", value: await headOf(response, name, reference) };
+    if (response.status === 404)
+      return response.discard().then(() => ({ kind: "absent" }));
+    if (response.status >= 400)
+      return { kind: "untold", refusal: await response.failure() };
+    if (method === "GET")
+      return { kind: "there", value: await headOf(response, name, reference) };
     await response.discard();
     const digest = response.header("docker-content-digest");
     if (!isDigest(digest)) return askBy("GET", name, reference, signal);
     return {
       kind: "there",
-      value: { digest, mediaType: typeOf(response), size: Number(response.header("content-length") ?? 0) },
+      value: {
+        digest,
+        mediaType: typeOf(response),
+        size: Number(response.header("content-length") ?? 0),
+      },
     };
   }
 
-  async function headOf(response: HttpResponse, name: string, reference: string): Promise<ManifestHead> {
+  async function headOf(
+    response: HttpResponse,
+    name: string,
+    reference: string,
+  ): Promise<ManifestHead> {
     const what = manifestLabel(name, reference);
     const bytes = await response.bytes(MANIFEST_LIMIT);
     const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
-    const { mediaType } = parseManifest(bytes, digest, response.header("content-type"), what);
+    const { mediaType } = parseManifest(
+      bytes,
+      digest,
+      response.header("content-type"),
+      what,
+    );
     return { digest, mediaType, size: bytes.length };
   }
 
@@ -58,11 +74,17 @@ export function createQuestion({ read, listTags, manners, host }: Means) {
    * Whether the list of tags contains a tag; null when the registry does not list its tags, or for a digest, which no
    * list contains.
    */
-  async function isListed(name: string, reference: string, signal: AbortSignal | undefined): Promise<boolean | null> {
+  async function isListed(
+    name: string,
+    reference: string,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean | null> {
     if (isDigest(reference)) return null;
     const list = async () => {
       const told = await manners.ask("tags", () => allTags(name, listTags));
-      return told.kind === "untold" ? null : new Set(told.kind === "there" ? told.value : []);
+      return told.kind === "untold"
+        ? null
+        : new Set(told.kind === "there" ? told.value : []);
     };
     const tags = await unlessAborted(manners.tags(name, list), signal);
     return tags && tags.has(reference);
@@ -73,21 +95,33 @@ export function createQuestion({ read, listTags, manners, host }: Means) {
     reference: string,
     signal?: AbortSignal,
   ): Promise<Told<ManifestHead>> {
-    const early = manners.refusesManifests() ? await isListed(name, reference, signal) : null;
+    const early = manners.refusesManifests()
+      ? await isListed(name, reference, signal)
+      : null;
     if (early === false) return { kind: "absent" };
     const which = early ? "listed" : "manifest";
-    const head = await manners.ask(`HEAD ${which}`, () => askBy("HEAD", name, reference, signal));
+    const head = await manners.ask(`HEAD ${which}`, () =>
+      askBy("HEAD", name, reference, signal),
+    );
     const told =
-      head.kind === "untold" ? await manners.ask(`GET ${which}`, () => askBy("GET", name, reference, signal)) : head;
+      head.kind === "untold"
+        ? await manners.ask(`GET ${which}`, () => askBy("GET", name, reference, signal))
+        : head;
     if (told.kind !== "untold" || early !== null) return told;
-    return (await isListed(name, reference, signal)) === false ? { kind: "absent" } : told;
+    return (await isListed(name, reference, signal)) === false
+      ? { kind: "absent" }
+      : told;
   };
 }
 
-const typeOf = (response: HttpResponse): string => response.header("content-type")?.split(";")[0]?.trim() ?? "";
+const typeOf = (response: HttpResponse): string =>
+  response.header("content-type")?.split(";")[0]?.trim() ?? "";
 
 /** Lists all tags of a name; `untold` when the registry refuses to list them. */
-async function allTags(name: string, listTags: Listing["listTags"]): Promise<Told<string[]>> {
+async function allTags(
+  name: string,
+  listTags: Listing["listTags"],
+): Promise<Told<string[]>> {
   const tags: string[] = [];
   try {
     let cursor: string | null = null;

@@ -21,23 +21,44 @@ export type Referrers = {
    * Lists what is attached to `subject`; null when the registry does not support the referrers API, which is then
    * remembered.
    */
-  listReferrers: (name: string, subject: Digest, signal?: AbortSignal) => Promise<Descriptor[] | null>;
+  listReferrers: (
+    name: string,
+    subject: Digest,
+    signal?: AbortSignal,
+  ) => Promise<Descriptor[] | null>;
 };
 
-export function createReferrers(client: RegistryClient, access: Access, manners: Manners): Referrers {
+export function createReferrers(
+  client: RegistryClient,
+  access: Access,
+  manners: Manners,
+): Referrers {
   let unsupported = false;
 
-  async function list(name: string, subject: Digest, signal: AbortSignal | undefined): Promise<Told<Descriptor[]>> {
+  async function list(
+    name: string,
+    subject: Digest,
+    signal: AbortSignal | undefined,
+  ): Promise<Told<Descriptor[]>> {
     const path = `${access.path(name)}/referrers/${subject}`;
     const what = `what is attached to ${manifestLabel(name, subject)}`;
     const found: Descriptor[] = [];
     let query: string | null = "";
     for (let page = 0; query !== null && page < MOST_PAGES; page += 1) {
-      const response = await ask(client, { method: "GET", to: path + query, what, scopes: access.pull(name), signal });
+      const response = await ask(client, {
+        method: "GET",
+        to: path + query,
+        what,
+        scopes: access.pull(name),
+        signal,
+      });
       if (response instanceof TransferError) return { kind: "untold", refusal: response };
       const isRefused = response.status >= 400 && !UNSUPPORTED.includes(response.status);
       if (isRefused) return { kind: "untold", refusal: await response.failure() };
-      const listed = response.status === 200 ? readReferrers(await response.bytes(MANIFEST_LIMIT)) : null;
+      const listed =
+        response.status === 200
+          ? readReferrers(await response.bytes(MANIFEST_LIMIT))
+          : null;
       if (listed === null) return response.discard().then(() => ({ kind: "absent" }));
       found.push(...listed);
       const next = linkQuery(response);
@@ -60,8 +81,14 @@ export function createReferrers(client: RegistryClient, access: Access, manners:
  * Sends a request. Returns the failure of a followed redirect, whose target may be unreachable; throws the failures of
  * the registry itself.
  */
-async function ask(client: RegistryClient, request: RegistryRequest): Promise<HttpResponse | TransferError> {
-  const response = await client.request({ ...request, accept: [...REFUSALS, ...REDIRECTS] });
+async function ask(
+  client: RegistryClient,
+  request: RegistryRequest,
+): Promise<HttpResponse | TransferError> {
+  const response = await client.request({
+    ...request,
+    accept: [...REFUSALS, ...REDIRECTS],
+  });
   if (!REDIRECTS.includes(response.status)) return response;
   await response.discard();
   return client.request({ ...request, accept: REFUSALS }).catch((error: unknown) => {

@@ -48,7 +48,10 @@ export function createOciRegistry(options: OciRegistryOptions): OciRegistry {
   return createOciRegistryAt(address, options);
 }
 
-export function createOciRegistryAt(address: RegistryAddress, options: Omit<OciRegistryOptions, "url">): OciRegistry {
+export function createOciRegistryAt(
+  address: RegistryAddress,
+  options: Omit<OciRegistryOptions, "url">,
+): OciRegistry {
   const http = createHttpClient({ ...options, secrets: secretsOf(options) });
   const client = createRegistryClient(http, address, options);
   const access = createAccess(address, options.pushes ?? false);
@@ -70,7 +73,11 @@ export function createOciRegistryAt(address: RegistryAddress, options: Omit<OciR
 }
 
 function secretsOf({ username, password, token }: Credentials): string[] {
-  const given = [password, token].filter((secret) => typeof secret === "string" && secret.length > 3);
-  const basic = username ? [Buffer.from(`${username}:${password ?? token ?? ""}`).toString("base64")] : [];
+  const given = [password, token].filter(
+    (secret) => typeof secret === "string" && secret.length > 3,
+  );
+  const basic = username
+    ? [Buffer.from(`${username}:${password ?? token ?? ""}`).toString("base64")]
+    : [];
   return [...given, ...basic] as string[];
 }

@@ -22,17 +22,28 @@ type SmallBlob = { digest: Digest; size: number };
 export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
   let mountsTell: boolean | null = null;
 
-  async function begin(name: string, blob: SmallBlob, signal: AbortSignal): Promise<UploadSession | "mounted"> {
+  async function begin(
+    name: string,
+    blob: SmallBlob,
+    signal: AbortSignal,
+  ): Promise<UploadSession | "mounted"> {
     if (mountsTell) return registry.startUpload(name, blob.digest, name, signal);
     const there = await registry.hasBlob(name, blob, signal);
     return there ? "mounted" : registry.startUpload(name, blob.digest, null, signal);
   }
 
-  async function tryMount(name: string, digest: Digest, signal: AbortSignal): Promise<void> {
+  async function tryMount(
+    name: string,
+    digest: Digest,
+    signal: AbortSignal,
+  ): Promise<void> {
     mountsTell = false;
-    const answer = await registry.startUpload(name, digest, name, signal).catch(() => null);
+    const answer = await registry
+      .startUpload(name, digest, name, signal)
+      .catch(() => null);
     mountsTell = answer === "mounted";
-    if (answer !== null && answer !== "mounted") await registry.cancelUpload(name, answer);
+    if (answer !== null && answer !== "mounted")
+      await registry.cancelUpload(name, answer);
   }
 
   return {
@@ -43,7 +54,13 @@ export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
         if (!signal.aborted) await registry.cancelUpload(name, session);
         throw error;
       });
-      await registry.finishUpload(name, session, blob, { body, length: body.length }, signal);
+      await registry.finishUpload(
+        name,
+        session,
+        blob,
+        { body, length: body.length },
+        signal,
+      );
       if (mountsTell === null) await tryMount(name, blob.digest, signal);
       return "sent";
     },

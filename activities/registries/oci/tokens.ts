@@ -29,11 +29,18 @@ type Entry = { fetch: Promise<Token>; header?: string };
  * Fetches tokens as the distribution token specification defines. Credentials go only to the realm that the registry
  * names: whoever trusts the registry's address trusts its choice of realm.
  */
-export function createTokenStore(http: HttpClient, registry: URL, basic: string | undefined): TokenStore {
+export function createTokenStore(
+  http: HttpClient,
+  registry: URL,
+  basic: string | undefined,
+): TokenStore {
   const entries = new Map<string, Entry>();
   const wantedScopes = new Map<string, readonly string[]>();
 
-  async function fetchToken(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+  async function fetchToken(
+    challenge: Challenge,
+    scopes: readonly string[],
+  ): Promise<Token> {
     const url = realmUrl(challenge, registry, basic !== undefined);
     const service = challenge.parameters.get("service");
     if (service !== undefined) url.searchParams.set("service", service);
@@ -49,7 +56,9 @@ export function createTokenStore(http: HttpClient, registry: URL, basic: string 
       const key = scopes.join(" ");
       for (;;) {
         const known = entries.get(key);
-        const entry = known ?? { fetch: fetchToken(challenge, wantedScopes.get(key) ?? scopes) };
+        const entry = known ?? {
+          fetch: fetchToken(challenge, wantedScopes.get(key) ?? scopes),
+        };
         if (known === undefined) keepNewest(entries, key, entry);
         try {
           const { header, expires } = await entry.fetch;
@@ -79,9 +88,13 @@ function keepNewest<V>(map: Map<string, V>, key: string, value: V): void {
 function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean): URL {
   const realm = challenge.parameters.get("realm") ?? "";
   if (!URL.canParse(realm))
-    throw new TransferError("invalid", `${registry.host} demands a token but names no valid realm to fetch it from`);
+    throw new TransferError(
+      "invalid",
+      `${registry.host} demands a token but names no valid realm to fetch it from`,
+    );
   const url = new URL(realm);
-  const insecure = url.protocol === "http:" && registry.protocol === "https:" && withCredentials;
+  const insecure =
+    url.protocol === "http:" && registry.protocol === "https:" && withCredentials;
   if (insecure || (url.protocol !== "https:" && url.protocol !== "http:")) {
     throw new TransferError(
       "invalid",
@@ -93,15 +106,30 @@ function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean)
 
 function readToken(bytes: Buffer, what: string): Token {
   const answer = parseAnswer(bytes);
-  const token = [answer.token, answer.access_token].find((value) => typeof value === "string" && value !== "");
+  const token = [answer.token, answer.access_token].find(
+    (value) => typeof value === "string" && value !== "",
+  );
   if (typeof token !== "string" || /[^\x21-\x7e]/.test(token))
-    throw new TransferError("invalid", `${what}: the answer of the token server has no token`);
-  const seconds = typeof answer.expires_in === "number" && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE_S;
+    throw new TransferError(
+      "invalid",
+      `${what}: the answer of the token server has no token`,
+    );
+  const seconds =
+    typeof answer.expires_in === "number" && answer.expires_in > 0
+      ? answer.expires_in
+      : DEFAULT_LIFE_S;
   const life = seconds * 1000;
-  return { header: `Bearer ${token}`, expires: Date.now() + life - Math.min(LONGEST_MARGIN_MS, life / 5) };
+  return {
+    header: `Bearer ${token}`,
+    expires: Date.now() + life - Math.min(LONGEST_MARGIN_MS, life / 5),
+  };
 }
 
-function parseAnswer(bytes: Buffer): { token?: unknown; access_token?: unknown; expires_in?: unknown } {
+function parseAnswer(bytes: Buffer): {
+  token?: unknown;
+  access_token?: unknown;
+  expires_in?: unknown;
+} {
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
     return typeof value === "object" && value !== null ? value : {};

@@ -10,7 +10,9 @@ type Untold = { kind: "untold"; refusal: TransferError };
 
 /** Statuses of permanent refusals. Temporary ones (408, 429, 5xx) and the proxy's own (407) are left out. */
 export const REFUSALS: readonly number[] = [
-  ...Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => ![407, 408, 429].includes(status)),
+  ...Array.from({ length: 100 }, (_, at) => 400 + at).filter(
+    (status) => ![407, 408, 429].includes(status),
+  ),
   501,
 ];
 
@@ -44,7 +46,10 @@ export type Manners = {
   /** Whether the registry ever refused to say if a manifest exists; the list of tags is then asked first. */
   refusesManifests: () => boolean;
   /** Returns the tags of a name, listed once; null when the registry does not list them. */
-  tags: (name: string, list: () => Promise<Set<string> | null>) => Promise<ReadonlySet<string> | null>;
+  tags: (
+    name: string,
+    list: () => Promise<Set<string> | null>,
+  ) => Promise<ReadonlySet<string> | null>;
   /** Records that a tag was written and exists from now on. */
   wrote: (name: string, tag: string) => void;
 };
@@ -56,10 +61,15 @@ export function createManners(): Manners {
   return {
     async ask(question, ask) {
       const before = refused.get(question);
-      if (before !== undefined && before.times >= MOST_REFUSALS) return silent(before.last);
+      if (before !== undefined && before.times >= MOST_REFUSALS)
+        return silent(before.last);
       const told = await ask();
       if (told.kind !== "untold") refused.delete(question);
-      else refused.set(question, { times: (refused.get(question)?.times ?? 0) + 1, last: told });
+      else
+        refused.set(question, {
+          times: (refused.get(question)?.times ?? 0) + 1,
+          last: told,
+        });
       refusesManifests ||= told.kind === "untold" && question.endsWith("manifest");
       return told;
     },
@@ -87,9 +97,13 @@ function silent({ refusal }: Untold): Untold {
   const { kind, message } = refusal;
   return {
     kind: "untold",
-    refusal: new TransferError(kind, `it refused to say so for ${MOST_REFUSALS} others, most recently for ${message}`, {
-      cause: refusal,
-    }),
+    refusal: new TransferError(
+      kind,
+      `it refused to say so for ${MOST_REFUSALS} others, most recently for ${message}`,
+      {
+        cause: refusal,
+      },
+    ),
   };
 }
 
@@ -100,7 +114,11 @@ export function orRefused<T>(told: Told<T>): T | null {
 }
 
 /** Makes the error for a write that would be a guess. `what`: the thing that may exist at `host`. */
-export function cannotTell(what: string, host: string, { refusal }: Untold): TransferError {
+export function cannotTell(
+  what: string,
+  host: string,
+  { refusal }: Untold,
+): TransferError {
   return new TransferError(
     "invalid",
     `cannot tell whether ${what} exists at ${host}, so only OVERWRITE writes it: ${refusal.message}`,

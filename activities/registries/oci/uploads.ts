@@ -18,7 +18,11 @@ export type Uploads = {
     signal?: AbortSignal,
   ) => Promise<UploadSession | "mounted">;
   /** Returns the state of an upload at the registry; null when the registry no longer knows the upload. */
-  uploadStatus: (name: string, location: string, signal?: AbortSignal) => Promise<UploadSession | null>;
+  uploadStatus: (
+    name: string,
+    location: string,
+    signal?: AbortSignal,
+  ) => Promise<UploadSession | null>;
   /**
    * Sends `length` bytes at the session's offset. Returns the session with the offset that the registry confirms, which
    * may differ.
@@ -51,14 +55,22 @@ const OCTETS = "application/octet-stream";
 
 type Wire = { client: RegistryClient; access: Access; manners: Manners };
 
-export function createUploads(client: RegistryClient, access: Access, manners: Manners): Uploads {
+export function createUploads(
+  client: RegistryClient,
+  access: Access,
+  manners: Manners,
+): Uploads {
   const wire: Wire = { client, access, manners };
   return {
-    startUpload: (name, digest, mountFrom, signal) => startUpload(wire, name, digest, mountFrom, signal),
+    startUpload: (name, digest, mountFrom, signal) =>
+      startUpload(wire, name, digest, mountFrom, signal),
     uploadStatus: (name, location, signal) => uploadStatus(wire, name, location, signal),
-    appendChunk: (name, session, body, length, signal) => appendChunk(wire, name, session, { body, length }, signal),
-    finishUpload: (name, session, blob, rest, signal) => finishUpload(wire, name, session, blob, rest, signal),
-    cancelUpload: (name, { location }) => cancelUpload(wire, name, location).catch(() => undefined),
+    appendChunk: (name, session, body, length, signal) =>
+      appendChunk(wire, name, session, { body, length }, signal),
+    finishUpload: (name, session, blob, rest, signal) =>
+      finishUpload(wire, name, session, blob, rest, signal),
+    cancelUpload: (name, { location }) =>
+      cancelUpload(wire, name, location).catch(() => undefined),
   };
 }
 
@@ -70,9 +82,12 @@ async function startUpload(
   mountFrom: string | null,
   signal?: AbortSignal,
 ): Promise<UploadSession | "mounted"> {
-  if (mountFrom === null || mountFrom === name) return begin(wire, name, digest, mountFrom, signal);
+  if (mountFrom === null || mountFrom === name)
+    return begin(wire, name, digest, mountFrom, signal);
   const told = await wire.manners.ask("mount", async () => {
-    const begun = await begin(wire, name, digest, mountFrom, signal).catch(toTransferError);
+    const begun = await begin(wire, name, digest, mountFrom, signal).catch(
+      toTransferError,
+    );
     if (!(begun instanceof TransferError)) return { kind: "there", value: begun };
     if (begun.retryable || begun.isPutOff) throw begun;
     return { kind: "untold", refusal: begun };
@@ -87,7 +102,10 @@ async function begin(
   mountFrom: string | null,
   signal?: AbortSignal,
 ): Promise<UploadSession | "mounted"> {
-  const query = mountFrom === null ? "" : `?${new URLSearchParams({ mount: digest, from: access.path(mountFrom) })}`;
+  const query =
+    mountFrom === null
+      ? ""
+      : `?${new URLSearchParams({ mount: digest, from: access.path(mountFrom) })}`;
   const response = await client.request({
     method: "POST",
     to: `${access.path(name)}/blobs/uploads/${query}`,
@@ -96,7 +114,9 @@ async function begin(
     signal,
   });
   await response.discard();
-  return mountFrom !== null && response.status === 201 ? "mounted" : sessionOf(client, response, 0, 0);
+  return mountFrom !== null && response.status === 201
+    ? "mounted"
+    : sessionOf(client, response, 0, 0);
 }
 
 async function uploadStatus(
@@ -121,7 +141,12 @@ async function uploadStatus(
     : sessionOf(client, response, offset, 0);
 }
 
-async function cancelUpload(wire: Wire, name: string, location: string, stale = false): Promise<void> {
+async function cancelUpload(
+  wire: Wire,
+  name: string,
+  location: string,
+  stale = false,
+): Promise<void> {
   const { client, access } = wire;
   const request = {
     method: "DELETE" as const,
@@ -186,7 +211,9 @@ async function finishUpload(
   if (response.status === 400) throw digestVerdict(await response.failure());
   await response.discard();
   const stored = response.header("docker-content-digest");
-  const sameAlgorithm = isDigest(stored) && digestParts(stored).algorithm === digestParts(blob.digest).algorithm;
+  const sameAlgorithm =
+    isDigest(stored) &&
+    digestParts(stored).algorithm === digestParts(blob.digest).algorithm;
   if (sameAlgorithm && stored !== blob.digest) {
     throw new TransferError(
       "digestMismatch",
@@ -195,10 +222,18 @@ async function finishUpload(
   }
 }
 
-function sessionOf(client: RegistryClient, response: HttpResponse, offset: number, minChunk: number): UploadSession {
+function sessionOf(
+  client: RegistryClient,
+  response: HttpResponse,
+  offset: number,
+  minChunk: number,
+): UploadSession {
   const location = response.header("location");
   if (location === undefined)
-    throw new TransferError("invalid", `the answer of ${client.origin.host} to an upload has no Location`);
+    throw new TransferError(
+      "invalid",
+      `the answer of ${client.origin.host} to an upload has no Location`,
+    );
   const least = Number(response.header("oci-chunk-min-length") ?? minChunk);
   return {
     location: client.resolve(location, response.url).href,

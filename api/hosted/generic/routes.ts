@@ -1,7 +1,13 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { getNode } from "../../../db/content/nodes.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { BYTES, optionalText, READ_HEADERS, readAnswers, readSummary } from "../../http/documented.ts";
+import {
+  BYTES,
+  optionalText,
+  READ_HEADERS,
+  readAnswers,
+  readSummary,
+} from "../../http/documented.ts";
 import { answers, because, nothing, ok } from "../../http/envelope.ts";
 import { fail } from "../../http/errors.ts";
 import { requestPath } from "../../http/request-path.ts";
@@ -34,7 +40,8 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
       const file = getNode(db, repository.id, path, now());
       if (!file) return fail(251010, path);
       const { sha256 } = file;
-      if (sha256 === null) return fail(251010, path, "it is a folder: request its pages instead");
+      if (sha256 === null)
+        return fail(251010, path, "it is a folder: request its pages instead");
       return sendFile(c, store, { ...file, sha256 });
     })
     .delete("/:projectId/:repoName/*", async (c) => {
@@ -49,25 +56,31 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
 const params = z.object({
   projectId: z.string(),
   repoName: z.string(),
-  path: z.string().openapi({ description: "Full path, each segment percent-encoded; it may have slashes" }),
+  path: z.string().openapi({
+    description: "Full path, each segment percent-encoded; it may have slashes",
+  }),
 });
 const path = "/{projectId}/{repoName}/{path}";
 const tags = ["files"];
 
 const uploadHeaders = z.object({
-  "X-BKREPO-SHA256": optionalText("Digest to verify: on a mismatch (251003) nothing is kept"),
+  "X-BKREPO-SHA256": optionalText(
+    "Digest to verify: on a mismatch (251003) nothing is kept",
+  ),
   "X-BKREPO-MD5": optionalText("Digest to verify as well"),
-  "X-BKREPO-OVERWRITE": z
-    .enum(["true", "false"])
-    .optional()
-    .openapi({ description: "Whether an existing file is replaced; if not, it is 251012" }),
+  "X-BKREPO-OVERWRITE": z.enum(["true", "false"]).optional().openapi({
+    description: "Whether an existing file is replaced; if not, it is 251012",
+  }),
   "X-BKREPO-EXPIRES": optionalText("Days after which the file expires; 0 = never"),
   "X-BKREPO-META": optionalText(
     "Metadata: base64 of k=v&k2=v2. X-BKREPO-META-{key}: value sets one, its key in lower case",
   ),
 });
 const download = z.object({
-  download: z.enum(["true", "false"]).optional().openapi({ description: "true: the file is sent as an attachment" }),
+  download: z
+    .enum(["true", "false"])
+    .optional()
+    .openapi({ description: "true: the file is sent as an attachment" }),
 });
 
 /** Documents the routes in OpenAPI. */
@@ -79,7 +92,11 @@ export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>)
     summary: "Upload a file",
     request: { params, headers: uploadHeaders, body: { required: true, content: BYTES } },
     responses: {
-      ...answers(NodeInfo, [250105, 250106, 250112, 251003, 251004, 251006, 251011, 251012], "The file"),
+      ...answers(
+        NodeInfo,
+        [250105, 250106, 250112, 251003, 251004, 251006, 251011, 251012],
+        "The file",
+      ),
       413: because("The file is larger than MAX_UPLOAD"),
       507: because("The disk is full"),
     },
@@ -103,6 +120,9 @@ export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>)
     tags,
     summary: "Delete a file, or a folder with all below it",
     request: { params },
-    responses: { ...answers(nothing, [250112, 251004, 251006, 251010, 251011]), 507: because("The disk is full") },
+    responses: {
+      ...answers(nothing, [250112, 251004, 251006, 251010, 251011]),
+      507: because("The disk is full"),
+    },
   });
 }

@@ -9,9 +9,17 @@ const TAKEN = 251012;
  * Answers anything thrown below /maven. Maven's clients show the status and people read the text, so errors are plain
  * text; a file that must not be replaced is 409.
  */
-export function plainErrorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
+export function plainErrorAnswer(
+  thrown: unknown,
+  c: Context<Env>,
+  log: (error: unknown) => void,
+): Response {
   const error = toApiError(thrown, c);
   if (error.status >= 500) log(error.cause ?? error);
-  const message = messageOf(error.code, error.args, languageOf(c.req.header("accept-language")));
+  const message = messageOf(
+    error.code,
+    error.args,
+    languageOf(c.req.header("accept-language")),
+  );
   return c.text(`${message}\n`, error.code === TAKEN ? 409 : error.status, error.headers);
 }

@@ -4,7 +4,10 @@ import type { FileRow } from "../../http/send-file.ts";
 
 /** Computes checksums of files, in hex. */
 export function createChecksums(store: Pick<Store, "digestOf">) {
-  return async ({ sha256, md5 }: Pick<FileRow, "sha256" | "md5">, checksum: Checksum): Promise<string> => {
+  return async (
+    { sha256, md5 }: Pick<FileRow, "sha256" | "md5">,
+    checksum: Checksum,
+  ): Promise<string> => {
     if (checksum === "sha256") return sha256;
     if (checksum === "md5" && md5 !== null) return md5;
     return store.digestOf(sha256, checksum);
@@ -18,21 +21,24 @@ const LENGTHS: Record<Checksum, number> = { md5: 32, sha1: 40, sha256: 64, sha51
  * hex of the right length.
  */
 export function parseChecksum(text: string, checksum: Checksum): string | null {
-  const isHex = (word: string) => word.length === LENGTHS[checksum] && /^[0-9a-f]+$/i.test(word);
+  const isHex = (word: string) =>
+    word.length === LENGTHS[checksum] && /^[0-9a-f]+$/i.test(word);
   return text.split(/\s+/, 100).find(isHex)?.toLowerCase() ?? null;
 }
 
 /** Most checksums that are remembered because they came before their file. A restart forgets them. */
 const MOST_EXPECTED = 10_000;
 
-const keyOf = (repositoryId: number, path: string, checksum: Checksum) => `${repositoryId} ${checksum} ${path}`;
+const keyOf = (repositoryId: number, path: string, checksum: Checksum) =>
+  `${repositoryId} ${checksum} ${path}`;
 
 export function createExpectations() {
   const expected = new Map<string, string>();
   return {
     add(repositoryId: number, path: string, checksum: Checksum, hex: string): void {
       expected.set(keyOf(repositoryId, path, checksum), hex);
-      if (expected.size > MOST_EXPECTED) expected.delete(expected.keys().next().value ?? "");
+      if (expected.size > MOST_EXPECTED)
+        expected.delete(expected.keys().next().value ?? "");
     },
     /**
      * Takes the checksums that are expected of a file out of the memory: if its upload fails, clients send them again.

@@ -1,13 +1,20 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
-import { BYTES, READ_HEADERS, readAnswers, readSummary, textAnswer } from "../../http/documented.ts";
+import {
+  BYTES,
+  READ_HEADERS,
+  readAnswers,
+  readSummary,
+  textAnswer,
+} from "../../http/documented.ts";
 import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const params = z.object({
   projectId: z.string(),
   repoName: z.string(),
   path: z.string().openapi({
-    description: "Path in Maven's layout, each segment percent-encoded; it may have slashes",
+    description:
+      "Path in Maven's layout, each segment percent-encoded; it may have slashes",
     example: "org/example/app/1.0/app-1.0.jar",
   }),
 });
@@ -15,9 +22,14 @@ const path = "/{projectId}/{repoName}/{path}";
 const tags = ["maven"];
 const refused = (method: NativeMethod) => ({
   ...Object.fromEntries(
-    Object.entries(REFUSED[method]).map(([status, description]) => [status, textAnswer(description)]),
+    Object.entries(REFUSED[method]).map(([status, description]) => [
+      status,
+      textAnswer(description),
+    ]),
   ),
-  400: textAnswer("The path or the body is invalid, or a checksum does not match its file"),
+  400: textAnswer(
+    "The path or the body is invalid, or a checksum does not match its file",
+  ),
   404: textAnswer("The project, hosted MAVEN repository or file does not exist"),
 });
 
@@ -64,7 +76,9 @@ export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): 
     request: { params },
     responses: {
       ...refused("delete"),
-      204: { description: "The file or folder is deleted, and maven-metadata.xml follows" },
+      204: {
+        description: "The file or folder is deleted, and maven-metadata.xml follows",
+      },
     },
   });
 }

@@ -18,7 +18,8 @@ export async function readPackagings(
   const packagings = new Map<string, string>();
   for (const [at, { path, sha256, size }] of files.entries()) {
     const file = parseMavenPath(path);
-    if (file === null || !isPom(file) || sha256 === null || (size ?? 0) > LONGEST_XML) continue;
+    if (file === null || !isPom(file) || sha256 === null || (size ?? 0) > LONGEST_XML)
+      continue;
     const content = contents[at] ?? (await readWhole(store, sha256));
     if (content) packagings.set(sha256, packagingOf(content));
   }
@@ -47,13 +48,20 @@ export async function completePackagings(
       poms.map(({ sha256 }) => attached.get(sha256 ?? "")),
     );
     const packagings = { ...told, ...Object.fromEntries(found) };
-    completed.push(found.size === 0 ? version : { ...version, document: { ...version.document, packagings } });
+    completed.push(
+      found.size === 0
+        ? version
+        : { ...version, document: { ...version.document, packagings } },
+    );
   }
   return completed;
 }
 
 /** Reads a content; null when it is not here or longer than LONGEST_XML. */
-async function readWhole(store: Pick<Store, "open">, sha256: string): Promise<Buffer | null> {
+async function readWhole(
+  store: Pick<Store, "open">,
+  sha256: string,
+): Promise<Buffer | null> {
   const opened = await store.open(sha256).catch(() => null);
   if (!opened || opened.size > LONGEST_XML) {
     opened?.stream.destroy();

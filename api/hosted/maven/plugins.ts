@@ -27,9 +27,14 @@ function pluginsIn(content: Uint8Array): PluginPrefix[] {
 }
 
 /** Reads the plugins of a group that are kept at its path. */
-export async function readPlugins(store: Pick<Store, "open">, sha256: string): Promise<PluginPrefix[]> {
+export async function readPlugins(
+  store: Pick<Store, "open">,
+  sha256: string,
+): Promise<PluginPrefix[]> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of (await store.open(sha256)).stream as AsyncIterable<Uint8Array>) chunks.push(chunk);
+  for await (const chunk of (await store.open(sha256))
+    .stream as AsyncIterable<Uint8Array>)
+    chunks.push(chunk);
   return pluginsIn(Buffer.concat(chunks));
 }
 
@@ -46,7 +51,10 @@ export async function keepPlugins(
 ): Promise<void> {
   const named = pluginsIn(content);
   // Merges run one after the other: each reads what the one before it wrote.
-  if (named.length > 0) await mavenMemory(deps.store).merging(() => mergePlugins(deps, repository, path, named, user));
+  if (named.length > 0)
+    await mavenMemory(deps.store).merging(() =>
+      mergePlugins(deps, repository, path, named, user),
+    );
 }
 
 async function mergePlugins(
@@ -59,14 +67,28 @@ async function mergePlugins(
   const node = getNode(db, repository.id, path, now());
   const before = node?.sha256 ? await readPlugins(store, node.sha256) : [];
   const merged = new Map([...before, ...named].map((plugin) => [plugin.prefix, plugin]));
-  const plugins = [...merged.values()].sort((a, b) => Number(a.prefix > b.prefix) - Number(a.prefix < b.prefix));
+  const plugins = [...merged.values()].sort(
+    (a, b) => Number(a.prefix > b.prefix) - Number(a.prefix < b.prefix),
+  );
   const content = Buffer.from(metadataXml({ artifact: null, plugins }));
   await store.putAll([{ content }], (blobs) =>
     write(db, (tx) => {
       putBlobs(tx, blobs, now());
-      const entries = blobs.map(({ sha256 }) => ({ fullPath: path, sha256, metadata: null, partOfVersion: true }));
-      const there = hostedMaven(db, { projectId: repository.projectId, repoName: repository.name });
-      for (const result of putNodes(db, there, entries, { overwrite: true, user, now: now() }))
+      const entries = blobs.map(({ sha256 }) => ({
+        fullPath: path,
+        sha256,
+        metadata: null,
+        partOfVersion: true,
+      }));
+      const there = hostedMaven(db, {
+        projectId: repository.projectId,
+        repoName: repository.name,
+      });
+      for (const result of putNodes(db, there, entries, {
+        overwrite: true,
+        user,
+        now: now(),
+      }))
         mustBeMade(path, result);
     }),
   );

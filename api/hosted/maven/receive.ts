@@ -1,6 +1,13 @@
 import type { Context } from "hono";
 import type { Checksum } from "../../../domain/maven/layout.ts";
-import { CHECKSUMS, checksumOf, isMetadata, isPom, isRelease, parseMavenPath } from "../../../domain/maven/layout.ts";
+import {
+  CHECKSUMS,
+  checksumOf,
+  isMetadata,
+  isPom,
+  isRelease,
+  parseMavenPath,
+} from "../../../domain/maven/layout.ts";
 import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { getNode, type NodeRow } from "../../../db/content/nodes.ts";
@@ -40,7 +47,13 @@ export async function receiveMaven(
   if (subject && checksumOf(subject.of)) fail(251011, path, "a checksum has no checksum");
   if (subject) return receiveChecksum(c, deps, repository, subject);
   if (!isMetadata(path)) return receiveFile(c, deps, repository, path);
-  await keepPlugins(deps, repository, path, await wholeBody(c, LONGEST_XML), c.get("user"));
+  await keepPlugins(
+    deps,
+    repository,
+    path,
+    await wholeBody(c, LONGEST_XML),
+    c.get("user"),
+  );
   return { created: true, file: null };
 }
 
@@ -55,13 +68,17 @@ async function receiveChecksum(
   // The server makes its own metadata, which a client's checksum cannot match.
   if (isMetadata(of)) return { created: true, file: null };
   const told =
-    parseChecksum(text, checksum) ?? fail(250106, `${of}.${checksum} must be the ${checksum} of ${of} in hex`);
+    parseChecksum(text, checksum) ??
+    fail(250106, `${of}.${checksum} must be the ${checksum} of ${of} in hex`);
   const node = getNode(db, id, of, now());
   if (!node?.sha256) {
     mavenMemory(store).expectations.add(id, of, checksum, told);
     return { created: true, file: null };
   }
-  const found = await mavenMemory(store).checksumOf({ ...node, sha256: node.sha256 }, checksum);
+  const found = await mavenMemory(store).checksumOf(
+    { ...node, sha256: node.sha256 },
+    checksum,
+  );
   if (found !== told)
     fail(
       251003,
@@ -72,26 +89,40 @@ async function receiveChecksum(
   return { created: true, file: null };
 }
 
-async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, path: string): Promise<Received> {
+async function receiveFile(
+  c: Context<Env>,
+  deps: ApiDeps,
+  repository: RepositoryRow,
+  path: string,
+): Promise<Received> {
   const { db, store, maxUpload } = deps;
   const wishes = readWishes(c.req.raw.headers);
-  if (wishes.expires !== 0) fail(250112, "X-BKREPO-EXPIRES: files of MAVEN repositories do not expire");
+  if (wishes.expires !== 0)
+    fail(250112, "X-BKREPO-EXPIRES: files of MAVEN repositories do not expire");
   const length = c.req.header("content-length");
   const size = length === undefined ? undefined : Number(length);
-  if (maxUpload !== null && size !== undefined && size > maxUpload) refuseTooLarge(maxUpload);
+  if (maxUpload !== null && size !== undefined && size > maxUpload)
+    refuseTooLarge(maxUpload);
   refuseOtherSize(deps, repository, path, size);
-  const expected = Object.fromEntries(mavenMemory(store).expectations.take(repository.id, path));
+  const expected = Object.fromEntries(
+    mavenMemory(store).expectations.take(repository.id, path),
+  );
   const file = parseMavenPath(path);
-  const watched = watchBody(bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>, {
-    hashes: CHECKSUMS.filter((checksum) => expected[checksum] !== undefined),
-    keep: file && isPom(file) ? LONGEST_XML : 0,
-  });
+  const watched = watchBody(
+    bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>,
+    {
+      hashes: CHECKSUMS.filter((checksum) => expected[checksum] !== undefined),
+      keep: file && isPom(file) ? LONGEST_XML : 0,
+    },
+  );
   try {
     const staged = await store.stage(watched.body, {
       maxBytes: maxUpload ?? undefined,
       expect: { size, sha256: wishes.sha256, md5: wishes.md5 },
     });
-    const wrong = Object.entries(watched.digests()).find(([checksum, found]) => expected[checksum] !== found);
+    const wrong = Object.entries(watched.digests()).find(
+      ([checksum, found]) => expected[checksum] !== found,
+    );
     if (wrong) {
       await staged.discard();
       fail(
@@ -101,11 +132,19 @@ async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: Repositor
       );
     }
     const packagings =
-      file && isPom(file) ? new Map([[staged.sha256, packagingOf(watched.kept())]]) : new Map<string, string>();
+      file && isPom(file)
+        ? new Map([[staged.sha256, packagingOf(watched.kept())]])
+        : new Map<string, string>();
     const received = await staged.commit((blob) =>
       write(db, (tx) => {
         putBlobs(tx, [blob], deps.now());
-        return makeFile(deps, repository, { path, sha256: blob.sha256, wishes, packagings, user: c.get("user") });
+        return makeFile(deps, repository, {
+          path,
+          sha256: blob.sha256,
+          wishes,
+          packagings,
+          user: c.get("user"),
+        });
       }),
     );
     await durable(db);
@@ -132,11 +171,22 @@ function refuseOtherSize(
   size: number | undefined,
 ): void {
   const node = getNode(db, repository.id, path, now());
-  if (node?.sha256 && size !== undefined && node.size !== size && !mayChange(repository, path))
+  if (
+    node?.sha256 &&
+    size !== undefined &&
+    node.size !== size &&
+    !mayChange(repository, path)
+  )
     fail(251012, path, RELEASED);
 }
 
-type FileToBe = { path: string; sha256: string; wishes: UploadWishes; packagings: Map<string, string>; user: string };
+type FileToBe = {
+  path: string;
+  sha256: string;
+  wishes: UploadWishes;
+  packagings: Map<string, string>;
+  user: string;
+};
 
 /**
  * Creates or replaces the file. Runs in the transaction that registers the content; the repository may have changed, or
@@ -150,15 +200,21 @@ function makeFile(
   const repository = hostedMaven(db, { projectId, repoName: name });
   const at = now();
   const existing = getNode(db, repository.id, path, at);
-  if (existing?.sha256 && existing.sha256 !== sha256 && !mayChange(repository, path)) fail(251012, path, RELEASED);
+  if (existing?.sha256 && existing.sha256 !== sha256 && !mayChange(repository, path))
+    fail(251012, path, RELEASED);
   const partOfVersion = parseMavenPath(path) !== null;
   const metadata = Object.keys(wishes.metadata).length > 0 ? wishes.metadata : null;
   if (existing?.sha256 !== sha256 || metadata !== null) {
-    const [result] = putNodes(db, repository, [{ fullPath: path, sha256, metadata, partOfVersion }], {
-      overwrite: true,
-      user,
-      now: at,
-    });
+    const [result] = putNodes(
+      db,
+      repository,
+      [{ fullPath: path, sha256, metadata, partOfVersion }],
+      {
+        overwrite: true,
+        user,
+        now: at,
+      },
+    );
     mustBeMade(path, result);
   }
   recordMavenFiles(

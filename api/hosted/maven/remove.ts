@@ -19,7 +19,12 @@ export async function removeMaven(
 ): Promise<void> {
   if (path === "/") fail(251011, path, NAME_ONE);
   const at = now();
-  const audit = { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at };
+  const audit = {
+    createdBy: user,
+    createdDate: at,
+    lastModifiedBy: user,
+    lastModifiedDate: at,
+  };
   if (
     (await deleteNodes(db, repository.id, path, at, (tx, paths) =>
       recordMavenFiles(tx, repository, paths, audit, at),

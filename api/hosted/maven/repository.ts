@@ -8,6 +8,11 @@ export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
   const found = repositoryOf(db, named);
   const { projectId, name, category, type } = found;
   if (category === "LOCAL" && type === "MAVEN") return found;
-  const kind = category === "LOCAL" ? `a hosted ${type} repository` : linkedElsewhere("files");
-  return fail(251006, `${projectId}/${name}`, `it is ${kind}; Maven needs a hosted MAVEN repository`);
+  const kind =
+    category === "LOCAL" ? `a hosted ${type} repository` : linkedElsewhere("files");
+  return fail(
+    251006,
+    `${projectId}/${name}`,
+    `it is ${kind}; Maven needs a hosted MAVEN repository`,
+  );
 }

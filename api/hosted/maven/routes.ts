@@ -25,13 +25,26 @@ export function mavenRoutes(deps: ApiDeps) {
   app
     .put("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED);
-      const { created, file } = await receiveMaven(c, deps, hostedMaven(db, c.req.param()), path);
-      return c.body(null, created ? 201 : 200, file?.sha256 ? { etag: `"${file.sha256}"` } : {});
+      const { created, file } = await receiveMaven(
+        c,
+        deps,
+        hostedMaven(db, c.req.param()),
+        path,
+      );
+      return c.body(
+        null,
+        created ? 201 : 200,
+        file?.sha256 ? { etag: `"${file.sha256}"` } : {},
+      );
     })
     .get("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
       const repository = hostedMaven(db, c.req.param());
-      if (isMetadata(path)) return sendMetadata(c, (await metadataAt(deps, repository, path)) ?? fail(251010, path));
+      if (isMetadata(path))
+        return sendMetadata(
+          c,
+          (await metadataAt(deps, repository, path)) ?? fail(251010, path),
+        );
       const subject = checksumOf(path);
       if (subject) return sendChecksum(c, await findChecksum(deps, repository, subject));
       return sendFile(c, store, findFile(deps, repository, path));
@@ -57,8 +70,12 @@ async function findChecksum(
   repository: RepositoryRow,
   { of, checksum }: { of: string; checksum: Checksum },
 ): Promise<string> {
-  if (!isMetadata(of)) return mavenMemory(deps.store).checksumOf(findFile(deps, repository, of), checksum);
-  return checksumOfMetadata((await metadataAt(deps, repository, of)) ?? fail(251010, of), checksum);
+  if (!isMetadata(of))
+    return mavenMemory(deps.store).checksumOf(findFile(deps, repository, of), checksum);
+  return checksumOfMetadata(
+    (await metadataAt(deps, repository, of)) ?? fail(251010, of),
+    checksum,
+  );
 }
 
 function sendChecksum(c: Context<Env>, hex: string): Response {

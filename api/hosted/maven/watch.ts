@@ -24,7 +24,9 @@ export function watchBody(
   return {
     body: watched(),
     digests: (): Record<string, string> =>
-      Object.fromEntries(running.map(([checksum, hash]) => [checksum, hash.digest("hex")])),
+      Object.fromEntries(
+        running.map(([checksum, hash]) => [checksum, hash.digest("hex")]),
+      ),
     kept: (): Uint8Array => Buffer.concat(kept),
   };
 }

@@ -19,7 +19,9 @@ type Element = Record<string, unknown>;
 /** Reads XML and returns its root element; null when it is not valid or its root has another name. */
 export function readXml(content: Uint8Array, root: string): Element | null {
   try {
-    return elementOf((parser.parse(Buffer.from(content).toString("utf8")) as Element)[root]);
+    return elementOf(
+      (parser.parse(Buffer.from(content).toString("utf8")) as Element)[root],
+    );
   } catch {
     return null;
   }
@@ -39,10 +41,21 @@ export function textOf(parent: Element | null, name: string): string | null {
   const value = parent?.[name];
   const text =
     typeof value === "string"
-      ? value.trim().replaceAll(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => PREDEFINED[name] ?? "")
+      ? value
+          .trim()
+          .replaceAll(
+            /&(lt|gt|quot|apos|amp);/g,
+            (_, name: string) => PREDEFINED[name] ?? "",
+          )
       : "";
   return text === "" ? null : text;
 }
 
 /** The entities that every XML has; others are not expanded. */
-const PREDEFINED: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+const PREDEFINED: Record<string, string> = {
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  amp: "&",
+};

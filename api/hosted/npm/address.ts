@@ -32,9 +32,17 @@ function addressOf(segments: string[]): Address {
   const { name, rest } = takeName(segments);
   const [a, b, c, d] = rest;
   if (a === undefined) return { kind: "package", name };
-  if (a === "-rev" && b !== undefined && c === undefined) return { kind: "revision", name, rev: b };
-  if (a === "-" && b !== undefined && c === undefined) return { kind: "tarball", name, file: b };
-  if (a === "-" && b !== undefined && c === "-rev" && d !== undefined && rest.length === 4)
+  if (a === "-rev" && b !== undefined && c === undefined)
+    return { kind: "revision", name, rev: b };
+  if (a === "-" && b !== undefined && c === undefined)
+    return { kind: "tarball", name, file: b };
+  if (
+    a === "-" &&
+    b !== undefined &&
+    c === "-rev" &&
+    d !== undefined &&
+    rest.length === 4
+  )
     return { kind: "tarballRevision", name, file: b, rev: d };
   if (b === undefined) return { kind: "version", name, version: a };
   throw new NpmError(404, `there is nothing at ${shown(segments.join("/"))}`);
@@ -44,7 +52,8 @@ function serviceOf(segments: string[]): Address {
   if (segments[0] !== "package") return { kind: "service", path: segments.join("/") };
   const { name, rest } = takeName(segments.slice(1));
   const [what, tag] = rest;
-  if (what !== "dist-tags" || rest.length > 2) return { kind: "service", path: ["package", ...rest].join("/") };
+  if (what !== "dist-tags" || rest.length > 2)
+    return { kind: "service", path: ["package", ...rest].join("/") };
   return tag === undefined ? { kind: "tags", name } : { kind: "tag", name, tag };
 }
 
@@ -52,7 +61,8 @@ function takeName(segments: string[]): { name: string; rest: string[] } {
   const [first = "", second] = segments;
   const inTwo = first.startsWith("@") && !first.includes("/") && second !== undefined;
   const name = inTwo ? `${first}/${second}` : first;
-  if (!isNpmName(name)) throw new NpmError(400, `${shown(name)} is not a valid name of a package`);
+  if (!isNpmName(name))
+    throw new NpmError(400, `${shown(name)} is not a valid name of a package`);
   return { name, rest: segments.slice(inTwo ? 2 : 1) };
 }
 
@@ -60,7 +70,9 @@ function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch (error) {
-    throw new NpmError(400, `${shown(segment)} is not percent-encoded UTF-8`, { cause: error });
+    throw new NpmError(400, `${shown(segment)} is not percent-encoded UTF-8`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,8 +1,17 @@
 import { durable } from "../../../db/durable.ts";
 import { write } from "../../../db/open.ts";
-import { changeDistTags, changedDeprecations, setDeprecations } from "../../../db/packages/npm/change.ts";
+import {
+  changeDistTags,
+  changedDeprecations,
+  setDeprecations,
+} from "../../../db/packages/npm/change.ts";
 import { deleteNpmPackage, deleteNpmVersions } from "../../../db/packages/npm/delete.ts";
-import { revisionOf, shownTags, versionNames, versionOfTarball } from "../../../db/packages/npm/find.ts";
+import {
+  revisionOf,
+  shownTags,
+  versionNames,
+  versionOfTarball,
+} from "../../../db/packages/npm/find.ts";
 import { findPackage, type PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
 import { by } from "../../http/by.ts";
@@ -35,7 +44,11 @@ export async function putPackage(request: NpmRequest, name: string): Promise<Res
 const STEP = 200;
 
 /** `npm deprecate`: the body is the document of the package with other deprecations. */
-async function deprecate(request: NpmRequest, name: string, body: Record<string, unknown>): Promise<Response> {
+async function deprecate(
+  request: NpmRequest,
+  name: string,
+  body: Record<string, unknown>,
+): Promise<Response> {
   const { deps, repository } = request;
   const owner = findPackage(deps.db, repository.id, name);
   const versions = versionsOf(body);
@@ -48,7 +61,10 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
       `the version ${name}@${unknown.slice(0, 250)} has no tarball: publish it with _attachments`,
     );
   const wanted = new Map(
-    Object.entries(versions).map(([version, document]) => [version, deprecationOf(record(document))]),
+    Object.entries(versions).map(([version, document]) => [
+      version,
+      deprecationOf(record(document)),
+    ]),
   );
   const changed = changedDeprecations(deps.db, packageOf(request, name).id, wanted);
   for (let at = 0; at < changed.length; at += STEP) {
@@ -69,14 +85,21 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
 
 function versionsOf({ versions }: Record<string, unknown>): Record<string, unknown> {
   if (isRecord(versions)) return versions;
-  throw new NpmError(403, "owners and stars of packages are not kept here: the administrator owns everything");
+  throw new NpmError(
+    403,
+    "owners and stars of packages are not kept here: the administrator owns everything",
+  );
 }
 
 /**
  * `npm unpublish` of versions: the body is the document without them. Versions that it lacks are deleted, and dist-tags
  * become as in the document.
  */
-export async function putRevision(request: NpmRequest, name: string, rev: string): Promise<Response> {
+export async function putRevision(
+  request: NpmRequest,
+  name: string,
+  rev: string,
+): Promise<Response> {
   const { c, deps, repository } = request;
   const { body, tarball } = await readPublication(c, deps);
   if (tarball !== null) {
@@ -90,25 +113,35 @@ export async function putRevision(request: NpmRequest, name: string, rev: string
   mustBeCurrent(owner, rev);
   // From here to the end nothing else of this process runs, so nothing changes after the comparison.
   const before = shownTags(deps.db, owner.id);
-  const gone = versionNames(deps.db, owner.id).filter((version) => !Object.hasOwn(versions, version));
+  const gone = versionNames(deps.db, owner.id).filter(
+    (version) => !Object.hasOwn(versions, version),
+  );
   deleteNpmVersions(deps.db, repository, name, gone, deps.now());
   const left = findPackage(deps.db, repository.id, name);
   if (left) {
     const wanted = new Map<string, string | null>(
       tags.flatMap(([tag, version]) =>
-        typeof version === "string" && before.get(tag) !== version ? [[tag, version]] : [],
+        typeof version === "string" && before.get(tag) !== version
+          ? [[tag, version]]
+          : [],
       ),
     );
     for (const tag of before.keys())
       if (tag !== "latest" && !tags.some(([kept]) => kept === tag)) wanted.set(tag, null);
-    write(deps.db, (tx) => changeDistTags(tx, repository, left, wanted, by(request.c, request.deps)));
+    write(deps.db, (tx) =>
+      changeDistTags(tx, repository, left, wanted, by(request.c, request.deps)),
+    );
   }
   await durable(deps.db);
   return done(request, name, 200);
 }
 
 /** `npm unpublish` of a whole package. */
-export async function deleteRevision(request: NpmRequest, name: string, rev: string): Promise<Response> {
+export async function deleteRevision(
+  request: NpmRequest,
+  name: string,
+  rev: string,
+): Promise<Response> {
   const { deps, repository } = request;
   mustBeCurrent(packageOf(request, name), rev);
   deleteNpmPackage(deps.db, repository, name, deps.now());
@@ -117,13 +150,20 @@ export async function deleteRevision(request: NpmRequest, name: string, rev: str
 }
 
 /** The last step of `npm unpublish` of a version; its tarball is deleted already. */
-export async function deleteTarball(request: NpmRequest, name: string, file: string): Promise<Response> {
+export async function deleteTarball(
+  request: NpmRequest,
+  name: string,
+  file: string,
+): Promise<Response> {
   const { deps, repository } = request;
   const path = filePath(name, file);
   const owner = findPackage(deps.db, repository.id, name);
   const version = owner ? versionOfTarball(deps.db, owner.id, path) : null;
   if (version !== null)
-    throw new NpmError(409, `${file} is the tarball of ${name}@${version}: unpublish that version first`);
+    throw new NpmError(
+      409,
+      `${file} is the tarball of ${name}@${version}: unpublish that version first`,
+    );
   return done(request, name, 200);
 }
 
@@ -138,11 +178,19 @@ function mustBeCurrent(owner: PackageRow, rev: unknown): void {
 /** Parses JSON that is a string. */
 export function parseText(text: string): string {
   const value = parse(`{"value":${text}}`)["value"];
-  if (typeof value !== "string") throw new NpmError(400, "the body must be a version as a JSON string");
+  if (typeof value !== "string")
+    throw new NpmError(400, "the body must be a version as a JSON string");
   return value;
 }
 
-export function done({ c, deps, repository }: NpmRequest, name: string, status: 200 | 201): Response {
+export function done(
+  { c, deps, repository }: NpmRequest,
+  name: string,
+  status: 200 | 201,
+): Response {
   const owner = findPackage(deps.db, repository.id, name);
-  return c.json({ ok: true, id: name, ...(owner ? { rev: revisionOf(owner) } : {}) }, status);
+  return c.json(
+    { ok: true, id: name, ...(owner ? { rev: revisionOf(owner) } : {}) },
+    status,
+  );
 }

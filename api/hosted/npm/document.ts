@@ -29,12 +29,21 @@ type Path = {
   body?: z.ZodType;
 };
 
-const missing = { 404: "The repository, package, version, dist-tag or tarball does not exist" };
-const full = { 413: "The tarball is larger than MAX_UPLOAD, or the metadata is too large", 507: "The disk is full" };
-const taken = { 409: "The version exists already, or the document was changed meanwhile" };
+const missing = {
+  404: "The repository, package, version, dist-tag or tarball does not exist",
+};
+const full = {
+  413: "The tarball is larger than MAX_UPLOAD, or the metadata is too large",
+  507: "The disk is full",
+};
+const taken = {
+  409: "The version exists already, or the document was changed meanwhile",
+};
 const people = { 403: "Owners and stars of packages are not kept" };
 const tarball = "/{name}/-/{file}";
-const packument = z.object({ name: z.string(), versions: z.record(z.string(), z.unknown()) }).loose();
+const packument = z
+  .object({ name: z.string(), versions: z.record(z.string(), z.unknown()) })
+  .loose();
 
 const PATHS: Path[] = [
   {
@@ -43,7 +52,12 @@ const PATHS: Path[] = [
     summary: "Whether the repository exists and the login is right",
     done: { 200: "Both are so" },
   },
-  { method: "get", path: "/-/whoami", summary: "The name of the logged-in user", done: { 200: "username" } },
+  {
+    method: "get",
+    path: "/-/whoami",
+    summary: "The name of the logged-in user",
+    done: { 200: "username" },
+  },
   {
     method: "get",
     path: "/-/v1/search",
@@ -69,8 +83,16 @@ const PATHS: Path[] = [
     method: "put",
     path: "/{name}",
     summary: "Publish a version, or deprecate versions",
-    done: { 200: "The deprecations are as in the document", 201: "The version is published" },
-    refused: { 400: "The body is not a publication, or its content is not as announced", ...people, ...taken, ...full },
+    done: {
+      200: "The deprecations are as in the document",
+      201: "The version is published",
+    },
+    refused: {
+      400: "The body is not a publication, or its content is not as announced",
+      ...people,
+      ...taken,
+      ...full,
+    },
     body: packument,
   },
   {
@@ -88,19 +110,32 @@ const PATHS: Path[] = [
     done: { 200: "The package is unpublished" },
     refused: taken,
   },
-  { method: "get", path: "/{name}/{version}", summary: "One version", done: { 200: "Its document" } },
+  {
+    method: "get",
+    path: "/{name}/{version}",
+    summary: "One version",
+    done: { 200: "Its document" },
+  },
   {
     method: "get",
     path: tarball,
     summary: "A tarball",
-    done: { 200: "Its bytes", 206: "The part that Range names", 304: "The client has it already" },
+    done: {
+      200: "Its bytes",
+      206: "The part that Range names",
+      304: "The client has it already",
+    },
     refused: { 416: "The tarball has no such bytes" },
   },
   {
     method: "head",
     path: tarball,
     summary: "Size and digests of a tarball",
-    done: { 200: "The tarball exists", 206: "The part that Range names exists", 304: "The client has it already" },
+    done: {
+      200: "The tarball exists",
+      206: "The part that Range names exists",
+      304: "The client has it already",
+    },
     refused: { 416: "The tarball has no such bytes" },
   },
   {
@@ -138,16 +173,31 @@ export function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void 
     const whole = `/{projectId}/{repoName}${path}`;
     const names = [...whole.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
     const params = z.object(
-      Object.fromEntries(names.map((name) => [name, z.string().openapi({ description: PARAMETERS[name] ?? name })])),
+      Object.fromEntries(
+        names.map((name) => [
+          name,
+          z.string().openapi({ description: PARAMETERS[name] ?? name }),
+        ]),
+      ),
     );
     const answered = Object.entries(done).map(([status, description = ""]) => [
       status,
       status === "304" ? { description } : { description, content: anything },
     ]);
     const failures = Object.entries({ ...REFUSED[method], ...missing, ...refused });
-    const failed = failures.map(([status, description = ""]) => [status, because(description)]);
-    const json = body && { required: true, content: { "application/json": { schema: body } } };
-    const request = { params, ...(query ? { query } : {}), ...(json ? { body: json } : {}) };
+    const failed = failures.map(([status, description = ""]) => [
+      status,
+      because(description),
+    ]);
+    const json = body && {
+      required: true,
+      content: { "application/json": { schema: body } },
+    };
+    const request = {
+      params,
+      ...(query ? { query } : {}),
+      ...(json ? { body: json } : {}),
+    };
     registry.registerPath({
       method,
       path: whole,

@@ -10,7 +10,11 @@ export class NpmError extends Error {
   override readonly name = "NpmError";
   readonly status: ContentfulStatusCode;
 
-  constructor(status: ContentfulStatusCode, message: string, options: { cause?: unknown } = {}) {
+  constructor(
+    status: ContentfulStatusCode,
+    message: string,
+    options: { cause?: unknown } = {},
+  ) {
     super(message, options);
     this.status = status;
   }
@@ -33,23 +37,49 @@ const REASONS: Partial<Record<ContentfulStatusCode, string>> = {
 };
 
 /** Answers anything thrown below /npm. Unexpected errors are logged, and their answer stays generic. */
-export function npmErrorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
+export function npmErrorAnswer(
+  thrown: unknown,
+  c: Context<Env>,
+  log: (error: unknown) => void,
+): Response {
   const { status, message, headers, cause } = explained(thrown, c);
   if (status >= 500) log(cause);
-  return c.json({ error: message, reason: REASONS[status] ?? "internal_server_error" }, status, headers);
+  return c.json(
+    { error: message, reason: REASONS[status] ?? "internal_server_error" },
+    status,
+    headers,
+  );
 }
 
-type Explained = { status: ContentfulStatusCode; message: string; headers: Record<string, string>; cause: unknown };
+type Explained = {
+  status: ContentfulStatusCode;
+  message: string;
+  headers: Record<string, string>;
+  cause: unknown;
+};
 
 function explained(thrown: unknown, c: Context<Env>): Explained {
-  if (thrown instanceof NpmError) return { status: thrown.status, message: thrown.message, headers: {}, cause: thrown };
+  if (thrown instanceof NpmError)
+    return { status: thrown.status, message: thrown.message, headers: {}, cause: thrown };
   if (thrown instanceof TransferError)
-    return { status: FAILURE_STATUS[thrown.kind], message: thrown.message, headers: {}, cause: thrown };
-  if (isCut(thrown)) return { status: 400, message: CUT_MESSAGE, headers: {}, cause: thrown };
+    return {
+      status: FAILURE_STATUS[thrown.kind],
+      message: thrown.message,
+      headers: {},
+      cause: thrown,
+    };
+  if (isCut(thrown))
+    return { status: 400, message: CUT_MESSAGE, headers: {}, cause: thrown };
   const { status, message, headers, cause } = toApiError(thrown, c);
   const hint = status === 401 ? `: ${LOGIN_HINT}` : "";
-  return { status, message: `${message}${hint}`, headers: { ...headers }, cause: cause ?? thrown };
+  return {
+    status,
+    message: `${message}${hint}`,
+    headers: { ...headers },
+    cause: cause ?? thrown,
+  };
 }
 
 /** The only way in npm to send a name and a password to one address. */
-export const LOGIN_HINT = "write //{host}/npm/{project}/{repository}/:_auth={base64 of name:password} into .npmrc";
+export const LOGIN_HINT =
+  "write //{host}/npm/{project}/{repository}/:_auth={base64 of name:password} into .npmrc";

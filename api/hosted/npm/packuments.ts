@@ -1,10 +1,19 @@
 import { createHash } from "node:crypto";
 import type { Db } from "../../../db/open.ts";
-import { revisionOf, shownTags, type VersionText, versionTexts } from "../../../db/packages/npm/find.ts";
+import {
+  revisionOf,
+  shownTags,
+  type VersionText,
+  versionTexts,
+} from "../../../db/packages/npm/find.ts";
 import type { PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
 import type { NpmDocument } from "../../../domain/npm/package.ts";
-import { abbreviatedVersion, aboutPackage, fullVersion } from "../../../domain/npm/packument.ts";
+import {
+  abbreviatedVersion,
+  aboutPackage,
+  fullVersion,
+} from "../../../domain/npm/packument.ts";
 
 /** `abbreviated`: only what an installation needs, several times smaller. */
 type Form = "full" | "abbreviated";
@@ -65,7 +74,12 @@ export function tagOf(owner: PackageRow, base: string, form: Form): string {
 const STEP = 100;
 
 /** Makes a packument. All rows are read at once, so that they are consistent; the rest is done step by step. */
-async function make(db: Db, owner: PackageRow, base: string, form: Form): Promise<Buffer> {
+async function make(
+  db: Db,
+  owner: PackageRow,
+  base: string,
+  form: Form,
+): Promise<Buffer> {
   const rows = versionTexts(db, owner.id);
   const tags = shownTags(db, owner.id, () => rows.map(({ name }) => name));
   const shape = form === "full" ? fullVersion : abbreviatedVersion;
@@ -81,16 +95,28 @@ async function make(db: Db, owner: PackageRow, base: string, form: Form): Promis
   const modified = new Date(owner.lastModifiedDate).toISOString();
   if (form === "abbreviated") return assemble({ ...head, modified }, versions);
   return assemble(
-    { _id: owner.name, _rev: revisionOf(owner), ...head, ...aboutPackage(latest), time: times(owner, rows, modified) },
+    {
+      _id: owner.name,
+      _rev: revisionOf(owner),
+      ...head,
+      ...aboutPackage(latest),
+      time: times(owner, rows, modified),
+    },
     versions,
   );
 }
 
 function assemble(about: NpmDocument, versions: string[]): Buffer {
-  return Buffer.from(`${JSON.stringify(about).slice(0, -1)},"versions":{${versions.join(",")}}}`);
+  return Buffer.from(
+    `${JSON.stringify(about).slice(0, -1)},"versions":{${versions.join(",")}}}`,
+  );
 }
 
-function times(owner: PackageRow, rows: readonly VersionText[], modified: string): Record<string, string> {
+function times(
+  owner: PackageRow,
+  rows: readonly VersionText[],
+  modified: string,
+): Record<string, string> {
   const created = new Date(owner.createdDate).toISOString();
   return Object.fromEntries([
     ["created", created],

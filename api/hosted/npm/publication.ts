@@ -28,7 +28,10 @@ type Deps = Pick<ApiDeps, "store" | "maxUpload">;
 export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publication> {
   refuseTooLong(Number(c.req.header("content-length") ?? 0), deps.maxUpload);
   const scanner = createScanner(MAX_METADATA);
-  const pieces = piecesOf(scanner, bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+  const pieces = piecesOf(
+    scanner,
+    bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
+  );
   let tarball: Tarball | null = null;
   try {
     for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
@@ -50,12 +53,21 @@ function refuseTooLong(length: number, maxUpload: number | null): void {
 
 function mayCome(file: string, before: Tarball | null): void {
   if (file.endsWith(".sigstore"))
-    throw new NpmError(400, "provenance statements are not supported here: publish with --provenance=false");
+    throw new NpmError(
+      400,
+      "provenance statements are not supported here: publish with --provenance=false",
+    );
   if (before !== null)
-    throw new NpmError(400, "the publication has more than one attachment: a version has one tarball");
+    throw new NpmError(
+      400,
+      "the publication has more than one attachment: a version has one tarball",
+    );
 }
 
-async function* piecesOf(scanner: Scanner, body: AsyncIterable<Buffer>): AsyncGenerator<Piece, void> {
+async function* piecesOf(
+  scanner: Scanner,
+  body: AsyncIterable<Buffer>,
+): AsyncGenerator<Piece, void> {
   for await (const chunk of body) yield* scanner.feed(chunk);
 }
 
@@ -77,7 +89,9 @@ async function stageTarball(
 }
 
 /** Yields the bytes up to the end of the content that has begun. */
-async function* contentOf(pieces: AsyncGenerator<Piece, void>): AsyncGenerator<Buffer, void> {
+async function* contentOf(
+  pieces: AsyncGenerator<Piece, void>,
+): AsyncGenerator<Buffer, void> {
   for (let next = await pieces.next(); ; next = await pieces.next()) {
     if (next.done) throw new NpmError(400, "the body ends within the tarball");
     if (next.value.kind === "end") return;

@@ -7,7 +7,12 @@ import { findPackage, findVersion } from "../../../db/packages/versions.ts";
 import { putNodes } from "../../../db/content/put-nodes.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
-import { isDistTag, type NpmDocument, record, tarballFile } from "../../../domain/npm/package.ts";
+import {
+  isDistTag,
+  type NpmDocument,
+  record,
+  tarballFile,
+} from "../../../domain/npm/package.ts";
 import { isNpmVersion, sameButForBuild } from "../../../domain/npm/version.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
@@ -19,7 +24,14 @@ import { npmRepository } from "./repository.ts";
 const MAX_DOCUMENT = 4 * 1024 * 1024;
 
 /** A publication that passed all checks. */
-type Judged = { name: string; version: string; document: NpmDocument; distTags: string[]; file: string; path: string };
+type Judged = {
+  name: string;
+  version: string;
+  document: NpmDocument;
+  distTags: string[];
+  file: string;
+  path: string;
+};
 
 /** Creates the version that a client publishes: durable when it resolves; when it throws, nothing of it is kept. */
 export async function publish(
@@ -36,24 +48,48 @@ export async function publish(
   await tarball.staged.commit((blob) =>
     write(db, (tx) => {
       // The repository may have been deleted, or the version published, while the body arrived.
-      const there = npmRepository(db, { projectId: repository.projectId, repoName: repository.name });
+      const there = npmRepository(db, {
+        projectId: repository.projectId,
+        repoName: repository.name,
+      });
       mustBeNew(tx, there, judged);
       const at = now();
       putBlobs(tx, [blob], at);
       const [result] = putNodes(
         db,
         there,
-        [{ fullPath: judged.path, sha256: blob.sha256, metadata: {}, partOfVersion: true }],
+        [
+          {
+            fullPath: judged.path,
+            sha256: blob.sha256,
+            metadata: {},
+            partOfVersion: true,
+          },
+        ],
         { overwrite: true, user, now: at },
       );
       if (result?.kind === "blocked")
-        throw new NpmError(409, `${result.at} is in the way of the tarball ${judged.path}`);
-      const audit = { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at };
+        throw new NpmError(
+          409,
+          `${result.at} is in the way of the tarball ${judged.path}`,
+        );
+      const audit = {
+        createdBy: user,
+        createdDate: at,
+        lastModifiedBy: user,
+        lastModifiedDate: at,
+      };
       const { version, document, distTags, file } = judged;
       putNpmVersion(
         tx,
         there,
-        { name, version, document, tarball: { sha256: blob.sha256, size: blob.size, file }, distTags },
+        {
+          name,
+          version,
+          document,
+          tarball: { sha256: blob.sha256, size: blob.size, file },
+          distTags,
+        },
         audit,
         at,
       );
@@ -64,14 +100,21 @@ export async function publish(
 }
 
 function digestsOf({ staged, sha1, sha512 }: Tarball): TarballDigests {
-  return { sha1, sha256: staged.sha256, sha512: Buffer.from(sha512, "base64").toString("hex") };
+  return {
+    sha1,
+    sha256: staged.sha256,
+    sha512: Buffer.from(sha512, "base64").toString("hex"),
+  };
 }
 
 function mustBeNew(db: DbOrTx, { id }: RepositoryRow, { name, version }: Judged): void {
   const owner = findPackage(db, id, name);
   if (owner === undefined) return;
   if (findVersion(db, owner.id, version))
-    throw new NpmError(409, `you cannot publish over the previously published version: ${name}@${version}`);
+    throw new NpmError(
+      409,
+      `you cannot publish over the previously published version: ${name}@${version}`,
+    );
   const twin = findTwin(db, owner.id, version);
   if (twin !== null)
     throw new NpmError(
@@ -83,7 +126,10 @@ function mustBeNew(db: DbOrTx, { id }: RepositoryRow, { name, version }: Judged)
 function judge(name: string, body: Record<string, unknown>, tarball: Tarball): Judged {
   const [only, ...others] = Object.entries(record(body["versions"]));
   if (only === undefined || others.length > 0)
-    throw new NpmError(400, "versions must contain exactly the one version that is published");
+    throw new NpmError(
+      400,
+      "versions must contain exactly the one version that is published",
+    );
   const [version, value] = only;
   if (!isNpmVersion(version))
     throw new NpmError(
@@ -104,7 +150,12 @@ function judge(name: string, body: Record<string, unknown>, tarball: Tarball): J
   };
 }
 
-function checkNames(name: string, version: string, body: Record<string, unknown>, document: NpmDocument): void {
+function checkNames(
+  name: string,
+  version: string,
+  body: Record<string, unknown>,
+  document: NpmDocument,
+): void {
   for (const said of [body["name"] ?? name, document["name"]]) {
     if (said !== name)
       throw new NpmError(
@@ -120,17 +171,28 @@ function checkNames(name: string, version: string, body: Record<string, unknown>
 }
 
 /** Checks that the tarball is as `dist` and the attachment announce it. */
-function checkContent(tarball: Tarball, document: NpmDocument, { length }: Record<string, unknown>): void {
+function checkContent(
+  tarball: Tarball,
+  document: NpmDocument,
+  { length }: Record<string, unknown>,
+): void {
   const { staged } = tarball;
   if (staged.size === 0) throw new NpmError(400, "the tarball is empty");
   if (typeof length === "number" && length !== staged.size)
-    throw new NpmError(400, `the attachment announces ${length} bytes and has ${staged.size}`);
+    throw new NpmError(
+      400,
+      `the attachment announces ${length} bytes and has ${staged.size}`,
+    );
   const problem = integrityProblem(document, digestsOf(tarball));
   if (problem !== null) throw new NpmError(400, problem);
 }
 
 /** Adds the hashes that the client left out, and the readme that older clients put beside the versions. */
-function completed(document: NpmDocument, { readme }: Record<string, unknown>, { sha1, sha512 }: Tarball): NpmDocument {
+function completed(
+  document: NpmDocument,
+  { readme }: Record<string, unknown>,
+  { sha1, sha512 }: Tarball,
+): NpmDocument {
   const { integrity, ...dist } = record(document["dist"]);
   const whole = {
     ...(typeof readme === "string" && readme !== "" ? { readme } : {}),
@@ -139,12 +201,17 @@ function completed(document: NpmDocument, { readme }: Record<string, unknown>, {
   };
   const size = Buffer.byteLength(JSON.stringify(whole));
   if (size > MAX_DOCUMENT)
-    throw new NpmError(413, `the document of the version has ${size} bytes, ${MAX_DOCUMENT} are allowed`);
+    throw new NpmError(
+      413,
+      `the document of the version has ${size} bytes, ${MAX_DOCUMENT} are allowed`,
+    );
   return whole;
 }
 
 function distTagsOf(body: Record<string, unknown>, version: string): string[] {
-  const tags = Object.entries(record(body["dist-tags"])).flatMap(([tag, of]) => (of === version ? [tag] : []));
+  const tags = Object.entries(record(body["dist-tags"])).flatMap(([tag, of]) =>
+    of === version ? [tag] : [],
+  );
   for (const tag of tags) checkDistTag(tag);
   return tags;
 }

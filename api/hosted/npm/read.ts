@@ -28,7 +28,11 @@ export async function getPackument(request: NpmRequest, name: string): Promise<R
   if (matchesTag(c.req.header("if-none-match"), tag)) return c.body(null, 304, headers);
   const body = await packuments.get(owner, base, form);
   const type = form === "abbreviated" ? ABBREVIATED : "application/json";
-  return c.body(new Uint8Array(body), 200, { ...headers, "content-type": type, "content-length": String(body.length) });
+  return c.body(new Uint8Array(body), 200, {
+    ...headers,
+    "content-type": type,
+    "content-length": String(body.length),
+  });
 }
 
 /**
@@ -44,21 +48,39 @@ function wantsAbbreviated(c: Context<Env>): boolean {
     const quality = parameters.find((each) => each.startsWith("q="))?.slice(2) ?? "1";
     return { type, quality: Number(quality) || 0 };
   });
-  const qualityOf = (type: string) => offers.find((offer) => offer.type === type)?.quality ?? 0;
-  return qualityOf(ABBREVIATED) > 0 && qualityOf(ABBREVIATED) >= qualityOf("application/json");
+  const qualityOf = (type: string) =>
+    offers.find((offer) => offer.type === type)?.quality ?? 0;
+  return (
+    qualityOf(ABBREVIATED) > 0 && qualityOf(ABBREVIATED) >= qualityOf("application/json")
+  );
 }
 
 /** GET of a version, by its number or a dist-tag. */
-export async function getVersion(request: NpmRequest, name: string, version: string): Promise<Response> {
+export async function getVersion(
+  request: NpmRequest,
+  name: string,
+  version: string,
+): Promise<Response> {
   const { c, deps, base } = request;
   const found = findVersionOrTag(deps.db, packageOf(request, name).id, version);
-  if (!found) throw new NpmError(404, `${name} has no version or dist-tag ${version.slice(0, 250)}`);
-  return c.json(addressed(found.document ?? {}, base), 200, { "cache-control": "no-cache" });
+  if (!found)
+    throw new NpmError(
+      404,
+      `${name} has no version or dist-tag ${version.slice(0, 250)}`,
+    );
+  return c.json(addressed(found.document ?? {}, base), 200, {
+    "cache-control": "no-cache",
+  });
 }
 
-export async function getTarball({ c, deps, repository }: NpmRequest, name: string, file: string): Promise<Response> {
+export async function getTarball(
+  { c, deps, repository }: NpmRequest,
+  name: string,
+  file: string,
+): Promise<Response> {
   const found = getNode(deps.db, repository.id, filePath(name, file), deps.now());
-  if (!found?.sha256) throw new NpmError(404, `${name} has no tarball ${file.slice(0, 250)}`);
+  if (!found?.sha256)
+    throw new NpmError(404, `${name} has no tarball ${file.slice(0, 250)}`);
   return sendFile(c, deps.store, { ...found, sha256: found.sha256 });
 }
 
@@ -66,7 +88,8 @@ export function filePath(name: string, file: string): string {
   try {
     return parsePath(tarballPath(name, file));
   } catch (error) {
-    if (error instanceof PathError) throw new NpmError(400, error.message, { cause: error });
+    if (error instanceof PathError)
+      throw new NpmError(400, error.message, { cause: error });
     throw error;
   }
 }

@@ -11,9 +11,13 @@ export function npmRepository(db: DbOrTx, { projectId, repoName }: Named): Repos
   if (!found)
     throw new NpmError(
       404,
-      findProject(db, projectId) ? `there is no repository ${name}` : `there is no project ${projectId}`,
+      findProject(db, projectId)
+        ? `there is no repository ${name}`
+        : `there is no project ${projectId}`,
     );
-  if (found.category !== "LOCAL") throw new NpmError(404, `the repository ${name} is ${linkedElsewhere("packages")}`);
-  if (found.type !== "NPM") throw new NpmError(404, `the repository ${name} is of type ${found.type}, not NPM`);
+  if (found.category !== "LOCAL")
+    throw new NpmError(404, `the repository ${name} is ${linkedElsewhere("packages")}`);
+  if (found.type !== "NPM")
+    throw new NpmError(404, `the repository ${name} is of type ${found.type}, not NPM`);
   return found;
 }

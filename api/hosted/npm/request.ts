@@ -23,8 +23,14 @@ export function baseOf(
   return `${origin.replace(/\/+$/, "")}/npm/${projectId}/${name}`;
 }
 
-export function packageOf({ deps, repository }: Pick<NpmRequest, "deps" | "repository">, name: string): PackageRow {
+export function packageOf(
+  { deps, repository }: Pick<NpmRequest, "deps" | "repository">,
+  name: string,
+): PackageRow {
   const found = findPackage(deps.db, repository.id, name);
   if (found) return found;
-  throw new NpmError(404, `there is no package ${name} in ${repository.projectId}/${repository.name}`);
+  throw new NpmError(
+    404,
+    `there is no package ${name} in ${repository.projectId}/${repository.name}`,
+  );
 }

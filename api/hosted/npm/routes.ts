@@ -25,7 +25,13 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
     refuseLogin(c.req.method, address);
     await logIn(c, deps);
     const repository = npmRepository(deps.db, { projectId, repoName });
-    const request: NpmRequest = { c, deps, repository, packuments, base: baseOf(c, deps, repository) };
+    const request: NpmRequest = {
+      c,
+      deps,
+      repository,
+      packuments,
+      base: baseOf(c, deps, repository),
+    };
     return choose(c, handlersOf(request, address))();
   });
   return app;
@@ -45,7 +51,10 @@ function refuseLogin(method: string, address: Address): void {
   }
 }
 
-async function logIn(c: Context<Env>, { login, admin }: ApiDeps & { login: Login }): Promise<void> {
+async function logIn(
+  c: Context<Env>,
+  { login, admin }: ApiDeps & { login: Login },
+): Promise<void> {
   const header = c.req.header("authorization");
   if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
   await login(c, basicCredentials(header));
@@ -56,7 +65,12 @@ async function logIn(c: Context<Env>, { login, admin }: ApiDeps & { login: Login
 function handlersOf(request: NpmRequest, address: Address): Record<string, Handler> {
   switch (address.kind) {
     case "root":
-      return { GET: () => request.c.json({ db_name: `${request.repository.projectId}/${request.repository.name}` }) };
+      return {
+        GET: () =>
+          request.c.json({
+            db_name: `${request.repository.projectId}/${request.repository.name}`,
+          }),
+      };
     case "service":
       return serviceOf(request, address.path);
     case "tags":
@@ -68,7 +82,10 @@ function handlersOf(request: NpmRequest, address: Address): Record<string, Handl
         DELETE: () => deleteTag(request, address.name, address.tag),
       };
     case "package":
-      return { GET: () => getPackument(request, address.name), PUT: () => putPackage(request, address.name) };
+      return {
+        GET: () => getPackument(request, address.name),
+        PUT: () => putPackage(request, address.name),
+      };
     case "revision":
       return {
         PUT: () => putRevision(request, address.name, address.rev),
@@ -94,7 +111,10 @@ function serviceOf(request: NpmRequest, path: string): Record<string, Handler> {
       return { GET: () => search(request) };
     default:
       if (PEOPLE.test(path))
-        throw new NpmError(403, "there are no users, owners, teams and tokens here: the administrator owns everything");
+        throw new NpmError(
+          403,
+          "there are no users, owners, teams and tokens here: the administrator owns everything",
+        );
       // An audit is among them: npm goes on without it after this answer.
       throw new NpmError(404, `/-/${path.slice(0, 250)} is not supported here`);
   }

@@ -1,14 +1,17 @@
 import { NpmError } from "./errors.ts";
 
 /** A part of a body: the beginning of an attachment's content, bytes of its text, or its end. */
-export type Piece = { kind: "begin"; file: string } | { kind: "bytes"; bytes: Buffer } | { kind: "end" };
+export type Piece =
+  { kind: "begin"; file: string } | { kind: "bytes"; bytes: Buffer } | { kind: "end" };
 
 type Frame = { object: boolean; key: string | null; expectsKey: boolean };
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA] = [0x7b, 0x7d, 0x5b, 0x5d, 0x2c];
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA] = [
+  0x7b, 0x7d, 0x5b, 0x5d, 0x2c,
+];
 const DEEPEST = 128;
 const LONGEST_KEY = 1024;
 
@@ -41,7 +44,15 @@ type Step = { end: number; turn?: Piece };
  * to be parsed at the end, which also finds broken JSON.
  */
 export function createScanner(maxText: number): Scanner {
-  const scan: Scan = { maxText, frames: [], text: [], size: 0, state: "plain", escape: null, key: null };
+  const scan: Scan = {
+    maxText,
+    frames: [],
+    text: [],
+    size: 0,
+    state: "plain",
+    escape: null,
+    key: null,
+  };
   return {
     feed(chunk) {
       const pieces: Piece[] = [];
@@ -72,7 +83,8 @@ export function createScanner(maxText: number): Scanner {
 /** Keeps a stretch of the body. Stretches are long: a body may have a million words. */
 function keep(scan: Scan, bytes: Buffer): void {
   scan.size += bytes.length;
-  if (scan.size > scan.maxText) throw new NpmError(413, `the metadata has more than ${scan.maxText} bytes`);
+  if (scan.size > scan.maxText)
+    throw new NpmError(413, `the metadata has more than ${scan.maxText} bytes`);
   scan.text.push(bytes);
 }
 
@@ -80,7 +92,10 @@ function keep(scan: Scan, bytes: Buffer): void {
 function isContent({ frames }: Scan): boolean {
   const [root, attachments, attachment] = frames;
   return (
-    frames.length === 3 && root?.key === "_attachments" && attachments?.object === true && attachment?.key === "data"
+    frames.length === 3 &&
+    root?.key === "_attachments" &&
+    attachments?.object === true &&
+    attachment?.key === "data"
   );
 }
 
@@ -92,15 +107,21 @@ function structure({ frames }: Scan, byte: number): void {
   const top = frames.at(-1);
   if (byte === COMMA && top) top.expectsKey = top.object;
   if (byte === OPEN_OBJECT || byte === OPEN_ARRAY)
-    frames.push({ object: byte === OPEN_OBJECT, key: null, expectsKey: byte === OPEN_OBJECT });
+    frames.push({
+      object: byte === OPEN_OBJECT,
+      key: null,
+      expectsKey: byte === OPEN_OBJECT,
+    });
   if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) frames.pop();
-  if (frames.length > DEEPEST) throw new NpmError(400, `the metadata is nested more than ${DEEPEST} levels deep`);
+  if (frames.length > DEEPEST)
+    throw new NpmError(400, `the metadata is nested more than ${DEEPEST} levels deep`);
 }
 
 /** Reads up to and including the next quote. */
 function plain(scan: Scan, chunk: Buffer, from: number): Step {
   let at = from;
-  for (; at < chunk.length && chunk[at] !== QUOTE; at += 1) structure(scan, chunk[at] ?? 0);
+  for (; at < chunk.length && chunk[at] !== QUOTE; at += 1)
+    structure(scan, chunk[at] ?? 0);
   if (at === chunk.length) return { end: at };
   const top = scan.frames.at(-1);
   const named = top?.expectsKey === true;
@@ -156,7 +177,11 @@ function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): Step {
   const bytes = [...(scan.escape ?? []), chunk[at] ?? 0];
   const whole = bytes.length === (bytes[0] === LETTER_U ? 5 : 1);
   scan.escape = whole ? null : bytes;
-  if (whole) pieces.push({ kind: "bytes", bytes: Buffer.from(unquote(Buffer.from([BACKSLASH, ...bytes]))) });
+  if (whole)
+    pieces.push({
+      kind: "bytes",
+      bytes: Buffer.from(unquote(Buffer.from([BACKSLASH, ...bytes]))),
+    });
   return { end: at + 1 };
 }
 
@@ -166,7 +191,9 @@ function unquote(bytes: Buffer): string {
   try {
     return String(JSON.parse(`"${bytes.toString("utf8")}"`));
   } catch (error) {
-    throw new NpmError(400, "the body is not valid JSON: a string has a wrong escape", { cause: error });
+    throw new NpmError(400, "the body is not valid JSON: a string has a wrong escape", {
+      cause: error,
+    });
   }
 }
 
@@ -180,7 +207,8 @@ function joined(pieces: Piece[]): Piece[] {
       continue;
     }
     const [first] = run;
-    if (first) whole.push({ kind: "bytes", bytes: run.length === 1 ? first : Buffer.concat(run) });
+    if (first)
+      whole.push({ kind: "bytes", bytes: run.length === 1 ? first : Buffer.concat(run) });
     run = [];
     if (piece) whole.push(piece);
   }

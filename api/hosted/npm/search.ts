@@ -1,4 +1,9 @@
-import { findVersionOrTag, packagesById, type SearchRow, searchRows } from "../../../db/packages/npm/find.ts";
+import {
+  findVersionOrTag,
+  packagesById,
+  type SearchRow,
+  searchRows,
+} from "../../../db/packages/npm/find.ts";
 import type { PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
 import type { NpmRequest } from "./request.ts";
@@ -28,17 +33,25 @@ export async function search(request: NpmRequest): Promise<Response> {
   return c.json({ objects, total, time: new Date(deps.now()).toUTCString() });
 }
 
-function matches({ name, description, keywords }: SearchRow, words: readonly string[]): boolean {
+function matches(
+  { name, description, keywords }: SearchRow,
+  words: readonly string[],
+): boolean {
   const text = `${name}\n${description}\n${keywords}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
 function numberOf(text: string | undefined, otherwise: number, most: number): number {
-  return text !== undefined && /^\d{1,9}$/.test(text) ? Math.min(Number(text), most) : otherwise;
+  return text !== undefined && /^\d{1,9}$/.test(text)
+    ? Math.min(Number(text), most)
+    : otherwise;
 }
 
 /** Every package matches equally well. */
-const SCORE = { score: { final: 1, detail: { quality: 1, popularity: 1, maintenance: 1 } }, searchScore: 1 };
+const SCORE = {
+  score: { final: 1, detail: { quality: 1, popularity: 1, maintenance: 1 } },
+  searchScore: 1,
+};
 
 function resultOf({ deps }: NpmRequest, { id, name }: PackageRow) {
   const latest = findVersionOrTag(deps.db, id, "latest");

@@ -15,13 +15,21 @@ const LONGEST_BODY = 4096;
 /** `npm dist-tag ls`. */
 export async function getTags(request: NpmRequest, name: string): Promise<Response> {
   const { c, deps } = request;
-  return c.json(Object.fromEntries(shownTags(deps.db, packageOf(request, name).id)), 200, {
-    "cache-control": "no-cache",
-  });
+  return c.json(
+    Object.fromEntries(shownTags(deps.db, packageOf(request, name).id)),
+    200,
+    {
+      "cache-control": "no-cache",
+    },
+  );
 }
 
 /** `npm dist-tag add`: the body is the version as a JSON string. */
-export async function putTag(request: NpmRequest, name: string, tag: string): Promise<Response> {
+export async function putTag(
+  request: NpmRequest,
+  name: string,
+  tag: string,
+): Promise<Response> {
   const { c, deps } = request;
   checkDistTag(tag);
   const version = parseText((await wholeBody(c, LONGEST_BODY)).toString("utf8"));
@@ -31,8 +39,16 @@ export async function putTag(request: NpmRequest, name: string, tag: string): Pr
 }
 
 /** `npm dist-tag rm`. */
-export async function deleteTag(request: NpmRequest, name: string, tag: string): Promise<Response> {
-  if (tag === "latest") throw new NpmError(403, "the dist-tag latest cannot be removed: move it to another version");
+export async function deleteTag(
+  request: NpmRequest,
+  name: string,
+  tag: string,
+): Promise<Response> {
+  if (tag === "latest")
+    throw new NpmError(
+      403,
+      "the dist-tag latest cannot be removed: move it to another version",
+    );
   if (!shownTags(request.deps.db, packageOf(request, name).id).has(tag))
     throw new NpmError(404, `${name} has no dist-tag ${tag.slice(0, 250)}`);
   return change(request, name, tag, null, 200);
@@ -47,7 +63,13 @@ async function change(
 ): Promise<Response> {
   const { deps, repository } = request;
   write(deps.db, (tx) =>
-    changeDistTags(tx, repository, packageOf(request, name), new Map([[tag, version]]), by(request.c, request.deps)),
+    changeDistTags(
+      tx,
+      repository,
+      packageOf(request, name),
+      new Map([[tag, version]]),
+      by(request.c, request.deps),
+    ),
   );
   await durable(deps.db);
   return done(request, name, status);

@@ -6,7 +6,11 @@ import type { Db } from "../../../db/open.ts";
 import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
-import { announcesTarball, integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
+import {
+  announcesTarball,
+  integrityProblem,
+  type TarballDigests,
+} from "../../../domain/npm/integrity.ts";
 import { waitAtMost } from "../../http/wait-at-most.ts";
 
 /** Versions that are looked up before other work gets its turn. */
@@ -29,7 +33,11 @@ export async function fitTarballs(
   try {
     for (const [at, version] of versions.entries()) {
       if (at % STEP === 0) await turn("answer");
-      fitted.push(version.verdict ? version : await wait.until(fit(deps, repositoryId, version, attached)));
+      fitted.push(
+        version.verdict
+          ? version
+          : await wait.until(fit(deps, repositoryId, version, attached)),
+      );
     }
   } finally {
     wait.over();
@@ -63,9 +71,17 @@ async function fit(
   };
 }
 
-function isMade(db: Db, repositoryId: number, { package: name, version }: JudgedVersion, sha256: string): boolean {
+function isMade(
+  db: Db,
+  repositoryId: number,
+  { package: name, version }: JudgedVersion,
+  sha256: string,
+): boolean {
   const owner = findPackage(db, repositoryId, name);
-  return owner !== undefined && findVersion(db, owner.id, version)?.digest === `sha256:${sha256}`;
+  return (
+    owner !== undefined &&
+    findVersion(db, owner.id, version)?.digest === `sha256:${sha256}`
+  );
 }
 
 /** The digests of a tarball; null when it is not here or cannot be read: it is requested from the sender then. */
@@ -79,6 +95,9 @@ async function digestsOf(
     return { sha1: hash("sha1", content), sha256, sha512: hash("sha512", content) };
   }
   if (!blobFacts(db, [sha256]).has(sha256)) return null;
-  const read = Promise.all([store.digestOf(sha256, "sha1"), store.digestOf(sha256, "sha512")]);
+  const read = Promise.all([
+    store.digestOf(sha256, "sha1"),
+    store.digestOf(sha256, "sha512"),
+  ]);
   return read.then(([sha1, sha512]) => ({ sha1, sha256, sha512 })).catch(() => null);
 }

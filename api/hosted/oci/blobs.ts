@@ -11,16 +11,27 @@ import { sendContent } from "./send.ts";
  * GET and HEAD of a blob. After a HEAD the blob stays another day: the client may be about to push a manifest that
  * names it.
  */
-export async function getBlob({ c, deps, place, target }: ImageRequest): Promise<Response> {
+export async function getBlob({
+  c,
+  deps,
+  place,
+  target,
+}: ImageRequest): Promise<Response> {
   const { db, store, now } = deps;
   const digest = digestOf(target.reference);
   const found = findImageBlob(db, place.key, digest);
   if (!found) throw unknownBlob(place.name, digest);
-  if (c.req.method === "HEAD" && found.lastModifiedDate < now() - TOUCH_AFTER_MS) touchImageBlob(db, found, now());
+  if (c.req.method === "HEAD" && found.lastModifiedDate < now() - TOUCH_AFTER_MS)
+    touchImageBlob(db, found, now());
   return sendContent(
     c,
     store,
-    { digest, sha256: found.sha256, size: found.size, contentType: "application/octet-stream" },
+    {
+      digest,
+      sha256: found.sha256,
+      size: found.size,
+      contentType: "application/octet-stream",
+    },
     { ranges: true },
   );
 }
@@ -28,9 +39,15 @@ export async function getBlob({ c, deps, place, target }: ImageRequest): Promise
 const unknownBlob = (name: string, digest: string) =>
   new OciError(404, "BLOB_UNKNOWN", `${name} has no blob ${digest}`);
 
-export async function removeBlob({ c, deps, place, target }: ImageRequest): Promise<Response> {
+export async function removeBlob({
+  c,
+  deps,
+  place,
+  target,
+}: ImageRequest): Promise<Response> {
   const digest = digestOf(target.reference);
-  if (!deleteBlob(deps.db, place.key, digest, deps.now())) throw unknownBlob(place.name, digest);
+  if (!deleteBlob(deps.db, place.key, digest, deps.now()))
+    throw unknownBlob(place.name, digest);
   await durable(deps.db);
   return c.body(null, 202);
 }

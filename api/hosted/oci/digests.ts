@@ -15,7 +15,11 @@ export function digestOf(text: string | undefined, what = "the digest"): Digest 
     throw new OciError(400, "DIGEST_INVALID", `${what} is missing: add ?digest=sha256:…`);
   if (isDigest(text)) return text;
   if (SHAPE.test(text) && !SUPPORTED.test(text))
-    throw new OciError(400, "DIGEST_INVALID", `${what} ${shown} is not supported: use sha256 or sha512`);
+    throw new OciError(
+      400,
+      "DIGEST_INVALID",
+      `${what} ${shown} is not supported: use sha256 or sha512`,
+    );
   throw new OciError(
     400,
     "DIGEST_INVALID",

@@ -11,7 +11,11 @@ const image = z.object({
   image: z.string().openapi({ description: "Lower-case; it may have slashes" }),
 });
 const failure = z
-  .object({ errors: z.array(z.object({ code: z.string(), message: z.string(), detail: z.unknown().optional() })) })
+  .object({
+    errors: z.array(
+      z.object({ code: z.string(), message: z.string(), detail: z.unknown().optional() }),
+    ),
+  })
   .openapi("OciErrors");
 const because = jsonAnswer(failure);
 const paging = z.object({
@@ -36,14 +40,27 @@ const full = { 413: "Larger than MAX_UPLOAD", 507: "The disk is full" };
 
 const PATHS: Partial<Record<NativeMethod, Path[]>> = {
   get: [
-    { path: "/", summary: "Whether this is a registry and the login is right", done: { 200: "Both are so" } },
+    {
+      path: "/",
+      summary: "Whether this is a registry and the login is right",
+      done: { 200: "Both are so" },
+    },
     {
       path: "/token",
       summary: "A token for scopes, with Basic credentials",
       done: { 200: "token, access_token, expires_in, issued_at" },
-      query: z.object({ scope: optionalText("repository:{name}:pull,push,delete; repeated, or separated by blanks") }),
+      query: z.object({
+        scope: optionalText(
+          "repository:{name}:pull,push,delete; repeated, or separated by blanks",
+        ),
+      }),
     },
-    { path: "/_catalog", summary: "Images of all hosted repositories", done: { 200: "Their names" }, query: paging },
+    {
+      path: "/_catalog",
+      summary: "Images of all hosted repositories",
+      done: { 200: "Their names" },
+      query: paging,
+    },
     {
       path: `${name}/tags/list`,
       summary: "Tags of an image",
@@ -58,7 +75,11 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
     {
       path: blob,
       summary: "A blob",
-      done: { 200: "The blob", 206: "The part that Range names", 304: "The client has it already" },
+      done: {
+        200: "The blob",
+        206: "The part that Range names",
+        304: "The client has it already",
+      },
       refused: { 416: "The blob has no such bytes" },
     },
     {
@@ -82,7 +103,11 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
     {
       path: blob,
       summary: "Whether a blob exists",
-      done: { 200: "The blob exists", 206: "The part that Range names exists", 304: "The client has it already" },
+      done: {
+        200: "The blob exists",
+        206: "The part that Range names exists",
+        304: "The client has it already",
+      },
       refused: { 416: "The blob has no such bytes" },
     },
   ],
@@ -95,8 +120,15 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
     {
       path: `${name}/blobs/uploads/`,
       summary: "Begin an upload, send a whole blob, or mount one of another image",
-      done: { 201: "The blob is here", 202: "The upload has begun; Location is its address" },
-      refused: { 400: "The digest is not valid, or does not match the body", ...missing, ...full },
+      done: {
+        201: "The blob is here",
+        202: "The upload has begun; Location is its address",
+      },
+      refused: {
+        400: "The digest is not valid, or does not match the body",
+        ...missing,
+        ...full,
+      },
       query: z.object({
         digest: optionalText("Digest of the blob, whose bytes are the body"),
         mount: optionalText("Digest of the blob to mount"),
@@ -138,12 +170,20 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
         413: "The manifest is larger than 4 MiB",
         414: "More than 100 tags",
       },
-      query: z.object({ tag: optionalText("For a push by digest: a tag for the manifest; may be repeated") }),
+      query: z.object({
+        tag: optionalText(
+          "For a push by digest: a tag for the manifest; may be repeated",
+        ),
+      }),
       body: true,
     },
   ],
   delete: [
-    { path: manifest, summary: "Delete a tag, or a manifest with its tags", done: { 202: "It is deleted" } },
+    {
+      path: manifest,
+      summary: "Delete a tag, or a manifest with its tags",
+      done: { 202: "It is deleted" },
+    },
     { path: blob, summary: "Delete a blob", done: { 202: "It is deleted" } },
     { path: upload, summary: "Give up an upload", done: { 204: "It is deleted" } },
   ],
@@ -169,10 +209,18 @@ export function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void 
         path,
         tags,
         summary,
-        request: { ...(params && { params }), ...(query && { query }), ...(body && { body: { content: BYTES } }) },
+        request: {
+          ...(params && { params }),
+          ...(query && { query }),
+          ...(body && { body: { content: BYTES } }),
+        },
         responses: Object.fromEntries([
-          ...Object.entries(done).map(([status, description = ""]) => [status, { description }] as const),
-          ...Object.entries(failures).map(([status, description = ""]) => [status, because(description)] as const),
+          ...Object.entries(done).map(
+            ([status, description = ""]) => [status, { description }] as const,
+          ),
+          ...Object.entries(failures).map(
+            ([status, description = ""]) => [status, because(description)] as const,
+          ),
         ]),
       });
     }

@@ -4,7 +4,13 @@ import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { ManifestError } from "../../../domain/image/manifest.ts";
 import type { Env } from "../../deps.ts";
 import { ApiError } from "../../http/errors.ts";
-import { CUT_MESSAGE, FAILURE_STATUS, FULL_STATUS, isCut, isFull } from "../../http/failure-status.ts";
+import {
+  CUT_MESSAGE,
+  FAILURE_STATUS,
+  FULL_STATUS,
+  isCut,
+  isFull,
+} from "../../http/failure-status.ts";
 
 /** The codes of distribution-spec 1.1, "Error Codes"; UNKNOWN is Docker's for faults of the server. */
 type OciCode =
@@ -49,7 +55,11 @@ export class OciError extends Error {
 }
 
 /** Answers anything thrown below `/v2`. Unexpected errors are logged, and their answer stays generic. */
-export function ociAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
+export function ociAnswer(
+  thrown: unknown,
+  c: Context<Env>,
+  log: (error: unknown) => void,
+): Response {
   const error = toOciError(thrown);
   if (error.status >= 500) log(error.cause ?? error);
   const { code, message, detail } = error;
@@ -82,18 +92,29 @@ const CODES = {
 } as const satisfies Record<FailureKind, OciCode | null>;
 
 /** Statuses that differ from other routes: the specification has no 409 for uploads. */
-const OTHER_STATUS: Partial<Record<FailureKind, ContentfulStatusCode>> = { cancelled: 400 };
+const OTHER_STATUS: Partial<Record<FailureKind, ContentfulStatusCode>> = {
+  cancelled: 400,
+};
 
 function transferAnswer(error: TransferError): OciError | null {
   const { kind, message } = error;
   const code = CODES[kind];
-  return code && new OciError(OTHER_STATUS[kind] ?? FAILURE_STATUS[kind], code, message, { cause: error });
+  return (
+    code &&
+    new OciError(OTHER_STATUS[kind] ?? FAILURE_STATUS[kind], code, message, {
+      cause: error,
+    })
+  );
 }
 
 function toOciError(thrown: unknown): OciError {
   if (thrown instanceof OciError) return thrown;
   if (thrown instanceof ManifestError)
-    return new OciError(400, "MANIFEST_INVALID", `the manifest is refused: ${thrown.message}`);
+    return new OciError(
+      400,
+      "MANIFEST_INVALID",
+      `the manifest is refused: ${thrown.message}`,
+    );
   if (thrown instanceof ApiError && thrown.status === 429)
     return new OciError(429, "TOOMANYREQUESTS", thrown.message, thrown);
   if (thrown instanceof ApiError && thrown.status < 500)
@@ -101,11 +122,21 @@ function toOciError(thrown: unknown): OciError {
   const known = thrown instanceof TransferError ? transferAnswer(thrown) : null;
   if (known) return known;
   if (isFull(thrown))
-    return new OciError(FULL_STATUS, "UNKNOWN", "the disk of the registry is full: free some space and try again", {
-      cause: thrown,
-    });
+    return new OciError(
+      FULL_STATUS,
+      "UNKNOWN",
+      "the disk of the registry is full: free some space and try again",
+      {
+        cause: thrown,
+      },
+    );
   if (isCut(thrown)) return new OciError(400, "BLOB_UPLOAD_INVALID", CUT_MESSAGE);
-  return new OciError(500, "UNKNOWN", "the registry failed: quote the X-Trace-Id of this answer to its operator", {
-    cause: thrown,
-  });
+  return new OciError(
+    500,
+    "UNKNOWN",
+    "the registry failed: quote the X-Trace-Id of this answer to its operator",
+    {
+      cause: thrown,
+    },
+  );
 }

@@ -15,45 +15,79 @@ type Page = { after: string; limit: number };
 export async function tagList({ c, deps, place }: ImageRequest): Promise<Response> {
   const page = pageOf(c);
   const tags = listTags(deps.db, place.key, { ...page, limit: page.limit + 1 });
-  if (tags.length === 0 && !hasImage(deps.db, place.key)) throw unknownName(place.name, "there is no such image");
-  return c.json({ name: place.name, tags: cut(c, `/v2/${place.name}/tags/list`, tags, page) });
+  if (tags.length === 0 && !hasImage(deps.db, place.key))
+    throw unknownName(place.name, "there is no such image");
+  return c.json({
+    name: place.name,
+    tags: cut(c, `/v2/${place.name}/tags/list`, tags, page),
+  });
 }
 
 /** GET of the catalog: all images with tags in all hosted repositories. */
-export async function catalog({ c, deps }: { c: Context<Env>; deps: ApiDeps }): Promise<Response> {
+export async function catalog({
+  c,
+  deps,
+}: {
+  c: Context<Env>;
+  deps: ApiDeps;
+}): Promise<Response> {
   const page = pageOf(c);
   const names = listImages(deps.db, { ...page, limit: page.limit + 1 });
   return c.json({ repositories: cut(c, "/v2/_catalog", names, page) });
 }
 
 /** GET of the referrers: the attachments of a digest, which need not exist itself, as an index. */
-export async function referrerList({ c, deps, place, target }: ImageRequest): Promise<Response> {
+export async function referrerList({
+  c,
+  deps,
+  place,
+  target,
+}: ImageRequest): Promise<Response> {
   const artifactType = c.req.query("artifactType") || undefined;
-  const rows = listReferrers(deps.db, place.key, anyDigest(target.reference), artifactType);
-  const manifests = rows.map(({ mediaType, digest, size, artifactType: type, annotations }) => ({
-    mediaType,
-    digest,
-    size,
-    ...(type === null ? {} : { artifactType: type }),
-    ...(annotations === null ? {} : { annotations }),
-  }));
+  const rows = listReferrers(
+    deps.db,
+    place.key,
+    anyDigest(target.reference),
+    artifactType,
+  );
+  const manifests = rows.map(
+    ({ mediaType, digest, size, artifactType: type, annotations }) => ({
+      mediaType,
+      digest,
+      size,
+      ...(type === null ? {} : { artifactType: type }),
+      ...(annotations === null ? {} : { annotations }),
+    }),
+  );
   if (artifactType !== undefined) c.header("OCI-Filters-Applied", "artifactType");
-  return c.body(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }), 200, {
-    "content-type": OCI_INDEX,
-  });
+  return c.body(
+    JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }),
+    200,
+    {
+      "content-type": OCI_INDEX,
+    },
+  );
 }
 
 function pageOf(c: Context<Env>): Page {
   const n = c.req.query("n");
   if (n !== undefined && !/^\d{1,9}$/.test(n))
     throw new OciError(400, "UNSUPPORTED", "n must be the number of entries, 0 or more");
-  return { after: c.req.query("last") ?? "", limit: Math.min(n === undefined ? MOST : Number(n), MOST) };
+  return {
+    after: c.req.query("last") ?? "",
+    limit: Math.min(n === undefined ? MOST : Number(n), MOST),
+  };
 }
 
 /**
  * Cuts a page from `entries`, which have one more than the limit if there is another page; then adds the Link header.
  */
-function cut(c: Context<Env>, path: string, entries: string[], { limit }: Page): string[] {
+function cut(
+  c: Context<Env>,
+  path: string,
+  entries: string[],
+  { limit }: Page,
+): string[] {
   const page = entries.slice(0, limit);
   const last = page.at(-1);
   if (last !== undefined && entries.length > limit)

@@ -18,47 +18,85 @@ const MAX_MANIFEST = 4 * 1024 * 1024;
 const MOST_TAGS = 100;
 
 /** GET and HEAD of a manifest, as it was pushed. Accept is ignored: clients understand more than they ask for. */
-export async function getManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
+export async function getManifest({
+  c,
+  deps,
+  place,
+  target,
+}: ImageRequest): Promise<Response> {
   const { reference } = target;
-  const digest = isDigestLike(reference) ? digestOf(reference) : findTag(deps.db, place.key, tagOf(reference));
-  const row = digest === undefined ? undefined : findManifestContent(deps.db, place.key, digest);
+  const digest = isDigestLike(reference)
+    ? digestOf(reference)
+    : findTag(deps.db, place.key, tagOf(reference));
+  const row =
+    digest === undefined ? undefined : findManifestContent(deps.db, place.key, digest);
   if (!row) throw unknownManifest(place.name, reference);
   return sendContent(
     c,
     deps.store,
-    { digest: row.digest, sha256: row.sha256, size: row.size, contentType: row.mediaType },
+    {
+      digest: row.digest,
+      sha256: row.sha256,
+      size: row.size,
+      contentType: row.mediaType,
+    },
     { ranges: false },
   );
 }
 
 const unknownManifest = (name: string, reference: string) =>
-  new OciError(404, "MANIFEST_UNKNOWN", `${name} has no manifest ${reference.slice(0, 140)}`);
+  new OciError(
+    404,
+    "MANIFEST_UNKNOWN",
+    `${name} has no manifest ${reference.slice(0, 140)}`,
+  );
 
 export async function putManifest(request: ImageRequest): Promise<Response> {
   const { c, place, target } = request;
   const { reference } = target;
-  const tags = isDigestLike(reference) ? (c.req.queries("tag") ?? []).map(tagOf) : [tagOf(reference)];
+  const tags = isDigestLike(reference)
+    ? (c.req.queries("tag") ?? []).map(tagOf)
+    : [tagOf(reference)];
   if (tags.length > MOST_TAGS)
-    throw new OciError(414, "MANIFEST_INVALID", `a manifest may get at most ${MOST_TAGS} tags at once`);
+    throw new OciError(
+      414,
+      "MANIFEST_INVALID",
+      `a manifest may get at most ${MOST_TAGS} tags at once`,
+    );
   const wanted = isDigestLike(reference) ? digestOf(reference) : null;
   const bytes = await manifestBody(request);
   const algorithm = wanted === null ? "sha256" : digestParts(wanted).algorithm;
   const digest = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
   if (wanted !== null && wanted !== digest)
-    throw new OciError(400, "DIGEST_INVALID", `the manifest has the digest ${digest}, not ${wanted}`);
+    throw new OciError(
+      400,
+      "DIGEST_INVALID",
+      `the manifest has the digest ${digest}, not ${wanted}`,
+    );
   const facts = readManifest(bytes, c.req.header("content-type"));
   await keepManifest(request, bytes, digest, facts, tags);
-  for (const tag of isDigestLike(reference) ? tags : []) c.header("OCI-Tag", tag, { append: true });
+  for (const tag of isDigestLike(reference) ? tags : [])
+    c.header("OCI-Tag", tag, { append: true });
   if (facts.subject !== null) c.header("OCI-Subject", facts.subject);
-  return c.body(null, 201, { location: `/v2/${place.name}/manifests/${digest}`, "docker-content-digest": digest });
+  return c.body(null, 201, {
+    location: `/v2/${place.name}/manifests/${digest}`,
+    "docker-content-digest": digest,
+  });
 }
 
 async function manifestBody({ c }: ImageRequest): Promise<Buffer> {
-  const tooLarge = () => new OciError(413, "MANIFEST_INVALID", `a manifest may have at most ${MAX_MANIFEST} bytes`);
+  const tooLarge = () =>
+    new OciError(
+      413,
+      "MANIFEST_INVALID",
+      `a manifest may have at most ${MAX_MANIFEST} bytes`,
+    );
   if (Number(c.req.header("content-length") ?? 0) > MAX_MANIFEST) throw tooLarge();
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyOf(c).iterator({
+    destroyOnReturn: false,
+  }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAX_MANIFEST) throw tooLarge();
     chunks.push(chunk);
@@ -83,7 +121,14 @@ async function keepManifest(
       const result = putImageManifest(
         db,
         repository,
-        { image, digest, sha256: blobs[0]?.sha256 ?? "", size: bytes.length, facts, tags },
+        {
+          image,
+          digest,
+          sha256: blobs[0]?.sha256 ?? "",
+          size: bytes.length,
+          facts,
+          tags,
+        },
         { user: c.get("user"), now: at },
       );
       if (result.kind === "lacking") throw lackingParts(result.digests);
@@ -103,7 +148,12 @@ function lackingParts(digests: string[]): OciError {
 }
 
 /** DELETE of a tag alone, or of a manifest with all tags that name it. */
-export async function removeManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
+export async function removeManifest({
+  c,
+  deps,
+  place,
+  target,
+}: ImageRequest): Promise<Response> {
   const { db, now } = deps;
   const { reference } = target;
   const gone = isDigestLike(reference)

@@ -12,7 +12,12 @@ import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts"
  * Mounts the blob of another image that the client may pull from; null: it does not exist or the client has no right,
  * and must be sent.
  */
-export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promise<string | null> {
+export async function mountBlob({
+  c,
+  deps,
+  place,
+  rights,
+}: ImageRequest): Promise<string | null> {
   const { db } = deps;
   const wanted = c.req.query("mount");
   if (wanted === undefined) return null;

@@ -10,18 +10,33 @@ import type { Target } from "./target.ts";
 import type { Rights } from "./rights.ts";
 
 /** A request about one image. */
-export type ImageRequest = { c: Context<Env>; deps: ApiDeps; target: Target; place: Place; rights: Rights };
+export type ImageRequest = {
+  c: Context<Env>;
+  deps: ApiDeps;
+  target: Target;
+  place: Place;
+  rights: Rights;
+};
 
-export type Place = { name: string; image: string; repository: RepositoryRow; key: ImageKey };
+export type Place = {
+  name: string;
+  image: string;
+  repository: RepositoryRow;
+  key: ImageKey;
+};
 
 /** The place of an image, which need not exist, in its hosted repository, which must. */
 export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
   const parts = splitImageName(name);
-  if (!parts) throw unknownName(name, "names of images here are project/repository/image");
+  if (!parts)
+    throw unknownName(name, "names of images here are project/repository/image");
   const { projectId, repoName, image } = parts;
   const repository = findRepository(db, projectId, repoName);
   if (!repository)
-    throw unknownName(name, `there is no repository ${projectId}/${repoName}: create one of type DOCKER or OCI first`);
+    throw unknownName(
+      name,
+      `there is no repository ${projectId}/${repoName}: create one of type DOCKER or OCI first`,
+    );
   if (repository.category !== "LOCAL")
     throw unknownName(name, `${projectId}/${repoName} is ${linkedElsewhere("images")}`);
   if (!isImageType(repository.type))
@@ -32,7 +47,12 @@ export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
   return { name, image, repository, key: { repositoryId: repository.id, image } };
 }
 
-export const unknownName = (name: string, why: string) => new OciError(404, "NAME_UNKNOWN", `${name}: ${why}`);
+export const unknownName = (name: string, why: string) =>
+  new OciError(404, "NAME_UNKNOWN", `${name}: ${why}`);
 
 export const blockedName = (name: string) =>
-  new OciError(400, "NAME_INVALID", `${name} cannot be an image: another image has a file where its folder would be`);
+  new OciError(
+    400,
+    "NAME_INVALID",
+    `${name} cannot be an image: another image has a file where its folder would be`,
+  );

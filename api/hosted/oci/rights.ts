@@ -1,5 +1,9 @@
 import type { Context } from "hono";
-import { allows, type RegistryAction, type RegistryScope } from "../../../activities/secrets/registry-token.ts";
+import {
+  allows,
+  type RegistryAction,
+  type RegistryScope,
+} from "../../../activities/secrets/registry-token.ts";
 import { basicCredentials, type Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { ApiError } from "../../http/errors.ts";
@@ -18,18 +22,30 @@ type Guard = Pick<ApiDeps, "publicUrl" | "registryTokens" | "admin"> & { login: 
  * The rights that the credentials of a request give: Basic all, a token those of its scopes. Throws the challenge of
  * distribution's token flow.
  */
-export async function rightsOf(c: Context<Env>, guard: Guard, target: Target): Promise<Rights> {
+export async function rightsOf(
+  c: Context<Env>,
+  guard: Guard,
+  target: Target,
+): Promise<Rights> {
   const header = c.req.header("authorization");
   if (header === undefined) throw challenge(c, guard, target, "log in first", null);
   c.set("user", guard.admin.username);
   const [, token] = /^bearer +(\S+) *$/i.exec(header) ?? [];
   if (token === undefined) {
-    await checkBasic(c, guard, () => challenge(c, guard, target, "user name or password is wrong", null));
+    await checkBasic(c, guard, () =>
+      challenge(c, guard, target, "user name or password is wrong", null),
+    );
     return () => true;
   }
   const scopes = guard.registryTokens.check(token);
   if (!scopes)
-    throw challenge(c, guard, target, "the token is not valid here or has expired: fetch another one", "invalid_token");
+    throw challenge(
+      c,
+      guard,
+      target,
+      "the token is not valid here or has expired: fetch another one",
+      "invalid_token",
+    );
   const rights: Rights = (name, action) => allows(scopes, name, action);
   const { name, action } = needed(c.req.method, target);
   if (name !== "" && !rights(name, action))
@@ -59,7 +75,10 @@ export async function checkBasic(
 
 const READS = ["GET", "HEAD"];
 
-function needed(method: string, { kind, name }: Target): { name: string; action: RegistryAction } {
+function needed(
+  method: string,
+  { kind, name }: Target,
+): { name: string; action: RegistryAction } {
   if (kind === "catalog") return { name: CATALOG.name, action: "pull" };
   if (kind === "upload" || kind === "uploads") return { name, action: "push" };
   if (READS.includes(method)) return { name, action: "pull" };
@@ -67,8 +86,17 @@ function needed(method: string, { kind, name }: Target): { name: string; action:
 }
 
 /** Builds the challenge of RFC 6750, with the realm, service and scope of distribution's token specification. */
-function challenge(c: Context<Env>, guard: Guard, target: Target, message: string, error: string | null): OciError {
-  const parameters = [`realm="${originOf(c, guard.publicUrl)}/v2/token"`, `service="${SERVICE}"`];
+function challenge(
+  c: Context<Env>,
+  guard: Guard,
+  target: Target,
+  message: string,
+  error: string | null,
+): OciError {
+  const parameters = [
+    `realm="${originOf(c, guard.publicUrl)}/v2/token"`,
+    `service="${SERVICE}"`,
+  ];
   const scope = scopeOf(c, target);
   if (scope !== "") parameters.push(`scope="${scope}"`);
   if (error !== null) parameters.push(`error="${error}"`);
@@ -84,8 +112,12 @@ function scopeOf(c: Context<Env>, target: Target): string {
   if (name === "") return "";
   if (target.kind === "catalog") return "registry:catalog:*";
   const from = c.req.query("from");
-  const source = from !== undefined && /^[a-z0-9._/-]+$/.test(from) ? [`repository:${from}:pull`] : [];
-  return [`repository:${name}:${action === "push" ? "pull,push" : action}`, ...source].join(" ");
+  const source =
+    from !== undefined && /^[a-z0-9._/-]+$/.test(from) ? [`repository:${from}:pull`] : [];
+  return [
+    `repository:${name}:${action === "push" ? "pull,push" : action}`,
+    ...source,
+  ].join(" ");
 }
 
 /** Where clients reach this instance; an invalid Host header is not repeated. */

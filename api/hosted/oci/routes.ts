@@ -11,7 +11,13 @@ import { type ImageRequest, placeOf } from "./place.ts";
 import { rightsOf } from "./rights.ts";
 import { type Target, targetOf } from "./target.ts";
 import { giveToken } from "./token.ts";
-import { abortUpload, appendUpload, beginUpload, closeUpload, uploadStatus } from "./uploads.ts";
+import {
+  abortUpload,
+  appendUpload,
+  beginUpload,
+  closeUpload,
+  uploadStatus,
+} from "./uploads.ts";
 
 type Handler = (request: ImageRequest) => Promise<Response>;
 
@@ -19,7 +25,12 @@ const IMAGES: Partial<Record<Target["kind"], Record<string, Handler>>> = {
   manifest: { GET: getManifest, PUT: putManifest, DELETE: removeManifest },
   blob: { GET: getBlob, DELETE: removeBlob },
   uploads: { POST: beginUpload },
-  upload: { GET: uploadStatus, PATCH: appendUpload, PUT: closeUpload, DELETE: abortUpload },
+  upload: {
+    GET: uploadStatus,
+    PATCH: appendUpload,
+    PUT: closeUpload,
+    DELETE: abortUpload,
+  },
   tags: { GET: tagList },
   referrers: { GET: referrerList },
 };
@@ -37,9 +48,13 @@ export function ociRoutes(deps: ApiDeps & { login: Login }) {
   return app;
 }
 
-async function answer(c: Context<Env>, deps: ApiDeps & { login: Login }): Promise<Response> {
+async function answer(
+  c: Context<Env>,
+  deps: ApiDeps & { login: Login },
+): Promise<Response> {
   const target = targetOf(c);
-  if (target.kind === "token") return choose(c, { GET: () => giveToken(c, deps), POST: () => giveToken(c, deps) })();
+  if (target.kind === "token")
+    return choose(c, { GET: () => giveToken(c, deps), POST: () => giveToken(c, deps) })();
   const rights = await rightsOf(c, deps, target);
   if (target.kind === "base") return choose(c, { GET: () => c.json({}) })();
   if (target.kind === "catalog") return choose(c, { GET: () => catalog({ c, deps }) })();
@@ -50,9 +65,15 @@ async function answer(c: Context<Env>, deps: ApiDeps & { login: Login }): Promis
 function choose<H>(c: Context<Env>, handlers: Record<string, H>): H {
   const { method } = c.req;
   const handler = handlers[method === "HEAD" ? "GET" : method];
-  if (handler !== undefined && Object.hasOwn(handlers, method === "HEAD" ? "GET" : method)) return handler;
+  if (
+    handler !== undefined &&
+    Object.hasOwn(handlers, method === "HEAD" ? "GET" : method)
+  )
+    return handler;
   const allow = Object.keys(handlers)
     .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
     .join(", ");
-  throw new OciError(405, "UNSUPPORTED", notOffered(method, allow), { headers: { allow } });
+  throw new OciError(405, "UNSUPPORTED", notOffered(method, allow), {
+    headers: { allow },
+  });
 }

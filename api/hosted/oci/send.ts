@@ -21,10 +21,16 @@ export async function sendContent(
     "docker-content-digest": digest,
     etag: `"${digest}"`,
     "x-content-type-options": "nosniff",
-    ...(ranges ? { "accept-ranges": "bytes", "cache-control": "private, max-age=31536000" } : {}),
+    ...(ranges
+      ? { "accept-ranges": "bytes", "cache-control": "private, max-age=31536000" }
+      : {}),
   };
-  if (matchesTag(c.req.header("if-none-match"), digest)) return c.body(null, 304, headers);
-  const wanted = ranges && holds(c.req.header("if-range"), digest) ? parseRange(c.req.header("range"), size) : "whole";
+  if (matchesTag(c.req.header("if-none-match"), digest))
+    return c.body(null, 304, headers);
+  const wanted =
+    ranges && holds(c.req.header("if-range"), digest)
+      ? parseRange(c.req.header("range"), size)
+      : "whole";
   if (wanted === "unsatisfiable")
     throw new OciError(416, "SIZE_INVALID", `the blob has ${size} bytes`, {
       headers: { "content-range": `bytes */${size}` },
@@ -47,7 +53,8 @@ async function contentOf(
   start: number,
   end: number,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
-  const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
+  const small =
+    size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
   if (small) return new Uint8Array(small.subarray(start, end + 1));
   try {
     return toWebStream((await store.openToSend(sha256, { start, end })).chunks);

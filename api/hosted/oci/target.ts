@@ -3,7 +3,16 @@ import { isImageName } from "../../../domain/reference.ts";
 import type { Env } from "../../deps.ts";
 import { OciError } from "./errors.ts";
 
-type TargetKind = "base" | "token" | "catalog" | "tags" | "manifest" | "blob" | "uploads" | "upload" | "referrers";
+type TargetKind =
+  | "base"
+  | "token"
+  | "catalog"
+  | "tags"
+  | "manifest"
+  | "blob"
+  | "uploads"
+  | "upload"
+  | "referrers";
 
 /**
  * The thing that a request below `/v2` addresses. `name`: the whole name of the image; `reference`: a tag, a digest or
@@ -21,7 +30,11 @@ const SHAPES: [TargetKind, RegExp][] = [
   ["tags", /^(.+)\/tags\/list$/],
 ];
 
-const FIXED: Record<string, TargetKind> = { "": "base", token: "token", _catalog: "catalog" };
+const FIXED: Record<string, TargetKind> = {
+  "": "base",
+  token: "token",
+  _catalog: "catalog",
+};
 
 /**
  * Finds the target in the bytes of the request line: a path that changed on its way here must not decide about rights.
@@ -31,10 +44,12 @@ export function targetOf(c: Context<Env>): Target {
   const [path = ""] = line.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
   const rest = path.replace(/^\/v2(?:\/|$)/, "");
   const fixed = Object.hasOwn(FIXED, rest) ? FIXED[rest] : undefined;
-  if (fixed !== undefined && path !== rest) return { kind: fixed, name: "", reference: "" };
+  if (fixed !== undefined && path !== rest)
+    return { kind: fixed, name: "", reference: "" };
   for (const [kind, shape] of SHAPES) {
     const [, name, reference = ""] = shape.exec(rest) ?? [];
-    if (name !== undefined) return { kind, name: checkName(name), reference: decoded(reference) };
+    if (name !== undefined)
+      return { kind, name: checkName(name), reference: decoded(reference) };
   }
   throw new OciError(
     404,

@@ -1,5 +1,8 @@
 import type { Context } from "hono";
-import { REGISTRY_ACTIONS, type RegistryScope } from "../../../activities/secrets/registry-token.ts";
+import {
+  REGISTRY_ACTIONS,
+  type RegistryScope,
+} from "../../../activities/secrets/registry-token.ts";
 import { isImageName } from "../../../domain/reference.ts";
 import type { Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
@@ -12,15 +15,25 @@ const TOKEN_LIFE = 900;
 const MOST_FORM = 64 * 1024;
 
 const refusal = () =>
-  new OciError(401, "UNAUTHORIZED", "log in with the user name and password of this instance", {
-    headers: { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' },
-  });
+  new OciError(
+    401,
+    "UNAUTHORIZED",
+    "log in with the user name and password of this instance",
+    {
+      headers: {
+        "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"',
+      },
+    },
+  );
 
 /**
  * Issues a token after a login: by GET with Basic, as `docker login` does, or by POST of OAuth 2 with a password
  * (distribution's token specifications).
  */
-export async function giveToken(c: Context<Env>, deps: ApiDeps & { login: Login }): Promise<Response> {
+export async function giveToken(
+  c: Context<Env>,
+  deps: ApiDeps & { login: Login },
+): Promise<Response> {
   const asked = c.req.method === "POST" ? await oauth(c, deps) : await basic(c, deps);
   const token = deps.registryTokens.issue(granted(asked), TOKEN_LIFE);
   const headers = { "cache-control": "no-store" };
@@ -46,7 +59,11 @@ async function basic(c: Context<Env>, deps: { login: Login }): Promise<string[]>
 async function oauth(c: Context<Env>, deps: { login: Login }): Promise<string[]> {
   const form = new URLSearchParams((await wholeBody(c, MOST_FORM)).toString("utf8"));
   if (form.get("grant_type") !== "password")
-    throw new OciError(400, "UNSUPPORTED", "grant_type must be password: no other is supported here");
+    throw new OciError(
+      400,
+      "UNSUPPORTED",
+      "grant_type must be password: no other is supported here",
+    );
   const [username, password] = [form.get("username"), form.get("password")];
   if (username === null || password === null) throw refusal();
   await checkBasic(c, deps, refusal, `${username}:${password}`);
@@ -59,9 +76,17 @@ function granted(asked: readonly string[]): RegistryScope[] {
     .flatMap((scopes) => scopes.split(" "))
     .flatMap((scope): RegistryScope[] => {
       if (scope === "registry:catalog:*") return [CATALOG];
-      const [, name = "", actions = ""] = /^repository(?:\([a-z]+\))?:([^:]+):(.*)$/.exec(scope) ?? [];
+      const [, name = "", actions = ""] =
+        /^repository(?:\([a-z]+\))?:([^:]+):(.*)$/.exec(scope) ?? [];
       if (!isImageName(name)) return [];
       const wanted = actions.split(",");
-      return [{ name, actions: REGISTRY_ACTIONS.filter((action) => wanted.includes(action) || wanted.includes("*")) }];
+      return [
+        {
+          name,
+          actions: REGISTRY_ACTIONS.filter(
+            (action) => wanted.includes(action) || wanted.includes("*"),
+          ),
+        },
+      ];
     });
 }

@@ -54,8 +54,15 @@ export async function closeUpload(request: ImageRequest): Promise<Response> {
   const digest = digestOf(c.req.query("digest"));
   const offset = await offsetOf(request, id);
   const length = lengthOf(request);
-  if (offset === 0 && length !== undefined && length <= AT_ONCE && (chunkOf(request)?.start ?? 0) === 0) {
-    const answer = await takeWhole(request, digest).finally(() => deps.store.sessions.abort(id));
+  if (
+    offset === 0 &&
+    length !== undefined &&
+    length <= AT_ONCE &&
+    (chunkOf(request)?.start ?? 0) === 0
+  ) {
+    const answer = await takeWhole(request, digest).finally(() =>
+      deps.store.sessions.abort(id),
+    );
     return answer;
   }
   if (length !== 0) await append(request, id, offset);
@@ -69,13 +76,17 @@ export async function abortUpload(request: ImageRequest): Promise<Response> {
   return request.c.body(null, 204);
 }
 
-const expected = (digest: Digest) => ({ [digestParts(digest).algorithm]: digestParts(digest).hex });
+const expected = (digest: Digest) => ({
+  [digestParts(digest).algorithm]: digestParts(digest).hex,
+});
 
 async function takeWhole(request: ImageRequest, digest: Digest): Promise<Response> {
   const { c, deps } = request;
   const size = lengthOf(request);
   refuseTooLarge(request, size ?? 0);
-  const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  const body = bodyOf(c).iterator({
+    destroyOnReturn: false,
+  }) as AsyncIterable<Uint8Array>;
   const staged = await deps.store.stage(body, {
     maxBytes: deps.maxUpload ?? undefined,
     expect: { size, ...expected(digest) },
@@ -84,7 +95,11 @@ async function takeWhole(request: ImageRequest, digest: Digest): Promise<Respons
   return keep(request, staged, digest);
 }
 
-async function append(request: ImageRequest, id: string, offset: number): Promise<number> {
+async function append(
+  request: ImageRequest,
+  id: string,
+  offset: number,
+): Promise<number> {
   const { c, deps } = request;
   const { sessions } = deps.store;
   const chunk = chunkOf(request);
@@ -104,29 +119,45 @@ async function append(request: ImageRequest, id: string, offset: number): Promis
     });
     if (appended.accepted) return appended.offset;
     const message = `the upload is at ${appended.offset}: go on from there`;
-    throw new OciError(416, "BLOB_UPLOAD_INVALID", message, { headers: stand(request, id, appended.offset) });
+    throw new OciError(416, "BLOB_UPLOAD_INVALID", message, {
+      headers: stand(request, id, appended.offset),
+    });
   } catch (error) {
-    if (error instanceof TransferError && error.kind === "tooLarge") await sessions.abort(id);
+    if (error instanceof TransferError && error.kind === "tooLarge")
+      await sessions.abort(id);
     throw error;
   }
 }
 
 function refuseTooLarge({ deps }: ImageRequest, size: number): void {
   if (deps.maxUpload !== null && size > deps.maxUpload)
-    throw new OciError(413, "BLOB_UPLOAD_INVALID", `a blob may have at most ${deps.maxUpload} bytes here`);
+    throw new OciError(
+      413,
+      "BLOB_UPLOAD_INVALID",
+      `a blob may have at most ${deps.maxUpload} bytes here`,
+    );
 }
 
 /**
  * Makes a staged content a blob of the image, durable when it resolves; the repository may have been deleted meanwhile.
  */
-async function keep(request: ImageRequest, staged: Staged, digest: string): Promise<Response> {
+async function keep(
+  request: ImageRequest,
+  staged: Staged,
+  digest: string,
+): Promise<Response> {
   const { c, deps, place } = request;
   const { db, now } = deps;
   await staged.commit((blob) =>
     write(db, (tx) => {
       putBlobs(tx, [blob], now());
       const { repository, image } = placeOf(deps, place.name);
-      const { kind } = putImageBlob(db, repository, { image, digest, sha256: blob.sha256 }, by(c, deps));
+      const { kind } = putImageBlob(
+        db,
+        repository,
+        { image, digest, sha256: blob.sha256 },
+        by(c, deps),
+      );
       if (kind === "blocked") throw blockedName(place.name);
     }),
   );
@@ -135,7 +166,10 @@ async function keep(request: ImageRequest, staged: Staged, digest: string): Prom
 }
 
 function created({ c, place }: ImageRequest, digest: string): Response {
-  return c.body(null, 201, { location: `/v2/${place.name}/blobs/${digest}`, "docker-content-digest": digest });
+  return c.body(null, 201, {
+    location: `/v2/${place.name}/blobs/${digest}`,
+    "docker-content-digest": digest,
+  });
 }
 
 /** Length of the body in bytes; undefined when no header says. */
@@ -161,7 +195,11 @@ function chunkOf({ c }: ImageRequest): { start: number; end: number } | null {
 }
 
 /** The headers with the offset of an upload, from which its client goes on; without any bytes the range is 0-0. */
-function stand({ deps, place }: ImageRequest, id: string, offset: number): Record<string, string> {
+function stand(
+  { deps, place }: ImageRequest,
+  id: string,
+  offset: number,
+): Record<string, string> {
   const uuid = uuidOf(id + deps.registryTokens.mark(`${place.name} ${id}`));
   return {
     location: `/v2/${place.name}/blobs/uploads/${uuid}`,
@@ -170,16 +208,24 @@ function stand({ deps, place }: ImageRequest, id: string, offset: number): Recor
   };
 }
 
-const uuidOf = (hex: string) => hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+const uuidOf = (hex: string) =>
+  hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 
 const unknownUpload = (reference: string) =>
-  new OciError(404, "BLOB_UPLOAD_UNKNOWN", `this image has no upload ${reference.slice(0, 40)}: begin a new one`);
+  new OciError(
+    404,
+    "BLOB_UPLOAD_UNKNOWN",
+    `this image has no upload ${reference.slice(0, 40)}: begin a new one`,
+  );
 
 /** The id of an upload's session in the store; 404 unless the upload was begun for this image. */
 function sessionOf({ deps, place, target }: ImageRequest): string {
   const hex = target.reference.replaceAll("-", "");
   const id = hex.slice(0, 24);
-  if (hex.length !== 32 || !sameSecret(hex.slice(24), deps.registryTokens.mark(`${place.name} ${id}`)))
+  if (
+    hex.length !== 32 ||
+    !sameSecret(hex.slice(24), deps.registryTokens.mark(`${place.name} ${id}`))
+  )
     throw unknownUpload(target.reference);
   return id;
 }

@@ -8,13 +8,23 @@ import { findImageBlob, findImageManifest, type ImageKey } from "./find.ts";
 import { hasImage } from "./lists.ts";
 import { isOwnTag } from "./own-tags.ts";
 import { attachedTags, manifestsBelow } from "./tree.ts";
-import { deleteVersionRow, findPackage, findVersion, type PackageRepository, type VersionRow } from "../versions.ts";
+import {
+  deleteVersionRow,
+  findPackage,
+  findVersion,
+  type PackageRepository,
+  type VersionRow,
+} from "../versions.ts";
 
 /** Rows of one transaction, so that others wait only briefly. */
 const BATCH = 200;
 
 /** Deletes a tag; its manifest stays, by its digest. Returns false when there is no such tag. */
-export function deleteTag(db: Db, { repositoryId, image }: ImageKey, tag: string): boolean {
+export function deleteTag(
+  db: Db,
+  { repositoryId, image }: ImageKey,
+  tag: string,
+): boolean {
   return write(db, (tx) => {
     const row = versionOf(tx, { repositoryId, image }, tag);
     if (row) deleteVersionRow(tx, row);
@@ -26,7 +36,12 @@ export function deleteTag(db: Db, { repositoryId, image }: ImageKey, tag: string
  * Deletes a manifest with the tags that name it. Its blobs stay a day (sweep.ts). Returns false
  * when there is no such manifest.
  */
-export function deleteManifest(db: Db, key: ImageKey, digest: string, now: number): boolean {
+export function deleteManifest(
+  db: Db,
+  key: ImageKey,
+  digest: string,
+  now: number,
+): boolean {
   return write(db, (tx) => {
     if (!findImageManifest(tx, key, digest)) return false;
     dropManifests(tx, key, [digest], now);
@@ -74,7 +89,12 @@ export function deleteImageVersion(
  * transactions between other work. A concurrent push is deleted as well, or stays whole. Repeating
  * an interrupted call finishes it. Returns false when there is no such image.
  */
-export async function deleteImage(db: Db, { id }: PackageRepository, image: string, now: number): Promise<boolean> {
+export async function deleteImage(
+  db: Db,
+  { id }: PackageRepository,
+  image: string,
+  now: number,
+): Promise<boolean> {
   const key = { repositoryId: id, image };
   if (!findPackage(db, id, image) && !hasImage(db, key)) return false;
   for (const step of [dropSomeTags, dropSomeManifests, dropSomeBlobs])
@@ -128,13 +148,21 @@ function dropSomeBlobs(tx: DbOrTx, key: ImageKey, now: number): number {
   return gone;
 }
 
-function versionOf(tx: DbOrTx, { repositoryId, image }: ImageKey, tag: string): VersionRow | undefined {
+function versionOf(
+  tx: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  tag: string,
+): VersionRow | undefined {
   const owner = findPackage(tx, repositoryId, image);
   return owner && findVersion(tx, owner.id, tag);
 }
 
 /** Returns those of the manifests that a tag, an index or an attachment outside of them needs. */
-function neededElsewhere(tx: DbOrTx, { repositoryId, image }: ImageKey, digests: Set<string>): string[] {
+function neededElsewhere(
+  tx: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  digests: Set<string>,
+): string[] {
   const list = JSON.stringify([...digests]);
   const rows = tx.all<{ digest: string }>(sql`
     WITH own(digest) AS (
@@ -172,7 +200,11 @@ function neededElsewhere(tx: DbOrTx, { repositoryId, image }: ImageKey, digests:
   return rows.map(({ digest }) => digest);
 }
 
-function blobsOf(tx: DbOrTx, { repositoryId, image }: ImageKey, manifests: string[]): string[] {
+function blobsOf(
+  tx: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  manifests: string[],
+): string[] {
   const rows = tx.all<{ digest: string }>(sql`
     SELECT DISTINCT image_reference.digest AS digest FROM image_manifest
     JOIN image_reference ON image_reference.manifest_id = image_manifest.id
@@ -193,7 +225,9 @@ function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number
     const rows = tx
       .select()
       .from(version)
-      .where(sql`${eq(version.packageId, owner?.id ?? 0)} AND ${eq(version.digest, digest)}`)
+      .where(
+        sql`${eq(version.packageId, owner?.id ?? 0)} AND ${eq(version.digest, digest)}`,
+      )
       .all();
     for (const row of rows) deleteVersionRow(tx, row);
   }

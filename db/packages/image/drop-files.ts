@@ -16,7 +16,12 @@ export const isNamed = (digest: Sql, repositoryId: Sql, image: Sql): Sql => sql`
     AND image_manifest.image = ${image})`;
 
 /** Deletes files and dereferences their content. */
-export function dropFiles(tx: DbOrTx, repositoryId: number, paths: string[], now: number): number {
+export function dropFiles(
+  tx: DbOrTx,
+  repositoryId: number,
+  paths: string[],
+  now: number,
+): number {
   const list = JSON.stringify(paths);
   const inside = sql`
     repository_id = ${repositoryId} AND full_path IN (SELECT value FROM json_each(${list}))`;
@@ -36,8 +41,13 @@ export function dropEmptyFolders(tx: DbOrTx, { repositoryId, image }: ImageKey):
         AND folder = 1
         AND NOT EXISTS (
           SELECT 1 FROM node AS child
-          WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`).changes > 0;
+          WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`)
+      .changes > 0;
   gone(manifestFolder(image));
   gone(blobFolder(image));
-  for (let folder = `/${image}`; folder !== "/" && gone(folder); folder = parentOf(folder));
+  for (
+    let folder = `/${image}`;
+    folder !== "/" && gone(folder);
+    folder = parentOf(folder)
+  );
 }

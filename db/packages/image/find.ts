@@ -25,7 +25,11 @@ const byDigest = prepared((db) =>
     .prepare(),
 );
 
-export function findImageManifest(db: DbOrTx, key: ImageKey, digest: string): ImageManifestRow | undefined {
+export function findImageManifest(
+  db: DbOrTx,
+  key: ImageKey,
+  digest: string,
+): ImageManifestRow | undefined {
   return byDigest(db).get({ ...key, digest });
 }
 
@@ -54,7 +58,9 @@ export function findManifestContent(
   db: DbOrTx,
   key: ImageKey,
   digest: string,
-): (Pick<ImageManifestRow, "digest" | "mediaType" | "size"> & { sha256: string }) | undefined {
+):
+  | (Pick<ImageManifestRow, "digest" | "mediaType" | "size"> & { sha256: string })
+  | undefined {
   return contentByDigest(db).get({ ...key, digest });
 }
 
@@ -100,7 +106,11 @@ const blobAt = prepared((db) =>
 );
 
 /** Finds a blob of this image; blobs that only other images have do not count. */
-export function findImageBlob(db: DbOrTx, { repositoryId, image }: ImageKey, digest: string): ImageBlob | undefined {
+export function findImageBlob(
+  db: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  digest: string,
+): ImageBlob | undefined {
   return blobAt(db).get({ repositoryId, fullPath: blobPath(image, digest) });
 }
 
@@ -109,7 +119,10 @@ export function touchImageBlob(db: DbOrTx, { id }: ImageBlob, now: number): void
   db.update(node).set({ lastModifiedDate: now }).where(eq(node.id, id)).run();
 }
 
-type ImageReferrer = Pick<ImageManifestRow, "mediaType" | "digest" | "size" | "artifactType" | "annotations">;
+type ImageReferrer = Pick<
+  ImageManifestRow,
+  "mediaType" | "digest" | "size" | "artifactType" | "annotations"
+>;
 
 /** Returns the manifests attached to a digest, in the order of their arrival. */
 export function listReferrers(

@@ -8,7 +8,11 @@ import type { ImageKey } from "./find.ts";
 type Cursor = { after: string; limit: number };
 
 /** Returns the tags after `after`, ordered by their bytes. */
-export function listTags(db: DbOrTx, { repositoryId, image }: ImageKey, { after, limit }: Cursor): string[] {
+export function listTags(
+  db: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  { after, limit }: Cursor,
+): string[] {
   return db
     .all<{ name: string }>(
       sql`

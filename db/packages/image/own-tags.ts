@@ -5,7 +5,10 @@ const ATTACHED = `sha256-${"[0-9a-f]".repeat(64)}`;
 const PREFIX = "sha256-".length + 64;
 
 /** The columns of a version that decide whether a tag is an artifact of its own. */
-export type VersionColumns = Record<"packageId" | "name" | "digest" | "document", SQLWrapper>;
+export type VersionColumns = Record<
+  "packageId" | "name" | "digest" | "document",
+  SQLWrapper
+>;
 
 /**
  * Document of a tag that is named like one of cosign's; null: the tag is older than this check, and

@@ -10,34 +10,56 @@ import { imageManifest, imageReference, version } from "../../schema/packages.ts
 import { findImageManifest, findTag } from "./find.ts";
 import { type CosignTag, isOwnTag } from "./own-tags.ts";
 import { imageSize, tagsAbove } from "./tree.ts";
-import { type PackageRepository, putVersion, tellVersion, type VersionRow } from "../versions.ts";
+import {
+  type PackageRepository,
+  putVersion,
+  tellVersion,
+  type VersionRow,
+} from "../versions.ts";
 
 /** A part of an image; `sha256`: of its content, which is registered in the store. */
 type ImagePart = { image: string; digest: string; sha256: string };
 /** A manifest to be written, with the tags that name it. */
-type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; tags: readonly string[] };
+type ManifestEntry = ImagePart & {
+  size: number;
+  facts: ManifestFacts;
+  tags: readonly string[];
+};
 
 /**
  * `lacking`: parts that the image does not have; `blocked`: a name of the image is that of a file.
  */
-type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
+type ManifestResult =
+  { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
 
 /**
  * Writes a manifest of an image and moves the tags to it, unless a part that it names is missing.
  * One transaction, in which the log of REAL_TIME gets its events.
  */
-export function putImageManifest(db: Db, repository: PackageRepository, entry: ManifestEntry, by: By): ManifestResult {
+export function putImageManifest(
+  db: Db,
+  repository: PackageRepository,
+  entry: ManifestEntry,
+  by: By,
+): ManifestResult {
   return write(db, () => {
     const parts = present(db, repository, entry, by.now);
     const here = new Set(parts.map(({ digest }) => digest));
-    const lacking = entry.facts.parts.filter(({ digest, foreign }) => !foreign && !here.has(digest));
-    if (lacking.length > 0) return { kind: "lacking", digests: lacking.map(({ digest }) => digest) };
+    const lacking = entry.facts.parts.filter(
+      ({ digest, foreign }) => !foreign && !here.has(digest),
+    );
+    if (lacking.length > 0)
+      return { kind: "lacking", digests: lacking.map(({ digest }) => digest) };
     const isNew = !findImageManifest(db, keyOf(repository, entry), entry.digest);
-    if (putPart(db, repository, manifestPath(entry.image, entry.digest), entry.sha256, by).kind === "blocked")
+    if (
+      putPart(db, repository, manifestPath(entry.image, entry.digest), entry.sha256, by)
+        .kind === "blocked"
+    )
       return { kind: "blocked" };
     putRow(db, repository, entry, parts, by.now);
     for (const tag of entry.tags) putTag(db, repository, entry, tag, by);
-    if (isNew && entry.facts.subject) tellAbove(db, repository, entry.image, entry.facts.subject, by.now);
+    if (isNew && entry.facts.subject)
+      tellAbove(db, repository, entry.image, entry.facts.subject, by.now);
     return { kind: "put" };
   });
 }
@@ -59,21 +81,35 @@ function putPart(
   sha256: string,
   { user, now }: By,
 ): PutResult {
-  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: {}, partOfVersion: true }], {
-    overwrite: true,
-    user,
-    now,
-  });
+  const [result] = putNodes(
+    db,
+    repository,
+    [{ fullPath, sha256, metadata: {}, partOfVersion: true }],
+    {
+      overwrite: true,
+      user,
+      now,
+    },
+  );
   return result ?? { kind: "missing" };
 }
 
-const keyOf = ({ id }: PackageRepository, { image }: Pick<ManifestEntry, "image">) => ({ repositoryId: id, image });
+const keyOf = ({ id }: PackageRepository, { image }: Pick<ManifestEntry, "image">) => ({
+  repositoryId: id,
+  image,
+});
 
 type PresentPart = ManifestPart & { size: number };
 
 /** Returns the parts that this image has, with their true sizes. */
-function present(db: Db, repository: PackageRepository, { image, facts }: ManifestEntry, now: number): PresentPart[] {
-  const pathOf = ({ digest, manifest }: ManifestPart) => (manifest ? manifestPath : blobPath)(image, digest);
+function present(
+  db: Db,
+  repository: PackageRepository,
+  { image, facts }: ManifestEntry,
+  now: number,
+): PresentPart[] {
+  const pathOf = ({ digest, manifest }: ManifestPart) =>
+    (manifest ? manifestPath : blobPath)(image, digest);
   const found = statPaths(db, repository.id, facts.parts.map(pathOf), now);
   return facts.parts.flatMap((part) => {
     const { size, folder } = found.get(pathOf(part)) ?? { folder: true };
@@ -110,7 +146,9 @@ function putRow(
     })
     .returning({ id: imageManifest.id })
     .get();
-  const rows = JSON.stringify(parts.map((part) => [part.digest, part.manifest ? 1 : 0, part.size]));
+  const rows = JSON.stringify(
+    parts.map((part) => [part.digest, part.manifest ? 1 : 0, part.size]),
+  );
   db.run(sql`
     INSERT INTO ${imageReference} (manifest_id, digest, manifest, size)
     SELECT ${manifestId}, value ->> 0, value ->> 1, value ->> 2
@@ -123,7 +161,13 @@ function putRow(
  * Sets a tag; one that already names this manifest stays as it is. A tag that attaches something
  * counts as a change of its subject.
  */
-function putTag(db: Db, repository: PackageRepository, entry: ManifestEntry, tag: string, by: By): void {
+function putTag(
+  db: Db,
+  repository: PackageRepository,
+  entry: ManifestEntry,
+  tag: string,
+  by: By,
+): void {
   const key = keyOf(repository, entry);
   if (findTag(db, key, tag) === entry.digest) return;
   const size = imageSize(db, key, entry.digest);
@@ -131,7 +175,13 @@ function putTag(db: Db, repository: PackageRepository, entry: ManifestEntry, tag
     db,
     repository.id,
     entry.image,
-    { name: tag, digest: entry.digest, size, complete: true, document: documentOf(tag, entry.facts) },
+    {
+      name: tag,
+      digest: entry.digest,
+      size,
+      complete: true,
+      document: documentOf(tag, entry.facts),
+    },
     auditBy(by),
   );
   const named = attachedTo(tag);
@@ -152,7 +202,13 @@ function isOwn(db: Db, { id }: Pick<VersionRow, "id">): boolean {
   return row?.own === 1;
 }
 
-function tellAbove(db: Db, repository: PackageRepository, image: string, subject: string, now: number): void {
+function tellAbove(
+  db: Db,
+  repository: PackageRepository,
+  image: string,
+  subject: string,
+  now: number,
+): void {
   const tags = tagsAbove(db, keyOf(repository, { image }), subject);
   for (const tag of tags) if (tag.own === 1) tellVersion(db, repository, image, tag, now);
 }

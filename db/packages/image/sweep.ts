@@ -19,7 +19,9 @@ export function sweepImageBlobs(db: Db, after: number, now: number): number | nu
     const page = sql`
       SELECT id, repository_id, full_path, parent, name, folder, last_modified_date FROM node
       WHERE id > ${after} ORDER BY id LIMIT ${STEP}`;
-    const last = tx.get<{ id: number | null; n: number }>(sql`SELECT max(id) AS id, count(*) AS n FROM (${page})`);
+    const last = tx.get<{ id: number | null; n: number }>(
+      sql`SELECT max(id) AS id, count(*) AS n FROM (${page})`,
+    );
     const image = sql`substr(page.parent, 2, length(page.parent) - 7)`;
     const digest = sql`replace(page.name, '__', ':')`;
     const loose = tx.all<Row>(sql`

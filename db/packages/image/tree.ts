@@ -6,7 +6,11 @@ import { isOwnTag } from "./own-tags.ts";
 import type { ImageKey } from "./find.ts";
 
 /** Returns the bytes of a manifest with all its children, configs and layers, each counted once. */
-export function imageSize(db: DbOrTx, { repositoryId, image }: ImageKey, digest: string): number {
+export function imageSize(
+  db: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  digest: string,
+): number {
   const row = db.get<{ size: number }>(sql`
     WITH RECURSIVE part(digest, size, manifest) AS (
       SELECT digest, size, 1 FROM image_manifest
@@ -66,7 +70,11 @@ export function tagsAbove(
  * Returns the given manifests and those that depend on them: children of indexes, and manifests
  * attached by subject or by tag.
  */
-export function manifestsBelow(db: DbOrTx, { repositoryId, image }: ImageKey, digests: readonly string[]): Set<string> {
+export function manifestsBelow(
+  db: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  digests: readonly string[],
+): Set<string> {
   const rows = db.all<{ digest: string }>(sql`
     WITH RECURSIVE below(digest) AS (
       SELECT value FROM json_each(${JSON.stringify(digests)})

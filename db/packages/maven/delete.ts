@@ -41,7 +41,11 @@ export async function deleteMavenPackage(
 ): Promise<boolean> {
   const owner = findPackage(db, repository.id, packageName);
   if (!owner) return false;
-  const names = db.select({ name: version.name }).from(version).where(eq(version.packageId, owner.id)).all();
+  const names = db
+    .select({ name: version.name })
+    .from(version)
+    .where(eq(version.packageId, owner.id))
+    .all();
   await deleteVersions(
     db,
     { repository, packageName, now },
@@ -52,11 +56,17 @@ export async function deleteMavenPackage(
 
 type Deletion = { repository: PackageRepository; packageName: string; now: number };
 
-async function deleteVersions(db: Db, deletion: Deletion, names: readonly string[]): Promise<void> {
+async function deleteVersions(
+  db: Db,
+  deletion: Deletion,
+  names: readonly string[],
+): Promise<void> {
   for (let at = 0; at < names.length; at += VERSIONS) {
     const some = names.slice(at, at + VERSIONS);
     // A file deployed after the last step of a version makes a new version, which stays.
-    while ((await inTurn(() => write(db, (tx) => deleteSome(tx, deletion, some)))) === FILES);
+    while (
+      (await inTurn(() => write(db, (tx) => deleteSome(tx, deletion, some)))) === FILES
+    );
   }
 }
 
@@ -64,7 +74,11 @@ async function deleteVersions(db: Db, deletion: Deletion, names: readonly string
  * Deletes at most FILES files of the versions, and with the last of them the rows and folders.
  * Returns how many files went.
  */
-function deleteSome(tx: DbOrTx, { repository, packageName, now }: Deletion, names: readonly string[]): number {
+function deleteSome(
+  tx: DbOrTx,
+  { repository, packageName, now }: Deletion,
+  names: readonly string[],
+): number {
   const own = names.map((name) => mavenFolder(packageName, name));
   const folders = JSON.stringify(own);
   // "0" is the character after "/".
@@ -85,7 +99,9 @@ function deleteSome(tx: DbOrTx, { repository, packageName, now }: Deletion, name
   const last = files.length < FILES;
   if (last) deleteRows(tx, { repository, packageName, now }, names, folders);
   // A folder inside a deleted one may be a version of another package.
-  const left = files.map(({ path }) => path).filter((path) => !last || !own.includes(parentOf(path)));
+  const left = files
+    .map(({ path }) => path)
+    .filter((path) => !last || !own.includes(parentOf(path)));
   recordMavenFiles(tx, repository, left, auditBy({ user: "", now }), now);
   return files.length;
 }

@@ -6,7 +6,14 @@ import { mavenFiles } from "./record.ts";
  * Returns the path of a version's main artifact, of the newest build; without one, of its POM, else
  * of any file.
  */
-export function mainFile(db: DbOrTx, repositoryId: number, packageName: string, name: string): string | null {
-  const files = mavenFiles(db, repositoryId, packageName, name).sort((a, b) => compareBuilds(b.build, a.build));
+export function mainFile(
+  db: DbOrTx,
+  repositoryId: number,
+  packageName: string,
+  name: string,
+): string | null {
+  const files = mavenFiles(db, repositoryId, packageName, name).sort((a, b) =>
+    compareBuilds(b.build, a.build),
+  );
   return (files.find(isMainArtifact) ?? files.find(isPom) ?? files[0])?.path ?? null;
 }

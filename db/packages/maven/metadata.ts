@@ -9,7 +9,11 @@ import { findPackage } from "../versions.ts";
 type Folder = { group: string; artifact: string };
 
 /** Returns the artifact whose versions lie in the folder `group/artifact`, if there is one. */
-export function artifactIn(db: DbOrTx, repositoryId: number, { group, artifact }: Folder): ArtifactMetadata | null {
+export function artifactIn(
+  db: DbOrTx,
+  repositoryId: number,
+  { group, artifact }: Folder,
+): ArtifactMetadata | null {
   const found = findPackage(db, repositoryId, `${group}:${artifact}`);
   if (!found) return null;
   const versions = db
@@ -53,5 +57,9 @@ export function knownArtifacts(
   group: string,
   artifacts: readonly string[],
 ): Set<string> {
-  return new Set(artifacts.filter((artifact) => findPackage(db, repositoryId, `${group}:${artifact}`) !== undefined));
+  return new Set(
+    artifacts.filter(
+      (artifact) => findPackage(db, repositoryId, `${group}:${artifact}`) !== undefined,
+    ),
+  );
 }

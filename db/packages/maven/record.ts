@@ -30,10 +30,20 @@ import {
 export type Packagings = ReadonlyMap<string, string>;
 
 /** A file of a version that is a node. */
-export type MavenNode = MavenFile & { path: string; sha256: string; size: number; lastModifiedDate: number };
+export type MavenNode = MavenFile & {
+  path: string;
+  sha256: string;
+  size: number;
+  lastModifiedDate: number;
+};
 
 /** Returns all files of a version, of all its builds. */
-export function mavenFiles(db: DbOrTx, repositoryId: number, packageName: string, version: string): MavenNode[] {
+export function mavenFiles(
+  db: DbOrTx,
+  repositoryId: number,
+  packageName: string,
+  version: string,
+): MavenNode[] {
   const { fullPath: path, sha256, size, lastModifiedDate } = node;
   const where = and(
     eq(node.repositoryId, repositoryId),
@@ -91,20 +101,35 @@ export function recordMavenFiles(
       continue;
     }
     const { entry, ready } = judge(version, files, before, packagings);
-    if (before?.digest === entry.digest && before.complete === entry.complete && sameDocument(before, entry)) continue;
+    if (
+      before?.digest === entry.digest &&
+      before.complete === entry.complete &&
+      sameDocument(before, entry)
+    )
+      continue;
     const made = putVersion(tx, repository.id, packageName, entry, audit);
-    if (ready.some(({ path }) => changed.has(path))) tellVersion(tx, repository, packageName, made, now);
+    if (ready.some(({ path }) => changed.has(path)))
+      tellVersion(tx, repository, packageName, made, now);
   }
 }
 
-function versionsOf(paths: readonly string[]): { packageName: string; version: string; changed: Set<string> }[] {
-  const found = new Map<string, { packageName: string; version: string; changed: Set<string> }>();
+function versionsOf(
+  paths: readonly string[],
+): { packageName: string; version: string; changed: Set<string> }[] {
+  const found = new Map<
+    string,
+    { packageName: string; version: string; changed: Set<string> }
+  >();
   for (const path of paths) {
     const file = isChecksum(path) ? null : parseMavenPath(path);
     if (!file) continue;
     const packageName = mavenPackage(file);
     const key = mavenFolder(packageName, file.version);
-    const known = found.get(key) ?? { packageName, version: file.version, changed: new Set<string>() };
+    const known = found.get(key) ?? {
+      packageName,
+      version: file.version,
+      changed: new Set<string>(),
+    };
     found.set(key, known);
     known.changed.add(path);
   }
@@ -133,13 +158,23 @@ function judge(
   const known = { ...knownPackagings(before), ...Object.fromEntries(packagings) };
   const poms = files.filter(isPom);
   const document = Object.fromEntries(
-    poms.flatMap(({ sha256 }) => (known[sha256] === undefined ? [] : [[sha256, known[sha256]]])),
+    poms.flatMap(({ sha256 }) =>
+      known[sha256] === undefined ? [] : [[sha256, known[sha256]]],
+    ),
   );
-  const ready = [...byBuild(files).values()].filter((build) => isComplete(build, document)).flat();
+  const ready = [...byBuild(files).values()]
+    .filter((build) => isComplete(build, document))
+    .flat();
   const size = files.reduce((sum, file) => sum + file.size, 0);
   const digest = versionDigest(files, (text) => hash("sha256", text));
   return {
-    entry: { name: version, digest, size, complete: ready.length > 0, document: { packagings: document } },
+    entry: {
+      name: version,
+      digest,
+      size,
+      complete: ready.length > 0,
+      document: { packagings: document },
+    },
     ready,
   };
 }
@@ -159,19 +194,30 @@ function byBuild(files: MavenNode[]): Map<string, MavenNode[]> {
   return builds;
 }
 
-function isComplete(build: MavenNode[], packagings: Record<string, string | undefined>): boolean {
+function isComplete(
+  build: MavenNode[],
+  packagings: Record<string, string | undefined>,
+): boolean {
   const pom = build.find(isPom);
-  return pom !== undefined && (packagings[pom.sha256] === "pom" || build.some(isMainArtifact));
+  return (
+    pom !== undefined && (packagings[pom.sha256] === "pom" || build.some(isMainArtifact))
+  );
 }
 
 /**
  * Reads the packagings of a version's document, where they are kept because other transactions
  * cannot read the content of its POMs.
  */
-function knownPackagings(row: Pick<VersionRow, "document"> | undefined): Record<string, string> {
+function knownPackagings(
+  row: Pick<VersionRow, "document"> | undefined,
+): Record<string, string> {
   const kept = row?.document?.["packagings"];
-  return typeof kept === "object" && kept !== null ? (kept as Record<string, string>) : {};
+  return typeof kept === "object" && kept !== null
+    ? (kept as Record<string, string>)
+    : {};
 }
 
-const sameDocument = (a: Pick<VersionRow, "document">, b: Pick<VersionRow, "document">): boolean =>
-  JSON.stringify(knownPackagings(a)) === JSON.stringify(knownPackagings(b));
+const sameDocument = (
+  a: Pick<VersionRow, "document">,
+  b: Pick<VersionRow, "document">,
+): boolean => JSON.stringify(knownPackagings(a)) === JSON.stringify(knownPackagings(b));

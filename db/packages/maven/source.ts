@@ -1,6 +1,11 @@
 import { hash } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
-import { isChecksum, mavenFolder, parseMavenPath, versionDigest } from "../../../domain/maven/layout.ts";
+import {
+  isChecksum,
+  mavenFolder,
+  parseMavenPath,
+  versionDigest,
+} from "../../../domain/maven/layout.ts";
 import { SYNC_LIMITS } from "../../../domain/sync.ts";
 import type { SourceVersion } from "../../../domain/sync-versions.ts";
 import { node } from "../../schema/content.ts";
@@ -8,7 +13,11 @@ import { type Reading, sourceVersion, toVersionFile } from "../stated-source.ts"
 import type { PackageRow, VersionRow } from "../versions.ts";
 
 /** Reads a Maven version with the files of its folder. */
-export function readMavenVersion({ tx, repositoryId }: Reading, owner: PackageRow, row: VersionRow): SourceVersion {
+export function readMavenVersion(
+  { tx, repositoryId }: Reading,
+  owner: PackageRow,
+  row: VersionRow,
+): SourceVersion {
   const inFolder = and(
     eq(node.repositoryId, repositoryId),
     eq(node.parent, mavenFolder(owner.name, row.name)),

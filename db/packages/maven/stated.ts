@@ -1,16 +1,31 @@
 import { isPackaging, isRelease } from "../../../domain/maven/layout.ts";
 import type { Decided } from "../../../domain/sync.ts";
-import { decideVersion, type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
+import {
+  decideVersion,
+  type DescribedVersion,
+  needAnswer,
+  type VersionAnswer,
+} from "../../../domain/sync-versions.ts";
 import { auditOf } from "../../audit.ts";
 import { recordMavenFiles } from "./record.ts";
-import { type Applying, pairFiles, setMetadata, unchangeable, versionThere, writeFiles } from "../stated-applying.ts";
+import {
+  type Applying,
+  pairFiles,
+  setMetadata,
+  unchangeable,
+  versionThere,
+  writeFiles,
+} from "../stated-applying.ts";
 import { tellVersion } from "../versions.ts";
 
 /**
  * Decides a declared Maven version by its files and writes the missing ones; its row and its
  * metadata follow from them.
  */
-export function applyMavenVersion(applying: Applying, stated: DescribedVersion): Decided<VersionAnswer> {
+export function applyMavenVersion(
+  applying: Applying,
+  stated: DescribedVersion,
+): Decided<VersionAnswer> {
   const { repository, rules, has } = applying;
   const { pairs, there } = pairFiles(applying, stated.files);
   const decision = decideVersion(
@@ -27,7 +42,10 @@ export function applyMavenVersion(applying: Applying, stated: DescribedVersion):
     case "conflict":
       return { result: "conflict", existing, path: decision.path };
     case "immutable":
-      return unchangeable(`${decision.path} is released there with other content`, existing);
+      return unchangeable(
+        `${decision.path} is released there with other content`,
+        existing,
+      );
     case "need":
       return needAnswer(decision.files, decision.paths);
     case "write": {
@@ -50,7 +68,11 @@ export function applyMavenVersion(applying: Applying, stated: DescribedVersion):
   }
 }
 
-function settleSame(applying: Applying, stated: DescribedVersion, there: Parameters<typeof setMetadata>[2]): void {
+function settleSame(
+  applying: Applying,
+  stated: DescribedVersion,
+  there: Parameters<typeof setMetadata>[2],
+): void {
   const { tx, repository, rules } = applying;
   const row = versionThere(applying, stated);
   // Its POM may have arrived on its own, before its packaging was known.
@@ -61,16 +83,30 @@ function settleSame(applying: Applying, stated: DescribedVersion, there: Paramet
       stated.files.map(({ path }) => path),
     );
   const changed = rules.includeMetadata && setMetadata(applying, stated.files, there);
-  if (changed && row?.complete) tellVersion(tx, repository, stated.package, row, rules.now);
+  if (changed && row?.complete)
+    tellVersion(tx, repository, stated.package, row, rules.now);
 }
 
-function record({ tx, repository, rules }: Applying, stated: DescribedVersion, paths: string[]): void {
-  recordMavenFiles(tx, repository, paths, auditOf(stated), rules.now, packagingsOf(stated));
+function record(
+  { tx, repository, rules }: Applying,
+  stated: DescribedVersion,
+  paths: string[],
+): void {
+  recordMavenFiles(
+    tx,
+    repository,
+    paths,
+    auditOf(stated),
+    rules.now,
+    packagingsOf(stated),
+  );
 }
 
 /** Returns the packagings of its POMs by their sha256, as the source read them. */
 function packagingsOf({ document }: DescribedVersion): Map<string, string> {
   const told = document?.["packagings"];
   const entries = typeof told === "object" && told !== null ? Object.entries(told) : [];
-  return new Map(entries.filter((entry): entry is [string, string] => isPackaging(entry[1])));
+  return new Map(
+    entries.filter((entry): entry is [string, string] => isPackaging(entry[1])),
+  );
 }

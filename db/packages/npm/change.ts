@@ -3,10 +3,18 @@ import type { By } from "../../audit.ts";
 import type { DbOrTx } from "../../open.ts";
 import { version } from "../../schema/packages.ts";
 import { distTagsOf, markChanged, removeDistTag, setDistTag } from "./record.ts";
-import { findVersion, type PackageRepository, type PackageRow, tellVersion, type VersionRow } from "../versions.ts";
+import {
+  findVersion,
+  type PackageRepository,
+  type PackageRow,
+  tellVersion,
+  type VersionRow,
+} from "../versions.ts";
 
 /** A version whose deprecation changes; `message` null: it is no longer deprecated. */
-type Deprecation = Pick<VersionRow, "id" | "name" | "digest" | "complete"> & { message: string | null };
+type Deprecation = Pick<VersionRow, "id" | "name" | "digest" | "complete"> & {
+  message: string | null;
+};
 
 /** Returns the versions whose deprecation differs from `wanted` (null: not deprecated). */
 export function changedDeprecations(

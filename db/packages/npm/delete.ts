@@ -4,7 +4,12 @@ import { foldersAbove, parentOf } from "../../../domain/path.ts";
 import { type Db, type DbOrTx, write } from "../../open.ts";
 import { version } from "../../schema/packages.ts";
 import { markChanged } from "./record.ts";
-import { findPackage, type PackageRepository, type PackageRow, type VersionRow } from "../versions.ts";
+import {
+  findPackage,
+  type PackageRepository,
+  type PackageRow,
+  type VersionRow,
+} from "../versions.ts";
 
 /** Versions of one transaction, so that others wait only briefly. */
 const BATCH = 500;
@@ -33,7 +38,13 @@ export function deleteNpmVersions(
 ): number {
   let deleted = 0;
   for (let at = 0; at < versions.length; at += BATCH) {
-    deleted += deleteSome(db, repository, packageName, inArray(version.name, versions.slice(at, at + BATCH)), now);
+    deleted += deleteSome(
+      db,
+      repository,
+      packageName,
+      inArray(version.name, versions.slice(at, at + BATCH)),
+      now,
+    );
   }
   return deleted;
 }
@@ -42,7 +53,12 @@ export function deleteNpmVersions(
  * Deletes a package with all its versions, a large one in several transactions. Returns false when
  * there is no such package.
  */
-export function deleteNpmPackage(db: Db, repository: PackageRepository, packageName: string, now: number): boolean {
+export function deleteNpmPackage(
+  db: Db,
+  repository: PackageRepository,
+  packageName: string,
+  now: number,
+): boolean {
   if (!findPackage(db, repository.id, packageName)) return false;
   while (deleteSome(db, repository, packageName, undefined, now) === BATCH);
   return true;
@@ -79,13 +95,22 @@ function deleteSome(
 }
 
 /** Returns the path of a version's tarball. */
-export function pathOf(packageName: string, { name, document }: Pick<VersionRow, "name" | "document">): string {
+export function pathOf(
+  packageName: string,
+  { name, document }: Pick<VersionRow, "name" | "document">,
+): string {
   const { tarball } = record(document?.["dist"]);
   return pathFrom(packageName, name, typeof tarball === "string" ? tarball : null);
 }
 
-const pathFrom = (packageName: string, version: string, tarball: string | null): string =>
-  tarball === null ? tarballPath(packageName, tarballFile(packageName, version)) : `/${tarball}`;
+const pathFrom = (
+  packageName: string,
+  version: string,
+  tarball: string | null,
+): string =>
+  tarball === null
+    ? tarballPath(packageName, tarballFile(packageName, version))
+    : `/${tarball}`;
 
 function deleteRows(
   tx: DbOrTx,
@@ -107,7 +132,12 @@ function deleteRows(
 }
 
 /** Deletes files and the folders that they leave empty, and dereferences the content. */
-function deleteFiles(tx: DbOrTx, repositoryId: number, paths: readonly string[], now: number): void {
+function deleteFiles(
+  tx: DbOrTx,
+  repositoryId: number,
+  paths: readonly string[],
+  now: number,
+): void {
   const named = sql`
     repository_id = ${repositoryId}
     AND folder = 0

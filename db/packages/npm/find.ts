@@ -46,7 +46,11 @@ export function shownTags(
 }
 
 /** Finds a version by its name or by a dist-tag. */
-export function findVersionOrTag(db: DbOrTx, packageId: number, name: string): VersionRow | undefined {
+export function findVersionOrTag(
+  db: DbOrTx,
+  packageId: number,
+  name: string,
+): VersionRow | undefined {
   const exact = findVersion(db, packageId, name);
   if (exact) return exact;
   const tagged = shownTags(db, packageId).get(name);
@@ -70,16 +74,36 @@ export function findTwin(db: DbOrTx, packageId: number, name: string): string | 
 }
 
 /** Returns the version whose tarball lies at this path. */
-export function versionOfTarball(db: DbOrTx, packageId: number, path: string): string | null {
-  const where = and(eq(version.packageId, packageId), sql`${version.document} ->> '$.dist.tarball' = ${path.slice(1)}`);
-  return db.select({ name: version.name }).from(version).where(where).limit(1).get()?.name ?? null;
+export function versionOfTarball(
+  db: DbOrTx,
+  packageId: number,
+  path: string,
+): string | null {
+  const where = and(
+    eq(version.packageId, packageId),
+    sql`${version.document} ->> '$.dist.tarball' = ${path.slice(1)}`,
+  );
+  return (
+    db.select({ name: version.name }).from(version).where(where).limit(1).get()?.name ??
+    null
+  );
 }
 
 /** The texts that a search looks into: of `latest`; without that, of the newest arrival. */
-export type SearchRow = { id: number; name: string; description: string; keywords: string };
+export type SearchRow = {
+  id: number;
+  name: string;
+  description: string;
+  keywords: string;
+};
 
 /** Returns the next packages after the name `after`, ordered by name. */
-export function searchRows(db: DbOrTx, repositoryId: number, after: string, limit: number): SearchRow[] {
+export function searchRows(
+  db: DbOrTx,
+  repositoryId: number,
+  after: string,
+  limit: number,
+): SearchRow[] {
   const of = sql`(SELECT version FROM dist_tag WHERE package_id = ${packages.id} AND tag = 'latest')`;
   const shown = sql`coalesce(
     (SELECT id FROM version WHERE package_id = ${packages.id} AND name = ${of}),
@@ -112,5 +136,7 @@ export function packagesById(db: DbOrTx, ids: readonly number[]): PackageRow[] {
  * Returns the package's revision: it changes with every change of the package, its versions and its
  * dist-tags, and never repeats (markChanged).
  */
-export const revisionOf = ({ id, lastModifiedDate }: Pick<PackageRow, "id" | "lastModifiedDate">): string =>
-  `${lastModifiedDate}-${id}`;
+export const revisionOf = ({
+  id,
+  lastModifiedDate,
+}: Pick<PackageRow, "id" | "lastModifiedDate">): string => `${lastModifiedDate}-${id}`;

@@ -1,4 +1,9 @@
-import { isDistTag, isNpmName, tarballFile, tarballPath } from "../../../domain/npm/package.ts";
+import {
+  isDistTag,
+  isNpmName,
+  tarballFile,
+  tarballPath,
+} from "../../../domain/npm/package.ts";
 import { isNpmVersion } from "../../../domain/npm/version.ts";
 import type { DescribedVersion } from "../../../domain/sync-versions.ts";
 import type { Refusal } from "../../../domain/sync.ts";
@@ -16,10 +21,13 @@ export function judgeNpmVersion({
   document,
   distTags,
 }: DescribedVersion): Refusal | undefined {
-  if (!isNpmName(name)) return refused("name", `${JSON.stringify(name)} is not a valid npm package name`);
-  if (!isNpmVersion(version)) return refused("name", `${JSON.stringify(version)} is not a valid npm version`);
+  if (!isNpmName(name))
+    return refused("name", `${JSON.stringify(name)} is not a valid npm package name`);
+  if (!isNpmVersion(version))
+    return refused("name", `${JSON.stringify(version)} is not a valid npm version`);
   const tag = distTags.find((each) => !isDistTag(each));
-  if (tag !== undefined) return refused("name", `${JSON.stringify(tag)} is not a valid dist-tag`);
+  if (tag !== undefined)
+    return refused("name", `${JSON.stringify(tag)} is not a valid dist-tag`);
   const path = tarballPath(name, tarballFile(name, version));
   const [tarball] = files;
   if (tarball?.path !== path || files.length > 1)
@@ -27,5 +35,8 @@ export function judgeNpmVersion({
   if (document === null) return refused("content", `${name}@${version} has no document`);
   return digest === null || digest === `sha256:${tarball.sha256}`
     ? undefined
-    : refused("digest", `its tarball has the digest sha256:${tarball.sha256}, not the declared ${digest}`);
+    : refused(
+        "digest",
+        `its tarball has the digest sha256:${tarball.sha256}, not the declared ${digest}`,
+      );
 }

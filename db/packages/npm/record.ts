@@ -63,13 +63,22 @@ export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
 }
 
 /** Returns the description of a package in one version's document. */
-export function descriptionOf(db: DbOrTx, packageId: number, name: string): string | null {
+export function descriptionOf(
+  db: DbOrTx,
+  packageId: number,
+  name: string,
+): string | null {
   const description = findVersion(db, packageId, name)?.document?.["description"];
   return typeof description === "string" ? description : null;
 }
 
 /** Changes the row only: the caller also calls `markChanged` and `tellVersion`. */
-export function setDistTag(tx: DbOrTx, packageId: number, tag: string, version: string): void {
+export function setDistTag(
+  tx: DbOrTx,
+  packageId: number,
+  tag: string,
+  version: string,
+): void {
   tx.insert(distTag)
     .values({ packageId, tag, version })
     .onConflictDoUpdate({ target: [distTag.packageId, distTag.tag], set: { version } })
@@ -86,7 +95,12 @@ export function removeDistTag(tx: DbOrTx, packageId: number, tag: string): void 
  * Sets a package's date, which is also its revision: each change moves it forward, even within one
  * millisecond or after the clock was put back. `before`: the date until now.
  */
-export function markChanged(tx: DbOrTx, packageId: number, before: number | undefined, now: number): void {
+export function markChanged(
+  tx: DbOrTx,
+  packageId: number,
+  before: number | undefined,
+  now: number,
+): void {
   tx.update(packages)
     .set({ lastModifiedDate: Math.max(now, (before ?? 0) + 1) })
     .where(eq(packages.id, packageId))

@@ -1,5 +1,9 @@
 import { tarballFile, tarballPath } from "../../../domain/npm/package.ts";
-import { MOST_SOURCE_VERSIONS, type SourceVersion, type StatedVersion } from "../../../domain/sync-versions.ts";
+import {
+  MOST_SOURCE_VERSIONS,
+  type SourceVersion,
+  type StatedVersion,
+} from "../../../domain/sync-versions.ts";
 import { getNode } from "../../content/nodes.ts";
 import type { DbOrTx } from "../../open.ts";
 import { type Reading, sourceVersion, toVersionFile } from "../stated-source.ts";
@@ -13,10 +17,22 @@ export function readNpmVersion(
   owner: PackageRow,
   row: VersionRow,
 ): SourceVersion {
-  const tarball = getNode(db, repositoryId, tarballPath(owner.name, tarballFile(owner.name, row.name)), now);
-  const distTags = [...distTagsOf(tx, owner.id)].filter(([, version]) => version === row.name).map(([tag]) => tag);
+  const tarball = getNode(
+    db,
+    repositoryId,
+    tarballPath(owner.name, tarballFile(owner.name, row.name)),
+    now,
+  );
+  const distTags = [...distTagsOf(tx, owner.id)]
+    .filter(([, version]) => version === row.name)
+    .map(([tag]) => tag);
   const files = tarball ? toVersionFile(tarball) : [];
-  return sourceVersion(owner, row, { digest: row.digest, files, distTags, ...toldVersions(tx, owner.id, distTags) });
+  return sourceVersion(owner, row, {
+    digest: row.digest,
+    files,
+    distTags,
+    ...toldVersions(tx, owner.id, distTags),
+  });
 }
 
 function toldVersions(

@@ -1,10 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import { compareClaim, type ContentFacts } from "../../../domain/content-digests.ts";
-import { deprecationOf, storedDocument, tarballFile, withDeprecation } from "../../../domain/npm/package.ts";
+import {
+  deprecationOf,
+  storedDocument,
+  tarballFile,
+  withDeprecation,
+} from "../../../domain/npm/package.ts";
 import { decideTags } from "../../../domain/npm/tags.ts";
 import { sameButForBuild } from "../../../domain/npm/version.ts";
 import type { Decided } from "../../../domain/sync.ts";
-import { type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
+import {
+  type DescribedVersion,
+  needAnswer,
+  type VersionAnswer,
+} from "../../../domain/sync-versions.ts";
 import { auditOf } from "../../audit.ts";
 import { blobFacts } from "../../content/blobs.ts";
 import {
@@ -29,7 +38,10 @@ type Tarball = Pick<ContentFacts, "sha256" | "size">;
  * Decides a declared npm version by its tarball and makes it. Of an existing version only
  * deprecation and dist-tags ever change.
  */
-export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Decided<VersionAnswer> {
+export function applyNpmVersion(
+  applying: Applying,
+  stated: JudgedVersion,
+): Decided<VersionAnswer> {
   const { db, rules, has } = applying;
   const [tarball] = stated.files;
   const { document } = stated;
@@ -42,15 +54,22 @@ export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Deci
   const npm = { ...stated, document };
   const before = versionThere(applying, stated);
   const there = before && tarballOf(before);
-  const comparison = there ? compareClaim(tarball, rules.facts.get(there.sha256) ?? there) : "absent";
+  const comparison = there
+    ? compareClaim(tarball, rules.facts.get(there.sha256) ?? there)
+    : "absent";
   if (before && comparison === "same") {
     settleSame(applying, npm, before);
     return { result: "same" };
   }
-  if (before && comparison === "different") return settleDifferent(rules, stated, before, tarball.path);
+  if (before && comparison === "different")
+    return settleDifferent(rules, stated, before, tarball.path);
   const twin = twinOf(applying, npm);
   if (twin !== null)
-    return { result: "refused", reason: "exists", message: sameButForBuild(npm.package, npm.version, twin) };
+    return {
+      result: "refused",
+      reason: "exists",
+      message: sameButForBuild(npm.package, npm.version, twin),
+    };
   if (tarball.sha256 === null) return needAnswer([], [tarball.path]);
   if (!has(tarball.sha256) || !stated.fits) return needAnswer([tarball.sha256], []);
   pairFiles(applying, stated.files);
@@ -59,14 +78,24 @@ export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Deci
     sha256: tarball.sha256,
     size: tarball.size ?? 0,
   };
-  put(applying, rules.includeMetadata ? npm : { ...npm, document: withDeprecation(document, null) }, content);
+  put(
+    applying,
+    rules.includeMetadata ? npm : { ...npm, document: withDeprecation(document, null) },
+    content,
+  );
   return { result: "made", written: 1 };
 }
 
 /** Returns the tarball of a version, whose digest is the version's digest. */
-const tarballOf = ({ digest, size }: VersionRow): Tarball => ({ sha256: digest.slice("sha256:".length), size });
+const tarballOf = ({ digest, size }: VersionRow): Tarball => ({
+  sha256: digest.slice("sha256:".length),
+  size,
+});
 
-function twinOf({ tx, repository }: Applying, { package: name, version }: Npm): string | null {
+function twinOf(
+  { tx, repository }: Applying,
+  { package: name, version }: Npm,
+): string | null {
   const owner = findPackage(tx, repository.id, name);
   return owner ? findTwin(tx, owner.id, version) : null;
 }
@@ -77,16 +106,29 @@ function settleDifferent(
   { digest }: VersionRow,
   path: string,
 ): Decided<VersionAnswer> {
-  if (conflictStrategy !== "OVERWRITE") return { result: "conflict", existing: digest, path };
-  return unchangeable(`${stated.package}@${stated.version} is published there with another tarball`, digest);
+  if (conflictStrategy !== "OVERWRITE")
+    return { result: "conflict", existing: digest, path };
+  return unchangeable(
+    `${stated.package}@${stated.version} is published there with another tarball`,
+    digest,
+  );
 }
 
 function settleSame(applying: Applying, npm: Npm, before: VersionRow): void {
   const { tx, repository, rules } = applying;
   const kept = before.document ?? npm.document;
-  const document = rules.includeMetadata ? withDeprecation(kept, deprecationOf(npm.document)) : kept;
-  const stored = storedDocument(document, npm.package, npm.version, tarballFile(npm.package, npm.version));
-  const marked = rules.includeMetadata && setMetadata(applying, npm.files, pairFiles(applying, npm.files).there);
+  const document = rules.includeMetadata
+    ? withDeprecation(kept, deprecationOf(npm.document))
+    : kept;
+  const stored = storedDocument(
+    document,
+    npm.package,
+    npm.version,
+    tarballFile(npm.package, npm.version),
+  );
+  const marked =
+    rules.includeMetadata &&
+    setMetadata(applying, npm.files, pairFiles(applying, npm.files).there);
   if (!isDeepStrictEqual(stored, before.document) || chosenTags(applying, npm).length > 0)
     put(applying, { ...npm, document }, tarballOf(before));
   else if (marked) tellVersion(tx, repository, npm.package, before, rules.now);

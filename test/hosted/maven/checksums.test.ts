@@ -12,7 +12,8 @@ afterEach(() => server.close());
 const JAR = "/org/example/app/1.0/app-1.0.jar";
 const METADATA = "/org/example/app/maven-metadata.xml";
 const KINDS = ["md5", "sha1", "sha256", "sha512"] as const;
-const sum = (kind: string, bytes: string | Buffer) => createHash(kind).update(bytes).digest("hex");
+const sum = (kind: string, bytes: string | Buffer) =>
+  createHash(kind).update(bytes).digest("hex");
 
 test.each([[0], [1000], [5_000_000]])(
   "a file of %i bytes has all four checksums, though no client sent one",
@@ -20,8 +21,13 @@ test.each([[0], [1000], [5_000_000]])(
     const bytes = random(size);
     await server.put(JAR, bytes);
     for (const kind of KINDS) {
-      expect([kind, await server.text(`${JAR}.${kind}`)]).toEqual([kind, sum(kind, bytes)]);
-      expect((await server.head(`${JAR}.${kind}`)).headers["content-length"]).toBe(String(sum(kind, bytes).length));
+      expect([kind, await server.text(`${JAR}.${kind}`)]).toEqual([
+        kind,
+        sum(kind, bytes),
+      ]);
+      expect((await server.head(`${JAR}.${kind}`)).headers["content-length"]).toBe(
+        String(sum(kind, bytes).length),
+      );
     }
   },
 );
@@ -52,7 +58,10 @@ test.each(KINDS)(
       400,
       expect.stringContaining(`the ${kind} of ${JAR} is ${right}`),
     ]);
-    expect([await server.text(JAR), await server.text(`${JAR}.${kind}`)]).toEqual(["content", right]);
+    expect([await server.text(JAR), await server.text(`${JAR}.${kind}`)]).toEqual([
+      "content",
+      right,
+    ]);
   },
 );
 
@@ -64,19 +73,22 @@ test.each(["", "no checksum", "abc123", "z".repeat(40), "a".repeat(41)])(
   },
 );
 
-test.each(KINDS)("a %s that comes before its file is compared when the file comes", async (kind) => {
-  expect((await server.put(`${JAR}.${kind}`, sum(kind, "content"))).status).toBe(201);
-  expect(await server.text(`${JAR}.${kind}`)).toBe("404");
-  const refused = await server.put(JAR, "other");
-  expect([refused.status, refused.body.toString(), await server.text(JAR), server.versions()]).toEqual([
-    400,
-    expect.stringContaining(kind),
-    "404",
-    [],
-  ]);
-  await server.put(`${JAR}.${kind}`, sum(kind, "content"));
-  expect((await server.put(JAR, "content")).status).toBe(201);
-});
+test.each(KINDS)(
+  "a %s that comes before its file is compared when the file comes",
+  async (kind) => {
+    expect((await server.put(`${JAR}.${kind}`, sum(kind, "content"))).status).toBe(201);
+    expect(await server.text(`${JAR}.${kind}`)).toBe("404");
+    const refused = await server.put(JAR, "other");
+    expect([
+      refused.status,
+      refused.body.toString(),
+      await server.text(JAR),
+      server.versions(),
+    ]).toEqual([400, expect.stringContaining(kind), "404", []]);
+    await server.put(`${JAR}.${kind}`, sum(kind, "content"));
+    expect((await server.put(JAR, "content")).status).toBe(201);
+  },
+);
 
 test("a large file that differs from its early checksum leaves nothing behind", async () => {
   await server.put(`${JAR}.sha512`, sum("sha512", "content"));
@@ -88,8 +100,12 @@ test("metadata has the checksums of the served bytes, not those of clients", asy
   await server.put("/org/example/app/1.0/app-1.0.pom", pom("app", "1.0", "pom"));
   expect((await server.put(METADATA, "<metadata/>")).status).toBe(201);
   for (const kind of KINDS) {
-    expect((await server.put(`${METADATA}.${kind}`, "0".repeat(sum(kind, "").length))).status).toBe(201);
-    expect(await server.text(`${METADATA}.${kind}`)).toBe(sum(kind, await server.text(METADATA)));
+    expect(
+      (await server.put(`${METADATA}.${kind}`, "0".repeat(sum(kind, "").length))).status,
+    ).toBe(201);
+    expect(await server.text(`${METADATA}.${kind}`)).toBe(
+      sum(kind, await server.text(METADATA)),
+    );
   }
   expect(await server.text("/org/example/none/maven-metadata.xml.sha1")).toBe("404");
 });
@@ -101,7 +117,10 @@ test("checksums are not files: they are not listed, have no checksums, and go wi
   expect(await server.text(`${JAR}.md5.sha1`)).toBe("404");
   expect((await server.remove(`${JAR}.md5`)).status).toBe(204);
   expect(await server.text(`${JAR}.md5`)).toBe(sum("md5", "content"));
-  const page = await server.call("GET", "/repository/api/node/page/demo/maven/?deep=true&includeFolder=false");
+  const page = await server.call(
+    "GET",
+    "/repository/api/node/page/demo/maven/?deep=true&includeFolder=false",
+  );
   expect(page.data).toMatchObject({ totalRecords: 1, records: [{ fullPath: JAR }] });
   await server.remove(JAR);
   expect(await server.text(`${JAR}.md5`)).toBe("404");

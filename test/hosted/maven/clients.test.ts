@@ -30,7 +30,10 @@ test("mvn deploys releases and resolves them by version, by range and as the new
   const contents = { "1.9": random(300_000), "1.10": random(300_000) };
   for (const [version, bytes] of Object.entries(contents))
     await deploy({ artifactId: "app", version, file: file("app.jar", bytes) });
-  expect(server.versions()).toEqual([`${GROUP}:app 1.10 complete`, `${GROUP}:app 1.9 complete`]);
+  expect(server.versions()).toEqual([
+    `${GROUP}:app 1.10 complete`,
+    `${GROUP}:app 1.9 complete`,
+  ]);
   for (const [asked, version] of [
     ["1.9", "1.9"],
     ["RELEASE", "1.10"],
@@ -38,10 +41,10 @@ test("mvn deploys releases and resolves them by version, by range and as the new
     ["[1.0,1.10)", "1.9"],
   ] as const) {
     const folder = join(await resolve(`app:${asked}`), "app");
-    expect([asked, sha256(readFileSync(join(folder, version, `app-${version}.jar`)))]).toEqual([
+    expect([
       asked,
-      sha256(contents[version]),
-    ]);
+      sha256(readFileSync(join(folder, version, `app-${version}.jar`))),
+    ]).toEqual([asked, sha256(contents[version])]);
     expect(readFileSync(join(folder, version, `app-${version}.pom`), "utf8")).toContain(
       `<version>${version}</version>`,
     );
@@ -59,7 +62,9 @@ test("mvn cannot change a release, and may deploy the same content again", async
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
   const big = file("other.jar", random(20_000_000));
-  await expect(deploy({ artifactId: "fixed", version: "1.0", file: big, pomFile })).rejects.toThrow(/409/);
+  await expect(
+    deploy({ artifactId: "fixed", version: "1.0", file: big, pomFile }),
+  ).rejects.toThrow(/409/);
   expect(await server.text(`${FOLDER}/fixed/1.0/fixed-1.0.jar`)).toBe("content");
 });
 
@@ -74,17 +79,22 @@ test("mvn deploys snapshots, and resolves the newest build with its classifiers"
     });
   }
   const xml = await server.text(`${FOLDER}/snap/1.0-SNAPSHOT/maven-metadata.xml`);
-  expect([elements(xml, "buildNumber"), elements(xml, "classifier"), elements(xml, "extension")]).toEqual([
-    ["2"],
-    ["sources"],
-    ["jar", "pom", "jar"],
-  ]);
+  expect([
+    elements(xml, "buildNumber"),
+    elements(xml, "classifier"),
+    elements(xml, "extension"),
+  ]).toEqual([["2"], ["sources"], ["jar", "pom", "jar"]]);
   const read = async (coordinates: string, name: RegExp) => {
     const folder = join(await resolve(coordinates), "snap", "1.0-SNAPSHOT");
-    return readFileSync(join(folder, readdirSync(folder).find((each) => name.test(each)) ?? "none"), "utf8");
+    return readFileSync(
+      join(folder, readdirSync(folder).find((each) => name.test(each)) ?? "none"),
+      "utf8",
+    );
   };
   expect(await read("snap:1.0-SNAPSHOT", /\d-2\.jar$/)).toBe("two");
-  expect(await read("snap:1.0-SNAPSHOT:jar:sources", /\d-2-sources\.jar$/)).toBe("sources two");
+  expect(await read("snap:1.0-SNAPSHOT:jar:sources", /\d-2-sources\.jar$/)).toBe(
+    "sources two",
+  );
   expect(server.versions()).toContain(`${GROUP}:snap 1.0-SNAPSHOT complete`);
 });
 
@@ -92,10 +102,19 @@ test("four mvn that deploy versions of one artifact at once leave correct metada
   const { deploy, file } = client();
   const versions = ["1.0", "1.1", "1.2", "1.10"];
   await Promise.all(
-    versions.map((version) => deploy({ artifactId: "crowd", version, file: file(`crowd-${version}.jar`, version) })),
+    versions.map((version) =>
+      deploy({
+        artifactId: "crowd",
+        version,
+        file: file(`crowd-${version}.jar`, version),
+      }),
+    ),
   );
   const xml = await server.text(`${FOLDER}/crowd/maven-metadata.xml`);
-  expect([elements(xml, "version"), elements(xml, "release")]).toEqual([versions, ["1.10"]]);
+  expect([elements(xml, "version"), elements(xml, "release")]).toEqual([
+    versions,
+    ["1.10"],
+  ]);
 });
 
 test("mvn deploy of a project goes to its distributionManagement", async () => {
@@ -107,5 +126,7 @@ test("mvn deploy of a project goes to its distributionManagement", async () => {
     </distributionManagement></project>`;
   await client().build("deploy", { "pom.xml": project });
   expect(server.versions()).toContain(`${GROUP}:parent 3-SNAPSHOT complete`);
-  expect(elements(await server.text(`${FOLDER}/parent/maven-metadata.xml`), "latest")).toEqual(["3-SNAPSHOT"]);
+  expect(
+    elements(await server.text(`${FOLDER}/parent/maven-metadata.xml`), "latest"),
+  ).toEqual(["3-SNAPSHOT"]);
 });

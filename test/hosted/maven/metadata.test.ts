@@ -2,7 +2,12 @@ import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { write } from "../../../db/open.ts";
 import { putVersion } from "../../../db/packages/versions.ts";
-import { elements, type MavenServer, pom, startMaven } from "../../rigs/api/maven-fixture.ts";
+import {
+  elements,
+  type MavenServer,
+  pom,
+  startMaven,
+} from "../../rigs/api/maven-fixture.ts";
 
 let server: MavenServer;
 beforeEach(async () => {
@@ -35,9 +40,16 @@ async function deploy(version: string): Promise<void> {
 }
 
 test("metadata lists versions in Maven's order, with the newest version and the newest release", async () => {
-  for (const version of ["1.10", "1.9", "1.0-rc1", "1.0", "2.0-SNAPSHOT"]) await deploy(version);
+  for (const version of ["1.10", "1.9", "1.0-rc1", "1.0", "2.0-SNAPSHOT"])
+    await deploy(version);
   const xml = await server.text(METADATA);
-  expect(elements(xml, "version")).toEqual(["1.0-rc1", "1.0", "1.9", "1.10", "2.0-SNAPSHOT"]);
+  expect(elements(xml, "version")).toEqual([
+    "1.0-rc1",
+    "1.0",
+    "1.9",
+    "1.10",
+    "2.0-SNAPSHOT",
+  ]);
   expect([
     elements(xml, "latest"),
     elements(xml, "release"),
@@ -50,10 +62,10 @@ test("metadata lists versions in Maven's order, with the newest version and the 
 test("metadata of snapshots alone names no release, and there is none without versions", async () => {
   expect(await server.text(METADATA)).toBe("404");
   await deploy("1.0-SNAPSHOT");
-  expect([elements(await server.text(METADATA), "latest"), elements(await server.text(METADATA), "release")]).toEqual([
-    ["1.0-SNAPSHOT"],
-    [],
-  ]);
+  expect([
+    elements(await server.text(METADATA), "latest"),
+    elements(await server.text(METADATA), "release"),
+  ]).toEqual([["1.0-SNAPSHOT"], []]);
 });
 
 test("an incomplete version is listed, but is not the newest while another version is complete", async () => {
@@ -61,11 +73,11 @@ test("an incomplete version is listed, but is not the newest while another versi
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
   await deploy("1.0");
   const xml = await server.text(METADATA);
-  expect([elements(xml, "version"), elements(xml, "release"), elements(xml, "latest")]).toEqual([
-    ["1.0", "2.0"],
-    ["1.0"],
-    ["1.0"],
-  ]);
+  expect([
+    elements(xml, "version"),
+    elements(xml, "release"),
+    elements(xml, "latest"),
+  ]).toEqual([["1.0", "2.0"], ["1.0"], ["1.0"]]);
   await server.put("/org/example/app/2.0/app-2.0.pom", pom("app", "2.0"));
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
 });
@@ -74,43 +86,53 @@ test("metadata is not sent again to a client that has it", async () => {
   await deploy("1.0");
   const { headers } = await server.get(METADATA);
   expect(headers["content-type"]).toContain("xml");
-  expect((await server.get(METADATA, { "if-none-match": headers["etag"] ?? "" })).status).toBe(304);
+  expect(
+    (await server.get(METADATA, { "if-none-match": headers["etag"] ?? "" })).status,
+  ).toBe(304);
   const head = await server.head(METADATA);
-  expect([head.status, head.body.length, Number(head.headers["content-length"])]).toEqual([
-    200,
-    0,
-    (await server.text(METADATA)).length,
-  ]);
+  expect([head.status, head.body.length, Number(head.headers["content-length"])]).toEqual(
+    [200, 0, (await server.text(METADATA)).length],
+  );
   await deploy("1.1");
-  expect((await server.get(METADATA, { "if-none-match": headers["etag"] ?? "" })).status).toBe(200);
+  expect(
+    (await server.get(METADATA, { "if-none-match": headers["etag"] ?? "" })).status,
+  ).toBe(200);
 });
 
 test("16 clients that deploy versions of one artifact at once leave all of them in the metadata", async () => {
   const versions = Array.from({ length: 16 * 6 }, (_, i) => `1.${i}`);
   await Promise.all(
     Array.from({ length: 16 }, async (_, client) => {
-      for (const version of versions.slice(client * 6, client * 6 + 6)) await deploy(version);
+      for (const version of versions.slice(client * 6, client * 6 + 6))
+        await deploy(version);
     }),
   );
   const xml = await server.text(METADATA);
-  expect([elements(xml, "version"), elements(xml, "latest"), elements(xml, "release")]).toEqual([
-    versions,
-    ["1.95"],
-    ["1.95"],
-  ]);
+  expect([
+    elements(xml, "version"),
+    elements(xml, "latest"),
+    elements(xml, "release"),
+  ]).toEqual([versions, ["1.95"], ["1.95"]]);
   expect(server.versions().every((each) => each.endsWith(" complete"))).toBe(true);
-  expect(await server.text(`${METADATA}.sha1`)).toBe(createHash("sha1").update(xml).digest("hex"));
+  expect(await server.text(`${METADATA}.sha1`)).toBe(
+    createHash("sha1").update(xml).digest("hex"),
+  );
 });
 
 test("16 clients that release one version with different content end in one of them", async () => {
   const answers = await Promise.all(
-    Array.from({ length: 16 }, (_, i) => server.put("/org/example/app/1.0/app-1.0.jar", `content ${i % 10}`)),
+    Array.from({ length: 16 }, (_, i) =>
+      server.put("/org/example/app/1.0/app-1.0.jar", `content ${i % 10}`),
+    ),
   );
   const content = await server.text("/org/example/app/1.0/app-1.0.jar");
   const right = answers.map(({ status }, i) =>
     `content ${i % 10}` === content ? status === 200 || status === 201 : status === 409,
   );
-  expect([right.every(Boolean), answers.filter(({ status }) => status === 201).length]).toEqual([true, 1]);
+  expect([
+    right.every(Boolean),
+    answers.filter(({ status }) => status === 201).length,
+  ]).toEqual([true, 1]);
 });
 
 test("metadata of a snapshot names the newest build and the newest of each file", async () => {
@@ -124,11 +146,11 @@ test("metadata of a snapshot names the newest build and the newest of each file"
   ])
     expect((await put(name)).status).toBe(201);
   const xml = await server.text(`${SNAPSHOT}/maven-metadata.xml`);
-  expect([elements(xml, "timestamp"), elements(xml, "buildNumber"), elements(xml, "lastUpdated")]).toEqual([
-    ["20260102.030405"],
-    ["10"],
-    ["20260102030405"],
-  ]);
+  expect([
+    elements(xml, "timestamp"),
+    elements(xml, "buildNumber"),
+    elements(xml, "lastUpdated"),
+  ]).toEqual([["20260102.030405"], ["10"], ["20260102030405"]]);
   expect([elements(xml, "extension"), elements(xml, "classifier")]).toEqual([
     ["jar", "pom", "tar.gz", "jar"],
     ["sources"],
@@ -139,11 +161,16 @@ test("metadata of a snapshot names the newest build and the newest of each file"
     "1.1-20260102.030405-10",
     "1.1-20260101.000000-1",
   ]);
-  expect(elements(xml, "updated")).toEqual(["20260102030405", "20260102030405", "20260102030405", "20260101000000"]);
-  expect([elements(xml, "version"), await server.text(`${SNAPSHOT}/maven-metadata.xml.md5`)]).toEqual([
-    ["1.1-SNAPSHOT"],
-    createHash("md5").update(xml).digest("hex"),
+  expect(elements(xml, "updated")).toEqual([
+    "20260102030405",
+    "20260102030405",
+    "20260102030405",
+    "20260101000000",
   ]);
+  expect([
+    elements(xml, "version"),
+    await server.text(`${SNAPSHOT}/maven-metadata.xml.md5`),
+  ]).toEqual([["1.1-SNAPSHOT"], createHash("md5").update(xml).digest("hex")]);
 
   await server.remove(`${SNAPSHOT}/app-1.1-20260102.030405-10.tar.gz`);
   await server.remove(`${SNAPSHOT}/app-1.1-20260102.030405-2.jar`);
@@ -164,16 +191,23 @@ test("a snapshot without timestamps may be overwritten, and its metadata says so
     await server.text(path),
   ]).toEqual([201, 200, "two"]);
   const xml = await server.text(`${SNAPSHOT}/maven-metadata.xml`);
-  expect([elements(xml, "value"), elements(xml, "timestamp")]).toEqual([["1.1-SNAPSHOT"], []]);
+  expect([elements(xml, "value"), elements(xml, "timestamp")]).toEqual([
+    ["1.1-SNAPSHOT"],
+    [],
+  ]);
 });
 
 test("a new build of a complete snapshot makes an event when it is complete itself", async () => {
-  const put = (name: string, content: string) => server.put(`${SNAPSHOT}/app-1.1-${name}`, content);
+  const put = (name: string, content: string) =>
+    server.put(`${SNAPSHOT}/app-1.1-${name}`, content);
   await put("20260101.000000-1.jar", "one");
   await put("20260101.000000-1.pom", pom("app", "1.1-SNAPSHOT"));
   expect(server.told()).toHaveLength(1);
   await put("20260102.000000-2.jar", "two");
-  expect([server.told().length, server.versions()]).toEqual([1, ["org.example:app 1.1-SNAPSHOT complete"]]);
+  expect([server.told().length, server.versions()]).toEqual([
+    1,
+    ["org.example:app 1.1-SNAPSHOT complete"],
+  ]);
   await put("20260102.000000-2.pom", pom("app", "1.1-SNAPSHOT"));
   expect(server.told()).toEqual([
     "version gav://org.example:app 1.1-SNAPSHOT",
@@ -185,7 +219,8 @@ const pluginXml = (name: string) =>
   `<plugin><name>The &lt;${name}&gt; plugin</name><prefix>${name}</prefix>` +
   `<artifactId>${name}-maven-plugin</artifactId></plugin>`;
 
-const plugins = (...names: string[]) => `<metadata><plugins>${names.map(pluginXml).join("")}</plugins></metadata>`;
+const plugins = (...names: string[]) =>
+  `<metadata><plugins>${names.map(pluginXml).join("")}</plugins></metadata>`;
 
 test("prefixes of plugins come from their names or from several clients, and go with their plugin", async () => {
   const group = "/org/example/maven-metadata.xml";
@@ -195,17 +230,20 @@ test("prefixes of plugins come from their names or from several clients, and go 
       `/org/example/${name}-maven-plugin/1/${name}-maven-plugin-1.pom`,
       pom(`${name}-maven-plugin`, "1", "maven-plugin"),
     );
-  expect([elements(await server.text(group), "prefix"), elements(await server.text(group), "name")]).toEqual([
-    names,
-    [],
-  ]);
+  expect([
+    elements(await server.text(group), "prefix"),
+    elements(await server.text(group), "name"),
+  ]).toEqual([names, []]);
   await Promise.all(names.map((name) => server.put(group, plugins(name))));
   await server.put(
     group,
     `<metadata><plugins><plugin><prefix>stray</prefix><artifactId>not-there</artifactId></plugin></plugins></metadata>`,
   );
   const xml = await server.text(group);
-  expect([elements(xml, "prefix"), elements(xml, "name")[0]]).toEqual([names, "The &lt;p00&gt; plugin"]);
+  expect([elements(xml, "prefix"), elements(xml, "name")[0]]).toEqual([
+    names,
+    "The &lt;p00&gt; plugin",
+  ]);
   await server.remove("/org/example/p00-maven-plugin");
   expect(elements(await server.text(group), "prefix")).toEqual(names.slice(1));
   expect(server.told().filter((each) => each.startsWith("node"))).toEqual([]);
@@ -234,14 +272,25 @@ test("metadata that is not XML or is too long is ignored", async () => {
 });
 
 test("metadata of 5,000 versions is made quickly", async () => {
-  const audit = { createdBy: "admin", createdDate: 1, lastModifiedBy: "admin", lastModifiedDate: 1 };
+  const audit = {
+    createdBy: "admin",
+    createdDate: 1,
+    lastModifiedBy: "admin",
+    lastModifiedDate: 1,
+  };
   write(server.db, (tx) => {
     for (let i = 0; i < 5000; i += 1)
       putVersion(
         tx,
         2,
         "org.example:app",
-        { name: `1.${i % 70}.${i}-rc${i % 3}`, digest: "sha256:0", size: 1, complete: true, document: null },
+        {
+          name: `1.${i % 70}.${i}-rc${i % 3}`,
+          digest: "sha256:0",
+          size: 1,
+          complete: true,
+          document: null,
+        },
         audit,
       );
   });

@@ -3,9 +3,17 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { deleteMavenPackage, deleteMavenVersion } from "../../../db/packages/maven/delete.ts";
+import {
+  deleteMavenPackage,
+  deleteMavenVersion,
+} from "../../../db/packages/maven/delete.ts";
 import { random, sha256 } from "../../rigs/api/content-fixture.ts";
-import { elements, type MavenServer, pom, startMaven } from "../../rigs/api/maven-fixture.ts";
+import {
+  elements,
+  type MavenServer,
+  pom,
+  startMaven,
+} from "../../rigs/api/maven-fixture.ts";
 import { LOGIN, rawRequest, send } from "../../rigs/api/socket-fixture.ts";
 
 let server: MavenServer;
@@ -22,19 +30,32 @@ test("a deployed file is read back whole, in part, and not again by a client tha
   const bytes = random(100_000);
   expect((await server.put(JAR, bytes)).status).toBe(201);
   const got = await server.get(JAR);
-  expect([got.status, sha256(got.body), got.headers["etag"]]).toEqual([200, sha256(bytes), `"${sha256(bytes)}"`]);
+  expect([got.status, sha256(got.body), got.headers["etag"]]).toEqual([
+    200,
+    sha256(bytes),
+    `"${sha256(bytes)}"`,
+  ]);
   expect(Date.parse(got.headers["last-modified"] ?? "")).toBeGreaterThan(0);
   const head = await server.head(JAR);
-  expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, "100000", 0]);
+  expect([head.status, head.headers["content-length"], head.body.length]).toEqual([
+    200,
+    "100000",
+    0,
+  ]);
   const part = await server.get(JAR, { range: "bytes=10-19" });
   expect([part.status, part.body]).toEqual([206, bytes.subarray(10, 20)]);
   expect((await server.get(JAR, { range: "bytes=100000-" })).status).toBe(416);
-  expect((await server.get(JAR, { "if-none-match": got.headers["etag"] ?? "" })).status).toBe(304);
+  expect(
+    (await server.get(JAR, { "if-none-match": got.headers["etag"] ?? "" })).status,
+  ).toBe(304);
 });
 
 test("a version exists from its first file, and makes events once it has POM and main artifact", async () => {
   await server.put(JAR, "jar");
-  expect([server.versions(), server.told()]).toEqual([["org.example:app 1.0 lacking"], []]);
+  expect([server.versions(), server.told()]).toEqual([
+    ["org.example:app 1.0 lacking"],
+    [],
+  ]);
   await server.put(POM, pom("app", "1.0"));
   expect([server.versions(), server.told()]).toEqual([
     ["org.example:app 1.0 complete"],
@@ -66,9 +87,13 @@ test("a POM that is not XML, or would grow when read, is kept as it is and has n
     "4": "",
     "5": `<project><!--<packaging>pom</packaging>--></project>`,
   })) {
-    expect((await server.put(`/org/example/app/${version}/app-${version}.pom`, text)).status).toBe(201);
+    expect(
+      (await server.put(`/org/example/app/${version}/app-${version}.pom`, text)).status,
+    ).toBe(201);
   }
-  expect(server.versions()).toEqual(["1", "2", "3", "4", "5"].map((version) => `org.example:app ${version} lacking`));
+  expect(server.versions()).toEqual(
+    ["1", "2", "3", "4", "5"].map((version) => `org.example:app ${version} lacking`),
+  );
 });
 
 test("a release cannot change, but the same content can be deployed again", async () => {
@@ -76,7 +101,11 @@ test("a release cannot change, but the same content can be deployed again", asyn
   expect((await server.put(JAR, "one")).status).toBe(200);
   for (const other of ["two", "longer than one"]) {
     const refused = await server.put(JAR, other);
-    expect([refused.status, refused.headers["content-type"], refused.body.toString()]).toEqual([
+    expect([
+      refused.status,
+      refused.headers["content-type"],
+      refused.body.toString(),
+    ]).toEqual([
       409,
       expect.stringContaining("text/plain"),
       expect.stringContaining("must not change"),
@@ -92,7 +121,9 @@ test("a release changes where the repository allows it, until that is revoked", 
     });
   await server.put(JAR, "one");
   expect((await allow(true)).code).toBe(0);
-  expect((await server.call("GET", "/repository/api/repo/info/demo/maven")).data).toMatchObject({
+  expect(
+    (await server.call("GET", "/repository/api/repo/info/demo/maven")).data,
+  ).toMatchObject({
     configuration: { settings: { allowOverwrite: true } },
   });
   expect((await server.put(JAR, "two")).status).toBe(200);
@@ -102,7 +133,10 @@ test("a release changes where the repository allows it, until that is revoked", 
   const refused = await server.call("POST", "/repository/api/repo/update/demo/files", {
     body: { configuration: { type: "local", settings: { allowOverwrite: true } } },
   });
-  expect([refused.code, refused.message]).toEqual([250105, expect.stringContaining("allowOverwrite")]);
+  expect([refused.code, refused.message]).toEqual([
+    250105,
+    expect.stringContaining("allowOverwrite"),
+  ]);
 });
 
 test("files outside the layout belong to no version, may change, and make events of files", async () => {
@@ -123,23 +157,39 @@ test("files outside the layout belong to no version, may change, and make events
 test("deleting files and folders through any endpoint updates versions and metadata at once", async () => {
   for (const version of ["1.0", "1.1", "1.2", "1.3"]) {
     await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
-    await server.put(`/org/example/app/${version}/app-${version}.pom`, pom("app", version));
+    await server.put(
+      `/org/example/app/${version}/app-${version}.pom`,
+      pom("app", version),
+    );
   }
   const left = async () => elements(await server.text(METADATA), "version");
   expect((await server.remove("/org/example/app/1.1/app-1.1.jar")).status).toBe(204);
   expect(server.versions()[1]).toBe("org.example:app 1.1 lacking");
   expect((await server.remove("/org/example/app/1.1/")).status).toBe(204);
   expect(await left()).toEqual(["1.0", "1.2", "1.3"]);
-  expect((await send(server.port, "DELETE", "/generic/demo/maven/org/example/app/1.2")).json.code).toBe(0);
+  expect(
+    (await send(server.port, "DELETE", "/generic/demo/maven/org/example/app/1.2")).json
+      .code,
+  ).toBe(0);
   expect(await left()).toEqual(["1.0", "1.3"]);
-  expect((await server.call("DELETE", "/repository/api/node/delete/demo/maven/org/example/app/1.3")).code).toBe(0);
-  expect([await left(), elements(await server.text(METADATA), "release")]).toEqual([["1.0"], ["1.0"]]);
-  expect((await server.remove("/org")).status).toBe(204);
-  expect([server.versions(), await server.text(METADATA), (await server.remove("/org")).status]).toEqual([
-    [],
-    "404",
-    404,
+  expect(
+    (
+      await server.call(
+        "DELETE",
+        "/repository/api/node/delete/demo/maven/org/example/app/1.3",
+      )
+    ).code,
+  ).toBe(0);
+  expect([await left(), elements(await server.text(METADATA), "release")]).toEqual([
+    ["1.0"],
+    ["1.0"],
   ]);
+  expect((await server.remove("/org")).status).toBe(204);
+  expect([
+    server.versions(),
+    await server.text(METADATA),
+    (await server.remove("/org")).status,
+  ]).toEqual([[], "404", 404]);
 });
 
 test("a version and a package are deleted with everything in their folders", async () => {
@@ -148,15 +198,26 @@ test("a version and a package are deleted with everything in their folders", asy
     await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
   await server.put("/org/example/app/1.0/notes/README", "text");
   await server.put("/org/example/app/child/2.0/child-2.0.jar", "of another package");
-  await server.put("/org/example/app/1.0/3/1.0-3.jar", "of the package org.example.app:1.0");
-  expect(await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(true);
-  expect(await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(false);
-  expect(server.versions().filter((version) => version.startsWith("org.example.app:1.0"))).toEqual([]);
+  await server.put(
+    "/org/example/app/1.0/3/1.0-3.jar",
+    "of the package org.example.app:1.0",
+  );
+  expect(
+    await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now()),
+  ).toBe(true);
+  expect(
+    await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now()),
+  ).toBe(false);
+  expect(
+    server.versions().filter((version) => version.startsWith("org.example.app:1.0")),
+  ).toEqual([]);
   expect([
     elements(await server.text(METADATA), "version"),
     await server.text("/org/example/app/1.0/notes/README"),
   ]).toEqual([["1.1", "1.2"], "404"]);
-  expect(await deleteMavenPackage(server.db, repository, "org.example:app", Date.now())).toBe(true);
+  expect(
+    await deleteMavenPackage(server.db, repository, "org.example:app", Date.now()),
+  ).toBe(true);
   expect([
     await deleteMavenPackage(server.db, repository, "org.example:app", Date.now()),
     server.versions(),
@@ -165,7 +226,10 @@ test("a version and a package are deleted with everything in their folders", asy
 });
 
 test("a large version is deleted in steps, and nothing of it is left", async () => {
-  const puts = Array.from({ length: 1100 }, (_, i) => `/org/example/app/1.0/app-1.0-c${i}.txt`);
+  const puts = Array.from(
+    { length: 1100 },
+    (_, i) => `/org/example/app/1.0/app-1.0-c${i}.txt`,
+  );
   for (const path of puts) await server.put(path, "text");
   expect(
     await deleteMavenVersion(
@@ -182,16 +246,22 @@ test("a large version is deleted in steps, and nothing of it is left", async () 
 test("files that are written through the API of files follow Maven's rules", async () => {
   const put = (path: string, body: string, headers: Record<string, string> = {}) =>
     send(server.port, "PUT", `/generic/demo/maven${path}`, headers, [Buffer.from(body)]);
-  expect((await put(JAR, "jar", { "x-bkrepo-meta-team": "release" })).json.data).toMatchObject({
+  expect(
+    (await put(JAR, "jar", { "x-bkrepo-meta-team": "release" })).json.data,
+  ).toMatchObject({
     fullPath: JAR,
     size: 3,
     metadata: { team: "release" },
   });
   const refused = await put(JAR, "other", { "x-bkrepo-overwrite": "true" });
   expect([refused.status, refused.json.code]).toEqual([400, 251012]);
-  expect((await put(POM, pom("app", "1.0"), { "x-bkrepo-expires": "3" })).json.code).toBe(250112);
+  expect((await put(POM, pom("app", "1.0"), { "x-bkrepo-expires": "3" })).json.code).toBe(
+    250112,
+  );
   expect((await put(POM, pom("app", "1.0"))).json.code).toBe(0);
-  expect((await put(`${JAR}.md5`, "00000000000000000000000000000000")).json.code).toBe(251003);
+  expect((await put(`${JAR}.md5`, "00000000000000000000000000000000")).json.code).toBe(
+    251003,
+  );
   expect(server.versions()).toEqual(["org.example:app 1.0 complete"]);
 });
 
@@ -230,8 +300,15 @@ test("impossible requests are answered in plain text", async () => {
     ["POST", "/maven/demo/maven/a", LOGIN, 405],
     ["GET", "/maven/demo", LOGIN, 404],
   ] as const) {
-    const { status: found, headers } = await send(server.port, method, path, { authorization });
-    expect([path, found, headers["content-type"], found === 401 ? headers["www-authenticate"] : ""]).toEqual([
+    const { status: found, headers } = await send(server.port, method, path, {
+      authorization,
+    });
+    expect([
+      path,
+      found,
+      headers["content-type"],
+      found === 401 ? headers["www-authenticate"] : "",
+    ]).toEqual([
       path,
       status,
       expect.stringContaining("text/plain"),
@@ -289,13 +366,22 @@ test("an upload that is cut off leaves nothing behind", async () => {
   await new Promise((resolve) => void socket.write(random(3_000_000), resolve));
   socket.destroy();
   const staging = join(server.directory, "blobs", "staging");
-  await expect.poll(() => server.logs.filter(({ facts }) => facts["method"] === "PUT").length).toBe(1);
-  expect([readdirSync(staging), server.versions(), await server.text(JAR)]).toEqual([[], [], "404"]);
+  await expect
+    .poll(() => server.logs.filter(({ facts }) => facts["method"] === "PUT").length)
+    .toBe(1);
+  expect([readdirSync(staging), server.versions(), await server.text(JAR)]).toEqual([
+    [],
+    [],
+    "404",
+  ]);
 });
 
 test("a file larger than MAX_UPLOAD is refused", async () => {
   await server.close();
   server = await startMaven({ maxUpload: 1000 }, mkdtempSync(join(tmpdir(), "maven-")));
   const refused = await server.put(JAR, random(1001));
-  expect([refused.status, refused.body.toString()]).toEqual([413, expect.stringContaining("1000")]);
+  expect([refused.status, refused.body.toString()]).toEqual([
+    413,
+    expect.stringContaining("1000"),
+  ]);
 });

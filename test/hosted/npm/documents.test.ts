@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type NpmAnswer, pathOf, publication, startNpm } from "../../rigs/api/npm-fixture.ts";
+import {
+  type NpmAnswer,
+  pathOf,
+  publication,
+  startNpm,
+} from "../../rigs/api/npm-fixture.ts";
 import { random } from "../../rigs/api/content-fixture.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;
@@ -14,7 +19,8 @@ const put = async (
   version: string,
   tarball = random(2_000),
   more: Parameters<typeof publication>[3] = {},
-): Promise<NpmAnswer> => api.npm("PUT", pathOf(name), { body: publication(name, version, tarball, more) });
+): Promise<NpmAnswer> =>
+  api.npm("PUT", pathOf(name), { body: publication(name, version, tarball, more) });
 const versionsIn = (document: Record<string, unknown>) =>
   document["versions"] as Record<string, Record<string, unknown>>;
 const deprecate = (document: Record<string, unknown>, version: string, message: string) =>
@@ -65,7 +71,10 @@ test("a packument has versions, tags, times, the readme of latest, and addresses
     readme: "old",
     dist: { tarball: `${api.registry}/pear/-/pear-1.0.0.tgz` },
   });
-  expect((await api.npm("GET", "/pear/latest")).json).toMatchObject({ version: "2.0.0", readme: "new" });
+  expect((await api.npm("GET", "/pear/latest")).json).toMatchObject({
+    version: "2.0.0",
+    readme: "new",
+  });
   expect((await api.npm("GET", "/pear/3.0.0")).json).toEqual({
     error: "pear has no version or dist-tag 3.0.0",
     reason: "not_found",
@@ -94,10 +103,20 @@ test("the abbreviated packument has what an installation needs and no more", asy
     modified: expect.any(String),
     "dist-tags": { latest: "1.0.0" },
     versions: {
-      "1.0.0": { name: "pear", version: "1.0.0", ...kept, hasInstallScript: true, dist: expect.any(Object) },
+      "1.0.0": {
+        name: "pear",
+        version: "1.0.0",
+        ...kept,
+        hasInstallScript: true,
+        dist: expect.any(Object),
+      },
     },
   });
-  expect((await packument("pear", { accept: `application/json, ${ABBREVIATED};q=0.5` }))["_rev"]).toBeDefined();
+  expect(
+    (await packument("pear", { accept: `application/json, ${ABBREVIATED};q=0.5` }))[
+      "_rev"
+    ],
+  ).toBeDefined();
 });
 
 test("an unchanged packument is not sent again, and each change makes another one", async () => {
@@ -106,7 +125,13 @@ test("an unchanged packument is not sent again, and each change makes another on
   const tag = await tagOf();
   const again = await api.npm("GET", "/pear", { headers: { "if-none-match": tag } });
   expect([again.status, again.body.length, again.headers["etag"]]).toEqual([304, 0, tag]);
-  expect((await api.npm("GET", "/pear", { headers: { "if-none-match": tag, accept: ABBREVIATED } })).status).toBe(200);
+  expect(
+    (
+      await api.npm("GET", "/pear", {
+        headers: { "if-none-match": tag, accept: ABBREVIATED },
+      })
+    ).status,
+  ).toBe(200);
   const tags = [tag];
   await put("pear", "1.1.0");
   tags.push(await tagOf());
@@ -131,7 +156,9 @@ test("addresses in packuments follow PUBLIC_URL, else the Host header", async ()
     "http://registry.internal:4000/npm/demo/packages/@s/pear/-/pear-1.0.0.tgz",
   );
   const other = await startNpm({ publicUrl: "https://packages.example/base/" });
-  await other.npm("PUT", "/@s%2fpear", { body: publication("@s/pear", "1.0.0", random(10)) });
+  await other.npm("PUT", "/@s%2fpear", {
+    body: publication("@s/pear", "1.0.0", random(10)),
+  });
   expect(tarballOf((await other.npm("GET", "/@s/pear")).json)).toBe(
     "https://packages.example/base/npm/demo/packages/@s/pear/-/pear-1.0.0.tgz",
   );
@@ -143,28 +170,51 @@ test("a tarball is sent whole, in parts and as headers, with both spellings of a
   await put("@s/pear", "1.0.0", tarball);
   const path = "/@s/pear/-/pear-1.0.0.tgz";
   const whole = await api.npm("GET", path);
-  expect([whole.status, whole.headers["content-length"], whole.body.equals(tarball)]).toEqual([200, "300000", true]);
-  expect((await api.npm("GET", "/@s%2fpear/-/pear-1.0.0.tgz")).body.equals(tarball)).toBe(true);
-  const part = await api.npm("GET", path, { headers: { range: "bytes=1000-1999" } });
-  expect([part.status, part.body.equals(tarball.subarray(1000, 2000))]).toEqual([206, true]);
-  const head = await api.npm("HEAD", path);
-  expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, "300000", 0]);
-  expect((await api.npm("GET", path, { headers: { "if-none-match": whole.headers["etag"] as string } })).status).toBe(
-    304,
+  expect([
+    whole.status,
+    whole.headers["content-length"],
+    whole.body.equals(tarball),
+  ]).toEqual([200, "300000", true]);
+  expect((await api.npm("GET", "/@s%2fpear/-/pear-1.0.0.tgz")).body.equals(tarball)).toBe(
+    true,
   );
-  expect((await api.npm("GET", path, { headers: { range: "bytes=300000-" } })).json).toMatchObject({
+  const part = await api.npm("GET", path, { headers: { range: "bytes=1000-1999" } });
+  expect([part.status, part.body.equals(tarball.subarray(1000, 2000))]).toEqual([
+    206,
+    true,
+  ]);
+  const head = await api.npm("HEAD", path);
+  expect([head.status, head.headers["content-length"], head.body.length]).toEqual([
+    200,
+    "300000",
+    0,
+  ]);
+  expect(
+    (
+      await api.npm("GET", path, {
+        headers: { "if-none-match": whole.headers["etag"] as string },
+      })
+    ).status,
+  ).toBe(304);
+  expect(
+    (await api.npm("GET", path, { headers: { range: "bytes=300000-" } })).json,
+  ).toMatchObject({
     error: expect.stringContaining("300000 bytes"),
     reason: "range_not_satisfiable",
   });
 });
 
 test("latest is the dist-tag, else the highest release, else the highest version", async () => {
-  const latest = async () => (await api.npm("GET", "/-/package/pear/dist-tags")).json["latest"];
+  const latest = async () =>
+    (await api.npm("GET", "/-/package/pear/dist-tags")).json["latest"];
   await put("pear", "2.0.0-rc.1", random(10), { tag: "next" });
   expect(await latest()).toBe("2.0.0-rc.1");
   await put("pear", "1.10.0", random(10), { tag: "stable" });
   await put("pear", "1.9.0", random(10), { tag: "stable" });
-  expect([await latest(), (await api.npm("GET", "/pear/latest")).json["version"]]).toEqual(["1.10.0", "1.10.0"]);
+  expect([
+    await latest(),
+    (await api.npm("GET", "/pear/latest")).json["version"],
+  ]).toEqual(["1.10.0", "1.10.0"]);
   await put("pear", "1.2.0");
   expect(await latest()).toBe("1.2.0");
 });
@@ -173,10 +223,13 @@ test("a packument of 3,000 versions does not hold up other requests, and is quic
   await put("pear", "0.0.0", random(10), {
     document: {
       readme: "r".repeat(500),
-      dependencies: Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`dependency-${i}`, "^1.0.0"])),
+      dependencies: Object.fromEntries(
+        Array.from({ length: 30 }, (_, i) => [`dependency-${i}`, "^1.0.0"]),
+      ),
     },
   });
-  api.db.$client.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
+  api.db.$client
+    .exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
     INSERT INTO version (package_id, name, digest, size, complete, document,
       created_by, created_date, last_modified_by, last_modified_date)
     SELECT package_id, '0.0.' || i, digest, size, complete, json_set(document, '$.version', '0.0.' || i),
@@ -194,7 +247,8 @@ test("a packument of 3,000 versions does not hold up other requests, and is quic
       `first ${Math.round(made - start)} ms, then ${Math.round(end - made)} ms`,
   );
   const document = await packument("pear");
-  for (const version of Object.keys(versionsIn(document))) deprecate(document, version, "all of them");
+  for (const version of Object.keys(versionsIn(document)))
+    deprecate(document, version, "all of them");
   expect((await api.npm("PUT", "/pear", { body: document })).status).toBe(200);
   expect((await api.npm("GET", "/pear/0.0.2999")).json["deprecated"]).toBe("all of them");
   const rev = (await packument("pear"))["_rev"] as string;
@@ -203,16 +257,26 @@ test("a packument of 3,000 versions does not hold up other requests, and is quic
 });
 
 test("a search has pages, and finds only packages of its own repository", async () => {
-  await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "others", type: "NPM" } });
-  for (const name of ["pear-a", "pear-b", "pear-c", "apple"]) await put(name, "1.0.0", random(10));
-  const search = async (query: string, base = api.base) => (await api.call("GET", `${base}/-/v1/search?${query}`)).text;
+  await api.call("POST", "/repository/api/repo/create", {
+    body: { projectId: "demo", name: "others", type: "NPM" },
+  });
+  for (const name of ["pear-a", "pear-b", "pear-c", "apple"])
+    await put(name, "1.0.0", random(10));
+  const search = async (query: string, base = api.base) =>
+    (await api.call("GET", `${base}/-/v1/search?${query}`)).text;
   const found = async (query: string) =>
-    JSON.parse(await search(query)) as { total: number; objects: { package: { name: string; version: string } }[] };
+    JSON.parse(await search(query)) as {
+      total: number;
+      objects: { package: { name: string; version: string } }[];
+    };
   const { total, objects } = await found("text=pear&size=1&from=1");
   expect([total, objects.map((each) => each.package.name)]).toEqual([3, ["pear-b"]]);
   expect((await found("text=")).total).toBe(4);
   expect((await found("text=pear&size=0")).objects).toEqual([]);
-  expect(JSON.parse(await search("text=pear", "/npm/demo/others"))).toMatchObject({ total: 0, objects: [] });
+  expect(JSON.parse(await search("text=pear", "/npm/demo/others"))).toMatchObject({
+    total: 0,
+    objects: [],
+  });
 });
 
 test("a change of a document that was changed meanwhile is refused", async () => {
@@ -221,14 +285,25 @@ test("a change of a document that was changed meanwhile is refused", async () =>
   const old = await packument("pear");
   await put("pear", "1.2.0");
   const { "1.0.0": _gone, ...left } = old["versions"] as Record<string, unknown>;
-  const conflict = { error: expect.stringContaining("was changed meanwhile"), reason: "conflict" };
+  const conflict = {
+    error: expect.stringContaining("was changed meanwhile"),
+    reason: "conflict",
+  };
   const answers = [
     await api.npm("PUT", "/pear", { body: old }),
-    await api.npm("PUT", `/pear/-rev/${String(old["_rev"])}`, { body: { ...old, versions: left } }),
+    await api.npm("PUT", `/pear/-rev/${String(old["_rev"])}`, {
+      body: { ...old, versions: left },
+    }),
     await api.npm("DELETE", `/pear/-rev/${String(old["_rev"])}`),
   ];
-  expect(answers.map(({ status, json }) => [status, json])).toEqual(answers.map(() => [409, conflict]));
-  expect(Object.keys(versionsIn(await packument("pear")))).toEqual(["1.0.0", "1.1.0", "1.2.0"]);
+  expect(answers.map(({ status, json }) => [status, json])).toEqual(
+    answers.map(() => [409, conflict]),
+  );
+  expect(Object.keys(versionsIn(await packument("pear")))).toEqual([
+    "1.0.0",
+    "1.1.0",
+    "1.2.0",
+  ]);
   expect((await api.npm("DELETE", "/pear/-/pear-1.0.0.tgz/-rev/x")).json).toMatchObject({
     error: expect.stringContaining("unpublish that version first"),
   });
@@ -243,8 +318,14 @@ test("publications, moved tags and deprecations make events of their versions fo
   deprecate(document, "1.1.0", "x");
   await api.npm("PUT", "/pear", { body: document });
   const events = api.db.$client
-    .prepare("SELECT kind || ' ' || subject || ' ' || coalesce(version, '') FROM event ORDER BY seq")
+    .prepare(
+      "SELECT kind || ' ' || subject || ' ' || coalesce(version, '') FROM event ORDER BY seq",
+    )
     .pluck()
     .all();
-  expect(events).toEqual(["1.0.0", "1.1.0", "1.0.0", "1.1.0"].map((version) => `version npm://pear ${version}`));
+  expect(events).toEqual(
+    ["1.0.0", "1.1.0", "1.0.0", "1.1.0"].map(
+      (version) => `version npm://pear ${version}`,
+    ),
+  );
 });

@@ -5,7 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { random, sha256 } from "../../rigs/api/content-fixture.ts";
-import { integrity, npmCaller, pathOf, publication, startNpm } from "../../rigs/api/npm-fixture.ts";
+import {
+  integrity,
+  npmCaller,
+  pathOf,
+  publication,
+  startNpm,
+} from "../../rigs/api/npm-fixture.ts";
 import { forkApi, LOGIN, rawRequest, send } from "../../rigs/api/socket-fixture.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;
@@ -16,8 +22,15 @@ afterEach(() => api.close());
 
 const MIB = 1024 * 1024;
 const staged = () => readdirSync(join(api.directory, "blobs", "staging"));
-const count = (table: string) => api.db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
-const nothing = () => [staged(), count("package"), count("version"), count("node"), count("event")];
+const count = (table: string) =>
+  api.db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
+const nothing = () => [
+  staged(),
+  count("package"),
+  count("version"),
+  count("node"),
+  count("event"),
+];
 const NOTHING = [[], 0, 0, 0, 0];
 const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body });
 const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
@@ -30,10 +43,15 @@ test("a published version is immutable, even for the same content", async () => 
     const { status, json } = await publish("pear", "1.0.0", again);
     expect([status, json]).toEqual([
       409,
-      { error: "you cannot publish over the previously published version: pear@1.0.0", reason: "conflict" },
+      {
+        error: "you cannot publish over the previously published version: pear@1.0.0",
+        reason: "conflict",
+      },
     ]);
   }
-  expect((await api.npm("GET", "/pear/-/pear-1.0.0.tgz")).body.equals(content)).toBe(true);
+  expect((await api.npm("GET", "/pear/-/pear-1.0.0.tgz")).body.equals(content)).toBe(
+    true,
+  );
   expect(staged()).toEqual([]);
 });
 
@@ -52,7 +70,10 @@ test("a version that differs from a published one in build metadata only is refu
     expect([status, json]).toEqual([409, { error, reason: "conflict" }]);
   }
   for (const version of ["1.0.0-1", "1.0.0-x", "2.0.0-rc.1.a", "1.0.1+build.5"])
-    expect([version, (await publish("pear", version, random(100))).status]).toEqual([version, 201]);
+    expect([version, (await publish("pear", version, random(100))).status]).toEqual([
+      version,
+      201,
+    ]);
   expect(staged()).toEqual([]);
 });
 
@@ -64,7 +85,9 @@ test("versions that an earlier release stored side by side can be read, deprecat
     "UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; " +
       "UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')",
   );
-  expect((await api.npm("GET", "/pear/-/pear-1.0.0+b.tgz")).body.equals(content)).toBe(true);
+  expect((await api.npm("GET", "/pear/-/pear-1.0.0+b.tgz")).body.equals(content)).toBe(
+    true,
+  );
   const { json } = await api.npm("GET", "/pear?write=true");
   expect(Object.keys(json["versions"] as object)).toEqual(["1.0.0", "1.0.0+b"]);
   expect((await publish("pear", "1.0.0+b", content)).json["error"]).toBe(
@@ -79,13 +102,18 @@ test("versions that an earlier release stored side by side can be read, deprecat
       })
     ).status,
   ).toBe(200);
-  expect(Object.keys((await api.npm("GET", "/pear")).json["versions"] as object)).toEqual(["1.0.0"]);
+  expect(Object.keys((await api.npm("GET", "/pear")).json["versions"] as object)).toEqual(
+    ["1.0.0"],
+  );
 });
 
 const tarball = random(5_000);
 const whole = publication("pear", "1.0.0", tarball);
 const version = whole.versions["1.0.0"] ?? {};
-const withDist = (dist: object) => ({ ...whole, versions: { "1.0.0": { ...version, dist } } });
+const withDist = (dist: object) => ({
+  ...whole,
+  versions: { "1.0.0": { ...version, dist } },
+});
 const withAttachment = (attachment: object, file = "pear-1.0.0.tgz") => ({
   ...whole,
   _attachments: { [file]: attachment },
@@ -93,19 +121,54 @@ const withAttachment = (attachment: object, file = "pear-1.0.0.tgz") => ({
 const data = tarball.toString("base64");
 
 test.each([
-  ["another shasum", withDist({ shasum: "0".repeat(40) }), 400, /has the shasum [0-9a-f]{40}, not 0{40} as announced/],
-  ["another integrity", withDist({ integrity: integrity(random(9)) }), 400, /has the integrity sha512-/],
-  ["an integrity of no known kind", withDist({ integrity: "md5-abcd" }), 400, /is not a sha512, sha256 or sha1/],
-  ["another length", withAttachment({ data, length: 4_999 }), 400, /announces 4999 bytes and has 5000/],
+  [
+    "another shasum",
+    withDist({ shasum: "0".repeat(40) }),
+    400,
+    /has the shasum [0-9a-f]{40}, not 0{40} as announced/,
+  ],
+  [
+    "another integrity",
+    withDist({ integrity: integrity(random(9)) }),
+    400,
+    /has the integrity sha512-/,
+  ],
+  [
+    "an integrity of no known kind",
+    withDist({ integrity: "md5-abcd" }),
+    400,
+    /is not a sha512, sha256 or sha1/,
+  ],
+  [
+    "another length",
+    withAttachment({ data, length: 4_999 }),
+    400,
+    /announces 4999 bytes and has 5000/,
+  ],
   [
     "letters that are no base64",
     withAttachment({ data: `${data.slice(0, 400)}%$${data.slice(402)}` }),
     400,
     /not valid base64/,
   ],
-  ["base64 that goes on after its end", withAttachment({ data: `QQ==${data}` }), 400, /not valid base64/],
-  ["half a letter of base64", withAttachment({ data: data.slice(0, -3) }), 400, /not valid base64/],
-  ["an empty tarball", { ...withDist({}), _attachments: { "pear-1.0.0.tgz": { data: "" } } }, 400, /is empty/],
+  [
+    "base64 that goes on after its end",
+    withAttachment({ data: `QQ==${data}` }),
+    400,
+    /not valid base64/,
+  ],
+  [
+    "half a letter of base64",
+    withAttachment({ data: data.slice(0, -3) }),
+    400,
+    /not valid base64/,
+  ],
+  [
+    "an empty tarball",
+    { ...withDist({}), _attachments: { "pear-1.0.0.tgz": { data: "" } } },
+    400,
+    /is empty/,
+  ],
   ["no tarball", { ...whole, _attachments: {} }, 400, /has no tarball/],
   [
     "two tarballs",
@@ -115,14 +178,32 @@ test.each([
   ],
   [
     "a provenance statement",
-    { ...whole, _attachments: { ...whole._attachments, "pear-1.0.0.sigstore": { data: "{}" } } },
+    {
+      ...whole,
+      _attachments: { ...whole._attachments, "pear-1.0.0.sigstore": { data: "{}" } },
+    },
     400,
     /--provenance=false/,
   ],
-  ["two versions", { ...whole, versions: { ...whole.versions, "1.0.1": {} } }, 400, /the one version/],
+  [
+    "two versions",
+    { ...whole, versions: { ...whole.versions, "1.0.1": {} } },
+    400,
+    /the one version/,
+  ],
   ["no version", { ...whole, versions: {} }, 400, /the one version/],
-  ["what is no version", { ...whole, versions: { "1.0": { ...version, version: "1.0" } } }, 400, /"1.0" is no version/],
-  ["another version inside", { ...whole, versions: { "1.0.1": version } }, 400, /names the version "1.0.0"/],
+  [
+    "what is no version",
+    { ...whole, versions: { "1.0": { ...version, version: "1.0" } } },
+    400,
+    /"1.0" is no version/,
+  ],
+  [
+    "another version inside",
+    { ...whole, versions: { "1.0.1": version } },
+    400,
+    /names the version "1.0.0"/,
+  ],
   ["another name inside", { ...whole, name: "apple" }, 400, /names the package "apple"/],
   [
     "another name deeper inside",
@@ -130,7 +211,12 @@ test.each([
     400,
     /names the package "apple"/,
   ],
-  ["a version as a dist-tag", { ...whole, "dist-tags": { "1.x": "1.0.0" } }, 400, /"1.x" is not a valid dist-tag/],
+  [
+    "a version as a dist-tag",
+    { ...whole, "dist-tags": { "1.x": "1.0.0" } },
+    400,
+    /"1.x" is not a valid dist-tag/,
+  ],
   ["a list", [], 400, /not a JSON object/],
   ["no JSON", Buffer.from('{"versions":'), 400, /no JSON/],
   [
@@ -139,20 +225,36 @@ test.each([
     400,
     /ends within the tarball/,
   ],
-  ["nesting without end", Buffer.from(`{"a":${"[".repeat(1000)}${"]".repeat(1000)}}`), 400, /nested more than/],
+  [
+    "nesting without end",
+    Buffer.from(`{"a":${"[".repeat(1000)}${"]".repeat(1000)}}`),
+    400,
+    /nested more than/,
+  ],
   [
     "a document that is too large",
     { ...whole, versions: { "1.0.0": { ...version, readme: "x".repeat(5 * MIB) } } },
     413,
     /document of the version/,
   ],
-  ["a tarball that is too large", publication("pear", "1.0.0", random(MIB + 1)), 413, /1048576 bytes/],
-])("a publication with %s is refused and leaves nothing", async (_what, body, status, message) => {
-  const answer = await put("pear", body);
-  expect([answer.status, String(answer.json["error"])]).toEqual([status, expect.stringMatching(message)]);
-  expect(nothing()).toEqual(NOTHING);
-  expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
-});
+  [
+    "a tarball that is too large",
+    publication("pear", "1.0.0", random(MIB + 1)),
+    413,
+    /1048576 bytes/,
+  ],
+])(
+  "a publication with %s is refused and leaves nothing",
+  async (_what, body, status, message) => {
+    const answer = await put("pear", body);
+    expect([answer.status, String(answer.json["error"])]).toEqual([
+      status,
+      expect.stringMatching(message),
+    ]);
+    expect(nothing()).toEqual(NOTHING);
+    expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
+  },
+);
 
 test.each([
   "..",
@@ -203,11 +305,16 @@ test("names of JavaScript's own objects are ordinary names, and pollute nothing"
   expect((await put("constructor", Buffer.from(hostile))).status).toBe(201);
   await api.npm("PUT", "/-/package/constructor/dist-tags/__proto__", { body: "1.0.0" });
   await publish("hasOwnProperty", "1.0.0", random(10), {
-    document: JSON.parse('{"__proto__":{"polluted":1},"dependencies":{"__proto__":"1"}}') as object,
+    document: JSON.parse(
+      '{"__proto__":{"polluted":1},"dependencies":{"__proto__":"1"}}',
+    ) as object,
   });
   expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   const { body } = await api.npm("GET", "/constructor");
-  expect(JSON.parse(body.toString())).toHaveProperty(["versions", "1.0.0", "name"], "constructor");
+  expect(JSON.parse(body.toString())).toHaveProperty(
+    ["versions", "1.0.0", "name"],
+    "constructor",
+  );
   expect((await api.npm("GET", "/-/package/constructor/dist-tags")).body.toString()).toBe(
     '{"latest":"1.0.0","__proto__":"1.0.0"}',
   );
@@ -223,14 +330,28 @@ test("a body in single bytes, with attachments first and rare escapes, is the sa
       _attachments: { x: { data: "kept" } },
     },
   });
-  const encoded = content.toString("base64").replaceAll("/", "\\/").replaceAll("+", "\\u002b");
+  const encoded = content
+    .toString("base64")
+    .replaceAll("/", "\\/")
+    .replaceAll("+", "\\u002b");
   const attached = `{"pear-1.0.0.tgz":{"content_type":"a","data":"${encoded}","length":300}}`;
   const text = `{ "\\u005fattachments" : ${attached} , ${JSON.stringify(rest).slice(1)}`;
   expect(encoded).toMatch(/\\\/.*\\u002b|\\u002b.*\\\//);
   const letters = [...Buffer.from(text)].map((byte) => Buffer.from([byte]));
-  const answer = await send(api.port, "PUT", `${api.base}/pear`, { "content-type": "application/json" }, letters);
-  expect([answer.status, answer.body.toString()]).toEqual([201, expect.stringContaining('"ok":true')]);
-  expect((await api.npm("GET", "/pear/-/pear-1.0.0.tgz")).body.equals(content)).toBe(true);
+  const answer = await send(
+    api.port,
+    "PUT",
+    `${api.base}/pear`,
+    { "content-type": "application/json" },
+    letters,
+  );
+  expect([answer.status, answer.body.toString()]).toEqual([
+    201,
+    expect.stringContaining('"ok":true'),
+  ]);
+  expect((await api.npm("GET", "/pear/-/pear-1.0.0.tgz")).body.equals(content)).toBe(
+    true,
+  );
   expect((await api.npm("GET", "/pear/1.0.0")).json).toMatchObject({
     description: expect.stringContaining('a "quoted" \\'),
     _attachments: { x: { data: "kept" } },
@@ -248,7 +369,9 @@ test("hashes that a client leaves out are added", async () => {
 });
 
 test("a publication that is cut off leaves nothing", async () => {
-  const bytes = Buffer.from(JSON.stringify(publication("pear", "1.0.0", random(600_000))));
+  const bytes = Buffer.from(
+    JSON.stringify(publication("pear", "1.0.0", random(600_000))),
+  );
   for (const length of [200, 400_000, bytes.length - 1]) {
     const socket = connect(api.port, "127.0.0.1");
     socket.write(
@@ -259,7 +382,12 @@ test("a publication that is cut off leaves nothing", async () => {
     socket.destroy();
   }
   await expect
-    .poll(() => api.logs.filter(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400).length)
+    .poll(
+      () =>
+        api.logs.filter(
+          ({ facts }) => facts["method"] === "PUT" && facts["status"] === 400,
+        ).length,
+    )
     .toBe(3);
   expect(nothing()).toEqual(NOTHING);
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
@@ -268,23 +396,33 @@ test("a publication that is cut off leaves nothing", async () => {
 test("16 versions published at once all exist, and the same version published twice at once exists once", async () => {
   const contents = Array.from({ length: 16 }, () => random(30_000));
   const answers = await Promise.all(
-    contents.map((content, i) => publish("@s/pear", `1.${i}.0`, content, { tag: `t${i}` })),
+    contents.map((content, i) =>
+      publish("@s/pear", `1.${i}.0`, content, { tag: `t${i}` }),
+    ),
   );
   expect(answers.map(({ status }) => status)).toEqual(contents.map(() => 201));
   const { json } = await api.npm("GET", "/@s%2fpear");
   const versions = json["versions"] as Record<string, { dist: { integrity: string } }>;
-  expect(contents.map((_, i) => versions[`1.${i}.0`]?.dist.integrity)).toEqual(contents.map(integrity));
+  expect(contents.map((_, i) => versions[`1.${i}.0`]?.dist.integrity)).toEqual(
+    contents.map(integrity),
+  );
   expect(json["dist-tags"]).toEqual({
     latest: "1.15.0",
     ...Object.fromEntries(contents.map((_, i) => [`t${i}`, `1.${i}.0`])),
   });
 
   const both = [random(30_000), random(30_000)];
-  const race = await Promise.all(both.map((content) => publish("@s/pear", "2.0.0", content)));
+  const race = await Promise.all(
+    both.map((content) => publish("@s/pear", "2.0.0", content)),
+  );
   expect(race.map(({ status }) => status).sort()).toEqual([201, 409]);
   const winner = both[race.findIndex(({ status }) => status === 201)] ?? random(1);
-  expect((await api.npm("GET", "/@s/pear/-/pear-2.0.0.tgz")).body.equals(winner)).toBe(true);
-  expect((await api.npm("GET", "/@s/pear/2.0.0")).json["dist"]).toMatchObject({ integrity: integrity(winner) });
+  expect((await api.npm("GET", "/@s/pear/-/pear-2.0.0.tgz")).body.equals(winner)).toBe(
+    true,
+  );
+  expect((await api.npm("GET", "/@s/pear/2.0.0")).json["dist"]).toMatchObject({
+    integrity: integrity(winner),
+  });
 });
 
 test.each([
@@ -297,22 +435,48 @@ test.each([
     401,
     /password is wrong.*_auth/,
   ],
-  ["npm login", "PUT", "/-/user/org.couchdb.user:joe", { authorization: "" }, 403, /_auth/],
+  [
+    "npm login",
+    "PUT",
+    "/-/user/org.couchdb.user:joe",
+    { authorization: "" },
+    403,
+    /_auth/,
+  ],
   ["npm login by web", "POST", "/-/v1/login", { authorization: "" }, 403, /_auth/],
   ["an audit", "POST", "/-/npm/v1/security/advisories/bulk", {}, 404, /not supported/],
-  ["owners", "GET", "/-/user/org.couchdb.user:joe", {}, 403, /there are no users, owners/],
+  [
+    "owners",
+    "GET",
+    "/-/user/org.couchdb.user:joe",
+    {},
+    403,
+    /there are no users, owners/,
+  ],
   ["access", "GET", "/-/package/pear/access", {}, 403, /there are no users, owners/],
-  ["a missing package", "GET", "/pear", {}, 404, /there is no package pear in demo\/packages/],
+  [
+    "a missing package",
+    "GET",
+    "/pear",
+    {},
+    404,
+    /there is no package pear in demo\/packages/,
+  ],
   ["a method that is not offered", "DELETE", "/pear", {}, 405, /GET, HEAD, PUT/],
   ["an address of nothing", "GET", "/pear/1.0.0/x/y", {}, 404, /nothing is at/],
-])("%s is answered as npm reads it", async (_what, method, path, headers, status, message) => {
-  const answer = await api.npm(method, path, { headers });
-  expect([answer.status, answer.json]).toEqual([
-    status,
-    { error: expect.stringMatching(message), reason: expect.any(String) },
-  ]);
-  expect(answer.headers["www-authenticate"]?.includes("Basic") ?? false).toBe(status === 401);
-});
+])(
+  "%s is answered as npm reads it",
+  async (_what, method, path, headers, status, message) => {
+    const answer = await api.npm(method, path, { headers });
+    expect([answer.status, answer.json]).toEqual([
+      status,
+      { error: expect.stringMatching(message), reason: expect.any(String) },
+    ]);
+    expect(answer.headers["www-authenticate"]?.includes("Basic") ?? false).toBe(
+      status === 401,
+    );
+  },
+);
 
 test.each([
   ["/npm/nowhere/packages", /there is no project nowhere/],
@@ -324,45 +488,63 @@ test.each([
 });
 
 const rss = (pid: number, field: "VmRSS" | "VmHWM") =>
-  Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+  Number(
+    new RegExp(`${field}:\\s+(\\d+)`).exec(
+      readFileSync(`/proc/${pid}/status`, "utf8"),
+    )?.[1] ?? 0,
+  ) / 1024;
 
-test.skipIf(process.platform !== "linux")("a tarball of 100 MiB is published and read with flat memory", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "npm-large-"));
-  const server = await forkApi(directory);
-  const create = JSON.stringify({ projectId: "demo", name: "packages", type: "NPM" });
-  await send(server.port, "POST", "/repository/api/repo/create", { "content-type": "application/json" }, [
-    Buffer.from(create),
-  ]);
-  const npm = npmCaller(server.port, "/npm/demo/packages");
-  await npm("PUT", "/warm", { body: publication("warm", "1.0.0", random(100_000)) });
-  const before = rss(server.pid, "VmRSS");
-  const piece = random(3 * MIB);
-  const hash = createHash("sha512");
-  for (let i = 0; i < 34; i += 1) hash.update(piece);
-  const document = { name: "large", version: "1.0.0", dist: { integrity: `sha512-${hash.digest("base64")}` } };
-  const body = (function* () {
-    yield Buffer.from(
-      `{"name":"large","versions":{"1.0.0":${JSON.stringify(document)}},"_attachments":{"large-1.0.0.tgz":{"data":"`,
+test.skipIf(process.platform !== "linux")(
+  "a tarball of 100 MiB is published and read with flat memory",
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "npm-large-"));
+    const server = await forkApi(directory);
+    const create = JSON.stringify({ projectId: "demo", name: "packages", type: "NPM" });
+    await send(
+      server.port,
+      "POST",
+      "/repository/api/repo/create",
+      { "content-type": "application/json" },
+      [Buffer.from(create)],
     );
-    for (let i = 0; i < 34; i += 1) yield Buffer.from(piece.toString("base64"));
-    yield Buffer.from('"}}}');
-  })();
-  const start = performance.now();
-  const answer = await send(server.port, "PUT", "/npm/demo/packages/large", {}, body);
-  const ms = performance.now() - start;
-  expect([answer.status, answer.body.toString()]).toEqual([201, expect.stringContaining('"ok":true')]);
-  const grown = rss(server.pid, "VmHWM") - before;
-  const got = await npm("GET", "/large/-/large-1.0.0.tgz");
-  expect([
-    got.body.length,
-    sha256(got.body.subarray(0, piece.length)),
-    sha256(got.body.subarray(-piece.length)),
-  ]).toEqual([34 * piece.length, sha256(piece), sha256(piece)]);
-  await server.kill();
-  rmSync(directory, { recursive: true, force: true });
-  console.log(
-    `a tarball of 102 MiB: ${Math.round(ms)} ms, ` +
-      `memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`,
-  );
-  expect(grown).toBeLessThan(100);
-});
+    const npm = npmCaller(server.port, "/npm/demo/packages");
+    await npm("PUT", "/warm", { body: publication("warm", "1.0.0", random(100_000)) });
+    const before = rss(server.pid, "VmRSS");
+    const piece = random(3 * MIB);
+    const hash = createHash("sha512");
+    for (let i = 0; i < 34; i += 1) hash.update(piece);
+    const document = {
+      name: "large",
+      version: "1.0.0",
+      dist: { integrity: `sha512-${hash.digest("base64")}` },
+    };
+    const body = (function* () {
+      yield Buffer.from(
+        `{"name":"large","versions":{"1.0.0":${JSON.stringify(document)}},"_attachments":{"large-1.0.0.tgz":{"data":"`,
+      );
+      for (let i = 0; i < 34; i += 1) yield Buffer.from(piece.toString("base64"));
+      yield Buffer.from('"}}}');
+    })();
+    const start = performance.now();
+    const answer = await send(server.port, "PUT", "/npm/demo/packages/large", {}, body);
+    const ms = performance.now() - start;
+    expect([answer.status, answer.body.toString()]).toEqual([
+      201,
+      expect.stringContaining('"ok":true'),
+    ]);
+    const grown = rss(server.pid, "VmHWM") - before;
+    const got = await npm("GET", "/large/-/large-1.0.0.tgz");
+    expect([
+      got.body.length,
+      sha256(got.body.subarray(0, piece.length)),
+      sha256(got.body.subarray(-piece.length)),
+    ]).toEqual([34 * piece.length, sha256(piece), sha256(piece)]);
+    await server.kill();
+    rmSync(directory, { recursive: true, force: true });
+    console.log(
+      `a tarball of 102 MiB: ${Math.round(ms)} ms, ` +
+        `memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`,
+    );
+    expect(grown).toBeLessThan(100);
+  },
+);

@@ -26,8 +26,18 @@ function publish(
 ): Promise<string> {
   const folder = npm.folder(
     `src-${name.replace("/", "-")}-${version}`,
-    { name, version, description: `${name} for tests`, keywords: ["fruit"], main: "index.js", ...manifest },
-    { "index.js": `module.exports = "${name}@${version}";\n`, "README.md": `# ${name}\n` },
+    {
+      name,
+      version,
+      description: `${name} for tests`,
+      keywords: ["fruit"],
+      main: "index.js",
+      ...manifest,
+    },
+    {
+      "index.js": `module.exports = "${name}@${version}";\n`,
+      "README.md": `# ${name}\n`,
+    },
   );
   return npm.run(folder, "publish", ...args);
 }
@@ -38,34 +48,42 @@ const view = async (what: string, ...fields: string[]): Promise<unknown> => {
 };
 
 /** npm 10 shows a list of one as its one member. */
-const versions = async (what: string): Promise<unknown> => [await view(what, "versions")].flat();
+const versions = async (what: string): Promise<unknown> =>
+  [await view(what, "versions")].flat();
 
-test("npm shows and installs what it publishes, scoped or not, with dependencies", { timeout: LONG }, async () => {
-  await publish("pear", "1.0.0");
-  await publish("pear", "1.1.0");
-  await publish("@orchard/apple", "2.0.0", { manifest: { dependencies: { pear: "^1.0.0" } } });
-  expect(await view("@orchard/apple")).toMatchObject({
-    name: "@orchard/apple",
-    version: "2.0.0",
-    description: "@orchard/apple for tests",
-    dist: { tarball: `${api.registry}/@orchard/apple/-/apple-2.0.0.tgz` },
-  });
-  expect(await versions("pear")).toEqual(["1.0.0", "1.1.0"]);
-  expect(await view("pear", "readme")).toContain("# pear");
+test(
+  "npm shows and installs what it publishes, scoped or not, with dependencies",
+  { timeout: LONG },
+  async () => {
+    await publish("pear", "1.0.0");
+    await publish("pear", "1.1.0");
+    await publish("@orchard/apple", "2.0.0", {
+      manifest: { dependencies: { pear: "^1.0.0" } },
+    });
+    expect(await view("@orchard/apple")).toMatchObject({
+      name: "@orchard/apple",
+      version: "2.0.0",
+      description: "@orchard/apple for tests",
+      dist: { tarball: `${api.registry}/@orchard/apple/-/apple-2.0.0.tgz` },
+    });
+    expect(await versions("pear")).toEqual(["1.0.0", "1.1.0"]);
+    expect(await view("pear", "readme")).toContain("# pear");
 
-  const app = npm.folder("app", { name: "app", version: "1.0.0" });
-  await npm.run(app, "install", "@orchard/apple");
-  const installed = (name: string) => readFileSync(join(npm.home, app, "node_modules", name, "index.js"), "utf8");
-  expect([installed("@orchard/apple"), installed("pear")]).toEqual([
-    'module.exports = "@orchard/apple@2.0.0";\n',
-    'module.exports = "pear@1.1.0";\n',
-  ]);
-  await npm.run(app, "install", "pear@1.0.0");
-  expect(installed("pear")).toContain("pear@1.0.0");
-  // From the lock file, with an empty cache, by integrity.
-  await npm.run(app, "ci", "--cache", join(npm.home, "other-cache"));
-  expect(installed("pear")).toContain("pear@1.0.0");
-});
+    const app = npm.folder("app", { name: "app", version: "1.0.0" });
+    await npm.run(app, "install", "@orchard/apple");
+    const installed = (name: string) =>
+      readFileSync(join(npm.home, app, "node_modules", name, "index.js"), "utf8");
+    expect([installed("@orchard/apple"), installed("pear")]).toEqual([
+      'module.exports = "@orchard/apple@2.0.0";\n',
+      'module.exports = "pear@1.1.0";\n',
+    ]);
+    await npm.run(app, "install", "pear@1.0.0");
+    expect(installed("pear")).toContain("pear@1.0.0");
+    // From the lock file, with an empty cache, by integrity.
+    await npm.run(app, "ci", "--cache", join(npm.home, "other-cache"));
+    expect(installed("pear")).toContain("pear@1.0.0");
+  },
+);
 
 test("npm publishes a version only once", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
@@ -76,18 +94,24 @@ test("npm publishes a version only once", { timeout: LONG }, async () => {
 test("npm sets, shows, moves and removes dist-tags", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
   await publish("pear", "2.0.0-rc.1", { args: ["--tag", "next"] });
-  expect(await view("pear", "dist-tags")).toEqual({ latest: "1.0.0", next: "2.0.0-rc.1" });
+  expect(await view("pear", "dist-tags")).toEqual({
+    latest: "1.0.0",
+    next: "2.0.0-rc.1",
+  });
   await npm.run(".", "dist-tag", "add", "pear@1.0.0", "stable");
-  expect((await npm.run(".", "dist-tag", "ls", "pear")).trim().split("\n").sort()).toEqual([
-    "latest: 1.0.0",
-    "next: 2.0.0-rc.1",
-    "stable: 1.0.0",
-  ]);
+  expect(
+    (await npm.run(".", "dist-tag", "ls", "pear")).trim().split("\n").sort(),
+  ).toEqual(["latest: 1.0.0", "next: 2.0.0-rc.1", "stable: 1.0.0"]);
   await npm.run(".", "dist-tag", "add", "pear@2.0.0-rc.1", "latest");
   expect(await view("pear", "version")).toBe("2.0.0-rc.1");
   await npm.run(".", "dist-tag", "rm", "pear", "stable");
-  expect(await view("pear", "dist-tags")).toEqual({ latest: "2.0.0-rc.1", next: "2.0.0-rc.1" });
-  await expect(npm.run(".", "dist-tag", "rm", "pear", "latest")).rejects.toThrow(/latest cannot be removed/);
+  expect(await view("pear", "dist-tags")).toEqual({
+    latest: "2.0.0-rc.1",
+    next: "2.0.0-rc.1",
+  });
+  await expect(npm.run(".", "dist-tag", "rm", "pear", "latest")).rejects.toThrow(
+    /latest cannot be removed/,
+  );
 });
 
 test("npm shows a deprecation and takes it back", { timeout: LONG }, async () => {
@@ -100,44 +124,61 @@ test("npm shows a deprecation and takes it back", { timeout: LONG }, async () =>
   expect(await view("@orchard/pear@1.0.0", "deprecated")).toBeNull();
 });
 
-test("npm unpublishes one version, then the whole package, and nothing of it stays", { timeout: LONG }, async () => {
-  for (const version of ["1.0.0", "1.1.0", "1.2.0"]) await publish("@orchard/pear", version);
-  await npm.run(".", "dist-tag", "add", "@orchard/pear@1.2.0", "ripe");
-  await npm.run(".", "unpublish", "@orchard/pear@1.2.0");
-  expect(await view("@orchard/pear", "versions", "dist-tags")).toEqual({
-    versions: ["1.0.0", "1.1.0"],
-    "dist-tags": { latest: "1.1.0" },
-  });
-  expect((await api.npm("GET", "/@orchard/pear/-/pear-1.2.0.tgz")).status).toBe(404);
-  await npm.run(".", "unpublish", "@orchard/pear", "--force");
-  await expect(view("@orchard/pear")).rejects.toThrow(/E404/);
-  expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
-  await publish("@orchard/pear", "1.0.0");
-  expect(await versions("@orchard/pear")).toEqual(["1.0.0"]);
-});
+test(
+  "npm unpublishes one version, then the whole package, and nothing of it stays",
+  { timeout: LONG },
+  async () => {
+    for (const version of ["1.0.0", "1.1.0", "1.2.0"])
+      await publish("@orchard/pear", version);
+    await npm.run(".", "dist-tag", "add", "@orchard/pear@1.2.0", "ripe");
+    await npm.run(".", "unpublish", "@orchard/pear@1.2.0");
+    expect(await view("@orchard/pear", "versions", "dist-tags")).toEqual({
+      versions: ["1.0.0", "1.1.0"],
+      "dist-tags": { latest: "1.1.0" },
+    });
+    expect((await api.npm("GET", "/@orchard/pear/-/pear-1.2.0.tgz")).status).toBe(404);
+    await npm.run(".", "unpublish", "@orchard/pear", "--force");
+    await expect(view("@orchard/pear")).rejects.toThrow(/E404/);
+    expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
+    await publish("@orchard/pear", "1.0.0");
+    expect(await versions("@orchard/pear")).toEqual(["1.0.0"]);
+  },
+);
 
-test("npm search finds by name, description and keyword, and ping and whoami answer", { timeout: LONG }, async () => {
-  await publish("pear", "1.0.0");
-  await publish("@orchard/apple", "1.0.0", {
-    manifest: { description: "keeps the doctor away", keywords: ["health"] },
-  });
-  const found = async (...words: string[]) =>
-    (JSON.parse(await npm.run(".", "search", ...words, "--json")) as { name: string }[]).map(({ name }) => name);
-  expect(await found("pear")).toEqual(["pear"]);
-  expect(await found("doctor", "apple")).toEqual(["@orchard/apple"]);
-  expect(await found("fruit")).toEqual(["pear"]);
-  expect(await found("cherry")).toEqual([]);
-  expect(JSON.parse(await npm.run(".", "ping", "--json"))).toMatchObject({ registry: `${api.registry}/` });
-  expect((await npm.run(".", "whoami")).trim()).toBe("admin");
-});
+test(
+  "npm search finds by name, description and keyword, and ping and whoami answer",
+  { timeout: LONG },
+  async () => {
+    await publish("pear", "1.0.0");
+    await publish("@orchard/apple", "1.0.0", {
+      manifest: { description: "keeps the doctor away", keywords: ["health"] },
+    });
+    const found = async (...words: string[]) =>
+      (
+        JSON.parse(await npm.run(".", "search", ...words, "--json")) as { name: string }[]
+      ).map(({ name }) => name);
+    expect(await found("pear")).toEqual(["pear"]);
+    expect(await found("doctor", "apple")).toEqual(["@orchard/apple"]);
+    expect(await found("fruit")).toEqual(["pear"]);
+    expect(await found("cherry")).toEqual([]);
+    expect(JSON.parse(await npm.run(".", "ping", "--json"))).toMatchObject({
+      registry: `${api.registry}/`,
+    });
+    expect((await npm.run(".", "whoami")).trim()).toBe("admin");
+  },
+);
 
 test(
   "unsupported commands of npm say so, and an installation goes on without an audit",
   { timeout: LONG },
   async () => {
     await publish("pear", "1.0.0");
-    await expect(npm.run(".", "owner", "add", "joe", "pear")).rejects.toThrow(/there are no users, owners/);
-    await expect(npm.run(".", "star", "pear")).rejects.toThrow(/owners and stars of packages are not kept here/);
+    await expect(npm.run(".", "owner", "add", "joe", "pear")).rejects.toThrow(
+      /there are no users, owners/,
+    );
+    await expect(npm.run(".", "star", "pear")).rejects.toThrow(
+      /owners and stars of packages are not kept here/,
+    );
     const app = npm.folder("app", { name: "app", version: "1.0.0" });
     await npm.run(app, "install", "pear");
     expect(existsSync(join(npm.home, app, "node_modules", "pear"))).toBe(true);

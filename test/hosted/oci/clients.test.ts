@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ADMIN, basic } from "../../rigs/api/api-fixture.ts";
-import { makeImage, makeIndex, missingParts, sha256, type TestManifest } from "../../rigs/servers/images.ts";
+import {
+  makeImage,
+  makeIndex,
+  missingParts,
+  sha256,
+  type TestManifest,
+} from "../../rigs/servers/images.ts";
 import { CRANE, HELM, REGCTL, SKOPEO } from "../../rigs/servers/oci-tools.ts";
 import { findTool } from "../../rigs/servers/tools.ts";
 import { LOGIN, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
@@ -32,12 +38,21 @@ const client = async (tool: keyof typeof tools, ...args: string[]): Promise<stri
     REGCTL_CONFIG: join(folder, "regctl.json"),
     HELM_REGISTRY_CONFIG: join(folder, "config.json"),
   };
-  const { stdout } = await run(tools[tool] ?? "", args, { cwd: folder, env, maxBuffer: 16 * MIB });
+  const { stdout } = await run(tools[tool] ?? "", args, {
+    cwd: folder,
+    env,
+    maxBuffer: 16 * MIB,
+  });
   return stdout.trim();
 };
 const at = (name: string) => `${api.host}/team/images/${name}`;
 const regctl = (...args: string[]) =>
-  client("regctl", ...args, "--host", `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled`);
+  client(
+    "regctl",
+    ...args,
+    "--host",
+    `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled`,
+  );
 const missing = (name: string, what: TestManifest) =>
   missingParts(api.url, `team/images/${name}`, what, { authorization: LOGIN });
 
@@ -45,9 +60,15 @@ beforeAll(async () => {
   api = await startImages();
   folder = mkdtempSync(join(tmpdir(), "image-clients-"));
   const auth = basic(`${ADMIN.username}:${ADMIN.password}`).slice("Basic ".length);
-  writeFileSync(join(folder, "config.json"), JSON.stringify({ auths: { [api.host]: { auth } } }));
+  writeFileSync(
+    join(folder, "config.json"),
+    JSON.stringify({ auths: { [api.host]: { auth } } }),
+  );
   image = makeImage({ layers: [1_000, 3 * MIB] });
-  index = makeIndex([makeImage({ layers: [200_000] }), makeImage({ architecture: "arm64" })]);
+  index = makeIndex([
+    makeImage({ layers: [200_000] }),
+    makeImage({ architecture: "arm64" }),
+  ]);
   await api.push("team/images/seed", "one", image);
   await api.push("team/images/seed", "multi", index);
 });
@@ -58,22 +79,60 @@ afterAll(async () => {
 
 describe.skipIf(tools.crane === null)("crane", () => {
   test("crane logs in, copies across repositories with mounts, pulls, validates, lists and deletes", async () => {
-    await client("crane", "auth", "login", "--insecure", api.host, "-u", ADMIN.username, "-p", ADMIN.password);
+    await client(
+      "crane",
+      "auth",
+      "login",
+      "--insecure",
+      api.host,
+      "-u",
+      ADMIN.username,
+      "-p",
+      ADMIN.password,
+    );
     for (const [tag, made] of [
       ["one", image],
       ["multi", index],
     ] as const) {
-      await client("crane", "copy", "--insecure", at(`seed:${tag}`), `${api.host}/team/docker/by/crane:${tag}`);
-      expect(await client("crane", "digest", "--insecure", `${api.host}/team/docker/by/crane:${tag}`)).toBe(
-        made.digest,
+      await client(
+        "crane",
+        "copy",
+        "--insecure",
+        at(`seed:${tag}`),
+        `${api.host}/team/docker/by/crane:${tag}`,
       );
+      expect(
+        await client(
+          "crane",
+          "digest",
+          "--insecure",
+          `${api.host}/team/docker/by/crane:${tag}`,
+        ),
+      ).toBe(made.digest);
     }
-    await client("crane", "pull", "--insecure", "--format=oci", at("seed:multi"), join(folder, "pulled"));
-    await client("crane", "push", "--insecure", join(folder, "pulled"), at("by/crane:pushed"));
+    await client(
+      "crane",
+      "pull",
+      "--insecure",
+      "--format=oci",
+      at("seed:multi"),
+      join(folder, "pulled"),
+    );
+    await client(
+      "crane",
+      "push",
+      "--insecure",
+      join(folder, "pulled"),
+      at("by/crane:pushed"),
+    );
     await client("crane", "copy", "--insecure", at("seed:one"), at("by/crane:one"));
     expect(await missing("by/crane", image)).toEqual([]);
-    expect((await client("crane", "ls", "--insecure", at("by/crane"))).split("\n")).toEqual(["one", "pushed"]);
-    expect(await client("crane", "catalog", "--insecure", api.host)).toContain("team/docker/by/crane");
+    expect(
+      (await client("crane", "ls", "--insecure", at("by/crane"))).split("\n"),
+    ).toEqual(["one", "pushed"]);
+    expect(await client("crane", "catalog", "--insecure", api.host)).toContain(
+      "team/docker/by/crane",
+    );
     await client("crane", "tag", "--insecure", at("by/crane:one"), "two");
     await client("crane", "delete", "--insecure", at("by/crane:one"));
     expect(await api.tags("team/images/by/crane")).toEqual(["pushed", "two"]);
@@ -82,7 +141,8 @@ describe.skipIf(tools.crane === null)("crane", () => {
 
 describe.skipIf(tools.regctl === null)("regctl", () => {
   test("regctl copies, attaches by subject, finds what is attached, deletes a tag and a manifest", async () => {
-    for (const tag of ["one", "multi"]) await regctl("image", "copy", at(`seed:${tag}`), at(`by/regctl:${tag}`));
+    for (const tag of ["one", "multi"])
+      await regctl("image", "copy", at(`seed:${tag}`), at(`by/regctl:${tag}`));
     expect(await missing("by/regctl", index)).toEqual([]);
     writeFileSync(join(folder, "sbom.json"), '{"sbom":true}');
     await regctl(
@@ -126,7 +186,9 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
     await regctl("tag", "delete", at("by/regctl:one"));
     await regctl("manifest", "delete", `${at("by/regctl")}@${index.digest}`);
     expect(await api.tags("team/images/by/regctl")).toEqual([]);
-    expect((await regctl("repo", "ls", api.host)).split("\n")).toContain("team/images/seed");
+    expect((await regctl("repo", "ls", api.host)).split("\n")).toContain(
+      "team/images/seed",
+    );
   });
 
   test("regctl sends a blob in chunks", async () => {
@@ -136,21 +198,31 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
     const sizes = `blobChunk=${MIB},blobMax=${2 * MIB}`;
     const host = `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled,${sizes}`;
     const digest = await new Promise<string>((resolve, reject) => {
-      const child = spawn(tools.regctl ?? "", ["blob", "put", at("by/chunks"), "--host", host], {
-        stdio: ["pipe", "pipe", "inherit"],
-        env: { PATH: process.env["PATH"] ?? "", HOME: folder },
-      });
+      const child = spawn(
+        tools.regctl ?? "",
+        ["blob", "put", at("by/chunks"), "--host", host],
+        {
+          stdio: ["pipe", "pipe", "inherit"],
+          env: { PATH: process.env["PATH"] ?? "", HOME: folder },
+        },
+      );
       let said = "";
       child.stdout.on("data", (part: Buffer) => (said += part.toString()));
       child
         .on("error", reject)
-        .on("exit", (code) => (code === 0 ? resolve(said.trim()) : reject(new Error(`regctl ended with ${code}`))));
+        .on("exit", (code) =>
+          code === 0
+            ? resolve(said.trim())
+            : reject(new Error(`regctl ended with ${code}`)),
+        );
       child.stdin.end(bytes);
     });
     expect(digest).toBe(sha256(bytes));
-    expect((await api.http("HEAD", `/v2/team/images/by/chunks/blobs/${digest}`)).headers.get("content-length")).toBe(
-      String(bytes.length),
-    );
+    expect(
+      (await api.http("HEAD", `/v2/team/images/by/chunks/blobs/${digest}`)).headers.get(
+        "content-length",
+      ),
+    ).toBe(String(bytes.length));
   });
 });
 
@@ -186,12 +258,30 @@ describe.skipIf(tools.skopeo === null)("skopeo", () => {
       `docker://${at("seed:one")}`,
       `docker://${at("by/skopeo:one")}`,
     );
-    expect([await missing("by/skopeo", index), await missing("by/skopeo", image)]).toEqual([[], []]);
+    expect([
+      await missing("by/skopeo", index),
+      await missing("by/skopeo", image),
+    ]).toEqual([[], []]);
     const inspected = JSON.parse(
-      await client("skopeo", "inspect", "--tls-verify=false", `--creds=${login}`, `docker://${at("by/skopeo:one")}`),
+      await client(
+        "skopeo",
+        "inspect",
+        "--tls-verify=false",
+        `--creds=${login}`,
+        `docker://${at("by/skopeo:one")}`,
+      ),
     ) as { Digest: string; RepoTags: string[] };
-    expect([inspected.Digest, inspected.RepoTags]).toEqual([image.digest, ["multi", "one"]]);
-    await client("skopeo", "delete", "--tls-verify=false", `--creds=${login}`, `docker://${at("by/skopeo:one")}`);
+    expect([inspected.Digest, inspected.RepoTags]).toEqual([
+      image.digest,
+      ["multi", "one"],
+    ]);
+    await client(
+      "skopeo",
+      "delete",
+      "--tls-verify=false",
+      `--creds=${login}`,
+      `docker://${at("by/skopeo:one")}`,
+    );
     expect(await api.tags("team/images/by/skopeo")).toEqual(["multi"]);
   });
 });
@@ -200,11 +290,33 @@ describe.skipIf(tools.helm === null)("helm", () => {
   test("helm logs in, pushes a chart and pulls the same", async () => {
     const chart = join(folder, "chart");
     mkdirSync(join(chart, "templates"), { recursive: true });
-    writeFileSync(join(chart, "Chart.yaml"), "apiVersion: v2\nname: demo\nversion: 1.2.0+build.5\n");
-    writeFileSync(join(chart, "templates", "map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: demo}\n");
-    await client("helm", "registry", "login", api.host, "--plain-http", "-u", ADMIN.username, "-p", ADMIN.password);
+    writeFileSync(
+      join(chart, "Chart.yaml"),
+      "apiVersion: v2\nname: demo\nversion: 1.2.0+build.5\n",
+    );
+    writeFileSync(
+      join(chart, "templates", "map.yaml"),
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: demo}\n",
+    );
+    await client(
+      "helm",
+      "registry",
+      "login",
+      api.host,
+      "--plain-http",
+      "-u",
+      ADMIN.username,
+      "-p",
+      ADMIN.password,
+    );
     await client("helm", "package", chart, "-d", folder);
-    await client("helm", "push", join(folder, "demo-1.2.0+build.5.tgz"), `oci://${at("charts")}`, "--plain-http");
+    await client(
+      "helm",
+      "push",
+      join(folder, "demo-1.2.0+build.5.tgz"),
+      `oci://${at("charts")}`,
+      "--plain-http",
+    );
     mkdirSync(join(folder, "charts"));
     await client(
       "helm",

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { basic } from "../../rigs/api/api-fixture.ts";
 import { api as callOf, startInstance, type Instance } from "../../rigs/runs/instance.ts";
 import { createClient, withDigest } from "../../rigs/api/oci-server-fixture.ts";
-import { makeBlob, makeImage, missingParts, pushImage } from "../../rigs/servers/images.ts";
+import {
+  makeBlob,
+  makeImage,
+  missingParts,
+  pushImage,
+} from "../../rigs/servers/images.ts";
 
 const MIB = 1024 * 1024;
 const NAME = "team/images/app";
@@ -13,17 +18,26 @@ beforeAll(async () => {
   instance = await startInstance();
   authorization = basic(`${instance.username}:${instance.password}`);
   const call = callOf(instance);
-  await call("POST", "/repository/api/project/create", { name: "team", displayName: "Team" });
-  await call("POST", "/repository/api/repo/create", { projectId: "team", name: "images", type: "OCI" });
+  await call("POST", "/repository/api/project/create", {
+    name: "team",
+    displayName: "Team",
+  });
+  await call("POST", "/repository/api/repo/create", {
+    projectId: "team",
+    name: "images",
+    type: "OCI",
+  });
 }, 180_000);
 afterAll(() => instance.remove());
 
 test("an upload that loses the control plane, and then the whole service, goes on at its offset", async () => {
   const { http } = createClient(instance.url);
-  const call: typeof http = (method, path, options) => http(method, path, { ...options, login: authorization });
+  const call: typeof http = (method, path, options) =>
+    http(method, path, { ...options, login: authorization });
   const layer = makeBlob(24 * MIB);
   const image = makeImage({ layers: [layer] });
-  const location = (await call("POST", `/v2/${NAME}/blobs/uploads/`)).headers.get("location") ?? "";
+  const location =
+    (await call("POST", `/v2/${NAME}/blobs/uploads/`)).headers.get("location") ?? "";
   const here = async (): Promise<number> => {
     const status = await call("GET", location);
     expect(status.status).toBe(204);
@@ -55,5 +69,8 @@ test("an upload that loses the control plane, and then the whole service, goes o
   await instance.kill("control");
   await instance.ready();
   expect(await missingParts(instance.url, NAME, image, { authorization })).toEqual([]);
-  expect((await call("GET", `/v2/${NAME}/tags/list`)).json).toEqual({ name: NAME, tags: ["v1"] });
+  expect((await call("GET", `/v2/${NAME}/tags/list`)).json).toEqual({
+    name: NAME,
+    tags: ["v1"],
+  });
 }, 180_000);

@@ -1,27 +1,44 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createRegistryTokens, type RegistryScope } from "../../../activities/secrets/registry-token.ts";
+import {
+  createRegistryTokens,
+  type RegistryScope,
+} from "../../../activities/secrets/registry-token.ts";
 import { basic } from "../../rigs/api/api-fixture.ts";
 import { makeBlob, makeImage } from "../../rigs/servers/images.ts";
-import { codeOf, LOGIN, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
+import {
+  codeOf,
+  LOGIN,
+  startImages,
+  type Images,
+} from "../../rigs/api/oci-server-fixture.ts";
 import { sendRaw } from "../../rigs/api/socket-fixture.ts";
 
 let api: Images;
 const clock = { ahead: 0 };
 beforeAll(async () => {
   api = await startImages({
-    registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef", () => Date.now() + clock.ahead),
+    registryTokens: createRegistryTokens(
+      "0123456789abcdef0123456789abcdef",
+      () => Date.now() + clock.ahead,
+    ),
   });
   await api.push("team/images/app", "v1", makeImage());
 });
 afterAll(() => api.close());
 
-const challengeOf = (answer: { headers: Headers }) => answer.headers.get("www-authenticate") ?? "";
+const challengeOf = (answer: { headers: Headers }) =>
+  answer.headers.get("www-authenticate") ?? "";
 const bearer = (scopes: RegistryScope[]) => ({
   login: null,
   headers: { authorization: `Bearer ${api.deps.registryTokens.issue(scopes, 60)}` },
 });
 
-type Token = { token: string; access_token: string; expires_in: number; issued_at: string };
+type Token = {
+  token: string;
+  access_token: string;
+  expires_in: number;
+  issued_at: string;
+};
 
 describe("docker login and what follows", () => {
   test("the challenge leads to a token by Basic, which allows what its scopes name", async () => {
@@ -32,32 +49,57 @@ describe("docker login and what follows", () => {
       `Bearer realm="${api.url}/v2/token",service="artifact-replication"`,
     ]);
     const login = (
-      await api.http("GET", "/v2/token?account=admin&client_id=docker&offline_token=true&service=artifact-replication")
+      await api.http(
+        "GET",
+        "/v2/token?account=admin&client_id=docker&offline_token=true&service=artifact-replication",
+      )
     ).json as Token;
     expect(login).toMatchObject({
       access_token: login.token,
       expires_in: 900,
       issued_at: expect.stringMatching(/^\d{4}-.*Z$/),
     });
-    expect((await api.http("GET", "/v2/", { login: `Bearer ${login.token}` })).status).toBe(200);
+    expect(
+      (await api.http("GET", "/v2/", { login: `Bearer ${login.token}` })).status,
+    ).toBe(200);
 
-    const pull = await api.http("GET", "/v2/team/images/app/manifests/v1", { login: null });
+    const pull = await api.http("GET", "/v2/team/images/app/manifests/v1", {
+      login: null,
+    });
     const [, scope = ""] = /scope="([^"]+)"/.exec(challengeOf(pull)) ?? [];
     expect(scope).toBe("repository:team/images/app:pull");
     const { token } = (
-      await api.http("GET", `/v2/token?service=artifact-replication&scope=${encodeURIComponent(scope)}`)
+      await api.http(
+        "GET",
+        `/v2/token?service=artifact-replication&scope=${encodeURIComponent(scope)}`,
+      )
     ).json as Token;
-    expect((await api.http("GET", "/v2/team/images/app/manifests/v1", { login: `Bearer ${token}` })).status).toBe(200);
+    expect(
+      (
+        await api.http("GET", "/v2/team/images/app/manifests/v1", {
+          login: `Bearer ${token}`,
+        })
+      ).status,
+    ).toBe(200);
   });
 
   test("the challenge names the scope that push, mount, catalog and delete need", async () => {
     const scopeFor = async (method: string, path: string) =>
-      /scope="([^"]+)"/.exec(challengeOf(await api.http(method, path, { login: null })))?.[1];
-    expect(await scopeFor("POST", "/v2/team/images/app/blobs/uploads/")).toBe("repository:team/images/app:pull,push");
-    expect(await scopeFor("POST", "/v2/team/images/app/blobs/uploads/?mount=sha256:x&from=team/docker/base")).toBe(
-      "repository:team/images/app:pull,push repository:team/docker/base:pull",
+      /scope="([^"]+)"/.exec(
+        challengeOf(await api.http(method, path, { login: null })),
+      )?.[1];
+    expect(await scopeFor("POST", "/v2/team/images/app/blobs/uploads/")).toBe(
+      "repository:team/images/app:pull,push",
     );
-    expect(await scopeFor("DELETE", "/v2/team/images/app/manifests/v1")).toBe("repository:team/images/app:delete");
+    expect(
+      await scopeFor(
+        "POST",
+        "/v2/team/images/app/blobs/uploads/?mount=sha256:x&from=team/docker/base",
+      ),
+    ).toBe("repository:team/images/app:pull,push repository:team/docker/base:pull");
+    expect(await scopeFor("DELETE", "/v2/team/images/app/manifests/v1")).toBe(
+      "repository:team/images/app:delete",
+    );
     expect(await scopeFor("GET", "/v2/_catalog")).toBe("registry:catalog:*");
   });
 
@@ -74,16 +116,31 @@ describe("docker login and what follows", () => {
       username: "admin",
       password: "correct horse",
     };
-    const scope = "repository:team/images/app:pull,push repository:team/docker/a:pull repository:team/images/b:*";
-    const { access_token } = (await api.http("POST", "/v2/token", form({ ...right, scope }))).json as Token;
+    const scope =
+      "repository:team/images/app:pull,push repository:team/docker/a:pull repository:team/images/b:*";
+    const { access_token } = (
+      await api.http("POST", "/v2/token", form({ ...right, scope }))
+    ).json as Token;
     expect(api.deps.registryTokens.check(access_token)).toEqual([
       { name: "team/images/app", actions: ["pull", "push"] },
       { name: "team/docker/a", actions: ["pull"] },
       { name: "team/images/b", actions: ["pull", "push", "delete"] },
     ]);
-    expect((await api.http("POST", "/v2/token", form({ ...right, password: "wrong" }))).status).toBe(401);
-    expect((await api.http("POST", "/v2/token", form({ ...right, grant_type: "refresh_token" }))).status).toBe(400);
-    expect((await api.http("POST", "/v2/token", form({ grant_type: "password" }))).status).toBe(401);
+    expect(
+      (await api.http("POST", "/v2/token", form({ ...right, password: "wrong" }))).status,
+    ).toBe(401);
+    expect(
+      (
+        await api.http(
+          "POST",
+          "/v2/token",
+          form({ ...right, grant_type: "refresh_token" }),
+        )
+      ).status,
+    ).toBe(400);
+    expect(
+      (await api.http("POST", "/v2/token", form({ grant_type: "password" }))).status,
+    ).toBe(401);
     const several = (
       await api.http(
         "GET",
@@ -91,15 +148,16 @@ describe("docker login and what follows", () => {
           "&scope=nonsense&scope=registry:catalog:*",
       )
     ).json as Token;
-    expect(api.deps.registryTokens.check(several.token)?.map(({ name }) => name)).toEqual([
-      "team/images/a",
-      "team/images/b",
-      "registry:catalog",
-    ]);
+    expect(api.deps.registryTokens.check(several.token)?.map(({ name }) => name)).toEqual(
+      ["team/images/a", "team/images/b", "registry:catalog"],
+    );
   });
 
   test("PUBLIC_URL makes the realm, and an invalid Host header does not get into it", async () => {
-    const raw = await sendRaw(api.port, 'GET /v2/ HTTP/1.1\r\nHost: a",evil="b\r\nConnection: close\r\n\r\n');
+    const raw = await sendRaw(
+      api.port,
+      'GET /v2/ HTTP/1.1\r\nHost: a",evil="b\r\nConnection: close\r\n\r\n',
+    );
     expect(raw.headers).not.toContain("evil");
     const behind = await startImages({ publicUrl: "https://images.example/" });
     expect(challengeOf(await behind.http("GET", "/v2/", { login: null }))).toContain(
@@ -112,7 +170,9 @@ describe("docker login and what follows", () => {
 describe("tokens", () => {
   test("tokens allow what their scopes say, for their image, and nothing else", async () => {
     const call = bearer([{ name: "team/images/app", actions: ["pull"] }]);
-    expect((await api.http("GET", "/v2/team/images/app/tags/list", call)).status).toBe(200);
+    expect((await api.http("GET", "/v2/team/images/app/tags/list", call)).status).toBe(
+      200,
+    );
     const wanted: [string, string][] = [
       ["POST", "/v2/team/images/app/blobs/uploads/"],
       ["PUT", "/v2/team/images/app/manifests/v2"],
@@ -128,7 +188,9 @@ describe("tokens", () => {
         expect.stringContaining('error="insufficient_scope"'),
       ]);
     }
-    expect((await api.http("GET", "/repository/api/project/list", call)).status).toBe(401);
+    expect((await api.http("GET", "/repository/api/project/list", call)).status).toBe(
+      401,
+    );
     expect(await api.tags("team/images/app")).toEqual(["v1"]);
   });
 
@@ -138,9 +200,17 @@ describe("tokens", () => {
     const path = `/v2/team/images/app/blobs/uploads/?mount=${blob.digest}&from=team/docker/secret`;
     const push: RegistryScope = { name: "team/images/app", actions: ["pull", "push"] };
     expect((await api.http("POST", path, bearer([push]))).status).toBe(202);
-    expect((await api.http("HEAD", `/v2/team/images/app/blobs/${blob.digest}`)).status).toBe(404);
     expect(
-      (await api.http("POST", path, bearer([push, { name: "team/docker/secret", actions: ["pull"] }]))).status,
+      (await api.http("HEAD", `/v2/team/images/app/blobs/${blob.digest}`)).status,
+    ).toBe(404);
+    expect(
+      (
+        await api.http(
+          "POST",
+          path,
+          bearer([push, { name: "team/docker/secret", actions: ["pull"] }]),
+        )
+      ).status,
     ).toBe(201);
   });
 
@@ -150,7 +220,10 @@ describe("tokens", () => {
     expect((await api.http("GET", path, { login: `Bearer ${token}` })).status).toBe(200);
     const [payload = "", signature = ""] = token.split(".");
     const more = Buffer.from(
-      JSON.stringify({ scopes: [{ name: "team/images/app", actions: ["delete"] }], expires: 9e15 }),
+      JSON.stringify({
+        scopes: [{ name: "team/images/app", actions: ["delete"] }],
+        expires: 9e15,
+      }),
     ).toString("base64url");
     const foreign = createRegistryTokens("another key").issue([], 60);
     for (const forged of [
@@ -165,7 +238,10 @@ describe("tokens", () => {
       "null.null",
     ]) {
       const answer = await api.http("GET", path, { login: `Bearer ${forged}` });
-      expect([answer.status, challengeOf(answer)]).toEqual([401, expect.stringContaining('error="invalid_token"')]);
+      expect([answer.status, challengeOf(answer)]).toEqual([
+        401,
+        expect.stringContaining('error="invalid_token"'),
+      ]);
     }
     clock.ahead = 61_000;
     expect((await api.http("GET", path, { login: `Bearer ${token}` })).status).toBe(401);
@@ -177,15 +253,23 @@ describe("Basic", () => {
   test("Basic is taken everywhere; wrong ones are refused, later each time; none are no failed login", async () => {
     const own = await startImages();
     for (let i = 0; i < 50; i += 1)
-      expect((await own.http("GET", i % 2 === 0 ? "/v2/" : "/v2/token", { login: null })).status).toBe(401);
-    expect((await own.http("GET", "/v2/token", { login: null })).headers.get("www-authenticate")).toContain("Basic");
+      expect(
+        (await own.http("GET", i % 2 === 0 ? "/v2/" : "/v2/token", { login: null }))
+          .status,
+      ).toBe(401);
+    expect(
+      (await own.http("GET", "/v2/token", { login: null })).headers.get(
+        "www-authenticate",
+      ),
+    ).toContain("Basic");
     const took = async (path: string) => {
       const start = performance.now();
       const answer = await own.http("GET", path, { login: basic("admin:wrong") });
       expect([answer.status, codeOf(answer)]).toEqual([401, "UNAUTHORIZED"]);
       return performance.now() - start;
     };
-    for (const path of ["/v2/", "/v2/token", "/v2/team/images/app/tags/list"]) await took(path);
+    for (const path of ["/v2/", "/v2/token", "/v2/team/images/app/tags/list"])
+      await took(path);
     expect(await took("/v2/")).toBeGreaterThan(300);
     expect((await own.http("GET", "/v2/", { login: LOGIN })).status).toBe(200);
     await own.close();

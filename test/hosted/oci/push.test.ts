@@ -9,7 +9,12 @@ import {
   sha256,
   type TestManifest,
 } from "../../rigs/servers/images.ts";
-import { codeOf, startImages, withDigest, type Images } from "../../rigs/api/oci-server-fixture.ts";
+import {
+  codeOf,
+  startImages,
+  withDigest,
+  type Images,
+} from "../../rigs/api/oci-server-fixture.ts";
 
 /**
  * The section "Push" of distribution-spec 1.1: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
@@ -20,7 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const sha512 = (bytes: Uint8Array) => `sha512:${createHash("sha512").update(bytes).digest("hex")}`;
+const sha512 = (bytes: Uint8Array) =>
+  `sha512:${createHash("sha512").update(bytes).digest("hex")}`;
 const NOWHERE = sha256(Buffer.from("nowhere"));
 let made = 0;
 /** An image name that no other test uses. */
@@ -28,61 +34,115 @@ const fresh = (repository = "team/images") => `${repository}/app${(made += 1)}/p
 const header = (answer: { headers: Headers }, name: string) => answer.headers.get(name);
 
 describe("pushing a blob monolithically", () => {
-  test.each([0, 300, 100_000, 3_000_000])("a blob of %i bytes is pushed with POST and PUT", async (size) => {
-    const name = fresh();
-    const blob = makeBlob(size);
-    const begun = await api.http("POST", `/v2/${name}/blobs/uploads/`);
-    const location = header(begun, "location") ?? "";
-    expect(begun.status).toBe(202);
-    expect(location).toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/);
-    const done = await api.http("PUT", withDigest(location, blob.digest), { body: blob.bytes });
-    expect(done.status).toBe(201);
-    expect(sha256((await api.http("GET", header(done, "location") ?? "")).bytes)).toBe(blob.digest);
-    expect((await api.http("GET", location)).status).toBe(404);
-  });
-
-  test.each([0, 300, 100_000])("a blob of %i bytes is pushed with a single POST", async (size) => {
-    const name = fresh();
-    const blob = makeBlob(size);
-    const done = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes });
-    expect([done.status, header(done, "docker-content-digest")]).toEqual([201, blob.digest]);
-    expect(sha256((await api.http("GET", header(done, "location") ?? "")).bytes)).toBe(blob.digest);
-  });
-
-  test.each(["sha512:" + "a".repeat(64), "sha384:" + "a".repeat(96), "sha256:abc", "md5:00", "nonsense"])(
-    "the digest %s is refused",
-    async (digest) => {
+  test.each([0, 300, 100_000, 3_000_000])(
+    "a blob of %i bytes is pushed with POST and PUT",
+    async (size) => {
       const name = fresh();
-      for (const path of [`/v2/${name}/blobs/uploads/?digest=${digest}`, withDigest(await api.begin(name), digest)]) {
-        const answer = await api.http(path.includes("uploads/?") ? "POST" : "PUT", path, { body: "x" });
-        expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
-      }
-      expect(await api.tags(name)).toBeNull();
+      const blob = makeBlob(size);
+      const begun = await api.http("POST", `/v2/${name}/blobs/uploads/`);
+      const location = header(begun, "location") ?? "";
+      expect(begun.status).toBe(202);
+      expect(location).toMatch(
+        /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/,
+      );
+      const done = await api.http("PUT", withDigest(location, blob.digest), {
+        body: blob.bytes,
+      });
+      expect(done.status).toBe(201);
+      expect(sha256((await api.http("GET", header(done, "location") ?? "")).bytes)).toBe(
+        blob.digest,
+      );
+      expect((await api.http("GET", location)).status).toBe(404);
     },
   );
+
+  test.each([0, 300, 100_000])(
+    "a blob of %i bytes is pushed with a single POST",
+    async (size) => {
+      const name = fresh();
+      const blob = makeBlob(size);
+      const done = await api.http(
+        "POST",
+        `/v2/${name}/blobs/uploads/?digest=${blob.digest}`,
+        { body: blob.bytes },
+      );
+      expect([done.status, header(done, "docker-content-digest")]).toEqual([
+        201,
+        blob.digest,
+      ]);
+      expect(sha256((await api.http("GET", header(done, "location") ?? "")).bytes)).toBe(
+        blob.digest,
+      );
+    },
+  );
+
+  test.each([
+    "sha512:" + "a".repeat(64),
+    "sha384:" + "a".repeat(96),
+    "sha256:abc",
+    "md5:00",
+    "nonsense",
+  ])("the digest %s is refused", async (digest) => {
+    const name = fresh();
+    for (const path of [
+      `/v2/${name}/blobs/uploads/?digest=${digest}`,
+      withDigest(await api.begin(name), digest),
+    ]) {
+      const answer = await api.http(path.includes("uploads/?") ? "POST" : "PUT", path, {
+        body: "x",
+      });
+      expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
+    }
+    expect(await api.tags(name)).toBeNull();
+  });
 
   test.each([10, 100_000])(
     "%i bytes by sha512: at once, from a session, mounted, in an image that is pulled by sha512",
     async (size) => {
       const [name, other] = [fresh(), fresh()];
-      const [blob, config] = [makeBlob(size), makeBlob("{}")].map((made) => ({ ...made, digest: sha512(made.bytes) }));
+      const [blob, config] = [makeBlob(size), makeBlob("{}")].map((made) => ({
+        ...made,
+        digest: sha512(made.bytes),
+      }));
       if (!blob || !config) throw new Error("no blobs");
-      const single = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${config.digest}`, {
-        body: config.bytes,
-      });
+      const single = await api.http(
+        "POST",
+        `/v2/${name}/blobs/uploads/?digest=${config.digest}`,
+        {
+          body: config.bytes,
+        },
+      );
       const location = await api.begin(name);
       await api.http("PATCH", location, { body: blob.bytes });
       const closed = await api.http("PUT", withDigest(location, blob.digest));
-      const mounted = await api.http("POST", `/v2/${other}/blobs/uploads/?mount=${blob.digest}&from=${name}`);
+      const mounted = await api.http(
+        "POST",
+        `/v2/${other}/blobs/uploads/?mount=${blob.digest}&from=${name}`,
+      );
       expect([single.status, closed.status, mounted.status]).toEqual([201, 201, 201]);
-      expect((await api.http("GET", `/v2/${other}/blobs/${blob.digest}`)).bytes.equals(blob.bytes)).toBe(true);
-      expect((await api.http("HEAD", `/v2/${name}/blobs/${sha256(blob.bytes)}`)).status).toBe(404);
-      const wrong = await api.http("PUT", withDigest(await api.begin(name), blob.digest), { body: "other" });
+      expect(
+        (await api.http("GET", `/v2/${other}/blobs/${blob.digest}`)).bytes.equals(
+          blob.bytes,
+        ),
+      ).toBe(true);
+      expect(
+        (await api.http("HEAD", `/v2/${name}/blobs/${sha256(blob.bytes)}`)).status,
+      ).toBe(404);
+      const wrong = await api.http(
+        "PUT",
+        withDigest(await api.begin(name), blob.digest),
+        { body: "other" },
+      );
       expect([wrong.status, codeOf(wrong)]).toEqual([400, "DIGEST_INVALID"]);
 
       const mediaType = makeImage().mediaType;
       const bytes = Buffer.from(
-        JSON.stringify({ schemaVersion: 2, mediaType, config: descriptor(config), layers: [descriptor(blob)] }),
+        JSON.stringify({
+          schemaVersion: 2,
+          mediaType,
+          config: descriptor(config),
+          layers: [descriptor(blob)],
+        }),
       );
       const digest = sha512(bytes);
       const put = await api.http("PUT", `/v2/${name}/manifests/${digest}?tag=v1`, {
@@ -91,8 +151,14 @@ describe("pushing a blob monolithically", () => {
       });
       expect([put.status, header(put, "docker-content-digest")]).toEqual([201, digest]);
       for (const reference of [digest, "v1"])
-        expect((await api.http("GET", `/v2/${name}/manifests/${reference}`)).bytes.equals(bytes)).toBe(true);
-      expect((await api.http("DELETE", `/v2/${name}/manifests/${digest}`)).status).toBe(202);
+        expect(
+          (await api.http("GET", `/v2/${name}/manifests/${reference}`)).bytes.equals(
+            bytes,
+          ),
+        ).toBe(true);
+      expect((await api.http("DELETE", `/v2/${name}/manifests/${digest}`)).status).toBe(
+        202,
+      );
       expect((await api.http("GET", `/v2/${name}/manifests/v1`)).status).toBe(404);
     },
   );
@@ -101,10 +167,18 @@ describe("pushing a blob monolithically", () => {
     const name = fresh();
     for (const size of [100, 100_000]) {
       const [sent, announced] = [makeBlob(size), makeBlob(size)];
-      const single = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${announced.digest}`, {
-        body: sent.bytes,
-      });
-      const put = await api.http("PUT", withDigest(await api.begin(name), announced.digest), { body: sent.bytes });
+      const single = await api.http(
+        "POST",
+        `/v2/${name}/blobs/uploads/?digest=${announced.digest}`,
+        {
+          body: sent.bytes,
+        },
+      );
+      const put = await api.http(
+        "PUT",
+        withDigest(await api.begin(name), announced.digest),
+        { body: sent.bytes },
+      );
       const location = await api.begin(name);
       await api.http("PATCH", location, { body: sent.bytes });
       const closed = await api.http("PUT", withDigest(location, announced.digest));
@@ -116,7 +190,10 @@ describe("pushing a blob monolithically", () => {
   });
 
   test("an upload with an unsupported digest-algorithm is refused at the beginning", async () => {
-    const answer = await api.http("POST", `/v2/${fresh()}/blobs/uploads/?digest-algorithm=sha384`);
+    const answer = await api.http(
+      "POST",
+      `/v2/${fresh()}/blobs/uploads/?digest-algorithm=sha384`,
+    );
     expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
   });
 });
@@ -124,20 +201,29 @@ describe("pushing a blob monolithically", () => {
 describe("pushing a blob in chunks", () => {
   const chunk = (bytes: Buffer, from: number, to: number) => ({
     body: bytes.subarray(from, to),
-    headers: { "content-range": `${from}-${to - 1}`, "content-type": "application/octet-stream" },
+    headers: {
+      "content-range": `${from}-${to - 1}`,
+      "content-type": "application/octet-stream",
+    },
   });
 
   test("chunks are pushed in order, the last one with PATCH or with PUT", async () => {
     for (const last of ["PATCH", "PUT"]) {
       const name = fresh();
       const { bytes, digest } = makeBlob(100_000);
-      const begun = await api.http("POST", `/v2/${name}/blobs/uploads/`, { headers: { "content-length": "0" } });
-      expect([header(begun, "range"), header(begun, "oci-chunk-min-length")]).toEqual(["0-0", null]);
+      const begun = await api.http("POST", `/v2/${name}/blobs/uploads/`, {
+        headers: { "content-length": "0" },
+      });
+      expect([header(begun, "range"), header(begun, "oci-chunk-min-length")]).toEqual([
+        "0-0",
+        null,
+      ]);
       let location = header(begun, "location") ?? "";
-      for (const [from, to] of [[0, 10], [10, 40_000], ...(last === "PATCH" ? [[40_000, 100_000]] : [])] as [
-        number,
-        number,
-      ][]) {
+      for (const [from, to] of [
+        [0, 10],
+        [10, 40_000],
+        ...(last === "PATCH" ? [[40_000, 100_000]] : []),
+      ] as [number, number][]) {
         const answer = await api.http("PATCH", location, chunk(bytes, from, to));
         expect([answer.status, header(answer, "range")]).toEqual([202, `0-${to - 1}`]);
         location = header(answer, "location") ?? "";
@@ -148,7 +234,9 @@ describe("pushing a blob in chunks", () => {
         last === "PUT" ? chunk(bytes, 40_000, 100_000) : {},
       );
       expect(closed.status).toBe(201);
-      expect(sha256((await api.http("GET", header(closed, "location") ?? "")).bytes)).toBe(digest);
+      expect(
+        sha256((await api.http("GET", header(closed, "location") ?? "")).bytes),
+      ).toBe(digest);
     }
   });
 
@@ -156,8 +244,15 @@ describe("pushing a blob in chunks", () => {
     const name = fresh();
     const { bytes, digest } = makeBlob(50_000);
     const location = await api.begin(name);
-    expect((await api.http("PATCH", location, { body: bytes.subarray(0, 30_000) })).status).toBe(202);
-    expect(header(await api.http("PATCH", location, { body: bytes.subarray(30_000) }), "range")).toBe("0-49999");
+    expect(
+      (await api.http("PATCH", location, { body: bytes.subarray(0, 30_000) })).status,
+    ).toBe(202);
+    expect(
+      header(
+        await api.http("PATCH", location, { body: bytes.subarray(30_000) }),
+        "range",
+      ),
+    ).toBe("0-49999");
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(201);
   });
 
@@ -176,24 +271,44 @@ describe("pushing a blob in chunks", () => {
         await api.http("PATCH", location, chunk(bytes, from, to)),
         await api.http("PUT", withDigest(location, digest), chunk(bytes, from, to)),
       ]) {
-        expect([answer.status, header(answer, "range"), header(answer, "location")]).toEqual([416, "0-499", location]);
+        expect([
+          answer.status,
+          header(answer, "range"),
+          header(answer, "location"),
+        ]).toEqual([416, "0-499", location]);
       }
     }
     const status = await api.http("GET", location);
-    expect([status.status, header(status, "range"), header(status, "location")]).toEqual([204, "0-499", location]);
-    expect((await api.http("PATCH", location, chunk(bytes, 500, 1_000))).status).toBe(202);
+    expect([status.status, header(status, "range"), header(status, "location")]).toEqual([
+      204,
+      "0-499",
+      location,
+    ]);
+    expect((await api.http("PATCH", location, chunk(bytes, 500, 1_000))).status).toBe(
+      202,
+    );
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(201);
   });
 
   test("a Content-Range that is invalid, or not as long as the body, is refused", async () => {
     const location = await api.begin(fresh());
     for (const range of ["bytes", "5-1", "0-", "a-b"])
-      expect((await api.http("PATCH", location, { body: "hello", headers: { "content-range": range } })).status).toBe(
-        400,
-      );
-    expect(codeOf(await api.http("PATCH", location, { body: "hello", headers: { "content-range": "0-9" } }))).toBe(
-      "SIZE_INVALID",
-    );
+      expect(
+        (
+          await api.http("PATCH", location, {
+            body: "hello",
+            headers: { "content-range": range },
+          })
+        ).status,
+      ).toBe(400);
+    expect(
+      codeOf(
+        await api.http("PATCH", location, {
+          body: "hello",
+          headers: { "content-range": "0-9" },
+        }),
+      ),
+    ).toBe("SIZE_INVALID");
     expect(header(await api.http("GET", location), "range")).toBe("0-0");
   });
 
@@ -209,11 +324,22 @@ describe("pushing a blob in chunks", () => {
       await api.http("DELETE", stolen),
       await api.http("PATCH", stolen, { body: "x" }),
     ]) {
-      expect([answer.status, codeOf(answer)]).toEqual([404, answer.text === "" ? "" : "BLOB_UPLOAD_UNKNOWN"]);
+      expect([answer.status, codeOf(answer)]).toEqual([
+        404,
+        answer.text === "" ? "" : "BLOB_UPLOAD_UNKNOWN",
+      ]);
     }
-    expect((await api.http("GET", `/v2/${name}/blobs/uploads/00000000-0000-0000-0000-000000000000`)).status).toBe(404);
+    expect(
+      (
+        await api.http(
+          "GET",
+          `/v2/${name}/blobs/uploads/00000000-0000-0000-0000-000000000000`,
+        )
+      ).status,
+    ).toBe(404);
     expect((await api.http("DELETE", location)).status).toBe(204);
-    for (const method of ["GET", "DELETE"]) expect((await api.http(method, location)).status).toBe(404);
+    for (const method of ["GET", "DELETE"])
+      expect((await api.http(method, location)).status).toBe(404);
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(404);
   });
 });
@@ -223,9 +349,17 @@ describe("mounting a blob from another repository", () => {
     const [source, target] = [fresh(), fresh("team/docker")];
     const blob = makeBlob(2_000);
     await api.putBlob(source, blob);
-    const mounted = await api.http("POST", `/v2/${target}/blobs/uploads/?mount=${blob.digest}&from=${source}`);
-    expect([mounted.status, header(mounted, "docker-content-digest")]).toEqual([201, blob.digest]);
-    expect(sha256((await api.http("GET", header(mounted, "location") ?? "")).bytes)).toBe(blob.digest);
+    const mounted = await api.http(
+      "POST",
+      `/v2/${target}/blobs/uploads/?mount=${blob.digest}&from=${source}`,
+    );
+    expect([mounted.status, header(mounted, "docker-content-digest")]).toEqual([
+      201,
+      blob.digest,
+    ]);
+    expect(sha256((await api.http("GET", header(mounted, "location") ?? "")).bytes)).toBe(
+      blob.digest,
+    );
     for (const query of [
       `mount=${NOWHERE}&from=${source}`,
       `mount=${blob.digest}&from=${fresh()}`,
@@ -234,7 +368,10 @@ describe("mounting a blob from another repository", () => {
       `mount=${blob.digest}`,
     ]) {
       const answer = await api.http("POST", `/v2/${fresh()}/blobs/uploads/?${query}`);
-      expect([answer.status, header(answer, "location")]).toEqual([202, expect.stringContaining("/blobs/uploads/")]);
+      expect([answer.status, header(answer, "location")]).toEqual([
+        202,
+        expect.stringContaining("/blobs/uploads/"),
+      ]);
     }
   });
 });
@@ -246,12 +383,14 @@ describe("pushing manifests", () => {
     await api.push(name, null, image);
     for (const reference of ["v1", image.digest, `${image.digest}?tag=a&tag=b`]) {
       const answer = await api.putManifest(name, reference, image);
-      expect([answer.status, header(answer, "docker-content-digest"), header(answer, "oci-tag")]).toEqual([
-        201,
-        image.digest,
-        reference.includes("?") ? "a, b" : null,
-      ]);
-      expect(sha256((await api.http("GET", header(answer, "location") ?? "")).bytes)).toBe(image.digest);
+      expect([
+        answer.status,
+        header(answer, "docker-content-digest"),
+        header(answer, "oci-tag"),
+      ]).toEqual([201, image.digest, reference.includes("?") ? "a, b" : null]);
+      expect(
+        sha256((await api.http("GET", header(answer, "location") ?? "")).bytes),
+      ).toBe(image.digest);
     }
     expect(await api.tags(name)).toEqual(["a", "b", "v1"]);
   });
@@ -271,7 +410,9 @@ describe("pushing manifests", () => {
   test("a manifest is refused when only another image has its blobs", async () => {
     const image = makeImage();
     await api.push(fresh(), "v1", image);
-    expect(codeOf(await api.putManifest(fresh(), "v1", image))).toBe("MANIFEST_BLOB_UNKNOWN");
+    expect(codeOf(await api.putManifest(fresh(), "v1", image))).toBe(
+      "MANIFEST_BLOB_UNKNOWN",
+    );
   });
 
   test("descriptors without a size or with -1, and null lists and configs, are accepted", async () => {
@@ -279,7 +420,9 @@ describe("pushing manifests", () => {
     const image = makeImage({ layers: [100, 200] });
     const layers = image.blobs
       .slice(1)
-      .map(({ mediaType, digest }, at) => (at === 0 ? { mediaType, digest } : { mediaType, digest, size: -1 }));
+      .map(({ mediaType, digest }, at) =>
+        at === 0 ? { mediaType, digest } : { mediaType, digest, size: -1 },
+      );
     await api.push(name, "sound", image);
     for (const [tag, change] of Object.entries({
       unsized: { layers },
@@ -288,7 +431,9 @@ describe("pushing manifests", () => {
     })) {
       const other = rewrite(image, (json) => ({ ...json, ...change }));
       await api.push(name, tag, other);
-      expect((await api.http("GET", `/v2/${name}/manifests/${tag}`)).bytes.equals(other.bytes)).toBe(true);
+      expect(
+        (await api.http("GET", `/v2/${name}/manifests/${tag}`)).bytes.equals(other.bytes),
+      ).toBe(true);
     }
     await api.push(
       name,
@@ -313,7 +458,11 @@ describe("pushing manifests", () => {
 
   test("nested indexes, empty indexes and images without layers are accepted", async () => {
     const name = fresh();
-    await api.push(name, "nested", makeIndex([makeIndex([makeImage(), makeImage({ architecture: "arm64" })])]));
+    await api.push(
+      name,
+      "nested",
+      makeIndex([makeIndex([makeImage(), makeImage({ architecture: "arm64" })])]),
+    );
     await api.push(name, "empty", makeIndex([]));
     await api.push(name, "bare", makeImage({ layers: [] }));
     expect(await api.tags(name)).toEqual(["bare", "empty", "nested"]);
@@ -326,8 +475,16 @@ describe("pushing manifests", () => {
       { bytes: Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), makeImage().bytes]) },
       "MANIFEST_INVALID",
     ],
-    ["not UTF-8", { bytes: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) }, "MANIFEST_INVALID"],
-    ["an unknown media type", { mediaType: "application/vnd.example+json" }, "MANIFEST_INVALID"],
+    [
+      "not UTF-8",
+      { bytes: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) },
+      "MANIFEST_INVALID",
+    ],
+    [
+      "an unknown media type",
+      { mediaType: "application/vnd.example+json" },
+      "MANIFEST_INVALID",
+    ],
     [
       "another media type than its own",
       { mediaType: "application/vnd.docker.distribution.manifest.v2+json" },
@@ -348,7 +505,11 @@ describe("pushing manifests", () => {
     ],
     [
       "a layer of half a sha512",
-      { bytes: Buffer.from(`{"schemaVersion":2,"config":{"digest":"sha512:${"a".repeat(64)}","size":1},"layers":[]}`) },
+      {
+        bytes: Buffer.from(
+          `{"schemaVersion":2,"config":{"digest":"sha512:${"a".repeat(64)}","size":1},"layers":[]}`,
+        ),
+      },
       "MANIFEST_INVALID",
     ],
   ])("%s is refused", async (_what, change, code) => {
@@ -373,7 +534,9 @@ describe("pushing manifests", () => {
     const sized = (bytes: number): TestManifest => {
       const image = makeImage({ annotations: { filler: "" } });
       const filler = "x".repeat(bytes - image.bytes.length);
-      const manifest = Buffer.from(image.bytes.toString().replace('"filler": ""', `"filler": "${filler}"`));
+      const manifest = Buffer.from(
+        image.bytes.toString().replace('"filler": ""', `"filler": "${filler}"`),
+      );
       return { ...image, bytes: manifest, digest: sha256(manifest) };
     };
     await api.push(name, "largest", sized(size));
@@ -386,10 +549,13 @@ describe("pushing manifests", () => {
     const name = fresh();
     const subject = makeImage();
     const artifact = makeImage({ subject, artifactType: "application/vnd.example.sbom" });
-    for (const { digest, bytes } of artifact.blobs) await api.putBlob(name, { digest, bytes, mediaType: "" });
+    for (const { digest, bytes } of artifact.blobs)
+      await api.putBlob(name, { digest, bytes, mediaType: "" });
     const answer = await api.putManifest(name, artifact.digest, artifact);
     expect([answer.status, header(answer, "oci-subject")]).toEqual([201, subject.digest]);
-    expect((await api.http("GET", `/v2/${name}/referrers/${subject.digest}`)).json).toMatchObject({
+    expect(
+      (await api.http("GET", `/v2/${name}/referrers/${subject.digest}`)).json,
+    ).toMatchObject({
       manifests: [{ digest: artifact.digest }],
     });
   });

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { descriptor, makeBlob, makeImage, makeIndex, sha256, type TestManifest } from "../../rigs/servers/images.ts";
+import {
+  descriptor,
+  makeBlob,
+  makeImage,
+  makeIndex,
+  sha256,
+  type TestManifest,
+} from "../../rigs/servers/images.ts";
 import { codeOf, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
 /**
@@ -62,11 +69,11 @@ describe("pulling manifests", () => {
       const answer = await api.http("GET", `/v2/${name}/manifests/multi`, {
         headers: accept === undefined ? {} : { accept },
       });
-      expect([answer.status, header(answer, "content-type"), sha256(answer.bytes)]).toEqual([
-        200,
-        OCI_INDEX,
-        index.digest,
-      ]);
+      expect([
+        answer.status,
+        header(answer, "content-type"),
+        sha256(answer.bytes),
+      ]).toEqual([200, OCI_INDEX, index.digest]);
     }
   });
 
@@ -75,13 +82,21 @@ describe("pulling manifests", () => {
     const image = makeImage();
     await api.push(name, "v1", image);
     const etag = header(await api.http("GET", `/v2/${name}/manifests/v1`), "etag") ?? "";
-    expect((await api.http("GET", `/v2/${name}/manifests/v1`, { headers: { "if-none-match": etag } })).status).toBe(
-      304,
-    );
+    expect(
+      (
+        await api.http("GET", `/v2/${name}/manifests/v1`, {
+          headers: { "if-none-match": etag },
+        })
+      ).status,
+    ).toBe(304);
     await api.push(name, "v1", makeImage());
-    expect((await api.http("GET", `/v2/${name}/manifests/v1`, { headers: { "if-none-match": etag } })).status).toBe(
-      200,
-    );
+    expect(
+      (
+        await api.http("GET", `/v2/${name}/manifests/v1`, {
+          headers: { "if-none-match": etag },
+        })
+      ).status,
+    ).toBe(200);
   });
 
   test("a missing manifest, tag, image or repository is 404", async () => {
@@ -95,10 +110,17 @@ describe("pulling manifests", () => {
       "team/nothing/app/manifests/v1",
       "nobody/images/app/manifests/v1",
     ]) {
-      for (const method of ["GET", "HEAD"]) expect((await api.http(method, `/v2/${path}`)).status).toBe(404);
+      for (const method of ["GET", "HEAD"])
+        expect((await api.http(method, `/v2/${path}`)).status).toBe(404);
       codes.push(codeOf(await api.http("GET", `/v2/${path}`)));
     }
-    expect(codes).toEqual(["MANIFEST_UNKNOWN", "MANIFEST_UNKNOWN", "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NAME_UNKNOWN"]);
+    expect(codes).toEqual([
+      "MANIFEST_UNKNOWN",
+      "MANIFEST_UNKNOWN",
+      "MANIFEST_UNKNOWN",
+      "NAME_UNKNOWN",
+      "NAME_UNKNOWN",
+    ]);
   });
 });
 
@@ -110,43 +132,75 @@ describe("pulling blobs", () => {
       const blob = makeBlob(size);
       await api.putBlob(name, blob);
       const got = await api.http("GET", `/v2/${name}/blobs/${blob.digest}`);
-      const head = await api.http("HEAD", `/v2/${name}/blobs/${encodeURIComponent(blob.digest)}`);
-      expect([got.status, head.status, sha256(got.bytes)]).toEqual([200, 200, blob.digest]);
+      const head = await api.http(
+        "HEAD",
+        `/v2/${name}/blobs/${encodeURIComponent(blob.digest)}`,
+      );
+      expect([got.status, head.status, sha256(got.bytes)]).toEqual([
+        200,
+        200,
+        blob.digest,
+      ]);
       for (const answer of [got, head])
-        expect([header(answer, "docker-content-digest"), header(answer, "content-length")]).toEqual([
-          blob.digest,
-          String(size),
-        ]);
+        expect([
+          header(answer, "docker-content-digest"),
+          header(answer, "content-length"),
+        ]).toEqual([blob.digest, String(size)]);
     },
   );
 
-  test.each([1_000, 100_000])("Range and If-None-Match work for a blob of %i bytes", async (size) => {
-    const name = fresh();
-    const blob = makeBlob(size);
-    await api.putBlob(name, blob);
-    const path = `/v2/${name}/blobs/${blob.digest}`;
-    const part = await api.http("GET", path, { headers: { range: "bytes=10-99" } });
-    expect([part.status, header(part, "content-range"), part.bytes.equals(blob.bytes.subarray(10, 100))]).toEqual([
-      206,
-      `bytes 10-99/${size}`,
-      true,
-    ]);
-    const rest = await api.http("GET", path, { headers: { range: `bytes=${size - 5}-` } });
-    expect([rest.status, rest.bytes.equals(blob.bytes.subarray(-5))]).toEqual([206, true]);
-    const beyond = await api.http("GET", path, { headers: { range: `bytes=${size}-` } });
-    expect([beyond.status, header(beyond, "content-range")]).toEqual([416, `bytes */${size}`]);
-    expect((await api.http("GET", path, { headers: { "if-none-match": `"${blob.digest}"` } })).status).toBe(304);
-    const stale = await api.http("GET", path, { headers: { range: "bytes=0-1", "if-range": '"other"' } });
-    expect([stale.status, stale.bytes.length]).toEqual([200, size]);
-  });
+  test.each([1_000, 100_000])(
+    "Range and If-None-Match work for a blob of %i bytes",
+    async (size) => {
+      const name = fresh();
+      const blob = makeBlob(size);
+      await api.putBlob(name, blob);
+      const path = `/v2/${name}/blobs/${blob.digest}`;
+      const part = await api.http("GET", path, { headers: { range: "bytes=10-99" } });
+      expect([
+        part.status,
+        header(part, "content-range"),
+        part.bytes.equals(blob.bytes.subarray(10, 100)),
+      ]).toEqual([206, `bytes 10-99/${size}`, true]);
+      const rest = await api.http("GET", path, {
+        headers: { range: `bytes=${size - 5}-` },
+      });
+      expect([rest.status, rest.bytes.equals(blob.bytes.subarray(-5))]).toEqual([
+        206,
+        true,
+      ]);
+      const beyond = await api.http("GET", path, {
+        headers: { range: `bytes=${size}-` },
+      });
+      expect([beyond.status, header(beyond, "content-range")]).toEqual([
+        416,
+        `bytes */${size}`,
+      ]);
+      expect(
+        (
+          await api.http("GET", path, {
+            headers: { "if-none-match": `"${blob.digest}"` },
+          })
+        ).status,
+      ).toBe(304);
+      const stale = await api.http("GET", path, {
+        headers: { range: "bytes=0-1", "if-range": '"other"' },
+      });
+      expect([stale.status, stale.bytes.length]).toEqual([200, size]);
+    },
+  );
 
   test("a blob exists for its own image only", async () => {
     const [one, other] = [fresh(), fresh("team/docker")];
     const blob = makeBlob(500);
     await api.putBlob(one, blob);
     for (const method of ["GET", "HEAD", "DELETE"])
-      expect((await api.http(method, `/v2/${other}/blobs/${blob.digest}`)).status).toBe(404);
-    expect(codeOf(await api.http("GET", `/v2/${other}/blobs/${blob.digest}`))).toBe("BLOB_UNKNOWN");
+      expect((await api.http(method, `/v2/${other}/blobs/${blob.digest}`)).status).toBe(
+        404,
+      );
+    expect(codeOf(await api.http("GET", `/v2/${other}/blobs/${blob.digest}`))).toBe(
+      "BLOB_UNKNOWN",
+    );
   });
 });
 
@@ -157,7 +211,10 @@ describe("listing tags", () => {
     await api.push(name, null, image);
     const all = ["1.0", "1.10", "1.9", "A", "_x", "a", "b.c", "latest"];
     for (const tag of all.toReversed()) await api.putManifest(name, tag, image);
-    expect((await api.http("GET", `/v2/${name}/tags/list`)).json).toEqual({ name, tags: all });
+    expect((await api.http("GET", `/v2/${name}/tags/list`)).json).toEqual({
+      name,
+      tags: all,
+    });
     const seen: string[][] = [];
     for (let next: string | null = `/v2/${name}/tags/list?n=3`; next !== null;) {
       const page = await api.http("GET", next);
@@ -165,8 +222,14 @@ describe("listing tags", () => {
       next = /^<(.+)>; rel="next"$/.exec(header(page, "link") ?? "")?.[1] ?? null;
     }
     expect(seen).toEqual([all.slice(0, 3), all.slice(3, 6), all.slice(6)]);
-    expect((await api.http("GET", `/v2/${name}/tags/list?last=a`)).json).toEqual({ name, tags: ["b.c", "latest"] });
-    expect((await api.http("GET", `/v2/${name}/tags/list?n=1&last=aa`)).json).toEqual({ name, tags: ["b.c"] });
+    expect((await api.http("GET", `/v2/${name}/tags/list?last=a`)).json).toEqual({
+      name,
+      tags: ["b.c", "latest"],
+    });
+    expect((await api.http("GET", `/v2/${name}/tags/list?n=1&last=aa`)).json).toEqual({
+      name,
+      tags: ["b.c"],
+    });
     const none = await api.http("GET", `/v2/${name}/tags/list?n=0`);
     expect([none.json, header(none, "link")]).toEqual([{ name, tags: [] }, null]);
     for (const n of ["-1", "x", "1.5"])
@@ -182,7 +245,11 @@ describe("listing tags", () => {
 });
 
 describe("listing referrers", () => {
-  type Listed = { schemaVersion: number; mediaType: string; manifests: Record<string, unknown>[] };
+  type Listed = {
+    schemaVersion: number;
+    mediaType: string;
+    manifests: Record<string, unknown>[];
+  };
   const referrers = async (name: string, digest: string, query = "") => {
     const answer = await api.http("GET", `/v2/${name}/referrers/${digest}${query}`);
     expect([answer.status, header(answer, "content-type")]).toEqual([200, OCI_INDEX]);
@@ -196,7 +263,11 @@ describe("listing referrers", () => {
     const subject = makeImage();
     await api.push(name, "v1", subject);
     const annotations = { "org.example.of": "the image" };
-    const sbom = makeImage({ subject, artifactType: "application/vnd.example.sbom", annotations });
+    const sbom = makeImage({
+      subject,
+      artifactType: "application/vnd.example.sbom",
+      annotations,
+    });
     const untyped = makeImage({ subject });
     const bytes = Buffer.from(
       JSON.stringify({
@@ -207,24 +278,43 @@ describe("listing referrers", () => {
         annotations,
       }),
     );
-    const index: TestManifest = { bytes, digest: sha256(bytes), mediaType: OCI_INDEX, blobs: [], children: [] };
+    const index: TestManifest = {
+      bytes,
+      digest: sha256(bytes),
+      mediaType: OCI_INDEX,
+      blobs: [],
+      children: [],
+    };
     for (const each of [sbom, untyped, index]) await api.push(name, null, each);
     const { manifests, filters } = await referrers(name, subject.digest);
     expect(filters).toBeNull();
     expect(manifests).toEqual([
       { ...descriptor(sbom), artifactType: "application/vnd.example.sbom", annotations },
-      { ...descriptor(untyped), artifactType: "application/vnd.oci.image.config.v1+json" },
+      {
+        ...descriptor(untyped),
+        artifactType: "application/vnd.oci.image.config.v1+json",
+      },
       { ...descriptor(index), annotations },
     ]);
-    const filtered = await referrers(name, subject.digest, "?artifactType=application%2Fvnd.example.sbom");
-    expect([filtered.filters, filtered.manifests.map(({ digest }) => digest)]).toEqual(["artifactType", [sbom.digest]]);
-    expect((await referrers(name, subject.digest, "?artifactType=other")).manifests).toEqual([]);
-    expect((await referrers(fresh(), subject.digest)).manifests).toEqual([]);
-    expect((await api.http("DELETE", `/v2/${name}/manifests/${sbom.digest}`)).status).toBe(202);
-    expect((await referrers(name, subject.digest)).manifests.map(({ digest }) => digest)).toEqual([
-      untyped.digest,
-      index.digest,
+    const filtered = await referrers(
+      name,
+      subject.digest,
+      "?artifactType=application%2Fvnd.example.sbom",
+    );
+    expect([filtered.filters, filtered.manifests.map(({ digest }) => digest)]).toEqual([
+      "artifactType",
+      [sbom.digest],
     ]);
+    expect(
+      (await referrers(name, subject.digest, "?artifactType=other")).manifests,
+    ).toEqual([]);
+    expect((await referrers(fresh(), subject.digest)).manifests).toEqual([]);
+    expect(
+      (await api.http("DELETE", `/v2/${name}/manifests/${sbom.digest}`)).status,
+    ).toBe(202);
+    expect(
+      (await referrers(name, subject.digest)).manifests.map(({ digest }) => digest),
+    ).toEqual([untyped.digest, index.digest]);
   });
 
   test("referrers of any digest without attachments are an empty index, and an invalid digest is 400", async () => {
@@ -247,12 +337,20 @@ describe("content management", () => {
       (await api.http("GET", `/v2/${name}/manifests/a`)).status,
       (await api.http("GET", `/v2/${name}/manifests/${image.digest}`)).status,
     ]).toEqual([404, 200]);
-    expect((await api.http("DELETE", `/v2/${name}/manifests/${image.digest}`)).status).toBe(202);
+    expect(
+      (await api.http("DELETE", `/v2/${name}/manifests/${image.digest}`)).status,
+    ).toBe(202);
     for (const reference of ["b", "c", image.digest])
-      expect((await api.http("GET", `/v2/${name}/manifests/${reference}`)).status).toBe(404);
+      expect((await api.http("GET", `/v2/${name}/manifests/${reference}`)).status).toBe(
+        404,
+      );
     const [config] = image.blobs;
-    expect((await api.http("DELETE", `/v2/${name}/blobs/${config?.digest}`)).status).toBe(202);
-    expect((await api.http("GET", `/v2/${name}/blobs/${config?.digest}`)).status).toBe(404);
+    expect((await api.http("DELETE", `/v2/${name}/blobs/${config?.digest}`)).status).toBe(
+      202,
+    );
+    expect((await api.http("GET", `/v2/${name}/blobs/${config?.digest}`)).status).toBe(
+      404,
+    );
   });
 
   test("deleting something that does not exist is 404", async () => {
@@ -285,33 +383,45 @@ describe("errors", () => {
   test("errors have distribution's form", async () => {
     const answer = await api.http("GET", "/v2/team/images/none/manifests/v1");
     expect(header(answer, "content-type")).toContain("application/json");
-    expect(answer.json).toEqual({ errors: [{ code: "MANIFEST_UNKNOWN", message: expect.stringContaining("v1") }] });
+    expect(answer.json).toEqual({
+      errors: [{ code: "MANIFEST_UNKNOWN", message: expect.stringContaining("v1") }],
+    });
   });
 
   test.each([
     ["a linked repository", "team/linked/app", "NAME_UNKNOWN", "linked"],
     ["a repository of files", "team/files/app", "NAME_UNKNOWN", "GENERIC"],
-    ["a repository without an image", "team/images", "NAME_UNKNOWN", "project/repository/image"],
+    [
+      "a repository without an image",
+      "team/images",
+      "NAME_UNKNOWN",
+      "project/repository/image",
+    ],
     ["a missing repository", "team/none/app", "NAME_UNKNOWN", "team/none"],
     ["upper case", "team/images/App", "NAME_INVALID", "lower-case"],
     ["an empty part", "team/images//app", "NAME_INVALID", "lower-case"],
     ["an encoded slash", "team/images/a%2fb", "NAME_INVALID", "lower-case"],
     ["a name that is too long", `team/images/${"a".repeat(250)}`, "NAME_INVALID", "255"],
-  ])("%s is refused with its reason in pushes and pulls", async (_what, name, code, words) => {
-    for (const answer of [
-      await api.http("POST", `/v2/${name}/blobs/uploads/`),
-      await api.http("GET", `/v2/${name}/tags/list`),
-    ]) {
-      expect([answer.status, codeOf(answer), answer.text]).toEqual([
-        code === "NAME_INVALID" ? 400 : 404,
-        code,
-        expect.stringContaining(words),
-      ]);
-    }
-  });
+  ])(
+    "%s is refused with its reason in pushes and pulls",
+    async (_what, name, code, words) => {
+      for (const answer of [
+        await api.http("POST", `/v2/${name}/blobs/uploads/`),
+        await api.http("GET", `/v2/${name}/tags/list`),
+      ]) {
+        expect([answer.status, codeOf(answer), answer.text]).toEqual([
+          code === "NAME_INVALID" ? 400 : 404,
+          code,
+          expect.stringContaining(words),
+        ]);
+      }
+    },
+  );
 
   test("unsupported methods are 405, and unknown paths are 404", async () => {
-    const answer = await api.http("PATCH", "/v2/team/images/app/manifests/v1", { body: "x" });
+    const answer = await api.http("PATCH", "/v2/team/images/app/manifests/v1", {
+      body: "x",
+    });
     expect([answer.status, header(answer, "allow"), codeOf(answer)]).toEqual([
       405,
       "GET, HEAD, PUT, DELETE",

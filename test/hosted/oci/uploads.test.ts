@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,7 +37,13 @@ const blobs = () => api.db.$client.prepare("SELECT count(*) FROM blob").pluck().
 const rangeOf = ({ headers }: { headers: Headers }) => headers.get("range");
 
 /** Announces more than it sends, and cuts the connection when `bytes` have gone. */
-async function cut(port: number, method: string, path: string, bytes: Buffer, announced: number): Promise<void> {
+async function cut(
+  port: number,
+  method: string,
+  path: string,
+  bytes: Buffer,
+  announced: number,
+): Promise<void> {
   const socket = connect(port, "127.0.0.1");
   socket.write(
     `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${LOGIN}\r\nContent-Length: ${announced}\r\n\r\n`,
@@ -51,11 +65,14 @@ describe("an upload that is cut", () => {
         blob.bytes.subarray(0, 5 * MIB),
         blob.bytes.length,
       );
-      const here = async () => Number(/^0-(\d+)$/.exec(rangeOf(await api.http("GET", location)) ?? "")?.[1]) + 1;
+      const here = async () =>
+        Number(/^0-(\d+)$/.exec(rangeOf(await api.http("GET", location)) ?? "")?.[1]) + 1;
       await expect.poll(here).toBeGreaterThan(1);
       let offset = await here();
       expect(offset).toBeLessThanOrEqual(5 * MIB);
-      expect((await api.http("HEAD", `/v2/${NAME}/blobs/${blob.digest}`)).status).toBe(404);
+      expect((await api.http("HEAD", `/v2/${NAME}/blobs/${blob.digest}`)).status).toBe(
+        404,
+      );
       while (offset < blob.bytes.length) {
         const to = Math.min(offset + 3 * MIB, blob.bytes.length);
         const answer = await api.http("PATCH", location, {
@@ -66,7 +83,9 @@ describe("an upload that is cut", () => {
         offset = to;
       }
       expect((await api.http("PUT", withDigest(location, blob.digest))).status).toBe(201);
-      expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes)).toBe(blob.digest);
+      expect(
+        sha256((await api.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes),
+      ).toBe(blob.digest);
       expect(staged()).toEqual([]);
     },
   );
@@ -81,8 +100,16 @@ describe("an upload that is cut", () => {
       blob.bytes.length,
     );
     const image = makeImage();
-    await cut(api.port, "PUT", `/v2/${NAME}/manifests/v1`, image.bytes.subarray(0, 10), image.bytes.length);
-    await expect.poll(() => api.logs.filter(({ facts }) => facts["status"] === 400).length).toBe(2);
+    await cut(
+      api.port,
+      "PUT",
+      `/v2/${NAME}/manifests/v1`,
+      image.bytes.subarray(0, 10),
+      image.bytes.length,
+    );
+    await expect
+      .poll(() => api.logs.filter(({ facts }) => facts["status"] === 400).length)
+      .toBe(2);
     expect([staged(), blobs(), await api.tags(NAME)]).toEqual([[], 0, null]);
     expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
   });
@@ -102,7 +129,9 @@ describe("an upload that is cut", () => {
     const location = await client.begin(NAME);
     const empty = await client.begin(NAME);
     await client.http("PATCH", location, { body: blob.bytes.subarray(0, 2 * MIB) });
-    const uploading = client.http("PATCH", location, { body: blob.bytes.subarray(2 * MIB) }).catch(() => null);
+    const uploading = client
+      .http("PATCH", location, { body: blob.bytes.subarray(2 * MIB) })
+      .catch(() => null);
     await server.kill();
     await uploading;
 
@@ -118,8 +147,12 @@ describe("an upload that is cut", () => {
         headers: { "content-range": `${offset}-${blob.bytes.length - 1}` },
       });
     }
-    expect((await client.http("PUT", withDigest(location, blob.digest))).status).toBe(201);
-    expect(sha256((await client.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes)).toBe(blob.digest);
+    expect((await client.http("PUT", withDigest(location, blob.digest))).status).toBe(
+      201,
+    );
+    expect(
+      sha256((await client.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes),
+    ).toBe(blob.digest);
     await server.kill();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -129,8 +162,14 @@ describe("simultaneous pushes", () => {
   test("16 simultaneous pushes of one blob, in every way, end in one blob", async () => {
     const blob = makeBlob(300_000);
     const ways = [
-      () => api.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes }),
-      async () => api.http("PUT", withDigest(await api.begin(NAME), blob.digest), { body: blob.bytes }),
+      () =>
+        api.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, {
+          body: blob.bytes,
+        }),
+      async () =>
+        api.http("PUT", withDigest(await api.begin(NAME), blob.digest), {
+          body: blob.bytes,
+        }),
       async () => {
         const location = await api.begin(NAME);
         await api.http("PATCH", location, { body: blob.bytes });
@@ -138,30 +177,49 @@ describe("simultaneous pushes", () => {
       },
       async () => {
         await api.putBlob("team/docker/base", blob);
-        return api.http("POST", `/v2/${NAME}/blobs/uploads/?mount=${blob.digest}&from=team/docker/base`);
+        return api.http(
+          "POST",
+          `/v2/${NAME}/blobs/uploads/?mount=${blob.digest}&from=team/docker/base`,
+        );
       },
     ];
-    const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => ways[i % ways.length]?.()));
+    const answers = await Promise.all(
+      Array.from({ length: 16 }, (_, i) => ways[i % ways.length]?.()),
+    );
     expect(answers.map((answer) => answer?.status)).toEqual(answers.map(() => 201));
     expect([blobs(), staged()]).toEqual([1, []]);
-    expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes)).toBe(blob.digest);
+    expect(
+      sha256((await api.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes),
+    ).toBe(blob.digest);
   });
 
   test("16 simultaneous pushes of one tag end with one of them, whole", async () => {
-    const images = Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? makeImage() : makeIndex([makeImage()])));
+    const images = Array.from({ length: 16 }, (_, i) =>
+      i % 2 === 0 ? makeImage() : makeIndex([makeImage()]),
+    );
     await Promise.all(images.map((image) => api.push(NAME, "latest", image)));
     const found = sha256((await api.http("GET", `/v2/${NAME}/manifests/latest`)).bytes);
     expect(images.map(({ digest }) => digest)).toContain(found);
-    expect((await api.http("HEAD", `/v2/${NAME}/manifests/latest`)).headers.get("docker-content-digest")).toBe(found);
+    expect(
+      (await api.http("HEAD", `/v2/${NAME}/manifests/latest`)).headers.get(
+        "docker-content-digest",
+      ),
+    ).toBe(found);
     expect(await api.tags(NAME)).toEqual(["latest"]);
     for (const { digest } of images)
       expect((await api.http("GET", `/v2/${NAME}/manifests/${digest}`)).status).toBe(200);
-    const events = api.db.$client.prepare("SELECT subject, version, digest FROM event ORDER BY seq").all() as {
+    const events = api.db.$client
+      .prepare("SELECT subject, version, digest FROM event ORDER BY seq")
+      .all() as {
       subject: string;
       version: string;
       digest: string;
     }[];
-    expect(events.at(-1)).toEqual({ subject: "oci://app", version: "latest", digest: found });
+    expect(events.at(-1)).toEqual({
+      subject: "oci://app",
+      version: "latest",
+      digest: found,
+    });
   });
 });
 
@@ -172,11 +230,14 @@ describe("limits of uploads", () => {
     const location = await api.begin(NAME);
     await api.http("PATCH", location, { body: half });
     const answers = [
-      await api.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${digest}`, { body: bytes }),
+      await api.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${digest}`, {
+        body: bytes,
+      }),
       await api.http("PATCH", location, { body: half }),
       await api.http("PUT", withDigest(await api.begin(NAME), digest), { body: bytes }),
     ];
-    for (const answer of answers) expect([answer.status, codeOf(answer)]).toEqual([413, "BLOB_UPLOAD_INVALID"]);
+    for (const answer of answers)
+      expect([answer.status, codeOf(answer)]).toEqual([413, "BLOB_UPLOAD_INVALID"]);
     expect(blobs()).toBe(0);
   });
 
@@ -199,7 +260,9 @@ describe("limits of uploads", () => {
     const times: number[] = [];
     while (running.yes) {
       const start = performance.now();
-      expect((await client.http("GET", "/repository/api/repo/info/team/images")).status).toBe(200);
+      expect(
+        (await client.http("GET", "/repository/api/repo/info/team/images")).status,
+      ).toBe(200);
       times.push(performance.now() - start);
     }
     await uploads;
@@ -218,7 +281,9 @@ describe("limits of uploads", () => {
 function mountSmallDisk(): string | null {
   const directory = mkdtempSync(join(tmpdir(), "small-disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], {
+      stdio: "pipe",
+    });
     return directory;
   } catch (error) {
     console.warn(
@@ -244,16 +309,28 @@ test("a push to a full disk is refused with that reason, and existing content st
     const blob = makeBlob(4 * MIB);
     const location = await small.begin(NAME);
     const answers = [
-      await small.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes }),
+      await small.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, {
+        body: blob.bytes,
+      }),
       await small.http("PATCH", location, { body: blob.bytes }),
     ];
-    for (const answer of answers) expect([answer.status, answer.text]).toEqual([507, expect.stringContaining("full")]);
+    for (const answer of answers)
+      expect([answer.status, answer.text]).toEqual([
+        507,
+        expect.stringContaining("full"),
+      ]);
     rmSync(join(disk, "filler"));
     await small.http("DELETE", location);
     expect(
-      (await small.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })).status,
+      (
+        await small.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, {
+          body: blob.bytes,
+        })
+      ).status,
     ).toBe(201);
-    expect(sha256((await small.http("GET", `/v2/${NAME}/manifests/v1`)).bytes)).toBe(image.digest);
+    expect(sha256((await small.http("GET", `/v2/${NAME}/manifests/v1`)).bytes)).toBe(
+      image.digest,
+    );
     await small.close();
   } finally {
     execFileSync("umount", ["--lazy", disk]);

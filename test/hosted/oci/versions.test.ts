@@ -36,14 +36,21 @@ const versions = () =>
       "ORDER BY package.name, version.name",
   );
 const files = () =>
-  rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 0 ORDER BY full_path").map(
+  rows<{ path: string }>(
+    "SELECT full_path AS path FROM node WHERE folder = 0 ORDER BY full_path",
+  ).map(({ path }) => path);
+const folders = () =>
+  rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 1").map(
     ({ path }) => path,
   );
-const folders = () =>
-  rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 1").map(({ path }) => path);
 const wholeSize = (image: TestManifest): number =>
-  [...image.blobs, ...image.children].reduce((sum, { bytes }) => sum + bytes.length, image.bytes.length) +
-  image.children.flatMap(({ blobs }) => blobs).reduce((sum, { bytes }) => sum + bytes.length, 0);
+  [...image.blobs, ...image.children].reduce(
+    (sum, { bytes }) => sum + bytes.length,
+    image.bytes.length,
+  ) +
+  image.children
+    .flatMap(({ blobs }) => blobs)
+    .reduce((sum, { bytes }) => sum + bytes.length, 0);
 
 function repository() {
   const found = findRepository(api.db, "team", "images");
@@ -73,7 +80,11 @@ describe("tags as versions", () => {
     await api.push(NAME, "one", one);
     await api.push(NAME, "multi", index);
     expect(versions()).toEqual([
-      { name: "multi", digest: index.digest, size: wholeSize(index) - shared.bytes.length },
+      {
+        name: "multi",
+        digest: index.digest,
+        size: wholeSize(index) - shared.bytes.length,
+      },
       { name: "one", digest: one.digest, size: wholeSize(one) },
     ]);
   });
@@ -83,7 +94,9 @@ describe("tags as versions", () => {
     await api.push(NAME, null, one);
     expect(events()).toEqual([]);
     for (const image of [one, one, two, two, one]) await api.push(NAME, "latest", image);
-    expect(events()).toEqual([one, two, one].map(({ digest }) => ["oci://lib/app", "latest", digest]));
+    expect(events()).toEqual(
+      [one, two, one].map(({ digest }) => ["oci://lib/app", "latest", digest]),
+    );
     await api.push("team/docker/app", "v1", one);
     expect(events().at(-1)).toEqual(["docker://app", "v1", one.digest]);
     expect(rows("SELECT * FROM event WHERE kind = 'node'")).toEqual([]);
@@ -106,19 +119,38 @@ describe("tags as versions", () => {
       ["v1", index.digest],
       ["v2", index.digest],
     ];
-    const sbom = makeImage({ subject: index, artifactType: "application/vnd.example.sbom" });
+    const sbom = makeImage({
+      subject: index,
+      artifactType: "application/vnd.example.sbom",
+    });
     expect(await heard(() => api.push(NAME, null, sbom))).toEqual(both);
     expect(await heard(() => api.push(NAME, null, sbom))).toEqual([]);
-    expect(await heard(() => api.push(NAME, null, makeImage({ subject: child, artifactType: "a/b" })))).toEqual(both);
-    expect(await heard(() => api.push(NAME, null, makeImage({ subject: sbom, artifactType: "a/b" })))).toEqual(both);
+    expect(
+      await heard(() =>
+        api.push(NAME, null, makeImage({ subject: child, artifactType: "a/b" })),
+      ),
+    ).toEqual(both);
+    expect(
+      await heard(() =>
+        api.push(NAME, null, makeImage({ subject: sbom, artifactType: "a/b" })),
+      ),
+    ).toEqual(both);
     const signature = makeSignature();
-    expect(await heard(() => api.push(NAME, `${child.digest.replace(":", "-")}.sig`, signature))).toEqual(both);
+    expect(
+      await heard(() =>
+        api.push(NAME, `${child.digest.replace(":", "-")}.sig`, signature),
+      ),
+    ).toEqual(both);
   });
 
   test("a tag that only has the name of an attachment makes an event of its own", async () => {
     const v1 = makeImage();
     await api.push(NAME, "v1", v1);
-    const [own, index, signature] = [makeImage(), makeIndex([makeImage(), makeImage()]), makeSignature()];
+    const [own, index, signature] = [
+      makeImage(),
+      makeIndex([makeImage(), makeImage()]),
+      makeSignature(),
+    ];
     for (const [tag, image] of [
       [`sha256-${"0".repeat(64)}`, own],
       [own.digest.replace(":", "-"), own],
@@ -157,13 +189,21 @@ describe("deleting a version", () => {
     const ofThat = makeImage({ subject: ofIndex, artifactType: "a/b" });
     for (const image of [ofAmd, ofIndex, ofThat]) await api.push(NAME, null, image);
     await api.push(NAME, `${arm.digest.replace(":", "-")}.sig`, makeSignature());
-    expect(deleteImageVersion(api.db, repository(), IMAGE, "multi", Date.now())).toBe(true);
+    expect(deleteImageVersion(api.db, repository(), IMAGE, "multi", Date.now())).toBe(
+      true,
+    );
     expectFiles(amd, kept, ofAmd);
     expect(await api.tags(NAME)).toEqual(["amd", "kept"]);
-    expect((await api.http("GET", `/v2/${NAME}/manifests/${index.digest}`)).status).toBe(404);
-    expect((await api.http("GET", `/v2/${NAME}/referrers/${index.digest}`)).json).toMatchObject({ manifests: [] });
+    expect((await api.http("GET", `/v2/${NAME}/manifests/${index.digest}`)).status).toBe(
+      404,
+    );
+    expect(
+      (await api.http("GET", `/v2/${NAME}/referrers/${index.digest}`)).json,
+    ).toMatchObject({ manifests: [] });
 
-    expect(deleteImageVersion(api.db, repository(), IMAGE, "multi", Date.now())).toBe(false);
+    expect(deleteImageVersion(api.db, repository(), IMAGE, "multi", Date.now())).toBe(
+      false,
+    );
     deleteImageVersion(api.db, repository(), IMAGE, "amd", Date.now());
     expectFiles(kept);
     deleteImageVersion(api.db, repository(), IMAGE, "kept", Date.now());
@@ -196,28 +236,39 @@ describe("deleting a version", () => {
     expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
     expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(false);
     expect(await api.tags(NAME)).toBeNull();
-    expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/manifests/v1`)).bytes)).toBe(inner.digest);
+    expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/manifests/v1`)).bytes)).toBe(
+      inner.digest,
+    );
     expect(files().every((path) => path.startsWith(`/${IMAGE}/blobs/`))).toBe(true);
   });
 
   test("an image without tags can be deleted, and then the repository is empty", async () => {
     for (const image of [makeImage(), makeImage()]) await api.push(NAME, "latest", image);
     expect((await api.http("DELETE", `/v2/${NAME}/manifests/latest`)).status).toBe(202);
-    const remove = () => api.http("DELETE", `/repository/api/package/delete/team/images?packageKey=oci://${IMAGE}`);
+    const remove = () =>
+      api.http(
+        "DELETE",
+        `/repository/api/package/delete/team/images?packageKey=oci://${IMAGE}`,
+      );
     expect((await remove()).status).toBe(200);
-    expect([files(), folders().filter((path) => path !== "/"), rows("SELECT * FROM image_manifest")]).toEqual([
-      [],
-      [],
-      [],
-    ]);
+    expect([
+      files(),
+      folders().filter((path) => path !== "/"),
+      rows("SELECT * FROM image_manifest"),
+    ]).toEqual([[], [], []]);
     expect((await remove()).status).toBe(404);
   });
 
   test("a push while its image is deleted is refused, gone or whole", async () => {
-    await Promise.all(Array.from({ length: 300 }, (_, at) => api.push(NAME, `old${at}`, makeImage({ layers: [10] }))));
+    await Promise.all(
+      Array.from({ length: 300 }, (_, at) =>
+        api.push(NAME, `old${at}`, makeImage({ layers: [10] })),
+      ),
+    );
     const index = makeIndex([makeImage(), makeImage({ architecture: "arm64" })]);
     const over = deleteImage(api.db, repository(), IMAGE, Date.now());
-    for (let at = 0; at < 5; at += 1) await api.push(NAME, `new${at}`, index).catch(() => undefined);
+    for (let at = 0; at < 5; at += 1)
+      await api.push(NAME, `new${at}`, index).catch(() => undefined);
     await over;
     const tags = (await api.tags(NAME)) ?? [];
     expect(tags.filter((tag) => tag.startsWith("old"))).toEqual([]);
@@ -230,7 +281,10 @@ describe("deleting a version", () => {
     const tags = Array.from({ length: 12 }, (_, i) =>
       Array.from({ length: 100 }, (_each, j) => `tag=v${i}-${j}`).join("&"),
     );
-    for (const query of tags) expect((await api.putManifest(NAME, `${image.digest}?${query}`, image)).status).toBe(201);
+    for (const query of tags)
+      expect(
+        (await api.putManifest(NAME, `${image.digest}?${query}`, image)).status,
+      ).toBe(201);
     expect((await api.tags(NAME))?.length).toBe(1_200);
     expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
     expect([rows("SELECT * FROM version"), files()]).toEqual([[], []]);
@@ -256,7 +310,9 @@ describe("housekeeping of images", () => {
     for (const blob of [loose, asked]) await api.putBlob(NAME, blob);
     await api.putBlob("team/docker/given-up", makeBlob(700));
     await later(23);
-    expect((await api.http("HEAD", `/v2/${NAME}/blobs/${asked.digest}`)).status).toBe(200);
+    expect((await api.http("HEAD", `/v2/${NAME}/blobs/${asked.digest}`)).status).toBe(
+      200,
+    );
     await later(2);
     expect([
       (await api.http("HEAD", `/v2/${NAME}/blobs/${loose.digest}`)).status,
@@ -268,17 +324,26 @@ describe("housekeeping of images", () => {
     await later(26);
     expect(rows<{ n: number }>("SELECT count(*) AS n FROM blob")).toEqual([{ n: 3 }]);
     for (const { digest } of image.blobs)
-      expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${digest}`)).bytes)).toBe(digest);
+      expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${digest}`)).bytes)).toBe(
+        digest,
+      );
   });
 
   test("blobs of a deleted manifest stay another day, for pushes that count on them", async () => {
     const shared = makeBlob(5_000);
-    const [old, young] = [makeImage({ layers: [shared] }), makeImage({ layers: [shared] })];
+    const [old, young] = [
+      makeImage({ layers: [shared] }),
+      makeImage({ layers: [shared] }),
+    ];
     await api.push(NAME, "v1", old);
     await later(100);
-    expect((await api.http("DELETE", `/v2/${NAME}/manifests/${old.digest}`)).status).toBe(202);
+    expect((await api.http("DELETE", `/v2/${NAME}/manifests/${old.digest}`)).status).toBe(
+      202,
+    );
     await later(20);
-    expect((await api.http("HEAD", `/v2/${NAME}/blobs/${shared.digest}`)).status).toBe(200);
+    expect((await api.http("HEAD", `/v2/${NAME}/blobs/${shared.digest}`)).status).toBe(
+      200,
+    );
     await api.push(NAME, "v2", young);
     await later(30);
     expectFiles(young);
@@ -292,15 +357,30 @@ describe("colliding names", () => {
     const [blob] = image.blobs;
     const hostile = `${NAME}/blobs/sha256__${blob?.digest.slice("sha256:".length)}`;
     const inner = makeBlob(10);
-    const answer = await api.http("POST", `/v2/${hostile}/blobs/uploads/?digest=${inner.digest}`, {
-      body: inner.bytes,
-    });
-    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("NAME_INVALID")]);
+    const answer = await api.http(
+      "POST",
+      `/v2/${hostile}/blobs/uploads/?digest=${inner.digest}`,
+      {
+        body: inner.bytes,
+      },
+    );
+    expect([answer.status, answer.text]).toEqual([
+      400,
+      expect.stringContaining("NAME_INVALID"),
+    ]);
     expectFiles(image);
   });
 
   test("images named like parts of a path are images like others", async () => {
-    for (const image of ["blobs", "manifests", "tags/list", "uploads", "blobs/uploads", "referrers", "v2"]) {
+    for (const image of [
+      "blobs",
+      "manifests",
+      "tags/list",
+      "uploads",
+      "blobs/uploads",
+      "referrers",
+      "v2",
+    ]) {
       const made = makeImage();
       await api.push(`team/images/${image}`, "v1", made);
       expect([
@@ -324,8 +404,8 @@ describe("colliding names", () => {
       children: [],
     };
     expect((await api.putManifest(NAME, index.digest, index)).status).toBe(201);
-    expect((await api.http("GET", `/v2/${NAME}/referrers/${subject.digest}`)).text).toContain(
-      '"annotations":{"__proto__":"x","constructor":"y"}',
-    );
+    expect(
+      (await api.http("GET", `/v2/${NAME}/referrers/${subject.digest}`)).text,
+    ).toContain('"annotations":{"__proto__":"x","constructor":"y"}');
   });
 });

@@ -4,7 +4,11 @@ import { during, every, silence, status } from "../../rigs/servers/faulty.ts";
 import { never } from "./reading.ts";
 import { wire, type Case, type Judged } from "./rig.ts";
 
-async function check({ check: own }: Judged, end: End, signal: AbortSignal): Promise<Check> {
+async function check(
+  { check: own }: Judged,
+  end: End,
+  signal: AbortSignal,
+): Promise<Check> {
   if (own === undefined) throw new Error("the connector lacks what this case needs");
   return own(end, signal);
 }
@@ -14,7 +18,11 @@ export const CHECK_CASES = {
     needs: ["check"],
     async run({ connector, from, to }) {
       for (const { end } of [from, to]) {
-        const { reachable, authenticated, allowed } = await check(connector, end(), never());
+        const { reachable, authenticated, allowed } = await check(
+          connector,
+          end(),
+          never(),
+        );
         expect(reachable).toMatchObject({ ok: true });
         expect([true, null], authenticated.message).toContain(authenticated.ok);
         expect([true, null], allowed.message).toContain(allowed.ok);
@@ -33,7 +41,11 @@ export const CHECK_CASES = {
         reachable: { ok: true },
         authenticated: { ok: false, message: expect.stringMatching(/\S/) },
       });
-      const nowhere = await check(connector, to.end({ url: "http://127.0.0.1:9" }), never());
+      const nowhere = await check(
+        connector,
+        to.end({ url: "http://127.0.0.1:9" }),
+        never(),
+      );
       expect(nowhere).toMatchObject({
         reachable: { ok: false, message: expect.stringContaining("127.0.0.1:9") },
         authenticated: { ok: null },
@@ -63,7 +75,9 @@ export const CHECK_CASES = {
   "stops its check when the signal fires": {
     needs: ["check"],
     async run({ connector, to }) {
-      await expect(check(connector, to.end(), AbortSignal.abort())).rejects.toMatchObject({ kind: "cancelled" });
+      await expect(check(connector, to.end(), AbortSignal.abort())).rejects.toMatchObject(
+        { kind: "cancelled" },
+      );
     },
   },
 } satisfies Record<string, Case>;

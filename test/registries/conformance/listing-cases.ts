@@ -1,14 +1,25 @@
 import { expect } from "vitest";
 import { describeAll, list, onceFor, orFailure, using } from "./reading.ts";
-import { cutAnswer, during, watching, half, nth, portal, status, type Rule } from "../../rigs/servers/faulty.ts";
+import {
+  cutAnswer,
+  during,
+  watching,
+  half,
+  nth,
+  portal,
+  status,
+  type Rule,
+} from "../../rigs/servers/faulty.ts";
 import type { Fault } from "../../rigs/servers/proxy.ts";
 import { wire, type Case, type Rig } from "./rig.ts";
 
 /** Limit of the requests for a listing of a few artifacts. */
 const MOST_REQUESTS = 1_000;
 
-const keyOf = ({ name, version }: { name: string; version: string }): string => `${name} ${version}`;
-const sortedKeys = (all: readonly { name: string; version: string }[]): string[] => all.map(keyOf).toSorted();
+const keyOf = ({ name, version }: { name: string; version: string }): string =>
+  `${name} ${version}`;
+const sortedKeys = (all: readonly { name: string; version: string }[]): string[] =>
+  all.map(keyOf).toSorted();
 
 /** The expected listing of three artifacts, two of them with one name where versions exist. */
 const three = onceFor(async (rig) => {
@@ -52,11 +63,16 @@ export const LISTING_CASES = {
     async run(rig) {
       const { names } = await three(rig);
       const wanted = rig.named(names);
-      const { answer, requests } = await watching(rig.from.proxy, () => list(rig, wanted));
+      const { answer, requests } = await watching(rig.from.proxy, () =>
+        list(rig, wanted),
+      );
       for (const [what, fault] of Object.entries(PAGE_FAULTS)) {
         for (const at of requests.keys()) {
-          const { answer: broken } = await during(wire(rig.from), nth(at, fault), () => orFailure(list(rig, wanted)));
-          if (!(broken instanceof Error)) expect(broken, `request ${at} was answered by ${what}`).toEqual(answer);
+          const { answer: broken } = await during(wire(rig.from), nth(at, fault), () =>
+            orFailure(list(rig, wanted)),
+          );
+          if (!(broken instanceof Error))
+            expect(broken, `request ${at} was answered by ${what}`).toEqual(answer);
         }
       }
     },
@@ -77,7 +93,10 @@ export const LISTING_CASES = {
       const listing = await list(rig, rig.named([...names, missing]));
       expect(sortedKeys(listing.found)).toEqual(keys);
       expect(listing.missing).toMatchObject([
-        { name: expect.stringContaining(missing), reason: expect.stringContaining(missing) },
+        {
+          name: expect.stringContaining(missing),
+          reason: expect.stringContaining(missing),
+        },
       ]);
     },
   },
@@ -88,10 +107,15 @@ export const LISTING_CASES = {
       await rig.from.fill(kept);
       await rig.from.fill(deleted);
       await rig.from.remove(deleted);
-      const described = await using(rig.connector.source?.(rig.from.end(), rig.type), (source) =>
-        describeAll(source, [deleted, kept, rig.sample()]),
+      const described = await using(
+        rig.connector.source?.(rig.from.end(), rig.type),
+        (source) => describeAll(source, [deleted, kept, rig.sample()]),
       );
-      expect(described).toMatchObject([null, { name: kept.artifact.name, version: kept.artifact.version }, null]);
+      expect(described).toMatchObject([
+        null,
+        { name: kept.artifact.name, version: kept.artifact.version },
+        null,
+      ]);
     },
   },
 } satisfies Record<string, Case>;
@@ -99,7 +123,9 @@ export const LISTING_CASES = {
 /** Expects the listing to end, with an error or with an answer. */
 async function ends(rig: Rig, rule: Rule | undefined): Promise<void> {
   if (rule === undefined)
-    throw new Error("the rig does not say how its protocol's pages follow each other: skip this case with a reason");
+    throw new Error(
+      "the rig does not say how its protocol's pages follow each other: skip this case with a reason",
+    );
   const { names } = await three(rig);
   const patience = new AbortController();
   let asked = 0;
@@ -108,6 +134,8 @@ async function ends(rig: Rig, rule: Rule | undefined): Promise<void> {
     if (asked > MOST_REQUESTS) patience.abort();
     return rule(request);
   };
-  await during(wire(rig.from), counting, () => orFailure(list(rig, rig.named(names), {}, patience.signal)));
+  await during(wire(rig.from), counting, () =>
+    orFailure(list(rig, rig.named(names), {}, patience.signal)),
+  );
   expect(asked, "requests for pages without end").toBeLessThanOrEqual(MOST_REQUESTS);
 }

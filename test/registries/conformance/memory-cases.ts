@@ -36,11 +36,18 @@ export const MEMORY_CASES = {
     async run(rig) {
       const artifact = rig.large(SIZE);
       const memory = watched();
-      const { content } = contentOf((_part, offset) => memory.through(largeBody(SIZE, offset)));
-      const { requests } = await during(wire(rig.to), writing(sink(rig.takes.status, rig.takes.body)), () =>
-        withParts(rig, {}, (target) => target.put(artifact, artifact.parts, content)),
+      const { content } = contentOf((_part, offset) =>
+        memory.through(largeBody(SIZE, offset)),
       );
-      expect(requests.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThanOrEqual(SIZE);
+      const { requests } = await during(
+        wire(rig.to),
+        writing(sink(rig.takes.status, rig.takes.body)),
+        () =>
+          withParts(rig, {}, (target) => target.put(artifact, artifact.parts, content)),
+      );
+      expect(requests.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThanOrEqual(
+        SIZE,
+      );
       expect(memory.growth()).toBeLessThan(MOST_GROWTH);
     },
   },
@@ -60,7 +67,9 @@ function watched() {
   };
   return {
     passed,
-    async *through(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+    async *through(
+      source: AsyncIterable<Buffer>,
+    ): AsyncGenerator<Buffer, void, undefined> {
       for await (const chunk of source) {
         passed(chunk.length);
         yield chunk;

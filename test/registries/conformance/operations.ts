@@ -1,7 +1,15 @@
 import type { End } from "../../../activities/registries/contract.ts";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
-import { during, faultOf, on, SAFE, watching, type Faults, type Rule } from "../../rigs/servers/faulty.ts";
+import {
+  during,
+  faultOf,
+  on,
+  SAFE,
+  watching,
+  type Faults,
+  type Rule,
+} from "../../rigs/servers/faulty.ts";
 import type { FaultProxy } from "../../rigs/servers/proxy.ts";
 import { describeOne, listAll, onceFor, using } from "./reading.ts";
 import { ABILITIES, type Rig, type Sample, wire } from "./rig.ts";
@@ -38,8 +46,14 @@ export const operations = onceFor(async (rig): Promise<Operation[]> => {
   const there = rig.sample();
   await from.fill(there);
   if (from !== to && connector.target !== undefined) await to.fill(there);
-  const reading = { proxy: from.proxy, breaks: (faults: Faults) => on({ does: "ask" }, faults) };
-  const writing = { proxy: to.proxy, breaks: (faults: Faults) => on({ does: "write" }, faults) };
+  const reading = {
+    proxy: from.proxy,
+    breaks: (faults: Faults) => on({ does: "ask" }, faults),
+  };
+  const writing = {
+    proxy: to.proxy,
+    breaks: (faults: Faults) => on({ does: "write" }, faults),
+  };
   const all: Operation[] = [];
   if (ABILITIES.list(rig)) {
     const wanted = rig.named([there.artifact.name]);
@@ -47,37 +61,49 @@ export const operations = onceFor(async (rig): Promise<Operation[]> => {
       ...named("list"),
       ...reading,
       run: (changes, signal) =>
-        using(connector.lister?.(from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal)),
+        using(connector.lister?.(from.end(changes), rig.type), (lister) =>
+          listAll(lister, wanted, signal),
+        ),
     });
   }
-  if (ABILITIES.read(rig)) all.push(...(await readingOf(rig, there)).map((each) => ({ ...each, ...reading })));
+  if (ABILITIES.read(rig))
+    all.push(...(await readingOf(rig, there)).map((each) => ({ ...each, ...reading })));
   if (ABILITIES.put(rig)) {
     const stat: Operation["run"] = (changes, signal) =>
       withParts(rig, changes, (target) => target.stat(there.artifact, true, signal));
     all.push({ ...named("stat"), proxy: to.proxy, breaks: reading.breaks, run: stat });
     all.push({ ...named("put"), ...writing, run: putting(rig) });
   } else if (connector.target !== undefined) all.push(...(await settlingOf(rig)));
-  else if (connector.copier !== undefined) all.push({ ...named("write"), ...writing, run: delivering(rig) });
+  else if (connector.copier !== undefined)
+    all.push({ ...named("write"), ...writing, run: delivering(rig) });
   return all.filter(({ kind }) => rig.waits?.some((each) => each === kind) !== true);
 });
 
-async function readingOf(rig: Rig, there: Sample): Promise<Pick<Operation, "kind" | "name" | "run">[]> {
+async function readingOf(
+  rig: Rig,
+  there: Sample,
+): Promise<Pick<Operation, "kind" | "name" | "run">[]> {
   const { connector, from } = rig;
-  const source = (changes: Partial<End>) => connector.source?.(from.end(changes), rig.type);
+  const source = (changes: Partial<End>) =>
+    connector.source?.(from.end(changes), rig.type);
   const artifact = await using(source({}), (opened) => describeOne(opened, there));
   const part = artifact?.parts.at(-1);
-  if (artifact === null || part === undefined) throw new Error("what was filled in is not described");
+  if (artifact === null || part === undefined)
+    throw new Error("what was filled in is not described");
   return [
     {
       ...named("describe"),
-      run: (changes, signal) => using(source(changes), (opened) => describeOne(opened, there, signal)),
+      run: (changes, signal) =>
+        using(source(changes), (opened) => describeOne(opened, there, signal)),
     },
     {
       ...named("open"),
       run: (changes, signal) =>
         using(
           source(changes),
-          async (opened) => (await readWhole((await opened.open(artifact, part, 0, signal)).chunks)).length,
+          async (opened) =>
+            (await readWhole((await opened.open(artifact, part, 0, signal)).chunks))
+              .length,
         ),
     },
   ];
@@ -88,8 +114,12 @@ const putting =
   (rig: Rig): Operation["run"] =>
   (changes, signal) => {
     const { artifact, contents } = rig.sample();
-    const { content } = contentOf((part, offset) => pieces(contents, part, offset), { signal });
-    return withParts(rig, changes, (target) => target.put(artifact, artifact.parts, content));
+    const { content } = contentOf((part, offset) => pieces(contents, part, offset), {
+      signal,
+    });
+    return withParts(rig, changes, (target) =>
+      target.put(artifact, artifact.parts, content),
+    );
   };
 
 /** One request of a write of `size` bytes; the requests before it succeed. */
@@ -103,11 +133,19 @@ export const stepsOf = onceFor(async (rig): Promise<Step[]> => {
   const few = await countWrites(rig, SMALL);
   const many = await countWrites(rig, LARGE);
   const small = Array.from({ length: few }, (_, step) => ({ size: SMALL, step }));
-  return [...small, ...Array.from({ length: many - few + 1 }, (_, at) => ({ size: LARGE, step: few - 1 + at }))];
+  return [
+    ...small,
+    ...Array.from({ length: many - few + 1 }, (_, at) => ({
+      size: LARGE,
+      step: few - 1 + at,
+    })),
+  ];
 });
 
 async function countWrites(rig: Rig, size: number): Promise<number> {
-  const { requests } = await watching(rig.to.proxy, () => deliver(rig, rig.sample({ size })));
+  const { requests } = await watching(rig.to.proxy, () =>
+    deliver(rig, rig.sample({ size })),
+  );
   return requests.filter(({ method }) => !SAFE.includes(method)).length;
 }
 
@@ -117,7 +155,10 @@ const settlingOf = async (rig: Rig): Promise<Operation[]> =>
     kind: "write",
     name: `the write of ${size} bytes from its request ${step} on`,
     proxy: rig.to.proxy,
-    breaks: (faults) => on({ does: "write" }, (at, asked) => (at < step ? null : faultOf(faults, at - step, asked))),
+    breaks: (faults) =>
+      on({ does: "write" }, (at, asked) =>
+        at < step ? null : faultOf(faults, at - step, asked),
+      ),
     run: delivering(rig, size),
   }));
 
@@ -127,7 +168,13 @@ const delivering =
     const delivery = await deliver(rig, rig.sample({ size }), { changes, signal });
     if (delivery.kind !== "again" && delivery.kind !== "failed") return delivery;
     const { kind, reason: message, notBefore, failure } = delivery;
-    throw new Told({ kind: failure?.kind ?? null, retryable: kind === "again", notBefore, message, error: delivery });
+    throw new Told({
+      kind: failure?.kind ?? null,
+      retryable: kind === "again",
+      notBefore,
+      message,
+      error: delivery,
+    });
   };
 
 /** A failure that arrived as an outcome. */
@@ -142,12 +189,16 @@ class Told extends Error {
 type Tried = { trouble: Trouble } | { answer: unknown };
 
 /** Runs the operation under these faults and returns its answer or its failure. */
-export async function trying(operation: Operation, faults: Faults, changes: Partial<End> = {}): Promise<Tried> {
+export async function trying(
+  operation: Operation,
+  faults: Faults,
+  changes: Partial<End> = {},
+): Promise<Tried> {
   const { breaks, run } = operation;
   return troubleOf(
-    during(wire(operation), breaks(faults), () => run(changes, new AbortController().signal)).then(
-      ({ answer }) => answer,
-    ),
+    during(wire(operation), breaks(faults), () =>
+      run(changes, new AbortController().signal),
+    ).then(({ answer }) => answer),
   );
 }
 

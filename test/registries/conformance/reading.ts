@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
-import type { Closing, End, ListedPage, Lister, Selection, Source } from "../../../activities/registries/contract.ts";
+import type {
+  Closing,
+  End,
+  ListedPage,
+  Lister,
+  Selection,
+  Source,
+} from "../../../activities/registries/contract.ts";
 import { DIGEST_ALGORITHMS, type Artifact, type Part } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
@@ -11,7 +18,10 @@ const MOST_PAGES = 2_000;
 const MOST_OF_A_PAGE = 500;
 
 /** Opens an end for one piece of work. */
-export async function using<T extends Closing, R>(end: T | undefined, work: (end: T) => Promise<R>): Promise<R> {
+export async function using<T extends Closing, R>(
+  end: T | undefined,
+  work: (end: T) => Promise<R>,
+): Promise<R> {
   if (end === undefined) throw new Error("the connector lacks what this case needs");
   try {
     return await work(end);
@@ -23,7 +33,11 @@ export async function using<T extends Closing, R>(end: T | undefined, work: (end
 type Listing = Pick<ListedPage, "found" | "missing">;
 
 /** Reads all pages of a listing; fails when they do not end. */
-export async function listAll(lister: Lister, wanted: Selection, signal = never()): Promise<Listing> {
+export async function listAll(
+  lister: Lister,
+  wanted: Selection,
+  signal = never(),
+): Promise<Listing> {
   const all: Listing = { found: [], missing: [] };
   let cursor: string | null = null;
   for (let page = 0; page < MOST_PAGES; page += 1) {
@@ -37,8 +51,15 @@ export async function listAll(lister: Lister, wanted: Selection, signal = never(
   throw new Error(`the listing has not ended after ${MOST_PAGES} pages`);
 }
 
-export const list = (rig: Rig, wanted: Selection, changes: Partial<End> = {}, signal = never()): Promise<Listing> =>
-  using(rig.connector.lister?.(rig.from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal));
+export const list = (
+  rig: Rig,
+  wanted: Selection,
+  changes: Partial<End> = {},
+  signal = never(),
+): Promise<Listing> =>
+  using(rig.connector.lister?.(rig.from.end(changes), rig.type), (lister) =>
+    listAll(lister, wanted, signal),
+  );
 
 /** Describes one artifact; throws the error that the source returns for it. */
 export async function describeOne(
@@ -81,7 +102,9 @@ export async function readPart(
   for (const algorithm of DIGEST_ALGORITHMS) {
     const digest = createHash(algorithm).update(bytes).digest("hex");
     if ((part.digests[algorithm] ?? digest) !== digest)
-      throw new Refused(`${algorithm} is ${digest} instead of ${part.digests[algorithm]}`);
+      throw new Refused(
+        `${algorithm} is ${digest} instead of ${part.digests[algorithm]}`,
+      );
   }
   return bytes;
 }
@@ -95,17 +118,23 @@ export function readAll(
   sample: Sample,
   changes: Partial<End> = {},
 ): Promise<ReadonlyMap<string, Buffer> | null> {
-  return using(rig.connector.source?.(rig.from.end(changes), rig.type), async (source) => {
-    const artifact = await describeOne(source, sample);
-    if (artifact === null) return null;
-    const contents = new Map<string, Buffer>();
-    for (const part of artifact.parts) contents.set(part.path, await readPart(source, artifact, part));
-    return contents;
-  });
+  return using(
+    rig.connector.source?.(rig.from.end(changes), rig.type),
+    async (source) => {
+      const artifact = await describeOne(source, sample);
+      if (artifact === null) return null;
+      const contents = new Map<string, Buffer>();
+      for (const part of artifact.parts)
+        contents.set(part.path, await readPart(source, artifact, part));
+      return contents;
+    },
+  );
 }
 
 /** Contents in a form that a failed comparison can show. */
-export const shown = (contents: ReadonlyMap<string, Uint8Array> | null): Record<string, string> | null =>
+export const shown = (
+  contents: ReadonlyMap<string, Uint8Array> | null,
+): Record<string, string> | null =>
   contents === null
     ? null
     : Object.fromEntries(

@@ -1,5 +1,9 @@
 import type { Artifact } from "../../../domain/artifact.ts";
-import type { Connector, End, Selection } from "../../../activities/registries/contract.ts";
+import type {
+  Connector,
+  End,
+  Selection,
+} from "../../../activities/registries/contract.ts";
 import type { FailureKind } from "../../../domain/failure.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import type { Rule } from "../../rigs/servers/faulty.ts";
@@ -70,7 +74,8 @@ export const ABILITIES = {
   read: ({ connector }) => connector.source !== undefined,
   put: (rig) => "stat" in targetOf(rig),
   reread: (rig) => "open" in targetOf(rig),
-  write: ({ connector: { target, copier } }) => target !== undefined || copier !== undefined,
+  write: ({ connector: { target, copier } }) =>
+    target !== undefined || copier !== undefined,
   wire: ({ from, to }) => from.proxy !== null && to.proxy !== null,
 } satisfies Record<string, (rig: Rig) => boolean>;
 type Ability = keyof typeof ABILITIES;
@@ -94,7 +99,8 @@ function targetOf({ connector, type, to }: Rig): object {
 
 /** Returns the faulty proxy before an end, for cases that need it. */
 export function wire({ proxy }: Pick<RealEnd, "proxy">): FaultProxy {
-  if (proxy === null) throw new Error('the case breaks the way to its end: it needs "wire"');
+  if (proxy === null)
+    throw new Error('the case breaks the way to its end: it needs "wire"');
   return proxy;
 }
 

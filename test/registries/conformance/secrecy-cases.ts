@@ -22,13 +22,23 @@ const TOKEN = "token-of-mallory-0123456789abcdef";
 /** Number of characters of a secret that must not appear: messages are cut, so a part may remain. */
 const TELLING = 40;
 /** A secret in each form in which a server may echo it. */
-const formsOf = (secret: string): string[] => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)];
+const formsOf = (secret: string): string[] => [
+  secret,
+  encodeURIComponent(secret),
+  JSON.stringify(secret).slice(1, -1),
+];
 
 type Login = { login: Partial<End>; secrets: string[] };
 const LOGINS: Login[] = [
-  { login: { username: "mallory", password: PASSWORD, token: null }, secrets: formsOf(PASSWORD) },
+  {
+    login: { username: "mallory", password: PASSWORD, token: null },
+    secrets: formsOf(PASSWORD),
+  },
   { login: { username: null, password: null, token: TOKEN }, secrets: formsOf(TOKEN) },
-  { login: { username: "mallory", password: null, token: TOKEN }, secrets: formsOf(TOKEN) },
+  {
+    login: { username: "mallory", password: null, token: TOKEN },
+    secrets: formsOf(TOKEN),
+  },
 ];
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -43,7 +53,9 @@ function echoesOf(secrets: readonly string[]): Fault[] {
     message: text,
     errors: [{ code: "DENIED", message: text, detail: text }],
   });
-  const word = secrets.filter((secret) => secret === encodeURIComponent(secret)).join("-");
+  const word = secrets
+    .filter((secret) => secret === encodeURIComponent(secret))
+    .join("-");
   return [
     ...[400, 401, 403, 409, 429, 500, 200].flatMap((code) => [
       status(code, { body: text }),
@@ -51,10 +63,15 @@ function echoesOf(secrets: readonly string[]): Fault[] {
     ]),
     status(401, { headers: { "www-authenticate": `Basic realm="${word}"` }, body: text }),
     status(401, {
-      headers: { "www-authenticate": `Bearer realm="http://127.0.0.1:9/${word}?token=${word}",service="${word}"` },
+      headers: {
+        "www-authenticate": `Bearer realm="http://127.0.0.1:9/${word}?token=${word}",service="${word}"`,
+      },
     }),
     status(302, { headers: { location: `http://127.0.0.1:9/?token=${word}` } }),
-    status(200, { headers: { "content-type": `text/${word}`, "content-encoding": word }, body: text }),
+    status(200, {
+      headers: { "content-type": `text/${word}`, "content-encoding": word },
+      body: text,
+    }),
   ];
 }
 
@@ -66,8 +83,13 @@ const answersTo = (login: Login, secrets: readonly string[]): Fault[] => [
 ];
 
 /** Answers that echo `secrets` in bodies of the protocol, if the rig has any. */
-const sayingsOf = (secrets: readonly string[], sayings: Rig["sayings"] = () => []): Fault[] =>
-  sayings(told(secrets)).flatMap((body) => [200, 400].map((code) => status(code, { body, headers: JSON_TYPE })));
+const sayingsOf = (
+  secrets: readonly string[],
+  sayings: Rig["sayings"] = () => [],
+): Fault[] =>
+  sayings(told(secrets)).flatMap((body) =>
+    [200, 400].map((code) => status(code, { body, headers: JSON_TYPE })),
+  );
 
 /** An operation with an end, and the rule that answers its requests by echoes. */
 type Talk = {
@@ -94,8 +116,12 @@ async function expectSilent(
       echoed += 1;
       return echoes([...sent])[at] ?? null;
     });
-    const { answer } = await during(proxy, rule, () => run({ ...login, idleTimeoutMs: 300 }));
-    expect(echoed, `requests of ${name} that are answered by echo ${at}`).toBeGreaterThan(0);
+    const { answer } = await during(proxy, rule, () =>
+      run({ ...login, idleTimeoutMs: 300 }),
+    );
+    expect(echoed, `requests of ${name} that are answered by echo ${at}`).toBeGreaterThan(
+      0,
+    );
     const said = inspect(answer, { depth: 8 });
     expect(
       [...sent].filter((secret) => said.includes(secret.slice(0, TELLING))),
@@ -107,7 +133,8 @@ async function expectSilent(
 /** Breaks only the last request; before it, a login may have become a token. */
 async function lastOf({ proxy, run }: Talk): Promise<Talk["breaks"]> {
   const { requests } = await watching(proxy, () => run({}));
-  return (faults) => on({}, (at, asked) => (at < requests.length - 1 ? null : faultOf(faults, at, asked)));
+  return (faults) =>
+    on({}, (at, asked) => (at < requests.length - 1 ? null : faultOf(faults, at, asked)));
 }
 
 /** The login that the server accepts. */
@@ -137,17 +164,23 @@ export const SECRECY_CASES = {
         // An unknown login does not get beyond the first request.
         if (all.find(({ kind }) => kind === operation.kind) !== operation) continue;
         for (const each of LOGINS)
-          await expectSilent({ ...talk, breaks: every }, each, (sent) => answersTo(each, sent));
+          await expectSilent({ ...talk, breaks: every }, each, (sent) =>
+            answersTo(each, sent),
+          );
       }
     },
   },
   "keeps secrets out of the answers of its check": {
     needs: ["check", "wire"],
     async run({ connector, to, sayings }) {
-      const run: Talk["run"] = async (changes) => connector.check?.(to.end(changes), never());
+      const run: Talk["run"] = async (changes) =>
+        connector.check?.(to.end(changes), never());
       const talk: Talk = { name: "the check", proxy: wire(to), breaks: every, run };
       for (const each of LOGINS)
-        await expectSilent(talk, each, (sent) => [...answersTo(each, sent), ...sayingsOf(sent, sayings)]);
+        await expectSilent(talk, each, (sent) => [
+          ...answersTo(each, sent),
+          ...sayingsOf(sent, sayings),
+        ]);
     },
   },
 } satisfies Record<string, Case>;

@@ -2,8 +2,22 @@ import { inspect } from "node:util";
 import { expect } from "vitest";
 import type { FailureKind } from "../../../domain/failure.ts";
 import type { Fault } from "../../rigs/servers/proxy.ts";
-import { during, watching, drip, listening, silence, stall, status } from "../../rigs/servers/faulty.ts";
-import { operations, trying, troubleOf, type Operation, type Trouble } from "./operations.ts";
+import {
+  during,
+  watching,
+  drip,
+  listening,
+  silence,
+  stall,
+  status,
+} from "../../rigs/servers/faulty.ts";
+import {
+  operations,
+  trying,
+  troubleOf,
+  type Operation,
+  type Trouble,
+} from "./operations.ts";
 import { wire, type Case } from "./rig.ts";
 
 /** The failure kinds of each status; several where a protocol may be more specific. */
@@ -30,7 +44,8 @@ const ABSENT: Partial<Record<Operation["kind"], unknown>> = {
   list: { found: [], missing: [expect.anything()] },
   describe: null,
   stat: expect.toSatisfy(
-    (facts: unknown) => Array.isArray(facts) && facts.length > 0 && facts.every((fact) => fact === null),
+    (facts: unknown) =>
+      Array.isArray(facts) && facts.length > 0 && facts.every((fact) => fact === null),
     "only nulls",
   ),
 };
@@ -52,10 +67,15 @@ export const TROUBLE_CASES = {
           const kinds = [rig.bare?.[Number(code)] ?? everywhere].flat();
           const what = `${operation.name} is answered ${code}`;
           if (code === "404" && operation.kind in ABSENT) {
-            expect(await trying(operation, status(404)), what).toEqual({ answer: ABSENT[operation.kind] });
+            expect(await trying(operation, status(404)), what).toEqual({
+              answer: ABSENT[operation.kind],
+            });
             continue;
           }
-          const { kind, retryable, message } = await troubleAt(operation, status(Number(code)));
+          const { kind, retryable, message } = await troubleAt(
+            operation,
+            status(Number(code)),
+          );
           expect(retryable, what).toBe(kinds.some((each) => RETRIED.has(each)));
           if (kind !== null) expect(kinds, what).toContain(kind);
           expect(message, what).toContain(code);
@@ -70,12 +90,21 @@ export const TROUBLE_CASES = {
         for (const code of [429, 503]) {
           for (const inSeconds of [true, false]) {
             const before = Date.now();
-            const said = inSeconds ? String(WAIT_S) : new Date(before + WAIT_S * 1000).toUTCString();
-            const { notBefore } = await troubleAt(operation, status(code, { headers: { "retry-after": said } }));
+            const said = inSeconds
+              ? String(WAIT_S)
+              : new Date(before + WAIT_S * 1000).toUTCString();
+            const { notBefore } = await troubleAt(
+              operation,
+              status(code, { headers: { "retry-after": said } }),
+            );
             const what = `${operation.name} is answered ${code} with Retry-After: ${said}`;
             // A date has whole seconds and stays fixed.
-            expect(notBefore ?? 0, what).toBeGreaterThanOrEqual(inSeconds ? before + WAIT_S * 1000 : Date.parse(said));
-            expect(notBefore ?? Infinity, what).toBeLessThanOrEqual(Date.now() + WAIT_S * 1000);
+            expect(notBefore ?? 0, what).toBeGreaterThanOrEqual(
+              inSeconds ? before + WAIT_S * 1000 : Date.parse(said),
+            );
+            expect(notBefore ?? Infinity, what).toBeLessThanOrEqual(
+              Date.now() + WAIT_S * 1000,
+            );
           }
         }
       }
@@ -99,10 +128,17 @@ export const TROUBLE_CASES = {
     needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
-        const quick = await trying(operation, { kind: "latency", ms: 1 }, { idleTimeoutMs: 10_000 });
+        const quick = await trying(
+          operation,
+          { kind: "latency", ms: 1 },
+          { idleTimeoutMs: 10_000 },
+        );
         expect(quick, operation.name).toHaveProperty("answer");
         if (operation.kind === "put" || operation.kind === "write") continue;
-        expect(await trying(operation, drip(200, 20), { idleTimeoutMs: 10_000 }), operation.name).toEqual(quick);
+        expect(
+          await trying(operation, drip(200, 20), { idleTimeoutMs: 10_000 }),
+          operation.name,
+        ).toEqual(quick);
       }
     },
   },
@@ -110,7 +146,9 @@ export const TROUBLE_CASES = {
     needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
-        const tried = await troubleOf(operation.run({ url: "http://127.0.0.1:9" }, new AbortController().signal));
+        const tried = await troubleOf(
+          operation.run({ url: "http://127.0.0.1:9" }, new AbortController().signal),
+        );
         expect(tried, operation.name).toMatchObject({
           trouble: { retryable: true, message: expect.stringContaining("127.0.0.1:9") },
         });
@@ -130,7 +168,9 @@ export const TROUBLE_CASES = {
     needs: [],
     async run(rig) {
       for (const { name, proxy, run } of await operations(rig)) {
-        const { answer, requests } = await watching(proxy, () => troubleOf(run({}, AbortSignal.abort())));
+        const { answer, requests } = await watching(proxy, () =>
+          troubleOf(run({}, AbortSignal.abort())),
+        );
         expect(answer, name).toMatchObject({ trouble: { kind: "cancelled" } });
         expect(requests, name).toEqual([]);
       }
@@ -154,5 +194,7 @@ async function stopped(operation: Operation, fault: Fault): Promise<void> {
     return tried;
   });
   expect(answer, what).toMatchObject({ trouble: { kind: "cancelled" } });
-  await expect.poll(() => requests.filter(({ closed }) => closed === null), { message: what }).toEqual([]);
+  await expect
+    .poll(() => requests.filter(({ closed }) => closed === null), { message: what })
+    .toEqual([]);
 }

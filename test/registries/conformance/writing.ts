@@ -35,11 +35,17 @@ type Delivering = {
 };
 
 /** Writes a sample through the connector's copier or target; throws when the signal fires. */
-export async function deliver(rig: Rig, sample: Sample, options: Delivering = {}): Promise<Delivery> {
+export async function deliver(
+  rig: Rig,
+  sample: Sample,
+  options: Delivering = {},
+): Promise<Delivery> {
   const { connector, from, to } = rig;
   if (connector.copier !== undefined) {
     await from.fill(sample);
-    return using(connector.copier(from.end(), to.end(options.changes)), (copier) => copied(copier, sample, options));
+    return using(connector.copier(from.end(), to.end(options.changes)), (copier) =>
+      copied(copier, sample, options),
+    );
   }
   return using(connector.target?.(to.end(options.changes), rig.type), (target) =>
     "settle" in target ? settled(target, sample, options) : put(target, sample, options),
@@ -47,7 +53,11 @@ export async function deliver(rig: Rig, sample: Sample, options: Delivering = {}
 }
 
 /** Opens a target that accepts parts for one piece of work. */
-export const withParts = <R>(rig: Rig, changes: Partial<End>, work: (target: PartsTarget) => Promise<R>): Promise<R> =>
+export const withParts = <R>(
+  rig: Rig,
+  changes: Partial<End>,
+  work: (target: PartsTarget) => Promise<R>,
+): Promise<R> =>
   using(rig.connector.target?.(rig.to.end(changes), rig.type), (target) => {
     if ("settle" in target) throw new Error("the target takes no parts");
     return work(target);
@@ -65,7 +75,9 @@ export async function comparisons(
       const { kind } = comparePart(part, facts[at] ?? null, "AUTO");
       if (kind !== "unread" || target.open === undefined) return kind;
       const { chunks } = await target.open(artifact, part, signal);
-      return contents.get(part.path)?.equals(await readWhole(chunks)) === true ? "same" : "different";
+      return contents.get(part.path)?.equals(await readWhole(chunks)) === true
+        ? "same"
+        : "different";
     }),
   );
 }
@@ -78,7 +90,10 @@ export function contentOf(
   const kept: UploadState[] = [];
   const content: Content = {
     signal,
-    async open(part, { offset = 0, encode = (bytes: AsyncIterable<Uint8Array>) => bytes } = {}) {
+    async open(
+      part,
+      { offset = 0, encode = (bytes: AsyncIterable<Uint8Array>) => bytes } = {},
+    ) {
       return { size: part.size, bytes: encode(stream(part, offset)) };
     },
     uploads,
@@ -95,17 +110,26 @@ export async function* pieces(
 ): AsyncGenerator<Buffer, void, undefined> {
   const bytes = contents.get(path);
   if (bytes === undefined) throw new Error(`the sample has no ${path}`);
-  for (let at = offset; at < bytes.length; at += 64 * 1024) yield bytes.subarray(at, at + 64 * 1024);
+  for (let at = offset; at < bytes.length; at += 64 * 1024)
+    yield bytes.subarray(at, at + 64 * 1024);
 }
 
-async function put(target: PartsTarget, sample: Sample, options: Delivering): Promise<Delivery> {
-  const { content, kept } = contentOf((part, offset) => pieces(sample.contents, part, offset), options);
+async function put(
+  target: PartsTarget,
+  sample: Sample,
+  options: Delivering,
+): Promise<Delivery> {
+  const { content, kept } = contentOf(
+    (part, offset) => pieces(sample.contents, part, offset),
+    options,
+  );
   try {
     const before = await comparisons(target, sample, content.signal);
     const lacking = sample.artifact.parts.filter((_, at) => before[at] !== "same");
     if (lacking.length === 0) return { kind: "same" };
     const isLeftover = options.again === true && !target.nature.atomic;
-    if (before.some((kind) => kind === "different" || kind === "unread") && !isLeftover) return { kind: "different" };
+    if (before.some((kind) => kind === "different" || kind === "unread") && !isLeftover)
+      return { kind: "different" };
     await target.put(sample.artifact, lacking, content);
     const after = await comparisons(target, sample, content.signal);
     if (after.some((kind) => kind !== "same"))
@@ -120,12 +144,26 @@ async function put(target: PartsTarget, sample: Sample, options: Delivering): Pr
 function failed(failure: unknown, uploads: UploadState[]): Delivery {
   if (!(failure instanceof TransferError) || failure.kind === "cancelled") throw failure;
   const { message: reason, notBefore = null } = failure;
-  return { kind: failure.retryable ? "again" : "failed", reason, notBefore, uploads, failure };
+  return {
+    kind: failure.retryable ? "again" : "failed",
+    reason,
+    notBefore,
+    uploads,
+    failure,
+  };
 }
 
-async function copied(copier: Copier, { artifact: { name, version } }: Sample, options: Delivering): Promise<Delivery> {
+async function copied(
+  copier: Copier,
+  { artifact: { name, version } }: Sample,
+  options: Delivering,
+): Promise<Delivery> {
   const { uploads = [], again = false, signal = never() } = options;
-  const rules = { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: again } as const;
+  const rules = {
+    conflictStrategy: "SKIP",
+    includeMetadata: true,
+    mayHaveSent: again,
+  } as const;
   return judged(
     await copier.copy({
       name,
@@ -140,7 +178,11 @@ async function copied(copier: Copier, { artifact: { name, version } }: Sample, o
 }
 
 /** Writes to a settling target as the engine does: a failure of `prepare` is the outcome of the artifact. */
-async function settled(target: SettlingTarget, sample: Sample, options: Delivering): Promise<Delivery> {
+async function settled(
+  target: SettlingTarget,
+  sample: Sample,
+  options: Delivering,
+): Promise<Delivery> {
   try {
     await target.prepare({ create: true }, options.signal ?? never());
   } catch (error) {
@@ -156,8 +198,12 @@ async function settledOne(
 ): Promise<Delivery> {
   const { uploads = [], again = false, signal = never() } = options;
   const source: Settling["source"] = {
-    open: async (_artifact, part, offset) => ({ size: part.size, chunks: pieces(contents, part, offset) }),
-    damaged: (part, found) => new TransferError("digestMismatch", `${part.path} of the sample: ${found}`),
+    open: async (_artifact, part, offset) => ({
+      size: part.size,
+      chunks: pieces(contents, part, offset),
+    }),
+    damaged: (part, found) =>
+      new TransferError("digestMismatch", `${part.path} of the sample: ${found}`),
   };
   const outcomes: ArtifactOutcome[] = [];
   await target.settle({
@@ -168,7 +214,8 @@ async function settledOne(
     report: (_at, outcome) => void outcomes.push(outcome),
   });
   const [outcome, more] = outcomes;
-  if (outcome === undefined || more !== undefined) throw new Error(`${outcomes.length} outcomes of one artifact`);
+  if (outcome === undefined || more !== undefined)
+    throw new Error(`${outcomes.length} outcomes of one artifact`);
   return judged(outcome);
 }
 
@@ -176,7 +223,13 @@ function judged({ result }: ArtifactOutcome): Delivery {
   if (result.kind === "skipped") return { kind: "different" };
   if (result.kind === "sent" || result.kind === "same") return { kind: result.kind };
   if (result.kind === "failed")
-    return { kind: "failed", reason: result.reason, notBefore: null, uploads: [], failure: null };
+    return {
+      kind: "failed",
+      reason: result.reason,
+      notBefore: null,
+      uploads: [],
+      failure: null,
+    };
   if (result.kind === "again")
     return {
       kind: "again",
@@ -185,7 +238,9 @@ function judged({ result }: ArtifactOutcome): Delivery {
       uploads: result.uploads,
       failure: null,
     };
-  throw new Error(`an outcome ${result.kind} under SKIP in a batch that has all the time it takes`);
+  throw new Error(
+    `an outcome ${result.kind} under SKIP in a batch that has all the time it takes`,
+  );
 }
 
 const hooksFor = (signal: AbortSignal): CopyHooks => ({

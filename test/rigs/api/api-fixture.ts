@@ -30,7 +30,10 @@ export const ADMIN = { username: "admin", password: "correct horse" };
 export const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
 
 /** The whole API over its own database; runs are recorded, not carried out. `close` deletes everything. */
-export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdtempSync(join(tmpdir(), "api-test-"))) {
+export function createTestApi(
+  overrides: Partial<ApiDeps> = {},
+  directory = mkdtempSync(join(tmpdir(), "api-test-")),
+) {
   const db = openDb(join(directory, "replication.db"));
   const inline = openInlineBlobs(layout(directory).inlineFile);
   const store = createStore(layout(directory), inline);
@@ -44,7 +47,13 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
     localClusterName: "center",
     now: overrides.now ?? Date.now,
     processes:
-      overrides.processes ?? (() => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 })),
+      overrides.processes ??
+      (() => ({
+        temporal: true,
+        searchAttributes: true,
+        orchestrator: true,
+        workers: 1,
+      })),
     hasTransferWorker: overrides.hasTransferWorker ?? (async () => false),
   };
   const deps: ApiDeps = {
@@ -70,7 +79,12 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
     watch: createWatch({ ...watched, dataDir: directory }),
     metricsToken: null,
     traced: null,
-    logger: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
+    logger: {
+      debug: write("debug"),
+      info: write("info"),
+      warn: write("warn"),
+      error: write("error"),
+    },
     ...overrides,
   };
   const app = createApp(deps);
@@ -80,7 +94,8 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
     path: string,
     { body, headers = {}, login = `${ADMIN.username}:${ADMIN.password}` }: Call = {},
   ): Promise<Answer> {
-    const json = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const json =
+      body === undefined || typeof body === "string" ? body : JSON.stringify(body);
     const init = {
       method,
       headers: {

@@ -6,7 +6,12 @@ import { planObject } from "../../../db/schema/plans.ts";
 import { detail, record, tally } from "../../../db/schema/records.ts";
 import { cluster, task } from "../../../db/schema/tasks.ts";
 import { newId } from "../../../domain/ids.ts";
-import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../../../domain/vocabulary.ts";
+import type {
+  ClusterType,
+  ExecutionStatus,
+  RepositoryCategory,
+  RepositoryType,
+} from "../../../domain/vocabulary.ts";
 import { runWorkflowId } from "../../../workflows/contract.ts";
 import { SETTING } from "../db/setting.ts";
 
@@ -34,9 +39,22 @@ export function addRepository(
     .run();
 }
 
-export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE", id = newId()): string {
+export function addCluster(
+  db: Db,
+  name: string,
+  type: ClusterType = "STANDALONE",
+  id = newId(),
+): string {
   db.insert(cluster)
-    .values({ id, name, type, url: `https://${name}.example`, detectType: "PING", status: "HEALTHY", ...audit })
+    .values({
+      id,
+      name,
+      type,
+      url: `https://${name}.example`,
+      detectType: "PING",
+      status: "HEALTHY",
+      ...audit,
+    })
     .run();
   return id;
 }
@@ -46,7 +64,11 @@ export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE
  */
 export function addFollower(db: Db, projectId: string): void {
   const key = newId();
-  const kinds = { kind: "task", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME" } as const;
+  const kinds = {
+    kind: "task",
+    replicaObjectType: "REPOSITORY",
+    replicaType: "REAL_TIME",
+  } as const;
   db.insert(task)
     .values({
       key,
@@ -66,8 +88,14 @@ export function addFollower(db: Db, projectId: string): void {
 
 /** Opens a record as a run does; a task has at most one RUNNING record. */
 export function addRecord(db: Db, taskKey: string, now: number): string {
-  const opened = openRecord(db, { taskKey, localCluster: "center", now, workflowId: runWorkflowId });
-  if (opened.kind !== "opened") throw new Error(`the record was not opened: ${opened.kind}`);
+  const opened = openRecord(db, {
+    taskKey,
+    localCluster: "center",
+    now,
+    workflowId: runWorkflowId,
+  });
+  if (opened.kind !== "opened")
+    throw new Error(`the record was not opened: ${opened.kind}`);
   return opened.recordId;
 }
 
@@ -78,8 +106,17 @@ export function endRecord(
   endTime: number,
   errorReason: string | null = null,
 ): void {
-  const ended = db.update(record).set({ status, endTime, errorReason }).where(eq(record.id, id)).returning().get();
-  if (ended) db.update(task).set({ lastExecutionStatus: status }).where(eq(task.key, ended.taskKey)).run();
+  const ended = db
+    .update(record)
+    .set({ status, endTime, errorReason })
+    .where(eq(record.id, id))
+    .returning()
+    .get();
+  if (ended)
+    db.update(task)
+      .set({ lastExecutionStatus: status })
+      .where(eq(task.key, ended.taskKey))
+      .run();
 }
 
 export type DetailValues = Partial<typeof detail.$inferInsert> & {
@@ -109,7 +146,12 @@ export function addDetails(db: Db, rows: readonly DetailValues[]): void {
 }
 
 /** Adds a detail for each of the files /f/1 to /f/{count}; every fourth one is FAILED. */
-export function addManyDetails(db: Db, recordId: string, clusterId: string, count: number): void {
+export function addManyDetails(
+  db: Db,
+  recordId: string,
+  clusterId: string,
+  count: number,
+): void {
   db.run(sql`
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
     INSERT INTO detail (record_id, cluster_id, object, seq, artifact_name, status, dispatch, lease,
@@ -118,8 +160,16 @@ export function addManyDetails(db: Db, recordId: string, clusterId: string, coun
       10, 1, ${begun.startTime} FROM n`);
 }
 
-export function setPlanned(db: Db, recordId: string, planned: number, bytes: number): void {
-  db.update(planObject).set({ planned, bytes, complete: true }).where(eq(planObject.recordId, recordId)).run();
+export function setPlanned(
+  db: Db,
+  recordId: string,
+  planned: number,
+  bytes: number,
+): void {
+  db.update(planObject)
+    .set({ planned, bytes, complete: true })
+    .where(eq(planObject.recordId, recordId))
+    .run();
 }
 
 export const talliesOf = (db: Db, recordId: string) =>

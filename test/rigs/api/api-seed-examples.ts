@@ -2,7 +2,13 @@
  * The examples in the users' documents. `answer` is the documented answer: every key must be present, with the
  * documented JSON type or null; the values may differ.
  */
-export type Example = { name: string; method: string; path: string; body?: unknown; answer: unknown };
+export type Example = {
+  name: string;
+  method: string;
+  path: string;
+  body?: unknown;
+  answer: unknown;
+};
 
 const SETTING = {
   rateLimit: 0,
@@ -12,14 +18,19 @@ const SETTING = {
   executionStrategy: "IMMEDIATELY",
   executionPlan: { executeImmediately: true },
 };
-const CLUSTER_IDS = ["651095dfe0524ce9b3ab53d13532361c", "329fbcda45944fb9ae5c2573acd7bd2a"];
+const CLUSTER_IDS = [
+  "651095dfe0524ce9b3ab53d13532361c",
+  "329fbcda45944fb9ae5c2573acd7bd2a",
+];
 
 const MAVEN_OBJECT = {
   localRepoName: "maven-local",
   remoteProjectId: "bkrepo",
   remoteRepoName: "maven-local",
   repoType: "MAVEN",
-  packageConstraints: [{ packageKey: "gav://com.alibaba:fastjson", versions: ["1.2.47", "1.2.48"] }],
+  packageConstraints: [
+    { packageKey: "gav://com.alibaba:fastjson", versions: ["1.2.47", "1.2.48"] },
+  ],
   pathConstraints: [],
 };
 
@@ -74,8 +85,19 @@ export const CREATE_BODY = {
 
 /** `KEY` and `RECORD` in paths and bodies stand for the task and the record that the examples are about. */
 export const TASK_EXAMPLES: Example[] = [
-  { name: "create", method: "POST", path: "/replication/api/task/create", body: CREATE_BODY, answer: ok(TASK_INFO) },
-  { name: "info", method: "GET", path: "/replication/api/task/info/KEY", answer: ok(TASK_INFO) },
+  {
+    name: "create",
+    method: "POST",
+    path: "/replication/api/task/create",
+    body: CREATE_BODY,
+    answer: ok(TASK_INFO),
+  },
+  {
+    name: "info",
+    method: "GET",
+    path: "/replication/api/task/info/KEY",
+    answer: ok(TASK_INFO),
+  },
   {
     name: "detail",
     method: "GET",
@@ -88,7 +110,9 @@ export const TASK_EXAMPLES: Example[] = [
           remoteProjectId: "bkrepo",
           remoteRepoName: "npm-local",
           repoType: "NPM",
-          packageConstraints: [{ packageKey: "npm://helloworld", versions: ["1.0.0", "1.0.1"] }],
+          packageConstraints: [
+            { packageKey: "npm://helloworld", versions: ["1.0.0", "1.0.1"] },
+          ],
           pathConstraints: [],
         },
       ],
@@ -102,7 +126,12 @@ export const TASK_EXAMPLES: Example[] = [
       "&sortType=CREATE_TIME&pageNumber=0&pageSize=20",
     answer: ok(pageOf(TASK_INFO)),
   },
-  { name: "toggle", method: "POST", path: "/replication/api/task/toggle/status/KEY", answer: ok(null) },
+  {
+    name: "toggle",
+    method: "POST",
+    path: "/replication/api/task/toggle/status/KEY",
+    answer: ok(null),
+  },
   {
     name: "copy",
     method: "POST",
@@ -127,8 +156,18 @@ export const TASK_EXAMPLES: Example[] = [
     },
     answer: ok(null),
   },
-  { name: "execute", method: "POST", path: "/replication/api/task/execute/KEY", answer: ok(null) },
-  { name: "delete", method: "DELETE", path: "/replication/api/task/delete/KEY", answer: ok(null) },
+  {
+    name: "execute",
+    method: "POST",
+    path: "/replication/api/task/execute/KEY",
+    answer: ok(null),
+  },
+  {
+    name: "delete",
+    method: "DELETE",
+    path: "/replication/api/task/delete/KEY",
+    answer: ok(null),
+  },
   {
     name: "create, the older way",
     method: "POST",
@@ -184,7 +223,12 @@ const OLDER_DETAIL = {
   localCluster: "651095dfe0524ce9b3ab53d13532361c",
   remoteCluster: "SUCCESS",
   status: "SUCCESS",
-  progress: { blob: { total: 10, success: 10, skip: 0, failed: 0 }, node: null, version: null, totalSize: 0 },
+  progress: {
+    blob: { total: 10, success: 10, skip: 0, failed: 0 },
+    node: null,
+    version: null,
+    totalSize: 0,
+  },
   startTime: "2021-05-12T12:19:08.813",
   endTime: "2021-05-12T12:19:37.967",
   errorReason: null,
@@ -209,7 +253,12 @@ export const RECORD_EXAMPLES: Example[] = [
     path: "/replication/api/task/record/RECORD",
     answer: ok({ replicaObjectType: "REPOSITORY", record: RECORD_INFO }),
   },
-  { name: "record list", method: "GET", path: "/replication/api/task/record/list/KEY", answer: ok([RECORD_INFO]) },
+  {
+    name: "record list",
+    method: "GET",
+    path: "/replication/api/task/record/list/KEY",
+    answer: ok([RECORD_INFO]),
+  },
   {
     name: "record page",
     method: "GET",
@@ -265,8 +314,16 @@ export const RECORD_EXAMPLES: Example[] = [
 
 const DISTRIBUTION = "/replication/api/remote/distribution";
 /** The document has {registry-host}/{repository}, xxxx and *** in these places. */
-const TO_REGISTRY = { registry: "127.0.0.1:5000/mirror", username: "robot", password: "hush-hush" };
-const TO_CLUSTER = { clusterId: CLUSTER_IDS[0], remoteProjectId: "xxxx", remoteRepoName: "xxxx" };
+const TO_REGISTRY = {
+  registry: "127.0.0.1:5000/mirror",
+  username: "robot",
+  password: "hush-hush",
+};
+const TO_CLUSTER = {
+  clusterId: CLUSTER_IDS[0],
+  remoteProjectId: "xxxx",
+  remoteRepoName: "xxxx",
+};
 const DISTRIBUTED = {
   packageConstraints: [],
   pathConstraints: [],
@@ -316,33 +373,61 @@ export const DISTRIBUTION_EXAMPLES: Example[] = [
     ...TO_REGISTRY,
     ...DISTRIBUTED,
   }),
-  distribution("info of one", "GET", "info/bkrepo/maven-local/mirrors", undefined, [DISTRIBUTION_INFO]),
-  distribution("update, to a cluster", "POST", "update/bkrepo/maven-local/mirrors", { ...TO_CLUSTER, ...DISTRIBUTED }),
-  distribution("info of all", "GET", "info/bkrepo/maven-local", undefined, [DISTRIBUTION_INFO]),
+  distribution("info of one", "GET", "info/bkrepo/maven-local/mirrors", undefined, [
+    DISTRIBUTION_INFO,
+  ]),
+  distribution("update, to a cluster", "POST", "update/bkrepo/maven-local/mirrors", {
+    ...TO_CLUSTER,
+    ...DISTRIBUTED,
+  }),
+  distribution("info of all", "GET", "info/bkrepo/maven-local", undefined, [
+    DISTRIBUTION_INFO,
+  ]),
   distribution("toggle", "POST", "toggle/status/bkrepo/maven-local/mirrors"),
   distribution("delete", "DELETE", "delete/bkrepo/maven-local/mirrors"),
-  distribution("run-once, a package to a registry", "POST", "create/runOnceTask/bkrepo/images", {
-    name: "xxxx",
-    ...TO_REGISTRY,
-    packageName: "nginx",
-    versions: ["1.1"],
-    targetVersions: ["1.2", "1.3"],
-    description: "xxxx",
-  }),
-  distribution("run-once, a package to a cluster", "POST", "create/runOnceTask/bkrepo/images", {
-    name: "xxxx",
-    ...TO_CLUSTER,
-    packageName: "nginx",
-    versions: ["1.1"],
-    description: "xxxx",
-  }),
-  distribution("run-once, paths to a cluster", "POST", "create/runOnceTask/bkrepo/files", {
-    name: "xxxx",
-    ...TO_CLUSTER,
-    pathConstraints: ["/a.txt"],
-    description: "xxxx",
-  }),
+  distribution(
+    "run-once, a package to a registry",
+    "POST",
+    "create/runOnceTask/bkrepo/images",
+    {
+      name: "xxxx",
+      ...TO_REGISTRY,
+      packageName: "nginx",
+      versions: ["1.1"],
+      targetVersions: ["1.2", "1.3"],
+      description: "xxxx",
+    },
+  ),
+  distribution(
+    "run-once, a package to a cluster",
+    "POST",
+    "create/runOnceTask/bkrepo/images",
+    {
+      name: "xxxx",
+      ...TO_CLUSTER,
+      packageName: "nginx",
+      versions: ["1.1"],
+      description: "xxxx",
+    },
+  ),
+  distribution(
+    "run-once, paths to a cluster",
+    "POST",
+    "create/runOnceTask/bkrepo/files",
+    {
+      name: "xxxx",
+      ...TO_CLUSTER,
+      pathConstraints: ["/a.txt"],
+      description: "xxxx",
+    },
+  ),
   distribution("run-once, execute", "POST", "execute/runOnceTask/bkrepo/files?name=xxxx"),
-  distribution("run-once, status", "GET", "get/runOnceTaskStatus/bkrepo/files?name=xxxx", undefined, RECORD_INFO),
+  distribution(
+    "run-once, status",
+    "GET",
+    "get/runOnceTaskStatus/bkrepo/files?name=xxxx",
+    undefined,
+    RECORD_INFO,
+  ),
   distribution("run-once, delete", "DELETE", "delete/runOnceTask/bkrepo/files?name=xxxx"),
 ];

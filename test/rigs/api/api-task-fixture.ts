@@ -5,7 +5,12 @@ import { addCluster, addRepository } from "./api-rows.ts";
 export const TASK = "/replication/api/task";
 export const INSTANCE = "1".repeat(24);
 export const REGISTRY = "2".repeat(24);
-export const FILES = { localRepoName: "files", remoteProjectId: "p", remoteRepoName: "files", repoType: "GENERIC" };
+export const FILES = {
+  localRepoName: "files",
+  remoteProjectId: "p",
+  remoteRepoName: "files",
+  repoType: "GENERIC",
+};
 export const MAVEN = { localRepoName: "maven", repoType: "MAVEN" };
 export const IMAGES = { localRepoName: "images", repoType: "DOCKER" };
 
@@ -40,13 +45,15 @@ export function createTaskApi() {
   addCluster(api.db, "shanghai", "STANDALONE", INSTANCE);
   addCluster(api.db, "hub", "REMOTE", REGISTRY);
 
-  const create = (changes: Changes = {}) => api.call("POST", `${TASK}/create`, { body: taskBody(changes) });
+  const create = (changes: Changes = {}) =>
+    api.call("POST", `${TASK}/create`, { body: taskBody(changes) });
   async function created(changes: Changes = {}): Promise<Info> {
     const answer = await create(changes);
     expect(answer.message).toBeNull();
     return answer.data as Info;
   }
-  const info = async (key: string) => (await api.call("GET", `${TASK}/info/${key}`)).data as Info;
+  const info = async (key: string) =>
+    (await api.call("GET", `${TASK}/info/${key}`)).data as Info;
   return { ...api, time, create, created, info };
 }
 

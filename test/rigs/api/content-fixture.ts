@@ -13,13 +13,17 @@ import { findRepository, insertRepository } from "../../../db/content/repositori
 export const NOW = Date.UTC(2030, 0, 1);
 export const HOUR = 3_600_000;
 
-export const sha256 = (content: Uint8Array | string) => createHash("sha256").update(content).digest("hex");
-export const md5 = (content: Uint8Array | string) => createHash("md5").update(content).digest("hex");
+export const sha256 = (content: Uint8Array | string) =>
+  createHash("sha256").update(content).digest("hex");
+export const md5 = (content: Uint8Array | string) =>
+  createHash("md5").update(content).digest("hex");
 
 /** A body that arrives in pieces. */
 export const body = (content: Uint8Array, piece = 64 * 1024) =>
   Readable.from(
-    Array.from({ length: Math.ceil(content.length / piece) }, (_, i) => content.subarray(i * piece, (i + 1) * piece)),
+    Array.from({ length: Math.ceil(content.length / piece) }, (_, i) =>
+      content.subarray(i * piece, (i + 1) * piece),
+    ),
   );
 
 export async function read(stream: AsyncIterable<unknown>): Promise<Buffer> {

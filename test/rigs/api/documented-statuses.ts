@@ -5,7 +5,11 @@ type Operation = { path: string; pattern: RegExp; statuses: Record<string, Set<s
 
 const NATIVE = /^\/(?:generic|v2|npm|maven)\//;
 /** Path parameters that may contain slashes; all others are one segment. */
-const LONG: Record<string, string> = { path: ".+", image: ".+", name: "(?:@[^/]*?(?:/|%2f))?[^/]+" };
+const LONG: Record<string, string> = {
+  path: ".+",
+  image: ".+",
+  name: "(?:@[^/]*?(?:/|%2f))?[^/]+",
+};
 
 let known: Promise<Operation[]> | undefined;
 
@@ -16,17 +20,26 @@ async function operations(): Promise<Operation[]> {
   const api = createTestApi();
   const { text } = await api.call("GET", "/openapi.json", { login: null });
   api.close();
-  const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, { responses: object }>> };
+  const { paths } = JSON.parse(text) as {
+    paths: Record<string, Record<string, { responses: object }>>;
+  };
   const native = Object.entries(paths).filter(([path]) => NATIVE.test(`${path}/`));
   const literal = ([path]: [string, unknown]) => path.replaceAll(/\{\w+\}/g, "").length;
   return native
     .toSorted((a, b) => literal(b) - literal(a))
     .map(([path, item]) => {
-      const segments = path.replace(/\/$/, "").replaceAll(/\{(\w+)\}/g, (_, name: string) => LONG[name] ?? "[^/]+");
+      const segments = path
+        .replace(/\/$/, "")
+        .replaceAll(/\{(\w+)\}/g, (_, name: string) => LONG[name] ?? "[^/]+");
       const statuses = Object.entries(item).map(
-        ([method, { responses }]) => [method.toUpperCase(), new Set(Object.keys(responses))] as const,
+        ([method, { responses }]) =>
+          [method.toUpperCase(), new Set(Object.keys(responses))] as const,
       );
-      return { path, pattern: new RegExp(`^${segments}/?$`, "i"), statuses: Object.fromEntries(statuses) };
+      return {
+        path,
+        pattern: new RegExp(`^${segments}/?$`, "i"),
+        statuses: Object.fromEntries(statuses),
+      };
     });
 }
 
@@ -39,13 +52,18 @@ export function watchStatuses(fetch: Fetch) {
   const unlisted = new Set<string>();
   async function look({ method, url }: Request, status: number): Promise<void> {
     const path = url.replace(/^\w+:\/\/[^/]*/, "").replace(/[?#].*$/s, "");
-    const found = (await (known ??= operations())).find(({ pattern }) => pattern.test(path));
-    const listed = found?.statuses[method] ?? (method === "HEAD" ? found?.statuses["GET"] : undefined);
-    if (found && listed && !listed.has(String(status))) unlisted.add(`${method} ${found.path}: ${status}`);
+    const found = (await (known ??= operations())).find(({ pattern }) =>
+      pattern.test(path),
+    );
+    const listed =
+      found?.statuses[method] ?? (method === "HEAD" ? found?.statuses["GET"] : undefined);
+    if (found && listed && !listed.has(String(status)))
+      unlisted.add(`${method} ${found.path}: ${status}`);
   }
   const watched: Fetch = async (request, env, context) => {
     const response = await fetch(request, env, context);
-    if (!(env instanceof Object && "refused" in env)) await look(request, response.status);
+    if (!(env instanceof Object && "refused" in env))
+      await look(request, response.status);
     return response;
   };
   return {

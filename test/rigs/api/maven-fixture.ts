@@ -16,15 +16,23 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
   if (made.code !== 0) throw new Error(made.text);
   addFollower(api.db, "demo");
   const base = "/maven/demo/maven";
-  const bytes = (body: string | Buffer) => (typeof body === "string" ? Buffer.from(body) : body);
+  const bytes = (body: string | Buffer) =>
+    typeof body === "string" ? Buffer.from(body) : body;
   return {
     ...api,
     base,
     put(path: string, body: string | Buffer, headers: Record<string, string> = {}) {
       const content = bytes(body);
-      return send(api.port, "PUT", `${base}${path}`, { "content-length": content.length, ...headers }, [content]);
+      return send(
+        api.port,
+        "PUT",
+        `${base}${path}`,
+        { "content-length": content.length, ...headers },
+        [content],
+      );
     },
-    get: (path: string, headers: Record<string, string> = {}) => send(api.port, "GET", `${base}${path}`, headers),
+    get: (path: string, headers: Record<string, string> = {}) =>
+      send(api.port, "GET", `${base}${path}`, headers),
     head: (path: string) => send(api.port, "HEAD", `${base}${path}`),
     remove: (path: string) => send(api.port, "DELETE", `${base}${path}`),
     async text(path: string): Promise<string> {
@@ -34,11 +42,17 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
     /** Lists all versions as `group:artifact version complete`, or `lacking` for an incomplete one. */
     versions: () =>
       api.db
-        .select({ pack: packages.name, version: version.name, complete: version.complete })
+        .select({
+          pack: packages.name,
+          version: version.name,
+          complete: version.complete,
+        })
         .from(version)
         .innerJoin(packages, eq(packages.id, version.packageId))
         .all()
-        .map((row) => `${row.pack} ${row.version} ${row.complete ? "complete" : "lacking"}`)
+        .map(
+          (row) => `${row.pack} ${row.version} ${row.complete ? "complete" : "lacking"}`,
+        )
         .sort(),
     /** The event log in order, as REAL_TIME tasks read it. */
     told: () =>
@@ -47,7 +61,9 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
         .from(event)
         .orderBy(event.seq)
         .all()
-        .map(({ kind, subject, version: name }) => [kind, subject, ...(name === null ? [] : [name])].join(" ")),
+        .map(({ kind, subject, version: name }) =>
+          [kind, subject, ...(name === null ? [] : [name])].join(" "),
+        ),
   };
 }
 
@@ -59,4 +75,6 @@ export const pom = (artifact: string, version: string, packaging?: string): stri
 
 /** The text of each element with this name. */
 export const elements = (xml: string, name: string): string[] =>
-  [...xml.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"))].map(([, text]) => text ?? "");
+  [...xml.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"))].map(
+    ([, text]) => text ?? "",
+  );

@@ -3,13 +3,17 @@ import type { ApiDeps } from "../../../api/deps.ts";
 import { addFollower } from "./api-rows.ts";
 import { send, startApi } from "./socket-fixture.ts";
 
-export const sha1 = (content: Uint8Array) => createHash("sha1").update(content).digest("hex");
-export const integrity = (content: Uint8Array) => `sha512-${createHash("sha512").update(content).digest("base64")}`;
+export const sha1 = (content: Uint8Array) =>
+  createHash("sha1").update(content).digest("hex");
+export const integrity = (content: Uint8Array) =>
+  `sha512-${createHash("sha512").update(content).digest("base64")}`;
 
 /** Starts the API on a socket, with an NPM repository demo/packages. */
 export async function startNpm(overrides: Partial<ApiDeps> = {}) {
   const api = await startApi(overrides);
-  await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "packages", type: "NPM" } });
+  await api.call("POST", "/repository/api/repo/create", {
+    body: { projectId: "demo", name: "packages", type: "NPM" },
+  });
   addFollower(api.db, "demo");
   const base = "/npm/demo/packages";
   return { ...api, base, registry: `${api.url}${base}`, npm: npmCaller(api.port, base) };
@@ -25,22 +29,43 @@ type Call = { body?: unknown; headers?: Record<string, string> };
 
 /** Sends requests below a repository's address; a body that is not a Buffer is sent as JSON. */
 export function npmCaller(port: number, base: string) {
-  return async (method: string, path: string, { body, headers = {} }: Call = {}): Promise<NpmAnswer> => {
-    const bytes = body === undefined ? [] : [Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))];
-    const length = bytes[0] ? { "content-length": bytes[0].length, "content-type": "application/json" } : {};
-    const answer = await send(port, method, `${base}${path}`, { ...length, ...headers }, bytes);
+  return async (
+    method: string,
+    path: string,
+    { body, headers = {} }: Call = {},
+  ): Promise<NpmAnswer> => {
+    const bytes =
+      body === undefined
+        ? []
+        : [Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))];
+    const length = bytes[0]
+      ? { "content-length": bytes[0].length, "content-type": "application/json" }
+      : {};
+    const answer = await send(
+      port,
+      method,
+      `${base}${path}`,
+      { ...length, ...headers },
+      bytes,
+    );
     const { body: received, headers: got, status } = answer;
     const isJson = received.length > 0 && /json/.test(String(got["content-type"]));
     return {
       status,
       headers: got,
       body: received,
-      json: isJson ? (JSON.parse(received.toString("utf8")) as Record<string, unknown>) : {},
+      json: isJson
+        ? (JSON.parse(received.toString("utf8")) as Record<string, unknown>)
+        : {},
     };
   };
 }
 
-export type Publishing = { document?: Record<string, unknown>; tag?: string; root?: Record<string, unknown> };
+export type Publishing = {
+  document?: Record<string, unknown>;
+  tag?: string;
+  root?: Record<string, unknown>;
+};
 
 /** The body that `npm publish` sends. */
 export function publication(

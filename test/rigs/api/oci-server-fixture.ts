@@ -5,8 +5,18 @@ import { pushImage, type TestBlob, type TestManifest } from "../servers/images.t
 
 export { LOGIN };
 
-export type Answer = { status: number; headers: Headers; bytes: Buffer; text: string; json: unknown };
-type Call = { headers?: Record<string, string>; body?: Uint8Array | string; login?: string | null };
+export type Answer = {
+  status: number;
+  headers: Headers;
+  bytes: Buffer;
+  text: string;
+  json: unknown;
+};
+type Call = {
+  headers?: Record<string, string>;
+  body?: Uint8Array | string;
+  login?: string | null;
+};
 
 /**
  * Starts the API on a socket, with the hosted repositories team/images (OCI), team/docker (DOCKER), team/files
@@ -22,26 +32,45 @@ export async function startImages(overrides: Partial<ApiDeps> = {}, directory?: 
 
 export type Images = Awaited<ReturnType<typeof startImages>>;
 
-export async function makeRepositories(call: Awaited<ReturnType<typeof startApi>>["call"]): Promise<void> {
-  await call("POST", "/repository/api/project/create", { body: { name: "team", displayName: "Team" } });
+export async function makeRepositories(
+  call: Awaited<ReturnType<typeof startApi>>["call"],
+): Promise<void> {
+  await call("POST", "/repository/api/project/create", {
+    body: { name: "team", displayName: "Team" },
+  });
   for (const [name, type] of [
     ["images", "OCI"],
     ["docker", "DOCKER"],
     ["files", "GENERIC"],
   ] as const) {
-    await call("POST", "/repository/api/repo/create", { body: { projectId: "team", name, type } });
+    await call("POST", "/repository/api/repo/create", {
+      body: { projectId: "team", name, type },
+    });
   }
   const configuration = { type: "remote", url: "http://127.0.0.1:9" };
   await call("POST", "/repository/api/repo/create", {
-    body: { projectId: "team", name: "linked", type: "OCI", category: "REMOTE", configuration },
+    body: {
+      projectId: "team",
+      name: "linked",
+      type: "OCI",
+      category: "REMOTE",
+      configuration,
+    },
   });
 }
 
 /** A plain HTTP client with the admin's Basic login, unless a request gives another one. */
 export function createClient(url: string) {
-  async function http(method: string, path: string, { headers = {}, body, login = LOGIN }: Call = {}): Promise<Answer> {
+  async function http(
+    method: string,
+    path: string,
+    { headers = {}, body, login = LOGIN }: Call = {},
+  ): Promise<Answer> {
     const target = path.startsWith("http") ? path : `${url}${path}`;
-    const sent = body === undefined ? {} : { body: typeof body === "string" ? body : new Uint8Array(body) };
+    const sent =
+      body === undefined
+        ? {}
+        : { body: typeof body === "string" ? body : new Uint8Array(body) };
     const answer = await fetch(target, {
       method,
       headers: { ...(login === null ? {} : { authorization: login }), ...headers },
@@ -50,7 +79,9 @@ export function createClient(url: string) {
     const bytes = Buffer.from(await answer.arrayBuffer());
     const text = bytes.toString();
     const json: unknown =
-      (answer.headers.get("content-type") ?? "").includes("json") && text !== "" ? JSON.parse(text) : null;
+      (answer.headers.get("content-type") ?? "").includes("json") && text !== ""
+        ? JSON.parse(text)
+        : null;
     return { status: answer.status, headers: answer.headers, bytes, text, json };
   }
 
@@ -64,10 +95,18 @@ export function createClient(url: string) {
   const push = (name: string, tag: string | null, image: TestManifest) =>
     pushImage(url, name, tag, image, { authorization: LOGIN });
   async function putBlob(name: string, blob: TestBlob): Promise<void> {
-    const answer = await http("POST", `/v2/${name}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes });
+    const answer = await http(
+      "POST",
+      `/v2/${name}/blobs/uploads/?digest=${blob.digest}`,
+      { body: blob.bytes },
+    );
     if (answer.status !== 201) throw new Error(`${answer.status} ${answer.text}`);
   }
-  const putManifest = (name: string, reference: string, image: Pick<TestManifest, "bytes" | "mediaType">) =>
+  const putManifest = (
+    name: string,
+    reference: string,
+    image: Pick<TestManifest, "bytes" | "mediaType">,
+  ) =>
     http("PUT", `/v2/${name}/manifests/${reference}`, {
       body: image.bytes,
       headers: { "content-type": image.mediaType },

@@ -18,13 +18,18 @@ export const mavenPath = (packageName: string, version: string, end: string) => 
  * Publishes packages to hosted repositories by plain HTTP, as their own clients do. `repo`: `{projectId}/{repoName}`.
  */
 export function createFiller({ url, authorization }: Login) {
-  async function put(path: string, body: string | Uint8Array, contentType: string): Promise<void> {
+  async function put(
+    path: string,
+    body: string | Uint8Array,
+    contentType: string,
+  ): Promise<void> {
     const answer = await fetch(url + path, {
       method: "PUT",
       headers: { authorization, "content-type": contentType },
       body: new Uint8Array(Buffer.from(body)),
     });
-    if (!answer.ok) throw new Error(`PUT ${path}: ${answer.status} ${await answer.text()}`);
+    if (!answer.ok)
+      throw new Error(`PUT ${path}: ${answer.status} ${await answer.text()}`);
   }
   const file = (repo: string, path: string, content: string | Uint8Array) =>
     put(`/maven/${repo}${path}`, content, "application/octet-stream");
@@ -48,7 +53,10 @@ export function createFiller({ url, authorization }: Login) {
       repo: string,
       name: string,
       version: string,
-      options: Parameters<typeof publication>[3] & { content?: string; tarball?: Buffer } = {},
+      options: Parameters<typeof publication>[3] & {
+        content?: string;
+        tarball?: Buffer;
+      } = {},
     ) =>
       put(
         `/npm/${repo}/${name.replace("/", "%2f")}`,
@@ -56,7 +64,8 @@ export function createFiller({ url, authorization }: Login) {
           publication(
             name,
             version,
-            options.tarball ?? Buffer.from(options.content ?? `tarball of ${name} ${version}`),
+            options.tarball ??
+              Buffer.from(options.content ?? `tarball of ${name} ${version}`),
             options,
           ),
         ),

@@ -21,7 +21,9 @@ export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: str
     );
   });
   const { port } = server.address() as AddressInfo;
-  await api.call("POST", "/repository/api/project/create", { body: { name: "demo", displayName: "Demo" } });
+  await api.call("POST", "/repository/api/project/create", {
+    body: { name: "demo", displayName: "Demo" },
+  });
   await api.call("POST", "/repository/api/repo/create", {
     body: { projectId: "demo", name: "files", type: "GENERIC" },
   });
@@ -44,14 +46,21 @@ export function sendRaw(port: number, bytes: string | Buffer): Promise<Raw> {
     socket.on("data", (part: Buffer) => parts.push(part));
     socket.on("error", reject);
     socket.on("close", () => {
-      const [headers = "", body = ""] = Buffer.concat(parts).toString("utf8").split("\r\n\r\n", 2);
+      const [headers = "", body = ""] = Buffer.concat(parts)
+        .toString("utf8")
+        .split("\r\n\r\n", 2);
       resolve({ status: Number(headers.split(" ")[1]), headers, body });
     });
   });
 }
 
 /** Sends a request whose path is not encoded or normalised. */
-export function rawRequest(port: number, method: string, path: string, body = ""): Promise<Raw> {
+export function rawRequest(
+  port: number,
+  method: string,
+  path: string,
+  body = "",
+): Promise<Raw> {
   const head = [
     `${method} ${path} HTTP/1.1`,
     "Host: localhost",
@@ -79,7 +88,14 @@ export function send(
 ): Promise<SocketAnswer> {
   return new Promise((resolve, reject) => {
     const req = request(
-      { host: "127.0.0.1", port, method, path, headers: { authorization: LOGIN, ...headers }, agent: false },
+      {
+        host: "127.0.0.1",
+        port,
+        method,
+        path,
+        headers: { authorization: LOGIN, ...headers },
+        agent: false,
+      },
       (res) => {
         const parts: Buffer[] = [];
         res.on("data", (part: Buffer) => parts.push(part));
@@ -131,7 +147,9 @@ export async function forkApi(directory: string) {
   const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
   const port = await new Promise<number>((resolve, reject) => {
     child.once("message", (message) => resolve(Number(message)));
-    child.once("exit", (code) => reject(new Error(`the content server ended with ${code}`)));
+    child.once("exit", (code) =>
+      reject(new Error(`the content server ended with ${code}`)),
+    );
   });
   const kill = async () => {
     child.kill("SIGKILL");

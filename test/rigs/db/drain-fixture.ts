@@ -8,7 +8,13 @@ import { deleteNodes } from "../../../db/content/delete-nodes.ts";
 import { findCursor } from "../../../db/pending/cursors.ts";
 import { beginDrain, type DrainStep, growDrain } from "../../../db/drains/open.ts";
 import { openDb, write } from "../../../db/open.ts";
-import { deleteVersionRow, findPackage, findVersion, putVersion, tellVersion } from "../../../db/packages/versions.ts";
+import {
+  deleteVersionRow,
+  findPackage,
+  findVersion,
+  putVersion,
+  tellVersion,
+} from "../../../db/packages/versions.ts";
 import { putNodes } from "../../../db/content/put-nodes.ts";
 import { findRecord } from "../../../db/records/records.ts";
 import { findRepository } from "../../../db/content/repositories.ts";
@@ -36,10 +42,18 @@ export const FILES: TaskObject = {
   packageConstraints: null,
   pathConstraints: null,
 };
-export const paths = (...list: string[]): TaskObject => ({ ...FILES, pathConstraints: list.map((path) => ({ path })) });
+export const paths = (...list: string[]): TaskObject => ({
+  ...FILES,
+  pathConstraints: list.map((path) => ({ path })),
+});
 
 export const SENT: ArtifactResult = { kind: "sent" };
-export const BROKEN: ArtifactResult = { kind: "failed", reason: "refused", conflict: false, stopsCluster: false };
+export const BROKEN: ArtifactResult = {
+  kind: "failed",
+  reason: "refused",
+  conflict: false,
+  stopsCluster: false,
+};
 export const CONFLICT: ArtifactResult = {
   kind: "failed",
   reason: "other content is there",
@@ -53,7 +67,11 @@ export const LATER: ArtifactResult = {
   uploads: [],
   throttled: false,
 };
-export const UNREACHABLE: ArtifactResult = { ...LATER, reason: "connection refused", unreachable: true };
+export const UNREACHABLE: ArtifactResult = {
+  ...LATER,
+  reason: "connection refused",
+  unreachable: true,
+};
 
 type Drained = Extract<DrainStep, { kind: "drain" }>;
 /** `packages`: the type of an additional repository, p/packages. */
@@ -82,7 +100,9 @@ export function createFollowed({
   const by = () => ({ user: "tester", now: time.now });
   for (const name of ["files", "more"]) addRepository(db, "p", name, "GENERIC");
   if (packages) addRepository(db, "p", "packages", packages);
-  const clusterIds = Array.from({ length: clusters }, (_, at) => addCluster(db, `cluster-${at}`, type));
+  const clusterIds = Array.from({ length: clusters }, (_, at) =>
+    addCluster(db, `cluster-${at}`, type),
+  );
   const [clusterId = ""] = clusterIds;
   const task = {
     name: "follow",
@@ -102,12 +122,22 @@ export function createFollowed({
   time.now += 1;
 
   const repositoryOf = (name: string) =>
-    findRepository(db, "p", name) ?? { id: 0, projectId: "p", name, type: "GENERIC" as const };
+    findRepository(db, "p", name) ?? {
+      id: 0,
+      projectId: "p",
+      name,
+      type: "GENERIC" as const,
+    };
 
   /** Creates or changes a version of p/packages, given as `name:version`, and logs its event. */
   function release(label: string, content = label): void {
     const { name, version } = splitLabel(label);
-    const audit = { createdBy: "tester", createdDate: time.now, lastModifiedBy: "tester", lastModifiedDate: time.now };
+    const audit = {
+      createdBy: "tester",
+      createdDate: time.now,
+      lastModifiedBy: "tester",
+      lastModifiedDate: time.now,
+    };
     const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
     write(db, (tx) => {
       const row = putVersion(
@@ -129,7 +159,10 @@ export function createFollowed({
   }
 
   /** Stores files, given as path and content, in one transaction. */
-  function uploadAll(files: readonly (readonly [path: string, content: string])[], repoName = "files"): void {
+  function uploadAll(
+    files: readonly (readonly [path: string, content: string])[],
+    repoName = "files",
+  ): void {
     const contents = files.map(([fullPath, content]) => ({
       fullPath,
       content,
@@ -137,7 +170,12 @@ export function createFollowed({
     }));
     putBlobs(
       db,
-      contents.map(({ sha256, content }) => ({ sha256, md5: "0".repeat(32), size: content.length, inline: true })),
+      contents.map(({ sha256, content }) => ({
+        sha256,
+        md5: "0".repeat(32),
+        size: content.length,
+        inline: true,
+      })),
       time.now,
     );
     putNodes(
@@ -159,7 +197,8 @@ export function createFollowed({
 
   function drain(to = clusterId): Drained {
     const step = begin(to);
-    if (step.kind !== "drain") throw new Error(`the drain has nothing to do: ${JSON.stringify(step)}`);
+    if (step.kind !== "drain")
+      throw new Error(`the drain has nothing to do: ${JSON.stringify(step)}`);
     return step;
   }
 
@@ -167,12 +206,20 @@ export function createFollowed({
   function take(
     recordId: string,
     object = 0,
-  ): { artifacts: BatchArtifact[]; report: (result: (path: string) => ArtifactResult) => string | null }[] {
-    const to = db.select().from(record).where(eq(record.id, recordId)).get()?.clusterId ?? "";
+  ): {
+    artifacts: BatchArtifact[];
+    report: (result: (path: string) => ArtifactResult) => string | null;
+  }[] {
+    const to =
+      db.select().from(record).where(eq(record.id, recordId)).get()?.clusterId ?? "";
     const id = `${recordId}/${object}`;
     const cut = (cuts.get(id) ?? 0) + 1;
     cuts.set(id, cut);
-    const { batches } = cutBatches(db, { recordId, object, clusterId: to, cut, most: 100 }, time.now);
+    const { batches } = cutBatches(
+      db,
+      { recordId, object, clusterId: to, cut, most: 100 },
+      time.now,
+    );
     return batches.flatMap(({ number }) => {
       const batch = takeBatch(db, recordId, number, time.now);
       if (batch.kind !== "batch") return [];
@@ -194,14 +241,23 @@ export function createFollowed({
             bytesSent: 0,
           },
         }));
-        return takeReports(db, { recordId, number, lease: batch.lease, reports }, 0, time.now).stop;
+        return takeReports(
+          db,
+          { recordId, number, lease: batch.lease, reports },
+          0,
+          time.now,
+        ).stop;
       };
       return [{ artifacts: batch.artifacts, report }];
     });
   }
 
   /** Sends each due artifact once and returns their labels. */
-  function send(recordId: string, result: (path: string) => ArtifactResult = () => SENT, object = 0): string[] {
+  function send(
+    recordId: string,
+    result: (path: string) => ArtifactResult = () => SENT,
+    object = 0,
+  ): string[] {
     return take(recordId, object).flatMap(({ artifacts, report }) => {
       report(result);
       return artifacts.map(labelOf);
@@ -238,11 +294,13 @@ export function createFollowed({
     /** Runs a drain for 61 s of its clock: a drain ends after 60 s in which no artifact ended. */
     async exhaust(result: (path: string) => ArtifactResult, to = clusterId) {
       const { recordId } = drain(to);
-      for (const end = time.now + 61_000; time.now < end; time.now += 500) send(recordId, result);
+      for (const end = time.now + 61_000; time.now < end; time.now += 500)
+        send(recordId, result);
       return { recordId, closed: await close(recordId) };
     },
     cursor: (to = clusterId) => findCursor(db, { taskKey, clusterId: to }),
-    toggle: (enabled: boolean) => setTaskEnabled(db, taskKey, { enabled, nextExecutionTime: null }, by()),
+    toggle: (enabled: boolean) =>
+      setTaskEnabled(db, taskKey, { enabled, nextExecutionTime: null }, by()),
     update: (newObjects: TaskObject[], newClusters: string[] = clusterIds) =>
       updateTask(db, taskKey, {}, newObjects, newClusters, by()),
     planned: (recordId: string, object = 0) =>
@@ -260,7 +318,11 @@ export function createFollowed({
         .where(eq(detail.recordId, recordId))
         .orderBy(asc(detail.artifactName))
         .all()
-        .map(({ artifactName, status, errorReason }) => ({ artifactName, status, errorReason })),
+        .map(({ artifactName, status, errorReason }) => ({
+          artifactName,
+          status,
+          errorReason,
+        })),
     overview: (recordId: string) => findRecord(db, recordId)?.overview,
     waiting: () =>
       db
@@ -268,7 +330,9 @@ export function createFollowed({
         .from(pending)
         .orderBy(asc(pending.path))
         .all()
-        .map(({ path, version, tries }) => `${labelOf({ name: path, version })} ${tries}`),
+        .map(
+          ({ path, version, tries }) => `${labelOf({ name: path, version })} ${tries}`,
+        ),
     destroy(): void {
       db.$client.close();
       rmSync(directory, { recursive: true, force: true });

@@ -23,8 +23,17 @@ export const TASK = {
 } as const;
 
 /** Opens the RUNNING record of a new task of project p; nothing is planned yet. */
-export function openRun(db: Db, objects: TaskObject | TaskObject[], clusterIds: string[], now: number): string {
-  const key = insertTask(db, { ...TASK, name: newId() }, [objects].flat(), clusterIds, { user: "tester", now }) ?? "";
+export function openRun(
+  db: Db,
+  objects: TaskObject | TaskObject[],
+  clusterIds: string[],
+  now: number,
+): string {
+  const key =
+    insertTask(db, { ...TASK, name: newId() }, [objects].flat(), clusterIds, {
+      user: "tester",
+      now,
+    }) ?? "";
   return addRecord(db, key, now);
 }
 
@@ -35,17 +44,24 @@ const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export function addFiles(db: Db, list: string[], now: number): void {
   putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 0, inline: true }], now);
   const files = list.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} }));
-  putNodes(db, findRepository(db, "p", "files") ?? { id: 0, projectId: "p", name: "files" }, files, {
-    overwrite: true,
-    user: "tester",
-    now,
-  });
+  putNodes(
+    db,
+    findRepository(db, "p", "files") ?? { id: 0, projectId: "p", name: "files" },
+    files,
+    {
+      overwrite: true,
+      user: "tester",
+      now,
+    },
+  );
 }
 
 const AUDIT_COLUMNS = sql`created_by, created_date, last_modified_by, last_modified_date`;
 const AUDIT = sql`'tester', 0, 'tester', 0`;
 const numbers = (count: number, from = 0) =>
-  sql.raw(`WITH RECURSIVE n (i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${from + count})`);
+  sql.raw(
+    `WITH RECURSIVE n (i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${from + count})`,
+  );
 /** Written as text because SQLite treats a bound number as REAL. */
 const rest = (of: number) => sql.raw(`(i % ${of})`);
 
@@ -82,7 +98,9 @@ export function addManyVersions(
   { packages = 5, attached = false } = {},
 ): void {
   const id = findRepository(db, "p", repoName)?.id ?? 0;
-  const name = attached ? sql`'sha256-' || printf('%064d', i) || '.sig'` : sql`'1.0.' || i`;
+  const name = attached
+    ? sql`'sha256-' || printf('%064d', i) || '.sig'`
+    : sql`'1.0.' || i`;
   db.run(sql`
     ${numbers(packages)} INSERT INTO package (repository_id, name, ${AUDIT_COLUMNS})
     SELECT ${id}, 'package-' || i, ${AUDIT} FROM n WHERE true ON CONFLICT DO NOTHING`);

@@ -7,7 +7,12 @@ export const SETTING: TaskSetting = {
   conflictStrategy: "SKIP",
   errorStrategy: "CONTINUE",
   executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+  executionPlan: {
+    executeImmediately: true,
+    executeTime: null,
+    cronExpression: null,
+    timeZone: null,
+  },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
   ...SETTING_DEFAULTS,

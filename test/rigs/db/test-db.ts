@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { openDb, type Db } from "../../../db/open.ts";
 
 /** Opens an empty database in its own directory, with all migrations. */
-export const openTestDb = (): Db => openDb(join(mkdtempSync(join(tmpdir(), "db-test-")), "replication.db"));
+export const openTestDb = (): Db =>
+  openDb(join(mkdtempSync(join(tmpdir(), "db-test-")), "replication.db"));
 
 /** Closes a database of `openTestDb` and deletes its directory. */
 export function removeTestDb(db: Db): void {

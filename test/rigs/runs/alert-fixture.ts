@@ -9,7 +9,11 @@ const judge = await findJudge();
  * Asks Prometheus' own engine whether a scrape, one minute after an earlier one, makes an alert's expression true.
  * Returns true where the engine is not available.
  */
-export async function isAlerted(alert: Alert, text: string, before = text): Promise<boolean> {
+export async function isAlerted(
+  alert: Alert,
+  text: string,
+  before = text,
+): Promise<boolean> {
   if (judge === null) return true;
   const now = Date.now();
   const expression = expressionOf(alert);
@@ -20,6 +24,8 @@ export async function isAlerted(alert: Alert, text: string, before = text): Prom
     ],
     expressions: [expression],
   });
-  expect(problems.filter((problem) => !problem.startsWith("replication_nodejs_"))).toEqual([]);
+  expect(
+    problems.filter((problem) => !problem.startsWith("replication_nodejs_")),
+  ).toEqual([]);
   return (results[expression] ?? []).length > 0;
 }

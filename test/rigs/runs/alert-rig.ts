@@ -22,7 +22,12 @@ export async function startAlertRig(): Promise<FileRig> {
 export const OBJECTS = [{ localRepoName: "files", repoType: "GENERIC" as const }];
 
 const problemsOf = (instance: Instance) =>
-  patiently(() => openProduct(instance).call<Omit<Problem, "since">[]>("GET", "/replication/api/system/problems"));
+  patiently(() =>
+    openProduct(instance).call<Omit<Problem, "since">[]>(
+      "GET",
+      "/replication/api/system/problems",
+    ),
+  );
 
 /**
  * Waits until the API reports the problem and the instance's numbers make the alert's expression true; returns the
@@ -36,20 +41,35 @@ export async function untilTold(
 ): Promise<Omit<Problem, "since">> {
   for (const end = Date.now() + 180_000; ; await sleep(200)) {
     await again();
-    const [problems, text] = [await problemsOf(instance), await patiently(() => scrapeOf(instance))];
-    const found = problems.find((problem) => problem.alert === alert && problem.subject === subject);
+    const [problems, text] = [
+      await problemsOf(instance),
+      await patiently(() => scrapeOf(instance)),
+    ];
+    const found = problems.find(
+      (problem) => problem.alert === alert && problem.subject === subject,
+    );
     if (found && (await isAlerted(alert, text))) return found;
-    if (Date.now() > end) throw new Error(`${alert} of ${subject} is not reported: ${JSON.stringify(problems)}`);
+    if (Date.now() > end)
+      throw new Error(
+        `${alert} of ${subject} is not reported: ${JSON.stringify(problems)}`,
+      );
   }
 }
 
-export async function untilOver(instance: Instance, alert: Alert, subject: string): Promise<void> {
+export async function untilOver(
+  instance: Instance,
+  alert: Alert,
+  subject: string,
+): Promise<void> {
   for (
     const end = Date.now() + 180_000;
-    (await problemsOf(instance)).some((problem) => problem.alert === alert && problem.subject === subject);
+    (await problemsOf(instance)).some(
+      (problem) => problem.alert === alert && problem.subject === subject,
+    );
     await sleep(500)
   ) {
-    if (Date.now() > end) throw new Error(`${alert} of ${subject} is still reported after 180 s`);
+    if (Date.now() > end)
+      throw new Error(`${alert} of ${subject} is still reported after 180 s`);
   }
 }
 
@@ -87,7 +107,10 @@ export function testCauses(causes: Cause[], instance: () => Instance): void {
 
 /** Tests the connection to the cluster "edge" now, instead of when it is due. */
 export const connectEdge = ({ product }: FileRig) =>
-  product.call("POST", "/replication/api/cluster/tryConnect?name=edge").catch(() => undefined);
+  product
+    .call("POST", "/replication/api/cluster/tryConnect?name=edge")
+    .catch(() => undefined);
 
 /** The name of a task, the subject of its alerts. */
-export const nameOf = async ({ product }: FileRig, key: string) => (await product.task(key)).name;
+export const nameOf = async ({ product }: FileRig, key: string) =>
+  (await product.task(key)).name;

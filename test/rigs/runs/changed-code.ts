@@ -36,7 +36,11 @@ export async function createDeploys() {
       cacheDir: into,
       log,
     });
-  const original = await bundleOf(join(ROOT, "dist"), "index.js", loadConfig(process.env).cacheDir);
+  const original = await bundleOf(
+    join(ROOT, "dist"),
+    "index.js",
+    loadConfig(process.env).cacheDir,
+  );
   const placed = join(cacheDir, basename(original));
   copyFileSync(original, placed);
 
@@ -46,7 +50,8 @@ export async function createDeploys() {
     async deploy(...changes: Change[]): Promise<void> {
       if (changes.length === 0) return copyFileSync(original, placed);
       const root = mkdtempSync(join(folder, "tree-"));
-      for (const name of SOURCES) cpSync(join(ROOT, name), join(root, name), { recursive: true });
+      for (const name of SOURCES)
+        cpSync(join(ROOT, name), join(root, name), { recursive: true });
       // The bundler ignores types, but resolves everything that is imported as a value.
       symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));
       for (const { file, from, to } of changes) {

@@ -1,5 +1,11 @@
 /** Random cron expressions, each with its meaning as a predicate, independent of our parser. */
-export type Day = { day: number; length: number; weekday: number; month: number; year: number };
+export type Day = {
+  day: number;
+  length: number;
+  weekday: number;
+  month: number;
+  year: number;
+};
 export type Sample = {
   expression: string;
   matchesDay: (day: Day) => boolean;
@@ -15,7 +21,20 @@ type Numbers = { min: number; max: number; top: number; names: string[] };
  */
 export type Abilities = { wraps: boolean; lastOffsets: boolean };
 
-const MONTHS = ["jan", "FEB", "Mar", "apr", "MAY", "Jun", "jul", "AUG", "Sep", "oct", "NOV", "Dec"];
+const MONTHS = [
+  "jan",
+  "FEB",
+  "Mar",
+  "apr",
+  "MAY",
+  "Jun",
+  "jul",
+  "AUG",
+  "Sep",
+  "oct",
+  "NOV",
+  "Dec",
+];
 const DAYS = ["sun", "MON", "Tue", "wed", "THU", "Fri", "sat"];
 
 /** mulberry32: the same seed gives the same samples on every machine. */
@@ -29,13 +48,15 @@ export function createRandom(seed: number): Random {
   };
 }
 
-const pick = <T>(random: Random, items: readonly [T, ...T[]]): T => items[random(items.length)] ?? items[0];
+const pick = <T>(random: Random, items: readonly [T, ...T[]]): T =>
+  items[random(items.length)] ?? items[0];
 const modulo = (value: number, span: number): number => ((value % span) + span) % span;
 
 function simpleTerm(random: Random, numbers: Numbers, wraps: boolean): Term {
   const { min, max, top, names } = numbers;
   const span = max - min + 1;
-  const write = (value: number): string => (random(2) === 0 && names[value - min]) || String(value);
+  const write = (value: number): string =>
+    (random(2) === 0 && names[value - min]) || String(value);
   let first = min + random(top - min + 1);
   let last = min + random(top - min + 1);
   if (!wraps && last < first) [first, last] = [last, first];
@@ -50,9 +71,15 @@ function simpleTerm(random: Random, numbers: Numbers, wraps: boolean): Term {
     case 0:
       return { text: `${write(first)}-${end}`, has: (value) => within(value, length, 1) };
     case 1:
-      return { text: `${write(first)}-${end}/${step}`, has: (value) => within(value, length, step) };
+      return {
+        text: `${write(first)}-${end}/${step}`,
+        has: (value) => within(value, length, step),
+      };
     case 2:
-      return { text: `${write(first)}/${step}`, has: (value) => within(value, Math.max(max - first, 0), step) };
+      return {
+        text: `${write(first)}/${step}`,
+        has: (value) => within(value, Math.max(max - first, 0), step),
+      };
     case 3:
       return { text: `*/${step}`, has: (value) => (value - min) % step === 0 };
     default:
@@ -79,9 +106,15 @@ function monthDayTerm(random: Random, { wraps, lastOffsets }: Abilities): Term {
     case 2:
       return { text: `${target}W`, has: (_, day) => isNearestWorkday(day, target) };
     case 5:
-      return { text: `l-${offset}`, has: (_, { day, length }) => day === length - offset };
+      return {
+        text: `l-${offset}`,
+        has: (_, { day, length }) => day === length - offset,
+      };
     case 6:
-      return { text: `L-${offset}w`, has: (_, day) => isNearestWorkday(day, day.length - offset) };
+      return {
+        text: `L-${offset}w`,
+        has: (_, day) => isNearestWorkday(day, day.length - offset),
+      };
     default:
       return simpleTerm(random, { min: 1, max: 31, top: 31, names: [] }, wraps);
   }
@@ -94,9 +127,15 @@ function weekDayTerm(random: Random, numbers: Numbers, { wraps }: Abilities): Te
   const text = (random(2) === 0 && numbers.names[value - numbers.min]) || String(value);
   switch (random(5)) {
     case 0:
-      return { text: `${text}L`, has: (_, day) => isDay(day) && day.day + 7 > day.length };
+      return {
+        text: `${text}L`,
+        has: (_, day) => isDay(day) && day.day + 7 > day.length,
+      };
     case 1:
-      return { text: `${text}#${nth}`, has: (_, day) => isDay(day) && Math.ceil(day.day / 7) === nth };
+      return {
+        text: `${text}#${nth}`,
+        has: (_, day) => isDay(day) && Math.ceil(day.day / 7) === nth,
+      };
     default:
       return simpleTerm(random, numbers, wraps);
   }
@@ -112,13 +151,38 @@ function list(random: Random, make: () => Term): Term {
 
 const EVERY: Term = { text: "*", has: () => true };
 
-export function sample(random: Random, dialect: "unix" | "quartz", abilities: Abilities): Sample {
+export function sample(
+  random: Random,
+  dialect: "unix" | "quartz",
+  abilities: Abilities,
+): Sample {
   const field = (min: number, max: number, names: string[] = []): Term =>
-    random(4) === 0 ? EVERY : list(random, () => simpleTerm(random, { min, max, top: max, names }, abilities.wraps));
-  const [second, minute, hour, month] = [field(0, 59), field(0, 59), field(0, 23), field(1, 12, MONTHS)];
+    random(4) === 0
+      ? EVERY
+      : list(random, () =>
+          simpleTerm(random, { min, max, top: max, names }, abilities.wraps),
+        );
+  const [second, minute, hour, month] = [
+    field(0, 59),
+    field(0, 59),
+    field(0, 23),
+    field(1, 12, MONTHS),
+  ];
   const firstDay = dialect === "unix" ? 0 : 1;
-  const weekNumbers = { min: firstDay, max: firstDay + 6, top: abilities.wraps ? 7 : firstDay + 6, names: DAYS };
-  const given = pick(random, ["month", "month", "week", "week", "none", dialect === "unix" ? "both" : "month"]);
+  const weekNumbers = {
+    min: firstDay,
+    max: firstDay + 6,
+    top: abilities.wraps ? 7 : firstDay + 6,
+    names: DAYS,
+  };
+  const given = pick(random, [
+    "month",
+    "month",
+    "week",
+    "week",
+    "none",
+    dialect === "unix" ? "both" : "month",
+  ]);
   const monthDay = list(random, () => monthDayTerm(random, abilities));
   const weekDay = list(random, () => weekDayTerm(random, weekNumbers, abilities));
   const byMonth = given === "month" || given === "both";
@@ -126,8 +190,17 @@ export function sample(random: Random, dialect: "unix" | "quartz", abilities: Ab
   const year = 2024 + random(6);
   const years = dialect === "quartz" && random(4) === 0;
   const open = dialect === "unix" ? "*" : "?";
-  const days = [byMonth ? monthDay.text : given === "none" ? "*" : open, month.text, byWeek ? weekDay.text : open];
-  const fields = [...(dialect === "unix" ? [] : [second.text]), minute.text, hour.text, ...days];
+  const days = [
+    byMonth ? monthDay.text : given === "none" ? "*" : open,
+    month.text,
+    byWeek ? weekDay.text : open,
+  ];
+  const fields = [
+    ...(dialect === "unix" ? [] : [second.text]),
+    minute.text,
+    hour.text,
+    ...days,
+  ];
   const anyDay: Day = { day: 1, length: 31, weekday: 0, month: 1, year };
   return {
     expression: [...fields, ...(years ? [`${year}/2`] : [])].join(" "),
@@ -138,6 +211,8 @@ export function sample(random: Random, dialect: "unix" | "quartz", abilities: Ab
         (byMonth && monthDay.has(day.day, day)) ||
         (byWeek && weekDay.has(day.weekday + firstDay, day))),
     matchesTime: (h, m, s) =>
-      hour.has(h, anyDay) && minute.has(m, anyDay) && (dialect === "unix" ? s === 0 : second.has(s, anyDay)),
+      hour.has(h, anyDay) &&
+      minute.has(m, anyDay) &&
+      (dialect === "unix" ? s === 0 : second.has(s, anyDay)),
   };
 }

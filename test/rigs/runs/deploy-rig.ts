@@ -31,7 +31,9 @@ export async function startDeployRig(intervalMs: number): Promise<DeployRig> {
     deploys.remove();
     throw error;
   });
-  const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
+  const connection = clientConnection({
+    temporalAddress: rig.center.endpoints().temporal,
+  });
   const held: (() => void)[] = [];
   const isDeclaration = (path: string) => path.includes("/sync/v1/files/");
   return {
@@ -45,10 +47,14 @@ export async function startDeployRig(intervalMs: number): Promise<DeployRig> {
     hold() {
       const { until, letGo } = createGate();
       held.push(letGo);
-      rig.proxy.fault = ({ path }) => (isDeclaration(path) ? { kind: "hold", until } : null);
+      rig.proxy.fault = ({ path }) =>
+        isDeclaration(path) ? { kind: "hold", until } : null;
       return letGo;
     },
-    isHeld: () => rig.proxy.requests.some(({ path, closed: over }) => isDeclaration(path) && over === null),
+    isHeld: () =>
+      rig.proxy.requests.some(
+        ({ path, closed: over }) => isDeclaration(path) && over === null,
+      ),
     passAll() {
       for (const letGo of held.splice(0)) letGo();
       rig.proxy.fault = () => null;

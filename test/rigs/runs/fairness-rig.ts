@@ -32,10 +32,13 @@ const SETTLED_LOOKS = 10;
 const LOOK_MS = 500;
 
 export const PROJECT = "crowd";
-export const repositories: TaskObject[] = Array.from({ length: REPOSITORIES }, (_, at) => ({
-  localRepoName: `files-${at}`,
-  repoType: "GENERIC",
-}));
+export const repositories: TaskObject[] = Array.from(
+  { length: REPOSITORIES },
+  (_, at) => ({
+    localRepoName: `files-${at}`,
+    repoType: "GENERIC",
+  }),
+);
 
 export type FairRig = {
   center: Instance;
@@ -62,7 +65,8 @@ export async function startFairRig(): Promise<FairRig> {
   const env = { ...UTC, LOG_LEVEL: "warn" };
   const start = (more: Record<string, string>) =>
     cleanup.keep(startInstance({ env: { ...env, ...more } }), (one) => one.remove());
-  const registry = (...kinds: Parameters<typeof oneOf>) => cleanup.keep(oneOf(...kinds), (one) => one.stop());
+  const registry = (...kinds: Parameters<typeof oneOf>) =>
+    cleanup.keep(oneOf(...kinds), (one) => one.stop());
   try {
     const [center, edge, source, target] = await Promise.all([
       start({}),
@@ -77,7 +81,12 @@ export async function startFairRig(): Promise<FairRig> {
       await product.hosted(PROJECT, localRepoName);
       const files = Array.from({ length: FILES }, (_, at) => at);
       await each(files, 8, (at) =>
-        product.upload(PROJECT, localRepoName, `/file-${at}.bin`, Buffer.from(`${localRepoName} ${at}`)),
+        product.upload(
+          PROJECT,
+          localRepoName,
+          `/file-${at}.bin`,
+          Buffer.from(`${localRepoName} ${at}`),
+        ),
       );
     });
     const edgeCluster = await product.partner("edge", edge);
@@ -102,10 +111,19 @@ export async function startFairRig(): Promise<FairRig> {
   }
 }
 
-type Ends = Pick<FairRig, "product" | "partner" | "edgeCluster" | "registryCluster" | "source">;
+type Ends = Pick<
+  FairRig,
+  "product" | "partner" | "edgeCluster" | "registryCluster" | "source"
+>;
 
 /** Creates the small work; each piece has a task that has already run once, so that nothing about it is new. */
-async function smallWork({ product, partner, edgeCluster, registryCluster, source }: Ends): Promise<FairRig["small"]> {
+async function smallWork({
+  product,
+  partner,
+  edgeCluster,
+  registryCluster,
+  source,
+}: Ends): Promise<FairRig["small"]> {
   const project = unique("small");
   await product.project(project);
   for (const name of ["one", "followed"]) await product.hosted(project, name);
@@ -114,13 +132,17 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
   let content = 0;
   const upload = async (name: string) => {
     const bytes = Buffer.from(`content ${(content += 1)}`);
-    await product.upload(project, name, "/one.bin", bytes, { "X-BKREPO-OVERWRITE": "true" });
+    await product.upload(project, name, "/one.bin", bytes, {
+      "X-BKREPO-OVERWRITE": "true",
+    });
     return bytes;
   };
   const arrived = (name: string, bytes: Buffer) =>
     until(
       `${name}/one.bin arrives`,
-      async () => sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) === sha256(bytes),
+      async () =>
+        sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) ===
+        sha256(bytes),
       SMALL_WITHIN_MS,
     );
   const ended = async (key: string) => {
@@ -130,7 +152,8 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
       SMALL_WITHIN_MS,
     );
     const record = await product.newestRecord(key);
-    if (record?.status !== "SUCCESS") throw new Error(`the small run ended ${record?.status}: ${record?.errorReason}`);
+    if (record?.status !== "SUCCESS")
+      throw new Error(`the small run ended ${record?.status}: ${record?.errorReason}`);
   };
   await upload("one");
   const setting = { conflictStrategy: "OVERWRITE" };
@@ -143,7 +166,9 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
   const constraint = [{ packageKey: "oci://small/app", versions: ["v1"] }];
   const imageDraft: TaskDraft = {
     projectId: project,
-    objects: [{ localRepoName: "image", repoType: "OCI", packageConstraints: constraint }],
+    objects: [
+      { localRepoName: "image", repoType: "OCI", packageConstraints: constraint },
+    ],
     clusters: [registryCluster],
     type: "PACKAGE",
   };
@@ -182,12 +207,19 @@ export type Held = {
 };
 
 /** Starts a proxy to `url` on which every matching request waits until it is released, however long that takes. */
-export async function holdBefore(url: string, matches: (path: string) => boolean = () => true): Promise<Held> {
+export async function holdBefore(
+  url: string,
+  matches: (path: string) => boolean = () => true,
+): Promise<Held> {
   const proxy = await startProxy(url);
   const gate = createGate();
   let isOpen = false;
-  proxy.fault = ({ path }) => (!isOpen && matches(path) ? { kind: "hold", until: gate.until, breathing: true } : null);
-  const open = () => proxy.requests.filter(({ path, closed }) => closed === null && matches(path)).length;
+  proxy.fault = ({ path }) =>
+    !isOpen && matches(path)
+      ? { kind: "hold", until: gate.until, breathing: true }
+      : null;
+  const open = () =>
+    proxy.requests.filter(({ path, closed }) => closed === null && matches(path)).length;
   const letGo = () => {
     isOpen = true;
     gate.letGo();

@@ -26,13 +26,21 @@ export type FilledImageRig = ImageRig & {
 export async function startFilledImageRig(): Promise<FilledImageRig> {
   const rig = await startImageRig();
   const images = await fillRegistry(rig.source.url, NAMES, TAGS);
-  const index = makeIndex([makeImage({ architecture: "amd64" }), makeImage({ architecture: "arm64" })]);
+  const index = makeIndex([
+    makeImage({ architecture: "amd64" }),
+    makeImage({ architecture: "arm64" }),
+  ]);
   const docker = makeImage({ format: "docker", layers: [1_000, 200_000] });
-  const attached = makeImage({ subject: index, artifactType: "application/vnd.example.sbom" });
+  const attached = makeImage({
+    subject: index,
+    artifactType: "application/vnd.example.sbom",
+  });
   await pushImage(rig.source.url, "library/multi", "latest", index);
   await pushImage(rig.source.url, "library/multi", null, attached);
   await pushImage(rig.source.url, "library/docker", "1.0", docker);
-  images.set("library/multi:latest", index.digest).set("library/docker:1.0", docker.digest);
+  images
+    .set("library/multi:latest", index.digest)
+    .set("library/docker:1.0", docker.digest);
   return {
     ...rig,
     images,
@@ -44,7 +52,12 @@ export async function startFilledImageRig(): Promise<FilledImageRig> {
         ...(to !== undefined && { remoteProjectId: to }),
         ...(packages && { packageConstraints: packages }),
       };
-      return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster], ...rest });
+      return rig.product.run({
+        projectId: rig.projectId,
+        objects: [object],
+        clusters: [rig.cluster],
+        ...rest,
+      });
     },
     passAll() {
       rig.source.proxy.fault = () => null;

@@ -45,27 +45,43 @@ export async function startHostedImageRig() {
 
 async function start(cleanup: Cleanup) {
   const startEnd = async (env: Record<string, string>): Promise<End> => {
-    const instance = await cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (each) =>
-      each.remove(),
+    const instance = await cleanup.keep(
+      startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }),
+      (each) => each.remove(),
     );
-    return { instance, product: openProduct(instance), authorization: authorizationOf(instance) };
+    return {
+      instance,
+      product: openProduct(instance),
+      authorization: authorizationOf(instance),
+    };
   };
   const startTarget = async (): Promise<TestRegistry & { proxy: FaultProxy }> => {
-    const started = await cleanup.keep(oneOf("docker-registry", "distribution"), (each) => each.stop());
-    return { ...started, proxy: await cleanup.keep(startProxy(started.url), (each) => each.stop()) };
+    const started = await cleanup.keep(oneOf("docker-registry", "distribution"), (each) =>
+      each.stop(),
+    );
+    return {
+      ...started,
+      proxy: await cleanup.keep(startProxy(started.url), (each) => each.stop()),
+    };
   };
   const [center, edge, registry] = await Promise.all([
     startEnd({}),
     startEnd({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" }),
     startTarget(),
   ]);
-  const edgeProxy = await cleanup.keep(startProxy(edge.instance.url, { below: BELOW }), (each) => each.stop());
+  const edgeProxy = await cleanup.keep(
+    startProxy(edge.instance.url, { below: BELOW }),
+    (each) => each.stop(),
+  );
   const clusters = {
     edge: await center.product.partner("edge", edge.instance, edgeProxy.url + BELOW),
     registry: await center.product.registry("registry", registry.proxy.url),
   };
   const clients = await openClients(cleanup, [center.instance, edge.instance]);
-  const atEdge = { url: edge.instance.url, options: { authorization: edge.authorization } };
+  const atEdge = {
+    url: edge.instance.url,
+    options: { authorization: edge.authorization },
+  };
 
   return {
     center,
@@ -95,15 +111,26 @@ async function start(cleanup: Cleanup) {
       return {
         projectId,
         repo: `${projectId}/images`,
-        start({ more = {}, ...rest }: Partial<TaskDraft> & { more?: Partial<TaskObject> } = {}) {
-          return product.run({ projectId, objects: [{ ...object, ...more }], clusters: [clusters.edge], ...rest });
+        start({
+          more = {},
+          ...rest
+        }: Partial<TaskDraft> & { more?: Partial<TaskObject> } = {}) {
+          return product.run({
+            projectId,
+            objects: [{ ...object, ...more }],
+            clusters: [clusters.edge],
+            ...rest,
+          });
         },
         push: (name: string, tag: string | null, image?: TestManifest) =>
           fill.push(`${projectId}/images`, name, tag, image),
       };
     },
     deleteVersion: (repo: string, name: string, tag: string) =>
-      center.product.call("DELETE", `/repository/api/version/delete/${repo}?packageKey=oci://${name}&version=${tag}`),
+      center.product.call(
+        "DELETE",
+        `/repository/api/version/delete/${repo}?packageKey=oci://${name}&version=${tag}`,
+      ),
     /**
      * Holds the first request for a tag at the edge until `change` is done, so that the change happens between plan and
      * copy.
@@ -111,15 +138,21 @@ async function start(cleanup: Cleanup) {
     beforeCopy(tag: string, change: () => Promise<unknown>): void {
       let changed: Promise<void> | null = null;
       edgeProxy.fault = ({ method, path }) => {
-        if (changed || method !== "HEAD" || !path.endsWith(`/manifests/${tag}`)) return null;
+        if (changed || method !== "HEAD" || !path.endsWith(`/manifests/${tag}`))
+          return null;
         changed = change().then(() => undefined);
         return { kind: "hold", until: changed };
       };
     },
     /** The `leftOut` values in a run's histories: what the run left out of its lists. */
     async leftOut({ workflowId }: { workflowId: string }): Promise<unknown[]> {
-      const histories = await readHistories(center.instance.endpoints().temporal, workflowId);
-      const { payloads } = contentsOf({ events: [...histories.values()].flatMap(({ events }) => events ?? []) });
+      const histories = await readHistories(
+        center.instance.endpoints().temporal,
+        workflowId,
+      );
+      const { payloads } = contentsOf({
+        events: [...histories.values()].flatMap(({ events }) => events ?? []),
+      });
       return payloads
         .filter((text) => text.includes('"leftOut"'))
         .map((text) => (JSON.parse(text) as { leftOut: unknown }).leftOut);
@@ -130,9 +163,14 @@ async function start(cleanup: Cleanup) {
 /** Finds independent clients and gives them the instances' logins. */
 async function openClients(cleanup: Cleanup, instances: Instance[]): Promise<Clients> {
   const folder = mkdtempSync(join(tmpdir(), "image-clients-"));
-  await cleanup.keep(Promise.resolve(folder), async (each) => rmSync(each, { recursive: true, force: true }));
+  await cleanup.keep(Promise.resolve(folder), async (each) =>
+    rmSync(each, { recursive: true, force: true }),
+  );
   const auths = Object.fromEntries(
-    instances.map((each) => [new URL(each.url).host, { auth: authorizationOf(each).slice("Basic ".length) }]),
+    instances.map((each) => [
+      new URL(each.url).host,
+      { auth: authorizationOf(each).slice("Basic ".length) },
+    ]),
   );
   writeFileSync(join(folder, "config.json"), JSON.stringify({ auths }));
   const env = { ...process.env, DOCKER_CONFIG: folder, HOME: folder };
@@ -151,11 +189,19 @@ async function judge(
 ): Promise<{ digest: string | null; tree: string[] | null }> {
   const { crane, regctl, env } = clients;
   const image = `${host}/${name}:${tag}`;
-  const output = async (command: string, args: string[]) => (await run(command, args, { env })).stdout.trim();
+  const output = async (command: string, args: string[]) =>
+    (await run(command, args, { env })).stdout.trim();
   const digest = crane && (await output(crane, ["digest", "--insecure", image]));
   if (crane) await output(crane, ["validate", "--insecure", "--fast", "--remote", image]);
   const tree =
     regctl &&
-    (await output(regctl, ["artifact", "tree", "--digest-tags", "--host", `reg=${host},tls=disabled`, image]));
+    (await output(regctl, [
+      "artifact",
+      "tree",
+      "--digest-tags",
+      "--host",
+      `reg=${host},tls=disabled`,
+      image,
+    ]));
   return { digest, tree: tree ? (tree.match(/sha256:[0-9a-f]{64}/g) ?? []) : null };
 }

@@ -7,7 +7,14 @@ import { openLedger } from "../../../temporal/process.ts";
 import { compileOnce, programOf, ROOT } from "./program.ts";
 
 const READY_WITHIN_MS = 120_000;
-const INHERITED = ["PATH", "HOME", "TMPDIR", "CACHE_DIR", "XDG_CACHE_HOME", "TEMPORAL_CLI_PATH"];
+const INHERITED = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "CACHE_DIR",
+  "XDG_CACHE_HOME",
+  "TEMPORAL_CLI_PATH",
+];
 
 export type Pids = {
   supervisor: number;
@@ -16,8 +23,15 @@ export type Pids = {
   workers: number[];
   temporal: number | null;
 };
-export type Endpoints = { api: string; docs: string; temporal: string; temporalUi: string | null; pids: Pids };
-export type ProcessName = "supervisor" | "control" | "orchestrator" | "worker" | "temporal";
+export type Endpoints = {
+  api: string;
+  docs: string;
+  temporal: string;
+  temporalUi: string | null;
+  pids: Pids;
+};
+export type ProcessName =
+  "supervisor" | "control" | "orchestrator" | "worker" | "temporal";
 
 export type InstanceOptions = {
   env?: Record<string, string>;
@@ -38,15 +52,28 @@ export type Instance = Awaited<ReturnType<typeof startInstance>>;
 /** Starts the whole product on its own data directory and free ports, and waits until all of it is ready. */
 export async function startInstance(options: InstanceOptions = {}) {
   const dataDir = mkdtempSync(join(tmpdir(), "instance-"));
-  const env: Record<string, string> = { ...(await baseEnvironment(options)), DATA_DIR: dataDir, ...options.env };
+  const env: Record<string, string> = {
+    ...(await baseEnvironment(options)),
+    DATA_DIR: dataDir,
+    ...options.env,
+  };
   let supervisor = launch(options, env);
 
-  const endpoints = (): Endpoints => JSON.parse(readFileSync(join(dataDir, "endpoints.json"), "utf8")) as Endpoints;
+  const endpoints = (): Endpoints =>
+    JSON.parse(readFileSync(join(dataDir, "endpoints.json"), "utf8")) as Endpoints;
   const pids = (): Pids => endpoints().pids;
   const ready = async () => {
-    for (const end = Date.now() + READY_WITHIN_MS; !(await isReady(endpoints, options)); await sleep(100)) {
-      if (supervisor.ended()) throw new Error(`the instance ended (${supervisor.ended()}):\n${supervisor.output()}`);
-      if (Date.now() > end) throw new Error(`the instance is not ready:\n${supervisor.output()}`);
+    for (
+      const end = Date.now() + READY_WITHIN_MS;
+      !(await isReady(endpoints, options));
+      await sleep(100)
+    ) {
+      if (supervisor.ended())
+        throw new Error(
+          `the instance ended (${supervisor.ended()}):\n${supervisor.output()}`,
+        );
+      if (Date.now() > end)
+        throw new Error(`the instance is not ready:\n${supervisor.output()}`);
     }
   };
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<string> => {
@@ -69,7 +96,9 @@ export async function startInstance(options: InstanceOptions = {}) {
     url,
     dataDir,
     username: env["ADMIN_USERNAME"] ?? "admin",
-    password: env["ADMIN_PASSWORD"] ?? readFileSync(join(dataDir, "admin-password"), "utf8").trim(),
+    password:
+      env["ADMIN_PASSWORD"] ??
+      readFileSync(join(dataDir, "admin-password"), "utf8").trim(),
     endpoints,
     pids,
     /** The output of all processes since the last start. */
@@ -98,20 +127,33 @@ export async function startInstance(options: InstanceOptions = {}) {
 }
 
 /** The Authorization header of an instance's admin login. */
-export const authorizationOf = ({ username, password }: Pick<Instance, "username" | "password">): string =>
+export const authorizationOf = ({
+  username,
+  password,
+}: Pick<Instance, "username" | "password">): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
 /** Returns a function that makes JSON calls with the instance's admin login. */
 export function api(instance: Pick<Instance, "url" | "username" | "password">) {
   const authorization = authorizationOf(instance);
-  return async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
+  return async (
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; body: unknown }> => {
     const answer = await fetch(`${instance.url}${path}`, {
       method,
-      headers: { authorization, ...(body !== undefined && { "content-type": "application/json" }) },
+      headers: {
+        authorization,
+        ...(body !== undefined && { "content-type": "application/json" }),
+      },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
-    return { status: answer.status, body: text === "" ? null : (JSON.parse(text) as unknown) };
+    return {
+      status: answer.status,
+      body: text === "" ? null : (JSON.parse(text) as unknown),
+    };
   };
 }
 
@@ -119,16 +161,26 @@ export function api(instance: Pick<Instance, "url" | "username" | "password">) {
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return process.platform !== "linux" || !/^\S+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    return (
+      process.platform !== "linux" ||
+      !/^\S+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"))
+    );
   } catch {
     return false;
   }
 }
 
-async function baseEnvironment({ embedded, temporalAddress }: InstanceOptions): Promise<Record<string, string>> {
-  const inherited = INHERITED.flatMap((name) => (process.env[name] ? [[name, process.env[name]] as const] : []));
+async function baseEnvironment({
+  embedded,
+  temporalAddress,
+}: InstanceOptions): Promise<Record<string, string>> {
+  const inherited = INHERITED.flatMap((name) =>
+    process.env[name] ? [[name, process.env[name]] as const] : [],
+  );
   const anyPort = { PORT: "0", TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0" };
-  const attached = embedded ? {} : { TEMPORAL_ADDRESS: temporalAddress ?? (await runsTemporal()) };
+  const attached = embedded
+    ? {}
+    : { TEMPORAL_ADDRESS: temporalAddress ?? (await runsTemporal()) };
   return { ...Object.fromEntries(inherited), ...anyPort, ...attached };
 }
 
@@ -139,8 +191,13 @@ async function runsTemporal(): Promise<string> {
 
 function launch({ throughNpm, logFile }: InstanceOptions, env: Record<string, string>) {
   if (!throughNpm && process.env["VITEST"] === undefined) compileOnce();
-  const [command, ...args] = throughNpm ? ["npm", "start"] : [process.execPath, ...programOf("main")];
-  return watch(spawn(command ?? "", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }), logFile);
+  const [command, ...args] = throughNpm
+    ? ["npm", "start"]
+    : [process.execPath, ...programOf("main")];
+  return watch(
+    spawn(command ?? "", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }),
+    logFile,
+  );
 }
 
 function watch(child: ChildProcess, logFile: string | undefined) {
@@ -161,7 +218,10 @@ function watch(child: ChildProcess, logFile: string | undefined) {
   return { child, end, ended: () => ended, output: () => output };
 }
 
-async function isReady(endpoints: () => Endpoints, { neverReady = false }: InstanceOptions): Promise<boolean> {
+async function isReady(
+  endpoints: () => Endpoints,
+  { neverReady = false }: InstanceOptions,
+): Promise<boolean> {
   try {
     const { api: url, pids } = endpoints();
     const all = [
@@ -171,7 +231,10 @@ async function isReady(endpoints: () => Endpoints, { neverReady = false }: Insta
       ...pids.workers,
       ...(pids.temporal === null ? [] : [pids.temporal]),
     ];
-    return all.every(isAlive) && (await fetch(`${url}/health/${neverReady ? "live" : "ready"}`)).status === 200;
+    return (
+      all.every(isAlive) &&
+      (await fetch(`${url}/health/${neverReady ? "live" : "ready"}`)).status === 200
+    );
   } catch {
     return false;
   }

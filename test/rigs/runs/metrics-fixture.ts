@@ -21,11 +21,18 @@ export function readSeries(text: string): Series[] {
     const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
       ([, key = "", text = ""]) => [key, unescape(text)] as const,
     );
-    return [{ name, labels: Object.fromEntries(pairs), value: Number(value?.replace("Inf", "Infinity")) }];
+    return [
+      {
+        name,
+        labels: Object.fromEntries(pairs),
+        value: Number(value?.replace("Inf", "Infinity")),
+      },
+    ];
   });
 }
 
-const unescape = (text: string) => text.replaceAll(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char));
+const unescape = (text: string) =>
+  text.replaceAll(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char));
 
 /** The value of the one series with these labels, other labels ignored; undefined when there is none. */
 export function valueOf(
@@ -34,9 +41,14 @@ export function valueOf(
   labels: Record<string, string> = {},
 ): number | undefined {
   const found = series.filter(
-    (one) => one.name === name && Object.entries(labels).every(([key, value]) => one.labels[key] === value),
+    (one) =>
+      one.name === name &&
+      Object.entries(labels).every(([key, value]) => one.labels[key] === value),
   );
-  if (found.length > 1) throw new Error(`${found.length} series of ${name} have the labels ${JSON.stringify(labels)}`);
+  if (found.length > 1)
+    throw new Error(
+      `${found.length} series of ${name} have the labels ${JSON.stringify(labels)}`,
+    );
   return found[0]?.value;
 }
 
@@ -49,7 +61,12 @@ export function addTask(
   more: Partial<typeof task.$inferInsert> = {},
 ): string {
   const key = newKey();
-  const audit = { createdBy: "admin", createdDate: now, lastModifiedBy: "admin", lastModifiedDate: now };
+  const audit = {
+    createdBy: "admin",
+    createdDate: now,
+    lastModifiedBy: "admin",
+    lastModifiedDate: now,
+  };
   db.insert(task)
     .values({
       key,
@@ -67,7 +84,9 @@ export function addTask(
       ...more,
     })
     .run();
-  db.insert(taskObject).values({ taskKey: key, position: 0, localRepoName: "files", repoType: "GENERIC" }).run();
+  db.insert(taskObject)
+    .values({ taskKey: key, position: 0, localRepoName: "files", repoType: "GENERIC" })
+    .run();
   for (const [position, clusterId] of clusterIds.entries())
     db.insert(taskCluster).values({ taskKey: key, position, clusterId }).run();
   return key;
@@ -129,11 +148,17 @@ export function addRun(
 }
 
 /** Returns every SQL statement that `work` prepares. */
-export async function statementsOf(db: Db, work: () => Promise<unknown>): Promise<string[]> {
+export async function statementsOf(
+  db: Db,
+  work: () => Promise<unknown>,
+): Promise<string[]> {
   const seen = new Set<string>();
   const { $client: client } = db;
   const prepare = client.prepare.bind(client);
-  client.prepare = ((text: string) => (seen.add(text), prepare(text))) as typeof client.prepare;
+  client.prepare = ((text: string) => (
+    seen.add(text),
+    prepare(text)
+  )) as typeof client.prepare;
   try {
     await work();
   } finally {
@@ -152,8 +177,12 @@ export function planOf(db: Db, statement: string): string[] {
 }
 
 /** Reads /metrics of a real instance with the admin's login. */
-export async function scrapeOf(instance: Pick<Instance, "url" | "username" | "password">): Promise<string> {
-  const answer = await fetch(`${instance.url}/metrics`, { headers: { authorization: authorizationOf(instance) } });
+export async function scrapeOf(
+  instance: Pick<Instance, "url" | "username" | "password">,
+): Promise<string> {
+  const answer = await fetch(`${instance.url}/metrics`, {
+    headers: { authorization: authorizationOf(instance) },
+  });
   const text = await answer.text();
   if (answer.status !== 200) throw new Error(`GET /metrics: ${answer.status} ${text}`);
   return text;

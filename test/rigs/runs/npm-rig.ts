@@ -6,7 +6,14 @@ import { type NpmClient, npmClient } from "../servers/npm-client.ts";
 import { type FaultProxy, startProxy } from "../servers/proxy.ts";
 import { startVerdaccio, type Verdaccio } from "../servers/verdaccio.ts";
 import type { Instance } from "./instance.ts";
-import { closed, createCleanup, type RecordDetail, type TaskDraft, type TaskObject, unique } from "./run-fixture.ts";
+import {
+  closed,
+  createCleanup,
+  type RecordDetail,
+  type TaskDraft,
+  type TaskObject,
+  unique,
+} from "./run-fixture.ts";
 import { startFileRig } from "./run-rig.ts";
 
 /** Runs of npm packages from and to registries, checked with the npm program. */
@@ -20,7 +27,9 @@ export type NpmRig = Awaited<ReturnType<typeof startNpmRig>>;
 /** Starts two instances and two npm registries: `from`, linked as `source`, and `to`, the REMOTE cluster `target`. */
 export async function startNpmRig() {
   const cleanup = createCleanup();
-  const upstream = async (options: Parameters<typeof startVerdaccio>[0] = {}): Promise<Upstream> => {
+  const upstream = async (
+    options: Parameters<typeof startVerdaccio>[0] = {},
+  ): Promise<Upstream> => {
     const server = await cleanup.keep(startVerdaccio(options), (one) => one.stop());
     const proxy = await cleanup.keep(startProxy(server.url), (one) => one.stop());
     const npm = npmClient(server.url, USER);
@@ -78,10 +87,18 @@ export const tarballOf = (name: string, version: string, size = 500): Buffer =>
   });
 
 /** Publishes versions by plain HTTP, and returns their tarballs by version. */
-export async function publish(end: End, name: string, versions: readonly string[]): Promise<Map<string, Buffer>> {
-  const tarballs = new Map(versions.map((version) => [version, tarballOf(name, version)]));
+export async function publish(
+  end: End,
+  name: string,
+  versions: readonly string[],
+): Promise<Map<string, Buffer>> {
+  const tarballs = new Map(
+    versions.map((version) => [version, tarballOf(name, version)]),
+  );
   for (const [version, tarball] of tarballs)
-    await end.npm.put(name, version, tarball, { document: { description: `about ${name}` } });
+    await end.npm.put(name, version, tarball, {
+      document: { description: `about ${name}` },
+    });
   return tarballs;
 }
 
@@ -98,18 +115,28 @@ export async function npmPublish(
 }
 
 /** The package constraints that choose these packages. */
-export const packagesOf = (...names: string[]) => names.map((name) => ({ packageKey: `npm://${name}` }));
+export const packagesOf = (...names: string[]) =>
+  names.map((name) => ({ packageKey: `npm://${name}` }));
 
 /** The reason of each failed detail, by package. */
 export const reasonsOf = (details: RecordDetail[]): Record<string, string> =>
   Object.fromEntries(
-    details.flatMap(({ artifactName, errorReason }) => (errorReason === null ? [] : [[artifactName, errorReason]])),
+    details.flatMap(({ artifactName, errorReason }) =>
+      errorReason === null ? [] : [[artifactName, errorReason]],
+    ),
   );
 
 /** Expects that npm fetches exactly these tarballs, given by version. */
-export async function expectThere({ npm }: End, name: string, tarballs: ReadonlyMap<string, Buffer>): Promise<void> {
+export async function expectThere(
+  { npm }: End,
+  name: string,
+  tarballs: ReadonlyMap<string, Buffer>,
+): Promise<void> {
   for (const [version, tarball] of tarballs)
-    expect((await npm.fetchTarball(`${name}@${version}`))?.equals(tarball), `${name}@${version}`).toBe(true);
+    expect(
+      (await npm.fetchTarball(`${name}@${version}`))?.equals(tarball),
+      `${name}@${version}`,
+    ).toBe(true);
 }
 
 /** A field of a package as `npm view` shows it; undefined when it is empty. */

@@ -1,6 +1,11 @@
 import type { Built } from "../transfer/package-copy-fixture.ts";
 import { authorizationOf, type Instance } from "./instance.ts";
-import { type RecordDetail, type TaskDraft, type TaskObject, unique } from "./run-fixture.ts";
+import {
+  type RecordDetail,
+  type TaskDraft,
+  type TaskObject,
+  unique,
+} from "./run-fixture.ts";
 import { startFileRig } from "./run-rig.ts";
 
 export type PackageRig = Awaited<ReturnType<typeof startPackageRig>>;
@@ -24,7 +29,10 @@ export async function startPackageRig() {
     run: (
       repoName: string,
       repoType: "MAVEN" | "NPM",
-      { object = {}, ...rest }: Partial<TaskDraft> & { object?: Partial<TaskObject> } = {},
+      {
+        object = {},
+        ...rest
+      }: Partial<TaskDraft> & { object?: Partial<TaskObject> } = {},
     ) =>
       rig.product.run({
         projectId: rig.projectId,
@@ -38,11 +46,15 @@ export async function startPackageRig() {
 /** Opens one repository of an instance as Maven's and npm's clients use it. */
 function openRepository(end: Instance, projectId: string, repoName: string) {
   const headers = { authorization: authorizationOf(end) };
-  const url = (kind: string, path: string) => `${end.url}/${kind}/${projectId}/${repoName}${path}`;
+  const url = (kind: string, path: string) =>
+    `${end.url}/${kind}/${projectId}/${repoName}${path}`;
   const put = async (address: string, body: Uint8Array | string) => {
     const answer = await fetch(address, {
       method: "PUT",
-      headers: { ...headers, ...(typeof body === "string" && { "content-type": "application/json" }) },
+      headers: {
+        ...headers,
+        ...(typeof body === "string" && { "content-type": "application/json" }),
+      },
       body: typeof body === "string" ? body : new Uint8Array(body),
     });
     const text = await answer.text();
@@ -59,7 +71,10 @@ function openRepository(end: Instance, projectId: string, repoName: string) {
     },
     putFile: (path: string, content: Uint8Array) => put(url("maven", path), content),
     getFile: (path: string) => get(url("maven", path)),
-    publish: async ({ stated: { package: name, version, document }, bytes }: Built, tag = "latest") => {
+    publish: async (
+      { stated: { package: name, version, document }, bytes }: Built,
+      tag = "latest",
+    ) => {
       const [content] = bytes.values();
       const attachment = {
         content_type: "application/octet-stream",
@@ -76,7 +91,10 @@ function openRepository(end: Instance, projectId: string, repoName: string) {
       await put(url("npm", `/${name.replace("/", "%2f")}`), JSON.stringify(body));
     },
     tag: (name: string, tag: string, version: string) =>
-      put(url("npm", `/-/package/${name.replace("/", "%2f")}/dist-tags/${tag}`), JSON.stringify(version)),
+      put(
+        url("npm", `/-/package/${name.replace("/", "%2f")}/dist-tags/${tag}`),
+        JSON.stringify(version),
+      ),
     async packument(name: string) {
       const bytes = await get(url("npm", `/${name.replace("/", "%2f")}`));
       return (
@@ -85,7 +103,9 @@ function openRepository(end: Instance, projectId: string, repoName: string) {
           "dist-tags": Record<string, string>;
           versions: Record<
             string,
-            Record<string, unknown> & { dist: Record<"tarball" | "integrity" | "shasum", string> }
+            Record<string, unknown> & {
+              dist: Record<"tarball" | "integrity" | "shasum", string>;
+            }
           >;
         })
       );

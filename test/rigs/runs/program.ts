@@ -7,9 +7,13 @@ let compiled = false;
 
 /** Builds dist/ from the sources, once in each process; vitest's global setup calls it for tests. */
 export function compileOnce(): void {
-  if (!compiled) execFileSync(process.execPath, ["build.js"], { cwd: ROOT, stdio: "inherit" });
+  if (!compiled)
+    execFileSync(process.execPath, ["build.js"], { cwd: ROOT, stdio: "inherit" });
   compiled = true;
 }
 
 /** Node's arguments for a process of the product, run in `ROOT`, as in `npm start` and `npm run worker`. */
-export const programOf = (entry: "main" | "activities/start"): string[] => ["--enable-source-maps", `dist/${entry}.js`];
+export const programOf = (entry: "main" | "activities/start"): string[] => [
+  "--enable-source-maps",
+  `dist/${entry}.js`,
+];

@@ -18,9 +18,20 @@ import {
 export const WITHIN_MS = 60_000;
 
 type End = { instance: Instance; product: Product; proxy: FaultProxy; cluster: string };
-type Options = { type?: "REPOSITORY" | "PATH"; object?: Partial<TaskObject>; clusters?: string[]; setting?: object };
+type Options = {
+  type?: "REPOSITORY" | "PATH";
+  object?: Partial<TaskObject>;
+  clusters?: string[];
+  setting?: object;
+};
 
-export type RealTimeRig = { center: Instance; product: Product; one: End; two: End; end: () => Promise<void> };
+export type RealTimeRig = {
+  center: Instance;
+  product: Product;
+  one: End;
+  two: End;
+  end: () => Promise<void>;
+};
 
 /** Starts an instance with the project `local`, and two more instances as its clusters behind proxies. */
 export async function startRealTimeRig(): Promise<RealTimeRig> {
@@ -32,7 +43,9 @@ export async function startRealTimeRig(): Promise<RealTimeRig> {
     await product.project("local");
     const open = async (name: string): Promise<End> => {
       const instance = await cleanup.keep(
-        startInstance({ env: { ...env, LOCAL_CLUSTER_NAME: name, TRANSFER_WORKERS: "1" } }),
+        startInstance({
+          env: { ...env, LOCAL_CLUSTER_NAME: name, TRANSFER_WORKERS: "1" },
+        }),
         (each) => each.remove(),
       );
       const proxy = await cleanup.keep(startProxy(instance.url), (each) => each.stop());
@@ -50,7 +63,12 @@ export async function startRealTimeRig(): Promise<RealTimeRig> {
 /** Creates a repository and an enabled REAL_TIME task that sends it to `clusters`, by default the first one. */
 export async function following(
   { product, one }: RealTimeRig,
-  { type = "REPOSITORY", object = {}, clusters = [one.cluster], setting = {} }: Options = {},
+  {
+    type = "REPOSITORY",
+    object = {},
+    clusters = [one.cluster],
+    setting = {},
+  }: Options = {},
 ) {
   const repo = unique("repo-");
   await product.hosted("local", repo);
@@ -67,7 +85,12 @@ export async function following(
     product.upload("local", repo, path, bytes, { "X-BKREPO-OVERWRITE": "true" });
   const download = (end: End, path: string) => end.product.download("local", repo, path);
   /** Waits until the content has arrived, and returns how long that took, in ms. */
-  async function arrival(end: End, path: string, bytes: Uint8Array, withinMs = WITHIN_MS): Promise<number> {
+  async function arrival(
+    end: End,
+    path: string,
+    bytes: Uint8Array,
+    withinMs = WITHIN_MS,
+  ): Promise<number> {
     const begun = Date.now();
     await expect
       .poll(async () => (await download(end, path))?.equals(bytes) ?? false, {
@@ -78,7 +101,15 @@ export async function following(
       .toBe(true);
     return Date.now() - begun;
   }
-  return { repo, key, upload, download, arrival, records: () => product.records(key), task: () => product.task(key) };
+  return {
+    repo,
+    key,
+    upload,
+    download,
+    arrival,
+    records: () => product.records(key),
+    task: () => product.task(key),
+  };
 }
 
 /** Waits for a record that `wanted` accepts, and returns it. */
@@ -89,7 +120,11 @@ export async function recordOf(
   withinMs = WITHIN_MS,
 ): Promise<RecordInfo> {
   let found: RecordInfo | undefined;
-  await until(what, async () => (found = (await records()).find(wanted)) !== undefined, withinMs);
+  await until(
+    what,
+    async () => (found = (await records()).find(wanted)) !== undefined,
+    withinMs,
+  );
   if (found === undefined) throw new Error(what);
   return found;
 }

@@ -23,18 +23,36 @@ export function createMachine() {
     folder,
     /** Starts `npm run worker` with only the control plane's address, the key and `more`. */
     startWorker(url: string, secretKey: string, more: Record<string, string> = {}) {
-      const env = { ...Object.fromEntries(INHERITED), API_URL: url, SECRET_KEY: secretKey, DATA_DIR: folder, ...more };
-      const child = spawn("npm", ["run", "--silent", "worker"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+      const env = {
+        ...Object.fromEntries(INHERITED),
+        API_URL: url,
+        SECRET_KEY: secretKey,
+        DATA_DIR: folder,
+        ...more,
+      };
+      const child = spawn("npm", ["run", "--silent", "worker"], {
+        cwd: ROOT,
+        env,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
       workers.push(child);
       let output = "";
       for (const stream of [child.stdout, child.stderr])
         stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
-      return { child, output: () => output, ended: once(child, "exit") as Promise<[number | null]> };
+      return {
+        child,
+        output: () => output,
+        ended: once(child, "exit") as Promise<[number | null]>,
+      };
     },
     /** Stops the workers. */
     async stop(): Promise<void> {
       // npm passes on only signals that it can catch.
-      await Promise.all(workers.map((worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit"))));
+      await Promise.all(
+        workers.map(
+          (worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit")),
+        ),
+      );
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -1,7 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
-import type { RecordDetail as DetailShape, RecordInfo as RecordShape } from "../../../api/records/shapes.ts";
+import type {
+  RecordDetail as DetailShape,
+  RecordInfo as RecordShape,
+} from "../../../api/records/shapes.ts";
 import type { TaskInfo as TaskShape } from "../../../api/tasks/shapes.ts";
 import { api, authorizationOf, type Instance } from "./instance.ts";
 
@@ -11,12 +14,20 @@ export type TaskInfo = z.output<typeof TaskShape>;
 
 /** Makes the times in answers directly comparable with the clock. */
 export const UTC = { TIME_ZONE: "UTC" };
-export const epoch = (time: string | null): number => (time === null ? Number.NaN : Date.parse(`${time}Z`));
+export const epoch = (time: string | null): number =>
+  time === null ? Number.NaN : Date.parse(`${time}Z`);
 
-export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-export const unique = (prefix: string): string => `${prefix}${randomBytes(4).toString("hex")}`;
+export const sha256 = (bytes: Uint8Array): string =>
+  createHash("sha256").update(bytes).digest("hex");
+export const unique = (prefix: string): string =>
+  `${prefix}${randomBytes(4).toString("hex")}`;
 
-type Access = { username?: string; password?: string; certificate?: string; insecureSkipVerify?: boolean };
+type Access = {
+  username?: string;
+  password?: string;
+  certificate?: string;
+  insecureSkipVerify?: boolean;
+};
 type Login = Pick<Instance, "url" | "username" | "password">;
 
 export type TaskObject = {
@@ -24,7 +35,11 @@ export type TaskObject = {
   repoType: "GENERIC" | "OCI" | "DOCKER" | "MAVEN" | "NPM";
   remoteProjectId?: string;
   remoteRepoName?: string;
-  packageConstraints?: { packageKey: string; versions?: string[]; targetVersions?: string[] }[];
+  packageConstraints?: {
+    packageKey: string;
+    versions?: string[];
+    targetVersions?: string[];
+  }[];
   pathConstraints?: { path: string }[];
 };
 export type TaskDraft = {
@@ -48,7 +63,9 @@ export function openProduct(instance: Login) {
     const answer = await send(method, path, body);
     const envelope = answer.body as { code: number; data: T };
     if (answer.status !== 200 || envelope.code !== 0)
-      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      throw new Error(
+        `${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`,
+      );
     return envelope.data;
   }
 
@@ -57,8 +74,16 @@ export function openProduct(instance: Login) {
     type: "STANDALONE" | "REMOTE",
     access: { url: string } & Access,
   ): Promise<string> {
-    await call("POST", "/replication/api/cluster/create", { name, type, ...access, ping: false });
-    const found = await call<{ id: string; name: string }[]>("GET", `/replication/api/cluster/list?name=${name}`);
+    await call("POST", "/replication/api/cluster/create", {
+      name,
+      type,
+      ...access,
+      ping: false,
+    });
+    const found = await call<{ id: string; name: string }[]>(
+      "GET",
+      `/replication/api/cluster/list?name=${name}`,
+    );
     return found.find((one) => one.name === name)?.id ?? "";
   }
 
@@ -68,9 +93,19 @@ export function openProduct(instance: Login) {
   return {
     call,
     project: (name: string) =>
-      call("POST", "/repository/api/project/create", { name, displayName: name, description: "" }),
+      call("POST", "/repository/api/project/create", {
+        name,
+        displayName: name,
+        description: "",
+      }),
     hosted: (projectId: string, name: string, type = "GENERIC") =>
-      call("POST", "/repository/api/repo/create", { projectId, name, type, category: "LOCAL", public: false }),
+      call("POST", "/repository/api/repo/create", {
+        projectId,
+        name,
+        type,
+        category: "LOCAL",
+        public: false,
+      }),
     linked: (
       projectId: string,
       name: string,
@@ -101,17 +136,29 @@ export function openProduct(instance: Login) {
       const text = await answer.text();
       if (!answer.ok) throw new Error(`PUT ${path}: ${answer.status} ${text}`);
     },
-    async download(projectId: string, name: string, path: string): Promise<Buffer | null> {
-      const answer = await fetch(fileUrl(projectId, name, path), { headers: { authorization } });
+    async download(
+      projectId: string,
+      name: string,
+      path: string,
+    ): Promise<Buffer | null> {
+      const answer = await fetch(fileUrl(projectId, name, path), {
+        headers: { authorization },
+      });
       const bytes = Buffer.from(await answer.arrayBuffer());
       if (answer.status === 404) return null;
-      if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${bytes.toString()}`);
+      if (!answer.ok)
+        throw new Error(`GET ${path}: ${answer.status} ${bytes.toString()}`);
       return bytes;
     },
-    registry: (name: string, url: string, access: Access = {}) => cluster(name, "REMOTE", { url, ...access }),
+    registry: (name: string, url: string, access: Access = {}) =>
+      cluster(name, "REMOTE", { url, ...access }),
     /** Adds another instance as a cluster; `url` if a proxy stands before it. */
     partner: (name: string, other: Login, url = other.url) =>
-      cluster(name, "STANDALONE", { url, username: other.username, password: other.password }),
+      cluster(name, "STANDALONE", {
+        url,
+        username: other.username,
+        password: other.password,
+      }),
     /** Creates a task, which starts at once unless its setting says otherwise, and returns its key. */
     async run({
       projectId,
@@ -135,8 +182,10 @@ export function openProduct(instance: Login) {
       return key;
     },
     execute: (key: string) => call<null>("POST", `/replication/api/task/execute/${key}`),
-    stop: (key: string) => call<{ stopped: boolean }>("POST", `/replication/api/task/stop/${key}`),
-    toggle: (key: string) => call<null>("POST", `/replication/api/task/toggle/status/${key}`),
+    stop: (key: string) =>
+      call<{ stopped: boolean }>("POST", `/replication/api/task/stop/${key}`),
+    toggle: (key: string) =>
+      call<null>("POST", `/replication/api/task/toggle/status/${key}`),
     remove: (key: string) => call<null>("DELETE", `/replication/api/task/delete/${key}`),
     task: (key: string) => call<TaskInfo>("GET", `/replication/api/task/info/${key}`),
     /** Reads only the newest record, because a task may have many. */
@@ -148,18 +197,24 @@ export function openProduct(instance: Login) {
       return page.records[0];
     },
     /** All records of a task, the newest first. */
-    records: (key: string) => call<RecordInfo[]>("GET", `/replication/api/task/record/list/${key}`),
-    details: (recordId: string) => call<RecordDetail[]>("GET", `/replication/api/task/record/detail/list/${recordId}`),
+    records: (key: string) =>
+      call<RecordInfo[]>("GET", `/replication/api/task/record/list/${key}`),
+    details: (recordId: string) =>
+      call<RecordDetail[]>("GET", `/replication/api/task/record/detail/list/${recordId}`),
   };
 }
 
 export type Counts = NonNullable<RecordInfo["replicaOverview"]>;
 
 /** Returns the newest record of a task after checking that its counts add up; waits while the API is unreachable. */
-export async function newest(product: Product, key: string): Promise<RecordInfo & { counts: Counts }> {
+export async function newest(
+  product: Product,
+  key: string,
+): Promise<RecordInfo & { counts: Counts }> {
   const record = await patiently(() => product.newestRecord(key));
   const counts = record?.replicaOverview;
-  if (record === undefined || counts === null || counts === undefined) throw new Error(`task ${key} has no record`);
+  if (record === undefined || counts === null || counts === undefined)
+    throw new Error(`task ${key} has no record`);
   const { planned, success, failed, notDone, skip } = counts;
   if (planned !== success + failed + notDone || skip > success)
     throw new Error(`counts do not add up: ${JSON.stringify(counts)}`);
@@ -181,10 +236,15 @@ export async function follow(
     const record = await newest(product, key);
     const ended = record.counts.success + record.counts.failed;
     if (record.id === before.id && ended < before.ended)
-      throw new Error(`${before.ended} artifacts had ended, now only ${ended}: ${JSON.stringify(record)}`);
+      throw new Error(
+        `${before.ended} artifacts had ended, now only ${ended}: ${JSON.stringify(record)}`,
+      );
     before = { id: record.id, ended };
     if (done(record)) return record;
-    if (Date.now() > end) throw new Error(`the run is not as expected after ${withinMs} ms: ${JSON.stringify(record)}`);
+    if (Date.now() > end)
+      throw new Error(
+        `the run is not as expected after ${withinMs} ms: ${JSON.stringify(record)}`,
+      );
   }
 }
 
@@ -192,7 +252,10 @@ export const closed = (product: Product, key: string, withinMs?: number) =>
   follow(product, key, ({ status }) => status !== "RUNNING", withinMs);
 
 /** Repeats `work` while the API is unreachable: a killed control plane is started again. */
-export async function patiently<T>(work: () => Promise<T>, withinMs = 60_000): Promise<T> {
+export async function patiently<T>(
+  work: () => Promise<T>,
+  withinMs = 60_000,
+): Promise<T> {
   for (const end = Date.now() + withinMs; ; await sleep(100)) {
     try {
       return await work();
@@ -204,8 +267,16 @@ export async function patiently<T>(work: () => Promise<T>, withinMs = 60_000): P
 }
 
 /** Waits until `condition` returns true, also while the API is unreachable; throws after `withinMs`. */
-export async function until(what: string, condition: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
-  for (const end = Date.now() + withinMs; !(await patiently(condition)); await sleep(50)) {
+export async function until(
+  what: string,
+  condition: () => Promise<boolean>,
+  withinMs = 60_000,
+): Promise<void> {
+  for (
+    const end = Date.now() + withinMs;
+    !(await patiently(condition));
+    await sleep(50)
+  ) {
     if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
   }
 }
@@ -225,7 +296,10 @@ export function randomOf(seed: number): () => number {
 export function createCleanup() {
   const ends: (() => Promise<unknown>)[] = [];
   return {
-    async keep<T>(starting: Promise<T>, end: (started: T) => Promise<unknown>): Promise<T> {
+    async keep<T>(
+      starting: Promise<T>,
+      end: (started: T) => Promise<unknown>,
+    ): Promise<T> {
       const started = await starting;
       ends.push(() => end(started));
       return started;

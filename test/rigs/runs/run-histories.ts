@@ -16,8 +16,11 @@ export async function readHistories(
   const connection = clientConnection({ temporalAddress: address });
   const { workflow } = new Client({ connection });
   const found = new Map<string, History>();
-  const newest = runId === undefined ? await workflow.getHandle(workflowId).fetchHistory() : null;
-  const first = newest?.events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? undefined;
+  const newest =
+    runId === undefined ? await workflow.getHandle(workflowId).fetchHistory() : null;
+  const first =
+    newest?.events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ??
+    undefined;
   const waiting = [{ id: workflowId, runId: runId ?? first }];
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const history = await workflow.getHandle(next.id, next.runId).fetchHistory();
@@ -29,11 +32,18 @@ export async function readHistories(
 }
 
 /** The children that a history started, and the run that it continued as new. */
-function begunBy(id: string, { events }: History): { id: string; runId: string | undefined }[] {
+function begunBy(
+  id: string,
+  { events }: History,
+): { id: string; runId: string | undefined }[] {
   return (events ?? []).flatMap(
-    ({ childWorkflowExecutionStartedEventAttributes: child, workflowExecutionContinuedAsNewEventAttributes: anew }) => {
+    ({
+      childWorkflowExecutionStartedEventAttributes: child,
+      workflowExecutionContinuedAsNewEventAttributes: anew,
+    }) => {
       const begun = child?.workflowExecution;
-      if (begun?.workflowId) return [{ id: begun.workflowId, runId: begun.runId ?? undefined }];
+      if (begun?.workflowId)
+        return [{ id: begun.workflowId, runId: begun.runId ?? undefined }];
       return anew?.newExecutionRunId ? [{ id, runId: anew.newExecutionRunId }] : [];
     },
   );
@@ -43,24 +53,40 @@ function begunBy(id: string, { events }: History): { id: string; runId: string |
 export type HandedOut = { input: string; queue: string; identity: string | null };
 
 /** Returns every batch that a run and its children handed out, once for each time. */
-export async function handedOut(address: string, workflowId: string): Promise<HandedOut[]> {
+export async function handedOut(
+  address: string,
+  workflowId: string,
+): Promise<HandedOut[]> {
   const histories = await readHistories(address, workflowId);
   return [...histories.values()].flatMap(({ events }) => {
     const takers = new Map(
       (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
-        started ? [[String(started.scheduledEventId), started.identity ?? null] as const] : [],
+        started
+          ? [[String(started.scheduledEventId), started.identity ?? null] as const]
+          : [],
       ),
     );
-    return (events ?? []).flatMap(({ eventId, activityTaskScheduledEventAttributes: scheduled }) => {
-      if (scheduled?.activityType?.name !== "transferBatch") return [];
-      const input = (scheduled.input?.payloads ?? []).map(({ data }) => Buffer.from(data ?? []).toString()).join();
-      return [{ input, queue: scheduled.taskQueue?.name ?? "", identity: takers.get(String(eventId)) ?? null }];
-    });
+    return (events ?? []).flatMap(
+      ({ eventId, activityTaskScheduledEventAttributes: scheduled }) => {
+        if (scheduled?.activityType?.name !== "transferBatch") return [];
+        const input = (scheduled.input?.payloads ?? [])
+          .map(({ data }) => Buffer.from(data ?? []).toString())
+          .join();
+        return [
+          {
+            input,
+            queue: scheduled.taskQueue?.name ?? "",
+            identity: takers.get(String(eventId)) ?? null,
+          },
+        ];
+      },
+    );
   });
 }
 
 /** The pid in a worker's identity. */
-export const pidOf = (identity: string | null | undefined): number => Number(identity?.split("@")[0]);
+export const pidOf = (identity: string | null | undefined): number =>
+  Number(identity?.split("@")[0]);
 
 /** Returns every text and every decoded payload of a history. */
 export function contentsOf(history: History): { texts: string[]; payloads: string[] } {
@@ -68,8 +94,10 @@ export function contentsOf(history: History): { texts: string[]; payloads: strin
   const payloads: string[] = [];
   const walk = (value: unknown): void => {
     if (typeof value === "string") texts.push(value);
-    else if (value instanceof Uint8Array) payloads.push(Buffer.from(value).toString("utf8"));
-    else if (typeof value === "object" && value !== null) Object.values(value).forEach(walk);
+    else if (value instanceof Uint8Array)
+      payloads.push(Buffer.from(value).toString("utf8"));
+    else if (typeof value === "object" && value !== null)
+      Object.values(value).forEach(walk);
   };
   walk(history.events);
   return { texts, payloads };

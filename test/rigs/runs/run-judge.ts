@@ -1,7 +1,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect } from "vitest";
-import { epoch, type Product, type RecordDetail, type RecordInfo } from "./run-fixture.ts";
+import {
+  epoch,
+  type Product,
+  type RecordDetail,
+  type RecordInfo,
+} from "./run-fixture.ts";
 import { each, type Listing } from "./run-sources.ts";
 import { ALL_TYPES } from "../servers/images.ts";
 import { CRANE } from "../servers/oci-tools.ts";
@@ -18,7 +23,8 @@ export async function listImages(host: string, namespace: string): Promise<Listi
   const crane = await findTool(CRANE);
   const lines = async (...args: string[]) =>
     (await run(crane ?? "", [...args, "--insecure"])).stdout.split("\n").filter(Boolean);
-  const json = async <T>(path: string) => (await (await fetch(`http://${host}/v2/${path}`)).json()) as T;
+  const json = async <T>(path: string) =>
+    (await (await fetch(`http://${host}/v2/${path}`)).json()) as T;
   const names = crane
     ? await lines("catalog", host)
     : (await json<{ repositories: string[] }>("_catalog?n=10000")).repositories;
@@ -77,43 +83,69 @@ export async function listFiles(
 /**
  * Checks that a run's record reports complete success and that its details are exactly `listing`; returns the details.
  */
-export async function expectWhole(product: Product, record: RecordInfo, listing: Listing): Promise<RecordDetail[]> {
+export async function expectWhole(
+  product: Product,
+  record: RecordInfo,
+  listing: Listing,
+): Promise<RecordDetail[]> {
   const details = await product.details(record.id);
   const { status, errorReason, replicaOverview } = record;
-  const counts = { planned: listing.size, success: listing.size, failed: 0, notDone: 0, conflict: 0 };
+  const counts = {
+    planned: listing.size,
+    success: listing.size,
+    failed: 0,
+    notDone: 0,
+    conflict: 0,
+  };
   expect({ status, errorReason }).toEqual({ status: "SUCCESS", errorReason: null });
   expect(replicaOverview).toMatchObject(counts);
   expect(listingOf(details)).toEqual(sorted(listing));
   expect(
     details.every(
-      ({ status, endTime, errorReason }) => status === "SUCCESS" && endTime !== null && errorReason === null,
+      ({ status, endTime, errorReason }) =>
+        status === "SUCCESS" && endTime !== null && errorReason === null,
     ),
   ).toBe(true);
   return details;
 }
 
-export const sorted = (listing: Listing): [string, string][] => [...listing].toSorted(([a], [b]) => (a < b ? -1 : 1));
+export const sorted = (listing: Listing): [string, string][] =>
+  [...listing].toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 /** Turns details into a listing; an artifact with two rows appears twice. */
 export function listingOf(details: RecordDetail[]): [string, string][] {
-  const rows = details.map(({ artifactName, version, digest, sha256 }): [string, string] =>
-    version === null ? [artifactName, sha256 ?? ""] : [`${artifactName}:${version}`, digest ?? ""],
+  const rows = details.map(
+    ({ artifactName, version, digest, sha256 }): [string, string] =>
+      version === null
+        ? [artifactName, sha256 ?? ""]
+        : [`${artifactName}:${version}`, digest ?? ""],
   );
   return rows.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Returns images whose manifest was put to the target after their outcome had been recorded. */
-export function imagesSentAgain(requests: SeenRequest[], namespace: string, details: RecordDetail[]): string[] {
+export function imagesSentAgain(
+  requests: SeenRequest[],
+  namespace: string,
+  details: RecordDetail[],
+): string[] {
   const recorded = endTimes(details);
   return requests.flatMap(({ method, path, time }) => {
-    const [, name, tag] = new RegExp(`^/v2/${namespace}/(.+)/manifests/([^/]+)$`).exec(path) ?? [];
+    const [, name, tag] =
+      new RegExp(`^/v2/${namespace}/(.+)/manifests/([^/]+)$`).exec(path) ?? [];
     const end = recorded.get(`${name}:${tag}`);
-    return method === "PUT" && end !== undefined && time > end ? [`${name}:${tag} ${time - end} ms after`] : [];
+    return method === "PUT" && end !== undefined && time > end
+      ? [`${name}:${tag} ${time - end} ms after`]
+      : [];
   });
 }
 
 /** Returns files that were declared at the target after their outcome had been recorded. */
-export function filesSentAgain(requests: SeenRequest[], target: string, details: RecordDetail[]): string[] {
+export function filesSentAgain(
+  requests: SeenRequest[],
+  target: string,
+  details: RecordDetail[],
+): string[] {
   const recorded = endTimes(details);
   return requests
     .filter(({ path }) => path.endsWith(`/files/${target}`))
@@ -138,6 +170,8 @@ function endTimes(details: RecordDetail[]): Map<string, number> {
 function statedPaths(body: Buffer): string[] {
   const length = body.length < 4 ? Number.POSITIVE_INFINITY : body.readUInt32BE(0);
   if (body.length < 4 + length) return [];
-  const { files } = JSON.parse(body.subarray(4, 4 + length).toString("utf8")) as { files: { path: string }[] };
+  const { files } = JSON.parse(body.subarray(4, 4 + length).toString("utf8")) as {
+    files: { path: string }[];
+  };
   return files.map(({ path }) => path);
 }

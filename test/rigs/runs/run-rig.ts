@@ -1,7 +1,11 @@
 import { startInstance, type Instance, type InstanceOptions } from "./instance.ts";
 import { createCleanup, openProduct, unique, UTC, type Product } from "./run-fixture.ts";
 import { startProxy, type FaultProxy } from "../servers/proxy.ts";
-import { startRegistry, type RegistryKind, type TestRegistry } from "../servers/registries.ts";
+import {
+  startRegistry,
+  type RegistryKind,
+  type TestRegistry,
+} from "../servers/registries.ts";
 
 /** Starts the first of these registries whose program is available on this machine. */
 export async function oneOf(...kinds: RegistryKind[]): Promise<TestRegistry> {
@@ -9,7 +13,9 @@ export async function oneOf(...kinds: RegistryKind[]): Promise<TestRegistry> {
     const registry = await startRegistry(kind);
     if (registry.available) return registry;
   }
-  throw new Error(`none of the registries ${kinds.join(", ")} is available on this machine`);
+  throw new Error(
+    `none of the registries ${kinds.join(", ")} is available on this machine`,
+  );
 }
 
 export type ImageRig = {
@@ -26,7 +32,9 @@ export type ImageRig = {
 
 /** Starts an instance between two registries. */
 export async function startImageRig(
-  options: InstanceOptions & { registries?: { source: RegistryKind[]; target: RegistryKind[] } } = {},
+  options: InstanceOptions & {
+    registries?: { source: RegistryKind[]; target: RegistryKind[] };
+  } = {},
 ): Promise<ImageRig> {
   const cleanup = createCleanup();
   const { source: from, target: to } = options.registries ?? {
@@ -73,7 +81,9 @@ export async function startFileRig(options: InstanceOptions = {}): Promise<FileR
   const cleanup = createCleanup();
   const env = { ...UTC, LOG_LEVEL: "warn" };
   const start = (more: Record<string, string>) =>
-    cleanup.keep(startInstance({ ...options, env: { ...env, ...more } }), (one) => one.remove());
+    cleanup.keep(startInstance({ ...options, env: { ...env, ...more } }), (one) =>
+      one.remove(),
+    );
   try {
     const [center, edge] = await Promise.all([
       start(options.env ?? {}),
@@ -87,7 +97,16 @@ export async function startFileRig(options: InstanceOptions = {}): Promise<FileR
     const projectId = unique("p");
     await product.project(projectId);
     const cluster = await product.partner("edge", edge, proxy.url);
-    return { center, edge, product, partner: openProduct(edge), proxy, projectId, cluster, end: cleanup.all };
+    return {
+      center,
+      edge,
+      product,
+      partner: openProduct(edge),
+      proxy,
+      projectId,
+      cluster,
+      end: cleanup.all,
+    };
   } catch (error) {
     await cleanup.all();
     throw error;

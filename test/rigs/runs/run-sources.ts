@@ -6,7 +6,11 @@ import { sha256, type Product } from "./run-fixture.ts";
 export type Listing = Map<string, string>;
 
 /** Works on all items, at most `atOnce` at a time. */
-export async function each<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<unknown>): Promise<void> {
+export async function each<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
   const queue = items.values();
   const lane = async () => {
     for (const item of queue) await work(item);

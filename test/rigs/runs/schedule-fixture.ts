@@ -36,8 +36,18 @@ const log = pino({ level: "silent" });
 await installRuntime(log);
 
 export type Plan = { cron: string } | { at: string } | "immediately";
-type Draft = { enabled?: boolean; timeZone?: string; blocked?: boolean; recordReserveDays?: number };
-type Options = { address: string; zone?: string; catchUpWindow?: number; dataDir?: string };
+type Draft = {
+  enabled?: boolean;
+  timeZone?: string;
+  blocked?: boolean;
+  recordReserveDays?: number;
+};
+type Options = {
+  address: string;
+  zone?: string;
+  catchUpWindow?: number;
+  dataDir?: string;
+};
 export type TaskRow = typeof task.$inferSelect;
 export type RecordRow = typeof record.$inferSelect;
 
@@ -94,11 +104,15 @@ export async function startControl({
   Object.assign(api.deps.executions, executions);
   addRepository(db, "shop", "files", "GENERIC");
   addRepository(db, "shop", "images", "OCI", "REMOTE");
-  const clusters = { instance: addCluster(db, "target"), registry: addCluster(db, "registry", "REMOTE") };
+  const clusters = {
+    instance: addCluster(db, "target"),
+    registry: addCluster(db, "registry", "REMOTE"),
+  };
 
   async function call(method: string, url: string, body?: unknown): Promise<unknown> {
     const answer = await api.call(method, `/replication/api/task/${url}`, { body });
-    if (answer.status !== 200) throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`);
+    if (answer.status !== 200)
+      throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`);
     return answer.data;
   }
   const body = (blocked: boolean) => ({
@@ -106,7 +120,9 @@ export async function startControl({
     replicaObjectType: "REPOSITORY",
     replicaType: "SCHEDULED",
     replicaTaskObjects: [
-      blocked ? { localRepoName: "images", repoType: "OCI" } : { localRepoName: "files", repoType: "GENERIC" },
+      blocked
+        ? { localRepoName: "images", repoType: "OCI" }
+        : { localRepoName: "files", repoType: "GENERIC" },
     ],
     remoteClusterIds: [blocked ? clusters.registry : clusters.instance],
   });
@@ -128,7 +144,10 @@ export async function startControl({
     dataDir,
     row,
     /** Creates a task through the API and returns its key; `blocked`: its runs go on until they are stopped. */
-    async create(plan: Plan, { enabled = true, timeZone, blocked = false, ...more }: Draft = {}): Promise<string> {
+    async create(
+      plan: Plan,
+      { enabled = true, timeZone, blocked = false, ...more }: Draft = {},
+    ): Promise<string> {
       const made = await call("POST", "create", {
         ...body(blocked),
         ...more,
@@ -139,16 +158,31 @@ export async function startControl({
       return (made as { key: string }).key;
     },
     update: (key: string, plan: Plan, more: object = {}) =>
-      call("POST", "update", { ...body(false), key, name: row(key).name, setting: setting(plan), ...more }),
+      call("POST", "update", {
+        ...body(false),
+        key,
+        name: row(key).name,
+        setting: setting(plan),
+        ...more,
+      }),
     toggle: (key: string) => call("POST", `toggle/status/${key}`),
     execute: (key: string) => call("POST", `execute/${key}`),
     stop: (key: string) => call("POST", `stop/${key}`),
     remove: (key: string) => call("DELETE", `delete/${key}`),
     info: async (key: string) =>
-      (await call("GET", `info/${key}`)) as { nextExecutionTime: string | null; status: string; skippedTimes: number },
+      (await call("GET", `info/${key}`)) as {
+        nextExecutionTime: string | null;
+        status: string;
+        skippedTimes: number;
+      },
     /** All records of a task, the oldest first. */
     records: (key: string): RecordRow[] =>
-      db.select().from(record).where(eq(record.taskKey, key)).orderBy(asc(record.startTime)).all(),
+      db
+        .select()
+        .from(record)
+        .where(eq(record.taskKey, key))
+        .orderBy(asc(record.startTime))
+        .all(),
     schedule: (key: string) => client.schedule.getHandle(scheduleId(key)),
     /** Starts the workers that carry out runs; without them runs wait in Temporal. */
     startRuns: () =>
@@ -163,7 +197,8 @@ export async function startControl({
         died: () => {},
       }),
     async close(): Promise<void> {
-      for (const { key } of db.select({ key: task.key }).from(task).all()) await schedules.remove(key);
+      for (const { key } of db.select({ key: task.key }).from(task).all())
+        await schedules.remove(key);
       doorbell.stop();
       api.close();
       await connection.close();
@@ -187,9 +222,17 @@ async function startWorkers(
     log,
   });
   const connection = await NativeConnection.connect({ address });
-  const common = { connection, shutdownGraceTime: "1s", shutdownForceTime: "3s" } as const;
+  const common = {
+    connection,
+    shutdownGraceTime: "1s",
+    shutdownForceTime: "3s",
+  } as const;
   const workers = [
-    await Worker.create({ ...common, taskQueue: control, activities: createRunActivities(deps) }),
+    await Worker.create({
+      ...common,
+      taskQueue: control,
+      activities: createRunActivities(deps),
+    }),
     await Worker.create({
       ...common,
       taskQueue: orchestrate,
@@ -213,14 +256,18 @@ export async function until<T>(
 ): Promise<NonNullable<Exclude<T, false>>> {
   for (const end = Date.now() + withinMs; ; await sleep(50)) {
     const seen = await look();
-    if (seen !== false && seen !== null && seen !== undefined) return seen as NonNullable<Exclude<T, false>>;
+    if (seen !== false && seen !== null && seen !== undefined)
+      return seen as NonNullable<Exclude<T, false>>;
     if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
   }
 }
 
 /** Waits until `count` runs of a task have ended. */
 export const finished = ({ records }: Control, key: string, count = 1) =>
-  until(`${count} records`, () => records(key).filter(({ status }) => status !== "RUNNING").length >= count);
+  until(
+    `${count} records`,
+    () => records(key).filter(({ status }) => status !== "RUNNING").length >= count,
+  );
 
 /** Whether a task has no schedule. */
 export const isGone = ({ schedule }: Control, key: string): Promise<boolean> =>
@@ -233,19 +280,32 @@ export const isGone = ({ schedule }: Control, key: string): Promise<boolean> =>
 
 /** Starts a Temporal server that can be ended, and started again with its stored data or without. */
 export async function startTemporal() {
-  const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
+  const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(
+    process.env,
+  );
   const binary = await findBinary({
     cliPath: temporalCliPath,
     cacheDir,
     proxy: { httpsProxy, httpProxy, noProxy },
     log,
   });
-  const place = await choosePlace({ temporalBind: "127.0.0.1", temporalPort: 0, temporalUiPort: 0 }, log);
+  const place = await choosePlace(
+    { temporalBind: "127.0.0.1", temporalPort: 0, temporalUiPort: 0 },
+    log,
+  );
   const dataDir = mkdtempSync(join(tmpdir(), "temporal-"));
   const stopping = AbortSignal.abort();
   let child: ChildProcess | null = null;
   async function start(): Promise<void> {
-    const started = startServer({ binary, place, dataDir, namespace: "default", retention: 86_400_000, log, stopping });
+    const started = startServer({
+      binary,
+      place,
+      dataDir,
+      namespace: "default",
+      retention: 86_400_000,
+      log,
+      stopping,
+    });
     child = started.child;
     await started.ready;
     const connection = clientConnection({ temporalAddress: place.address });
@@ -279,4 +339,10 @@ export async function startTemporal() {
 }
 
 const openTurns = (db: Parameters<typeof createTurns>[0]["db"]) =>
-  createTurns({ db, paces: createPaces(Date.now), workers: () => 1, wake: () => {}, now: Date.now });
+  createTurns({
+    db,
+    paces: createPaces(Date.now),
+    workers: () => 1,
+    wake: () => {},
+    now: Date.now,
+  });

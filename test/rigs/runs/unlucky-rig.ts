@@ -1,6 +1,12 @@
 import { expect } from "vitest";
 import type { Fault } from "../servers/proxy.ts";
-import { closed, type Counts, type RecordDetail, type RecordInfo, type TaskDraft } from "./run-fixture.ts";
+import {
+  closed,
+  type Counts,
+  type RecordDetail,
+  type RecordInfo,
+  type TaskDraft,
+} from "./run-fixture.ts";
 import { listImages } from "./run-judge.ts";
 import { startImageRig, type ImageRig } from "./run-rig.ts";
 import { fillRegistry, type Listing } from "./run-sources.ts";
@@ -39,11 +45,20 @@ export async function startUnluckyRig(): Promise<UnluckyRig> {
     registries: { source: [...kinds], target: [...kinds] },
   });
   const luck = new Map<string, Faults>();
-  rig.target.proxy.fault = (request) => luck.get(request.path.split("/")[2] ?? "")?.(request) ?? null;
-  rig.source.proxy.fault = (request) => luck.get(`source of ${request.path.split("/")[2]}`)?.(request) ?? null;
+  rig.target.proxy.fault = (request) =>
+    luck.get(request.path.split("/")[2] ?? "")?.(request) ?? null;
+  rig.source.proxy.fault = (request) =>
+    luck.get(`source of ${request.path.split("/")[2]}`)?.(request) ?? null;
   const start: UnluckyRig["start"] = (name, names, draft = {}) => {
-    const packageConstraints = names.map((image) => ({ packageKey: `docker://${image}` }));
-    const object = { localRepoName: "images", repoType: "OCI" as const, remoteProjectId: name, packageConstraints };
+    const packageConstraints = names.map((image) => ({
+      packageKey: `docker://${image}`,
+    }));
+    const object = {
+      localRepoName: "images",
+      repoType: "OCI" as const,
+      remoteProjectId: name,
+      packageConstraints,
+    };
     return rig.product.run({
       projectId: rig.projectId,
       type: "PACKAGE",
@@ -65,7 +80,11 @@ export async function startUnluckyRig(): Promise<UnluckyRig> {
       const details = await rig.product.details(record.id);
       expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
       const failed = details.filter(({ status }) => status === "FAILED");
-      return { ...record, details, reasons: failed.map(({ errorReason }) => errorReason ?? "") };
+      return {
+        ...record,
+        details,
+        reasons: failed.map(({ errorReason }) => errorReason ?? ""),
+      };
     },
     there: (name) => listImages(rig.target.host, name),
   };

@@ -14,7 +14,10 @@ type OtlpSpan = {
   attributes: { key: string; value: Value }[];
 };
 type Request = {
-  resourceSpans: { resource: { attributes: { key: string; value: Value }[] }; scopeSpans: { spans: OtlpSpan[] }[] }[];
+  resourceSpans: {
+    resource: { attributes: { key: string; value: Value }[] };
+    scopeSpans: { spans: OtlpSpan[] }[];
+  }[];
 };
 
 export type Span = Omit<OtlpSpan, "attributes"> & {
@@ -27,7 +30,8 @@ const record = (attributes: OtlpSpan["attributes"]) =>
   Object.fromEntries(
     attributes.map(({ key, value }) => [
       key,
-      value.stringValue ?? (value.intValue === undefined ? undefined : Number(value.intValue)),
+      value.stringValue ??
+        (value.intValue === undefined ? undefined : Number(value.intValue)),
     ]),
   );
 
@@ -40,11 +44,16 @@ export async function startCollector() {
   const server = createServer(async (request, response) => {
     const { resourceSpans } = (await json(request)) as Request;
     for (const { resource, scopeSpans } of resourceSpans) {
-      const role = String(record(resource.attributes)["service.instance.id"]).split("/")[1] ?? "";
+      const role =
+        String(record(resource.attributes)["service.instance.id"]).split("/")[1] ?? "";
       for (const span of scopeSpans.flatMap((scope) => scope.spans))
         spans.push({ ...span, attributes: record(span.attributes), role });
     }
-    response.writeHead(request.url === "/v1/traces" ? 200 : 404, { "content-type": "application/json" }).end("{}");
+    response
+      .writeHead(request.url === "/v1/traces" ? 200 : 404, {
+        "content-type": "application/json",
+      })
+      .end("{}");
   });
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);

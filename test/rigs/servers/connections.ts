@@ -5,10 +5,16 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
  * undefined when no process has one.
  */
 export function ownerOf(from: number, to: number): number | undefined {
-  const ends = [from, to].map((port) => `:${port.toString(16).toUpperCase().padStart(4, "0")}`);
-  const rows = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => readFileSync(file, "utf8").split("\n"));
+  const ends = [from, to].map(
+    (port) => `:${port.toString(16).toUpperCase().padStart(4, "0")}`,
+  );
+  const rows = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) =>
+    readFileSync(file, "utf8").split("\n"),
+  );
   // Both addresses are compared, since a port may have several connections, to different ends.
-  const row = rows.find((line) => ends.every((end, at) => line.trim().split(/\s+/)[at + 1]?.endsWith(end)));
+  const row = rows.find((line) =>
+    ends.every((end, at) => line.trim().split(/\s+/)[at + 1]?.endsWith(end)),
+  );
   const inode = row?.trim().split(/\s+/)[9];
   if (inode === undefined || inode === "0") return undefined;
   return readdirSync("/proc")

@@ -4,13 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Mounts a small disk (512 MiB); null where that is not allowed, with a message that says which test is `skipped`. */
-export function mountDisk(skipped: string): { folder: string; unmount: () => void } | null {
+export function mountDisk(
+  skipped: string,
+): { folder: string; unmount: () => void } | null {
   const folder = mkdtempSync(join(tmpdir(), "disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=512m", "tmpfs", folder], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=512m", "tmpfs", folder], {
+      stdio: "pipe",
+    });
     return { folder, unmount: () => void execFileSync("umount", ["--lazy", folder]) };
   } catch (error) {
-    const why = "because a small one cannot be mounted on this machine (needs root on Linux)";
+    const why =
+      "because a small one cannot be mounted on this machine (needs root on Linux)";
     console.warn(`SKIPPED: ${skipped}, ${why}: ${String(error)}`);
     rmSync(folder, { recursive: true });
     return null;

@@ -34,7 +34,10 @@ export function dripper(bytes: number, everyMs: number): Transform {
 const PIECE = Buffer.alloc(256 * 1024, "The same piece of a large body, over and over. ");
 
 /** Generates `size` bytes piece by piece, without holding them in memory. */
-export async function* largeBody(size: number, offset = 0): AsyncGenerator<Buffer, void, undefined> {
+export async function* largeBody(
+  size: number,
+  offset = 0,
+): AsyncGenerator<Buffer, void, undefined> {
   for (let at = offset; at < size;) {
     const from = at % PIECE.length;
     const piece = PIECE.subarray(from, Math.min(PIECE.length, from + size - at));

@@ -20,7 +20,11 @@ const chosen =
   ({ does, method, path }: Which) =>
   (asked: Asked): boolean =>
     (does === undefined ||
-      { ask: SAFE.includes(asked.method), write: !SAFE.includes(asked.method), get: asked.method === "GET" }[does]) &&
+      {
+        ask: SAFE.includes(asked.method),
+        write: !SAFE.includes(asked.method),
+        get: asked.method === "GET",
+      }[does]) &&
     (method === undefined || method === asked.method) &&
     (path === undefined || path.test(asked.path));
 
@@ -65,13 +69,26 @@ export const status = (
 export const silence: Fault = { kind: "hang" };
 /** Reads the request and never answers. */
 export const listening: Fault = { kind: "hang", reads: true };
-export const cutAnswer = (afterBytes: number): Fault => ({ kind: "cutAnswer", afterBytes });
+export const cutAnswer = (afterBytes: number): Fault => ({
+  kind: "cutAnswer",
+  afterBytes,
+});
 export const lost: Fault = { kind: "loseAnswer" };
-export const cutRequest = (afterBytes: number): Fault => ({ kind: "cutRequest", afterBytes });
+export const cutRequest = (afterBytes: number): Fault => ({
+  kind: "cutRequest",
+  afterBytes,
+});
 export const stall = (afterBytes: number): Fault => ({ kind: "stallAnswer", afterBytes });
-export const drip = (bytes: number, everyMs: number): Fault => ({ kind: "dripAnswer", bytes, everyMs });
+export const drip = (bytes: number, everyMs: number): Fault => ({
+  kind: "dripAnswer",
+  bytes,
+  everyMs,
+});
 /** Sends half of the answer, with a Content-Length to match. */
-export const half: Fault = { kind: "alter", body: (whole) => whole.subarray(0, Math.floor(whole.length / 2)) };
+export const half: Fault = {
+  kind: "alter",
+  body: (whole) => whole.subarray(0, Math.floor(whole.length / 2)),
+};
 /** Sends an HTML page in place of the answer, as captive portals and proxies do. */
 export const portal: Fault = {
   kind: "alter",
@@ -85,7 +102,10 @@ export const lyingLength = (by: number): Fault => ({
   headers: (whole) => ({ "content-length": String(Math.max(0, whole.length + by)) }),
 });
 /** Flips one bit of the body. */
-export const flipped: Fault = { kind: "alter", body: (whole) => withByte(whole, Math.floor(whole.length / 2)) };
+export const flipped: Fault = {
+  kind: "alter",
+  body: (whole) => withByte(whole, Math.floor(whole.length / 2)),
+};
 /** Compresses the body with gzip and declares that. */
 export const zipped: Fault = {
   kind: "alter",
@@ -93,7 +113,10 @@ export const zipped: Fault = {
   body: (whole) => gzipSync(whole),
 };
 /** Replaces one header's value; null removes the header. */
-export const header = (name: string, value: string | null): Fault => ({ kind: "alter", headers: { [name]: value } });
+export const header = (name: string, value: string | null): Fault => ({
+  kind: "alter",
+  headers: { [name]: value },
+});
 /** Replaces the text that matches `from`. */
 export const rewritten = (from: RegExp, to: string): Fault => ({
   kind: "alter",
@@ -140,7 +163,9 @@ export const watching = async <T>(
   proxy: FaultProxy | null,
   work: () => Promise<T>,
 ): Promise<{ answer: T; requests: SeenRequest[] }> =>
-  proxy === null ? { answer: await work(), requests: [] } : during(proxy, () => null, work);
+  proxy === null
+    ? { answer: await work(), requests: [] }
+    : during(proxy, () => null, work);
 
 function withByte(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes);

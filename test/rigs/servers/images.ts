@@ -25,13 +25,21 @@ const TYPES = {
   },
 };
 
-export const ALL_TYPES = [TYPES.oci.manifest, TYPES.oci.index, TYPES.docker.manifest, TYPES.docker.index].join(", ");
+export const ALL_TYPES = [
+  TYPES.oci.manifest,
+  TYPES.oci.index,
+  TYPES.docker.manifest,
+  TYPES.docker.index,
+].join(", ");
 
 export function sha256(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
-export function makeBlob(content: number | Buffer | string, mediaType: string = TYPES.oci.layer): TestBlob {
+export function makeBlob(
+  content: number | Buffer | string,
+  mediaType: string = TYPES.oci.layer,
+): TestBlob {
   const bytes = typeof content === "number" ? randomBytes(content) : Buffer.from(content);
   return { digest: sha256(bytes), bytes, mediaType };
 }
@@ -61,11 +69,16 @@ export function makeImage(options: ImageOptions = {}): TestManifest {
   const types = TYPES[format];
   const blobs = layers.map((layer) => {
     if (typeof layer === "number") return makeBlob(layer, types.layer);
-    return layer.mediaType === TYPES.oci.layer ? { ...layer, mediaType: types.layer } : layer;
+    return layer.mediaType === TYPES.oci.layer
+      ? { ...layer, mediaType: types.layer }
+      : layer;
   });
   const rootfs = { type: "layers", diff_ids: blobs.map(({ digest }) => digest) };
   const history = [{ comment: randomBytes(8).toString("hex") }];
-  const config = makeBlob(JSON.stringify({ architecture, os: "linux", rootfs, history }), types.config);
+  const config = makeBlob(
+    JSON.stringify({ architecture, os: "linux", rootfs, history }),
+    types.config,
+  );
   const manifest = {
     schemaVersion: 2,
     mediaType: types.manifest,
@@ -79,27 +92,50 @@ export function makeImage(options: ImageOptions = {}): TestManifest {
 }
 
 /** Builds a signature as cosign stores it under a tag beside an image: one layer with its own media type. */
-export function makeSignature(text: string = randomBytes(8).toString("hex")): TestManifest {
-  return makeImage({ layers: [makeBlob(text, "application/vnd.dev.cosign.simplesigning.v1+json")] });
+export function makeSignature(
+  text: string = randomBytes(8).toString("hex"),
+): TestManifest {
+  return makeImage({
+    layers: [makeBlob(text, "application/vnd.dev.cosign.simplesigning.v1+json")],
+  });
 }
 
-export function makeIndex(children: TestManifest[], format: "oci" | "docker" = "oci"): TestManifest {
+export function makeIndex(
+  children: TestManifest[],
+  format: "oci" | "docker" = "oci",
+): TestManifest {
   const manifests = children.map((child) => {
     const config = child.blobs[0];
     if (config === undefined) return descriptor(child);
-    const { architecture, os } = JSON.parse(config.bytes.toString()) as { architecture: string; os: string };
+    const { architecture, os } = JSON.parse(config.bytes.toString()) as {
+      architecture: string;
+      os: string;
+    };
     return { ...descriptor(child), platform: { architecture, os } };
   });
-  return toManifest({ schemaVersion: 2, mediaType: TYPES[format].index, manifests }, TYPES[format].index, [], children);
+  return toManifest(
+    { schemaVersion: 2, mediaType: TYPES[format].index, manifests },
+    TYPES[format].index,
+    [],
+    children,
+  );
 }
 
-function toManifest(json: object, mediaType: string, blobs: TestBlob[], children: TestManifest[]): TestManifest {
+function toManifest(
+  json: object,
+  mediaType: string,
+  blobs: TestBlob[],
+  children: TestManifest[],
+): TestManifest {
   const bytes = Buffer.from(JSON.stringify(json, null, 1));
   return { digest: sha256(bytes), mediaType, bytes, blobs, children };
 }
 
 /** Returns the image with a changed manifest, and so with another digest. */
-export function rewrite(image: TestManifest, change: (json: Record<string, unknown>) => object): TestManifest {
+export function rewrite(
+  image: TestManifest,
+  change: (json: Record<string, unknown>) => object,
+): TestManifest {
   const json = JSON.parse(image.bytes.toString()) as Record<string, unknown>;
   return toManifest(change(json), image.mediaType, image.blobs, image.children);
 }
@@ -123,8 +159,10 @@ export async function pushImage(
   options: PushOptions = {},
 ): Promise<void> {
   for (const child of image.children)
-    if (!options.without?.includes(child.digest)) await pushImage(url, name, null, child, options);
-  for (const blob of image.blobs) if (!options.without?.includes(blob.digest)) await pushBlob(url, name, blob, options);
+    if (!options.without?.includes(child.digest))
+      await pushImage(url, name, null, child, options);
+  for (const blob of image.blobs)
+    if (!options.without?.includes(blob.digest)) await pushBlob(url, name, blob, options);
   await pushManifest(url, name, tag ?? image.digest, image, options);
 }
 
@@ -147,12 +185,23 @@ export async function pushBlob(
   { digest, bytes }: TestBlob,
   options: PushOptions = {},
 ): Promise<void> {
-  const head = await fetch(`${url}/v2/${name}/blobs/${digest}`, { method: "HEAD", headers: login(options) });
+  const head = await fetch(`${url}/v2/${name}/blobs/${digest}`, {
+    method: "HEAD",
+    headers: login(options),
+  });
   if (head.ok) return;
-  const begun = await send("POST", `${url}/v2/${name}/blobs/uploads/`, undefined, login(options));
+  const begun = await send(
+    "POST",
+    `${url}/v2/${name}/blobs/uploads/`,
+    undefined,
+    login(options),
+  );
   const location = new URL(begun.headers.get("location") ?? "", url);
   location.searchParams.set("digest", digest);
-  await send("PUT", location.href, bytes, { "content-type": "application/octet-stream", ...login(options) });
+  await send("PUT", location.href, bytes, {
+    "content-type": "application/octet-stream",
+    ...login(options),
+  });
 }
 
 async function send(
@@ -161,7 +210,11 @@ async function send(
   body: Buffer | undefined,
   headers: Record<string, string>,
 ): Promise<Response> {
-  const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: new Uint8Array(body) }) });
+  const response = await fetch(url, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`);
   return response;
@@ -183,7 +236,8 @@ export async function readManifest(
   });
   const bytes = Buffer.from(await response.arrayBuffer());
   if (response.status === 404) return null;
-  if (!response.ok) throw new Error(`${name}:${reference}: ${response.status} ${bytes.toString()}`);
+  if (!response.ok)
+    throw new Error(`${name}:${reference}: ${response.status} ${bytes.toString()}`);
   return { bytes, digest: sha256(bytes) };
 }
 
@@ -197,12 +251,16 @@ export async function missingParts(
   options: PushOptions = {},
 ): Promise<string[]> {
   const missing: string[] = [];
-  if ((await readManifest(url, name, image.digest, options))?.digest !== image.digest) missing.push(image.digest);
+  if ((await readManifest(url, name, image.digest, options))?.digest !== image.digest)
+    missing.push(image.digest);
   for (const { digest } of image.blobs) {
-    const response = await fetch(`${url}/v2/${name}/blobs/${digest}`, { headers: login(options) });
+    const response = await fetch(`${url}/v2/${name}/blobs/${digest}`, {
+      headers: login(options),
+    });
     const bytes = Buffer.from(await response.arrayBuffer());
     if (!response.ok || sha256(bytes) !== digest) missing.push(digest);
   }
-  for (const child of image.children) missing.push(...(await missingParts(url, name, child, options)));
+  for (const child of image.children)
+    missing.push(...(await missingParts(url, name, child, options)));
   return missing;
 }

@@ -7,7 +7,11 @@ import { CACHE_DIR, findTool, type Tool } from "./tools.ts";
 const MVN: Tool = {
   name: "mvn",
   version: "3.8",
-  onPath: { command: "mvn", versionArgs: ["--version"], matches: /Apache Maven 3\.(?:[89]|\d\d)/ },
+  onPath: {
+    command: "mvn",
+    versionArgs: ["--version"],
+    matches: /Apache Maven 3\.(?:[89]|\d\d)/,
+  },
   apt: { packages: ["maven"], command: "mvn" },
   cost: "300 MB with its Java, up to a minute",
 };
@@ -45,7 +49,11 @@ export async function mvnClient({
   );
 
   // Written as global settings, because the user's own decide where plugins come from; -C: a wrong checksum fails.
-  const run = (goal: string, options: Record<string, string>, { cwd = home, repository = PLUGINS } = {}) =>
+  const run = (
+    goal: string,
+    options: Record<string, string>,
+    { cwd = home, repository = PLUGINS } = {},
+  ) =>
     new Promise<string>((resolve, reject) => {
       const args = [
         "-B",
@@ -57,8 +65,12 @@ export async function mvnClient({
         goal,
         ...Object.entries(options).map(([name, value]) => `-D${name}=${value}`),
       ];
-      execFile(command, args, { cwd, maxBuffer: 16 * 1024 * 1024 }, (error, out, errors) =>
-        error ? reject(new Error(`${out}\n${errors}`)) : resolve(out),
+      execFile(
+        command,
+        args,
+        { cwd, maxBuffer: 16 * 1024 * 1024 },
+        (error, out, errors) =>
+          error ? reject(new Error(`${out}\n${errors}`)) : resolve(out),
       );
     });
 
@@ -66,10 +78,13 @@ export async function mvnClient({
     const had = await run(`${plugin}:help`, {}).catch((error: unknown) => error);
     if (typeof had === "string") continue;
     if (process.env["CI"] === "true") throw had;
-    console.warn(`SKIPPED: tests that need ${plugin}, which is not available on this machine`);
+    console.warn(
+      `SKIPPED: tests that need ${plugin}, which is not available on this machine`,
+    );
     return null;
   }
-  const forget = () => rmSync(join(PLUGINS, ...group.split(".")), { recursive: true, force: true });
+  const forget = () =>
+    rmSync(join(PLUGINS, ...group.split(".")), { recursive: true, force: true });
   const build = (goal: string, files: Record<string, string>): Promise<string> => {
     const cwd = mkdtempSync(join(home, "build-"));
     for (const [name, text] of Object.entries(files)) {
@@ -87,7 +102,13 @@ export async function mvnClient({
     },
     /** Runs deploy:deploy-file, which creates the POM unless the options say otherwise. */
     deploy: (options: Record<string, string>) =>
-      run(`${DEPLOY}:deploy-file`, { url, repositoryId: "hosted", groupId: group, packaging: "jar", ...options }),
+      run(`${DEPLOY}:deploy-file`, {
+        url,
+        repositoryId: "hosted",
+        groupId: group,
+        packaging: "jar",
+        ...options,
+      }),
     /** Runs dependency:get into a local repository that has nothing of the group; returns the group's folder in it. */
     async resolve(coordinates: string): Promise<string> {
       forget();

@@ -20,7 +20,12 @@ export function npmClient(registry: string, login: NpmLogin) {
   ];
   writeFileSync(
     config,
-    [`registry=${registry}/`, `${registry.replace(/^https?:/, "")}/:${credentials(login)}`, ...settings, ""].join("\n"),
+    [
+      `registry=${registry}/`,
+      `${registry.replace(/^https?:/, "")}/:${credentials(login)}`,
+      ...settings,
+      "",
+    ].join("\n"),
   );
   // A test run started by npm has npm's settings in its environment; they would override the file.
   const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
@@ -40,7 +45,10 @@ export function npmClient(registry: string, login: NpmLogin) {
     /** Creates a folder with a package.json and these files, and returns its name. */
     folder(name: string, manifest: object, files: Record<string, string> = {}): string {
       mkdirSync(join(home, name), { recursive: true });
-      for (const [file, text] of Object.entries({ "package.json": JSON.stringify(manifest), ...files }))
+      for (const [file, text] of Object.entries({
+        "package.json": JSON.stringify(manifest),
+        ...files,
+      }))
         writeFileSync(join(home, name, file), text);
       return name;
     },
@@ -51,11 +59,24 @@ export function npmClient(registry: string, login: NpmLogin) {
       await run(".", "publish", join(folder, "package.tgz"), ...args);
     },
     /** Sends the request of `npm publish` without starting npm. */
-    async put(name: string, version: string, tarball: Uint8Array, publishing: Publishing = {}): Promise<void> {
-      const headers = { "content-type": "application/json", authorization: authorizationOf(login) };
+    async put(
+      name: string,
+      version: string,
+      tarball: Uint8Array,
+      publishing: Publishing = {},
+    ): Promise<void> {
+      const headers = {
+        "content-type": "application/json",
+        authorization: authorizationOf(login),
+      };
       const body = JSON.stringify(publication(name, version, tarball, publishing));
-      const answer = await fetch(`${registry}${pathOf(name)}`, { method: "PUT", headers, body });
-      if (!answer.ok) throw new Error(`PUT ${name}: ${answer.status} ${await answer.text()}`);
+      const answer = await fetch(`${registry}${pathOf(name)}`, {
+        method: "PUT",
+        headers,
+        body,
+      });
+      if (!answer.ok)
+        throw new Error(`PUT ${name}: ${answer.status} ${await answer.text()}`);
     },
     /**
      * The tarball of `name@version`, fetched by `npm pack` with an empty cache; null when npm reports that it does not
@@ -63,7 +84,16 @@ export function npmClient(registry: string, login: NpmLogin) {
      */
     async fetchTarball(what: string): Promise<Buffer | null> {
       const folder = mkdtempSync(join(home, "fetch-"));
-      const packed = run(".", "pack", what, "--json", "--pack-destination", folder, "--cache", join(folder, "cache"));
+      const packed = run(
+        ".",
+        "pack",
+        what,
+        "--json",
+        "--pack-destination",
+        folder,
+        "--cache",
+        join(folder, "cache"),
+      );
       const said = await packed.catch((error: unknown) => {
         if (error instanceof Error && /E404|ETARGET/.test(error.message)) return null;
         throw error;
@@ -89,7 +119,10 @@ function credentials(login: NpmLogin): string {
  * list.
  */
 function nameOf(said: string): string {
-  const [packed] = Object.values(JSON.parse(said) as Record<string, { filename?: unknown }>);
-  if (typeof packed?.filename !== "string") throw new Error(`npm pack --json printed no file name: ${said}`);
+  const [packed] = Object.values(
+    JSON.parse(said) as Record<string, { filename?: unknown }>,
+  );
+  if (typeof packed?.filename !== "string")
+    throw new Error(`npm pack --json printed no file name: ${said}`);
   return packed.filename.replace("@", "").replace("/", "-");
 }

@@ -4,7 +4,11 @@ import type { Tool } from "./tools.ts";
 export const DOCKER_REGISTRY: Tool = {
   name: "docker-registry",
   version: "2.8",
-  onPath: { command: "docker-registry", versionArgs: ["--version"], matches: / v?2\.8\./ },
+  onPath: {
+    command: "docker-registry",
+    versionArgs: ["--version"],
+    matches: / v?2\.8\./,
+  },
   apt: { packages: ["docker-registry"], command: "docker-registry" },
   cost: "21 MB, some seconds",
 };
@@ -27,7 +31,11 @@ export const GCR_REGISTRY: Tool = {
 export const REGCTL: Tool = {
   name: "regctl",
   version: "v0.11.7",
-  onPath: { command: "regctl", versionArgs: ["version"], matches: /VCSTag:\s+v0\.1[1-9]/ },
+  onPath: {
+    command: "regctl",
+    versionArgs: ["version"],
+    matches: /VCSTag:\s+v0\.1[1-9]/,
+  },
   go: { package: "github.com/regclient/regclient/cmd/regctl@v0.11.7" },
   cost: "12 MB, up to a minute",
 };
@@ -43,7 +51,11 @@ export const CRANE: Tool = {
 export const SKOPEO: Tool = {
   name: "skopeo",
   version: "1",
-  onPath: { command: "skopeo", versionArgs: ["--version"], matches: /skopeo version 1\./ },
+  onPath: {
+    command: "skopeo",
+    versionArgs: ["--version"],
+    matches: /skopeo version 1\./,
+  },
   apt: { packages: ["skopeo"], command: "skopeo" },
   cost: "66 MB, some seconds",
 };

@@ -54,13 +54,18 @@ export async function startServer({
   async function launch(): Promise<ChildProcess> {
     // The output goes into a file, not a pipe: a test that blocks for a while would block the server, too.
     const file = openSync(log, "a");
-    const started = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", file, file] });
+    const started = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", file, file],
+    });
     closeSync(file);
     children.add(started);
     const output = () => readFileSync(log, "utf8").slice(-4_000);
     const failed = new Promise<never>((_resolve, reject) => {
       started.once("error", reject);
-      started.once("exit", (code) => reject(new Error(`${command} ended with ${code}: ${output()}`)));
+      started.once("exit", (code) =>
+        reject(new Error(`${command} ended with ${code}: ${output()}`)),
+      );
     });
     failed.catch(() => children.delete(started));
     await Promise.race([failed, untilReady(ready, output)]);
@@ -84,10 +89,14 @@ export async function startServer({
   };
 }
 
-async function untilReady(ready: () => Promise<boolean>, output: () => string): Promise<void> {
+async function untilReady(
+  ready: () => Promise<boolean>,
+  output: () => string,
+): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS;
   while (!(await ready().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`not ready in ${READY_WITHIN_MS} ms: ${output()}`);
+    if (Date.now() > deadline)
+      throw new Error(`not ready in ${READY_WITHIN_MS} ms: ${output()}`);
     await sleep(20);
   }
 }

@@ -26,7 +26,9 @@ type Answer = {
 };
 
 /** Returns a function that asks Prometheus' engine; null when it is not available on this machine. */
-export async function findJudge(): Promise<((question: Question) => Promise<Answer>) | null> {
+export async function findJudge(): Promise<
+  ((question: Question) => Promise<Answer>) | null
+> {
   const command = await findTool(JUDGE);
   if (command === null) return null;
   return (question) =>
@@ -36,8 +38,12 @@ export async function findJudge(): Promise<((question: Question) => Promise<Answ
       child.stdout.setEncoding("utf8").on("data", (chunk: string) => (said += chunk));
       child.once("error", reject);
       child.once("close", (code) =>
-        code === 0 ? resolve(JSON.parse(said) as Answer) : reject(new Error(`promql-judge ended with ${code}`)),
+        code === 0
+          ? resolve(JSON.parse(said) as Answer)
+          : reject(new Error(`promql-judge ended with ${code}`)),
       );
-      child.stdin.end(JSON.stringify({ rules: "", scrapes: [], expressions: [], ...question }));
+      child.stdin.end(
+        JSON.stringify({ rules: "", scrapes: [], expressions: [], ...question }),
+      );
     });
 }

@@ -83,7 +83,9 @@ export type FaultProxy = {
   count: (method: string, path: RegExp) => number;
   clear: () => void;
   /** Called for each request; null passes it on. It can be replaced at any time. */
-  fault: (request: Pick<SeenRequest, "method" | "path" | "port" | "headers">) => Fault | null;
+  fault: (
+    request: Pick<SeenRequest, "method" | "path" | "port" | "headers">,
+  ) => Fault | null;
   /** Headers added to every answer of the target. */
   answerHeaders: Record<string, string>;
   /** Ends the idle connections, as servers do after a while; resolves when the clients have closed their side. */
@@ -92,7 +94,11 @@ export type FaultProxy = {
 };
 
 /** `below`: the only path, such as "/a", under which the target is found. */
-type Options = { tls?: { key: string; cert: string }; keepBodies?: (path: string) => boolean; below?: string };
+type Options = {
+  tls?: { key: string; cert: string };
+  keepBodies?: (path: string) => boolean;
+  below?: string;
+};
 
 /**
  * Starts an HTTP proxy before `target` that counts requests and injects faults; it keeps the Host header, so absolute
@@ -104,7 +110,10 @@ export async function startProxy(
 ): Promise<FaultProxy> {
   const upstream = new URL(target);
   const requests: SeenRequest[] = [];
-  const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
+  const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = {
+    fault: () => null,
+    answerHeaders: {},
+  };
 
   const listener: RequestListener = (request, response) => {
     const seen: SeenRequest = {
@@ -120,7 +129,9 @@ export async function startProxy(
     };
     requests.push(seen);
     response.once("close", () => (seen.closed = Date.now()));
-    void handle(request, response, seen, proxy.fault(seen)).catch(() => request.destroy());
+    void handle(request, response, seen, proxy.fault(seen)).catch(() =>
+      request.destroy(),
+    );
   };
 
   async function handle(
@@ -130,7 +141,10 @@ export async function startProxy(
     fault: Fault | null,
   ): Promise<void> {
     if (fault?.kind === "hang")
-      return void (fault.reads === true && request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length)));
+      return void (
+        fault.reads === true &&
+        request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length))
+      );
     if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
     if (fault?.kind === "answer" || fault?.kind === "swallow") {
       request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length));
@@ -150,7 +164,10 @@ export async function startProxy(
     if (seen.closed !== null) return;
     const { hostname, port } = upstream;
     if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
-    const headers = fault?.kind === "alter" ? { ...request.headers, "accept-encoding": "identity" } : request.headers;
+    const headers =
+      fault?.kind === "alter"
+        ? { ...request.headers, "accept-encoding": "identity" }
+        : request.headers;
     const passed = forward({
       hostname,
       port,
@@ -180,10 +197,13 @@ export async function startProxy(
       seen.bytes += chunk.length;
       if (keepBodies(seen.path)) seen.body.push(chunk);
     });
-    request.pipe(cutter(fault?.kind === "cutRequest" ? fault.afterBytes : Infinity, cut)).pipe(passed);
+    request
+      .pipe(cutter(fault?.kind === "cutRequest" ? fault.afterBytes : Infinity, cut))
+      .pipe(passed);
   }
 
-  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
+  const server =
+    tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
@@ -201,7 +221,9 @@ export async function startProxy(
       requests.filter((seen) => seen.method === method && path.test(seen.path)).length,
     clear: () => void requests.splice(0),
     async endIdle() {
-      const busy = new Set(requests.filter(({ closed }) => closed === null).map(({ port }) => port));
+      const busy = new Set(
+        requests.filter(({ closed }) => closed === null).map(({ port }) => port),
+      );
       const idle = [...sockets].filter(({ remotePort }) => !busy.has(remotePort ?? 0));
       const gone = idle.map((socket) => once(socket, "close"));
       for (const socket of idle) socket.end();
@@ -219,7 +241,10 @@ async function held(
   response: ServerResponse,
   { until, breathing = false }: Extract<Fault, { kind: "hold" }>,
 ): Promise<void> {
-  const breath = setInterval(() => void (breathing && !response.destroyed && response.writeProcessing()), BREATH_MS);
+  const breath = setInterval(
+    () => void (breathing && !response.destroyed && response.writeProcessing()),
+    BREATH_MS,
+  );
   try {
     await until;
   } finally {
@@ -243,12 +268,20 @@ async function alter(
   const whole = await readWhole(answer);
   const body = whole.length > 0 && fault.body !== undefined ? fault.body(whole) : whole;
   const { "transfer-encoding": _chunked, ...own } = answer.headers;
-  const length = response.req.method === "HEAD" ? own["content-length"] : String(body.length);
+  const length =
+    response.req.method === "HEAD" ? own["content-length"] : String(body.length);
   const other = typeof fault.headers === "function" ? fault.headers(body) : fault.headers;
-  const headers = Object.entries({ ...own, "content-length": length, ...other, connection: "close" });
+  const headers = Object.entries({
+    ...own,
+    "content-length": length,
+    ...other,
+    connection: "close",
+  });
   response.writeHead(
     fault.status ?? answer.statusCode ?? 502,
-    Object.fromEntries(headers.filter(([, value]) => value !== null && value !== undefined)),
+    Object.fromEntries(
+      headers.filter(([, value]) => value !== null && value !== undefined),
+    ),
   );
   response.end(body);
 }

@@ -25,8 +25,15 @@ const HTPASSWD = "alice:$2y$05$L/lybmfTc1ofSwqtTrcV6.oRWnhY1zY5CEfyzmzhWbkAH7t3b
 type Options = { auth?: "none" | "htpasswd" | "token" };
 
 /** Starts a registry with its own data. go-containerregistry's has no login, and keeps manifests only in memory. */
-export async function startRegistry(kind: RegistryKind, { auth = "none" }: Options = {}): Promise<TestRegistry> {
-  const tool = { "docker-registry": DOCKER_REGISTRY, distribution: DISTRIBUTION, gcr: GCR_REGISTRY }[kind];
+export async function startRegistry(
+  kind: RegistryKind,
+  { auth = "none" }: Options = {},
+): Promise<TestRegistry> {
+  const tool = {
+    "docker-registry": DOCKER_REGISTRY,
+    distribution: DISTRIBUTION,
+    gcr: GCR_REGISTRY,
+  }[kind];
   const command = await findTool(tool);
   if (command === null) return unavailable(kind);
   const folder = mkdtempSync(join(tmpdir(), `${kind}-`));
@@ -35,7 +42,8 @@ export async function startRegistry(kind: RegistryKind, { auth = "none" }: Optio
   const host = `127.0.0.1:${await freePort()}`;
   const url = `http://${host}`;
   const tokens = auth === "token" ? await startTokenServer(folder) : null;
-  const args = kind === "gcr" ? [host, data] : ["serve", writeConfig(folder, host, auth, tokens)];
+  const args =
+    kind === "gcr" ? [host, data] : ["serve", writeConfig(folder, host, auth, tokens)];
   const ready = async () => [200, 401].includes((await fetch(`${url}/v2/`)).status);
   const server = await startServer({
     command,
@@ -48,7 +56,16 @@ export async function startRegistry(kind: RegistryKind, { auth = "none" }: Optio
     await tokens?.stop();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { ...server, kind, available: true, url, host, data, tokens, stop: () => server.kill().then(clean) };
+  return {
+    ...server,
+    kind,
+    available: true,
+    url,
+    host,
+    data,
+    tokens,
+    stop: () => server.kill().then(clean),
+  };
 }
 
 const nothing = async (): Promise<void> => undefined;
@@ -67,7 +84,12 @@ function unavailable(kind: RegistryKind): TestRegistry {
   };
 }
 
-function writeConfig(folder: string, host: string, auth: Options["auth"], tokens: TokenServer | null): string {
+function writeConfig(
+  folder: string,
+  host: string,
+  auth: Options["auth"],
+  tokens: TokenServer | null,
+): string {
   const path = join(folder, "config.yml");
   writeFileSync(join(folder, "htpasswd"), `${HTPASSWD}\n`);
   const login = {

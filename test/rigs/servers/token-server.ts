@@ -33,12 +33,17 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
     const login = request.headers.authorization;
     requests.push({
       scopes,
-      user: login === undefined ? null : Buffer.from(login.slice(6), "base64").toString().replace(/:.*/, ""),
+      user:
+        login === undefined
+          ? null
+          : Buffer.from(login.slice(6), "base64").toString().replace(/:.*/, ""),
     });
     if (login !== undefined && login !== expected) {
-      response
-        .writeHead(401)
-        .end(JSON.stringify({ errors: [{ code: "UNAUTHORIZED", message: "wrong user or password" }] }));
+      response.writeHead(401).end(
+        JSON.stringify({
+          errors: [{ code: "UNAUTHORIZED", message: "wrong user or password" }],
+        }),
+      );
       return;
     }
     const now = Math.floor(Date.now() / 1000);
@@ -54,7 +59,9 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
     };
     const token = sign({ alg: "RS256", typ: "JWT", x5c }, claims);
     response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ [settings.field]: token, expires_in: settings.lifeSeconds }));
+    response.end(
+      JSON.stringify({ [settings.field]: token, expires_in: settings.lifeSeconds }),
+    );
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -62,7 +69,9 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
   const port = typeof address === "object" && address !== null ? address.port : 0;
 
   function sign(header: object, claims: object): string {
-    const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+    const input = [header, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".");
     return `${input}.${createSign("RSA-SHA256").update(input).sign(signingKey).toString("base64url")}`;
   }
 
@@ -71,7 +80,8 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
     certificate,
     requests,
     settings,
-    stop: () => new Promise((resolve) => void server.close(() => resolve()).closeAllConnections()),
+    stop: () =>
+      new Promise((resolve) => void server.close(() => resolve()).closeAllConnections()),
   };
 }
 

@@ -1,5 +1,13 @@
 import { execFile, execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -39,7 +47,8 @@ export function findTool(tool: Tool): Promise<string | null> {
 
 async function locate(tool: Tool): Promise<string | null> {
   const kept = join(CACHE, `${tool.name}-${tool.version}`);
-  const cached = tool.npm === undefined ? kept : join(kept, "node_modules", ".bin", tool.npm.command);
+  const cached =
+    tool.npm === undefined ? kept : join(kept, "node_modules", ".bin", tool.npm.command);
   const here = onPath(tool) ?? (existsSync(cached) ? cached : null);
   if (here !== null) return here;
   return oneAtATime(tool.name, async () => {
@@ -49,10 +58,15 @@ async function locate(tool: Tool): Promise<string | null> {
         const path = existsSync(cached) ? cached : await install(tool, kept);
         if (path !== null) return path;
       } catch (error) {
-        reasons.push(error instanceof Error ? error.message.slice(0, 500) : String(error));
+        reasons.push(
+          error instanceof Error ? error.message.slice(0, 500) : String(error),
+        );
       }
     }
-    const needed = tool.npm === undefined ? "Go, or apt as root" : "npm and a registry that it reads from";
+    const needed =
+      tool.npm === undefined
+        ? "Go, or apt as root"
+        : "npm and a registry that it reads from";
     const why = reasons.length > 0 ? reasons.join("; ") : `it needs ${needed}`;
     const message = `${tool.name} ${tool.version}, which is not available on this machine: ${why}`;
     if (process.env["CI"] === "true") throw new Error(message);
@@ -75,17 +89,24 @@ function onPath({ onPath: wanted }: Tool): string | null {
 }
 
 async function withApt(tool: Tool): Promise<string | null> {
-  if (tool.apt === undefined || process.getuid?.() !== 0 || !exists("apt-get")) return null;
+  if (tool.apt === undefined || process.getuid?.() !== 0 || !exists("apt-get"))
+    return null;
   console.log(`installing ${tool.apt.packages.join(", ")} with apt (${tool.cost})`);
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await run("apt-get", ["update"], { env: environment });
-  await run("apt-get", ["install", "-y", "--no-install-recommends", ...tool.apt.packages], { env: environment });
+  await run(
+    "apt-get",
+    ["install", "-y", "--no-install-recommends", ...tool.apt.packages],
+    { env: environment },
+  );
   return tool.apt.command;
 }
 
 async function withGo(tool: Tool, cached: string): Promise<string | null> {
   if (tool.go === undefined || !exists("go")) return null;
-  console.log(`building ${tool.name} ${tool.version} with Go (${tool.cost}); kept in ${CACHE}`);
+  console.log(
+    `building ${tool.name} ${tool.version} with Go (${tool.cost}); kept in ${CACHE}`,
+  );
   const bin = join(CACHE, `.${tool.name}-${process.pid}`);
   mkdirSync(bin, { recursive: true });
   const flags = ["-trimpath", "-ldflags=-s -w", "-p", "2"];
@@ -100,7 +121,10 @@ async function withGo(tool: Tool, cached: string): Promise<string | null> {
         env: { ...process.env, GOBIN: bin },
         timeout: LONGEST_BUILD_MS,
       });
-      renameSync(join(bin, tool.go.package.replace(/@.*$/, "").split("/").at(-1) ?? ""), join(bin, "tool"));
+      renameSync(
+        join(bin, tool.go.package.replace(/@.*$/, "").split("/").at(-1) ?? ""),
+        join(bin, "tool"),
+      );
     }
     renameSync(join(bin, "tool"), cached);
   } finally {
@@ -111,13 +135,22 @@ async function withGo(tool: Tool, cached: string): Promise<string | null> {
 
 async function withNpm(tool: Tool, kept: string): Promise<string | null> {
   if (tool.npm === undefined || !exists("npm")) return null;
-  console.log(`installing ${tool.name} ${tool.version} with npm (${tool.cost}); kept in ${CACHE}`);
+  console.log(
+    `installing ${tool.name} ${tool.version} with npm (${tool.cost}); kept in ${CACHE}`,
+  );
   const folder = join(CACHE, `.${tool.name}-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   try {
     for (const file of ["package.json", "package-lock.json"])
       copyFileSync(join(tool.npm.folder, file), join(folder, file));
-    const args = ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
+    const args = [
+      "ci",
+      "--prefix",
+      folder,
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+    ];
     await run("npm", args, { cwd: folder, timeout: LONGEST_BUILD_MS });
     rmSync(kept, { recursive: true, force: true });
     renameSync(folder, kept);
@@ -128,7 +161,9 @@ async function withNpm(tool: Tool, kept: string): Promise<string | null> {
 }
 
 function exists(command: string): boolean {
-  return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, command)));
+  return (process.env["PATH"] ?? "")
+    .split(":")
+    .some((folder) => existsSync(join(folder, command)));
 }
 
 /** Test files run in several processes: one installs a tool, the others wait for it. */

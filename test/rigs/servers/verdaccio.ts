@@ -29,7 +29,13 @@ type Options = {
 };
 
 /** Logged-in users may do everything, and nobody else anything. */
-const MEMBERS_ONLY = { "**": { access: "$authenticated", publish: "$authenticated", unpublish: "$authenticated" } };
+const MEMBERS_ONLY = {
+  "**": {
+    access: "$authenticated",
+    publish: "$authenticated",
+    unpublish: "$authenticated",
+  },
+};
 
 /** Starts verdaccio, an npm registry, with its own data and no upstream registry. */
 export async function startVerdaccio({
@@ -68,22 +74,34 @@ export async function startVerdaccio({
     ready,
   });
   const clean = () => rmSync(folder, { recursive: true, force: true });
-  const token = ({ username, password } = users[0] ?? USER) => logIn(url, username, password);
-  return { ...server, available: true, url, token, stop: () => server.kill().then(clean) };
+  const token = ({ username, password } = users[0] ?? USER) =>
+    logIn(url, username, password);
+  return {
+    ...server,
+    available: true,
+    url,
+    token,
+    stop: () => server.kill().then(clean),
+  };
 }
 
 async function logIn(url: string, name: string, password: string): Promise<string> {
-  const answer = await fetch(`${url}/-/user/org.couchdb.user:${encodeURIComponent(name)}`, {
-    method: "PUT",
-    headers: {
-      "content-type": "application/json",
-      authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`,
+  const answer = await fetch(
+    `${url}/-/user/org.couchdb.user:${encodeURIComponent(name)}`,
+    {
+      method: "PUT",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`,
+      },
+      body: JSON.stringify({ name, password }),
     },
-    body: JSON.stringify({ name, password }),
-  });
+  );
   const { token } = (await answer.json()) as { token?: unknown };
   if (typeof token !== "string")
-    throw new Error(`verdaccio returned no token for ${name}: it answered ${answer.status}`);
+    throw new Error(
+      `verdaccio returned no token for ${name}: it answered ${answer.status}`,
+    );
   return token;
 }
 

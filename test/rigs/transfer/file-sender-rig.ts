@@ -6,7 +6,14 @@ import { layout } from "../../../activities/store/layout.ts";
 import { getNode } from "../../../db/content/nodes.ts";
 import { findRepository } from "../../../db/content/repositories.ts";
 import { sha256 } from "../api/content-fixture.ts";
-import { clientOf, copy, createSource, REMOTE, type SourceFile, startInstance } from "./instance-fixture.ts";
+import {
+  clientOf,
+  copy,
+  createSource,
+  REMOTE,
+  type SourceFile,
+  startInstance,
+} from "./instance-fixture.ts";
 
 export type FileSender = Awaited<ReturnType<typeof startFileSender>>;
 
@@ -43,7 +50,9 @@ export async function startFileSender() {
     async expectCopies(files: SourceFile[]): Promise<void> {
       const limit = pLimit(16);
       const found = await Promise.all(
-        files.map(({ fullPath }) => limit(async () => sha256((await target.fetchFile(fullPath)) ?? "missing"))),
+        files.map(({ fullPath }) =>
+          limit(async () => sha256((await target.fetchFile(fullPath)) ?? "missing")),
+        ),
       );
       expect(found).toEqual(files.map((file) => file.sha256));
     },

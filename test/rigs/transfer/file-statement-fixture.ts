@@ -1,9 +1,21 @@
-import { encodeStatement, type StatedFile, type Statement } from "../../../domain/sync.ts";
+import {
+  encodeStatement,
+  type StatedFile,
+  type Statement,
+} from "../../../domain/sync.ts";
 import { sha256 } from "../api/content-fixture.ts";
 
 /** Describes a file with this content as a statement declares it. */
-export function statedFile(content: Buffer, changes: Partial<StatedFile> = {}): StatedFile {
-  const dates = { createdBy: "ann", createdDate: 1, lastModifiedBy: "ann", lastModifiedDate: 2 };
+export function statedFile(
+  content: Buffer,
+  changes: Partial<StatedFile> = {},
+): StatedFile {
+  const dates = {
+    createdBy: "ann",
+    createdDate: 1,
+    lastModifiedBy: "ann",
+    lastModifiedDate: 2,
+  };
   return {
     path: "/f",
     size: content.length,
@@ -21,6 +33,12 @@ export function frameFiles(
   contents: Buffer[] = [],
   changes: Partial<Record<keyof Statement, unknown>> = {},
 ): Buffer {
-  const statement = { type: "GENERIC", conflictStrategy: "SKIP", includeMetadata: true, files, ...changes };
+  const statement = {
+    type: "GENERIC",
+    conflictStrategy: "SKIP",
+    includeMetadata: true,
+    files,
+    ...changes,
+  };
   return Buffer.concat([encodeStatement(statement as Statement), ...contents]);
 }

@@ -1,15 +1,28 @@
-import { copyImage, type CopyImage } from "../../../activities/registries/oci/copy/image.ts";
-import { createImageMemory, type ImageMemory } from "../../../activities/registries/oci/copy/memory.ts";
+import {
+  copyImage,
+  type CopyImage,
+} from "../../../activities/registries/oci/copy/image.ts";
+import {
+  createImageMemory,
+  type ImageMemory,
+} from "../../../activities/registries/oci/copy/memory.ts";
 import {
   createOciRegistry,
   type OciRegistry,
   type OciRegistryOptions,
 } from "../../../activities/registries/oci/registry.ts";
-import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../../domain/outcome.ts";
+import type {
+  ArtifactOutcome,
+  CopyHooks,
+  CopyRules,
+  UploadState,
+} from "../../../domain/outcome.ts";
 import { quietHooks } from "./instance-fixture.ts";
 
 /** The input that the engine gives one copy; every rule and hook can be set. */
-export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" | "hooks">> & {
+export type CopyOptions = Partial<
+  Omit<CopyImage, "source" | "target" | "rules" | "hooks">
+> & {
   from: OciRegistry;
   to: OciRegistry;
   name: string;
@@ -38,8 +51,17 @@ export function copy({
     resume: [],
     seen: createImageMemory(),
     ...rest,
-    rules: { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: false, ...rules },
-    hooks: quietHooks({ ...(signal && { signal }), ...(throttle && { throttle }), ...(onUpload && { onUpload }) }),
+    rules: {
+      conflictStrategy: "SKIP",
+      includeMetadata: true,
+      mayHaveSent: false,
+      ...rules,
+    },
+    hooks: quietHooks({
+      ...(signal && { signal }),
+      ...(throttle && { throttle }),
+      ...(onUpload && { onUpload }),
+    }),
   });
 }
 
@@ -49,7 +71,10 @@ export function openEnds(
   target: string | OciRegistryOptions,
 ): { from: OciRegistry; to: OciRegistry; seen: ImageMemory; close: () => Promise<void> } {
   const from = createOciRegistry(typeof source === "string" ? { url: source } : source);
-  const to = createOciRegistry({ ...(typeof target === "string" ? { url: target } : target), pushes: true });
+  const to = createOciRegistry({
+    ...(typeof target === "string" ? { url: target } : target),
+    pushes: true,
+  });
   return {
     from,
     to,

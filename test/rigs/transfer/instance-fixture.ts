@@ -6,11 +6,17 @@ import { serve, type ServerType } from "@hono/node-server";
 import { layout } from "../../../activities/store/layout.ts";
 import type { ContentSource } from "../../../activities/store/content-source.ts";
 import { createContentSource } from "../../../activities/store/source.ts";
-import { createInstanceClient, type InstanceOptions } from "../../../activities/registries/instance/client.ts";
+import {
+  createInstanceClient,
+  type InstanceOptions,
+} from "../../../activities/registries/instance/client.ts";
 import { settleBatch } from "../../../activities/registries/instance/settle/settle.ts";
 import type { InstanceClient } from "../../../activities/registries/instance/client.ts";
 import type { RemoteRepository } from "../../../activities/registries/instance/send.ts";
-import type { Settling, SettlingArtifact } from "../../../activities/registries/contract.ts";
+import type {
+  Settling,
+  SettlingArtifact,
+} from "../../../activities/registries/contract.ts";
 import { hostedContent } from "../../../activities/transfer/hosted.ts";
 import { putBlobs } from "../../../db/content/blobs.ts";
 import { putNodes } from "../../../db/content/put-nodes.ts";
@@ -56,7 +62,11 @@ export async function startInstance({
 } = {}) {
   const content = openContent(dataDir);
   const requests: string[] = [];
-  const api = createTestApi({ db: content.db, store: limited(content.store, fullDisk), localClusterName: "target" });
+  const api = createTestApi({
+    db: content.db,
+    store: limited(content.store, fullDisk),
+    localClusterName: "target",
+  });
   const server: ServerType = await new Promise((resolve) => {
     const starting = serve(
       {
@@ -90,14 +100,18 @@ export async function startInstance({
     },
     remove: () => rmSync(dataDir, { recursive: true, force: true }),
     /** Downloads a file by plain HTTP; null when it does not exist. */
-    async fetchFile(path: string, { projectId, repoName } = REMOTE): Promise<Buffer | null> {
+    async fetchFile(
+      path: string,
+      { projectId, repoName } = REMOTE,
+    ): Promise<Buffer | null> {
       const answer = await fetch(
         `http://127.0.0.1:${address.port}/generic/${projectId}/${repoName}${encodePath(path)}`,
         { headers: LOGIN },
       );
       const bytes = Buffer.from(await answer.arrayBuffer());
       if (answer.status === 404) return null;
-      if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${bytes.toString()}`);
+      if (!answer.ok)
+        throw new Error(`GET ${path}: ${answer.status} ${bytes.toString()}`);
       return bytes;
     },
   };
@@ -107,14 +121,23 @@ export type Instance = Awaited<ReturnType<typeof startInstance>>;
 
 const LOGIN = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
 
-function limited(store: ReturnType<typeof openContent>["store"], fullDisk: () => boolean): typeof store {
+function limited(
+  store: ReturnType<typeof openContent>["store"],
+  fullDisk: () => boolean,
+): typeof store {
   const check = () => {
-    if (fullDisk()) throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    if (fullDisk())
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), {
+        code: "ENOSPC",
+      });
   };
   return {
     ...store,
     putAll: async (contents, register) => (check(), store.putAll(contents, register)),
-    sessions: { ...store.sessions, append: async (...args) => (check(), store.sessions.append(...args)) },
+    sessions: {
+      ...store.sessions,
+      append: async (...args) => (check(), store.sessions.append(...args)),
+    },
   };
 }
 
@@ -140,7 +163,11 @@ export function createSource() {
     }));
     await content.store.putAll(contents, (blobs) => {
       putBlobs(content.db, blobs, Date.now());
-      putNodes(content.db, content.repository, entries, { overwrite: true, user: "ann", now: Date.now() });
+      putNodes(content.db, content.repository, entries, {
+        overwrite: true,
+        user: "ann",
+        now: Date.now(),
+      });
     });
     return files.map(({ fullPath, bytes, metadata = {} }) => ({
       fullPath,
@@ -156,7 +183,11 @@ export function createSource() {
     ...content,
     source,
     addAll,
-    async add(fullPath: string, bytes: Buffer, metadata: Record<string, string> = {}): Promise<SourceFile> {
+    async add(
+      fullPath: string,
+      bytes: Buffer,
+      metadata: Record<string, string> = {},
+    ): Promise<SourceFile> {
       const [file] = await addAll([{ fullPath, bytes, metadata }]);
       if (!file) throw new Error("no file was added");
       return file;
@@ -250,13 +281,21 @@ export async function settle(
     },
   };
   await settleBatch(batch, { client: target, remote, type, isEmpty });
-  return { outcomes, kinds: outcomes.map((outcome) => outcome?.result.kind), states, bytes };
+  return {
+    outcomes,
+    kinds: outcomes.map((outcome) => outcome?.result.kind),
+    states,
+    bytes,
+  };
 }
 
 type Copying = Settled & { mayHaveSent?: boolean; uploads?: UploadState[] };
 
 /** Copies files, each as its own artifact. */
-export function copy(files: SourceFile[], { mayHaveSent = false, uploads = [], ...settled }: Copying) {
+export function copy(
+  files: SourceFile[],
+  { mayHaveSent = false, uploads = [], ...settled }: Copying,
+) {
   return settle(
     files.map((file) => ({ artifact: toArtifact(file), mayHaveSent, uploads })),
     settled,
@@ -272,7 +311,15 @@ export function toArtifact({
   ...origin
 }: SourceFile): SettlingArtifact["artifact"] {
   const part = { path: fullPath, size, digests: { sha256, md5 }, metadata, origin };
-  return { name: fullPath, version: "", parts: [part], digest: `sha256:${sha256}`, document: null, tags: [], origin };
+  return {
+    name: fullPath,
+    version: "",
+    parts: [part],
+    digest: `sha256:${sha256}`,
+    document: null,
+    tags: [],
+    origin,
+  };
 }
 
 /**

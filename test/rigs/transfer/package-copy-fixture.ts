@@ -1,7 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { versionDigest } from "../../../domain/maven/layout.ts";
 import { encodeStatement } from "../../../domain/sync.ts";
-import type { StatedVersion, VersionFile, VersionsStatement } from "../../../domain/sync-versions.ts";
+import type {
+  StatedVersion,
+  VersionFile,
+  VersionsStatement,
+} from "../../../domain/sync-versions.ts";
 import type { Artifact } from "../../../domain/artifact.ts";
 import { sha256 } from "../api/content-fixture.ts";
 
@@ -20,7 +24,12 @@ function fileOf(path: string, content: Buffer): VersionFile {
   return { path, size: content.length, sha256: sha256(content), metadata: {}, ...DATES };
 }
 
-export const pom = (group: string, artifact: string, version: string, packaging = "jar"): Buffer =>
+export const pom = (
+  group: string,
+  artifact: string,
+  version: string,
+  packaging = "jar",
+): Buffer =>
   Buffer.from(
     "<project><modelVersion>4.0.0</modelVersion>" +
       `<groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>` +
@@ -81,7 +90,14 @@ export function npmVersion(
     shasum: createHash("sha1").update(tarball).digest("hex"),
     integrity: `sha512-${createHash("sha512").update(tarball).digest("base64")}`,
   };
-  const document = { name, version, _id: `${name}@${version}`, description: `about ${name}`, ...more, dist };
+  const document = {
+    name,
+    version,
+    _id: `${name}@${version}`,
+    description: `about ${name}`,
+    ...more,
+    dist,
+  };
   return {
     stated: {
       package: name,
@@ -123,7 +139,17 @@ export function frame(
   contents: Buffer[] = [],
   changes: Partial<Record<keyof VersionsStatement, unknown>> = {},
 ): Buffer {
-  const attached = contents.map((content) => ({ sha256: sha256(content), size: content.length }));
-  const statement = { type, conflictStrategy: "SKIP", includeMetadata: true, contents: attached, versions, ...changes };
+  const attached = contents.map((content) => ({
+    sha256: sha256(content),
+    size: content.length,
+  }));
+  const statement = {
+    type,
+    conflictStrategy: "SKIP",
+    includeMetadata: true,
+    contents: attached,
+    versions,
+    ...changes,
+  };
   return Buffer.concat([encodeStatement(statement), ...contents]);
 }

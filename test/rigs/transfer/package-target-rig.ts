@@ -2,8 +2,15 @@ import { haveBlobs } from "../../../db/content/blobs.ts";
 import { getNode } from "../../../db/content/nodes.ts";
 import { findRepository } from "../../../db/content/repositories.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
-import { encodeStatement, FILES_MEDIA_TYPE, type StatedFile } from "../../../domain/sync.ts";
-import { type StatedVersion, VERSIONS_MEDIA_TYPE } from "../../../domain/sync-versions.ts";
+import {
+  encodeStatement,
+  FILES_MEDIA_TYPE,
+  type StatedFile,
+} from "../../../domain/sync.ts";
+import {
+  type StatedVersion,
+  VERSIONS_MEDIA_TYPE,
+} from "../../../domain/sync-versions.ts";
 import { addFollower } from "../api/api-rows.ts";
 import { sha256 } from "../api/content-fixture.ts";
 import { type Instance, startInstance } from "./instance-fixture.ts";
@@ -24,10 +31,16 @@ export async function startPackageTarget() {
   const repos = { maven: "", npm: "" };
   let count = 0;
 
-  const call = (method: string, path: string, body: Uint8Array | string, headers: Record<string, string> = {}) =>
-    callProtocol(target, method, path, body, headers);
+  const call = (
+    method: string,
+    path: string,
+    body: Uint8Array | string,
+    headers: Record<string, string> = {},
+  ) => callProtocol(target, method, path, body, headers);
   const post = (repository: string, body: Uint8Array) =>
-    call("POST", `/versions/copies/${repository}`, body, { "content-type": VERSIONS_MEDIA_TYPE });
+    call("POST", `/versions/copies/${repository}`, body, {
+      "content-type": VERSIONS_MEDIA_TYPE,
+    });
 
   return {
     target,
@@ -68,11 +81,24 @@ export async function startPackageTarget() {
       repository = repos.maven,
       type = "MAVEN",
     ) {
-      const head = encodeStatement({ type, conflictStrategy: "SKIP", includeMetadata: true, files, ...changes });
+      const head = encodeStatement({
+        type,
+        conflictStrategy: "SKIP",
+        includeMetadata: true,
+        files,
+        ...changes,
+      });
       const body = Buffer.concat([head, ...contents]);
       const path = `/files/copies/${repository}`;
-      const { data, status, code, message } = await call("POST", path, body, { "content-type": FILES_MEDIA_TYPE });
-      return { status, code, message, files: (data as { files: unknown[] } | null)?.files ?? [] };
+      const { data, status, code, message } = await call("POST", path, body, {
+        "content-type": FILES_MEDIA_TYPE,
+      });
+      return {
+        status,
+        code,
+        message,
+        files: (data as { files: unknown[] } | null)?.files ?? [],
+      };
     },
     ...createReaders(target, repos),
   };
@@ -80,26 +106,34 @@ export async function startPackageTarget() {
 
 /** Reads packages of the target: from its database, or through its APIs as the clients of npm and Maven do. */
 function createReaders(target: Instance, repos: { maven: string; npm: string }) {
-  const repositoryOf = (name: string) => findRepository(target.db, "copies", name)?.id ?? 0;
+  const repositoryOf = (name: string) =>
+    findRepository(target.db, "copies", name)?.id ?? 0;
 
   return {
-    nodeAt: (name: string, path: string) => getNode(target.db, repositoryOf(name), path, Date.now()),
+    nodeAt: (name: string, path: string) =>
+      getNode(target.db, repositoryOf(name), path, Date.now()),
     rowOf(repository: string, name: string, version: string) {
       const owner = findPackage(target.db, repositoryOf(repository), name);
       return owner && findVersion(target.db, owner.id, version);
     },
     events: (repository: string) =>
       target.db.$client
-        .prepare("SELECT kind, subject, version FROM event WHERE repo_name = ? ORDER BY seq")
+        .prepare(
+          "SELECT kind, subject, version FROM event WHERE repo_name = ? ORDER BY seq",
+        )
         .all(repository) as { kind: string; subject: string; version: string | null }[],
-    isThere: (content: Buffer) => haveBlobs(target.db, [sha256(content)], Date.now()).size > 0,
+    isThere: (content: Buffer) =>
+      haveBlobs(target.db, [sha256(content)], Date.now()).size > 0,
     async packument(name: string): Promise<{
       "dist-tags": Record<string, string>;
       versions: Record<string, Record<string, unknown> & { dist: { tarball: string } }>;
     } | null> {
-      const answer = await fetch(`${target.url}/npm/copies/${repos.npm}/${name.replace("/", "%2f")}`, {
-        headers: LOGIN,
-      });
+      const answer = await fetch(
+        `${target.url}/npm/copies/${repos.npm}/${name.replace("/", "%2f")}`,
+        {
+          headers: LOGIN,
+        },
+      );
       const body = await answer.json();
       return answer.status === 404 ? null : (body as never);
     },
@@ -109,7 +143,9 @@ function createReaders(target: Instance, repos: { maven: string; npm: string }) 
       return { status: answer.status, text: await answer.text() };
     },
     async download(path: string): Promise<Buffer | null> {
-      const answer = await fetch(`${target.url}/maven/copies/${repos.maven}${path}`, { headers: LOGIN });
+      const answer = await fetch(`${target.url}/maven/copies/${repos.maven}${path}`, {
+        headers: LOGIN,
+      });
       const bytes = Buffer.from(await answer.arrayBuffer());
       return answer.status === 200 ? bytes : null;
     },
@@ -118,9 +154,24 @@ function createReaders(target: Instance, repos: { maven: string; npm: string }) 
 
 /** Returns the version with another path for its first file. */
 export function changePath(version: StatedVersion, path: string): StatedVersion {
-  return { ...version, files: version.files.map((file, i) => (i === 0 ? { ...file, path } : file)) };
+  return {
+    ...version,
+    files: version.files.map((file, i) => (i === 0 ? { ...file, path } : file)),
+  };
 }
 
-export function fileAt(path: string, content: Buffer, changes: Partial<StatedFile> = {}): StatedFile {
-  return { path, size: content.length, sha256: sha256(content), metadata: {}, attached: true, ...DATES, ...changes };
+export function fileAt(
+  path: string,
+  content: Buffer,
+  changes: Partial<StatedFile> = {},
+): StatedFile {
+  return {
+    path,
+    size: content.length,
+    sha256: sha256(content),
+    metadata: {},
+    attached: true,
+    ...DATES,
+    ...changes,
+  };
 }

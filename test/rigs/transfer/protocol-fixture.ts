@@ -4,7 +4,12 @@ import { ADMIN, basic } from "../api/api-fixture.ts";
 export const LOGIN = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
 export const JSON_TYPE = { "content-type": "application/json" };
 
-export type ProtocolAnswer = { status: number; code: number; message: string | null; data: unknown };
+export type ProtocolAnswer = {
+  status: number;
+  code: number;
+  message: string | null;
+  data: unknown;
+};
 
 /** Calls the replication protocol of an instance; `path` is relative to the protocol's prefix. */
 export async function callProtocol(
@@ -24,6 +29,15 @@ export async function callProtocol(
 }
 
 /** Creates a hosted repository of the project `copies`. */
-export function createRepository(target: { url: string }, repoName: string, type: string): Promise<ProtocolAnswer> {
-  return callProtocol(target, "POST", `/repositories/copies/${repoName}`, JSON.stringify({ type }));
+export function createRepository(
+  target: { url: string },
+  repoName: string,
+  type: string,
+): Promise<ProtocolAnswer> {
+  return callProtocol(
+    target,
+    "POST",
+    `/repositories/copies/${repoName}`,
+    JSON.stringify({ type }),
+  );
 }

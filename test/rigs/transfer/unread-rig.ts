@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { encodeStatement, FILES_MEDIA_TYPE } from "../../../domain/sync.ts";
-import { type DescribedVersion, VERSIONS_MEDIA_TYPE } from "../../../domain/sync-versions.ts";
+import {
+  type DescribedVersion,
+  VERSIONS_MEDIA_TYPE,
+} from "../../../domain/sync-versions.ts";
 import { startInstance } from "./instance-fixture.ts";
 import { type Built, DATES, frame } from "./package-copy-fixture.ts";
 import { callProtocol, createRepository } from "./protocol-fixture.ts";
@@ -31,24 +34,58 @@ export async function startUnreadTarget() {
       await target.stop();
       target.remove();
     },
-    read: (path: string) => target.fetchFile(path, { projectId: "copies", repoName: repository() }),
+    read: (path: string) =>
+      target.fetchFile(path, { projectId: "copies", repoName: repository() }),
     /** Uploads a content of which the target knows only `known`; returns the sha256 and size that it found. */
-    async upload(content: Buffer, known: object = {}): Promise<{ sha256: string; size: number }> {
+    async upload(
+      content: Buffer,
+      known: object = {},
+    ): Promise<{ sha256: string; size: number }> {
       const { data } = await callProtocol(target, "POST", "/uploads", "{}");
       const { id } = data as { id: string };
-      await callProtocol(target, "PATCH", `/uploads/${id}`, content, { "upload-offset": "0" });
-      const ended = await callProtocol(target, "PUT", `/uploads/${id}`, JSON.stringify(known));
+      await callProtocol(target, "PATCH", `/uploads/${id}`, content, {
+        "upload-offset": "0",
+      });
+      const ended = await callProtocol(
+        target,
+        "PUT",
+        `/uploads/${id}`,
+        JSON.stringify(known),
+      );
       const { sha256, size } = ended.data as { sha256: string; size: number };
       return { sha256, size };
     },
     async stateFiles(files: Facts[], changes: Facts = {}) {
-      const whole = files.map((file) => ({ path: "/a/f", metadata: {}, attached: false, ...DATES, ...file }));
-      const statement = { type: "GENERIC", conflictStrategy: "SKIP", includeMetadata: true, files: whole, ...changes };
+      const whole = files.map((file) => ({
+        path: "/a/f",
+        metadata: {},
+        attached: false,
+        ...DATES,
+        ...file,
+      }));
+      const statement = {
+        type: "GENERIC",
+        conflictStrategy: "SKIP",
+        includeMetadata: true,
+        files: whole,
+        ...changes,
+      };
       const headers = { "content-type": FILES_MEDIA_TYPE };
       const path = `/files/copies/${repository()}`;
-      const answer = await callProtocol(target, "POST", path, encodeStatement(statement), headers);
+      const answer = await callProtocol(
+        target,
+        "POST",
+        path,
+        encodeStatement(statement),
+        headers,
+      );
       const { status, code, message, data } = answer;
-      return { status, code, message, files: (data as { files: unknown[] } | null)?.files };
+      return {
+        status,
+        code,
+        message,
+        files: (data as { files: unknown[] } | null)?.files,
+      };
     },
     async stateVersions(
       type: "MAVEN" | "NPM",
@@ -66,21 +103,34 @@ export async function startUnreadTarget() {
   };
 }
 
-const hex = (algorithm: Algorithm, content: Buffer) => createHash(algorithm).update(content).digest("hex");
+const hex = (algorithm: Algorithm, content: Buffer) =>
+  createHash(algorithm).update(content).digest("hex");
 
 /** Describes a content by these digests only: neither its sha256 nor its size is known. */
-export const unread = (content: Buffer, algorithms: Algorithm[], changes: Facts = {}): Facts => ({
+export const unread = (
+  content: Buffer,
+  algorithms: Algorithm[],
+  changes: Facts = {},
+): Facts => ({
   sha256: null,
   size: null,
-  ...Object.fromEntries(algorithms.map((algorithm) => [algorithm, hex(algorithm, content)])),
+  ...Object.fromEntries(
+    algorithms.map((algorithm) => [algorithm, hex(algorithm, content)]),
+  ),
   ...changes,
 });
 
 /** Describes a version whose source knows only these digests of the files with these name endings. */
-export function described({ stated, bytes }: Built, algorithms: Algorithm[], ...ends: string[]): DescribedVersion {
+export function described(
+  { stated, bytes }: Built,
+  algorithms: Algorithm[],
+  ...ends: string[]
+): DescribedVersion {
   const files = stated.files.map((file) => {
     const content = bytes.get(file.path);
-    return content && ends.some((end) => file.path.endsWith(end)) ? { ...file, ...unread(content, algorithms) } : file;
+    return content && ends.some((end) => file.path.endsWith(end))
+      ? { ...file, ...unread(content, algorithms) }
+      : file;
   });
   return { ...stated, digest: null, files };
 }
@@ -95,7 +145,9 @@ export async function uploaded(
   const files = [];
   for (const file of version.files)
     files.push(
-      paths.includes(file.path) ? { ...file, ...(await rig.upload(bytes.get(file.path) ?? Buffer.alloc(0))) } : file,
+      paths.includes(file.path)
+        ? { ...file, ...(await rig.upload(bytes.get(file.path) ?? Buffer.alloc(0))) }
+        : file,
     );
   return { ...version, files };
 }

@@ -4,7 +4,12 @@ import type { StatedType } from "../../../domain/sync-versions.ts";
 import { expect } from "vitest";
 import { sha256 } from "../api/content-fixture.ts";
 import type { Fault } from "../servers/proxy.ts";
-import { clientOf, settle, type Settled, startProxiedTarget } from "./instance-fixture.ts";
+import {
+  clientOf,
+  settle,
+  type Settled,
+  startProxiedTarget,
+} from "./instance-fixture.ts";
 import { artifactOf, type Built } from "./package-copy-fixture.ts";
 import { LOGIN } from "./protocol-fixture.ts";
 
@@ -28,7 +33,9 @@ export async function startVersionSender() {
   proxy.clear();
 
   async function download(path: string, type: "maven" | "npm"): Promise<Buffer | null> {
-    const answer = await fetch(`${target.url}/${type}/copies/${type}${path}`, { headers: LOGIN });
+    const answer = await fetch(`${target.url}/${type}/copies/${type}${path}`, {
+      headers: LOGIN,
+    });
     const bytes = Buffer.from(await answer.arrayBuffer());
     return answer.ok ? bytes : null;
   }
@@ -45,14 +52,30 @@ export async function startVersionSender() {
     },
     /** Puts the contents of versions into the local store. */
     async store(...built: Built[]): Promise<Built[]> {
-      const contents = built.flatMap(({ bytes }) => [...bytes.values()].map((content) => ({ content })));
-      await source.store.putAll(contents, (blobs) => putBlobs(source.db, blobs, Date.now()));
+      const contents = built.flatMap(({ bytes }) =>
+        [...bytes.values()].map((content) => ({ content })),
+      );
+      await source.store.putAll(contents, (blobs) =>
+        putBlobs(source.db, blobs, Date.now()),
+      );
       return built;
     },
     /** Copies versions; returns the reported outcomes in the versions' order, and the bytes sent. */
-    async run(built: Built[], { mayHaveSent = false, uploads = [], target: to = client, ...options }: Options = {}) {
+    async run(
+      built: Built[],
+      {
+        mayHaveSent = false,
+        uploads = [],
+        target: to = client,
+        ...options
+      }: Options = {},
+    ) {
       const type: StatedType = isMaven(built[0]) ? "MAVEN" : "NPM";
-      const versions = built.map(({ stated }) => ({ artifact: artifactOf(stated), mayHaveSent, uploads }));
+      const versions = built.map(({ stated }) => ({
+        artifact: artifactOf(stated),
+        mayHaveSent,
+        uploads,
+      }));
       const settled = await settle(versions, {
         ...options,
         content: source.source,
@@ -60,7 +83,10 @@ export async function startVersionSender() {
         remote: type === "MAVEN" ? MAVEN : NPM,
         type,
       });
-      return { ...settled, reasons: settled.outcomes.map((outcome) => JSON.stringify(outcome?.result)) };
+      return {
+        ...settled,
+        reasons: settled.outcomes.map((outcome) => JSON.stringify(outcome?.result)),
+      };
     },
     /** Downloads the files of versions as clients of Maven and npm do, and compares them. */
     async expectThere(built: Built[]): Promise<void> {
@@ -79,4 +105,5 @@ export async function startVersionSender() {
   };
 }
 
-const isMaven = (built: Built | undefined): boolean => Boolean(built?.stated.document?.["packagings"]);
+const isMaven = (built: Built | undefined): boolean =>
+  Boolean(built?.stated.document?.["packagings"]);

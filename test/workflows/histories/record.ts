@@ -62,8 +62,9 @@ async function record(address: string): Promise<void> {
     patiently(() => startFileRig(options)),
     (one) => one.end(),
   );
-  const connection = await cleanup.keep(Promise.resolve(clientConnection({ temporalAddress: address })), (one) =>
-    one.close(),
+  const connection = await cleanup.keep(
+    Promise.resolve(clientConnection({ temporalAddress: address })),
+    (one) => one.close(),
   );
   const client = new Client({ connection });
   const stage = {
@@ -71,16 +72,24 @@ async function record(address: string): Promise<void> {
     files,
     client,
     address,
-    save: (name: string, workflowId: string, runId?: string) => folder.save(name, client, address, workflowId, runId),
+    save: (name: string, workflowId: string, runId?: string) =>
+      folder.save(name, client, address, workflowId, runId),
   };
   const uploads = createUploadScenes(stage);
-  const scenes: Scenes = { ...createImageScenes(stage), ...createFileScenes(stage), ...uploads.scenes };
+  const scenes: Scenes = {
+    ...createImageScenes(stage),
+    ...createFileScenes(stage),
+    ...uploads.scenes,
+  };
   // Ten minutes of silence, during which everything else goes on.
   const silence = isWanted("real-time-quiet") ? await uploads.beginSilence() : null;
   const quiet = silence && play("real-time-quiet", silence);
   for (const [name, scene] of Object.entries(scenes)) {
     if (!isWanted(name)) continue;
-    images.source.proxy.fault = images.target.proxy.fault = files.proxy.fault = () => null;
+    images.source.proxy.fault =
+      images.target.proxy.fault =
+      files.proxy.fault =
+        () => null;
     await play(name, scene);
   }
   await quiet;
@@ -92,5 +101,7 @@ await record(server.address).finally(async () => {
   await server.stop();
 });
 if (failed.length > 0)
-  console.error(`not recorded: ${failed.join(", ")}; record them with --again --only=${failed.join(",")}`);
+  console.error(
+    `not recorded: ${failed.join(", ")}; record them with --again --only=${failed.join(",")}`,
+  );
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -8,7 +8,11 @@ export const SUPPORTED = 2;
 
 export type Attributes = Record<string, unknown>;
 export type SavedEvent = { eventType: string } & Record<string, unknown>;
-export type SavedHistory = { release: string; name: string; history: { events: SavedEvent[] } };
+export type SavedHistory = {
+  release: string;
+  name: string;
+  history: { events: SavedEvent[] };
+};
 
 /** Oldest first. */
 export const releases = (): string[] =>
@@ -22,6 +26,8 @@ export function readRelease(release: string): SavedHistory[] {
   return names.map((name) => ({
     release,
     name,
-    history: JSON.parse(readFileSync(join(folder, name), "utf8")) as SavedHistory["history"],
+    history: JSON.parse(
+      readFileSync(join(folder, name), "utf8"),
+    ) as SavedHistory["history"],
   }));
 }

@@ -23,7 +23,8 @@ export function createFolder(release: string, { again }: { again: boolean }) {
 
   /** Writes one file for each shape among the histories of a workflow, its children, and their continued runs. */
   function write(name: string, histories: readonly SavedHistory["history"][]): void {
-    for (const file of readdirSync(folder)) if (file.startsWith(`${name}.`)) rmSync(join(folder, file));
+    for (const file of readdirSync(folder))
+      if (file.startsWith(`${name}.`)) rmSync(join(folder, file));
     const numbers = new Map<string, number>();
     const shapes = new Set<string>();
     for (const history of histories) {
@@ -33,7 +34,10 @@ export function createFolder(release: string, { again }: { again: boolean }) {
       shapes.add(shape);
       const number = (numbers.get(type) ?? 0) + 1;
       numbers.set(type, number);
-      writeFileSync(join(folder, `${name}.${type}${number === 1 ? "" : `-${number}`}.json`), `${plain(history)}\n`);
+      writeFileSync(
+        join(folder, `${name}.${type}${number === 1 ? "" : `-${number}`}.json`),
+        `${plain(history)}\n`,
+      );
     }
   }
 
@@ -48,11 +52,19 @@ export function createFolder(release: string, { again }: { again: boolean }) {
     workflowId: string,
     runId?: string,
   ): Promise<void> {
-    while ((await client.workflow.getHandle(workflowId, runId).describe()).status.name === "RUNNING") await sleep(200);
-    const histories = [...(await readHistories(address, workflowId, runId))].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    while (
+      (await client.workflow.getHandle(workflowId, runId).describe()).status.name ===
+      "RUNNING"
+    )
+      await sleep(200);
+    const histories = [...(await readHistories(address, workflowId, runId))].toSorted(
+      ([a], [b]) => (a < b ? -1 : 1),
+    );
     write(
       name,
-      histories.map(([, history]) => JSON.parse(historyToJSON(history)) as SavedHistory["history"]),
+      histories.map(
+        ([, history]) => JSON.parse(historyToJSON(history)) as SavedHistory["history"],
+      ),
     );
   }
 

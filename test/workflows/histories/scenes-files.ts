@@ -2,7 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { firingId } from "../../../domain/firing.ts";
 import { queues, TASK_RUN, type TaskRunInput } from "../../../workflows/contract.ts";
 import { hosted } from "../../bench/rig.ts";
-import { closed, createGate, type TaskDraft, unique } from "../../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  createGate,
+  type TaskDraft,
+  unique,
+} from "../../rigs/runs/run-fixture.ts";
 import { fillRepository } from "../../rigs/runs/run-sources.ts";
 import { PATIENCE_MS, type Scenes, type Stage } from "./scenes-images.ts";
 
@@ -15,9 +20,17 @@ const DAY = 86_400_000;
 export function createFileScenes({ files, client, save }: Stage): Scenes {
   const { product, projectId, cluster } = files;
   const partners = (count: number) =>
-    Promise.all(Array.from({ length: count }, () => product.partner(unique("edge"), files.edge, files.proxy.url)));
+    Promise.all(
+      Array.from({ length: count }, () =>
+        product.partner(unique("edge"), files.edge, files.proxy.url),
+      ),
+    );
 
-  async function send(names: string[], draft: Partial<TaskDraft> = {}, count = 5): Promise<string> {
+  async function send(
+    names: string[],
+    draft: Partial<TaskDraft> = {},
+    count = 5,
+  ): Promise<string> {
     for (const name of names) {
       await product.hosted(projectId, name);
       await fillRepository(
@@ -34,15 +47,26 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
       ...draft,
     });
   }
-  const saveRun = async (name: string, key: string) => save(name, (await closed(product, key, PATIENCE_MS)).workflowId);
+  const saveRun = async (name: string, key: string) =>
+    save(name, (await closed(product, key, PATIENCE_MS)).workflowId);
   const cron = (cronExpression: string) => ({
-    setting: { executionStrategy: "CRON_EXPRESSION", executionPlan: { executeImmediately: false, cronExpression } },
+    setting: {
+      executionStrategy: "CRON_EXPRESSION",
+      executionPlan: { executeImmediately: false, cronExpression },
+    },
   });
 
   /** Starts a run as a schedule would, with a due time of our choice. */
-  async function fire(name: string, key: string, due: number, schedule: string): Promise<void> {
+  async function fire(
+    name: string,
+    key: string,
+    due: number,
+    schedule: string,
+  ): Promise<void> {
     const task = await product.task(key);
-    const [{ workflowId: earlier = "" } = {}] = await product.records(await send([unique("earlier-")]));
+    const [{ workflowId: earlier = "" } = {}] = await product.records(
+      await send([unique("earlier-")]),
+    );
     const { taskQueue } = await client.workflow.getHandle(earlier).describe();
     const ours = queues(taskQueue.replace(/^orchestrate-/, ""));
     const input: TaskRunInput = {
@@ -62,13 +86,19 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
   return {
     "files-sent": async () => saveRun("files-sent", await send(["few"])),
     "files-two-by-two": async () =>
-      saveRun("files-two-by-two", await send(["one", "two"], { clusters: [cluster, ...(await partners(1))] })),
+      saveRun(
+        "files-two-by-two",
+        await send(["one", "two"], { clusters: [cluster, ...(await partners(1))] }),
+      ),
     "files-anew": async () => {
       // Enough batches that the window is filled again and again.
       await hosted(
         { first: files.center, product },
         "many",
-        Array.from({ length: MANY }, (_, at) => ({ path: `/${at % 7}/${at}.bin`, content: Buffer.from(`file ${at}`) })),
+        Array.from({ length: MANY }, (_, at) => ({
+          path: `/${at % 7}/${at}.bin`,
+          content: Buffer.from(`file ${at}`),
+        })),
         projectId,
       );
       await saveRun(
@@ -82,7 +112,10 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
     },
     "files-walked": async () => {
       const names = Array.from({ length: OBJECTS }, (_, at) => `walked-${at}`);
-      await saveRun("files-walked", await send(names, { clusters: [cluster, ...(await partners(CLUSTERS - 1))] }, 1));
+      await saveRun(
+        "files-walked",
+        await send(names, { clusters: [cluster, ...(await partners(CLUSTERS - 1))] }, 1),
+      );
     },
     "files-fired": async () => {
       const key = await send(["fired"], cron("0/2 * * * * ?"));
@@ -92,11 +125,20 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
       await product.remove(key);
     },
     "files-fired-busy": async () => {
-      const key = await send(["fired-busy"], { ...cron("0 0 0 1 1 ?"), clusters: [cluster] });
+      const key = await send(["fired-busy"], {
+        ...cron("0 0 0 1 1 ?"),
+        clusters: [cluster],
+      });
       const { until, letGo } = createGate();
-      files.proxy.fault = ({ path }) => (path.includes("/sync/") ? { kind: "hold", until } : null);
+      files.proxy.fault = ({ path }) =>
+        path.includes("/sync/") ? { kind: "hold", until } : null;
       await product.execute(key);
-      await fire("files-fired-busy", key, Math.floor(Date.now() / 1000) * 1000, "0 0 0 1 1 ? in UTC");
+      await fire(
+        "files-fired-busy",
+        key,
+        Math.floor(Date.now() / 1000) * 1000,
+        "0 0 0 1 1 ? in UTC",
+      );
       letGo();
       await closed(product, key, PATIENCE_MS);
     },

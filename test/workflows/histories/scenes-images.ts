@@ -32,7 +32,11 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
   const { product } = images;
   const filled = fillRegistry(
     images.source.url,
-    ["team/app", "team/other", ...Array.from({ length: MANY }, (_, at) => `many/app-${at}`)],
+    [
+      "team/app",
+      "team/other",
+      ...Array.from({ length: MANY }, (_, at) => `many/app-${at}`),
+    ],
     3,
   );
   const image = (name: string, to: string): TaskObject => ({
@@ -55,25 +59,37 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     objects: [
       {
         ...image("team/app", to),
-        packageConstraints: ["team/app", "team/other"].map((name) => ({ packageKey: `docker://${name}` })),
+        packageConstraints: ["team/app", "team/other"].map((name) => ({
+          packageKey: `docker://${name}`,
+        })),
       },
     ],
   });
-  const saveRun = async (name: string, key: string) => save(name, (await closed(product, key, PATIENCE_MS)).workflowId);
-  const breakTarget = (fault: (request: { method: string; path: string }) => Fault | null) => {
+  const saveRun = async (name: string, key: string) =>
+    save(name, (await closed(product, key, PATIENCE_MS)).workflowId);
+  const breakTarget = (
+    fault: (request: { method: string; path: string }) => Fault | null,
+  ) => {
     images.target.proxy.fault = fault;
   };
   /** Starts a run and returns it once one of its manifests is held at the target. */
-  async function held(to: string): Promise<{ key: string; record: RecordInfo; letGo: () => void }> {
+  async function held(
+    to: string,
+  ): Promise<{ key: string; record: RecordInfo; letGo: () => void }> {
     const { until, letGo } = createGate();
     breakTarget(({ method, path }) =>
-      method === "PUT" && path.includes(`/${to}/`) && path.includes("/manifests/") ? { kind: "hold", until } : null,
+      method === "PUT" && path.includes(`/${to}/`) && path.includes("/manifests/")
+        ? { kind: "hold", until }
+        : null,
     );
     const key = await send(to, one(to));
     const isHeld = () =>
       images.target.proxy.requests.some(
         ({ path, method, closed: ended }) =>
-          method === "PUT" && path.includes(`/${to}/`) && path.includes("/manifests/") && ended === null,
+          method === "PUT" &&
+          path.includes(`/${to}/`) &&
+          path.includes("/manifests/") &&
+          ended === null,
       );
     return { key, record: await follow(product, key, isHeld, PATIENCE_MS), letGo };
   }
@@ -83,17 +99,23 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     "images-of-objects": async () => saveRun("images-of-objects", await send("objects")),
     "images-fast-fail": async () => {
       breakTarget(({ method, path }) =>
-        method === "PUT" && path.includes("/manifests/v2") ? { kind: "answer", status: 413 } : null,
+        method === "PUT" && path.includes("/manifests/v2")
+          ? { kind: "answer", status: 413 }
+          : null,
       );
       await saveRun(
         "images-fast-fail",
-        await send("strict", { ...one("strict"), setting: { errorStrategy: "FAST_FAIL" } }),
+        await send("strict", {
+          ...one("strict"),
+          setting: { errorStrategy: "FAST_FAIL" },
+        }),
       );
     },
     "images-again": async () => {
       const refused = new Set<string>();
       breakTarget(({ method, path }) => {
-        if (method !== "PUT" || !path.includes("/manifests/") || refused.has(path)) return null;
+        if (method !== "PUT" || !path.includes("/manifests/") || refused.has(path))
+          return null;
         refused.add(path);
         return { kind: "answer", status: 503 };
       });
@@ -102,7 +124,9 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     "images-listed-again": async () => {
       let refusals = 0;
       images.source.proxy.fault = ({ path }) =>
-        path.includes("/tags/list") && (refusals += 1) <= 2 ? { kind: "answer", status: 503 } : null;
+        path.includes("/tags/list") && (refusals += 1) <= 2
+          ? { kind: "answer", status: 503 }
+          : null;
       await saveRun("images-listed-again", await send("listed", one("listed")));
     },
     "images-not-listed": async () => {
@@ -112,9 +136,15 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
       const key = await send("unlisted");
       const isHeld = () =>
         images.source.proxy.requests.some(
-          ({ path, closed: ended }) => path.startsWith("/v2/team/other/tags/") && ended === null,
+          ({ path, closed: ended }) =>
+            path.startsWith("/v2/team/other/tags/") && ended === null,
         );
-      const { workflowId } = await follow(product, key, ({ counts }) => counts.planned > 0 && isHeld(), PATIENCE_MS);
+      const { workflowId } = await follow(
+        product,
+        key,
+        ({ counts }) => counts.planned > 0 && isHeld(),
+        PATIENCE_MS,
+      );
       await failPending(workflowId, "listPages");
       letGo();
       await saveRun("images-not-listed", key);
@@ -122,7 +152,11 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     "images-many": async () =>
       saveRun(
         "images-many",
-        await send("many", { objects: Array.from({ length: MANY }, (_, at) => image(`many/app-${at}`, "many")) }),
+        await send("many", {
+          objects: Array.from({ length: MANY }, (_, at) =>
+            image(`many/app-${at}`, "many"),
+          ),
+        }),
       ),
     "images-stopped": async () => {
       const { key, letGo } = await held("stopped");
@@ -134,13 +168,16 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
       const { key, record, letGo } = await held("lost");
       const target = `${record.workflowId}/target/images`;
       // The deaths of two workers, and of the process for this batch alone.
-      for (let deaths = 0; deaths < 3; deaths += 1) await failPending(target, "transferBatch");
+      for (let deaths = 0; deaths < 3; deaths += 1)
+        await failPending(target, "transferBatch");
       letGo();
       await saveRun("images-batch-lost", key);
     },
     "images-broken-off": async () => {
       const { key, record, letGo } = await held("broken");
-      await client.workflow.getHandle(`${record.workflowId}/target/images`).terminate("by hand");
+      await client.workflow
+        .getHandle(`${record.workflowId}/target/images`)
+        .terminate("by hand");
       await saveRun("images-broken-off", key);
       letGo();
     },
@@ -155,7 +192,10 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
         { localRepoName: "beside", repoType: "GENERIC" },
       ];
       const key = await files.product.run({ projectId, objects, clusters: [cluster] });
-      await save("images-and-files", (await closed(files.product, key, PATIENCE_MS)).workflowId);
+      await save(
+        "images-and-files",
+        (await closed(files.product, key, PATIENCE_MS)).workflowId,
+      );
     },
   };
 
@@ -167,7 +207,10 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
         if (activityType?.name !== type || state !== STARTED) continue;
         // An activity that has ended meanwhile has a successor.
         const isFailed = client.activity
-          .fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"))
+          .fail(
+            { workflowId, activityId: activityId ?? "" },
+            ApplicationFailure.nonRetryable("its worker died"),
+          )
           .then(
             () => 1,
             () => 0,

@@ -14,9 +14,15 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
 } {
   const { product, projectId, cluster } = files;
   const idOf = (key: string) => realTimeWorkflowId(key, cluster);
-  const upload = (name: string, path: string) => product.upload(projectId, name, path, Buffer.from(path));
+  const upload = (name: string, path: string) =>
+    product.upload(projectId, name, path, Buffer.from(path));
   const sent = (key: string, count: number) =>
-    follow(product, key, ({ status, counts }) => status !== "RUNNING" && counts.success >= count, PATIENCE_MS);
+    follow(
+      product,
+      key,
+      ({ status, counts }) => status !== "RUNNING" && counts.success >= count,
+      PATIENCE_MS,
+    );
 
   async function begin(...names: string[]): Promise<string> {
     for (const name of names) await product.hosted(projectId, name);
@@ -38,10 +44,14 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
       if (Date.now() > last) throw new Error("the condition was not met in time");
   }
   const has = async (key: string, event: "signal" | "growDrain") => {
-    const histories = await readHistories(address, idOf(key)).catch(() => new Map<string, History>());
+    const histories = await readHistories(address, idOf(key)).catch(
+      () => new Map<string, History>(),
+    );
     return [...histories.values()].some((history) =>
       JSON.stringify(history).includes(
-        event === "signal" ? "signalExternalWorkflowExecutionInitiatedEventAttributes" : "growDrain",
+        event === "signal"
+          ? "signalExternalWorkflowExecutionInitiatedEventAttributes"
+          : "growDrain",
       ),
     );
   };
@@ -57,7 +67,8 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
     scenes: {
       "real-time": async () => {
         const { until: gate, letGo } = createGate();
-        files.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until: gate } : null);
+        files.proxy.fault = ({ path }) =>
+          path.includes("/sync/v1/files/") ? { kind: "hold", until: gate } : null;
         const key = await begin("followed");
         await fillRepository(product, projectId, "followed", [10, 20, 30]);
         await until(async () => (await records(key)) > 0);
@@ -72,11 +83,13 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
         await end("real-time", key);
       },
       "real-time-more": async () => {
-        files.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "answer", status: 503 } : null);
+        files.proxy.fault = ({ path }) =>
+          path.includes("/sync/v1/files/") ? { kind: "answer", status: 503 } : null;
         const key = await begin("refused");
         await upload("refused", "/first.bin");
         await until(async () => (await records(key)) > 0);
-        for (let at = 0; !(await has(key, "signal")); at += 1) await upload("refused", `/then-${at}.bin`);
+        for (let at = 0; !(await has(key, "signal")); at += 1)
+          await upload("refused", `/then-${at}.bin`);
         files.proxy.fault = () => null;
         await sent(key, 2);
         await end("real-time-more", key);
@@ -91,12 +104,15 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
       },
       "real-time-catch-up": async () => {
         const key = await begin("forgotten", "forgotten-too");
-        for (const name of ["forgotten", "forgotten-too"]) await fillRepository(product, projectId, name, [1, 2, 3]);
+        for (const name of ["forgotten", "forgotten-too"])
+          await fillRepository(product, projectId, name, [1, 2, 3]);
         await until(async () => (await records(key)) > 0);
         await sent(key, 1);
         const before = await records(key);
         // Pretends that more changes happened than are kept.
-        const db = new Database(join(files.center.dataDir, "replication.db"), { timeout: 10_000 });
+        const db = new Database(join(files.center.dataDir, "replication.db"), {
+          timeout: 10_000,
+        });
         db.prepare("UPDATE event_cursor SET catch_up = 1 WHERE task_key = ?").run(key);
         db.close();
         await upload("forgotten", "/new.bin");
@@ -106,7 +122,8 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
       },
       "real-time-stopped": async () => {
         const { until: gate, letGo } = createGate();
-        files.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until: gate } : null);
+        files.proxy.fault = ({ path }) =>
+          path.includes("/sync/v1/files/") ? { kind: "hold", until: gate } : null;
         const key = await begin("halted");
         await upload("halted", "/a.bin");
         await until(async () => (await records(key)) > 0);

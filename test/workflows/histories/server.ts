@@ -10,14 +10,23 @@ import { clientConnection, untilItAnswers } from "../../../temporal/connect.ts";
 import { freePort } from "../../rigs/servers/process.ts";
 
 /** Starts a Temporal server that suggests continuing as new after only `events` events. */
-export async function startImpatientServer(events: number): Promise<{ address: string; stop: () => Promise<void> }> {
+export async function startImpatientServer(
+  events: number,
+): Promise<{ address: string; stop: () => Promise<void> }> {
   const { cacheDir, temporalCliPath } = loadConfig(process.env);
-  const binary = await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: {}, log: pino({ level: "info" }) });
+  const binary = await findBinary({
+    cliPath: temporalCliPath,
+    cacheDir,
+    proxy: {},
+    log: pino({ level: "info" }),
+  });
   const folder = mkdtempSync(join(tmpdir(), "histories-"));
   const port = await freePort();
   const values = [
     `limit.historyCount.suggestContinueAsNew=${events}`,
-    ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
+    ...["transfer", "timer", "visibility"].map(
+      (queue) => `history.${queue}ProcessorMaxPollRPS=2000`,
+    ),
   ];
   const args = [
     "--headless",
@@ -30,7 +39,12 @@ export async function startImpatientServer(events: number): Promise<{ address: s
   ];
   const child = spawn(
     binary.path,
-    ["server", "start-dev", ...args, ...values.flatMap((value) => ["--dynamic-config-value", value])],
+    [
+      "server",
+      "start-dev",
+      ...args,
+      ...values.flatMap((value) => ["--dynamic-config-value", value]),
+    ],
     { stdio: "ignore" },
   );
   const address = `127.0.0.1:${port}`;

@@ -12,8 +12,20 @@ type Attributes = {
   signalName?: string;
   scheduledEventId?: string;
 };
-type Input = { recordId?: string | null; files?: true; sent?: object; object?: number; objectsEnd?: number };
-type Result = { kind?: string; again?: number; total?: number; failed?: number; linked?: number };
+type Input = {
+  recordId?: string | null;
+  files?: true;
+  sent?: object;
+  object?: number;
+  objectsEnd?: number;
+};
+type Result = {
+  kind?: string;
+  again?: number;
+  total?: number;
+  failed?: number;
+  linked?: number;
+};
 
 /** The differences between runs that matter to a replay: the type of the workflow, and features, each once. */
 export type Shape = { type: string; features: Set<string> };
@@ -52,19 +64,28 @@ export function shapeOf({ history: { events } }: SavedHistory): Shape {
     const name = attributes.activityType?.name;
     if (KINDS[kind]) features.add(KINDS[kind]);
     if (kind === "WORKFLOW_EXECUTION_STARTED") inputFeatures("", attributes, features);
-    if (kind === "START_CHILD_WORKFLOW_EXECUTION_INITIATED") inputFeatures("child: ", attributes, features);
-    if (kind === "WORKFLOW_EXECUTION_SIGNALED") features.add(`signal ${attributes.signalName}`);
+    if (kind === "START_CHILD_WORKFLOW_EXECUTION_INITIATED")
+      inputFeatures("child: ", attributes, features);
+    if (kind === "WORKFLOW_EXECUTION_SIGNALED")
+      features.add(`signal ${attributes.signalName}`);
     if (kind === "MARKER_RECORDED")
       for (const value of valuesOf(attributes.details?.["patch-data"]))
         features.add(`patch ${(value as { id?: string }).id}`);
     if (kind === "ACTIVITY_TASK_SCHEDULED" && name) {
       activities.set(String(event["eventId"]), name);
       features.add(name);
-      if (name === "cutBatches" && (valuesOf(attributes.input)[0] as { most?: number }).most === 1)
+      if (
+        name === "cutBatches" &&
+        (valuesOf(attributes.input)[0] as { most?: number }).most === 1
+      )
         features.add("probes");
     }
     if (kind === "ACTIVITY_TASK_COMPLETED")
-      resultFeatures(activities.get(attributes.scheduledEventId ?? "") ?? "", attributes, features);
+      resultFeatures(
+        activities.get(attributes.scheduledEventId ?? "") ?? "",
+        attributes,
+        features,
+      );
   }
   return { type: (first && attributesOf(first).workflowType?.name) ?? "", features };
 }
@@ -76,12 +97,19 @@ function inputFeatures(of: string, { input }: Attributes, features: Set<string>)
   if (value.sent) features.add(`${of}has sent some`);
   if (value.object === undefined) return;
   const objects = (value.objectsEnd ?? 0) - value.object;
-  features.add(`${of}${objects > 1 ? "several objects" : value.files ? "files" : "images"}`);
+  features.add(
+    `${of}${objects > 1 ? "several objects" : value.files ? "files" : "images"}`,
+  );
 }
 
-function resultFeatures(activity: string, { result }: Attributes, features: Set<string>): void {
+function resultFeatures(
+  activity: string,
+  { result }: Attributes,
+  features: Set<string>,
+): void {
   const [value] = valuesOf(result) as [Result | null | undefined];
-  if (activity === "beginRun" || activity === "beginDrain") features.add(`${activity}: ${value?.kind}`);
+  if (activity === "beginRun" || activity === "beginDrain")
+    features.add(`${activity}: ${value?.kind}`);
   if (activity === "transferBatch" && value?.again) features.add("again");
   if (activity === "transferBatch" && value?.failed) features.add("some failed");
 }

@@ -1,8 +1,19 @@
 import { hash } from "node:crypto";
 import { TransferError } from "../../../../domain/failure.ts";
 import { versionDigest } from "../../../../domain/maven/layout.ts";
-import type { DescribedEntry, DescribedFile, StatedFile, UploadClaim, UploadRequest } from "../../../../domain/sync.ts";
-import type { DescribedVersion, StatedType, StatedVersion, VersionFile } from "../../../../domain/sync-versions.ts";
+import type {
+  DescribedEntry,
+  DescribedFile,
+  StatedFile,
+  UploadClaim,
+  UploadRequest,
+} from "../../../../domain/sync.ts";
+import type {
+  DescribedVersion,
+  StatedType,
+  StatedVersion,
+  VersionFile,
+} from "../../../../domain/sync-versions.ts";
 import type { InstanceClient } from "../client.ts";
 import type { ByOtherDigests } from "../features.ts";
 import type { UploadsWithoutDigest } from "../uploads.ts";
@@ -13,10 +24,15 @@ import type { UploadsWithoutDigest } from "../uploads.ts";
  */
 export type Calls = ByOtherDigests & UploadsWithoutDigest & { takesUnread: boolean };
 
-export async function callsOf(client: InstanceClient, signal: AbortSignal): Promise<Calls> {
+export async function callsOf(
+  client: InstanceClient,
+  signal: AbortSignal,
+): Promise<Calls> {
   const uploads = await client.feature("uploadsWithoutDigest", signal);
   const statements = await client.feature("versionsByOtherDigests", signal);
-  return uploads && statements ? { ...uploads, ...statements, takesUnread: true } : callsOfOlder(client);
+  return uploads && statements
+    ? { ...uploads, ...statements, takesUnread: true }
+    : callsOfOlder(client);
 }
 
 /**
@@ -27,13 +43,21 @@ function callsOfOlder(client: InstanceClient): Calls {
   return {
     takesUnread: false,
     sendFiles(remote, statement, contents, hooks) {
-      return client.sendFiles(remote, { ...statement, files: statement.files.map(statedEntry) }, contents, hooks);
+      return client.sendFiles(
+        remote,
+        { ...statement, files: statement.files.map(statedEntry) },
+        contents,
+        hooks,
+      );
     },
     sendVersions(remote, statement, contents, hooks) {
-      const versions = statement.versions.map((version) => statedVersion(statement.type, version));
+      const versions = statement.versions.map((version) =>
+        statedVersion(statement.type, version),
+      );
       return client.sendVersions(remote, { ...statement, versions }, contents, hooks);
     },
-    startUpload: (known, signal) => client.startUpload(knownContent(known, "an upload"), signal),
+    startUpload: (known, signal) =>
+      client.startUpload(knownContent(known, "an upload"), signal),
     async finishUpload(id, expected, _sent, signal) {
       const content = knownContent(expected, "an upload");
       await client.finishUpload(id, content, signal);
@@ -42,8 +66,14 @@ function callsOfOlder(client: InstanceClient): Calls {
   };
 }
 
-const statedEntry = (file: DescribedEntry): StatedFile => ({ ...file, ...knownContent(file, file.path) });
-const statedFile = (file: DescribedFile): VersionFile => ({ ...file, ...knownContent(file, file.path) });
+const statedEntry = (file: DescribedEntry): StatedFile => ({
+  ...file,
+  ...knownContent(file, file.path),
+});
+const statedFile = (file: DescribedFile): VersionFile => ({
+  ...file,
+  ...knownContent(file, file.path),
+});
 
 function statedVersion(type: StatedType, version: DescribedVersion): StatedVersion {
   const files = version.files.map(statedFile);

@@ -50,7 +50,16 @@ export function isKnown(part: Part): part is KnownPart {
 
 export function toItem(entry: SettlingArtifact, index: number): Item {
   const { artifact } = entry;
-  return { ...entry, index, settled: false, parts: [...artifact.parts], length: 0, needs: [], sent: 0, carried: false };
+  return {
+    ...entry,
+    index,
+    settled: false,
+    parts: [...artifact.parts],
+    length: 0,
+    needs: [],
+    sent: 0,
+    carried: false,
+  };
 }
 
 /** Returns the artifact with the learned facts of its parts. */
@@ -62,13 +71,21 @@ export function learn(item: Item, part: Part, known: KnownPart): void {
   item.needs = item.needs.map((each) => (each.path === part.path ? known : each));
 }
 
-export function settle(copy: Pick<Copy, "report">, item: Item, outcome: ArtifactOutcome): void {
+export function settle(
+  copy: Pick<Copy, "report">,
+  item: Item,
+  outcome: ArtifactOutcome,
+): void {
   if (item.settled) return;
   item.settled = true;
   copy.report(item.index, outcome);
 }
 
-export function settleFailure(copy: Pick<Copy, "report">, item: Item, error: TransferError): void {
+export function settleFailure(
+  copy: Pick<Copy, "report">,
+  item: Item,
+  error: TransferError,
+): void {
   settle(copy, item, failedOutcome(learned(item), error, item.uploads, item.sent));
 }
 
@@ -101,7 +118,8 @@ export async function together<T>(
 ): Promise<void> {
   const limit = pLimit(width);
   const { signal, slice } = copy.hooks;
-  const mayBegin = (at: number) => !copy.stopped && !signal.aborted && (at < width || !slice.isOver());
+  const mayBegin = (at: number) =>
+    !copy.stopped && !signal.aborted && (at < width || !slice.isOver());
   const ended = await Promise.allSettled(
     list.map((each, at) => limit(async () => (mayBegin(at) ? work(each) : undefined))),
   );
@@ -113,7 +131,11 @@ export async function together<T>(
  * Packs things in their order into groups whose sums stay within all limits; a thing that exceeds a limit on its own
  * forms its own group.
  */
-export function pack<T>(things: readonly T[], weigh: (thing: T) => number[], limits: number[]): T[][] {
+export function pack<T>(
+  things: readonly T[],
+  weigh: (thing: T) => number[],
+  limits: number[],
+): T[][] {
   const packs: T[][] = [];
   let sums: number[] = [];
   for (const thing of things) {

@@ -19,7 +19,10 @@ export type Wanted = { item: Item; part: KnownPart };
 /**
  * Reads and verifies contents and returns them by sha256. An item whose content cannot be read is settled as failed.
  */
-export async function readContents(copy: Copy, wanted: readonly Wanted[]): Promise<Contents> {
+export async function readContents(
+  copy: Copy,
+  wanted: readonly Wanted[],
+): Promise<Contents> {
   const contents = await readTiny(
     copy,
     wanted.map(({ part }) => part),
@@ -40,19 +43,34 @@ export async function readContents(copy: Copy, wanted: readonly Wanted[]): Promi
 }
 
 /** Reads the tiny contents that the source has at once and whose sha256 is right; the others are read one by one. */
-async function readTiny({ source, hooks }: Copy, parts: readonly KnownPart[]): Promise<Contents> {
-  const tiny = new Map(parts.filter(({ size }) => size <= TINY_BYTES).map((part) => [part.digests.sha256, part]));
+async function readTiny(
+  { source, hooks }: Copy,
+  parts: readonly KnownPart[],
+): Promise<Contents> {
+  const tiny = new Map(
+    parts
+      .filter(({ size }) => size <= TINY_BYTES)
+      .map((part) => [part.digests.sha256, part]),
+  );
   const read =
     tiny.size === 0 || !source.openSmall
       ? new Map<string, Buffer>()
       : await source.openSmall([...tiny.values()], hooks.signal);
-  return new Map([...read].filter(([sha256, content]) => hash("sha256", content) === sha256));
+  return new Map(
+    [...read].filter(([sha256, content]) => hash("sha256", content) === sha256),
+  );
 }
 
-async function readWhole(copy: Copy, { artifact }: Item, part: KnownPart): Promise<Buffer> {
+async function readWhole(
+  copy: Copy,
+  { artifact }: Item,
+  part: KnownPart,
+): Promise<Buffer> {
   const { chunks } = await copy.source.open(artifact, part, 0, copy.hooks.signal);
   const read: Uint8Array[] = [];
-  for await (const chunk of checked(chunks, part, { damaged: (found) => copy.source.damaged(part, found) }))
+  for await (const chunk of checked(chunks, part, {
+    damaged: (found) => copy.source.damaged(part, found),
+  }))
     read.push(chunk);
   return Buffer.concat(read);
 }
@@ -61,14 +79,20 @@ async function readWhole(copy: Copy, { artifact }: Item, part: KnownPart): Promi
  * The content of a part whose sha256 or size is unknown, as far as it was read: all of it, or a reader that begins at
  * its start.
  */
-type Beginning = { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
+type Beginning =
+  { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
 
 /** Reads the beginning of a part that may be small. */
-export async function readBeginning(copy: Copy, item: Item, part: Part): Promise<Beginning> {
+export async function readBeginning(
+  copy: Copy,
+  item: Item,
+  part: Part,
+): Promise<Beginning> {
   const { reader, size, known } = await openReader(copy, item, part, 0);
   try {
     const head = await reader.gather(SMALL_BYTES);
-    if (head.length < SMALL_BYTES || (await reader.isOver())) return { known: known(), content: head };
+    if (head.length < SMALL_BYTES || (await reader.isOver()))
+      return { known: known(), content: head };
     reader.putBack(head);
     return { reader, size };
   } catch (error) {
@@ -96,7 +120,12 @@ export async function openReader(
     { ...part, size },
     {
       damaged,
-      onRead: (read) => (learnt = { ...part, size: read.size, digests: { ...part.digests, ...read.digests } }),
+      onRead: (read) =>
+        (learnt = {
+          ...part,
+          size: read.size,
+          digests: { ...part.digests, ...read.digests },
+        }),
     },
   );
   const chunks = offset === 0 ? whole : rest(opened.chunks, offset, size, damaged);
@@ -156,7 +185,8 @@ function createReader(chunks: AsyncIterable<Uint8Array>) {
       return Buffer.concat(slices);
     },
     isOver: async (): Promise<boolean> => (await next()) === null,
-    putBack: (bytes: Uint8Array): void => void (rest = rest === null ? bytes : Buffer.concat([bytes, rest])),
+    putBack: (bytes: Uint8Array): void =>
+      void (rest = rest === null ? bytes : Buffer.concat([bytes, rest])),
     close: async (): Promise<void> => void (await iterator.return?.()),
   };
 }

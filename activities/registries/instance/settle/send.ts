@@ -39,28 +39,37 @@ export async function sendNeeded(copy: Copy, form: Form, items: Item[]): Promise
   const unknown = items.filter(({ needs }) => !needs.every(isKnown));
   const light = known.filter(([item]) => isLight(copy, item));
   const heavy = known.filter((group) => !light.includes(group));
-  const requests = pack(light, (group) => [group.length, lengthOf(group), bytesOf(contentsOf(group[0]))], [
-    most.artifacts,
-    most.bytes,
-    requestBytes(copy),
-  ]);
+  const requests = pack(
+    light,
+    (group) => [group.length, lengthOf(group), bytesOf(contentsOf(group[0]))],
+    [most.artifacts, most.bytes, requestBytes(copy)],
+  );
   const sends = [
     ...requests.map((groups) => ({ group: groups.flat(), work: sendTogether })),
-    ...pack(unknown, () => [1], [READ_AT_ONCE]).map((group) => ({ group, work: sendUnknown })),
+    ...pack(unknown, () => [1], [READ_AT_ONCE]).map((group) => ({
+      group,
+      work: sendUnknown,
+    })),
     ...heavy.map((group) => ({ group, work: sendInPieces })),
   ];
-  await together(copy, sends, SENDS_AT_ONCE, ({ group, work }) => guarded(copy, group, () => work(copy, form, group)));
+  await together(copy, sends, SENDS_AT_ONCE, ({ group, work }) =>
+    guarded(copy, group, () => work(copy, form, group)),
+  );
 }
 
-const requestBytes = ({ capabilities: { limits } }: Copy) => Math.min(REQUEST_BYTES, limits.contentBytes);
+const requestBytes = ({ capabilities: { limits } }: Copy) =>
+  Math.min(REQUEST_BYTES, limits.contentBytes);
 const isSmall = ({ capabilities: { limits } }: Copy, { size }: KnownPart) =>
   size <= Math.min(SMALL_BYTES, limits.fileBytes);
-const bytesOf = (contents: KnownPart[]) => contents.reduce((sum, { size }) => sum + size, 0);
+const bytesOf = (contents: KnownPart[]) =>
+  contents.reduce((sum, { size }) => sum + size, 0);
 const lengthOf = (items: Item[]) => items.reduce((sum, { length }) => sum + length, 0);
 
 /** Returns the needed contents of an artifact, each once. */
 function contentsOf({ needs }: Item): KnownPart[] {
-  return [...new Map(needs.filter(isKnown).map((part) => [part.digests.sha256, part])).values()];
+  return [
+    ...new Map(needs.filter(isKnown).map((part) => [part.digests.sha256, part])).values(),
+  ];
 }
 
 /** Groups artifacts that need the same contents, so that each content is sent once. */
@@ -85,21 +94,33 @@ function byContent(items: Item[]): Group[] {
 
 function isLight(copy: Copy, item: Item): boolean {
   const contents = contentsOf(item);
-  return contents.every((part) => isSmall(copy, part)) && bytesOf(contents) <= requestBytes(copy);
+  return (
+    contents.every((part) => isSmall(copy, part)) &&
+    bytesOf(contents) <= requestBytes(copy)
+  );
 }
 
 async function sendTogether(copy: Copy, form: Form, items: Item[]): Promise<void> {
-  const wanted = items.flatMap((item) => contentsOf(item).map((part): Wanted => ({ item, part })));
+  const wanted = items.flatMap((item) =>
+    contentsOf(item).map((part): Wanted => ({ item, part })),
+  );
   await finishWith(copy, form, items, await readContents(copy, wanted));
 }
 
 /** Reads contents to learn their sha256 and size; small ones are sent together, large ones through uploads. */
 async function sendUnknown(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const contents: Contents = new Map();
-  await Promise.all(items.map((item) => guarded(copy, [item], () => readNeeds(copy, item, contents))));
+  await Promise.all(
+    items.map((item) => guarded(copy, [item], () => readNeeds(copy, item, contents))),
+  );
   const fitting = pack(
     items,
-    (item) => [item.needs.reduce((sum, { size }) => sum + ((size ?? 0) <= SMALL_BYTES ? (size ?? 0) : 0), 0)],
+    (item) => [
+      item.needs.reduce(
+        (sum, { size }) => sum + ((size ?? 0) <= SMALL_BYTES ? (size ?? 0) : 0),
+        0,
+      ),
+    ],
     [requestBytes(copy)],
   );
   for (const group of fitting) await finishWith(copy, form, group, contents);
@@ -113,7 +134,8 @@ async function readNeeds(copy: Copy, item: Item, contents: Contents): Promise<vo
     }
     const isBegun = item.uploads.length > 0;
     const beginning = isBegun ? null : await readBeginning(copy, item, part);
-    if (beginning === null || "reader" in beginning) await uploadContent(copy, item, part, beginning);
+    if (beginning === null || "reader" in beginning)
+      await uploadContent(copy, item, part, beginning);
     else {
       learn(item, part, beginning.known);
       contents.set(beginning.known.digests.sha256, beginning.content);
@@ -130,7 +152,8 @@ async function sendInPieces(copy: Copy, form: Form, items: Item[]): Promise<void
   if (!first) return;
   const contents = contentsOf(first);
   try {
-    for (const part of contents.filter((each) => !isSmall(copy, each))) await uploadOnce(copy, first, part);
+    for (const part of contents.filter((each) => !isSmall(copy, each)))
+      await uploadOnce(copy, first, part);
     const small = contents.filter((each) => isSmall(copy, each));
     for (const portion of pack(small, ({ size }) => [size], [requestBytes(copy)]))
       await sendAhead(copy, first, portion);
@@ -141,21 +164,39 @@ async function sendInPieces(copy: Copy, form: Form, items: Item[]): Promise<void
 }
 
 /** Declares the unsettled artifacts with those of the contents that they need. */
-async function finishWith(copy: Copy, form: Form, items: Item[], contents: Contents): Promise<void> {
+async function finishWith(
+  copy: Copy,
+  form: Form,
+  items: Item[],
+  contents: Contents,
+): Promise<void> {
   const readable = items.filter(({ settled }) => !settled);
   if (readable.length === 0) return;
   const wanted = new Set<string | undefined>(
     readable.flatMap(({ needs }) => needs.map(({ digests }: Part) => digests.sha256)),
   );
-  await finish(copy, form, readable, new Map([...contents].filter(([sha256]) => wanted.has(sha256))));
+  await finish(
+    copy,
+    form,
+    readable,
+    new Map([...contents].filter(([sha256]) => wanted.has(sha256))),
+  );
 }
 
-async function finish(copy: Copy, form: Form, items: Item[], contents: Contents): Promise<void> {
+async function finish(
+  copy: Copy,
+  form: Form,
+  items: Item[],
+  contents: Contents,
+): Promise<void> {
   for (const item of await state(copy, form, items, contents)) {
     settleFailure(
       copy,
       item,
-      new TransferError("server", `${copy.client.url} does not have its content although it was sent`),
+      new TransferError(
+        "server",
+        `${copy.client.url} does not have its content although it was sent`,
+      ),
     );
   }
 }
@@ -178,5 +219,9 @@ async function sendAhead(copy: Copy, item: Item, portion: KnownPart[]): Promise<
   if (item.settled) return;
   const { damaged } = await sendVersions(copy, [], contents);
   item.sent += bytesOf(portion);
-  if (damaged.length > 0) throw new TransferError("digestMismatch", `its bytes arrived changed at ${copy.client.url}`);
+  if (damaged.length > 0)
+    throw new TransferError(
+      "digestMismatch",
+      `its bytes arrived changed at ${copy.client.url}`,
+    );
 }

@@ -1,7 +1,17 @@
 import { TransferError } from "../../../../domain/failure.ts";
 import type { Settling } from "../../contract.ts";
 import { callsOf } from "./calls.ts";
-import { type Copy, guarded, isKnown, type Item, learn, pack, settleFailure, toItem, together } from "./copy.ts";
+import {
+  type Copy,
+  guarded,
+  isKnown,
+  type Item,
+  learn,
+  pack,
+  settleFailure,
+  toItem,
+  together,
+} from "./copy.ts";
 import { openReader, TINY_BYTES } from "./reading.ts";
 import { sendNeeded } from "./send.ts";
 import { FILES, type Form, VERSIONS } from "./statement.ts";
@@ -34,21 +44,39 @@ export async function settleBatch(batch: Settling, place: Place): Promise<void> 
       );
     }
     const calls = await callsOf(place.client, batch.hooks.signal);
-    const copy: Copy = { ...batch, ...place, calls, capabilities, stopped: false, uploading: new Map() };
+    const copy: Copy = {
+      ...batch,
+      ...place,
+      calls,
+      capabilities,
+      stopped: false,
+      uploading: new Map(),
+    };
     for (const form of [FILES, VERSIONS]) {
-      const own = items.filter(({ artifact }) => (artifact.version === "") === (form === FILES));
-      if (own.length > 0 && !copy.stopped) await settleForm(copy, form, own, place.isEmpty);
+      const own = items.filter(
+        ({ artifact }) => (artifact.version === "") === (form === FILES),
+      );
+      if (own.length > 0 && !copy.stopped)
+        await settleForm(copy, form, own, place.isEmpty);
     }
   });
 }
 
-async function settleForm(copy: Copy, form: Form, items: Item[], isEmpty: boolean): Promise<void> {
+async function settleForm(
+  copy: Copy,
+  form: Form,
+  items: Item[],
+  isEmpty: boolean,
+): Promise<void> {
   for (const item of items) item.length = form.lengthOf(item.artifact);
   const most = form.limits(copy);
   const fitting = items.filter((item) => fits(copy, item, most.mostBytes));
   await learnUnknown(copy, fitting);
   const isLacking = ({ mayHaveSent, parts }: Item) =>
-    form === FILES && isEmpty && !mayHaveSent && parts.every((part) => isKnown(part) && part.size <= TINY_BYTES);
+    form === FILES &&
+    isEmpty &&
+    !mayHaveSent &&
+    parts.every((part) => isKnown(part) && part.size <= TINY_BYTES);
   const lacking = fitting.filter(isLacking);
   for (const item of lacking) item.needs = item.parts;
   const asked = fitting.filter((item) => !isLacking(item) && !item.settled);
@@ -56,7 +84,12 @@ async function settleForm(copy: Copy, form: Form, items: Item[], isEmpty: boolea
     copy,
     pack(asked, ({ length }) => [1, length], [most.artifacts, most.bytes]),
     STATEMENTS_AT_ONCE,
-    (group) => guarded(copy, group, async () => void lacking.push(...(await state(copy, form, group, new Map())))),
+    (group) =>
+      guarded(
+        copy,
+        group,
+        async () => void lacking.push(...(await state(copy, form, group, new Map()))),
+      ),
   );
   await sendNeeded(copy, form, lacking);
 }
@@ -78,7 +111,9 @@ function fits(copy: Copy, item: Item, mostBytes: number): boolean {
 async function learnUnknown(copy: Copy, items: Item[]): Promise<void> {
   if (copy.calls.takesUnread) return;
   const unknown = items.filter(({ parts }) => !parts.every(isKnown));
-  await together(copy, unknown, STATEMENTS_AT_ONCE, (item) => guarded(copy, [item], () => readThrough(copy, item)));
+  await together(copy, unknown, STATEMENTS_AT_ONCE, (item) =>
+    guarded(copy, [item], () => readThrough(copy, item)),
+  );
 }
 
 async function readThrough(copy: Copy, item: Item): Promise<void> {

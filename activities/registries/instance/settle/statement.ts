@@ -1,13 +1,22 @@
 import { type Artifact, metadataOf, type Part } from "../../../../domain/artifact.ts";
-import type { DescribedEntry, DescribedFile, FileAnswer } from "../../../../domain/sync.ts";
-import type { DescribedVersion, StatedType, VersionAnswer } from "../../../../domain/sync-versions.ts";
+import type {
+  DescribedEntry,
+  DescribedFile,
+  FileAnswer,
+} from "../../../../domain/sync.ts";
+import type {
+  DescribedVersion,
+  StatedType,
+  VersionAnswer,
+} from "../../../../domain/sync-versions.ts";
 import type { Copy, Item, KnownPart } from "./copy.ts";
 
 /** Contents attached to a declaration, by sha256. */
 export type Contents = Map<string, Buffer>;
 
 /** The target's decision on an artifact; `paths`: the files whose content it needs. */
-export type Verdict = Exclude<VersionAnswer, { result: "need" }> | { result: "need"; paths: string[] };
+export type Verdict =
+  Exclude<VersionAnswer, { result: "need" }> | { result: "need"; paths: string[] };
 
 /** How one kind of artifact is declared: single files or whole versions. */
 export type Form = {
@@ -18,7 +27,11 @@ export type Form = {
    * declaration may have, and how many bytes one artifact.
    */
   lengthOf: (artifact: Artifact) => number;
-  limits: (copy: Pick<Copy, "capabilities">) => { artifacts: number; bytes: number; mostBytes: number };
+  limits: (copy: Pick<Copy, "capabilities">) => {
+    artifacts: number;
+    bytes: number;
+    mostBytes: number;
+  };
 };
 
 const STATEMENT_LENGTH = 1024 * 1024;
@@ -36,17 +49,26 @@ export const FILES: Form = {
       const [part] = item.parts;
       const file = describedFile(item.artifact, part as Part, rules.includeMetadata);
       const content = file.sha256 === null ? undefined : contents.get(file.sha256);
-      if (content === undefined || attached.has(file.sha256 ?? "")) return { ...file, attached: false };
+      if (content === undefined || attached.has(file.sha256 ?? ""))
+        return { ...file, attached: false };
       attached.add(file.sha256 ?? "");
       item.sent += content.length;
       item.carried = true;
       return { ...file, sha256: file.sha256 ?? "", size: content.length, attached: true };
     });
-    const bodies = files.flatMap((file) => (file.attached ? (contents.get(file.sha256) ?? []) : []));
-    const answers = await calls.sendFiles(remote, { type, ...rules, files }, bodies, hooks);
+    const bodies = files.flatMap((file) =>
+      file.attached ? (contents.get(file.sha256) ?? []) : [],
+    );
+    const answers = await calls.sendFiles(
+      remote,
+      { type, ...rules, files },
+      bodies,
+      hooks,
+    );
     return answers.map((answer, at) => verdictOfFile(answer, files[at]?.path ?? ""));
   },
-  lengthOf: ({ name, parts: [part] }) => Buffer.byteLength(JSON.stringify([name, part?.metadata])) + OTHER_FACTS_BYTES,
+  lengthOf: ({ name, parts: [part] }) =>
+    Buffer.byteLength(JSON.stringify([name, part?.metadata])) + OTHER_FACTS_BYTES,
   limits: ({ capabilities: { limits } }) => ({
     artifacts: Math.min(FILES_AT_ONCE, limits.files),
     bytes: limits.statementBytes,
@@ -79,7 +101,8 @@ export const VERSIONS: Form = {
     countSent(items, contents);
     return versions.map((answer, at) => verdictOfVersion(answer, items[at]?.parts ?? []));
   },
-  lengthOf: (artifact) => Buffer.byteLength(JSON.stringify(describedVersion(artifact, artifact.parts, true))),
+  lengthOf: (artifact) =>
+    Buffer.byteLength(JSON.stringify(describedVersion(artifact, artifact.parts, true))),
   limits: ({ capabilities: { limits } }) => ({
     artifacts: VERSIONS_AT_ONCE,
     bytes: STATEMENT_LENGTH,
@@ -88,8 +111,14 @@ export const VERSIONS: Form = {
 };
 
 /** Declares versions with contents. `items` may be empty: contents may be sent ahead of the version that needs them. */
-export async function sendVersions({ calls, remote, type, rules, hooks }: Copy, items: Item[], contents: Contents) {
-  const versions = items.map(({ artifact, parts }) => describedVersion(artifact, parts, rules.includeMetadata));
+export async function sendVersions(
+  { calls, remote, type, rules, hooks }: Copy,
+  items: Item[],
+  contents: Contents,
+) {
+  const versions = items.map(({ artifact, parts }) =>
+    describedVersion(artifact, parts, rules.includeMetadata),
+  );
   const attached = [...contents].map(([sha256, { length: size }]) => ({ sha256, size }));
   return calls.sendVersions(
     remote,
@@ -102,7 +131,10 @@ export async function sendVersions({ calls, remote, type, rules, hooks }: Copy, 
 function verdictOfVersion(answer: VersionAnswer, parts: readonly Part[]): Verdict {
   if (answer.result !== "need") return answer;
   const paths = parts
-    .filter(({ digests }) => digests.sha256 !== undefined && answer.files.includes(digests.sha256))
+    .filter(
+      ({ digests }) =>
+        digests.sha256 !== undefined && answer.files.includes(digests.sha256),
+    )
     .map(({ path }) => path);
   return { result: "need", paths: [...paths, ...(answer.paths ?? [])] };
 }
@@ -119,7 +151,11 @@ function countSent(items: Item[], contents: Contents): void {
   }
 }
 
-function describedVersion(artifact: Artifact, parts: readonly Part[], includeMetadata: boolean): DescribedVersion {
+function describedVersion(
+  artifact: Artifact,
+  parts: readonly Part[],
+  includeMetadata: boolean,
+): DescribedVersion {
   const { name, version, digest, document, tags, siblings, origin } = artifact;
   const sourceVersions = siblings ? { sourceVersions: [...siblings] } : {};
   const files = parts.map((part) => describedFile(artifact, part, includeMetadata));
@@ -135,8 +171,19 @@ function describedVersion(artifact: Artifact, parts: readonly Part[], includeMet
   };
 }
 
-function describedFile({ origin }: Artifact, part: Part, includeMetadata: boolean): DescribedFile {
+function describedFile(
+  { origin }: Artifact,
+  part: Part,
+  includeMetadata: boolean,
+): DescribedFile {
   const { sha256 = null, ...others } = part.digests;
   const metadata = includeMetadata ? { ...metadataOf(part) } : {};
-  return { path: part.path, size: part.size, sha256, ...others, metadata, ...(part.origin ?? origin) };
+  return {
+    path: part.path,
+    size: part.size,
+    sha256,
+    ...others,
+    metadata,
+    ...(part.origin ?? origin),
+  };
 }

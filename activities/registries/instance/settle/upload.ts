@@ -12,7 +12,13 @@ const UNSIZED_BYTES = 4 * 1024 * 1024;
  * A content that is being uploaded. `digest` identifies its upload, null when the source states no digest; `size` null:
  * unknown until the end.
  */
-type Upload = { copy: Copy; item: Item; part: Part; digest: string | null; size: number | null };
+type Upload = {
+  copy: Copy;
+  item: Item;
+  part: Part;
+  digest: string | null;
+  size: number | null;
+};
 
 /** A reader that is open at the start of the content. */
 type Begun = { reader: Reader; size: number | null };
@@ -21,11 +27,23 @@ type Begun = { reader: Reader; size: number | null };
  * Uploads one content. `item.uploads` records what the target has confirmed, so a later attempt on any worker continues
  * there. Facts that were unknown are learned at the end.
  */
-export async function uploadContent(copy: Copy, item: Item, part: Part, begun: Begun | null): Promise<void> {
-  const upload: Upload = { copy, item, part, digest: strongest(part.digests), size: part.size ?? begun?.size ?? null };
+export async function uploadContent(
+  copy: Copy,
+  item: Item,
+  part: Part,
+  begun: Begun | null,
+): Promise<void> {
+  const upload: Upload = {
+    copy,
+    item,
+    part,
+    digest: strongest(part.digests),
+    size: part.size ?? begun?.size ?? null,
+  };
   try {
     const session =
-      (begun ? null : await resumed(upload)) ?? (await copy.calls.startUpload(claimOf(upload), copy.hooks.signal));
+      (begun ? null : await resumed(upload)) ??
+      (await copy.calls.startUpload(claimOf(upload), copy.hooks.signal));
     if (session.done) return;
     item.carried = true;
     await sendFrom(upload, session, begun);
@@ -34,15 +52,28 @@ export async function uploadContent(copy: Copy, item: Item, part: Part, begun: B
   }
 }
 
-async function sendFrom(upload: Upload, session: UploadSession, begun: Begun | null): Promise<void> {
+async function sendFrom(
+  upload: Upload,
+  session: UploadSession,
+  begun: Begun | null,
+): Promise<void> {
   const { copy, item, part } = upload;
   keep(upload, session);
   try {
     const { offset } = await sendChunks(upload, session, begun);
     const claim = { ...claimOf(upload), size: upload.size ?? offset };
-    const content = await copy.calls.finishUpload(session.id, claim, claim.size, copy.hooks.signal);
+    const content = await copy.calls.finishUpload(
+      session.id,
+      claim,
+      claim.size,
+      copy.hooks.signal,
+    );
     if (!isKnown(part))
-      learn(item, part, { ...part, size: content.size, digests: { ...part.digests, sha256: content.sha256 } });
+      learn(item, part, {
+        ...part,
+        size: content.size,
+        digests: { ...part.digests, sha256: content.sha256 },
+      });
     forget(upload);
   } catch (error) {
     await letGo(upload, session.id, error);
@@ -62,12 +93,20 @@ async function letGo(upload: Upload, id: string, error: unknown): Promise<void> 
   if (keepsUpload && upload.digest !== null) return;
   forget(upload);
   // The target itself ends a session whose digest is wrong, so only other failures need the call.
-  if (!retryable || keepsUpload) await client.dropUpload(id, hooks.signal).catch(() => undefined);
+  if (!retryable || keepsUpload)
+    await client.dropUpload(id, hooks.signal).catch(() => undefined);
 }
 
-async function resumed({ copy, item, digest, size }: Upload): Promise<UploadSession | null> {
+async function resumed({
+  copy,
+  item,
+  digest,
+  size,
+}: Upload): Promise<UploadSession | null> {
   const left = item.uploads.find((state) => state.digest === digest);
-  const session = left ? await copy.client.uploadSession(left.location, copy.hooks.signal) : null;
+  const session = left
+    ? await copy.client.uploadSession(left.location, copy.hooks.signal)
+    : null;
   return session && session.offset <= (size ?? Infinity) ? session : null;
 }
 
@@ -82,7 +121,11 @@ function forget({ item, digest }: Upload): void {
   item.uploads = item.uploads.filter((state) => state.digest !== digest);
 }
 
-async function sendChunks(upload: Upload, from: UploadSession, begun: Begun | null): Promise<UploadSession> {
+async function sendChunks(
+  upload: Upload,
+  from: UploadSession,
+  begun: Begun | null,
+): Promise<UploadSession> {
   const { copy, item, part } = upload;
   if (from.offset === upload.size) return from;
   const { reader, size } = begun ?? (await openReader(copy, item, part, from.offset));
@@ -105,29 +148,46 @@ async function sendChunks(upload: Upload, from: UploadSession, begun: Begun | nu
 
 type Chunk = { length: number; bytes: AsyncIterable<Uint8Array> };
 
-async function nextChunk({ copy, size }: Upload, reader: Reader, { offset }: UploadSession): Promise<Chunk | null> {
+async function nextChunk(
+  { copy, size }: Upload,
+  reader: Reader,
+  { offset }: UploadSession,
+): Promise<Chunk | null> {
   const { chunkBytes } = copy.capabilities.limits;
   if (size !== null) {
     const length = Math.min(chunkBytes, size - offset);
     return length === 0 ? null : { length, bytes: reader.take(length) };
   }
   const gathered = await reader.gather(Math.min(chunkBytes, UNSIZED_BYTES));
-  return gathered.length === 0 ? null : { length: gathered.length, bytes: inSlices(gathered) };
+  return gathered.length === 0
+    ? null
+    : { length: gathered.length, bytes: inSlices(gathered) };
 }
 
 async function* inSlices(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES);
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES)
+    yield bytes.subarray(at, at + SLICE_BYTES);
 }
 
-async function sendChunk(upload: Upload, session: UploadSession, { length, bytes }: Chunk): Promise<UploadSession> {
+async function sendChunk(
+  upload: Upload,
+  session: UploadSession,
+  { length, bytes }: Chunk,
+): Promise<UploadSession> {
   const { copy, item } = upload;
   const onBytes = (sent: number) => {
     item.sent += sent;
     copy.hooks.onBytes(sent);
   };
-  const next = await copy.client.appendUpload(session, length, bytes, { ...copy.hooks, onBytes });
+  const next = await copy.client.appendUpload(session, length, bytes, {
+    ...copy.hooks,
+    onBytes,
+  });
   if (next.offset !== session.offset + length)
-    throw new TransferError("server", `${copy.client.url} kept only ${next.offset} bytes of the upload`);
+    throw new TransferError(
+      "server",
+      `${copy.client.url} kept only ${next.offset} bytes of the upload`,
+    );
   keep(upload, next);
   return next;
 }

@@ -5,7 +5,12 @@ import { type Copy, type Item, labelOf, learned, settle, settleFailure } from ".
 import type { Form, Contents, Verdict } from "./statement.ts";
 
 /** Declares artifacts at the target and settles those that it decides. Returns those whose content it needs. */
-export async function state(copy: Copy, form: Form, items: Item[], contents: Contents): Promise<Item[]> {
+export async function state(
+  copy: Copy,
+  form: Form,
+  items: Item[],
+  contents: Contents,
+): Promise<Item[]> {
   const verdicts = await form.state(copy, items, contents);
   const needing: Item[] = [];
   for (const [at, item] of items.entries()) {
@@ -19,14 +24,30 @@ export async function state(copy: Copy, form: Form, items: Item[], contents: Con
   return needing;
 }
 
-function settleVerdict(copy: Copy, item: Item, verdict: Exclude<Verdict, { result: "need" }>): void {
+function settleVerdict(
+  copy: Copy,
+  item: Item,
+  verdict: Exclude<Verdict, { result: "need" }>,
+): void {
   const parts = item.parts.length;
   const blob: Ended = item.carried ? { success: 1 } : { skip: 1 };
   switch (verdict.result) {
     case "made":
-      return end(copy, item, { kind: "sent" }, { success: verdict.written, skip: parts - verdict.written }, blob);
+      return end(
+        copy,
+        item,
+        { kind: "sent" },
+        { success: verdict.written, skip: parts - verdict.written },
+        blob,
+      );
     case "replaced":
-      return end(copy, item, { kind: "replaced" }, { success: verdict.written, skip: parts - verdict.written }, blob);
+      return end(
+        copy,
+        item,
+        { kind: "replaced" },
+        { success: verdict.written, skip: parts - verdict.written },
+        blob,
+      );
     case "same":
       // The target verified the content on arrival: equal content is what an earlier attempt of this execution sent.
       return item.mayHaveSent
@@ -40,24 +61,41 @@ function settleVerdict(copy: Copy, item: Item, verdict: Exclude<Verdict, { resul
       return settleFailure(
         copy,
         item,
-        new TransferError("digestMismatch", `its bytes arrived changed at ${copy.client.url}`),
+        new TransferError(
+          "digestMismatch",
+          `its bytes arrived changed at ${copy.client.url}`,
+        ),
       );
     case "stopped":
       copy.stopped = true;
   }
 }
 
-function settleConflict(copy: Copy, item: Item, { path, existing }: Verdict & { result: "conflict" }): void {
-  if (copy.rules.conflictStrategy === "SKIP") return end(copy, item, { kind: "skipped" }, { skip: item.parts.length });
+function settleConflict(
+  copy: Copy,
+  item: Item,
+  { path, existing }: Verdict & { result: "conflict" },
+): void {
+  if (copy.rules.conflictStrategy === "SKIP")
+    return end(copy, item, { kind: "skipped" }, { skip: item.parts.length });
   copy.stopped = true;
   const there = item.artifact.version === "" ? existing : `${path}; ${existing}`;
   const reason =
     `${labelOf(item)}: ${copy.client.url} has other content there (${there}) ` +
     "and the conflict strategy is FAST_FAIL";
-  end(copy, item, { kind: "failed", reason, conflict: true, stopsCluster: true }, { failed: item.parts.length });
+  end(
+    copy,
+    item,
+    { kind: "failed", reason, conflict: true, stopsCluster: true },
+    { failed: item.parts.length },
+  );
 }
 
-function settleRefusal(copy: Copy, item: Item, { message, existing }: Verdict & { result: "refused" }): void {
+function settleRefusal(
+  copy: Copy,
+  item: Item,
+  { message, existing }: Verdict & { result: "refused" },
+): void {
   const reason = `${labelOf(item)}: ${copy.client.url} refuses it: ${message}`;
   end(
     copy,
@@ -67,6 +105,12 @@ function settleRefusal(copy: Copy, item: Item, { message, existing }: Verdict & 
   );
 }
 
-function end(copy: Copy, item: Item, result: ArtifactResult, nodes: Ended, blob: Ended = nodes): void {
+function end(
+  copy: Copy,
+  item: Item,
+  result: ArtifactResult,
+  nodes: Ended,
+  blob: Ended = nodes,
+): void {
   settle(copy, item, artifactOutcome(learned(item), result, nodes, item.sent, blob));
 }

@@ -28,18 +28,24 @@ export async function findAttached(
 ): Promise<Attachments[]> {
   const tags = await attachedTags(copy);
   const own = await attachedToOne(copy, image.digest, tags);
-  const others = tags === null || [...tags].some((tag) => attachedTo(tag)?.subject !== image.digest);
+  const others =
+    tags === null || [...tags].some((tag) => attachedTo(tag)?.subject !== image.digest);
   const mayHaveMore = isIndexType(image.mediaType) && (own.referrersKnown || others);
   const children = mayHaveMore ? (await manifest()).children : [];
   const found: Attachments[] = [own];
   await together(children, SUBJECTS_AT_ONCE, async (child) => {
     found.push(await attachedToOne(copy, child.digest, tags));
   });
-  return found.filter(({ referrers, tags: names }) => referrers.length > 0 || names.length > 0);
+  return found.filter(
+    ({ referrers, tags: names }) => referrers.length > 0 || names.length > 0,
+  );
 }
 
 /** Sends the attachments that the target lacks, and the attachments of those attachments. */
-export async function sendAttached(copy: ImageCopy, found: readonly Attachments[]): Promise<void> {
+export async function sendAttached(
+  copy: ImageCopy,
+  found: readonly Attachments[],
+): Promise<void> {
   const tags = await attachedTags(copy);
   const queue = [...found];
   const visited = new Set<Digest>(found.map(({ subject }) => subject));
@@ -61,7 +67,12 @@ async function attachedToOne(
 ): Promise<Attachments & { referrersKnown: boolean }> {
   const has = (tag: string) => tags === null || tags.has(tag);
   const fallback = fallbackTag(subject);
-  const { descriptors, fromApi } = await listAttached(copy, copy.source, subject, has(fallback));
+  const { descriptors, fromApi } = await listAttached(
+    copy,
+    copy.source,
+    subject,
+    has(fallback),
+  );
   const cosign = COSIGN_SUFFIXES.map((suffix) => `${fallback}.${suffix}`).filter(has);
   return { subject, referrers: descriptors, tags: cosign, referrersKnown: fromApi };
 }
@@ -70,7 +81,11 @@ async function attachedToOne(
  * Returns the source's tags that are attached to something, listed once for each name; null when the source does not
  * list tags, so that each must be requested.
  */
-async function attachedTags({ source, seen, signal }: ImageCopy): Promise<ReadonlySet<string> | null> {
+async function attachedTags({
+  source,
+  seen,
+  signal,
+}: ImageCopy): Promise<ReadonlySet<string> | null> {
   const listed = seen.attachedTags(source.name, async () => {
     const found = new Set<string>();
     let cursor: string | null = null;
@@ -97,11 +112,16 @@ export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promi
   if (subject === null) return;
   const there = await listAttached(copy, copy.target, subject, true);
   if (there.fromApi || there.descriptors.some((item) => item.digest === digest)) return;
-  await addToFallback(copy, subject, [{ mediaType, digest, size: bytes.length, urls: [], json: description }]);
+  await addToFallback(copy, subject, [
+    { mediaType, digest, size: bytes.length, urls: [], json: description },
+  ]);
 }
 
 /** Sends the referrers of one subject that the target does not list, and ensures that the target lists them. */
-async function sendReferrers(copy: ImageCopy, { subject, referrers }: Attachments): Promise<void> {
+async function sendReferrers(
+  copy: ImageCopy,
+  { subject, referrers }: Attachments,
+): Promise<void> {
   const { target, tally } = copy;
   const there = await listAttached(copy, target, subject, true);
   const listed = new Set(there.descriptors.map(({ digest }) => digest));
@@ -127,10 +147,12 @@ async function sendReferrer(
   referrer: Descriptor,
 ): Promise<{ indexesSubject: boolean } | null> {
   const { source, tally, signal } = copy;
-  const manifest = await source.registry.getManifest(source.name, referrer.digest, signal).catch((error: unknown) => {
-    if (toTransferError(error).kind === "notFound") return null;
-    throw error;
-  });
+  const manifest = await source.registry
+    .getManifest(source.name, referrer.digest, signal)
+    .catch((error: unknown) => {
+      if (toTransferError(error).kind === "notFound") return null;
+      throw error;
+    });
   if (manifest?.subject !== subject) return null;
   await sendBelow(copy, manifest);
   const stored = await putManifest(copy, referrer.digest, manifest);
@@ -147,11 +169,13 @@ async function sendAttachedTag(copy: ImageCopy, tag: string): Promise<void> {
   if (told.kind !== "there") return;
   const here = told.value;
   const there = await existing(copy, tag);
-  if (there?.digest === here.digest) return tally.count("node", "skip", here.digest, here.size);
+  if (there?.digest === here.digest)
+    return tally.count("node", "skip", here.digest, here.size);
   const manifest = await source.registry.getManifest(source.name, tag, signal);
   if (there !== null && rules.conflictStrategy !== "OVERWRITE") {
     const old = await target.registry.getManifest(target.name, there.digest, signal);
-    if (!holdsAll(manifest, old)) return tally.count("node", "skip", manifest.digest, manifest.bytes.length);
+    if (!holdsAll(manifest, old))
+      return tally.count("node", "skip", manifest.digest, manifest.bytes.length);
   }
   await sendBelow(copy, manifest);
   await putManifest(copy, tag, manifest);

@@ -12,13 +12,19 @@ import type { ImageEnd } from "./copy.ts";
  * artifact of cosign, and that digest exists. Otherwise, or when the registry does not say, the tag is an image of its
  * own.
  */
-export async function isAttachment(end: ImageEnd, tag: string, signal: AbortSignal | undefined): Promise<boolean> {
+export async function isAttachment(
+  end: ImageEnd,
+  tag: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const named = attachedTo(tag);
   if (named === null) return false;
   const document = await orNone(end.registry.getDocument(end.name, tag, signal));
   if (document === null) return false;
   const attached =
-    named.suffix === null ? await listsReferrers(end, named.subject, document, signal) : holdsCosigns(document);
+    named.suffix === null
+      ? await listsReferrers(end, named.subject, document, signal)
+      : holdsCosigns(document);
   if (!attached) return false;
   const subject = await end.registry.askManifest(end.name, named.subject, signal);
   return subject.kind === "there";

@@ -14,21 +14,29 @@ import { readSource, type SizedBlob } from "./sized.ts";
 const SMALL_BYTES = 64 * 1024;
 
 /** Copies one blob of a manifest to the target unless the target has it. Foreign layers stay at their URLs. */
-export async function copyBlob(copy: ImageCopy, manifest: Manifest, blob: Descriptor): Promise<void> {
+export async function copyBlob(
+  copy: ImageCopy,
+  manifest: Manifest,
+  blob: Descriptor,
+): Promise<void> {
   const { seen, signal, source, tally } = copy;
   if (isForeign(blob)) return tally.count("blob", "skip", blob.digest, 0);
   tally.blobs.add(blob.digest);
   let size = blob.size;
-  const misstated = (actual: number) => misstatedSize(source.name, manifest, blob, actual);
+  const misstated = (actual: number) =>
+    misstatedSize(source.name, manifest, blob, actual);
   const check = () => {
     const actual = seen.sizes.get(blob.digest);
-    if (actual !== undefined && actual !== blob.size && blob.size !== null) throw misstated(actual);
+    if (actual !== undefined && actual !== blob.size && blob.size !== null)
+      throw misstated(actual);
   };
   try {
     check();
     size ??= await findSize(copy, blob.digest);
     const sized = { digest: blob.digest, size, misstated };
-    const placed = await seen.once(partKey(copy, blob.digest), signal, () => place(copy, sized));
+    const placed = await seen.once(partKey(copy, blob.digest), signal, () =>
+      place(copy, sized),
+    );
     check();
     tally.count("blob", placed === "sent" ? "success" : "skip", blob.digest, size);
   } catch (error) {
@@ -42,13 +50,24 @@ export async function copyBlob(copy: ImageCopy, manifest: Manifest, blob: Descri
 }
 
 /** Finds the size of a blob whose manifest does not state it. */
-async function findSize({ seen, source, signal }: ImageCopy, digest: Digest): Promise<number> {
+async function findSize(
+  { seen, source, signal }: ImageCopy,
+  digest: Digest,
+): Promise<number> {
   const { registry, name } = source;
   const known =
-    seen.sizes.get(digest) ?? (await registry.headBlob(name, digest, signal).catch(() => null))?.size ?? null;
+    seen.sizes.get(digest) ??
+    (await registry.headBlob(name, digest, signal).catch(() => null))?.size ??
+    null;
   if (known !== null) return known;
   let size = 0;
-  for await (const chunk of await registry.openBlob(name, { digest, size: null }, 0, signal)) size += chunk.length;
+  for await (const chunk of await registry.openBlob(
+    name,
+    { digest, size: null },
+    0,
+    signal,
+  ))
+    size += chunk.length;
   return size;
 }
 
@@ -56,7 +75,9 @@ async function place(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
   const { target, seen } = copy;
   const home = seen.homes.get(blob.digest) ?? target.name;
   const placed =
-    blob.size <= SMALL_BYTES && home === target.name ? await placeSmall(copy, blob) : await placeFrom(copy, blob, home);
+    blob.size <= SMALL_BYTES && home === target.name
+      ? await placeSmall(copy, blob)
+      : await placeFrom(copy, blob, home);
   keep(seen.homes, blob.digest, target.name);
   seen.uploads.delete(partKey(copy, blob.digest));
   return placed;
@@ -64,19 +85,35 @@ async function place(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
 
 async function placeSmall(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
   const { target, signal } = copy;
-  return target.registry.putSmallBlob(target.name, blob, () => readSmall(copy, blob), signal);
+  return target.registry.putSmallBlob(
+    target.name,
+    blob,
+    () => readSmall(copy, blob),
+    signal,
+  );
 }
 
 /** Copies a blob. `home`: a name at the target that has the blob, or the target's own name. */
-async function placeFrom(copy: ImageCopy, blob: SizedBlob, home: string): Promise<Placed> {
+async function placeFrom(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  home: string,
+): Promise<Placed> {
   const { registry, name } = copy.target;
   if (await registry.hasBlob(name, blob, copy.signal)) return "found";
-  const begun = home === name ? null : await registry.startUpload(name, blob.digest, home, copy.signal);
+  const begun =
+    home === name
+      ? null
+      : await registry.startUpload(name, blob.digest, home, copy.signal);
   if (begun !== "mounted") await send(copy, blob, begun);
   return "sent";
 }
 
-async function send(copy: ImageCopy, blob: SizedBlob, session: UploadSession | null): Promise<void> {
+async function send(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  session: UploadSession | null,
+): Promise<void> {
   const { seen, hooks } = copy;
   const isLarge = blob.size > CHUNK_BYTES;
   await seen.streams(async () => {
@@ -98,7 +135,11 @@ async function readSmall(copy: ImageCopy, blob: SizedBlob): Promise<Buffer> {
 }
 
 /** Sends a blob as one stream in one request: for blobs up to one chunk, and for registries that refuse chunks. */
-async function sendWhole(copy: ImageCopy, blob: SizedBlob, begun: UploadSession | null): Promise<void> {
+async function sendWhole(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  begun: UploadSession | null,
+): Promise<void> {
   const { target, signal } = copy;
   const { registry, name } = target;
   const session = begun ?? (await registry.startUpload(name, blob.digest, null, signal));
@@ -109,7 +150,8 @@ async function sendWhole(copy: ImageCopy, blob: SizedBlob, begun: UploadSession 
     await registry.finishUpload(name, session, blob, { body, length: blob.size }, signal);
   } catch (error) {
     const failure = toTransferError(error);
-    if (failure.kind === "digestMismatch" || isMisstatement(failure)) await registry.cancelUpload(name, session);
+    if (failure.kind === "digestMismatch" || isMisstatement(failure))
+      await registry.cancelUpload(name, session);
     throw error;
   } finally {
     reading.end();

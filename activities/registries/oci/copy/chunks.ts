@@ -1,4 +1,8 @@
-import { TransferError, toTransferError, type FailureKind } from "../../../../domain/failure.ts";
+import {
+  TransferError,
+  toTransferError,
+  type FailureKind,
+} from "../../../../domain/failure.ts";
 import { blobLabel } from "../blobs.ts";
 import type { UploadSession } from "../uploads.ts";
 import { linkedAbort, metered, partKey, type ImageCopy } from "./copy.ts";
@@ -9,19 +13,34 @@ import { yieldTime } from "../../../../domain/slice.ts";
 export const CHUNK_BYTES = 64 * 1024 * 1024;
 
 /** Failure kinds of a registry that accepts no further chunk, or has lost the earlier ones. */
-const REFUSALS: ReadonlySet<FailureKind> = new Set(["invalid", "notFound", "unsupported"]);
+const REFUSALS: ReadonlySet<FailureKind> = new Set([
+  "invalid",
+  "notFound",
+  "unsupported",
+]);
 
 /** The state of a running upload: the newest session, and whether the source failed. */
-type Progress = { session: UploadSession; readonly resumed: boolean; sourceFailed: boolean };
+type Progress = {
+  session: UploadSession;
+  readonly resumed: boolean;
+  sourceFailed: boolean;
+};
 
 /**
  * Sends a large blob in chunks and continues where an earlier attempt was confirmed. Returns false when the registry
  * accepts no further chunk: that is remembered, and the blob must be sent in one request.
  */
-export async function sendInChunks(copy: ImageCopy, blob: SizedBlob, begun: UploadSession | null): Promise<boolean> {
+export async function sendInChunks(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  begun: UploadSession | null,
+): Promise<boolean> {
   const { registry, name } = copy.target;
   const earlier = await earlierUpload(copy, blob);
-  const session = earlier ?? begun ?? (await registry.startUpload(name, blob.digest, null, copy.signal));
+  const session =
+    earlier ??
+    begun ??
+    (await registry.startUpload(name, blob.digest, null, copy.signal));
   if (session === "mounted") return true;
   const progress: Progress = { session, resumed: earlier !== null, sourceFailed: false };
   const reading = linkedAbort(copy.signal);
@@ -41,19 +60,34 @@ export async function sendInChunks(copy: ImageCopy, blob: SizedBlob, begun: Uplo
  * Returns the upload of an earlier attempt as the target reports it; null when none exists or the target no longer
  * knows it.
  */
-async function earlierUpload(copy: ImageCopy, blob: SizedBlob): Promise<UploadSession | null> {
+async function earlierUpload(
+  copy: ImageCopy,
+  blob: SizedBlob,
+): Promise<UploadSession | null> {
   const key = partKey(copy, blob.digest);
   const state = copy.seen.uploads.get(key);
   if (state === undefined) return null;
-  const session = await copy.target.registry.uploadStatus(copy.target.name, state.location, copy.signal);
+  const session = await copy.target.registry.uploadStatus(
+    copy.target.name,
+    state.location,
+    copy.signal,
+  );
   if (session !== null && session.offset <= blob.size) return session;
   copy.seen.uploads.delete(key);
   return null;
 }
 
-async function sendRest(copy: ImageCopy, blob: SizedBlob, progress: Progress, reading: AbortSignal): Promise<void> {
+async function sendRest(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  progress: Progress,
+  reading: AbortSignal,
+): Promise<void> {
   const { registry, name } = copy.target;
-  const take = cutter(openFrom(copy, blob, progress.session.offset, reading), () => (progress.sourceFailed = true));
+  const take = cutter(
+    openFrom(copy, blob, progress.session.offset, reading),
+    () => (progress.sourceFailed = true),
+  );
   while (progress.session.offset < blob.size) {
     const { offset, minChunk } = progress.session;
     const length = Math.min(Math.max(CHUNK_BYTES, minChunk), blob.size - offset);
@@ -68,9 +102,16 @@ async function sendRest(copy: ImageCopy, blob: SizedBlob, progress: Progress, re
     if (progress.session.offset !== offset + length) {
       await abandon(copy, blob, progress.session);
       const counts = `${progress.session.offset} bytes where ${offset + length} were sent`;
-      throw new TransferError("server", `${blobLabel(name, blob.digest)}: ${registry.host} confirms ${counts}`);
+      throw new TransferError(
+        "server",
+        `${blobLabel(name, blob.digest)}: ${registry.host} confirms ${counts}`,
+      );
     }
-    const state = { digest: blob.digest, location: progress.session.location, offset: progress.session.offset };
+    const state = {
+      digest: blob.digest,
+      location: progress.session.location,
+      offset: progress.session.offset,
+    };
     copy.seen.uploads.set(partKey(copy, blob.digest), state);
     copy.hooks.onUpload(state);
     if (state.offset < blob.size) yieldTime(copy.hooks.slice);
@@ -125,16 +166,28 @@ function cutter(
  * Throws, unless the target merely refuses chunks. An upload that can continue later keeps its session; any other is
  * cancelled.
  */
-async function judge(copy: ImageCopy, blob: SizedBlob, progress: Progress, error: unknown): Promise<void> {
+async function judge(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  progress: Progress,
+  error: unknown,
+): Promise<void> {
   const { kind, keepsUpload, message } = toTransferError(error);
   if (keepsUpload) throw error;
   await abandon(copy, blob, progress.session);
   if (progress.sourceFailed || !REFUSALS.has(kind)) throw error;
-  if (progress.resumed) throw new TransferError("server", `${message}; the upload begins again`, { cause: error });
+  if (progress.resumed)
+    throw new TransferError("server", `${message}; the upload begins again`, {
+      cause: error,
+    });
   copy.seen.wholeBlobs = true;
 }
 
-async function abandon(copy: ImageCopy, blob: SizedBlob, session: UploadSession): Promise<void> {
+async function abandon(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  session: UploadSession,
+): Promise<void> {
   copy.seen.uploads.delete(partKey(copy, blob.digest));
   await copy.target.registry.cancelUpload(copy.target.name, session);
 }

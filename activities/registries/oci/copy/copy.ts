@@ -1,6 +1,12 @@
 import type { Digest } from "../../../../domain/digest.ts";
 import { toTransferError } from "../../../../domain/failure.ts";
-import { noParts, type CopyHooks, type CopyRules, type PartCounts, type Parts } from "../../../../domain/outcome.ts";
+import {
+  noParts,
+  type CopyHooks,
+  type CopyRules,
+  type PartCounts,
+  type Parts,
+} from "../../../../domain/outcome.ts";
 import { metered as meteredBody } from "../../body.ts";
 import type { OciRegistry } from "../registry.ts";
 import type { ImageMemory } from "./memory.ts";
@@ -60,7 +66,10 @@ export function partKey(copy: ImageCopy, digest: Digest): string {
 }
 
 /** Sends body bytes at the allowed rate: they wait for the rate limit, and are counted once they are sent. */
-export function metered(copy: ImageCopy, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+export function metered(
+  copy: ImageCopy,
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, undefined> {
   return meteredBody(source, copy.hooks.throttle, (bytes) => sent(copy, bytes));
 }
 
@@ -88,7 +97,9 @@ export async function together<T>(
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
   // A part that was stopped because of another one has no reason of its own; the other part has it.
-  const telling = failures.find((failure) => toTransferError(failure).kind !== "cancelled");
+  const telling = failures.find(
+    (failure) => toTransferError(failure).kind !== "cancelled",
+  );
   if (failures.length > 0) throw telling ?? failures[0];
 }
 
@@ -96,7 +107,10 @@ export async function together<T>(
  * Returns a signal that follows `outer` and can be fired before it: a read that feeds a write must not outlive the
  * write.
  */
-export function linkedAbort(outer: AbortSignal): { signal: AbortSignal; end: () => void } {
+export function linkedAbort(outer: AbortSignal): {
+  signal: AbortSignal;
+  end: () => void;
+} {
   const inner = new AbortController();
   const follow = () => inner.abort(outer.reason);
   if (outer.aborted) follow();

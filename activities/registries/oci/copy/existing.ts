@@ -7,7 +7,10 @@ import type { ImageCopy } from "./copy.ts";
  * Returns the target's manifest under a tag that is to be written; null when the tag does not exist, or when the
  * registry does not say and OVERWRITE writes it in any case.
  */
-export async function existing({ target, rules, signal }: ImageCopy, tag: string): Promise<ManifestHead | null> {
+export async function existing(
+  { target, rules, signal }: ImageCopy,
+  tag: string,
+): Promise<ManifestHead | null> {
   const told = await target.registry.askManifest(target.name, tag, signal);
   if (told.kind === "untold" && rules.conflictStrategy !== "OVERWRITE")
     throw cannotTell(manifestLabel(target.name, tag), target.registry.host, told);

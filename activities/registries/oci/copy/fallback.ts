@@ -27,28 +27,44 @@ export async function listAttached(
   const { registry, name } = end;
   const listed = await registry.listReferrers(name, subject, copy.signal);
   const byTag =
-    fallback && (listed === null || end === copy.source) ? await fallbackManifest(copy, end, subject) : null;
+    fallback && (listed === null || end === copy.source)
+      ? await fallbackManifest(copy, end, subject)
+      : null;
   const all = [...(listed ?? []), ...(byTag === null ? [] : entriesOf(byTag, subject))];
-  return { descriptors: [...new Map(all.map((item) => [item.digest, item])).values()], fromApi: listed !== null };
+  return {
+    descriptors: [...new Map(all.map((item) => [item.digest, item])).values()],
+    fromApi: listed !== null,
+  };
 }
 
 /**
  * Returns the entries of a list of attachments; none when the tag names an image of its own. Entries with a platform
  * belong to images and are never attachments.
  */
-function entriesOf({ mediaType, digest, bytes }: ManifestDocument, subject: Digest): Descriptor[] {
+function entriesOf(
+  { mediaType, digest, bytes }: ManifestDocument,
+  subject: Digest,
+): Descriptor[] {
   if (!isIndexType(mediaType) || digest === subject) return [];
-  return (readReferrers(bytes) ?? []).filter(({ json }) => json["platform"] === undefined);
+  return (readReferrers(bytes) ?? []).filter(
+    ({ json }) => json["platform"] === undefined,
+  );
 }
 
 /** Adds descriptors to the target's fallback index and keeps the entries of others. */
-export async function addToFallback(copy: ImageCopy, subject: Digest, added: readonly Descriptor[]): Promise<void> {
+export async function addToFallback(
+  copy: ImageCopy,
+  subject: Digest,
+  added: readonly Descriptor[],
+): Promise<void> {
   const { target, seen, hooks, signal } = copy;
   const tag = fallbackTag(subject);
   await seen.alone(`${target.name}:${tag}`, async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const there = await fallbackManifest(copy, target, subject);
-      const listed = new Set(there === null ? [] : entriesOf(there, subject).map(({ digest }) => digest));
+      const listed = new Set(
+        there === null ? [] : entriesOf(there, subject).map(({ digest }) => digest),
+      );
       const missing = added.filter(({ digest }) => !listed.has(digest));
       if (missing.length === 0) return;
       if (there !== null && !(await listsReferrers(target, subject, there, signal)))
@@ -71,13 +87,24 @@ export async function addToFallback(copy: ImageCopy, subject: Digest, added: rea
   });
 }
 
-function takenTag({ registry, name }: ImageEnd, tag: string, subject: Digest): TransferError {
+function takenTag(
+  { registry, name }: ImageEnd,
+  tag: string,
+  subject: Digest,
+): TransferError {
   const place = `${registry.host} lists what is attached to ${name}@${subject} under the tag ${tag} only`;
-  return new TransferError("invalid", `${place}, and has an image of its own there: give that image another tag`);
+  return new TransferError(
+    "invalid",
+    `${place}, and has an image of its own there: give that image another tag`,
+  );
 }
 
 /** Reads the manifest of the fallback tag; null when the tag does not exist. */
-async function fallbackManifest(copy: ImageCopy, end: ImageEnd, subject: Digest): Promise<ManifestDocument | null> {
+async function fallbackManifest(
+  copy: ImageCopy,
+  end: ImageEnd,
+  subject: Digest,
+): Promise<ManifestDocument | null> {
   const tag = fallbackTag(subject);
   return end.registry.getDocument(end.name, tag, copy.signal).catch((error: unknown) => {
     const refusal = toTransferError(error);
@@ -85,13 +112,27 @@ async function fallbackManifest(copy: ImageCopy, end: ImageEnd, subject: Digest)
     if (refusal.retryable || refusal.isPutOff) throw refusal;
     // Attachments that the source does not show cannot be copied.
     if (end === copy.source || copy.rules.conflictStrategy === "OVERWRITE") return null;
-    throw cannotTell(`the list of attachments ${end.name}:${tag}`, end.registry.host, { kind: "untold", refusal });
+    throw cannotTell(`the list of attachments ${end.name}:${tag}`, end.registry.host, {
+      kind: "untold",
+      refusal,
+    });
   });
 }
 
 /** Returns the index document with additional entries; its other fields are unchanged. */
-function withDescriptors(old: ManifestDocument | null, added: readonly Descriptor[]): Buffer {
-  const index = old === null ? {} : (JSON.parse(old.bytes.toString("utf8")) as { manifests?: unknown[] | null });
-  const manifests = [...(index.manifests ?? []).filter((entry) => entry !== null), ...added.map(({ json }) => json)];
-  return Buffer.from(JSON.stringify({ ...index, schemaVersion: 2, mediaType: OCI_INDEX, manifests }));
+function withDescriptors(
+  old: ManifestDocument | null,
+  added: readonly Descriptor[],
+): Buffer {
+  const index =
+    old === null
+      ? {}
+      : (JSON.parse(old.bytes.toString("utf8")) as { manifests?: unknown[] | null });
+  const manifests = [
+    ...(index.manifests ?? []).filter((entry) => entry !== null),
+    ...added.map(({ json }) => json),
+  ];
+  return Buffer.from(
+    JSON.stringify({ ...index, schemaVersion: 2, mediaType: OCI_INDEX, manifests }),
+  );
 }

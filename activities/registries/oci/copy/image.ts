@@ -1,10 +1,22 @@
 import { decideTags } from "../../../../domain/decide.ts";
 import { isDigest, type Digest } from "../../../../domain/digest.ts";
 import { TransferError, toTransferError } from "../../../../domain/failure.ts";
-import type { ArtifactOutcome, ArtifactResult, CopyHooks, CopyRules, UploadState } from "../../../../domain/outcome.ts";
+import type {
+  ArtifactOutcome,
+  ArtifactResult,
+  CopyHooks,
+  CopyRules,
+  UploadState,
+} from "../../../../domain/outcome.ts";
 import type { Manifest } from "../manifest.ts";
 import { findAttached, listAsAttached, sendAttached } from "./attached.ts";
-import { createTally, linkedAbort, partKey, type ImageCopy, type ImageEnd } from "./copy.ts";
+import {
+  createTally,
+  linkedAbort,
+  partKey,
+  type ImageCopy,
+  type ImageEnd,
+} from "./copy.ts";
 import type { ManifestHead } from "../question.ts";
 import type { ImageMemory } from "./memory.ts";
 import { existing } from "./existing.ts";
@@ -34,17 +46,30 @@ export type CopyImage = {
 export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   const { source, target, rules, hooks, seen } = input;
   const { signal, end } = linkedAbort(hooks.signal);
-  const copy: ImageCopy = { source, target, rules, hooks, seen, signal, giveUp: end, tally: createTally() };
+  const copy: ImageCopy = {
+    source,
+    target,
+    rules,
+    hooks,
+    seen,
+    signal,
+    giveUp: end,
+    tally: createTally(),
+  };
   for (const state of input.resume) {
     const key = `${target.name}@${state.digest}`;
     // Another worker may have progressed further than this one remembers.
-    if (state.offset >= (seen.uploads.get(key)?.offset ?? 0)) seen.uploads.set(key, state);
+    if (state.offset >= (seen.uploads.get(key)?.offset ?? 0))
+      seen.uploads.set(key, state);
   }
-  const learnt: Learnt = { digest: isDigest(input.sourceDigest) ? input.sourceDigest : null };
+  const learnt: Learnt = {
+    digest: isDigest(input.sourceDigest) ? input.sourceDigest : null,
+  };
   try {
     return outcome(copy, learnt, await decide(copy, input, learnt));
   } catch (error) {
-    if (hooks.signal.aborted) throw new TransferError("cancelled", "stopped", { cause: error });
+    if (hooks.signal.aborted)
+      throw new TransferError("cancelled", "stopped", { cause: error });
     return outcome(copy, learnt, await troubleOf(copy, input, toTransferError(error)));
   } finally {
     end();
@@ -57,17 +82,23 @@ type Learnt = { digest: Digest | null };
 /** The image at the source; its manifest is read on demand. */
 type SourceImage = { digest: Digest; mediaType: string; load: () => Promise<Manifest> };
 
-async function decide(copy: ImageCopy, input: CopyImage, learnt: Learnt): Promise<ArtifactResult> {
+async function decide(
+  copy: ImageCopy,
+  input: CopyImage,
+  learnt: Learnt,
+): Promise<ArtifactResult> {
   const { conflictStrategy, mayHaveSent } = copy.rules;
   const there = new Map<string, ManifestHead | null>();
-  for (const tag of input.targetTags ?? [input.tag]) there.set(tag, await existing(copy, tag));
+  for (const tag of input.targetTags ?? [input.tag])
+    there.set(tag, await existing(copy, tag));
   const image = await findImage(copy, input, [...there.values()]);
   learnt.digest = image.digest;
   const { differing, writes } = decideTags(there, image.digest, conflictStrategy);
   if (writes === "conflict") return conflict(copy, differing);
   if (writes.length > 0) await send(copy, image, writes);
   else await leave(copy, image, differing.length === 0);
-  if (differing.length > 0) return { kind: conflictStrategy === "OVERWRITE" ? "replaced" : "skipped" };
+  if (differing.length > 0)
+    return { kind: conflictStrategy === "OVERWRITE" ? "replaced" : "skipped" };
   return { kind: writes.length > 0 || mayHaveSent ? "sent" : "same" };
 }
 
@@ -82,14 +113,21 @@ async function findImage(
 ): Promise<SourceImage> {
   const { registry, name } = copy.source;
   const reference = isDigest(sourceDigest) ? sourceDigest : tag;
-  const head = there.every((found) => found === null) ? null : await headSource(copy, reference, there);
+  const head = there.every((found) => found === null)
+    ? null
+    : await headSource(copy, reference, there);
   if (head !== null) {
     let manifest: Promise<Manifest> | undefined;
-    const load = () => (manifest ??= registry.getManifest(name, head.digest, copy.signal));
+    const load = () =>
+      (manifest ??= registry.getManifest(name, head.digest, copy.signal));
     return { digest: head.digest, mediaType: head.mediaType, load };
   }
   const manifest = await registry.getManifest(name, reference, copy.signal);
-  return { digest: manifest.digest, mediaType: manifest.mediaType, load: () => Promise.resolve(manifest) };
+  return {
+    digest: manifest.digest,
+    mediaType: manifest.mediaType,
+    load: () => Promise.resolve(manifest),
+  };
 }
 
 /** Reads the head of the source's manifest; a digest from the plan that the target already has needs no request. */
@@ -102,7 +140,11 @@ async function headSource(
   return same ?? (await source.registry.headManifest(source.name, reference, signal));
 }
 
-async function send(copy: ImageCopy, image: SourceImage, tags: readonly string[]): Promise<void> {
+async function send(
+  copy: ImageCopy,
+  image: SourceImage,
+  tags: readonly string[],
+): Promise<void> {
   const manifest = await image.load();
   await sendBelow(copy, manifest);
   const attached = await findAttached(copy, manifest, image.load);
@@ -129,7 +171,11 @@ function conflict({ target }: ImageCopy, tags: readonly string[]): ArtifactResul
   return { kind: "failed", reason, conflict: true, stopsCluster: true };
 }
 
-async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferError): Promise<ArtifactResult> {
+async function troubleOf(
+  copy: ImageCopy,
+  input: CopyImage,
+  failure: TransferError,
+): Promise<ArtifactResult> {
   const { resume } = input;
   const { seen, target, tally } = copy;
   const keys = new Set([
@@ -137,7 +183,8 @@ async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferErr
     ...[...tally.blobs].map((digest) => partKey(copy, digest)),
   ]);
   const uploads = [...keys].flatMap((key) => seen.uploads.get(key) ?? []);
-  const passes = failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)));
+  const passes =
+    failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)));
   const result = failureResult(failure, failure.message, uploads, passes);
   if (result.kind !== "failed") return result;
   for (const { location, offset } of uploads)
@@ -151,12 +198,29 @@ async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferErr
  * Whether the tag of a digest from the plan was deleted or moved since, perhaps with its parts: a later try then looks
  * at the current state.
  */
-async function isOutdated({ source, tag, sourceDigest, hooks }: CopyImage): Promise<boolean> {
+async function isOutdated({
+  source,
+  tag,
+  sourceDigest,
+  hooks,
+}: CopyImage): Promise<boolean> {
   if (!isDigest(sourceDigest)) return false;
-  const now = await source.registry.headManifest(source.name, tag, hooks.signal).catch(() => undefined);
+  const now = await source.registry
+    .headManifest(source.name, tag, hooks.signal)
+    .catch(() => undefined);
   return now?.digest !== sourceDigest;
 }
 
-function outcome({ tally }: ImageCopy, { digest }: Learnt, result: ArtifactResult): ArtifactOutcome {
-  return { result, digest, size: tally.size(), parts: tally.parts, bytesSent: tally.bytesSent };
+function outcome(
+  { tally }: ImageCopy,
+  { digest }: Learnt,
+  result: ArtifactResult,
+): ArtifactOutcome {
+  return {
+    result,
+    digest,
+    size: tally.size(),
+    parts: tally.parts,
+    bytesSent: tally.bytesSent,
+  };
 }

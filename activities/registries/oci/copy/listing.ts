@@ -55,12 +55,22 @@ export async function listImagePage({
 }: ImageListing): Promise<ImagePage> {
   const start = readCursor(cursor);
   const batch =
-    names === null ? await registry.listRepositories(start.catalog, signal) : { items: [...names], next: null };
-  const ahead = [...new Set(batch.items)].sort().filter((name) => start.name === null || name >= start.name);
+    names === null
+      ? await registry.listRepositories(start.catalog, signal)
+      : { items: [...names], next: null };
+  const ahead = [...new Set(batch.items)]
+    .sort()
+    .filter((name) => start.name === null || name >= start.name);
   const now = ahead.slice(0, NAMES_A_CALL);
   const page: ImagePage = { artifacts: [], missing: [], attached: [], next: null };
   const tagsOf = (name: string, from: string | null) =>
-    imageTags(registry, name, Object.hasOwn(versions, name) ? (versions[name] ?? []) : [], from, signal);
+    imageTags(
+      registry,
+      name,
+      Object.hasOwn(versions, name) ? (versions[name] ?? []) : [],
+      from,
+      signal,
+    );
 
   for (let at = 0; at < now.length; at += NAMES_AT_ONCE) {
     const group = now
@@ -69,13 +79,19 @@ export async function listImagePage({
     const firsts = await Promise.all(group.map(({ name, from }) => tagsOf(name, from)));
     for (const [index, { name, from }] of group.entries()) {
       const rest = await addName(page, name, from, firsts[index] ?? null, tagsOf);
-      if (rest.full) return { ...page, next: writeCursor({ catalog: start.catalog, name, tags: rest.from }) };
+      if (rest.full)
+        return {
+          ...page,
+          next: writeCursor({ catalog: start.catalog, name, tags: rest.from }),
+        };
       if (rest.empty && from === null && names !== null) page.missing.push(name);
     }
   }
   const following = ahead[now.length];
-  if (following !== undefined) page.next = writeCursor({ catalog: start.catalog, name: following, tags: null });
-  else if (batch.next !== null) page.next = writeCursor({ catalog: batch.next, name: null, tags: null });
+  if (following !== undefined)
+    page.next = writeCursor({ catalog: start.catalog, name: following, tags: null });
+  else if (batch.next !== null)
+    page.next = writeCursor({ catalog: batch.next, name: null, tags: null });
   return page;
 }
 
@@ -111,12 +127,20 @@ async function imageTags(
   if (versions.length > 0) {
     const begin = Number(from ?? 0);
     const items = [...new Set(versions)].slice(begin, begin + PAGE);
-    return { items, attached: [], next: begin + PAGE < versions.length ? String(begin + PAGE) : null };
+    return {
+      items,
+      attached: [],
+      next: begin + PAGE < versions.length ? String(begin + PAGE) : null,
+    };
   }
   const page = isImageName(name) ? await registry.listTags(name, from, signal) : null;
   if (page === null) return null;
   const attached = await attachedTags({ registry, name }, page.items, signal);
-  return { items: page.items.filter((tag) => !attached.has(tag)), attached: [...attached], next: page.next };
+  return {
+    items: page.items.filter((tag) => !attached.has(tag)),
+    attached: [...attached],
+    next: page.next,
+  };
 }
 
 /** Returns the tags that are attached to others; only tags that are named so are inspected. */
@@ -127,7 +151,11 @@ async function attachedTags(
 ): Promise<Set<string>> {
   const found = new Set<string>();
   const named = tags.filter((tag) => attachedTo(tag) !== null);
-  await together(named, TAGS_AT_ONCE, async (tag) => void ((await isAttachment(end, tag, signal)) && found.add(tag)));
+  await together(
+    named,
+    TAGS_AT_ONCE,
+    async (tag) => void ((await isAttachment(end, tag, signal)) && found.add(tag)),
+  );
   return found;
 }
 

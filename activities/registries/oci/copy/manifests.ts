@@ -9,11 +9,17 @@ import type { Placed } from "./memory.ts";
 const BLOBS_AT_ONCE = 6;
 const CHILDREN_AT_ONCE = 4;
 /** Error codes of registries that lack a part of a manifest. */
-const LACKING: ReadonlySet<string> = new Set(["BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]);
+const LACKING: ReadonlySet<string> = new Set([
+  "BLOB_UNKNOWN",
+  "MANIFEST_BLOB_UNKNOWN",
+  "MANIFEST_UNKNOWN",
+]);
 
 /** Sends everything that a manifest needs, except the manifest itself: children with their parts, then blobs. */
 export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<void> {
-  await together(manifest.children, CHILDREN_AT_ONCE, (child) => sendChild(copy, manifest, child));
+  await together(manifest.children, CHILDREN_AT_ONCE, (child) =>
+    sendChild(copy, manifest, child),
+  );
   await together(manifest.blobs, BLOBS_AT_ONCE, (blob) => copyBlob(copy, manifest, blob));
 }
 
@@ -21,23 +27,47 @@ export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<vo
  * Sends a manifest of an index by digest. A manifest that the target has is complete there, since the target would have
  * refused it otherwise.
  */
-async function sendChild(copy: ImageCopy, parent: Manifest, child: Descriptor): Promise<void> {
+async function sendChild(
+  copy: ImageCopy,
+  parent: Manifest,
+  child: Descriptor,
+): Promise<void> {
   const { source, target, seen, signal, tally } = copy;
-  const placed = await seen.once(partKey(copy, child.digest), signal, async (): Promise<Placed> => {
-    // If the target does not say, the manifest is written: under its digest it cannot replace another one.
-    if ((await target.registry.askManifest(target.name, child.digest, signal)).kind === "there") return "found";
-    const manifest = await source.registry.getManifest(source.name, child.digest, signal).catch((error: unknown) => {
-      throw missingChild(copy, parent, child, error);
-    });
-    await sendBelow(copy, manifest);
-    await putManifest(copy, child.digest, manifest);
-    return "sent";
-  });
+  const placed = await seen.once(
+    partKey(copy, child.digest),
+    signal,
+    async (): Promise<Placed> => {
+      // If the target does not say, the manifest is written: under its digest it cannot replace another one.
+      if (
+        (await target.registry.askManifest(target.name, child.digest, signal)).kind ===
+        "there"
+      )
+        return "found";
+      const manifest = await source.registry
+        .getManifest(source.name, child.digest, signal)
+        .catch((error: unknown) => {
+          throw missingChild(copy, parent, child, error);
+        });
+      await sendBelow(copy, manifest);
+      await putManifest(copy, child.digest, manifest);
+      return "sent";
+    },
+  );
   if (placed === "found") tally.sizeUnknown();
-  tally.count("node", placed === "sent" ? "success" : "skip", child.digest, child.size ?? 0);
+  tally.count(
+    "node",
+    placed === "sent" ? "success" : "skip",
+    child.digest,
+    child.size ?? 0,
+  );
 }
 
-function missingChild({ source }: ImageCopy, parent: Manifest, child: Descriptor, error: unknown): unknown {
+function missingChild(
+  { source }: ImageCopy,
+  parent: Manifest,
+  child: Descriptor,
+  error: unknown,
+): unknown {
   if (toTransferError(error).kind !== "notFound") return error;
   const index = `index ${source.name}@${parent.digest}`;
   const lack = `names ${child.digest}, which the registry ${source.registry.host} does not have`;
@@ -53,9 +83,11 @@ export async function putManifest(
 ): Promise<{ indexesSubject: boolean }> {
   const { target, hooks, signal } = copy;
   await hooks.throttle(manifest.bytes.length);
-  const stored = await target.registry.putManifest(target.name, reference, manifest, signal).catch((error: unknown) => {
-    throw lostParts(copy, manifest, error);
-  });
+  const stored = await target.registry
+    .putManifest(target.name, reference, manifest, signal)
+    .catch((error: unknown) => {
+      throw lostParts(copy, manifest, error);
+    });
   sent(copy, manifest.bytes.length);
   return stored;
 }
@@ -64,12 +96,22 @@ export async function putManifest(
  * Handles parts that the target has removed since (garbage collection): forgets them in the memory, and makes the
  * failure retryable.
  */
-function lostParts({ target, seen, ...copy }: ImageCopy, manifest: Manifest, error: unknown): unknown {
+function lostParts(
+  { target, seen, ...copy }: ImageCopy,
+  manifest: Manifest,
+  error: unknown,
+): unknown {
   if (!toTransferError(error).codes?.some((code) => LACKING.has(code))) return error;
   seen.forget(
-    [...manifest.blobs, ...manifest.children].map(({ digest }) => partKey({ target, seen, ...copy }, digest)),
+    [...manifest.blobs, ...manifest.children].map(({ digest }) =>
+      partKey({ target, seen, ...copy }, digest),
+    ),
   );
-  return new TransferError("server", `${toTransferError(error).message}; the missing parts are sent again`, {
-    cause: error,
-  });
+  return new TransferError(
+    "server",
+    `${toTransferError(error).message}; the missing parts are sent again`,
+    {
+      cause: error,
+    },
+  );
 }

@@ -20,7 +20,11 @@ export type ImageMemory = {
    * Runs `work` once for a part (blob or manifest of a target name), even if many images need it; returns "found" to
    * all callers but the first.
    */
-  once: (key: string, signal: AbortSignal, work: () => Promise<Placed>) => Promise<Placed>;
+  once: (
+    key: string,
+    signal: AbortSignal,
+    work: () => Promise<Placed>,
+  ) => Promise<Placed>;
   forget: (keys: readonly string[]) => void;
   /** Runs work for the same key one after the other. */
   alone: Turns;
@@ -33,7 +37,10 @@ export type ImageMemory = {
   /** Forgets the listed tags, since the source changes during a run. */
   forgetTags: () => void;
   /** Returns the tags of a source name that are attached to others; null when the registry does not list tags. */
-  attachedTags: (name: string, list: () => Promise<ReadonlySet<string> | null>) => Promise<ReadonlySet<string> | null>;
+  attachedTags: (
+    name: string,
+    list: () => Promise<ReadonlySet<string> | null>,
+  ) => Promise<ReadonlySet<string> | null>;
   /** The target refused a further chunk, so large blobs go in one request. */
   wholeBlobs: boolean;
   streams: LimitFunction;
@@ -47,13 +54,17 @@ export function createImageMemory(): ImageMemory {
    * Waits for another image's work on a part. Returns undefined when that was stopped, put off or failed by its own
    * manifest's fault, so that the waiting image does the work on its own.
    */
-  async function joined(known: Promise<Placed>, signal: AbortSignal): Promise<Placed | undefined> {
+  async function joined(
+    known: Promise<Placed>,
+    signal: AbortSignal,
+  ): Promise<Placed | undefined> {
     try {
       await known;
       return "found";
     } catch (error) {
       const failure = toTransferError(error);
-      if ((failure.isPutOff || isMisstatement(failure)) && !signal.aborted) return undefined;
+      if ((failure.isPutOff || isMisstatement(failure)) && !signal.aborted)
+        return undefined;
       throw error;
     }
   }
@@ -73,7 +84,11 @@ export function createImageMemory(): ImageMemory {
       } catch (error) {
         const failure = toTransferError(error);
         // A part that the source lacks may be pushed during the run.
-        const passes = failure.retryable || failure.isPutOff || failure.kind === "notFound" || isMisstatement(failure);
+        const passes =
+          failure.retryable ||
+          failure.isPutOff ||
+          failure.kind === "notFound" ||
+          isMisstatement(failure);
         if (passes && placed.get(key) === mine) placed.delete(key);
         throw error;
       }

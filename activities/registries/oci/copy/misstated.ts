@@ -20,4 +20,5 @@ export function misstatedSize(
   return new TransferError("invalid", message, { codes: [SIZE_INVALID] });
 }
 
-export const isMisstatement = ({ codes }: TransferError): boolean => codes?.includes(SIZE_INVALID) === true;
+export const isMisstatement = ({ codes }: TransferError): boolean =>
+  codes?.includes(SIZE_INVALID) === true;

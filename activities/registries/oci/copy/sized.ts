@@ -4,7 +4,11 @@ import { type ImageCopy } from "./copy.ts";
 import { keep } from "./memory.ts";
 
 /** A blob to send. `misstated` makes the error for a blob whose size differs from the one in its manifest. */
-export type SizedBlob = { digest: Digest; size: number; misstated: (actual: number) => TransferError };
+export type SizedBlob = {
+  digest: Digest;
+  size: number;
+  misstated: (actual: number) => TransferError;
+};
 
 /** Reads and verifies a blob of the source; its proven size is remembered. */
 export async function* readSource(
