@@ -20,7 +20,7 @@ type Schema = {
 };
 type Operation = { requestBody?: { content?: Record<string, { schema: Schema }> } };
 
-/** Native endpoints have forms and rules of their own. */
+/** Paths of native endpoints, which have forms and rules of their own. */
 const NATIVE = /^\/(?:v2|npm|maven)\//;
 
 beforeAll(async () => {
@@ -64,7 +64,7 @@ const resolved = (schema: Schema): Schema => {
   );
 };
 
-/** A value of the schema's type, with every field that there is. */
+/** Makes a value of a schema, with every field. */
 function valueOf(schema: Schema): unknown {
   const { type, enum: words, pattern, properties, items } = resolved(schema);
   if (properties)
@@ -76,13 +76,13 @@ function valueOf(schema: Schema): unknown {
   if (kind === "array") return [valueOf(items ?? {})];
   if (kind === "integer" || kind === "number") return 1;
   if (kind === "boolean") return true;
-  // The one pattern of bodies is a digest's.
+  // The only pattern in bodies is that of a digest.
   return pattern === undefined ? "text" : "0".repeat(64);
 }
 
 type Way = (string | number)[];
 
-/** Where the required fields are, at every depth. */
+/** Finds the paths of required fields, at every depth. */
 function requiredIn(schema: Schema, at: Way = []): Way[] {
   const { properties = {}, required = [], items } = resolved(schema);
   const deeper = Object.entries(properties).flatMap(([name, each]) =>

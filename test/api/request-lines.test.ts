@@ -13,7 +13,7 @@ const heads = (line: string, ...fields: string[]) =>
   [line, `Authorization: ${LOGIN}`, "Connection: close", ...fields, "", ""].join("\r\n");
 const long = "x".repeat(maxHeaderSize + 1);
 
-/** What no client may send, each as a request for `prefix`, with the answer's status and what it says. */
+/** Invalid requests for `prefix`, with the status and the sentence of the answer. */
 const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][] = [
   ["no Host", (prefix) => heads(`GET ${prefix} HTTP/1.1`), 400, /no Host header/],
   [
@@ -127,7 +127,7 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
   ],
 ];
 
-/** The answer's sentence, taken out of the form that clients of the path expect. */
+/** The sentence of an answer, taken out of the form of its endpoint. */
 const FORMS: [string, RegExp, (body: string) => string][] = [
   ["/generic/demo/files/", /application\/json/, (body) => envelopeOf(body)],
   ["/replication/api/task/info/", /application\/json/, (body) => envelopeOf(body)],

@@ -22,7 +22,7 @@ let api: TestApi;
 let key: string;
 let record: string;
 
-/** What the examples take for granted: two clusters, a repository, a task named test… that has succeeded once. */
+/** What the examples presuppose: two clusters, a repository, a task named test… that has succeeded once. */
 beforeEach(async () => {
   api = createTestApi();
   addRepository(api.db, "bkrepo", "maven-local", "MAVEN");
@@ -90,7 +90,7 @@ test("remote distribution works from the first configuration to the end of a run
   }
 });
 
-/** Where an answer lacks what the example shows; further keys are allowed. */
+/** Finds the keys of an example that an answer lacks; further keys are allowed. */
 function differences(shown: unknown, given: unknown, at: string): string[] {
   if (given === undefined) return [`${at} is missing`];
   if (shown === null || given === null) return [];

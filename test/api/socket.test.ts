@@ -21,7 +21,7 @@ afterAll(async () => {
   api.close();
 });
 
-/** Sends exactly these lines, so that no client tidies the request up. */
+/** Sends exactly these lines: a client would normalise the request. */
 async function send(
   requestLine: string,
   { body = "", headers = [] as string[] } = {},

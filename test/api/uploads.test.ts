@@ -23,7 +23,7 @@ function* pieces(bytes: Buffer, size = 100_000): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-/** Sends these bytes of a request and cuts the connection when they are on their way. */
+/** Sends the bytes of a request and cuts the connection while they are under way. */
 async function cut(head: string, body: Buffer): Promise<void> {
   const socket = connect(api.port, "127.0.0.1");
   socket.write(

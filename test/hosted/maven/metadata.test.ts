@@ -18,7 +18,7 @@ afterEach(() => server.close());
 const METADATA = "/org/example/app/maven-metadata.xml";
 const SNAPSHOT = "/org/example/app/1.1-SNAPSHOT";
 
-/** As a client deploys: file and checksum, POM and checksum, then the metadata that it made of what it read. */
+/** Deploys as a client does: file and checksum, POM and checksum, then the metadata that it made from what it read. */
 async function deploy(version: string): Promise<void> {
   const folder = `/org/example/app/${version}`;
   const sha1 = (text: string) => createHash("sha1").update(text).digest("hex");

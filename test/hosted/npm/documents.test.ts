@@ -141,7 +141,7 @@ test("an unchanged packument is not sent again, and each change makes another on
   deprecate(document, "1.0.0", "old");
   expect((await api.npm("PUT", "/pear", { body: document })).status).toBe(200);
   tags.push(await tagOf());
-  // The same once more changes nothing.
+  // The same request again changes nothing.
   const { _rev, ...unrevised } = document;
   expect((await api.npm("PUT", "/pear", { body: unrevised })).status).toBe(200);
   tags.push(await tagOf());

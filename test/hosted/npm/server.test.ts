@@ -79,7 +79,7 @@ test(
     ]);
     await npm.run(app, "install", "pear@1.0.0");
     expect(installed("pear")).toContain("pear@1.0.0");
-    // From the lock file, with an empty cache, by integrity.
+    // Installs from the lock file with an empty cache, checked by integrity.
     await npm.run(app, "ci", "--cache", join(npm.home, "other-cache"));
     expect(installed("pear")).toContain("pear@1.0.0");
   },

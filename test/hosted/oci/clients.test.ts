@@ -29,7 +29,7 @@ let api: Images;
 let folder: string;
 let image: TestManifest;
 let index: TestManifest;
-/** Other people's clients, who log in as they do at any registry. */
+/** Clients of other projects, which log in as at any registry. */
 const client = async (tool: keyof typeof tools, ...args: string[]): Promise<string> => {
   const env = {
     PATH: process.env["PATH"] ?? "",
@@ -181,7 +181,7 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
         )
       ).trim(),
     ).toBe('{"sbom":true}');
-    // No fallback tag: the referrers API was found and believed.
+    // There is no fallback tag: the client uses the referrers API.
     expect(await api.tags("team/images/by/regctl")).toEqual(["multi", "one"]);
     await regctl("tag", "delete", at("by/regctl:one"));
     await regctl("manifest", "delete", `${at("by/regctl")}@${index.digest}`);

@@ -36,7 +36,7 @@ const staged = () => readdirSync(join(api.directory, "blobs", "staging"));
 const blobs = () => api.db.$client.prepare("SELECT count(*) FROM blob").pluck().get();
 const rangeOf = ({ headers }: { headers: Headers }) => headers.get("range");
 
-/** Announces more than it sends, and cuts the connection when `bytes` have gone. */
+/** Announces more bytes than it sends, and cuts the connection after `bytes`. */
 async function cut(
   port: number,
   method: string,
@@ -277,7 +277,7 @@ describe("limits of uploads", () => {
   });
 });
 
-/** A disk of 16 MiB; null where one may not be had. */
+/** Mounts a disk of 16 MiB; null where that is not possible. */
 function mountSmallDisk(): string | null {
   const directory = mkdtempSync(join(tmpdir(), "small-disk-"));
   try {

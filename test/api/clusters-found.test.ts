@@ -1,0 +1,205 @@
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { checkClusters } from "../../api/clusters/health.ts";
+import type { ClusterAccess } from "../../api/deps.ts";
+import { findClusterByName, listClusters } from "../../db/tasks/clusters.ts";
+import { cluster } from "../../db/schema/tasks.ts";
+import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { FILES, taskBody, TASK } from "../rigs/api/api-task-fixture.ts";
+import { createPaces } from "../../activities/control/paces.ts";
+
+const CLUSTER = "/replication/api/cluster";
+const HUB = {
+  name: "hub",
+  type: "REMOTE",
+  url: "https://registry.example/mirror",
+  username: "u",
+  password: "s3cret",
+};
+
+let api: TestApi;
+let tried: ClusterAccess[];
+let problem: string | null;
+beforeEach(() => {
+  tried = [];
+  problem = null;
+  api = createTestApi({
+    checkCluster: async (access) => {
+      tried.push(access);
+      return problem === null ? null : { reason: problem, refused: false };
+    },
+  });
+});
+afterEach(() => api.close());
+
+const create = (changes: Record<string, unknown> = {}) =>
+  api.call("POST", `${CLUSTER}/create`, { body: { ...HUB, ...changes } });
+const get = async (path: string) => (await api.call("GET", `${CLUSTER}/${path}`)).data;
+const row = (name = "hub") =>
+  findClusterByName(api.db, name) ?? expect.fail(`no cluster ${name}`);
+const names = (data: unknown) => (data as { name: string }[]).map(({ name }) => name);
+const isDown = async ({ url }: ClusterAccess) =>
+  url.includes("down") ? { reason: "connection refused", refused: false } : null;
+
+describe("testing a connection", () => {
+  beforeEach(() => create());
+
+  test("testing a connection works with the name as parameter or in the body, and keeps the finding", async () => {
+    const byQuery = await Promise.all(
+      ["GET", "POST"].map((method) => api.call(method, `${CLUSTER}/tryConnect?name=hub`)),
+    );
+    expect(byQuery.map(({ status, data }) => [status, data])).toEqual([
+      [200, null],
+      [200, null],
+    ]);
+    expect(
+      (await api.call("POST", `${CLUSTER}/tryConnect`, { body: { name: "hub" } })).code,
+    ).toBe(0);
+    problem = "no route to host";
+    expect(await api.call("POST", `${CLUSTER}/tryConnect?name=hub`)).toMatchObject({
+      status: 400,
+      code: 250301,
+      message: "remote cluster [hub] connect error: no route to host",
+    });
+    expect(row()).toMatchObject({ status: "UNHEALTHY", errorReason: "no route to host" });
+  });
+
+  test.each<[string, string, unknown, number]>([
+    ["without a name", "", undefined, 250103],
+    ["with a body without a name", "", {}, 250103],
+    ["with a blank name", "?name=%20", undefined, 250104],
+    ["with an unknown name", "?name=nope", undefined, 250306],
+    ["with a name that is no text", "", { name: 7 }, 250106],
+    ["with malformed JSON", "", "{", 250106],
+  ])("testing a connection is refused %s", async (_case, query, body, code) => {
+    expect((await api.call("POST", `${CLUSTER}/tryConnect${query}`, { body })).code).toBe(
+      code,
+    );
+  });
+});
+
+describe("finding clusters", () => {
+  beforeEach(() => {
+    addCluster(api.db, "edge_1", "EDGE");
+    addCluster(api.db, "edge%2", "EDGE");
+    addCluster(api.db, "standby", "STANDALONE");
+  });
+  test("clusters are found by id, by name and by type", async () => {
+    const { id } = row("standby");
+    expect(await get(`info/${id}`)).toMatchObject({ id, name: "standby" });
+    expect(await get("info?name=standby")).toMatchObject({ id });
+    expect(await api.call("GET", `${CLUSTER}/info/nope`)).toMatchObject({
+      status: 200,
+      code: 0,
+      data: null,
+    });
+    expect(await get("info?name=nope")).toBeNull();
+    expect([
+      await get("exist?name=standby"),
+      await get("exist?name=nope"),
+      await get("exist?name=center"),
+    ]).toEqual([true, false, true]);
+    expect(names(await get("list/edge"))).toEqual(["edge%2", "edge_1"]);
+    expect(names(await get("list"))).toEqual(["edge%2", "edge_1", "standby"]);
+    expect(names(await get("list?name=edge_"))).toEqual(["edge_1"]);
+    expect(names(await get("list?type=STANDALONE"))).toEqual(["standby"]);
+    expect((await api.call("GET", `${CLUSTER}/list?type=MOON`)).code).toBe(250131);
+    const page = (await get("page?pageSize=2&pageNumber=0&name=edge")) as {
+      records: unknown[];
+    };
+    expect(page).toMatchObject({
+      totalRecords: 2,
+      count: 2,
+      totalPages: 1,
+      pageNumber: 0,
+      page: 0,
+      pageSize: 2,
+    });
+    expect(page.records).toHaveLength(2);
+  });
+
+  test("the center is the CENTER cluster, else this instance", async () => {
+    expect(await get("info/center")).toMatchObject({
+      name: "center",
+      type: "CENTER",
+      url: "http://localhost",
+      status: "HEALTHY",
+    });
+    expect(await get("info?name=center")).toMatchObject({ name: "center" });
+    expect(names(await get("list"))).not.toContain("center");
+    await create({ name: "headquarters", type: "CENTER" });
+    expect(await get("info/center")).toMatchObject({
+      name: "headquarters",
+      type: "CENTER",
+    });
+  });
+});
+
+describe("detaching a cluster", () => {
+  test("detaching a cluster is refused while tasks use it, which are named", async () => {
+    addRepository(api.db, "p", "files", "GENERIC");
+    const id = addCluster(api.db, "shanghai");
+    for (const name of ["nightly", "weekly"]) {
+      await api.call("POST", `${TASK}/create`, {
+        body: taskBody({ name, replicaTaskObjects: [FILES], remoteClusterIds: [id] }),
+      });
+    }
+    const answer = await api.call("DELETE", `${CLUSTER}/delete/${id}`);
+    expect([answer.status, answer.code, answer.message]).toEqual([
+      400,
+      250112,
+      "operation not allowed: cluster shanghai is used by nightly, weekly",
+    ]);
+    expect(row("shanghai").id).toBe(id);
+  });
+
+  test("detaching a cluster takes it away, once", async () => {
+    const id = addCluster(api.db, "shanghai");
+    expect(await api.call("DELETE", `${CLUSTER}/delete/${id}`)).toMatchObject({
+      status: 200,
+      code: 0,
+      data: null,
+    });
+    expect((await api.call("DELETE", `${CLUSTER}/delete/${id}`)).code).toBe(250306);
+  });
+});
+
+describe("the watch over clusters", () => {
+  test("the watch over clusters stores which are healthy and why others are not, except reporting ones", async () => {
+    for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
+    api.db
+      .update(cluster)
+      .set({ detectType: "REPORT" })
+      .where(eq(cluster.name, "reports"))
+      .run();
+    await checkClusters({
+      ...api.deps,
+      paces: createPaces(Date.now),
+      checkCluster: isDown,
+    });
+    expect(
+      listClusters(api.db).map(({ name, status, errorReason, lastReportTime }) => [
+        name,
+        status,
+        errorReason,
+        lastReportTime !== null,
+      ]),
+    ).toEqual([
+      ["down", "UNHEALTHY", "connection refused", true],
+      ["fine", "HEALTHY", null, true],
+      ["reports", "HEALTHY", null, false],
+    ]);
+    await checkClusters({
+      ...api.deps,
+      paces: createPaces(Date.now),
+      checkCluster: async () => null,
+    });
+    expect(row("down")).toMatchObject({ status: "HEALTHY", errorReason: null });
+    expect(
+      api.logs
+        .filter(({ message }) => message.includes("healthy"))
+        .map(({ message }) => message),
+    ).toEqual(["cluster is unhealthy", "cluster is healthy again"]);
+  });
+});

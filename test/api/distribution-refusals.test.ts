@@ -1,0 +1,107 @@
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cluster } from "../../db/schema/tasks.ts";
+import { addRepository } from "../rigs/api/api-rows.ts";
+import { createTaskApi, type TaskApi } from "../rigs/api/api-task-fixture.ts";
+
+const AT = "/replication/api/remote/distribution";
+const SETTING = {
+  rateLimit: 0,
+  includeMetadata: true,
+  conflictStrategy: "SKIP",
+  errorStrategy: "CONTINUE",
+  executionStrategy: "IMMEDIATELY",
+  executionPlan: { executeImmediately: true },
+};
+/** The examples of the documents, with a valid registry. */
+const TO_REGISTRY = {
+  name: "mirrors",
+  registry: "127.0.0.1:5000/mirror",
+  username: "robot",
+  password: "hush-hush",
+  packageConstraints: [],
+  pathConstraints: [],
+  replicaType: "REAL_TIME",
+  setting: SETTING,
+  enable: true,
+  description: "test replica task",
+};
+let api: TaskApi;
+beforeEach(() => {
+  api = createTaskApi();
+  addRepository(api.db, "p", "hosted", "DOCKER");
+});
+afterEach(() => api.close());
+
+const create = (configs: object[], repo = "p/files") =>
+  api.call("POST", `${AT}/create/${repo}`, { body: { configs } });
+const done = { status: 200, code: 0, message: null, data: null };
+const clusterNamed = (name: string) =>
+  api.db.select().from(cluster).where(eq(cluster.name, name)).get();
+
+describe("refused configurations", () => {
+  test.each([
+    ["a name that is none", { name: "1x" }, 250105],
+    ["a name that is too long", { name: `a${"b".repeat(128)}` }, 250105],
+    ["neither registry nor cluster", { registry: null }, 250105],
+    ["a registry that cannot be", { registry: "ftp://host" }, 250105],
+    ["a registry at a metadata address", { registry: "http://169.254.169.254" }, 250105],
+    ["an unknown cluster", { clusterId: "nope" }, 250306],
+    ["credentials in the registry", { registry: "robot:hush-hush@host/x" }, 250105],
+    ["a project that climbs", { remoteProjectId: "../.." }, 250105],
+    ["a path that leaves the repository", { pathConstraints: ["/../x"] }, 251011],
+  ])("a configuration is refused with %s", async (_what, changes, code) => {
+    const answer = await create([{ ...TO_REGISTRY, ...changes }]);
+    expect(answer).toMatchObject({ status: 400, code, data: null });
+    expect(answer.text).not.toContain("hush-hush");
+    expect(api.db.select().from(cluster).all()).toHaveLength(2);
+  });
+
+  test("a configuration is refused where there is no such project, repository or configuration", async () => {
+    expect(await create([TO_REGISTRY], "q/files")).toMatchObject({
+      status: 404,
+      code: 251004,
+    });
+    expect(await create([TO_REGISTRY], "p/nope")).toMatchObject({
+      status: 404,
+      code: 251006,
+    });
+    expect(await create([])).toMatchObject({ status: 400, code: 250104 });
+    for (const name of ["nope", "1x"])
+      expect(
+        await api.call("POST", `${AT}/update/p/files/${name}`, { body: TO_REGISTRY }),
+      ).toMatchObject({
+        status: 400,
+        code: 250310,
+      });
+    expect(await api.call("DELETE", `${AT}/delete/p/files/nope`)).toMatchObject({
+      status: 400,
+      code: 250310,
+    });
+    expect(await api.call("POST", `${AT}/toggle/status/p/files/nope`)).toMatchObject({
+      status: 400,
+      code: 250310,
+    });
+    expect(await api.call("GET", `${AT}/info/p/nope`)).toMatchObject({
+      status: 404,
+      code: 251006,
+    });
+  });
+
+  test("a configuration of a linked repository cannot follow uploads", async () => {
+    expect(await create([TO_REGISTRY], "p/images")).toMatchObject({
+      status: 400,
+      code: 250105,
+      message: expect.stringContaining("CRON_EXPRESSION"),
+    });
+  });
+
+  test("a configuration may have the longest of names", async () => {
+    const [project, repo, name] = ["p".repeat(100), "r".repeat(64), "n".repeat(128)];
+    addRepository(api.db, project, repo, "GENERIC");
+    expect(await create([{ ...TO_REGISTRY, name }], `${project}/${repo}`)).toMatchObject(
+      done,
+    );
+    expect(clusterNamed(`${project}/${repo}/${name}`)?.name).toHaveLength(294);
+  });
+});

@@ -1,0 +1,224 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { ADMIN, basic, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+
+let api: TestApi;
+let time: number;
+beforeEach(async () => {
+  time = Date.UTC(2030, 0, 1, 4);
+  api = createTestApi({ now: () => time });
+  await api.call("POST", "/repository/api/project/create", {
+    body: { name: "demo", displayName: "Demo" },
+  });
+  await api.call("POST", "/repository/api/repo/create", {
+    body: { projectId: "demo", name: "files", type: "GENERIC" },
+  });
+});
+afterEach(() => api.close());
+
+const put = (path: string, body: string, headers: Record<string, string> = {}) =>
+  api.call("PUT", `/generic/demo/files/${path}`, { body, headers });
+const node = (path: string) =>
+  api.call("GET", `/repository/api/node/detail/demo/files/${path}`);
+
+/** The raw answer of the endpoint for files. */
+function files(
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body?: Uint8Array<ArrayBuffer>,
+) {
+  const init = {
+    method,
+    headers: { authorization: basic(`${ADMIN.username}:${ADMIN.password}`), ...headers },
+    ...(body ? { body } : {}),
+  };
+  return api.app.fetch(
+    new Request(`http://localhost/generic/demo/files/${path}`, init),
+    {},
+  );
+}
+
+test("an existing file is replaced only with X-BKREPO-OVERWRITE", async () => {
+  await put("f", "old");
+  time += 1000;
+  expect(await put("f", "new")).toMatchObject({ status: 400, code: 251012 });
+  expect(await (await files("GET", "f")).text()).toBe("old");
+  expect((await put("f", "new", { "X-BKREPO-OVERWRITE": "true" })).data).toMatchObject({
+    createdDate: "2030-01-01T12:00:00.000",
+    lastModifiedDate: "2030-01-01T12:00:01.000",
+  });
+  expect(await (await files("GET", "f")).text()).toBe("new");
+});
+
+test("exactly one of many uploads to one path without overwrite succeeds, and the file has its content", async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => put("one", `content ${i}`)),
+  );
+  const codes = answers.map(({ code }) => code);
+  expect(codes.filter((code) => code === 0)).toHaveLength(1);
+  expect(codes.filter((code) => code === 251012)).toHaveLength(19);
+  expect(await (await files("GET", "one")).text()).toBe(`content ${codes.indexOf(0)}`);
+});
+
+test("a file is not a folder, and a folder not a file", async () => {
+  await put("a/b", "x");
+  expect(await put("a", "x", { "X-BKREPO-OVERWRITE": "true" })).toMatchObject({
+    status: 400,
+    code: 251012,
+    message: expect.stringContaining("folder"),
+  });
+  expect(await put("a/b/c", "x")).toMatchObject({
+    status: 400,
+    code: 251012,
+    message: expect.stringContaining("/a/b"),
+  });
+  expect(await api.call("GET", "/generic/demo/files/a")).toMatchObject({
+    status: 404,
+    code: 251010,
+  });
+});
+
+test("metadata of single headers or of one header is stored and answered", async () => {
+  const packed = Buffer.from("Kept=Case&text=a%20b&utf8=中&__proto__=x&empty=").toString(
+    "base64",
+  );
+  const answer = await put("f", "x", {
+    "X-BKREPO-META-Key": "value%20one",
+    "X-BKREPO-META-text": "loses",
+    "X-BKREPO-META": packed,
+  });
+  const metadata = {
+    key: "value one",
+    Kept: "Case",
+    text: "a b",
+    utf8: "中",
+    empty: "",
+    ["__proto__"]: "x",
+  };
+  expect(JSON.stringify(answer.data)).toContain('"__proto__":"x"');
+  expect((answer.data as { metadata: object }).metadata).toEqual(metadata);
+  expect((await node("f")).data).toMatchObject({
+    metadata: { key: "value one", utf8: "中" },
+  });
+});
+
+test("an expired file is gone", async () => {
+  await put("f", "x", { "X-BKREPO-EXPIRES": "1" });
+  time += 86_399_000;
+  expect((await files("GET", "f")).status).toBe(200);
+  time += 1000;
+  expect((await files("GET", "f")).status).toBe(404);
+  expect(await node("f")).toMatchObject({ status: 404, code: 251010 });
+  expect(await put("f", "again")).toMatchObject({ code: 0 });
+});
+
+test("files and folders, but not the root, are deleted through both endpoints", async () => {
+  for (const path of ["a/1", "a/b/2", "c", "d/e"]) await put(path, path);
+  expect(await api.call("DELETE", "/generic/demo/files/c")).toMatchObject({
+    code: 0,
+    data: null,
+  });
+  expect(
+    await api.call("DELETE", "/repository/api/node/delete/demo/files/a/"),
+  ).toMatchObject({ code: 0, data: null });
+  expect(await api.call("DELETE", "/generic/demo/files/a/1")).toMatchObject({
+    status: 404,
+    code: 251010,
+  });
+  expect(await api.call("DELETE", "/generic/demo/files/")).toMatchObject({
+    status: 400,
+    code: 251011,
+  });
+  expect(
+    await api.call("DELETE", "/repository/api/node/delete/demo/files/"),
+  ).toMatchObject({
+    status: 400,
+    code: 251011,
+  });
+  expect((await node("d/e")).code).toBe(0);
+});
+
+test("a page of a folder shows folders first, all below with deep, and metadata on request", async () => {
+  for (const path of ["z", "b/2", "b/a/1"])
+    await put(path, path, { "X-BKREPO-META-k": "v" });
+  const page = async (path: string, query = "") => {
+    const { data } = await api.call(
+      "GET",
+      `/repository/api/node/page/demo/files/${path}${query}`,
+    );
+    return data as {
+      records: { fullPath: string; metadata: object; path: string }[];
+      totalRecords: number;
+      pageNumber: number;
+    };
+  };
+  const paths = async (path: string, query = "") =>
+    (await page(path, query)).records.map(({ fullPath }) => fullPath);
+  expect(await paths("")).toEqual(["/b", "/z"]);
+  expect(await paths("/")).toEqual(["/b", "/z"]);
+  expect(await paths("b")).toEqual(["/b/a", "/b/2"]);
+  expect(await paths("b/")).toEqual(["/b/a", "/b/2"]);
+  expect(await paths("", "?deep=true&includeFolder=false&sort=true")).toEqual([
+    "/b/2",
+    "/b/a/1",
+    "/z",
+  ]);
+  expect(await paths("", "?deep=true")).toEqual(["/b", "/b/2", "/b/a", "/b/a/1", "/z"]);
+  expect(await page("", "?deep=true&sort=true&pageNumber=2&pageSize=2")).toMatchObject({
+    totalRecords: 5,
+    pageNumber: 2,
+    totalPages: 3,
+    records: [{ fullPath: "/b/2", path: "/b/", metadata: {} }, {}],
+  });
+  expect(
+    (await page("", "?includeFolder=false&includeMetadata=true")).records[0],
+  ).toMatchObject({
+    fullPath: "/z",
+    metadata: { k: "v" },
+  });
+  expect(
+    await api.call("GET", "/repository/api/node/page/demo/files/nothing"),
+  ).toMatchObject({
+    status: 404,
+    code: 251010,
+  });
+  expect(
+    await api.call("GET", "/repository/api/node/page/demo/files/?pageSize=0"),
+  ).toMatchObject({
+    status: 400,
+    code: 250131,
+  });
+  expect((await node("")).data).toMatchObject({ folder: true, fullPath: "/", path: "/" });
+  expect((await node("b")).data).toMatchObject({
+    folder: true,
+    fullPath: "/b",
+    size: 0,
+    sha256: null,
+  });
+});
+
+test("unknown projects, repositories and files have codes of their own, and strangers get nothing", async () => {
+  expect(await api.call("GET", "/generic/nowhere/files/f")).toMatchObject({
+    status: 404,
+    code: 251004,
+  });
+  expect(await api.call("PUT", "/generic/demo/nowhere/f", { body: "x" })).toMatchObject({
+    status: 404,
+    code: 251006,
+  });
+  expect(await api.call("GET", "/generic/demo/files/f")).toMatchObject({
+    status: 404,
+    code: 251010,
+  });
+  expect(await api.call("POST", "/generic/demo/files/f", { body: "x" })).toMatchObject({
+    status: 405,
+    code: 250112,
+  });
+  for (const method of ["GET", "PUT", "DELETE"])
+    expect(
+      await api.call(method, "/generic/demo/files/f", { login: null }),
+    ).toMatchObject({
+      status: 401,
+      code: 250114,
+    });
+});

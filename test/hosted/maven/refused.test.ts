@@ -1,0 +1,160 @@
+import { mkdtempSync, readdirSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { random } from "../../rigs/api/content-fixture.ts";
+import { type MavenServer, pom, startMaven } from "../../rigs/api/maven-fixture.ts";
+import { LOGIN, rawRequest, send } from "../../rigs/api/socket-fixture.ts";
+
+let server: MavenServer;
+beforeEach(async () => {
+  server = await startMaven();
+});
+afterEach(() => server.close());
+
+const JAR = "/org/example/app/1.0/app-1.0.jar";
+const POM = "/org/example/app/1.0/app-1.0.pom";
+
+test("files that are written through the API of files follow Maven's rules", async () => {
+  const put = (path: string, body: string, headers: Record<string, string> = {}) =>
+    send(server.port, "PUT", `/generic/demo/maven${path}`, headers, [Buffer.from(body)]);
+  expect(
+    (await put(JAR, "jar", { "x-bkrepo-meta-team": "release" })).json.data,
+  ).toMatchObject({
+    fullPath: JAR,
+    size: 3,
+    metadata: { team: "release" },
+  });
+  const refused = await put(JAR, "other", { "x-bkrepo-overwrite": "true" });
+  expect([refused.status, refused.json.code]).toEqual([400, 251012]);
+  expect((await put(POM, pom("app", "1.0"), { "x-bkrepo-expires": "3" })).json.code).toBe(
+    250112,
+  );
+  expect((await put(POM, pom("app", "1.0"))).json.code).toBe(0);
+  expect((await put(`${JAR}.md5`, "00000000000000000000000000000000")).json.code).toBe(
+    251003,
+  );
+  expect(server.versions()).toEqual(["org.example:app 1.0 complete"]);
+});
+
+test("impossible requests are answered in plain text", async () => {
+  await server.put(JAR, "jar");
+  await server.call("POST", "/repository/api/repo/create", {
+    body: {
+      projectId: "demo",
+      name: "linked",
+      type: "MAVEN",
+      category: "REMOTE",
+      configuration: { type: "remote", url: "https://repository.example" },
+    },
+  });
+  const asked: [string, number, string][] = [
+    ["/maven/none/maven/a", 404, "project [none]"],
+    ["/maven/demo/none/a", 404, "repository [demo/none]"],
+    ["/maven/demo/files/a", 404, "GENERIC"],
+    ["/maven/demo/linked/a", 404, "linked"],
+    [`/maven/demo/maven${JAR}x`, 404, "node"],
+    ["/maven/demo/maven/org/example", 404, "folder"],
+    ["/maven/demo/maven/", 404, "folder"],
+    [`/maven/demo/maven${JAR}x.sha1`, 404, "node"],
+  ];
+  for (const [path, status, text] of asked) {
+    const { status: found, headers, body } = await send(server.port, "GET", path);
+    expect([path, found, headers["content-type"], body.toString()]).toEqual([
+      path,
+      status,
+      expect.stringContaining("text/plain"),
+      expect.stringContaining(text),
+    ]);
+  }
+  for (const [method, path, authorization, status] of [
+    ["GET", `/maven/demo/maven${JAR}`, "Basic d3Jvbmc6b25l", 401],
+    ["POST", "/maven/demo/maven/a", LOGIN, 405],
+    ["GET", "/maven/demo", LOGIN, 404],
+  ] as const) {
+    const { status: found, headers } = await send(server.port, method, path, {
+      authorization,
+    });
+    expect([
+      path,
+      found,
+      headers["content-type"],
+      found === 401 ? headers["www-authenticate"] : "",
+    ]).toEqual([
+      path,
+      status,
+      expect.stringContaining("text/plain"),
+      expect.stringContaining(status === 401 ? "Basic" : ""),
+    ]);
+  }
+  expect((await server.put(`${JAR}/inside`, "x")).status).toBe(409);
+  expect((await server.put("/org/example", "x")).status).toBe(409);
+});
+
+test.each([
+  "/../x",
+  "/a/../../x",
+  "/a/%2e%2e/x",
+  "/a%2Fb",
+  "/a/%2fetc",
+  "/a//b",
+  "/a/b%00c",
+  "/a/%252e%252e/b",
+  `/${"a".repeat(256)}`,
+  "/a\\b/c",
+  "/%ff",
+  "/org/example/app/1.0/..%2f..%2fapp-1.0.jar",
+])("the path %s is refused and nothing is kept", async (path) => {
+  const { status } = await rawRequest(server.port, "PUT", `${server.base}${path}`, "x");
+  expect(status).toBe(400);
+  expect(server.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
+});
+
+test("files with strange coordinates are files like any others", async () => {
+  const names = [
+    "/org/exämple/app/1/app-1.jar",
+    "/o/a b/1/a b-1.jar",
+    "/o/a/1<2/a-1<2.jar",
+    "/o/a/$%7Bx%7D/a-$%7Bx%7D.jar",
+    "/o/__proto__/1/__proto__-1.jar",
+  ];
+  for (const name of names) {
+    const path = name
+      .split("/")
+      .map((part) => encodeURIComponent(decodeURIComponent(part)))
+      .join("/");
+    expect((await server.put(path, name)).status).toBe(201);
+    expect(await server.text(path)).toBe(name);
+  }
+  expect(server.versions()).toEqual(["o:__proto__ 1 lacking"]);
+});
+
+test("an upload that is cut off leaves nothing behind", async () => {
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write(
+    `PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n` +
+      "Content-Length: 9000000\r\n\r\n",
+  );
+  await new Promise((resolve) => void socket.write(random(3_000_000), resolve));
+  socket.destroy();
+  const staging = join(server.directory, "blobs", "staging");
+  await expect
+    .poll(() => server.logs.filter(({ facts }) => facts["method"] === "PUT").length)
+    .toBe(1);
+  expect([readdirSync(staging), server.versions(), await server.text(JAR)]).toEqual([
+    [],
+    [],
+    "404",
+  ]);
+});
+
+test("a file larger than MAX_UPLOAD is refused", async () => {
+  await server.close();
+  server = await startMaven({ maxUpload: 1000 }, mkdtempSync(join(tmpdir(), "maven-")));
+  const refused = await server.put(JAR, random(1001));
+  expect([refused.status, refused.body.toString()]).toEqual([
+    413,
+    expect.stringContaining("1000"),
+  ]);
+});

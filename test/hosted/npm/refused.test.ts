@@ -1,0 +1,286 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { random } from "../../rigs/api/content-fixture.ts";
+import {
+  integrity,
+  npmCaller,
+  pathOf,
+  publication,
+  startNpm,
+} from "../../rigs/api/npm-fixture.ts";
+import { rawRequest } from "../../rigs/api/socket-fixture.ts";
+
+let api: Awaited<ReturnType<typeof startNpm>>;
+beforeEach(async () => {
+  api = await startNpm({ maxUpload: 1024 * 1024 });
+});
+afterEach(() => api.close());
+
+const MIB = 1024 * 1024;
+const staged = () => readdirSync(join(api.directory, "blobs", "staging"));
+const count = (table: string) =>
+  api.db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
+const nothing = () => [
+  staged(),
+  count("package"),
+  count("version"),
+  count("node"),
+  count("event"),
+];
+const NOTHING = [[], 0, 0, 0, 0];
+const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body });
+const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
+  put(name, publication(name, version, content, more));
+
+const tarball = random(5_000);
+const whole = publication("pear", "1.0.0", tarball);
+const version = whole.versions["1.0.0"] ?? {};
+const withDist = (dist: object) => ({
+  ...whole,
+  versions: { "1.0.0": { ...version, dist } },
+});
+const withAttachment = (attachment: object, file = "pear-1.0.0.tgz") => ({
+  ...whole,
+  _attachments: { [file]: attachment },
+});
+const data = tarball.toString("base64");
+
+test.each([
+  [
+    "another shasum",
+    withDist({ shasum: "0".repeat(40) }),
+    400,
+    /has the shasum [0-9a-f]{40}, not 0{40} as announced/,
+  ],
+  [
+    "another integrity",
+    withDist({ integrity: integrity(random(9)) }),
+    400,
+    /has the integrity sha512-/,
+  ],
+  [
+    "an integrity of no known kind",
+    withDist({ integrity: "md5-abcd" }),
+    400,
+    /is not a sha512, sha256 or sha1/,
+  ],
+  [
+    "another length",
+    withAttachment({ data, length: 4_999 }),
+    400,
+    /announces 4999 bytes and has 5000/,
+  ],
+  [
+    "letters that are no base64",
+    withAttachment({ data: `${data.slice(0, 400)}%$${data.slice(402)}` }),
+    400,
+    /not valid base64/,
+  ],
+  [
+    "base64 that goes on after its end",
+    withAttachment({ data: `QQ==${data}` }),
+    400,
+    /not valid base64/,
+  ],
+  [
+    "half a letter of base64",
+    withAttachment({ data: data.slice(0, -3) }),
+    400,
+    /not valid base64/,
+  ],
+  [
+    "an empty tarball",
+    { ...withDist({}), _attachments: { "pear-1.0.0.tgz": { data: "" } } },
+    400,
+    /is empty/,
+  ],
+  ["no tarball", { ...whole, _attachments: {} }, 400, /has no tarball/],
+  [
+    "two tarballs",
+    { ...whole, _attachments: { "a.tgz": { data }, "b.tgz": { data } } },
+    400,
+    /more than one attachment/,
+  ],
+  [
+    "a provenance statement",
+    {
+      ...whole,
+      _attachments: { ...whole._attachments, "pear-1.0.0.sigstore": { data: "{}" } },
+    },
+    400,
+    /--provenance=false/,
+  ],
+  [
+    "two versions",
+    { ...whole, versions: { ...whole.versions, "1.0.1": {} } },
+    400,
+    /the one version/,
+  ],
+  ["no version", { ...whole, versions: {} }, 400, /the one version/],
+  [
+    "what is no version",
+    { ...whole, versions: { "1.0": { ...version, version: "1.0" } } },
+    400,
+    /"1.0" is not a valid version/,
+  ],
+  [
+    "another version inside",
+    { ...whole, versions: { "1.0.1": version } },
+    400,
+    /names the version "1.0.0"/,
+  ],
+  ["another name inside", { ...whole, name: "apple" }, 400, /names the package "apple"/],
+  [
+    "another name deeper inside",
+    { ...whole, versions: { "1.0.0": { ...version, name: "apple" } } },
+    400,
+    /names the package "apple"/,
+  ],
+  [
+    "a version as a dist-tag",
+    { ...whole, "dist-tags": { "1.x": "1.0.0" } },
+    400,
+    /"1.x" is not a valid dist-tag/,
+  ],
+  ["a list", [], 400, /not a JSON object/],
+  ["no JSON", Buffer.from('{"versions":'), 400, /not valid JSON/],
+  [
+    "JSON that ends within the tarball",
+    Buffer.from(`{"_attachments":{"x":{"data":"${data}`),
+    400,
+    /ends within the tarball/,
+  ],
+  [
+    "nesting without end",
+    Buffer.from(`{"a":${"[".repeat(1000)}${"]".repeat(1000)}}`),
+    400,
+    /nested more than/,
+  ],
+  [
+    "a document that is too large",
+    { ...whole, versions: { "1.0.0": { ...version, readme: "x".repeat(5 * MIB) } } },
+    413,
+    /document of the version/,
+  ],
+  [
+    "a tarball that is too large",
+    publication("pear", "1.0.0", random(MIB + 1)),
+    413,
+    /1048576 bytes/,
+  ],
+])(
+  "a publication with %s is refused and leaves nothing",
+  async (_what, body, status, message) => {
+    const answer = await put("pear", body);
+    expect([answer.status, String(answer.json["error"])]).toEqual([
+      status,
+      expect.stringMatching(message),
+    ]);
+    expect(nothing()).toEqual(NOTHING);
+    expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
+  },
+);
+
+test.each([
+  "..",
+  "%2e%2e",
+  "%252e%252e",
+  ".hidden",
+  "_private",
+  "__proto__",
+  "node_modules",
+  "-",
+  "a%20b",
+  "a%00b",
+  "@s%2f..",
+  "@s/..%2fx",
+  "@%2fx",
+  "caf%C3%A9",
+  "%ff",
+  "x".repeat(215),
+])("%s is not a valid name of a package", async (name) => {
+  for (const method of ["PUT", "GET"]) {
+    const { status, headers, body } = await rawRequest(
+      api.port,
+      method,
+      `${api.base}/${name}${name === "-" ? "/-/x" : ""}`,
+      method === "PUT" ? JSON.stringify(whole) : "",
+    );
+    expect([400, 404, 405]).toContain(status);
+    expect(headers).toMatch(/content-type: application\/json/i);
+    expect(body).toMatch(/"error":/);
+  }
+  expect(nothing()).toEqual(NOTHING);
+});
+
+test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx"])(
+  "the tarball %s is nowhere",
+  async (file) => {
+    await publish("pear", "1.0.0", random(10));
+    const { status } = await rawRequest(api.port, "GET", `${api.base}/pear/-/${file}`);
+    expect([400, 404]).toContain(status);
+  },
+);
+
+test.each([
+  ["no credentials", "GET", "/pear", { authorization: "" }, 401, /_auth/],
+  [
+    "a wrong password",
+    "GET",
+    "/pear",
+    { authorization: `Basic ${Buffer.from("admin:wrong").toString("base64")}` },
+    401,
+    /password is wrong.*_auth/,
+  ],
+  [
+    "npm login",
+    "PUT",
+    "/-/user/org.couchdb.user:joe",
+    { authorization: "" },
+    403,
+    /_auth/,
+  ],
+  ["npm login by web", "POST", "/-/v1/login", { authorization: "" }, 403, /_auth/],
+  ["an audit", "POST", "/-/npm/v1/security/advisories/bulk", {}, 404, /not supported/],
+  [
+    "owners",
+    "GET",
+    "/-/user/org.couchdb.user:joe",
+    {},
+    403,
+    /there are no users, owners/,
+  ],
+  ["access", "GET", "/-/package/pear/access", {}, 403, /there are no users, owners/],
+  [
+    "a missing package",
+    "GET",
+    "/pear",
+    {},
+    404,
+    /there is no package pear in demo\/packages/,
+  ],
+  ["a method that is not offered", "DELETE", "/pear", {}, 405, /GET, HEAD, PUT/],
+  ["an address of nothing", "GET", "/pear/1.0.0/x/y", {}, 404, /there is nothing at/],
+])(
+  "%s is answered as npm reads it",
+  async (_what, method, path, headers, status, message) => {
+    const answer = await api.npm(method, path, { headers });
+    expect([answer.status, answer.json]).toEqual([
+      status,
+      { error: expect.stringMatching(message), reason: expect.any(String) },
+    ]);
+    expect(answer.headers["www-authenticate"]?.includes("Basic") ?? false).toBe(
+      status === 401,
+    );
+  },
+);
+
+test.each([
+  ["/npm/nowhere/packages", /there is no project nowhere/],
+  ["/npm/demo/nowhere", /there is no repository demo\/nowhere/],
+  ["/npm/demo/files", /of type GENERIC, not NPM/],
+])("%s is not an npm repository, and the answer says why", async (base, message) => {
+  const { status, json } = await npmCaller(api.port, base)("GET", "/-/ping");
+  expect([status, json["error"]]).toEqual([404, expect.stringMatching(message)]);
+});
