@@ -2,7 +2,7 @@ import type { Lane } from "../domain/lanes.ts";
 import type { SourceVersion, VersionKey } from "../domain/sync-versions.ts";
 import type {
   BatchAnswer,
-  LeaseAnswer,
+  GrantAnswer,
   ListedArtifact,
   ListingAnswer,
   ReportAnswer,
@@ -73,8 +73,8 @@ export function createControlPlane(options: CallOptions) {
         `/internal/v1/listings/${recordId}/${object}/failure`,
         failure,
       ),
-    lease: (recordId: string, clusterId: string, bytes: number) =>
-      call<LeaseAnswer>("POST", "/internal/v1/leases", { recordId, clusterId, bytes }),
+    grant: (recordId: string, clusterId: string, bytes: number) =>
+      call<GrantAnswer>("POST", "/internal/v1/grants", { recordId, clusterId, bytes }),
     /** Returns whether `bytes` may be read at the cluster to compare contents. */
     mayReadToCompare: async (recordId: string, clusterId: string, bytes: number) =>
       (

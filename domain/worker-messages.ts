@@ -9,7 +9,7 @@ import type { ClusterType, Protocol } from "./vocabulary.ts";
  * Version of these messages. Worker and control plane need the same one; their releases may differ. It grows with every
  * change that the other side must know.
  */
-export const INTERNAL_PROTOCOL = 3;
+export const INTERNAL_PROTOCOL = 4;
 
 /** Why a worker is not admitted: another key, a wrong clock, or another protocol version. */
 export const REFUSALS = ["key", "clock", "protocol"] as const;
@@ -63,7 +63,7 @@ export type BatchAnswer =
   | { kind: "done" }
   | {
       kind: "batch";
-      lease: number;
+      epoch: number;
       lane: Lane;
       clusterId: string;
       projectId: string;
@@ -101,7 +101,7 @@ export type Waits = { target: number | null; source: number | null };
 export type ReportRequest = {
   recordId: string;
   number: number;
-  lease: number;
+  epoch: number;
   reports: ArtifactReport[];
   waits?: Waits;
   done?: { interrupted: boolean };
@@ -138,7 +138,7 @@ export type ListedArtifact = {
   digest?: string | null;
 };
 
-export type LeaseAnswer = { bytes: number; waitMs: number };
+export type GrantAnswer = { bytes: number; waitMs: number };
 
 export type WorkerSettings = {
   instanceId: string;

@@ -48,7 +48,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
       controlPlane.report({
         recordId,
         number,
-        lease: batch.lease,
+        epoch: batch.epoch,
         reports,
         ...(route ? { waits: route.waits() } : {}),
         ...(done ? { done } : {}),
@@ -91,7 +91,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
       broken ? null : { interrupted: stop.signal.aborted },
     );
     // An attempt that died may have put artifacts off without counting them: the next cut finds them.
-    if (rest > 0 || batch.lease > 1) result.rest = Math.max(rest, 1);
+    if (rest > 0 || batch.epoch > 1) result.rest = Math.max(rest, 1);
   }
   return result;
 }
@@ -125,7 +125,7 @@ async function send(
   const rules = (artifact: BatchArtifact) => ({
     conflictStrategy: batch.setting.conflictStrategy,
     includeMetadata: batch.setting.includeMetadata,
-    mayHaveSent: batch.lease > 1 || artifact.begun,
+    mayHaveSent: batch.epoch > 1 || artifact.begun,
   });
   const work = {
     artifacts: sendable,

@@ -41,7 +41,7 @@ export function routeKey(
 
 export function openRoute(deps: BatchDeps, recordId: string, batch: Batch): Route {
   const throttle = createThrottle(batch.setting.rateLimit, (bytes) =>
-    deps.controlPlane.lease(recordId, batch.clusterId, bytes),
+    deps.controlPlane.grant(recordId, batch.clusterId, bytes),
   );
   const paces = { source: createPace(), target: createPace() };
   return {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LeaseAnswer } from "../../domain/worker-messages.ts";
+import type { GrantAnswer } from "../../domain/worker-messages.ts";
 
 /** The smallest grant that is requested is the bytes of a tenth of a second; the largest those of one second. */
-const LEASES_PER_SECOND = 10;
+const GRANTS_PER_SECOND = 10;
 /** How long (ms) the throttle waits before it requests a grant again from a control plane that is away. */
 const AWAY_MS = 1_000;
 
@@ -18,10 +18,10 @@ export const UNLIMITED = async (bytes: number): Promise<number> => bytes;
  */
 export function createThrottle(
   rate: number,
-  lease: (bytes: number) => Promise<LeaseAnswer>,
+  grant: (bytes: number) => Promise<GrantAnswer>,
 ): Throttle {
   if (rate <= 0) return UNLIMITED;
-  const share = Math.ceil(rate / LEASES_PER_SECOND);
+  const share = Math.ceil(rate / GRANTS_PER_SECOND);
   let available = 0;
   let queue: Promise<unknown> = Promise.resolve();
 
@@ -31,7 +31,7 @@ export function createThrottle(
       const passing = Math.min(available, bytes);
       available -= passing;
       if (passing > 0) return passing;
-      const granted = await lease(Math.max(Math.min(bytes, rate), share)).catch(() => ({
+      const granted = await grant(Math.max(Math.min(bytes, rate), share)).catch(() => ({
         bytes: 0,
         waitMs: AWAY_MS,
       }));

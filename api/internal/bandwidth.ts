@@ -1,7 +1,9 @@
-import type { LeaseAnswer } from "../../domain/worker-messages.ts";
+import type { GrantAnswer } from "../../domain/worker-messages.ts";
 
-/** Unused bandwidth is not saved up for longer than this. */
-const LEASE_MS = 1_000;
+/** Unused bandwidth is saved up for at most this long. */
+const SAVED_MS = 250;
+/** A bucket begins with the bandwidth of this time. */
+const FIRST_MS = 100;
 const MOST_BUCKETS = 10_000;
 
 /**
@@ -12,11 +14,11 @@ export function createBandwidth(now: () => number) {
   const buckets = new Map<string, { level: number; time: number }>();
 
   /** Grants up to `wanted` bytes at `rate` bytes per second (0 or less: no limit). `waitMs`: when to ask again. */
-  return function lease(key: string, rate: number, wanted: number): LeaseAnswer {
+  return function grant(key: string, rate: number, wanted: number): GrantAnswer {
     if (rate <= 0) return { bytes: wanted, waitMs: 0 };
     const time = now();
-    const bucket = buckets.get(key) ?? { level: 0, time: time - LEASE_MS / 10 };
-    const most = (rate * LEASE_MS) / 1000 / 4;
+    const bucket = buckets.get(key) ?? { level: 0, time: time - FIRST_MS };
+    const most = (rate * SAVED_MS) / 1000;
     bucket.level = Math.min(most, bucket.level + ((time - bucket.time) * rate) / 1000);
     bucket.time = time;
     const bytes = Math.max(0, Math.min(wanted, Math.floor(bucket.level)));

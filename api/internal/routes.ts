@@ -48,7 +48,7 @@ const MOST_BODY = 16 * 1024 ** 2;
  */
 export function internalRoutes(deps: InternalDeps): Hono {
   const { db, store, signer, settings, retryWindow, now, workers } = deps;
-  const lease = createBandwidth(now);
+  const grant = createBandwidth(now);
   return new Hono()
     .use(
       "*",
@@ -92,14 +92,14 @@ export function internalRoutes(deps: InternalDeps): Hono {
       }>();
       return c.json({ granted: grantCompareRead(db, wanted) });
     })
-    .post("/leases", async (c) => {
+    .post("/grants", async (c) => {
       const { recordId, clusterId, bytes } = await c.req.json<{
         recordId: string;
         clusterId: string;
         bytes: number;
       }>();
       const rate = snapshotOf(db, recordId)?.setting.rateLimit ?? 0;
-      return c.json(lease(`${recordId}/${clusterId}`, rate, bytes));
+      return c.json(grant(`${recordId}/${clusterId}`, rate, bytes));
     });
 }
 

@@ -11,7 +11,7 @@ export type DetailRow = Omit<
   typeof detail.$inferSelect,
   | "uploads"
   | "dispatch"
-  | "lease"
+  | "epoch"
   | "tries"
   | "notBefore"
   | "firstFailure"

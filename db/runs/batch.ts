@@ -46,8 +46,8 @@ export function takeBatch(
       endBatch(tx, found, { interrupted: true }, now);
       return { kind: "done" };
     }
-    const batch = { ...found, lease: found.lease + 1 };
-    tx.update(dispatch).set({ lease: batch.lease, takenTime: now }).where(place).run();
+    const batch = { ...found, epoch: found.epoch + 1 };
+    tx.update(dispatch).set({ epoch: batch.epoch, takenTime: now }).where(place).run();
     const halted = haltReason(tx, recordId, batch.clusterId);
     return halted ? leave(tx, batch, halted) : readBatch(tx, batch, snapshot, now);
   });
@@ -82,7 +82,7 @@ function readBatch(
   const artifacts = readArtifacts(tx, batch, from, now);
   return {
     kind: "batch",
-    lease: batch.lease,
+    epoch: batch.epoch,
     lane: batch.lane ?? "SHARED",
     clusterId: batch.clusterId,
     projectId,

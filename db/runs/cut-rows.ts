@@ -81,11 +81,11 @@ export function cutAgain(
     lane,
     fromSeq: null,
     toSeq: null,
-    lease: 0,
+    epoch: 0,
   });
   for (const { id } of fitting(due)) {
     tx.update(detail)
-      .set({ dispatch: number, lease: 0, again: false })
+      .set({ dispatch: number, epoch: 0, again: false })
       .where(eq(detail.id, id))
       .run();
   }
@@ -121,7 +121,7 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
     lane: "SHARED",
     fromSeq,
     toSeq,
-    lease: Math.max(0, batch.lease - 1),
+    epoch: Math.max(0, batch.epoch - 1),
   });
 }
 
@@ -207,7 +207,7 @@ export function cutPlan(
   { object, fromSeq, toSeq }: Planned,
   lane: Lane,
 ): number {
-  return insertDispatch(tx, cutting, { object, lane, fromSeq, toSeq, lease: 0 });
+  return insertDispatch(tx, cutting, { object, lane, fromSeq, toSeq, epoch: 0 });
 }
 
 function batchSize(tx: DbOrTx, recordId: string, object: number, most: number): number {
@@ -239,7 +239,7 @@ function fitting<T extends { size: number | null }>(rows: T[]): T[] {
 
 type Row = Pick<
   typeof dispatch.$inferInsert,
-  "object" | "lane" | "fromSeq" | "toSeq" | "lease" | "halfOf"
+  "object" | "lane" | "fromSeq" | "toSeq" | "epoch" | "halfOf"
 >;
 
 type Place = Pick<Cutting, "recordId" | "clusterId" | "cut" | "snapshot">;

@@ -9,7 +9,7 @@ export type DetailValues = DetailKey & {
   version: string;
   status: "RUNNING" | "SUCCESS" | "FAILED";
   dispatch: number;
-  lease: number;
+  epoch: number;
   size: number | null;
   sizePlanned: 0 | 1;
   digest: string | null;
@@ -52,7 +52,7 @@ const KEYS = [
 const CHANGING = [
   "status",
   "dispatch",
-  "lease",
+  "epoch",
   "size",
   "digest",
   "conflict",

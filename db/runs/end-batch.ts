@@ -45,7 +45,7 @@ export function endBatch(
     .set({
       done: true,
       rest: untouched > 0,
-      ...(interrupted ? { lease: sql`${dispatch.lease} + 1` } : {}),
+      ...(interrupted ? { epoch: sql`${dispatch.epoch} + 1` } : {}),
     })
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();

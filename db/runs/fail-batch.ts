@@ -21,7 +21,7 @@ export function failBatch(
   return {
     ...failAll(
       db,
-      { recordId, number, lease: batch.lease },
+      { recordId, number, epoch: batch.epoch },
       batch.artifacts,
       REASON,
       now,

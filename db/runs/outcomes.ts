@@ -42,12 +42,12 @@ export function takeReports(
   now: number,
   mustYield: MustYield = () => false,
 ): ReportAnswer {
-  const { recordId, number, lease, done } = request;
+  const { recordId, number, epoch, done } = request;
   return write(db, (tx) => {
     const batch = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || isOver(tx, recordId)) return { stop: "the run is over" };
-    if (batch.lease !== lease || batch.done)
+    if (batch.epoch !== epoch || batch.done)
       return { stop: "another worker has taken the batch over" };
     const drain = openReports(tx, batch, snapshot, request.reports, now);
     const context = {
@@ -120,7 +120,7 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     version: report.version,
     status: "RUNNING",
     dispatch: batch.number,
-    lease: batch.lease,
+    epoch: batch.epoch,
     size: outcome?.size ?? report.size,
     sizePlanned: report.sizePlanned ? 1 : 0,
     digest: outcome?.digest ?? null,

@@ -48,7 +48,7 @@ export function splitBatch(
     return { kind: "halves", numbers: halve(db, recordId, number, middle) };
   return {
     kind: "failed",
-    counts: failAll(db, { recordId, number, lease: batch.lease }, artifacts, reason, now),
+    counts: failAll(db, { recordId, number, epoch: batch.epoch }, artifacts, reason, now),
   };
 }
 
@@ -81,7 +81,7 @@ function halve(db: Db, recordId: string, number: number, middle: number): number
         lane: "ALONE",
         fromSeq,
         toSeq,
-        lease: batch.lease,
+        epoch: batch.epoch,
         halfOf: number,
       } as const;
       const half = insertDispatch(tx, { ...batch, snapshot }, row);
@@ -108,7 +108,7 @@ function moveBegun(
   which: ReturnType<typeof sql>,
 ): void {
   tx.run(sql`
-    UPDATE detail SET dispatch = ${to}, lease = 0
+    UPDATE detail SET dispatch = ${to}, epoch = 0
     WHERE record_id = ${recordId}
       AND dispatch = ${number}
       AND cluster_id = ${clusterId}
@@ -120,7 +120,7 @@ function moveBegun(
 /** Fails these artifacts of a batch as a worker would report it, and ends the batch. */
 export function failAll(
   db: Db,
-  batch: { recordId: string; number: number; lease: number },
+  batch: { recordId: string; number: number; epoch: number },
   artifacts: BatchArtifact[],
   reason: string,
   now: number,

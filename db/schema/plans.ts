@@ -55,7 +55,7 @@ export const plan = sqliteTable(
 );
 
 /**
- * One dispatched batch: a range of the plan, or the rows of `detail` that carry its number. `lease`
+ * One dispatched batch: a range of the plan, or the rows of `detail` that carry its number. `epoch`
  * is its epoch, which fences off earlier attempts.
  */
 export const dispatch = sqliteTable(
@@ -69,7 +69,7 @@ export const dispatch = sqliteTable(
     cut: integer().notNull(),
     fromSeq: integer(),
     toSeq: integer(),
-    lease: integer().notNull().default(0),
+    epoch: integer().notNull().default(0),
     /** Which slots it goes to; null: it was cut before there were several kinds. */
     lane: text({ enum: LANES }),
     /** `project/repository` of a linked source, which may be slow in itself. */

@@ -55,7 +55,7 @@ export const detail = sqliteTable(
     version: text().notNull().default(""),
     status: text({ enum: EXECUTION_STATUSES }).notNull(),
     dispatch: integer().notNull(),
-    lease: integer().notNull(),
+    epoch: integer().notNull(),
     size: integer(),
     /** Whether planning knew `size`; otherwise the transfer found it. */
     sizePlanned: integer({ mode: "boolean" }).notNull(),

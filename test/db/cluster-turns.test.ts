@@ -89,7 +89,7 @@ function handIn(run: Run, number: number, interrupted = false): number {
     {
       recordId: run.recordId,
       number,
-      lease: batch.lease,
+      epoch: batch.epoch,
       reports: [],
       done: { interrupted },
     },
@@ -148,7 +148,7 @@ describe("the open batches of a cluster", () => {
       const report = {
         recordId: run.recordId,
         number,
-        lease: batch.kind === "batch" ? batch.lease : 0,
+        epoch: batch.kind === "batch" ? batch.epoch : 0,
         reports: [],
       };
       return takeReports(db, report, 60_000, time.now, mustYield).handBack;
@@ -230,11 +230,11 @@ describe("the batches of small runs", () => {
     expect(
       takeBatch(db, late.recordId, queued?.number ?? 0, time.now, paces.isSlow),
     ).toEqual({ kind: "done" });
-    const lease = batch.kind === "batch" ? batch.lease : 0;
+    const epoch = batch.kind === "batch" ? batch.epoch : 0;
     const report = {
       recordId: early.recordId,
       number: taken?.number ?? 0,
-      lease,
+      epoch,
       reports: [],
     };
     expect(takeReports(db, report, 60_000, time.now, mustYield)).toMatchObject({
@@ -284,7 +284,7 @@ describe("artifacts that a batch had no time for", () => {
     expect(planned(again?.number ?? 0)).toMatchObject({
       fromSeq: old?.fromSeq,
       toSeq: old?.toSeq,
-      lease: 0,
+      epoch: 0,
       lane: "SHARED",
     });
     expect(cut(run, 1)).toMatchObject({ batches: [], left: false });
@@ -297,7 +297,7 @@ describe("artifacts that a batch had no time for", () => {
     handIn(run, first?.number ?? 0, true);
     const [again] = cut(run, 1).batches;
     expect(takeBatch(db, run.recordId, again?.number ?? 0, time.now)).toMatchObject({
-      lease: 2,
+      epoch: 2,
     });
   });
 });

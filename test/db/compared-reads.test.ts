@@ -97,13 +97,13 @@ function attempt(
   for (let said = 0; said < times; said += 1)
     takeReports(
       api.db,
-      { recordId, number, lease: batch.lease, reports: [report] },
+      { recordId, number, epoch: batch.epoch, reports: [report] },
       10 * MINUTE,
       time,
     );
   takeReports(
     api.db,
-    { recordId, number, lease: batch.lease, reports: [], done: { interrupted: false } },
+    { recordId, number, epoch: batch.epoch, reports: [], done: { interrupted: false } },
     10 * MINUTE,
     time,
   );

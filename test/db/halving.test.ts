@@ -48,7 +48,7 @@ function take(number: number) {
 
 /** Plays a process that sends a whole batch, but dies if the killer is in it; returns whether it survived. */
 function send(number: number): boolean {
-  const { artifacts, lease } = take(number);
+  const { artifacts, epoch } = take(number);
   if (artifacts.some(({ name }) => name === KILLER)) return false;
   const reports = artifacts.map(({ seq, name, version }) => ({
     ...RUNNING,
@@ -65,7 +65,7 @@ function send(number: number): boolean {
   }));
   takeReports(
     db,
-    { recordId, number, lease, reports, done: { interrupted: false } },
+    { recordId, number, epoch, reports, done: { interrupted: false } },
     60_000,
     NOW,
   );
@@ -100,7 +100,7 @@ test("halving a batch that kills processes fails the one artifact that kills the
 
 test("halving a batch of artifacts that are tried again keeps their unfinished uploads", () => {
   const number = cut(1);
-  const { artifacts, lease } = take(number);
+  const { artifacts, epoch } = take(number);
   const again = {
     kind: "again" as const,
     reason: "503",
@@ -127,7 +127,7 @@ test("halving a batch of artifacts that are tried again keeps their unfinished u
   }));
   takeReports(
     db,
-    { recordId, number, lease, reports, done: { interrupted: false } },
+    { recordId, number, epoch, reports, done: { interrupted: false } },
     60_000,
     NOW,
   );
@@ -154,5 +154,5 @@ test("the worker of a half learns that its artifacts may have been sent before",
   take(number);
   const split = splitBatch(db, recordId, number, "died", NOW);
   const [half = 0] = split.kind === "halves" ? split.numbers : [];
-  expect(take(half).lease).toBeGreaterThan(1);
+  expect(take(half).epoch).toBeGreaterThan(1);
 });

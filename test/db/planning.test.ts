@@ -152,7 +152,7 @@ test("late plan pages and reports leave nothing of a record that is being delete
       cut: 1,
       fromSeq: 1,
       toSeq: 5_000,
-      lease: 1,
+      epoch: 1,
     })
     .run();
   addManyDetails(db, recordId, clusterId, 3_000);
@@ -171,7 +171,7 @@ test("late plan pages and reports leave nothing of a record that is being delete
   };
   while (waiting.size > 0) {
     page(recordId, FILES);
-    takeReports(db, { recordId, number: 1, lease: 1, reports: [report] }, 0, NOW);
+    takeReports(db, { recordId, number: 1, epoch: 1, reports: [report] }, 0, NOW);
     await new Promise((resolve) => setImmediate(resolve));
   }
   await deleted;

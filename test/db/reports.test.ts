@@ -57,14 +57,14 @@ test("a report of a thousand artifacts is recorded 50 at a time, and then its ba
   const number = cut?.number ?? 0;
   const batch = takeBatch(db, recordId, number, NOW);
   const artifacts = batch.kind === "batch" ? batch.artifacts : [];
-  const lease = batch.kind === "batch" ? batch.lease : 0;
+  const epoch = batch.kind === "batch" ? batch.epoch : 0;
   expect(artifacts).toHaveLength(COUNT);
   const reports = artifacts.map(({ seq, name }) => sent(seq, name));
   const seen: number[] = [];
   const over = new Set<string>();
   const taken = takeAllReports(
     db,
-    { recordId, number, lease, reports, done: { interrupted: false } },
+    { recordId, number, epoch, reports, done: { interrupted: false } },
     0,
     () => NOW,
   ).finally(() => over.add("taken"));
@@ -86,7 +86,7 @@ test("an empty report is answered with whether its batch may go on", async () =>
   expect(
     await takeAllReports(
       db,
-      { recordId: "none", number: 1, lease: 1, reports: [] },
+      { recordId: "none", number: 1, epoch: 1, reports: [] },
       0,
       () => NOW,
     ),

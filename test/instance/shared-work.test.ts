@@ -195,11 +195,11 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
 
   test("a layer that two images share is sent by the second when the first is stopped at its rate limit", async () => {
     await push("throttled");
-    const noLease = createThrottle(1_000, async () => ({ bytes: 0, waitMs: 600_000 }));
+    const noGrant = createThrottle(1_000, async () => ({ bytes: 0, waitMs: 600_000 }));
     let waiting = 0;
     const throttle = async (bytes: number, signal: AbortSignal) => {
       // The second copy gets a grant at once.
-      return (waiting += 1) === 1 ? noLease(bytes, signal) : bytes;
+      return (waiting += 1) === 1 ? noGrant(bytes, signal) : bytes;
     };
     const isWaiting = async () => {
       await expect.poll(() => waiting, { timeout: 30_000 }).toBeGreaterThan(0);

@@ -129,7 +129,7 @@ const begun = {
   object: 0,
   status: "SUCCESS" as const,
   dispatch: 1,
-  lease: 1,
+  epoch: 1,
   sizePlanned: true,
   size: 10,
   startTime: 1_600_000_000_000,
@@ -154,7 +154,7 @@ export function addManyDetails(
 ): void {
   db.run(sql`
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
-    INSERT INTO detail (record_id, cluster_id, object, seq, artifact_name, status, dispatch, lease,
+    INSERT INTO detail (record_id, cluster_id, object, seq, artifact_name, status, dispatch, epoch,
       size, size_planned, start_time)
     SELECT ${recordId}, ${clusterId}, 0, i, '/f/' || i, iif(i % 4 = 0, 'FAILED', 'SUCCESS'), 1, 1,
       10, 1, ${begun.startTime} FROM n`);

@@ -243,7 +243,7 @@ export function createFollowed({
         }));
         return takeReports(
           db,
-          { recordId, number, lease: batch.lease, reports },
+          { recordId, number, epoch: batch.epoch, reports },
           0,
           time.now,
         ).stop;

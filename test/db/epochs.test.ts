@@ -38,7 +38,7 @@ const take = (number = 1) => {
 };
 const tell = (
   number: number,
-  lease: number,
+  epoch: number,
   seq: number,
   result: ArtifactResult | null,
   now = NOW,
@@ -61,7 +61,7 @@ const tell = (
     uploads: [],
     outcome,
   };
-  return takeReports(db, { recordId, number, lease, reports: [report] }, WINDOW, now);
+  return takeReports(db, { recordId, number, epoch, reports: [report] }, WINDOW, now);
 };
 const again = (more: object = {}): ArtifactResult => ({
   kind: "again",
@@ -78,38 +78,38 @@ test("a batch that was handed to another worker refuses reports of the previous 
   cut(1);
   const first = take();
   const second = take();
-  expect(tell(1, first.lease, 1, { kind: "sent" })).toEqual({
+  expect(tell(1, first.epoch, 1, { kind: "sent" })).toEqual({
     stop: "another worker has taken the batch over",
   });
   expect(rows()).toEqual([]);
-  expect(tell(1, second.lease, 1, { kind: "sent" })).toEqual({ stop: null });
+  expect(tell(1, second.epoch, 1, { kind: "sent" })).toEqual({ stop: null });
   expect(rows()).toMatchObject([{ seq: 1, status: "SUCCESS" }]);
 });
 
 test("a worker that takes a batch again gets only artifacts without outcome, and which of them had begun", () => {
   cut(1);
-  const { lease, artifacts } = take();
+  const { epoch, artifacts } = take();
   expect(artifacts).toMatchObject([
     { name: "/a", begun: false },
     { name: "/b", begun: false },
   ]);
-  tell(1, lease, 1, { kind: "sent" });
-  tell(1, lease, 2, null);
+  tell(1, epoch, 1, { kind: "sent" });
+  tell(1, epoch, 2, null);
   expect(take().artifacts).toMatchObject([{ name: "/b", begun: true }]);
 });
 
 test("a recorded outcome stays, and a try that is reported twice counts once", () => {
   cut(1);
-  const { lease } = take();
-  tell(1, lease, 1, { kind: "sent" });
-  tell(1, lease, 1, {
+  const { epoch } = take();
+  tell(1, epoch, 1, { kind: "sent" });
+  tell(1, epoch, 1, {
     kind: "failed",
     reason: "late",
     conflict: false,
     stopsCluster: false,
   });
-  tell(1, lease, 2, again());
-  tell(1, lease, 2, again(), NOW + 1_000);
+  tell(1, epoch, 2, again());
+  tell(1, epoch, 2, again(), NOW + 1_000);
   expect(rows()).toMatchObject([
     { status: "SUCCESS", errorReason: null },
     { status: "RUNNING", again: true, tries: 1, notBefore: NOW + 2_000 },
@@ -118,9 +118,9 @@ test("a recorded outcome stays, and a try that is reported twice counts once", (
 
 test("an untried artifact keeps its tries, is due sooner, and comes before tried ones", () => {
   cut(1);
-  const { lease } = take();
-  tell(1, lease, 1, again());
-  tell(1, lease, 2, again({ untried: true }));
+  const { epoch } = take();
+  tell(1, epoch, 1, again());
+  tell(1, epoch, 2, again({ untried: true }));
   expect(rows()).toMatchObject([
     { tries: 1, notBefore: NOW + 2_000 },
     { tries: 0, notBefore: NOW + 1_000 },
@@ -135,8 +135,8 @@ test("an untried artifact keeps its tries, is due sooner, and comes before tried
 
 test("a cut that is repeated returns the same batches, and says that others were cut later", () => {
   const before = cut(1);
-  const { lease } = take();
-  tell(1, lease, 1, again());
+  const { epoch } = take();
+  tell(1, epoch, 1, again());
   cut(2, NOW + 5_000);
   expect(cut(1)).toEqual({ ...before, left: true });
   expect(cut(2).batches).toHaveLength(1);
