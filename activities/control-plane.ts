@@ -36,41 +36,45 @@ export function createControlPlane(options: CallOptions) {
     report: (message: ReportRequest) =>
       call<ReportAnswer>("POST", "/internal/v1/reports", message),
     /** `waitMs`: how long (ms) the source lately took to answer; null: it was not asked. */
-    listing: (recordId: string, object: number, waitMs: number | null, lane: Lane) =>
-      call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, {
+    listing: (recordId: string, objectIndex: number, waitMs: number | null, lane: Lane) =>
+      call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${objectIndex}`, {
         waitMs,
         lane,
       }),
-    listingWaits: (recordId: string, object: number, waitMs: number) =>
-      call<{ noted: true }>("POST", `/internal/v1/listings/${recordId}/${object}/waits`, {
-        waitMs,
-      }),
-    listingEnded: (recordId: string, object: number) =>
+    listingWaits: (recordId: string, objectIndex: number, waitMs: number) =>
+      call<{ noted: true }>(
+        "POST",
+        `/internal/v1/listings/${recordId}/${objectIndex}/waits`,
+        {
+          waitMs,
+        },
+      ),
+    listingEnded: (recordId: string, objectIndex: number) =>
       call<{ ended: true }>(
         "POST",
-        `/internal/v1/listings/${recordId}/${object}/end`,
+        `/internal/v1/listings/${recordId}/${objectIndex}/end`,
         {},
       ),
     handInPage: (
       recordId: string,
-      object: number,
+      objectIndex: number,
       page: number,
       artifacts: ListedArtifact[],
       next: string | null,
     ) =>
       call<{ taken: true }>(
         "POST",
-        `/internal/v1/listings/${recordId}/${object}/pages/${page}`,
+        `/internal/v1/listings/${recordId}/${objectIndex}/pages/${page}`,
         { artifacts, next },
       ),
     listingFailed: (
       recordId: string,
-      object: number,
+      objectIndex: number,
       failure: { reason: string; retryable: boolean; notBefore: number | null },
     ) =>
       call<{ retryAt: number | null }>(
         "POST",
-        `/internal/v1/listings/${recordId}/${object}/failure`,
+        `/internal/v1/listings/${recordId}/${objectIndex}/failure`,
         failure,
       ),
     grant: (recordId: string, clusterId: string, bytes: number) =>

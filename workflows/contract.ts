@@ -47,10 +47,16 @@ export const scheduledTask = (id: string) =>
  */
 export function targetWorkflowId(
   runId: string,
-  { id, clusterId, object }: { id?: string; clusterId: string; object: number | null },
+  {
+    id,
+    clusterId,
+    object: objectIndex,
+  }: { id?: string; clusterId: string; object: number | null },
 ): string {
   if (id !== undefined) return `${runId}/${id}`;
-  return object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
+  return objectIndex === null
+    ? `${runId}/${clusterId}`
+    : `${runId}/${clusterId}/${objectIndex}`;
 }
 
 /** Projects take turns in a queue. The server accepts at most 64 bytes as a key. */

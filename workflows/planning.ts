@@ -47,9 +47,9 @@ export async function planRun(input: TaskRunInput, recordId: string): Promise<Ru
   const isLong = () => progress.listed > 0 && workflowInfo().continueAsNewSuggested;
   const list = async () => {
     while (!isLong()) {
-      const object = await waiting.take();
-      if (object === undefined) return;
-      await listObject(input, recordId, object, isLong);
+      const objectIndex = await waiting.take();
+      if (objectIndex === undefined) return;
+      await listObject(input, recordId, objectIndex, isLong);
       setCurrentDetails(`listed ${(progress.listed += 1)} of ${linked} linked objects`);
     }
   };
@@ -87,21 +87,21 @@ function createWaiting(
 async function listObject(
   input: TaskRunInput,
   recordId: string,
-  object: number,
+  objectIndex: number,
   isLong: () => boolean,
 ): Promise<void> {
   try {
     // A short listing does not wait behind long ones.
     for (
       let lane: Lane = "QUICK";
-      !(await listOnce(input, recordId, object, lane)) && !isLong();
+      !(await listOnce(input, recordId, objectIndex, lane)) && !isLong();
     )
       lane = "SHARED";
   } catch (error) {
     if (isCancellation(error)) throw error;
-    await control(input, `object ${object + 1} cannot be listed`).failListing(
+    await control(input, `object ${objectIndex + 1} cannot be listed`).failListing(
       recordId,
-      object,
+      objectIndex,
       rootCause(error) ?? String(error),
     );
   }
@@ -111,7 +111,7 @@ async function listObject(
 async function listOnce(
   { queues, projectId }: TaskRunInput,
   recordId: string,
-  object: number,
+  objectIndex: number,
   lane: Lane = "SHARED",
 ): Promise<boolean> {
   const { listPages } = proxyActivities<TransferActivities>({
@@ -120,11 +120,11 @@ async function listOnce(
     priority: fairness(projectId),
   });
   const { complete, retryAt } = await listPages.executeWithOptions(
-    { summary: `list object ${object + 1}` },
-    [recordId, object, lane],
+    { summary: `list object ${objectIndex + 1}` },
+    [recordId, objectIndex, lane],
   );
   if (!complete && retryAt !== null) {
-    const summary = `list object ${object + 1} again at ${clock(retryAt)}`;
+    const summary = `list object ${objectIndex + 1} again at ${clock(retryAt)}`;
     await sleep(
       Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS),
       { summary },
@@ -139,12 +139,21 @@ export async function planEach(
   recordId: string,
   objects: number,
 ): Promise<void> {
-  const waiting = Array.from({ length: objects }, (_, object) => object);
+  const waiting = Array.from({ length: objects }, (_, objectIndex) => objectIndex);
   const plan = async () => {
-    for (let object = waiting.shift(); object !== undefined; object = waiting.shift()) {
-      if (await control(input, `plan object ${object + 1}`).planHosted(recordId, object))
+    for (
+      let objectIndex = waiting.shift();
+      objectIndex !== undefined;
+      objectIndex = waiting.shift()
+    ) {
+      if (
+        await control(input, `plan object ${objectIndex + 1}`).planHosted(
+          recordId,
+          objectIndex,
+        )
+      )
         continue;
-      while (!(await listOnce(input, recordId, object)));
+      while (!(await listOnce(input, recordId, objectIndex)));
     }
   };
   await Promise.all(Array.from({ length: Math.min(PLANS, objects) }, plan));

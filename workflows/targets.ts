@@ -39,7 +39,7 @@ export function targetOptions(
     searchAttributes,
   }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
   { runId, recordId, objects, cut, priorityKey }: Run,
-  { object, clusterId, label, files, id, cluster: clusterName }: Target,
+  { object: objectIndex, clusterId, label, files, id, cluster: clusterName }: Target,
 ): {
   workflowId: string;
   staticSummary: string;
@@ -55,7 +55,7 @@ export function targetOptions(
   ];
   return {
     workflowId: targetWorkflowId(runId, {
-      object,
+      object: objectIndex,
       clusterId,
       ...(id === undefined ? {} : { id }),
     }),
@@ -75,8 +75,8 @@ export function targetOptions(
         queues,
         form: FORM,
         ...(files ? { files } : {}),
-        object: object ?? 0,
-        objectsEnd: object === null ? objects : object + 1,
+        object: objectIndex ?? 0,
+        objectsEnd: objectIndex === null ? objects : objectIndex + 1,
         cut,
         counts: { batches: 0, done: 0, failed: 0 },
       },

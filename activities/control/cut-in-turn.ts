@@ -41,12 +41,12 @@ const countShared = ({ batches }: Cut): number =>
  */
 function askerOf(
   db: Db,
-  { recordId, object, objectsEnd = object + 1, clusterId }: CutRequest,
+  { recordId, object: objectIndex, objectsEnd = objectIndex + 1, clusterId }: CutRequest,
   workflowId: string,
 ): Asker | null {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return null;
-  const source = objectsEnd === object + 1 ? sourceOf(snapshot, object) : null;
+  const source = objectsEnd === objectIndex + 1 ? sourceOf(snapshot, objectIndex) : null;
   return {
     workflowId,
     projectId: snapshot.projectId,

@@ -103,8 +103,8 @@ export function createDrainActivities(deps: DrainActivityDeps) {
     async planDrain(recordId: string): Promise<void> {
       const snapshot = snapshotOf(db, recordId);
       await heartbeating(async () => {
-        for (const object of snapshot?.objects.keys() ?? []) {
-          while (!(await inTurn(() => planCatchUp(db, recordId, object, now()))));
+        for (const objectIndex of snapshot?.objects.keys() ?? []) {
+          while (!(await inTurn(() => planCatchUp(db, recordId, objectIndex, now()))));
         }
       });
     },
@@ -123,14 +123,14 @@ function cutFirst(
   if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
   const who = { workflowId, waits: false };
   return targets.map((target) => {
-    const { object, clusterId } = target;
-    if (object === null) return target;
+    const { object: objectIndex, clusterId } = target;
+    if (objectIndex === null) return target;
     return {
       ...target,
       first: cutInTurn(
         db,
         turns,
-        { recordId, object, clusterId, cut: 1, most },
+        { recordId, object: objectIndex, clusterId, cut: 1, most },
         who,
         now(),
       ),

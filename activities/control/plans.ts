@@ -36,16 +36,18 @@ type PlanDeps = {
 
 /** Activities that plan whole runs: state only, no network. */
 export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
-  async function planObject(recordId: string, object: number): Promise<void> {
+  async function planObject(recordId: string, objectIndex: number): Promise<void> {
     const snapshot = snapshotOf(db, recordId);
-    const from = snapshot?.objects[object];
+    const from = snapshot?.objects[objectIndex];
     if (!from) return;
     try {
       const place = { ...from, projectId: snapshot.projectId };
-      while (!(await inTurn(() => planHostedPage(db, recordId, object, place, now()))));
+      while (
+        !(await inTurn(() => planHostedPage(db, recordId, objectIndex, place, now())))
+      );
     } catch (error) {
       if (Context.current().info.attempt < MOST_TRIES || isPassing(error)) throw error;
-      failPlan(db, recordId, object, `cannot be planned: ${String(error)}`);
+      failPlan(db, recordId, objectIndex, `cannot be planned: ${String(error)}`);
     }
   }
 
@@ -60,10 +62,10 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
     ): Promise<HostedPlanned> {
       const unplanned = unplannedObjects(db, recordId);
       await heartbeating(async () => {
-        for (const { object, linked } of unplanned) {
+        for (const { object: objectIndex, linked } of unplanned) {
           if (linked) continue;
           if (isEnding(db, recordId)) break;
-          await planObject(recordId, object);
+          await planObject(recordId, objectIndex);
         }
       });
       const linked = unplanned.flatMap((each) => (each.linked ? each.object : []));
@@ -81,15 +83,19 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
     /** Returns the linked objects, from index `from` on, whose listing is not complete. */
     async readUnlisted(recordId: string, from: number): Promise<Unlisted> {
       return pageOf(
-        unplannedObjects(db, recordId, from).flatMap(({ object, linked }) =>
-          linked ? object : [],
+        unplannedObjects(db, recordId, from).flatMap(({ object: objectIndex, linked }) =>
+          linked ? objectIndex : [],
         ),
       );
     },
 
     /** Fails the plan of a linked object that no worker could list. */
-    async failListing(recordId: string, object: number, reason: string): Promise<void> {
-      failPlan(db, recordId, object, `cannot be listed: ${reason}`);
+    async failListing(
+      recordId: string,
+      objectIndex: number,
+      reason: string,
+    ): Promise<void> {
+      failPlan(db, recordId, objectIndex, `cannot be listed: ${reason}`);
     },
   };
 }

@@ -69,8 +69,8 @@ export function createRunActivities({
     },
 
     /** Serves runs that began before the activity `planAllHosted` existed; see planOneObject. */
-    async planHosted(recordId: string, object: number): Promise<boolean> {
-      return planOneObject(db, recordId, object, now);
+    async planHosted(recordId: string, objectIndex: number): Promise<boolean> {
+      return planOneObject(db, recordId, objectIndex, now);
     },
 
     /** Returns the targets from position `from` on; `after`: only those of clusters after this one. */
@@ -110,24 +110,26 @@ export type RunActivities = ReturnType<typeof createRunActivities>;
 async function planOneObject(
   db: Db,
   recordId: string,
-  object: number,
+  objectIndex: number,
   now: () => number,
 ): Promise<boolean> {
   const snapshot = snapshotOf(db, recordId);
-  const from = snapshot?.objects[object];
-  const state = listingState(db, recordId, object);
+  const from = snapshot?.objects[objectIndex];
+  const state = listingState(db, recordId, objectIndex);
   if (!snapshot || !from || !state || state.complete) return true;
   // An object that can be sent to none of the run's clusters needs no plan.
   if (
     snapshot.clusters.every(
-      ({ id }) => pairProblem(db, snapshot, recordId, object, id) !== null,
+      ({ id }) => pairProblem(db, snapshot, recordId, objectIndex, id) !== null,
     )
   )
     return true;
   if (from.category === "REMOTE") return false;
   const place = { ...from, projectId: snapshot.projectId };
   await heartbeating(async () => {
-    while (!(await inTurn(() => planHostedPage(db, recordId, object, place, now()))));
+    while (
+      !(await inTurn(() => planHostedPage(db, recordId, objectIndex, place, now())))
+    );
   });
   return true;
 }

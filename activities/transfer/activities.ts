@@ -18,11 +18,11 @@ export function createTransferActivities(deps: BatchDeps) {
     /** Continues the listing of a linked object, for as long as its slot may be held. */
     async listPages(
       recordId: string,
-      object: number,
+      objectIndex: number,
       lane: Lane = "SHARED",
     ): Promise<Listed> {
       return heartbeating((signal, heartbeat) =>
-        listObject(deps, { recordId, object, lane, signal, heartbeat }),
+        listObject(deps, { recordId, object: objectIndex, lane, signal, heartbeat }),
       );
     },
   };

@@ -31,7 +31,7 @@ type Listing = Extract<ListingAnswer, { kind: "list" }>;
  */
 export async function listObject(
   deps: BatchDeps,
-  { recordId, object, lane, signal: ended, heartbeat }: Ask,
+  { recordId, object: objectIndex, lane, signal: ended, heartbeat }: Ask,
 ): Promise<Listed> {
   const { controlPlane } = deps;
   const calls = { signal: ended, heartbeat };
@@ -45,7 +45,7 @@ export async function listObject(
     setInterval(
       () =>
         void controlPlane
-          .listingWaits(recordId, object, pace.waitMs() ?? 0)
+          .listingWaits(recordId, objectIndex, pace.waitMs() ?? 0)
           .catch(() => undefined),
       WAITS_MS,
     ),
@@ -57,7 +57,7 @@ export async function listObject(
   try {
     for (let pages = 0; ; pages += 1) {
       const state = await whenReachable(calls, () =>
-        controlPlane.listing(recordId, object, pace.waitMs(), lane),
+        controlPlane.listing(recordId, objectIndex, pace.waitMs(), lane),
       );
       if (state.kind === "over") return told({ complete: true, retryAt: null });
       if (state.kind === "later")
@@ -68,18 +68,20 @@ export async function listObject(
         const { artifacts, attached, next } = await listPage(lister, state, signal);
         leftOut = addLeftOut(leftOut, attached);
         await whenReachable(calls, () =>
-          controlPlane.handInPage(recordId, object, state.page, artifacts, next),
+          controlPlane.handInPage(recordId, objectIndex, state.page, artifacts, next),
         );
       } catch (error) {
         ended.throwIfAborted();
         if (stop.signal.aborted) return told({ complete: false, retryAt: null });
-        return told(await failListing(deps, { recordId, object }, state, error, calls));
+        return told(
+          await failListing(deps, { recordId, object: objectIndex }, state, error, calls),
+        );
       }
     }
   } finally {
     slice.close();
     timers.forEach((timer) => clearInterval(timer));
-    await controlPlane.listingEnded(recordId, object).catch(() => undefined);
+    await controlPlane.listingEnded(recordId, objectIndex).catch(() => undefined);
     await lister?.close();
   }
 }
@@ -128,7 +130,7 @@ type Calls = { signal: AbortSignal; heartbeat: () => void };
 
 async function failListing(
   { controlPlane }: BatchDeps,
-  { recordId, object }: Pick<Ask, "recordId" | "object">,
+  { recordId, object: objectIndex }: Pick<Ask, "recordId" | "object">,
   state: Listing,
   error: unknown,
   calls: Calls,
@@ -137,7 +139,7 @@ async function failListing(
   const reason = `${state.projectId}/${state.object.localRepoName} cannot be listed: ${message}`;
   const failure = { reason, retryable, notBefore: notBefore ?? null };
   const { retryAt } = await whenReachable(calls, () =>
-    controlPlane.listingFailed(recordId, object, failure),
+    controlPlane.listingFailed(recordId, objectIndex, failure),
   );
   return { complete: retryAt === null, retryAt };
 }

@@ -52,11 +52,15 @@ export function readEvents(
   page = NEWS_PAGE,
 ): News {
   const byRepository = new Map<string, Follower[]>();
-  for (const [object, from] of objects.entries()) {
+  for (const [objectIndex, from] of objects.entries()) {
     const known = byRepository.get(from.localRepoName) ?? [];
     byRepository.set(from.localRepoName, [
       ...known,
-      { object, means: objectMatcher(from), byFiles: meansFilesOfVersions(from) },
+      {
+        object: objectIndex,
+        means: objectMatcher(from),
+        byFiles: meansFilesOfVersions(from),
+      },
     ]);
   }
   const { events, upTo, more } = pageOfEvents(
@@ -71,9 +75,10 @@ export function readEvents(
     const meant = (byRepository.get(event.repoName) ?? []).flatMap((follower) =>
       meantBy(db, projectId, follower, event),
     );
-    if (!hasRoom(news, [...new Set(meant.map(({ object }) => object))]))
+    if (!hasRoom(news, [...new Set(meant.map(({ object: objectIndex }) => objectIndex))]))
       return { ...news, upTo: event.seq - 1, more: true };
-    for (const { object, changed } of meant) addChange(news.changes, object, changed);
+    for (const { object: objectIndex, changed } of meant)
+      addChange(news.changes, objectIndex, changed);
   }
   return news;
 }
@@ -91,10 +96,11 @@ type Follower = {
 function meantBy(
   db: DbOrTx,
   projectId: string,
-  { object, means, byFiles }: Follower,
+  { object: objectIndex, means, byFiles }: Follower,
   { repoName, path, version }: Event,
 ): { object: number; changed: Changed }[] {
-  if (means({ path, version })) return [{ object, changed: { path, version } }];
+  if (means({ path, version }))
+    return [{ object: objectIndex, changed: { path, version } }];
   const repository =
     byFiles && version !== "" ? findRepository(db, projectId, repoName) : null;
   if (!repository) return [];
@@ -103,7 +109,7 @@ function meantBy(
   return paths
     .map((each): Changed => ({ path: each, version: "" }))
     .filter(means)
-    .map((changed) => ({ object, changed }));
+    .map((changed) => ({ object: objectIndex, changed }));
 }
 
 /** Reads a page of events over all the repositories, ordered by seq. */
@@ -174,29 +180,35 @@ export function addWaiting(
   const taken: Waiting[] = [];
   const idle: Waiting[] = [];
   for (const each of waiting) {
-    const concerned = objects.flatMap((from, object) =>
-      from.localRepoName === each.repoName && matchers[object]?.(each) ? [object] : [],
+    const concerned = objects.flatMap((from, objectIndex) =>
+      from.localRepoName === each.repoName && matchers[objectIndex]?.(each)
+        ? [objectIndex]
+        : [],
     );
     if (concerned.length === 0) {
       idle.push(each);
     } else if (hasRoom(news, concerned)) {
       taken.push(each);
-      for (const object of concerned)
-        addChange(news.changes, object, { path: each.path, version: each.version });
+      for (const objectIndex of concerned)
+        addChange(news.changes, objectIndex, { path: each.path, version: each.version });
     } else news.more = true;
   }
   return { taken, idle };
 }
 
 function hasRoom({ changes }: News, objects: readonly number[]): boolean {
-  const joining = objects.filter((object) => !changes.has(object)).length;
+  const joining = objects.filter((objectIndex) => !changes.has(objectIndex)).length;
   return joining === 0 || changes.size === 0 || changes.size + joining <= MOST_OBJECTS;
 }
 
-function addChange(changes: News["changes"], object: number, changed: Changed): void {
-  const known = changes.get(object) ?? new Map<string, Changed>();
+function addChange(
+  changes: News["changes"],
+  objectIndex: number,
+  changed: Changed,
+): void {
+  const known = changes.get(objectIndex) ?? new Map<string, Changed>();
   changes.set(
-    object,
+    objectIndex,
     known.set(JSON.stringify([changed.path, changed.version]), changed),
   );
 }

@@ -232,7 +232,7 @@ function isFull(tx: DbOrTx, recordId: string): boolean {
 /** Builds the targets that the sending child workflows get. */
 function toTargets({ clusterId, snapshot }: Drain, objects: readonly number[]): Target[] {
   const target = targetWriter(snapshot);
-  return objects.map((object) =>
-    target(object, { id: clusterId, name: snapshot.clusters[0]?.name ?? clusterId }),
+  return objects.map((objectIndex) =>
+    target(objectIndex, { id: clusterId, name: snapshot.clusters[0]?.name ?? clusterId }),
   );
 }

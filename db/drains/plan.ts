@@ -33,8 +33,8 @@ export function planNews(
   const to = readEnd(tx, drain.clusterId);
   const gained: number[] = [];
   let takesPart = false;
-  for (const [object, changes] of news.changes) {
-    const from = snapshot.objects[object];
+  for (const [objectIndex, changes] of news.changes) {
+    const from = snapshot.objects[objectIndex];
     const repository = from && findRepository(tx, snapshot.projectId, from.localRepoName);
     if (!from?.category || !to || !repository) continue;
     const source = {
@@ -46,14 +46,14 @@ export function planNews(
     const joins =
       tx
         .insert(planObject)
-        .values({ recordId, object, complete: true })
+        .values({ recordId, object: objectIndex, complete: true })
         .onConflictDoNothing()
         .run().changes > 0;
     if (
       sendable &&
       planChanges(
         tx,
-        { ...drain, object, repositoryId: repository.id, now },
+        { ...drain, object: objectIndex, repositoryId: repository.id, now },
         from.localRepoName,
         [...changes.values()],
       ) === 0
@@ -61,11 +61,13 @@ export function planNews(
       // An object with nothing to send takes no part in the drain.
       if (joins)
         tx.delete(planObject)
-          .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+          .where(
+            and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)),
+          )
           .run();
       continue;
     }
-    if (sendable) gained.push(object);
+    if (sendable) gained.push(objectIndex);
     takesPart = true;
   }
   return { gained, takesPart };
@@ -80,18 +82,18 @@ function planChanges(
   repoName: string,
   changes: readonly Changed[],
 ): number {
-  const { recordId, object } = where;
+  const { recordId, object: objectIndex } = where;
   const list = JSON.stringify(changes);
   const again = replan(tx, where, repoName, list);
   const insert = sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest)
-    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY t.key),
+    SELECT ${recordId}, ${objectIndex}, ${lastSeq(where)} + row_number() OVER (ORDER BY t.key),
       t.path, t.version, t.size, t.digest
     FROM (${there(where, list)}) t
     WHERE NOT EXISTS (
       SELECT 1 FROM plan p
       WHERE p.record_id = ${recordId}
-        AND p.object = ${object}
+        AND p.object = ${objectIndex}
         AND p.name = t.path
         AND p.version = t.version)`;
   return again + countingPlanned(tx, where, () => void tx.run(insert));
@@ -133,13 +135,13 @@ type Known = Changed & {
  * being sent is left to a later drain. Returns how many are to be cut again.
  */
 function replan(tx: DbOrTx, where: Where, repoName: string, list: string): number {
-  const { recordId, taskKey, clusterId, object, now } = where;
+  const { recordId, taskKey, clusterId, object: objectIndex, now } = where;
   const known = tx.all<Known>(sql`
     SELECT p.seq, p.name AS path, p.version, d.id AS detail, d.status, d.again
     FROM json_each(${list}) j
     CROSS JOIN plan p
       ON p.record_id = ${recordId}
-      AND p.object = ${object}
+      AND p.object = ${objectIndex}
       AND p.name = j.value ->> 'path'
       AND p.version = j.value ->> 'version'
     LEFT JOIN detail d
@@ -149,7 +151,7 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
       AND d.seq = p.seq
     WHERE p.seq <= (
       SELECT coalesce(max(to_seq), 0) FROM dispatch
-      WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId})`);
+      WHERE record_id = ${recordId} AND object = ${objectIndex} AND cluster_id = ${clusterId})`);
   if (known.length === 0) return 0;
   const ended = known.filter(({ status }) => status !== null && status !== "RUNNING");
   tx.run(sql`
@@ -161,7 +163,7 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
   const seqs = JSON.stringify(ended.map(({ seq }) => seq));
   const again = sql`
     record_id = ${recordId}
-    AND object = ${object}
+    AND object = ${objectIndex}
     AND seq IN (SELECT value FROM json_each(${seqs}))`;
   const bytes = () =>
     tx.get<{ n: number }>(
@@ -170,7 +172,7 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
   const before = bytes();
   tx.run(sql`
     UPDATE plan SET size = t.size, digest = t.digest FROM (${there(where, JSON.stringify(ended))}) t
-    WHERE record_id = ${recordId} AND object = ${object} AND plan.seq = t.seq`);
+    WHERE record_id = ${recordId} AND object = ${objectIndex} AND plan.seq = t.seq`);
   addPlanned(tx, where, 0, bytes() - before);
   const beingSent = known.filter(
     ({ status, again }) => status === null || (status === "RUNNING" && again === 0),
@@ -192,18 +194,18 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
 export function planCatchUp(
   db: Db,
   recordId: string,
-  object: number,
+  objectIndex: number,
   now: number,
 ): boolean {
   const snapshot = snapshotOf(db, recordId);
-  const from = snapshot?.objects[object];
+  const from = snapshot?.objects[objectIndex];
   const to = snapshot?.clusters[0];
-  if (!from || !to || pairProblem(db, snapshot, recordId, object, to.id) !== null)
+  if (!from || !to || pairProblem(db, snapshot, recordId, objectIndex, to.id) !== null)
     return true;
   return planHostedPage(
     db,
     recordId,
-    object,
+    objectIndex,
     { ...from, projectId: snapshot.projectId },
     now,
     { lacking: "passes" },

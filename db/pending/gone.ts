@@ -19,7 +19,7 @@ export function passGone(
   artifacts: BatchArtifact[],
   now: number,
 ): BatchArtifact[] {
-  const { recordId, clusterId, object } = batch;
+  const { recordId, clusterId, object: objectIndex } = batch;
   const gone = artifacts.filter(
     ({ digest, problem }) => digest === null && problem === null,
   );
@@ -42,7 +42,7 @@ export function passGone(
           and(
             eq(detail.recordId, recordId),
             eq(detail.clusterId, clusterId),
-            eq(detail.object, object),
+            eq(detail.object, objectIndex),
             eq(detail.seq, seq),
           ),
         )
@@ -51,7 +51,11 @@ export function passGone(
       const row = tx
         .delete(plan)
         .where(
-          and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq)),
+          and(
+            eq(plan.recordId, recordId),
+            eq(plan.object, objectIndex),
+            eq(plan.seq, seq),
+          ),
         )
         .returning({ size: plan.size })
         .get();

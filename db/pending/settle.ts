@@ -50,16 +50,20 @@ export async function keepUnfinished(
     .from(planObject)
     .where(eq(planObject.recordId, recordId))
     .all();
-  for (const { object } of objects) {
+  for (const { object: objectIndex } of objects) {
     const last =
       db.get<{ seq: number | null }>(
-        sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`,
+        sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${objectIndex}`,
       )?.seq ?? 0;
     for (let from = 0; from < last; from += PAGE) {
       await inTurn(() =>
         keepRange(
           db,
-          { recordId, object, repoName: repositories[object]?.localRepoName ?? "" },
+          {
+            recordId,
+            object: objectIndex,
+            repoName: repositories[objectIndex]?.localRepoName ?? "",
+          },
           row,
           from,
           now(),
@@ -73,7 +77,7 @@ type PlannedOf = { recordId: string; object: number; repoName: string };
 
 function keepRange(
   db: Db,
-  { recordId, object, repoName }: PlannedOf,
+  { recordId, object: objectIndex, repoName }: PlannedOf,
   { taskKey, clusterId }: CursorKey,
   from: number,
   now: number,
@@ -89,7 +93,7 @@ function keepRange(
       AND d.object = p.object
       AND d.seq = p.seq
     WHERE p.record_id = ${recordId}
-      AND p.object = ${object}
+      AND p.object = ${objectIndex}
       AND p.seq > ${from}
       AND p.seq <= ${from + PAGE}
       AND (d.id IS NULL OR d.status = 'RUNNING')

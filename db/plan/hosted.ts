@@ -41,19 +41,19 @@ type Options = Pick<Where, "lacking">;
 export function planHostedPage(
   db: Db,
   recordId: string,
-  object: number,
+  objectIndex: number,
   from: TaskObject & { projectId: string },
   now: number,
   { lacking }: Options = { lacking: "fails" },
 ): boolean {
-  const key = { recordId, object };
+  const key = { recordId, object: objectIndex };
   return write(db, (tx) => {
     const state = tx.select().from(planObject).where(rowOf(key)).get();
     if (!state || state.complete || isEnding(tx, recordId)) return true;
     const place = `${from.projectId}/${from.localRepoName}`;
     const repository = findRepository(db, from.projectId, from.localRepoName);
     if (repository === null) {
-      endPlan(tx, recordId, object, `repository ${place} does not exist`);
+      endPlan(tx, recordId, objectIndex, `repository ${place} does not exist`);
       return true;
     }
     const cursor: Cursor = {
@@ -77,8 +77,8 @@ export function planHostedPage(
   });
 }
 
-const rowOf = ({ recordId, object }: ObjectKey) =>
-  and(eq(planObject.recordId, recordId), eq(planObject.object, object));
+const rowOf = ({ recordId, object: objectIndex }: ObjectKey) =>
+  and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex));
 
 /** Returns what the plans of all hosted objects of a run left out. */
 export function leftOutOf(db: Db, recordId: string): LeftOut {
@@ -104,12 +104,12 @@ export function leftOutOf(db: Db, recordId: string): LeftOut {
 export function endPlan(
   tx: DbOrTx,
   recordId: string,
-  object: number,
+  objectIndex: number,
   problem: string,
 ): void {
   tx.update(planObject)
     .set({ complete: true, problem, planned: 0, bytes: 0 })
-    .where(rowOf({ recordId, object }))
+    .where(rowOf({ recordId, object: objectIndex }))
     .run();
 }
 
@@ -117,20 +117,25 @@ export function endPlan(
  * Ends the plan of an object that crashes whoever plans it; a plan that was completed meanwhile
  * stays.
  */
-export function failPlan(db: Db, recordId: string, object: number, reason: string): void {
+export function failPlan(
+  db: Db,
+  recordId: string,
+  objectIndex: number,
+  reason: string,
+): void {
   write(db, (tx) => {
     const state = tx
       .select({ complete: planObject.complete })
       .from(planObject)
-      .where(rowOf({ recordId, object }))
+      .where(rowOf({ recordId, object: objectIndex }))
       .get();
     if (!state || state.complete || isEnding(tx, recordId)) return;
     const snapshot = snapshotOf(tx, recordId);
     endPlan(
       tx,
       recordId,
-      object,
-      `${snapshot?.projectId}/${snapshot?.objects[object]?.localRepoName} ${reason}`.slice(
+      objectIndex,
+      `${snapshot?.projectId}/${snapshot?.objects[objectIndex]?.localRepoName} ${reason}`.slice(
         0,
         MOST_REASON,
       ),

@@ -17,7 +17,7 @@ type ListingState = { complete: boolean; page: number; cursor: string | null };
 export function listingState(
   db: DbOrTx,
   recordId: string,
-  object: number,
+  objectIndex: number,
 ): ListingState | null {
   const row = db
     .select({
@@ -30,7 +30,7 @@ export function listingState(
     .where(
       and(
         eq(planObject.recordId, recordId),
-        eq(planObject.object, object),
+        eq(planObject.object, objectIndex),
         eq(record.status, "RUNNING"),
         isNull(record.stopReason),
       ),
@@ -46,11 +46,11 @@ export function listingState(
 export function listingRequest(
   db: DbOrTx,
   recordId: string,
-  object: number,
+  objectIndex: number,
 ): ListingAnswer {
-  const state = listingState(db, recordId, object);
+  const state = listingState(db, recordId, objectIndex);
   const snapshot = snapshotOf(db, recordId);
-  const from = snapshot?.objects[object];
+  const from = snapshot?.objects[objectIndex];
   if (!state || state.complete || !snapshot || !from) return { kind: "over" };
   const source = readSource(db, snapshot.projectId, from.localRepoName);
   if (source)
@@ -65,7 +65,7 @@ export function listingRequest(
   endPlan(
     db,
     recordId,
-    object,
+    objectIndex,
     `repository ${snapshot.projectId}/${from.localRepoName} does not exist`,
   );
   return { kind: "over" };
@@ -75,17 +75,17 @@ export function listingRequest(
 export function takePage(
   db: Db,
   recordId: string,
-  object: number,
+  objectIndex: number,
   page: number,
   artifacts: ListedArtifact[],
   next: string | null,
 ): void {
   write(db, (tx) => {
-    const state = listingState(tx, recordId, object);
+    const state = listingState(tx, recordId, objectIndex);
     if (!state || state.complete || state.page !== page) return;
     const rows = artifacts.map(toRow);
-    countingPlanned(tx, { recordId, object }, () =>
-      insertPlanned(tx, { recordId, object }, rows),
+    countingPlanned(tx, { recordId, object: objectIndex }, () =>
+      insertPlanned(tx, { recordId, object: objectIndex }, rows),
     );
     tx.update(planObject)
       .set({
@@ -95,7 +95,7 @@ export function takePage(
         firstFailure: null,
         tries: 0,
       })
-      .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+      .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
       .run();
   });
 }
@@ -117,7 +117,7 @@ function toRow({
 export function takeListingFailure(
   db: Db,
   recordId: string,
-  object: number,
+  objectIndex: number,
   failure: { reason: string; retryable: boolean; notBefore: number | null },
   retry: (first: number, tries: number, notBefore: number | null) => number | null,
   now: number,
@@ -126,17 +126,17 @@ export function takeListingFailure(
     const row = tx
       .select()
       .from(planObject)
-      .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+      .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
       .get();
     if (!row || row.complete) return null;
     const tries = row.tries + 1;
     const firstFailure = row.firstFailure ?? now;
     const due = failure.retryable ? retry(firstFailure, tries, failure.notBefore) : null;
-    if (due === null) endPlan(tx, recordId, object, failure.reason);
+    if (due === null) endPlan(tx, recordId, objectIndex, failure.reason);
     else {
       tx.update(planObject)
         .set({ tries, firstFailure })
-        .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+        .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
         .run();
     }
     return due;

@@ -146,16 +146,16 @@ const hasFile = (tx: DbOrTx, where: Paths, condition: Sql) =>
 
 /** Plans files in the order of `order`, by an index that `condition` also uses. */
 function insertFiles(tx: DbOrTx, where: Paths, condition: Sql, order: Sql): void {
-  const { recordId, object } = where;
+  const { recordId, object: objectIndex } = where;
   tx.run(sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest)
-    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY ${order}),
+    SELECT ${recordId}, ${objectIndex}, ${lastSeq(where)} + row_number() OVER (ORDER BY ${order}),
       full_path, '', size, 'sha256:' || sha256
     ${files(where, condition)}
       AND NOT EXISTS (
         SELECT 1 FROM plan p
         WHERE p.record_id = ${recordId}
-          AND p.object = ${object}
+          AND p.object = ${objectIndex}
           AND p.name = full_path
           AND p.version = '')`);
 }

@@ -48,20 +48,20 @@ export type PlannedRow = {
 };
 
 /** SQL: the seq of an object's last plan row, 0 without any. */
-export const lastSeq = ({ recordId, object }: ObjectKey) =>
-  sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object})`;
+export const lastSeq = ({ recordId, object: objectIndex }: ObjectKey) =>
+  sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${objectIndex})`;
 
 /**
  * Runs `insert` and adds the rows it planned to the sums of `plan_object`, counting only these.
  * Returns how many rows were added.
  */
 export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void): number {
-  const { recordId, object } = key;
+  const { recordId, object: objectIndex } = key;
   const { last } = tx.get<{ last: number }>(sql`SELECT ${lastSeq(key)} AS last`);
   insert();
   const { n, bytes } = tx.get<{ n: number; bytes: number }>(sql`
     SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM plan
-    WHERE record_id = ${recordId} AND object = ${object} AND seq > ${last}`);
+    WHERE record_id = ${recordId} AND object = ${objectIndex} AND seq > ${last}`);
   addPlanned(tx, key, n, bytes);
   return n;
 }
@@ -69,7 +69,7 @@ export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void):
 /** Adds to the sums of `plan_object`; call it in the transaction that changes the plan. */
 export function addPlanned(
   tx: DbOrTx,
-  { recordId, object }: ObjectKey,
+  { recordId, object: objectIndex }: ObjectKey,
   rows: number,
   bytes: number,
 ): void {
@@ -79,7 +79,7 @@ export function addPlanned(
       planned: sql`${planObject.planned} + ${rows}`,
       bytes: sql`${planObject.bytes} + ${bytes}`,
     })
-    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
     .run();
 }
 
@@ -89,7 +89,7 @@ export function insertPlanned(
   where: ObjectKey,
   rows: readonly PlannedRow[],
 ): void {
-  const { recordId, object } = where;
+  const { recordId, object: objectIndex } = where;
   if (rows.length === 0) return;
   const distinct = new Map<string, PlannedRow>();
   for (const row of rows) {
@@ -107,13 +107,13 @@ export function insertPlanned(
   );
   tx.run(sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest, problem)
-    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (),
+    SELECT ${recordId}, ${objectIndex}, ${lastSeq(where)} + row_number() OVER (),
       j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
     FROM json_each(${list}) j
     WHERE NOT EXISTS (
       SELECT 1 FROM plan p
       WHERE p.record_id = ${recordId}
-        AND p.object = ${object}
+        AND p.object = ${objectIndex}
         AND p.name = j.value ->> 0
         AND p.version = j.value ->> 1)`);
 }

@@ -144,7 +144,7 @@ function readArtifacts(
   from: From,
   now: number,
 ): BatchArtifact[] {
-  const { recordId, object, clusterId, number } = batch;
+  const { recordId, object: objectIndex, clusterId, number } = batch;
   const { repositoryId, linked } = from;
   const which =
     batch.fromSeq === null
@@ -177,7 +177,7 @@ function readArtifacts(
       AND k.repository_id = ${repositoryId}
       AND k.name = p.name
     LEFT JOIN version v ON v.package_id = k.id AND v.name = p.version
-    WHERE p.record_id = ${recordId} AND p.object = ${object} AND ${which}
+    WHERE p.record_id = ${recordId} AND p.object = ${objectIndex} AND ${which}
     ORDER BY coalesce(d.tries, 0), p.seq`);
   return rows.map((row) => ({
     ...row,

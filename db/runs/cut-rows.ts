@@ -31,14 +31,14 @@ export type Planned = {
 };
 type Due = { object: number; whole: boolean };
 
-const mostArtifacts = (snapshot: RunSnapshot, object: number, clusterId: string) =>
-  MOST_ARTIFACTS[isHeavy(snapshot, object, clusterId) ? "heavy" : "light"];
+const mostArtifacts = (snapshot: RunSnapshot, objectIndex: number, clusterId: string) =>
+  MOST_ARTIFACTS[isHeavy(snapshot, objectIndex, clusterId) ? "heavy" : "light"];
 
-const rangeOf = ({ recordId, clusterId, object, objectsEnd }: Cutting) =>
+const rangeOf = ({ recordId, clusterId, object: objectIndex, objectsEnd }: Cutting) =>
   sql`
     record_id = ${recordId}
     AND cluster_id = ${clusterId}
-    AND object >= ${object}
+    AND object >= ${objectIndex}
     AND object < ${objectsEnd}`;
 
 /**
@@ -57,15 +57,15 @@ export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
 export function cutAgain(
   tx: DbOrTx,
   cutting: Cutting,
-  { object, whole }: Due,
+  { object: objectIndex, whole }: Due,
   lane: Lane,
 ): number {
   const { recordId, clusterId, now, snapshot } = cutting;
-  const most = whole ? 1 : mostArtifacts(snapshot, object, clusterId);
+  const most = whole ? 1 : mostArtifacts(snapshot, objectIndex, clusterId);
   const which = sql`
     record_id = ${recordId}
     AND cluster_id = ${clusterId}
-    AND object = ${object}
+    AND object = ${objectIndex}
     AND again = 1
     AND not_before <= ${now}
     AND whole = ${whole ? 1 : 0}`;
@@ -77,7 +77,7 @@ export function cutAgain(
     .limit(most)
     .all();
   const number = insertDispatch(tx, cutting, {
-    object,
+    object: objectIndex,
     lane,
     fromSeq: null,
     toSeq: null,
@@ -110,14 +110,14 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
     .limit(1)
     .get();
   if (!batch) return null;
-  const { recordId, number, object, fromSeq, toSeq } = batch;
+  const { recordId, number, object: objectIndex, fromSeq, toSeq } = batch;
   tx.update(dispatch)
     .set({ rest: false })
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();
   // Its epoch counts attempts that may have sent something: the next worker must know of them.
   return insertDispatch(tx, cutting, {
-    object,
+    object: objectIndex,
     lane: "SHARED",
     fromSeq,
     toSeq,
@@ -137,15 +137,15 @@ export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned
       AND object = (SELECT max(object) FROM dispatch WHERE ${rangeOf(cutting)} AND to_seq IS NOT NULL)
     GROUP BY object`);
   for (let from = last?.object ?? cutting.object; ;) {
-    const object = nextObject(tx, cutting, from);
-    if (object === null) return null;
+    const objectIndex = nextObject(tx, cutting, from);
+    if (objectIndex === null) return null;
     const part = partAfter(tx, cutting, {
-      object,
-      after: object === last?.object ? last.seq : 0,
+      object: objectIndex,
+      after: objectIndex === last?.object ? last.seq : 0,
       peek,
     });
     if (part) return part;
-    from = object + 1;
+    from = objectIndex + 1;
   }
 }
 
@@ -178,21 +178,26 @@ type Part = { object: number; after: number; peek: boolean };
 function partAfter(
   tx: DbOrTx,
   { recordId, clusterId, snapshot }: Cutting,
-  { object, after, peek }: Part,
+  { object: objectIndex, after, peek }: Part,
 ): Planned | null {
   const limit = peek
     ? 1
-    : batchSize(tx, recordId, object, mostArtifacts(snapshot, object, clusterId));
+    : batchSize(
+        tx,
+        recordId,
+        objectIndex,
+        mostArtifacts(snapshot, objectIndex, clusterId),
+      );
   const planned = tx.all<{ seq: number; size: number | null }>(sql`
     SELECT seq, size FROM plan
-    WHERE record_id = ${recordId} AND object = ${object} AND seq > ${after}
+    WHERE record_id = ${recordId} AND object = ${objectIndex} AND seq > ${after}
     ORDER BY seq LIMIT ${limit}`);
   const rows = fitting(planned);
   const first = rows[0];
   if (!first) return null;
   const bytes = rows.reduce((sum, { size }) => sum + (size ?? 0), 0);
   return {
-    object,
+    object: objectIndex,
     fromSeq: first.seq,
     toSeq: rows.at(-1)?.seq ?? first.seq,
     artifacts: rows.length,
@@ -204,17 +209,28 @@ function partAfter(
 export function cutPlan(
   tx: DbOrTx,
   cutting: Cutting,
-  { object, fromSeq, toSeq }: Planned,
+  { object: objectIndex, fromSeq, toSeq }: Planned,
   lane: Lane,
 ): number {
-  return insertDispatch(tx, cutting, { object, lane, fromSeq, toSeq, epoch: 0 });
+  return insertDispatch(tx, cutting, {
+    object: objectIndex,
+    lane,
+    fromSeq,
+    toSeq,
+    epoch: 0,
+  });
 }
 
-function batchSize(tx: DbOrTx, recordId: string, object: number, most: number): number {
+function batchSize(
+  tx: DbOrTx,
+  recordId: string,
+  objectIndex: number,
+  most: number,
+): number {
   const row = tx
     .select({ planned: planObject.planned })
     .from(planObject)
-    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
     .get();
   return Math.min(
     most,
@@ -311,7 +327,7 @@ export function summarize(
   };
 }
 
-function kindOf({ objects }: RunSnapshot, object: number): string {
-  const from = objects[object];
+function kindOf({ objects }: RunSnapshot, objectIndex: number): string {
+  const from = objects[objectIndex];
   return from ? factsOf(from.repoType).unit : "artifact";
 }

@@ -30,7 +30,12 @@ export function cutBatches(
   now: number,
   rooms: Rooms = UNLIMITED,
 ): RoomyCut {
-  const { recordId, clusterId, object, objectsEnd = object + 1 } = request;
+  const {
+    recordId,
+    clusterId,
+    object: objectIndex,
+    objectsEnd = objectIndex + 1,
+  } = request;
   return write(db, (tx) => {
     if (haltReason(tx, recordId, clusterId) !== null) return NOTHING;
     const snapshot = snapshotOf(tx, recordId);
@@ -48,14 +53,14 @@ export function cutBatches(
 
 function cutBefore(
   tx: DbOrTx,
-  { recordId, object, objectsEnd, clusterId, cut }: Cutting,
+  { recordId, object: objectIndex, objectsEnd, clusterId, cut }: Cutting,
 ): number[] {
   const rows = tx.all<{ number: number }>(sql`
     SELECT number FROM dispatch
     WHERE record_id = ${recordId}
       AND cluster_id = ${clusterId}
       AND cut = ${cut}
-      AND object >= ${object}
+      AND object >= ${objectIndex}
       AND object < ${objectsEnd}
     ORDER BY number`);
   return rows.map(({ number }) => number);
@@ -93,11 +98,11 @@ function cutNext(tx: DbOrTx, cutting: Cutting, rooms: Rooms): number | "blocked"
  * first: batches that the earlier run cut under higher numbers are still to be requested.
  */
 function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number | null } {
-  const { recordId, object, objectsEnd, clusterId, cut } = cutting;
+  const { recordId, object: objectIndex, objectsEnd, clusterId, cut } = cutting;
   const range = sql`
     record_id = ${recordId}
     AND cluster_id = ${clusterId}
-    AND object >= ${object}
+    AND object >= ${objectIndex}
     AND object < ${objectsEnd}`;
   const { due } = tx.get<{ due: number | null }>(sql`
     SELECT min(not_before) AS due FROM detail WHERE ${range} AND again = 1`);

@@ -30,9 +30,9 @@ export type Cutting = Required<CutRequest> & { now: number; snapshot: RunSnapsho
  */
 export function sourceOf(
   { projectId, objects }: RunSnapshot,
-  object: number,
+  objectIndex: number,
 ): string | null {
-  const from = objects[object];
+  const from = objects[objectIndex];
   return from?.category === "REMOTE" ? `${projectId}/${from.localRepoName}` : null;
 }
 
@@ -42,9 +42,9 @@ export function sourceOf(
  */
 export function isHeavy(
   { objects, clusters }: RunSnapshot,
-  object: number,
+  objectIndex: number,
   clusterId: string,
 ): boolean {
-  const [from, to] = [objects[object], clusters.find(({ id }) => id === clusterId)];
+  const [from, to] = [objects[objectIndex], clusters.find(({ id }) => id === clusterId)];
   return from !== undefined && weightOf(from.repoType, to?.type) === "heavy";
 }

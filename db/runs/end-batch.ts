@@ -26,7 +26,7 @@ export const endsOf = ({
  */
 export function endBatch(
   tx: DbOrTx,
-  { recordId, number, object, clusterId, fromSeq, toSeq }: BatchRange,
+  { recordId, number, object: objectIndex, clusterId, fromSeq, toSeq }: BatchRange,
   { interrupted }: { interrupted: boolean },
   now: number,
 ): number {
@@ -40,7 +40,7 @@ export function endBatch(
   const untouched =
     fromSeq === null
       ? 0
-      : countUntouched(tx, { recordId, object, clusterId, fromSeq, toSeq });
+      : countUntouched(tx, { recordId, object: objectIndex, clusterId, fromSeq, toSeq });
   tx.update(dispatch)
     .set({
       done: true,
@@ -54,18 +54,24 @@ export function endBatch(
 
 function countUntouched(
   tx: DbOrTx,
-  { recordId, object, clusterId, fromSeq, toSeq }: Omit<BatchRange, "number">,
+  {
+    recordId,
+    object: objectIndex,
+    clusterId,
+    fromSeq,
+    toSeq,
+  }: Omit<BatchRange, "number">,
 ): number {
   const { n } = tx.get<{ n: number }>(sql`
     SELECT count(*) AS n FROM plan p
     WHERE p.record_id = ${recordId}
-      AND p.object = ${object}
+      AND p.object = ${objectIndex}
       AND p.seq BETWEEN ${fromSeq} AND ${toSeq}
       AND NOT EXISTS (
         SELECT 1 FROM detail d
         WHERE d.record_id = ${recordId}
           AND d.cluster_id = ${clusterId}
-          AND d.object = ${object}
+          AND d.object = ${objectIndex}
           AND d.seq = p.seq)`);
   return n;
 }

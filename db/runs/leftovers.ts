@@ -53,8 +53,8 @@ const endOfPage = (db: Db, recordId: string, from: PlanKey, rows: number) =>
     )
     .at(-1);
 
-const behind = (recordId: string, { object, seq }: PlanKey) =>
-  sql`record_id = ${recordId} AND (object, seq) > (${object}, ${seq})`;
+const behind = (recordId: string, { object: objectIndex, seq }: PlanKey) =>
+  sql`record_id = ${recordId} AND (object, seq) > (${objectIndex}, ${seq})`;
 const between = (recordId: string, from: PlanKey, to: PlanKey) =>
   sql`${behind(recordId, from)} AND (object, seq) <= (${to.object}, ${to.seq})`;
 

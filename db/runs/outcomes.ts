@@ -83,10 +83,15 @@ type Context = {
 };
 
 function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport): void {
-  const { recordId, clusterId, object } = context.batch;
+  const { recordId, clusterId, object: objectIndex } = context.batch;
   const { drain } = context;
   const statements = detailStatements(db);
-  const known = statements.tries.get({ recordId, clusterId, object, seq: report.seq });
+  const known = statements.tries.get({
+    recordId,
+    clusterId,
+    object: objectIndex,
+    seq: report.seq,
+  });
   if (drain && report.outcome)
     noteUnreachable(tx, drain, report.outcome.result, known?.firstFailure ?? null);
   const values = {

@@ -68,15 +68,15 @@ export function runTargets(
   const soon: Pick<Target, "soon"> = isSmallRun(db, recordId, linked)
     ? { soon: true }
     : {};
-  const target = (object: number | null, to: To): Target => ({
-    ...write(object, to),
+  const target = (objectIndex: number | null, to: To): Target => ({
+    ...write(objectIndex, to),
     ...soon,
   });
   const targets =
     pairs <= MOST_CHILDREN
       ? sendable.flatMap(({ to, objects }) =>
-          objects.map(({ object, from }): Target => ({
-            ...target(object, to),
+          objects.map(({ object: objectIndex, from }): Target => ({
+            ...target(objectIndex, to),
             ...filesOf(from, to),
           })),
         )
@@ -122,13 +122,13 @@ export function unplannedObjects(
     SELECT object FROM plan_object
     WHERE record_id = ${recordId} AND complete = 0 AND object >= ${first}
     ORDER BY object`);
-  return incomplete.flatMap(({ object }) => {
-    const from = snapshot.objects[object];
+  return incomplete.flatMap(({ object: objectIndex }) => {
+    const from = snapshot.objects[objectIndex];
     if (!from) return [];
     const fits = clusters.some(
       (to) => problemOf(snapshot.projectId, { from, problem: null }, to) === null,
     );
-    return fits ? { object, linked: from.category === "REMOTE" } : [];
+    return fits ? { object: objectIndex, linked: from.category === "REMOTE" } : [];
   });
 }
 
@@ -140,7 +140,10 @@ export function targetWriter({
   projectId,
   objects,
   clusters,
-}: RunSnapshot): (object: number | null, to: { id: string; name: string }) => Target {
+}: RunSnapshot): (
+  objectIndex: number | null,
+  to: { id: string; name: string },
+) => Target {
   const objectNames = distinctNames(objects.map(({ localRepoName }) => localRepoName));
   const clusterNames = new Map(
     distinctNames(clusters.map(({ name }) => name)).map((name, at) => [
@@ -148,14 +151,15 @@ export function targetWriter({
       name,
     ]),
   );
-  return (object, to) => {
-    const from = object === null ? projectId : (objects[object]?.localRepoName ?? "");
+  return (objectIndex, to) => {
+    const from =
+      objectIndex === null ? projectId : (objects[objectIndex]?.localRepoName ?? "");
     const [cluster, name] = [
       clusterNames.get(to.id) ?? to.id,
-      object === null ? null : (objectNames[object] ?? String(object)),
+      objectIndex === null ? null : (objectNames[objectIndex] ?? String(objectIndex)),
     ];
     return {
-      object,
+      object: objectIndex,
       clusterId: to.id,
       label: cut(`${from} → ${to.name}`, 80),
       id: name === null ? cluster : `${cluster}/${name}`,
@@ -224,16 +228,16 @@ export function pairProblem(
   db: DbOrTx,
   snapshot: RunSnapshot,
   recordId: string,
-  object: number,
+  objectIndex: number,
   clusterId: string,
 ): string | null {
-  const from = snapshot.objects[object];
+  const from = snapshot.objects[objectIndex];
   if (!from) return null;
   const end = readEnd(db, clusterId);
   const planned = db
     .select({ problem: planObject.problem })
     .from(planObject)
-    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
     .get();
   return problemOf(
     snapshot.projectId,

@@ -27,7 +27,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     };
   }
   const run = (name: string, rules: Partial<CopyRules>, targetTags?: string[]) =>
-    copy({ ...ends, seen: createImageMemory(), name, rules, targetTags });
+    copy({ ...ends, memory: createImageMemory(), name, rules, targetTags });
 
   test("is kept under SKIP, and nothing is sent", async () => {
     const { here, there, digestNow } = await differing("skip");

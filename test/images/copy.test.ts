@@ -152,7 +152,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
       tree === null || [sbom, signature].every(({ digest }) => tree.includes(digest)),
     ).toBe(true);
 
-    const again = await run(name, { seen: createImageMemory() });
+    const again = await run(name, { memory: createImageMemory() });
     expect(again).toMatchObject({ result: { kind: "same" }, bytesSent: 0 });
   });
 
@@ -168,7 +168,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     await attach(target, name, image, [theirs]);
     await attach(source, name, image, [first, later]);
 
-    const outcome = await run(name, { seen: createImageMemory() });
+    const outcome = await run(name, { memory: createImageMemory() });
     expect(outcome).toMatchObject({
       result: { kind: "same" },
       digest: image.digest,

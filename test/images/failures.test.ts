@@ -28,7 +28,7 @@ const ends = openEnds(
 );
 
 const run = (name: string, options: Partial<CopyOptions> = {}) =>
-  copy({ ...ends, seen: createImageMemory(), name, ...options });
+  copy({ ...ends, memory: createImageMemory(), name, ...options });
 const visible = async (name: string) =>
   (await readManifest(target.url, name, "latest")) !== null;
 const atTarget = (
@@ -333,14 +333,14 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     await pushImage(source.url, "forgotten", "one", makeImage({ layers: [base] }));
     const two = makeImage({ layers: [base] });
     await pushImage(source.url, "forgotten", "two", two);
-    const seen = createImageMemory();
-    await run("forgotten", { tag: "one", seen });
+    const memory = createImageMemory();
+    await run("forgotten", { tag: "one", memory });
     await fetch(`${target.url}/v2/forgotten/blobs/${base.digest}`, { method: "DELETE" });
-    expect((await run("forgotten", { tag: "two", seen })).result).toMatchObject({
+    expect((await run("forgotten", { tag: "two", memory })).result).toMatchObject({
       kind: "again",
       reason: expect.stringContaining("the missing parts are sent again"),
     });
-    expect((await run("forgotten", { tag: "two", seen })).result).toEqual({
+    expect((await run("forgotten", { tag: "two", memory })).result).toEqual({
       kind: "sent",
     });
     expect(await missingParts(target.url, "forgotten", two)).toEqual([]);

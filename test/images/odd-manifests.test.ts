@@ -32,9 +32,9 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     ];
     for (const [tag, image] of tags) await pushImage(source.url, "named", tag, image);
     for (const kind of ["sent", "same"] as const) {
-      const seen = createImageMemory();
+      const memory = createImageMemory();
       for (const [tag, image] of tags) {
-        expect((await run("named", { tag, seen })).result).toEqual({ kind });
+        expect((await run("named", { tag, memory })).result).toEqual({ kind });
         expect(
           (await readManifest(target.url, "named", tag))?.bytes.equals(image.bytes),
         ).toBe(true);
@@ -89,11 +89,12 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       ["wrong", "sound"],
       ["sound", "wrong"],
     ]) {
-      const seen = createImageMemory();
+      const memory = createImageMemory();
       const kinds = await Promise.all(
         order.map(async (tag) => [
           tag,
-          (await run("both", { tag, seen, targetName: `both/${order[0]}` })).result.kind,
+          (await run("both", { tag, memory, targetName: `both/${order[0]}` })).result
+            .kind,
         ]),
       );
       expect(Object.fromEntries(kinds)).toEqual({ sound: "sent", wrong: "failed" });

@@ -35,8 +35,8 @@ describe.skipIf(!plain.available)(
           tag,
           tag === "v0" ? makeIndex([makeImage()]) : makeImage(),
         );
-      const copyAll = async (seen = createImageMemory()) =>
-        Promise.all(tags.map((tag) => copy({ ...ends, seen, name: "warm", tag })));
+      const copyAll = async (memory = createImageMemory()) =>
+        Promise.all(tags.map((tag) => copy({ ...ends, memory, name: "warm", tag })));
       await copyAll();
       forget(here, there);
       const outcomes = await copyAll();
@@ -50,10 +50,10 @@ describe.skipIf(!plain.available)(
       const names = ["a", "b", "c", "d", "e", "f"];
       for (const tag of names)
         await pushImage(source.url, "shared", tag, makeImage({ layers: [base, 100] }));
-      const seen = createImageMemory();
+      const memory = createImageMemory();
       forget(here, there);
       const outcomes = await Promise.all(
-        names.map((tag) => copy({ ...ends, seen, name: "shared", tag })),
+        names.map((tag) => copy({ ...ends, memory, name: "shared", tag })),
       );
       expect(outcomes.every(({ result }) => result.kind === "sent")).toBe(true);
       expect(here.count("GET", new RegExp(base.digest))).toBe(1);
@@ -67,10 +67,10 @@ describe.skipIf(!plain.available)(
       const base = makeBlob(300_000);
       await pushImage(source.url, "mount/one", "latest", makeImage({ layers: [base] }));
       await pushImage(source.url, "mount/two", "latest", makeImage({ layers: [base] }));
-      const seen = createImageMemory();
-      await copy({ ...ends, seen, name: "mount/one" });
+      const memory = createImageMemory();
+      await copy({ ...ends, memory, name: "mount/one" });
       forget(here, there);
-      const outcome = await copy({ ...ends, seen, name: "mount/two" });
+      const outcome = await copy({ ...ends, memory, name: "mount/two" });
       expect(outcome).toMatchObject({
         result: { kind: "sent" },
         parts: { blob: { success: 2 } },
@@ -85,10 +85,10 @@ describe.skipIf(!plain.available)(
     test("for a new small image are no HEAD at the source and two for each small blob at the target", async () => {
       await pushImage(source.url, "cold", "one", makeImage({ layers: [100, 200] }));
       await pushImage(source.url, "cold", "two", makeImage({ layers: [100, 200] }));
-      const seen = createImageMemory();
-      await copy({ ...ends, seen, name: "cold", tag: "one" });
+      const memory = createImageMemory();
+      await copy({ ...ends, memory, name: "cold", tag: "one" });
       forget(here, there);
-      await copy({ ...ends, seen, name: "cold", tag: "two" });
+      await copy({ ...ends, memory, name: "cold", tag: "two" });
       expect(summary(here)).toEqual({ "GET manifests": 1, "GET blobs": 3 });
       expect(summary(there)).toEqual({
         "HEAD manifests": 1,
@@ -101,12 +101,12 @@ describe.skipIf(!plain.available)(
     test("do not read the image at the source when the plan knows the digest and the target has it", async () => {
       const image = makeImage();
       await pushImage(source.url, "planned", "latest", image);
-      await copy({ ...ends, seen: createImageMemory(), name: "planned" });
-      const seen = createImageMemory();
+      await copy({ ...ends, memory: createImageMemory(), name: "planned" });
+      const memory = createImageMemory();
       forget(here, there);
       const outcome = await copy({
         ...ends,
-        seen,
+        memory,
         name: "planned",
         sourceDigest: image.digest,
       });
@@ -126,10 +126,10 @@ describe.skipIf(!withReferrers.available)(
       await pushImage(source.url, "warm", "single", makeImage());
       await pushImage(source.url, "warm", "index", index);
       for (const tag of ["single", "index"])
-        await copy({ ...ends, seen: createImageMemory(), name: "warm", tag });
-      const seen = createImageMemory();
+        await copy({ ...ends, memory: createImageMemory(), name: "warm", tag });
+      const memory = createImageMemory();
       forget(here, there);
-      await copy({ ...ends, seen, name: "warm", tag: "single" });
+      await copy({ ...ends, memory, name: "warm", tag: "single" });
       expect(summary(here)).toEqual({
         "HEAD manifests": 1,
         "GET referrers": 1,
@@ -137,7 +137,7 @@ describe.skipIf(!withReferrers.available)(
       });
       expect(summary(there)).toEqual({ "HEAD manifests": 1 });
       forget(here, there);
-      await copy({ ...ends, seen, name: "warm", tag: "index" });
+      await copy({ ...ends, memory, name: "warm", tag: "index" });
       expect(summary(here)).toEqual({
         "HEAD manifests": 1,
         "GET manifests": 1,

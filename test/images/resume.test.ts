@@ -51,7 +51,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
       const second = await copy({
         ...rig.ends,
         name: "big",
-        seen: createImageMemory(),
+        memory: createImageMemory(),
         resume: uploadsOf(first),
       });
       expect(second.result).toEqual({ kind: "sent" });
@@ -80,7 +80,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
       const second = await copy({
         ...rig.ends,
         name: "big",
-        seen: createImageMemory(),
+        memory: createImageMemory(),
         resume: uploadsOf(first),
       });
       expect(second.result).toEqual({ kind: "sent" });
@@ -94,16 +94,16 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     const rig = await rigFor("distribution", context);
     const other = makeImage({ layers: [makeBlob(65 * MiB)] });
     await pushImage(source.url, "other", "latest", other);
-    const seen = createImageMemory();
+    const memory = createImageMemory();
     rig.there.fault = ({ method }) =>
       method === "PATCH" && rig.there.count("PATCH", /./) > 1
         ? { kind: "answer", status: 416 }
         : null;
-    expect((await copy({ ...rig.ends, seen, name: "big" })).result).toEqual({
+    expect((await copy({ ...rig.ends, memory, name: "big" })).result).toEqual({
       kind: "sent",
     });
     const patches = rig.there.count("PATCH", /./);
-    expect((await copy({ ...rig.ends, seen, name: "other" })).result).toEqual({
+    expect((await copy({ ...rig.ends, memory, name: "other" })).result).toEqual({
       kind: "sent",
     });
     expect(rig.there.count("PATCH", /./)).toBe(patches);
@@ -141,8 +141,14 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     });
     rig.there.fault = () => null;
     expect(
-      (await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: lost }))
-        .result,
+      (
+        await copy({
+          ...rig.ends,
+          name: "big",
+          memory: createImageMemory(),
+          resume: lost,
+        })
+      ).result,
     ).toEqual({
       kind: "sent",
     });

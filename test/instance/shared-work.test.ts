@@ -133,17 +133,17 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   }
 
   /** Creates a memory that shows when two images request the same entry. */
-  function watchedMemory(): { seen: ImageMemory; isShared: () => Promise<void> } {
-    const seen = createImageMemory();
-    const { once, attachedTags } = seen;
+  function watchedMemory(): { memory: ImageMemory; isShared: () => Promise<void> } {
+    const memory = createImageMemory();
+    const { once, attachedTags } = memory;
     const asked = new Map<string, number>();
     const ask = (what: string) => void asked.set(what, (asked.get(what) ?? 0) + 1);
-    seen.once = (key, ...rest) => (ask(key), once(key, ...rest));
-    seen.attachedTags = (name, list) => (ask(name), attachedTags(name, list));
+    memory.once = (key, ...rest) => (ask(key), once(key, ...rest));
+    memory.attachedTags = (name, list) => (ask(name), attachedTags(name, list));
     const isShared = async () => {
       await expect.poll(() => [...asked.values()], { timeout: 30_000 }).toContain(2);
     };
-    return { seen, isShared };
+    return { memory, isShared };
   }
 
   /**
@@ -156,12 +156,12 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
     then: () => void,
     throttle: Throttle = UNLIMITED,
   ): Promise<ArtifactOutcome["result"]["kind"]> {
-    const { seen, isShared } = watchedMemory();
+    const { memory, isShared } = watchedMemory();
     const first = new AbortController();
     const send = (tag: string, signal: AbortSignal) =>
       copyImage({
         ...ends,
-        seen,
+        memory,
         name,
         tag,
         signal,

@@ -85,15 +85,15 @@ describe("a connection", () => {
 
 describe("redirects", () => {
   test("are followed; credentials stay within the origin", async () => {
-    const seen: string[] = [];
+    const memory: string[] = [];
     const other = await serve((request, response) => {
-      seen.push(
+      memory.push(
         `other ${request.headers.authorization ?? "-"} ${request.headers.cookie ?? "-"} ${request.headers["x-plain"]}`,
       );
       response.end("done");
     }, "localhost");
     const first = await serve((request, response) => {
-      seen.push(`first ${request.headers.authorization ?? "-"}`);
+      memory.push(`first ${request.headers.authorization ?? "-"}`);
       const location =
         request.url === "/start" ? "/next" : `${other}/end?signature=secret`;
       response.writeHead(307, { location }).end();
@@ -101,7 +101,7 @@ describe("redirects", () => {
     const headers = { authorization: "Basic c2VjcmV0", cookie: "a=b", "x-plain": "kept" };
     const answer = await ask(`${first}/start`, { headers });
     expect(answer.text).toBe("done");
-    expect(seen).toEqual([
+    expect(memory).toEqual([
       "first Basic c2VjcmV0",
       "first Basic c2VjcmV0",
       "other - - kept",

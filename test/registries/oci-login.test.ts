@@ -256,13 +256,13 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
       });
 
       test("is not sent to another host that a redirect names", async () => {
-        const seen: (string | undefined)[] = [];
+        const memory: (string | undefined)[] = [];
         const image = makeImage({ layers: [200_000] });
         await pushImage(withBasic.url, "moved", "latest", image, {
           authorization: basic,
         });
         const storage = createServer((request, response) => {
-          seen.push(request.headers.authorization);
+          memory.push(request.headers.authorization);
           const blob = image.blobs.find(({ digest }) => request.url?.includes(digest));
           response.writeHead(blob === undefined ? 404 : 200).end(blob?.bytes);
         }).listen(0, "localhost");
@@ -281,7 +281,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         const ends = openEnds({ url: proxy.url, ...USER }, plain.url);
         expect((await copy({ ...ends, name: "moved" })).result).toEqual({ kind: "sent" });
         expect(await readManifest(plain.url, "moved", "latest")).not.toBeNull();
-        expect(seen).toEqual([undefined, undefined]);
+        expect(memory).toEqual([undefined, undefined]);
         await ends.close();
         await proxy.stop();
         storage.close();

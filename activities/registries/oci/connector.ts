@@ -52,9 +52,9 @@ function openLister(end: End): Lister & Closing {
 /** Opens a copier whose memory of the target is shared by all images that it copies. */
 function openCopier(from: End, to: End): Copier & Closing {
   const [source, target] = [openRegistry(from, false), openRegistry(to, true)];
-  const seen = createImageMemory();
+  const memory = createImageMemory();
   return {
-    sourceChanged: seen.forgetTags,
+    sourceChanged: memory.forgetTags,
     copy: ({ name, version, digest, targetVersions, rules, hooks, uploads }) =>
       copyImage({
         source: { registry: source, name: nameAt(from, name) },
@@ -65,7 +65,7 @@ function openCopier(from: End, to: End): Copier & Closing {
         rules,
         hooks,
         resume: uploads,
-        seen,
+        memory,
       }),
     close: async () => void (await Promise.all([source.close(), target.close()])),
   };

@@ -49,7 +49,7 @@ export function copy({
     target: { registry: to, name: targetName },
     tag: "latest",
     resume: [],
-    seen: createImageMemory(),
+    memory: createImageMemory(),
     ...rest,
     rules: {
       conflictStrategy: "SKIP",
@@ -69,7 +69,12 @@ export function copy({
 export function openEnds(
   source: string | OciRegistryOptions,
   target: string | OciRegistryOptions,
-): { from: OciRegistry; to: OciRegistry; seen: ImageMemory; close: () => Promise<void> } {
+): {
+  from: OciRegistry;
+  to: OciRegistry;
+  memory: ImageMemory;
+  close: () => Promise<void>;
+} {
   const from = createOciRegistry(typeof source === "string" ? { url: source } : source);
   const to = createOciRegistry({
     ...(typeof target === "string" ? { url: target } : target),
@@ -78,7 +83,7 @@ export function openEnds(
   return {
     from,
     to,
-    seen: createImageMemory(),
+    memory: createImageMemory(),
     async close() {
       await from.close();
       await to.close();

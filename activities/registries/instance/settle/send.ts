@@ -14,7 +14,7 @@ import {
 import { readBeginning, readContents, SMALL_BYTES, type Wanted } from "./reading.ts";
 import { type Contents, type Form, sendVersions } from "./statement.ts";
 import { uploadContent } from "./upload.ts";
-import { state } from "./verdict.ts";
+import { declare } from "./verdict.ts";
 
 /**
  * Content bytes in one request. A broken connection then costs little; a worker holds several requests of each batch in
@@ -189,7 +189,7 @@ async function finish(
   items: Item[],
   contents: Contents,
 ): Promise<void> {
-  for (const item of await state(copy, form, items, contents)) {
+  for (const item of await declare(copy, form, items, contents)) {
     settleFailure(
       copy,
       item,

@@ -15,7 +15,7 @@ import {
 import { openReader, TINY_BYTES } from "./reading.ts";
 import { sendNeeded } from "./send.ts";
 import { FILES, type Form, VERSIONS } from "./statement.ts";
-import { state } from "./verdict.ts";
+import { declare } from "./verdict.ts";
 
 const STATEMENTS_AT_ONCE = 4;
 /** Bytes of a declaration besides its versions. */
@@ -88,7 +88,7 @@ async function settleForm(
       guarded(
         copy,
         group,
-        async () => void lacking.push(...(await state(copy, form, group, new Map()))),
+        async () => void lacking.push(...(await declare(copy, form, group, new Map()))),
       ),
   );
   await sendNeeded(copy, form, lacking);

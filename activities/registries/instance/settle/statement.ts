@@ -21,7 +21,7 @@ export type Verdict =
 /** How one kind of artifact is declared: single files or whole versions. */
 export type Form = {
   /** Declares artifacts with these contents and returns the verdicts in their order. */
-  state: (copy: Copy, items: Item[], contents: Contents) => Promise<Verdict[]>;
+  declare: (copy: Copy, items: Item[], contents: Contents) => Promise<Verdict[]>;
   /**
    * `lengthOf`: the bytes that an artifact takes in a declaration. `limits`: how many artifacts and bytes one
    * declaration may have, and how many bytes one artifact.
@@ -43,7 +43,7 @@ const VERSIONS_AT_ONCE = 100;
 const OTHER_FACTS_BYTES = 4_000;
 
 export const FILES: Form = {
-  async state({ calls, remote, type, rules, hooks }, items, contents) {
+  async declare({ calls, remote, type, rules, hooks }, items, contents) {
     const attached = new Set<string>();
     const files = items.map((item): DescribedEntry => {
       const [part] = item.parts;
@@ -96,7 +96,7 @@ function verdictOfFile(answer: FileAnswer, path: string): Verdict {
 }
 
 export const VERSIONS: Form = {
-  async state(copy, items, contents) {
+  async declare(copy, items, contents) {
     const { versions } = await sendVersions(copy, items, contents);
     countSent(items, contents);
     return versions.map((answer, at) => verdictOfVersion(answer, items[at]?.parts ?? []));

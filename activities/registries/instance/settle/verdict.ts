@@ -5,13 +5,13 @@ import { type Copy, type Item, labelOf, learned, settle, settleFailure } from ".
 import type { Form, Contents, Verdict } from "./statement.ts";
 
 /** Declares artifacts at the target and settles those that it decides. Returns those whose content it needs. */
-export async function state(
+export async function declare(
   copy: Copy,
   form: Form,
   items: Item[],
   contents: Contents,
 ): Promise<Item[]> {
-  const verdicts = await form.state(copy, items, contents);
+  const verdicts = await form.declare(copy, items, contents);
   const needing: Item[] = [];
   for (const [at, item] of items.entries()) {
     const verdict = verdicts[at];

@@ -83,10 +83,10 @@ async function attachedToOne(
  */
 async function attachedTags({
   source,
-  seen,
+  memory,
   signal,
 }: ImageCopy): Promise<ReadonlySet<string> | null> {
-  const listed = seen.attachedTags(source.name, async () => {
+  const listed = memory.attachedTags(source.name, async () => {
     const found = new Set<string>();
     let cursor: string | null = null;
     do {

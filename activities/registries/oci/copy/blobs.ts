@@ -19,14 +19,14 @@ export async function copyBlob(
   manifest: Manifest,
   blob: Descriptor,
 ): Promise<void> {
-  const { seen, signal, source, tally } = copy;
+  const { memory, signal, source, tally } = copy;
   if (isForeign(blob)) return tally.count("blob", "skip", blob.digest, 0);
   tally.blobs.add(blob.digest);
   let size = blob.size;
   const misstated = (actual: number) =>
     misstatedSize(source.name, manifest, blob, actual);
   const check = () => {
-    const actual = seen.sizes.get(blob.digest);
+    const actual = memory.sizes.get(blob.digest);
     if (actual !== undefined && actual !== blob.size && blob.size !== null)
       throw misstated(actual);
   };
@@ -34,7 +34,7 @@ export async function copyBlob(
     check();
     size ??= await findSize(copy, blob.digest);
     const sized = { digest: blob.digest, size, misstated };
-    const placed = await seen.once(partKey(copy, blob.digest), signal, () =>
+    const placed = await memory.once(partKey(copy, blob.digest), signal, () =>
       place(copy, sized),
     );
     check();
@@ -51,12 +51,12 @@ export async function copyBlob(
 
 /** Finds the size of a blob whose manifest does not state it. */
 async function findSize(
-  { seen, source, signal }: ImageCopy,
+  { memory, source, signal }: ImageCopy,
   digest: Digest,
 ): Promise<number> {
   const { registry, name } = source;
   const known =
-    seen.sizes.get(digest) ??
+    memory.sizes.get(digest) ??
     (await registry.headBlob(name, digest, signal).catch(() => null))?.size ??
     null;
   if (known !== null) return known;
@@ -72,14 +72,14 @@ async function findSize(
 }
 
 async function place(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
-  const { target, seen } = copy;
-  const home = seen.homes.get(blob.digest) ?? target.name;
+  const { target, memory } = copy;
+  const home = memory.homes.get(blob.digest) ?? target.name;
   const placed =
     blob.size <= SMALL_BYTES && home === target.name
       ? await placeSmall(copy, blob)
       : await placeFrom(copy, blob, home);
-  keep(seen.homes, blob.digest, target.name);
-  seen.uploads.delete(partKey(copy, blob.digest));
+  keep(memory.homes, blob.digest, target.name);
+  memory.uploads.delete(partKey(copy, blob.digest));
   return placed;
 }
 
@@ -114,10 +114,10 @@ async function send(
   blob: SizedBlob,
   session: UploadSession | null,
 ): Promise<void> {
-  const { seen, hooks } = copy;
+  const { memory, hooks } = copy;
   const isLarge = blob.size > CHUNK_BYTES;
-  await seen.streams(async () => {
-    const chunked = isLarge && !seen.wholeBlobs;
+  await memory.streams(async () => {
+    const chunked = isLarge && !memory.wholeBlobs;
     const done = chunked && (await sendInChunks(copy, blob, session));
     if (done) return;
     if (isLarge) yieldWhole(hooks.slice);

@@ -65,7 +65,7 @@ async function earlierUpload(
   blob: SizedBlob,
 ): Promise<UploadSession | null> {
   const key = partKey(copy, blob.digest);
-  const state = copy.seen.uploads.get(key);
+  const state = copy.memory.uploads.get(key);
   if (state === undefined) return null;
   const session = await copy.target.registry.uploadStatus(
     copy.target.name,
@@ -73,7 +73,7 @@ async function earlierUpload(
     copy.signal,
   );
   if (session !== null && session.offset <= blob.size) return session;
-  copy.seen.uploads.delete(key);
+  copy.memory.uploads.delete(key);
   return null;
 }
 
@@ -112,7 +112,7 @@ async function sendRest(
       location: progress.session.location,
       offset: progress.session.offset,
     };
-    copy.seen.uploads.set(partKey(copy, blob.digest), state);
+    copy.memory.uploads.set(partKey(copy, blob.digest), state);
     copy.hooks.onUpload(state);
     if (state.offset < blob.size) yieldTime(copy.hooks.slice);
   }
@@ -180,7 +180,7 @@ async function judge(
     throw new TransferError("server", `${message}; the upload begins again`, {
       cause: error,
     });
-  copy.seen.wholeBlobs = true;
+  copy.memory.wholeBlobs = true;
 }
 
 async function abandon(
@@ -188,6 +188,6 @@ async function abandon(
   blob: SizedBlob,
   session: UploadSession,
 ): Promise<void> {
-  copy.seen.uploads.delete(partKey(copy, blob.digest));
+  copy.memory.uploads.delete(partKey(copy, blob.digest));
   await copy.target.registry.cancelUpload(copy.target.name, session);
 }

@@ -24,7 +24,7 @@ export type ImageCopy = {
   signal: AbortSignal;
   /** Stops the work on the other parts after a permanent failure. */
   giveUp: () => void;
-  seen: ImageMemory;
+  memory: ImageMemory;
   tally: Tally;
 };
 

@@ -57,9 +57,9 @@ export async function addToFallback(
   subject: Digest,
   added: readonly Descriptor[],
 ): Promise<void> {
-  const { target, seen, hooks, signal } = copy;
+  const { target, memory, hooks, signal } = copy;
   const tag = fallbackTag(subject);
-  await seen.alone(`${target.name}:${tag}`, async () => {
+  await memory.alone(`${target.name}:${tag}`, async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const there = await fallbackManifest(copy, target, subject);
       const listed = new Set(

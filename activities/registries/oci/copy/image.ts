@@ -35,7 +35,7 @@ export type CopyImage = {
   hooks: CopyHooks;
   /** The uploads of large blobs that an earlier attempt left. */
   resume: readonly UploadState[];
-  seen: ImageMemory;
+  memory: ImageMemory;
 };
 
 /**
@@ -44,14 +44,14 @@ export type CopyImage = {
  * TransferError "cancelled").
  */
 export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
-  const { source, target, rules, hooks, seen } = input;
+  const { source, target, rules, hooks, memory } = input;
   const { signal, end } = linkedAbort(hooks.signal);
   const copy: ImageCopy = {
     source,
     target,
     rules,
     hooks,
-    seen,
+    memory,
     signal,
     giveUp: end,
     tally: createTally(),
@@ -59,8 +59,8 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   for (const state of input.resume) {
     const key = `${target.name}@${state.digest}`;
     // Another worker may have progressed further than this one remembers.
-    if (state.offset >= (seen.uploads.get(key)?.offset ?? 0))
-      seen.uploads.set(key, state);
+    if (state.offset >= (memory.uploads.get(key)?.offset ?? 0))
+      memory.uploads.set(key, state);
   }
   const learnt: Learnt = {
     digest: isDigest(input.sourceDigest) ? input.sourceDigest : null,
@@ -177,19 +177,19 @@ async function troubleOf(
   failure: TransferError,
 ): Promise<ArtifactResult> {
   const { resume } = input;
-  const { seen, target, tally } = copy;
+  const { memory, target, tally } = copy;
   const keys = new Set([
     ...resume.map(({ digest }) => `${target.name}@${digest}`),
     ...[...tally.blobs].map((digest) => partKey(copy, digest)),
   ]);
-  const uploads = [...keys].flatMap((key) => seen.uploads.get(key) ?? []);
+  const uploads = [...keys].flatMap((key) => memory.uploads.get(key) ?? []);
   const passes =
     failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)));
   const result = failureResult(failure, failure.message, uploads, passes);
   if (result.kind !== "failed") return result;
   for (const { location, offset } of uploads)
     await target.registry.cancelUpload(target.name, { location, offset, minChunk: 0 });
-  for (const key of keys) seen.uploads.delete(key);
+  for (const key of keys) memory.uploads.delete(key);
   if (tally.parts.blob.failed === 0) tally.parts.node.failed += 1;
   return result;
 }

@@ -32,8 +32,8 @@ async function sendChild(
   parent: Manifest,
   child: Descriptor,
 ): Promise<void> {
-  const { source, target, seen, signal, tally } = copy;
-  const placed = await seen.once(
+  const { source, target, memory, signal, tally } = copy;
+  const placed = await memory.once(
     partKey(copy, child.digest),
     signal,
     async (): Promise<Placed> => {
@@ -97,14 +97,14 @@ export async function putManifest(
  * failure retryable.
  */
 function lostParts(
-  { target, seen, ...copy }: ImageCopy,
+  { target, memory, ...copy }: ImageCopy,
   manifest: Manifest,
   error: unknown,
 ): unknown {
   if (!toTransferError(error).codes?.some((code) => LACKING.has(code))) return error;
-  seen.forget(
+  memory.forget(
     [...manifest.blobs, ...manifest.children].map(({ digest }) =>
-      partKey({ target, seen, ...copy }, digest),
+      partKey({ target, memory, ...copy }, digest),
     ),
   );
   return new TransferError(

@@ -12,15 +12,15 @@ export type SizedBlob = {
 
 /** Reads and verifies a blob of the source; its proven size is remembered. */
 export async function* readSource(
-  { source, seen }: ImageCopy,
+  { source, memory }: ImageCopy,
   blob: SizedBlob,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   const { registry, name } = source;
   const misstated = (actual: number) => {
-    keep(seen.sizes, blob.digest, actual);
+    keep(memory.sizes, blob.digest, actual);
     return blob.misstated(actual);
   };
   yield* registry.readBlob(name, blob, misstated, signal);
-  keep(seen.sizes, blob.digest, blob.size);
+  keep(memory.sizes, blob.digest, blob.size);
 }
