@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessName } from "../rigs/runs/instance.ts";
 import type { Victim } from "./signals.ts";
-import type { EndName, World } from "./world.ts";
+import type { EndName } from "./ends.ts";
+import type { World } from "./world.ts";
 
 export type ProcessTrouble =
   | { at: number; kind: "kill"; victim: Victim }

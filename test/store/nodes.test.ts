@@ -3,7 +3,7 @@ import { putBlobs } from "../../db/content/blobs.ts";
 import { deleteNodes } from "../../db/content/delete-nodes.ts";
 import { getNode, listFiles, pageNodes, statPaths } from "../../db/content/nodes.ts";
 import { putNodes, type NodeEntry, type PutRules } from "../../db/content/put-nodes.ts";
-import { addFollower } from "../rigs/api/api-rows.ts";
+import { addFollower } from "../rigs/db/rows.ts";
 import { createContent, HOUR, md5, NOW, sha256 } from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];

@@ -1,5 +1,5 @@
 import type { ApiDeps } from "../../../api/deps.ts";
-import { addFollower } from "./api-rows.ts";
+import { addFollower } from "../db/rows.ts";
 import { LOGIN, startApi } from "./socket-fixture.ts";
 import { pushImage, type TestBlob, type TestManifest } from "../servers/images.ts";
 

@@ -26,7 +26,7 @@ import { installRuntime } from "../../../temporal/worker.ts";
 import { choosePlace, startServer } from "../../../temporal/server.ts";
 import { ATTRIBUTES, queues, scheduleId } from "../../../workflows/contract.ts";
 import { createTestApi } from "../api/api-fixture.ts";
-import { addCluster, addRepository } from "../api/api-rows.ts";
+import { addCluster, addRepository } from "../db/rows.ts";
 import { createPaces } from "../../../activities/control/paces.ts";
 import { createTurns } from "../../../activities/control/turns.ts";
 
