@@ -1,4 +1,4 @@
-import { Agent, request } from "undici";
+import { Agent, type Dispatcher, request } from "undici";
 import { stopOf, TransferError } from "../domain/failure.ts";
 import { REFUSALS, type Refusal } from "../domain/worker-messages.ts";
 import { createInternalSigner } from "./secrets/internal.ts";
@@ -12,6 +12,11 @@ export type CallOptions = {
 };
 
 type Method = "GET" | "POST";
+type OpenOptions = {
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+};
 
 /** Statuses that refuse a worker: a wrong signature (401) or another internal protocol (426). */
 const REFUSED = [401, 426];
@@ -20,12 +25,8 @@ const REFUSED = [401, 426];
  * Sends signed requests to the control plane. Calls throw a TransferError: `unreachable` (retryable) while the control
  * plane is away, `refused` when it does not accept this worker.
  */
-export function createInternalCaller({
-  apiUrl,
-  secretKey,
-  name,
-  onRefused,
-}: CallOptions) {
+export function createInternalCaller(options: CallOptions) {
+  const { apiUrl, secretKey, name } = options;
   const signer = createInternalSigner(secretKey);
   const agent = new Agent({
     connections: 32,
@@ -37,18 +38,14 @@ export function createInternalCaller({
   async function open(
     method: Method,
     path: string,
-    options: {
-      body?: unknown;
-      headers?: Record<string, string>;
-      signal?: AbortSignal;
-    } = {},
+    { body: value, headers, signal }: OpenOptions = {},
   ) {
-    const body = options.body === undefined ? "" : JSON.stringify(options.body);
+    const body = value === undefined ? "" : JSON.stringify(value);
     const signed = {
       "content-type": "application/json",
       "x-internal-worker": name,
       ...signer.headers(method, path, body),
-      ...options.headers,
+      ...headers,
     };
     try {
       const answer = await request(new URL(apiUrl + path), {
@@ -56,48 +53,18 @@ export function createInternalCaller({
         headers: signed,
         dispatcher: agent,
         ...(body ? { body } : {}),
-        ...(options.signal ? { signal: options.signal } : {}),
+        ...(signal ? { signal } : {}),
       });
       // A body that is dropped before it is read ends with an error, which without a listener would end the process.
       answer.body.on("error", () => undefined);
       if (answer.statusCode < 300) return answer;
-      const text = (await answer.body.text()).slice(0, 300);
-      throw failureOf(
-        { method, path },
-        answer.statusCode,
-        text,
-        answer.headers["x-refused"],
-      );
+      throw await failureOf(answer, `${method} ${path}`, options);
     } catch (error) {
-      if (options.signal?.aborted) throw stopOf(options.signal);
+      if (signal?.aborted) throw stopOf(signal);
       if (error instanceof TransferError) throw error;
-      throw new TransferError(
-        "unreachable",
-        `the control plane at ${apiUrl} cannot be reached`,
-        { cause: error },
-      );
+      const message = `the control plane at ${apiUrl} cannot be reached`;
+      throw new TransferError("unreachable", message, { cause: error });
     }
-  }
-
-  function failureOf(
-    { method, path }: { method: Method; path: string },
-    status: number,
-    text: string,
-    given: string | string[] | undefined,
-  ): TransferError {
-    if (REFUSED.includes(status)) {
-      const refusal = REFUSALS.find((one) => one === given);
-      onRefused?.(text, refusal);
-      return new TransferError(
-        "refused",
-        `the control plane at ${apiUrl} refuses this worker (${status}): ${text}`,
-      );
-    }
-    const kind = status >= 500 ? "server" : status === 404 ? "notFound" : "invalid";
-    return new TransferError(
-      kind,
-      `the control plane answered ${status} to ${method} ${path}: ${text}`,
-    );
   }
 
   async function call<T>(method: Method, path: string, body?: unknown): Promise<T> {
@@ -109,4 +76,22 @@ export function createInternalCaller({
   }
 
   return { open, call, close: () => agent.close() };
+}
+
+/** Makes the error for an answer that is not a success, and reports a refusal of the worker. */
+async function failureOf(
+  { statusCode: status, body, headers }: Dispatcher.ResponseData,
+  request: string,
+  { apiUrl, onRefused }: CallOptions,
+): Promise<TransferError> {
+  const text = (await body.text()).slice(0, 300);
+  if (REFUSED.includes(status)) {
+    const refusal = REFUSALS.find((one) => one === headers["x-refused"]);
+    onRefused?.(text, refusal);
+    const message = `the control plane at ${apiUrl} refuses this worker (${status}): ${text}`;
+    return new TransferError("refused", message);
+  }
+  const kind = status >= 500 ? "server" : status === 404 ? "notFound" : "invalid";
+  const message = `the control plane answered ${status} to ${request}: ${text}`;
+  return new TransferError(kind, message);
 }

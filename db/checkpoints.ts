@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 
 /** `pauseMs`: pause after a failed attempt. */
-export type Checkpoints = {
+type Checkpoints = {
   files: string[];
   lookMs: number;
   pauseMs: number;

@@ -29,7 +29,7 @@ export const REFUSALS_TOLD_FOR = 5 * 60_000;
 /** Free bytes below which a disk of this size is low: a tenth of it, at most 10 GiB. */
 export const wantedFree = (size: number): number => Math.min(size / 10, 10 * 1024 ** 3);
 
-export type Rule = {
+type Rule = {
   severity: Severity;
   /** Metric whose value is compared. */
   metric: string;

@@ -20,7 +20,7 @@ import {
  * Where artifacts come from. `protocol`: the one chosen by the owner of a linked repository; null: the default of its
  * type.
  */
-export type From = {
+type From = {
   category: RepositoryCategory;
   repoType: RepositoryType;
   protocol: Protocol | null;

@@ -11,7 +11,7 @@ export type OtherDigests = Pick<Digests, OtherAlgorithm>;
 export type KnownContent = { size: number | null; digests: Digests };
 
 /** `unknown`: no digest says whether the contents are the same. */
-export type ContentComparison = "same" | "different" | "unknown";
+type ContentComparison = "same" | "different" | "unknown";
 
 /**
  * Compares two contents by their known facts. The sha256 alone decides where both are known; else different sizes mean

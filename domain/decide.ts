@@ -33,7 +33,7 @@ export function comparePart(
   return sizesKnown && isNewer ? { kind: "same", by: "SIZE" } : { kind: "unread" };
 }
 
-export type PartRules = {
+type PartRules = {
   conflictStrategy: ConflictStrategy;
   /** This execution may have written the present content itself. */
   mayHaveSent: boolean;
@@ -79,7 +79,7 @@ export function decideArtifact(
  * `differing`: tags that name other content; `writes`: tags that get the image, "conflict": none of them, because the
  * conflict stops the cluster.
  */
-export type TagsDecision = { differing: string[]; writes: string[] | "conflict" };
+type TagsDecision = { differing: string[]; writes: string[] | "conflict" };
 
 /** Decides an image by the content that each of its tags names at the target; null: the tag does not exist there. */
 export function decideTags(

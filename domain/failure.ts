@@ -1,5 +1,5 @@
 /** Kinds of failures. The protocol code that understands the answer chooses the kind (docs/decisions.md#retry). */
-export const FAILURE_KINDS = [
+const FAILURE_KINDS = [
   "unreachable",
   "timeout",
   "throttled",

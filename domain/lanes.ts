@@ -50,7 +50,7 @@ export const SMALL_NEWS: Amount = { artifacts: 200, bytes: 64 * 1024 ** 2 };
  * `begins`: how long (ms) a batch begins new artifacts; `ends`: when (ms) the work under way is interrupted and
  * returned, null: never.
  */
-export type SliceLimits = { begins: number; ends: number | null };
+type SliceLimits = { begins: number; ends: number | null };
 
 /** Limits of a batch in the lane; `slice`: how long (ms) a SHARED batch begins new artifacts. */
 export function sliceOf(lane: Lane, slice: number): SliceLimits {

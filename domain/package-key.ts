@@ -2,7 +2,7 @@ import { factsOf } from "./repository-types.ts";
 import type { RepositoryType } from "./vocabulary.ts";
 
 /** A package by its type and its name: `docker://library/nginx`. */
-export type PackageKey = { scheme: string; name: string };
+type PackageKey = { scheme: string; name: string };
 
 const MAX_NAME = 512;
 /** Control characters, halves of surrogate pairs, blanks. */

@@ -4,8 +4,8 @@ export class PathError extends Error {
 }
 
 /** Limits in characters. */
-export const MAX_PATH = 1024;
-export const MAX_SEGMENT = 255;
+const MAX_PATH = 1024;
+const MAX_SEGMENT = 255;
 
 /** Control characters and halves of surrogate pairs. */
 const UNFIT = /[\p{Cc}\p{Cs}]/u;
@@ -74,10 +74,6 @@ function decode(segment: string): string {
     });
   }
 }
-
-/** The path for a URL: each segment percent-encoded. */
-export const encodePath = (fullPath: string): string =>
-  fullPath.split("/").map(encodeURIComponent).join("/");
 
 export const nameOf = (fullPath: string): string =>
   fullPath.slice(fullPath.lastIndexOf("/") + 1);

@@ -4,7 +4,7 @@ import { PROTOCOLS, type Protocol, type RepositoryType } from "./vocabulary.ts";
  * Repository types that this release's connector of a protocol reads and writes. repository-types.ts lists those that
  * it may ever have.
  */
-export type Built = {
+type Built = {
   reads: readonly RepositoryType[];
   writes: readonly RepositoryType[];
 };

@@ -11,7 +11,7 @@ import type { Protocol } from "./vocabulary.ts";
 /**
  * `text`: the address of a registry in stored form; `host`: the host to connect to, null: the user does not choose it.
  */
-export type RegistryUrl = { text: string; host: string | null };
+type RegistryUrl = { text: string; host: string | null };
 type Form = (text: string) => RegistryUrl;
 
 /**

@@ -12,7 +12,7 @@ export type Unit = "file" | "version" | "image";
 export type Content = "files" | "versions" | "looseFiles";
 
 /** The facts of a repository type. Everything that differs by type and is not code stands here. */
-export type TypeFacts = {
+type TypeFacts = {
   unit: Unit;
   /** A package's key is `{scheme}://{name}`: the first scheme is written, all of them are read. */
   schemes: readonly [string, ...string[]];

@@ -1,4 +1,4 @@
-export type Counts = { planned: number; success: number; failed: number };
+type Counts = { planned: number; success: number; failed: number };
 
 /**
  * Builds the note of a record that was closed, or created, from the result of its run in Temporal. `answered`: the

@@ -90,7 +90,7 @@ export type FilePair = {
   comparison: ClaimComparison;
 };
 
-export type VersionDecision =
+type VersionDecision =
   | { kind: "same" }
   | { kind: "write"; replaces: boolean; files: FilePair[] }
   | { kind: "conflict" | "immutable"; path: string }

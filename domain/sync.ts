@@ -59,7 +59,6 @@ export type Capabilities = {
   features: SyncFeature[];
 };
 
-export type EnsureRequest = { type: RepositoryType };
 /** `empty`: the repository has no files, so a sender of many small files need not ask which are present. */
 export type EnsureAnswer = { created: boolean; empty: boolean };
 
@@ -129,8 +128,6 @@ export type Refusal = {
 /** An answer before api/sync gives the code of its refusal. */
 export type Decided<A extends { result: string }> =
   Exclude<A, { result: "refused" }> | Refusal;
-
-export type FilesAnswer = { files: FileAnswer[] };
 
 export type UploadRequest = { sha256: string; size: number };
 

@@ -39,7 +39,7 @@ const MAX_NAME = 256;
 const MAX_LIST = 10_000;
 const LAST_YEAR = 2099;
 
-export type TaskHead = {
+type TaskHead = {
   name: string;
   localProjectId: string;
   replicaTaskObjects: readonly unknown[];

@@ -1,6 +1,6 @@
 import type { ExecutionStatus, ReplicaType, TaskStatus } from "./vocabulary.ts";
 
-export type Progress = {
+type Progress = {
   replicaType: ReplicaType;
   enabled: boolean;
   lastExecutionStatus: ExecutionStatus | null;

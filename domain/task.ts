@@ -20,7 +20,7 @@ export type PackageConstraint = {
 };
 export type PathConstraint = { path: string };
 
-export type ExecutionPlan = {
+type ExecutionPlan = {
   executeImmediately: boolean;
   /** Time as the user sent it, ISO with or without offset. */
   executeTime: string | null;

@@ -23,11 +23,9 @@ export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
 /** What started a run: a person, a schedule, or an upload. */
 export const RUN_CAUSES = ["MANUAL", "SCHEDULED", "REAL_TIME"] as const;
-export type RunCause = (typeof RUN_CAUSES)[number];
 
 /** Results of a run; MISSED: it was due while nothing could start it. */
 export const RUN_RESULTS = ["SUCCESS", "FAILED", "MISSED"] as const;
-export type RunResult = (typeof RUN_RESULTS)[number];
 
 export const TASK_STATUSES = ["WAITING", "REPLICATING", "COMPLETED"] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
@@ -36,7 +34,6 @@ export const CLUSTER_TYPES = ["CENTER", "EDGE", "STANDALONE", "REMOTE"] as const
 export type ClusterType = (typeof CLUSTER_TYPES)[number];
 
 export const CLUSTER_STATUSES = ["HEALTHY", "UNHEALTHY"] as const;
-export type ClusterStatus = (typeof CLUSTER_STATUSES)[number];
 
 /** Every type in bk-repo's documents; `domain/capabilities.ts` says which can be transferred today. */
 export const REPOSITORY_TYPES = [

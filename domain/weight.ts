@@ -2,7 +2,7 @@ import { factsOf, type Unit } from "./repository-types.ts";
 import type { ClusterType, RepositoryType } from "./vocabulary.ts";
 
 /** What an artifact costs an end: many requests, or a share of one request for hundreds of artifacts. */
-export type Weight = "heavy" | "light";
+type Weight = "heavy" | "light";
 
 /**
  * Another instance receives many artifacts in one request, except images, which are pushed one by one. A registry

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const OLDEST = { major: 1, minor: 8 };
 
 export type Binary = { path: string; version: string };
-export type BinaryOptions = {
+type BinaryOptions = {
   /** TEMPORAL_CLI_PATH; when it is set, nothing else is tried. */
   cliPath?: string | undefined;
   cacheDir: string;

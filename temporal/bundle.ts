@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url);
 const EXTENSION = extname(import.meta.url);
 const MAKE = fileURLToPath(new URL(`./make-bundle${EXTENSION}`, import.meta.url));
 
-export type BundleOptions = {
+type BundleOptions = {
   /** The file that exports the workflows. */
   entry: string;
   /** Folders that contain the code of the bundle; a change in them makes a new bundle. */

@@ -37,7 +37,7 @@ export function clientConnection(settings: TemporalSettings): Connection {
 }
 
 /** Returns, within 2 s, why Temporal does not answer for the namespace; undefined when it answers. */
-export async function problemOf(
+async function problemOf(
   connection: Connection,
   namespace: string,
 ): Promise<string | undefined> {
@@ -65,8 +65,8 @@ export async function untilItAnswers(
   }
 }
 
-export type Watch = { isUp: () => boolean; stop: () => void };
-export type WatchOptions = {
+type Watch = { isUp: () => boolean; stop: () => void };
+type WatchOptions = {
   namespace: string;
   log: Logger;
   onUp: () => Promise<void>;

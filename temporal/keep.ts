@@ -24,7 +24,7 @@ export type Kept = {
 
 type First = { resolve: () => void; reject: (error: Error) => void };
 
-export type KeepOptions = {
+type KeepOptions = {
   name: string;
   start: () => Started;
   log: Logger;

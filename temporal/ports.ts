@@ -7,7 +7,7 @@ import {
   type Socket,
 } from "node:net";
 
-export type WantedPort = { port: number; variable: string };
+type WantedPort = { port: number; variable: string };
 
 /** Returns the wanted ports, where 0 = any free one; rejects with the variable's name when a port is taken. */
 export async function choosePorts(

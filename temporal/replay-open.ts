@@ -14,7 +14,7 @@ const MOST_RUNS = 2_000;
 const WITHIN_MS = 30_000;
 const ANSWERED_WITHIN_MS = 10_000;
 
-export type ReplayOptions = {
+type ReplayOptions = {
   client: Client;
   taskQueue: string;
   /** The workflow code, and the id that distinguishes it from the code of other releases. */

@@ -30,7 +30,7 @@ const SWITCHES = [
 const PRAGMAS = ["journal_mode=WAL", "synchronous=NORMAL"];
 
 /** Where the embedded server listens; unchanged by its restarts. */
-export type Place = {
+type Place = {
   bind: string;
   port: number;
   uiPort: number;
@@ -38,7 +38,7 @@ export type Place = {
   ui: string;
 };
 
-export type PlaceSettings = {
+type PlaceSettings = {
   temporalBind: string;
   temporalPort: number;
   temporalUiPort: number;
@@ -69,7 +69,7 @@ export async function choosePlace(
   };
 }
 
-export type ServerOptions = {
+type ServerOptions = {
   binary: Binary;
   place: Place;
   /** Folder of the server's database. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { loadConfig } from "../config.ts";
-import { encodePath } from "../domain/path.ts";
+import { encodePath } from "./rigs/api/encode-path.ts";
 import { findBinary } from "../temporal/binary.ts";
 import { type Instance, startInstance } from "./rigs/runs/instance.ts";
 import {

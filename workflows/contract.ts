@@ -18,7 +18,6 @@ export const laneQueue = (transfer: string, lane: Lane) =>
 
 /** Workflow types, as shown in Temporal's UI. */
 export const TASK_RUN = "taskRun";
-export const TARGET_RUN = "targetRun";
 export const REAL_TIME_RUN = "realTimeRun";
 
 /** Signals without content. WAKE to a realTimeRun: something happened. MORE to a targetRun: there is more to cut. */

@@ -17,7 +17,7 @@ import { clock, control } from "./control.ts";
 import { LONGEST_HISTORY, QUIET_MS, WINDOW } from "./options.ts";
 import { createSending } from "./sending.ts";
 
-export const wakeSignal = defineSignal(WAKE);
+const wakeSignal = defineSignal(WAKE);
 
 /**
  * Sends uploads to one cluster: runs one drain after the other while there is something to send, then waits for the

@@ -17,7 +17,7 @@ import { planEach, planRun } from "./planning.ts";
 
 const status = defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD");
 
-export type TaskRunResult = {
+type TaskRunResult = {
   status: "SUCCESS" | "SKIPPED";
   planned: number;
   success: number;

@@ -86,32 +86,42 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     }
   }
 
-  async function request(first: HttpRequest): Promise<HttpResponse> {
-    let url = first.url;
-    let headers: Record<string, string> = {
-      "accept-encoding": "identity",
-      ...first.headers,
-    };
-    for (let hops = 0; ; hops += 1) {
-      const response = await send(first, url, headers);
-      const { status } = response;
-      if ((status >= 200 && status < 300) || first.accept?.includes(status) === true)
-        return response;
-      const next =
-        status >= 300 && status < 400 ? redirectTarget(first, response) : undefined;
-      if (next === undefined) throw await response.failure();
-      await response.discard();
-      if (hops === MOST_REDIRECTS)
-        throw new TransferError(
-          "invalid",
-          `${first.what}: ${redactUrl(first.url)} redirects more than ${MOST_REDIRECTS} times`,
-        );
-      if (next.origin !== url.origin) headers = withoutCredentials(headers);
-      url = next;
-    }
-  }
+  return {
+    request: (request) => followRedirects(request, send),
+    close: () => dispatcher.destroy(),
+  };
+}
 
-  return { request, close: () => dispatcher.destroy() };
+type Send = (
+  request: HttpRequest,
+  url: URL,
+  headers: Record<string, string>,
+) => Promise<HttpResponse>;
+
+/** Sends a request, and again for each redirect; throws the failure of a status that is not accepted. */
+async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResponse> {
+  let url = first.url;
+  let headers: Record<string, string> = {
+    "accept-encoding": "identity",
+    ...first.headers,
+  };
+  for (let hops = 0; ; hops += 1) {
+    const response = await send(first, url, headers);
+    const { status } = response;
+    if ((status >= 200 && status < 300) || first.accept?.includes(status) === true)
+      return response;
+    const next =
+      status >= 300 && status < 400 ? redirectTarget(first, response) : undefined;
+    if (next === undefined) throw await response.failure();
+    await response.discard();
+    if (hops === MOST_REDIRECTS)
+      throw new TransferError(
+        "invalid",
+        `${first.what}: ${redactUrl(first.url)} redirects more than ${MOST_REDIRECTS} times`,
+      );
+    if (next.origin !== url.origin) headers = withoutCredentials(headers);
+    url = next;
+  }
 }
 
 /** The credentials that a request sends, such as a token from its registry; messages must not show them. */

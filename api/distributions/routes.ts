@@ -4,6 +4,7 @@ import {
   findTaskByName,
   listConfigs,
 } from "../../db/tasks/distributions.ts";
+import type { Db } from "../../db/open.ts";
 import { pageRecords } from "../../db/records/records.ts";
 import type { TaskRow } from "../../db/tasks/tasks.ts";
 import type { ApiDeps, Env } from "../deps.ts";
@@ -145,48 +146,31 @@ const toggle = createRoute({
 
 export function distributionRoutes(deps: ApiDeps) {
   const { db, zone } = deps;
-
-  const findConfig = (params: Named & { name: string }): TaskRow => {
-    repositoryOf(db, params);
-    const task = findTaskByName(db, taskNameOf(params, params.name));
-    return task?.kind === "config" ? task : fail(250310, params.name);
-  };
-  const findOnce = (params: Named, name: string): TaskRow => {
-    repositoryOf(db, params);
-    const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
-    return task.kind === "runOnce"
-      ? task
-      : fail(250112, `${name} is not a run-once task`);
-  };
-
   return new OpenAPIHono<Env>()
     .openapi(createOnce, (c) => {
       createRunOnce(deps, c.req.valid("param"), c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(executeOnce, async (c) => {
-      await executeTask(deps, findOnce(c.req.valid("param"), c.req.valid("query").name));
+      const { name } = c.req.valid("query");
+      await executeTask(deps, findOnce(db, c.req.valid("param"), name));
       return ok(c, null);
     })
     .openapi(statusOnce, (c) => {
-      const task = findOnce(c.req.valid("param"), c.req.valid("query").name);
+      const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);
       const newest = pageRecords(db, task.key, undefined, 0, 1).records[0];
       return ok(c, newest ? toRecord(newest, zone) : null);
     })
     .openapi(deleteOnce, async (c) => {
-      const task = findOnce(c.req.valid("param"), c.req.valid("query").name);
+      const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);
       if (task.lastExecutionStatus === "RUNNING")
         fail(250112, `${task.name} is running: wait for its end or stop it`);
       await deleteTaskWholly(deps, task.key, by(c, deps));
       return ok(c, null);
     })
     .openapi(create, async (c) => {
-      await createDistributions(
-        deps,
-        c.req.valid("param"),
-        c.req.valid("json").configs,
-        by(c, deps),
-      );
+      const { configs } = c.req.valid("json");
+      await createDistributions(deps, c.req.valid("param"), configs, by(c, deps));
       return ok(c, null);
     })
     .openapi(update, async (c) => {
@@ -197,9 +181,10 @@ export function distributionRoutes(deps: ApiDeps) {
     .openapi(infos, (c) => {
       const at = c.req.valid("param");
       repositoryOf(db, at);
+      const tasks = listConfigs(db, taskNameOf(at, ""));
       return ok(
         c,
-        listConfigs(db, taskNameOf(at, "")).map((task) => toInfo(deps, at, task)),
+        tasks.map((task) => toInfo(deps, at, task)),
       );
     })
     .openapi(info, (c) => {
@@ -209,13 +194,27 @@ export function distributionRoutes(deps: ApiDeps) {
       return ok(c, task?.kind === "config" ? [toInfo(deps, at, task)] : []);
     })
     .openapi(remove, async (c) => {
-      await deleteTaskWholly(deps, findConfig(c.req.valid("param")).key, by(c, deps));
+      await deleteTaskWholly(deps, findConfig(db, c.req.valid("param")).key, by(c, deps));
       return ok(c, null);
     })
     .openapi(toggle, async (c) => {
-      await toggleTask(deps, findConfig(c.req.valid("param")).key, by(c, deps));
+      await toggleTask(deps, findConfig(db, c.req.valid("param")).key, by(c, deps));
       return ok(c, null);
     });
+}
+
+/** Finds a configuration by name; 250310 where it does not exist. */
+function findConfig(db: Db, params: Named & { name: string }): TaskRow {
+  repositoryOf(db, params);
+  const task = findTaskByName(db, taskNameOf(params, params.name));
+  return task?.kind === "config" ? task : fail(250310, params.name);
+}
+
+/** Finds a run-once task by name; 250108 where it does not exist, 250112 where the name is another task's. */
+function findOnce(db: Db, params: Named, name: string): TaskRow {
+  repositoryOf(db, params);
+  const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
+  return task.kind === "runOnce" ? task : fail(250112, `${name} is not a run-once task`);
 }
 
 function toInfo(

@@ -84,7 +84,7 @@ export const MESSAGES = {
 } as const;
 
 export type Code = keyof typeof MESSAGES;
-export type Language = "en" | "zh";
+type Language = "en" | "zh";
 
 /** The text of a code. An argument without a place in the text follows after a colon: it says why, or what to do. */
 export function messageOf(

@@ -4,7 +4,7 @@ import { findPackage, type PackageRepository } from "../../db/packages/versions.
 import { fail } from "../http/errors.ts";
 
 /** A package of a request; `key`: as the request wrote it. */
-export type Named = { key: string; packageName: string };
+type Named = { key: string; packageName: string };
 
 /** Deletes a package with all its versions; native clients see it at once. 251017 where it does not exist. */
 export async function deletePackage(

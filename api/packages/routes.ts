@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { durable } from "../../db/durable.ts";
+import type { Db } from "../../db/open.ts";
 import { pagePackages, pageVersions, readPackage } from "../../db/packages/pages.ts";
 import { packageKeyProblem, packageNameOf } from "../../domain/package-key.ts";
 import type { ApiDeps, Env } from "../deps.ts";
@@ -15,7 +16,7 @@ import {
 import { fail } from "../http/errors.ts";
 import { deletePackage, deleteVersion } from "./actions.ts";
 import { PackageInfo, toPackageInfo, toVersionInfo, VersionInfo } from "./shapes.ts";
-import { hostedRepository } from "../http/repository.ts";
+import { hostedRepository, type Named as Place } from "../http/repository.ts";
 
 const tags = ["packages"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });
@@ -29,6 +30,11 @@ const beginning = (of: string) =>
     .string()
     .optional()
     .openapi({ description: `How the ${of} begins` });
+const packageQuery = pageQuery.extend({ packageName: beginning("package's name") });
+const versionQuery = pageQuery.extend({
+  packageKey,
+  version: beginning("version's name"),
+});
 const unknown = [250105, 250112, 251004, 251006] as const;
 
 const packagePage = createRoute({
@@ -36,10 +42,7 @@ const packagePage = createRoute({
   path: "/package/page/{projectId}/{repoName}",
   tags,
   summary: "Packages of a hosted repository, page by page",
-  request: {
-    params: named,
-    query: pageQuery.extend({ packageName: beginning("package's name") }),
-  },
+  request: { params: named, query: packageQuery },
   responses: answers(page(PackageInfo), unknown, "A page of packages by name"),
 });
 
@@ -57,10 +60,7 @@ const versionPage = createRoute({
   path: "/version/page/{projectId}/{repoName}",
   tags,
   summary: "Versions of a package, page by page",
-  request: {
-    params: named,
-    query: pageQuery.extend({ packageKey, version: beginning("version's name") }),
-  },
+  request: { params: named, query: versionQuery },
   responses: answers(
     page(VersionInfo),
     [...unknown, 251017],
@@ -89,73 +89,22 @@ const versionDelete = createRoute({
 /** Packages of hosted repositories, published by any native client. */
 export function packageRoutes(deps: ApiDeps) {
   const { db, zone, now } = deps;
-
-  /** The hosted repository and the package that a request names. */
-  function find(place: { projectId: string; repoName: string }, key: string) {
-    const repository = hostedRepository(db, place);
-    const problem = packageKeyProblem(key, repository.type);
-    if (problem !== null) fail(250105, "packageKey", problem);
-    return { repository, named: { key, packageName: packageNameOf(key) } };
-  }
-
   return new OpenAPIHono<Env>()
-    .openapi(packagePage, (c) => {
-      const { packageName = "", ...at } = c.req.valid("query");
-      const repository = hostedRepository(db, c.req.valid("param"));
-      const { total, packages } = pagePackages(
-        db,
-        repository,
-        packageName,
-        offsetOf(at),
-        at.pageSize,
-      );
-      return ok(
-        c,
-        toPage(
-          at,
-          total,
-          packages.map((each) => toPackageInfo(each, repository, zone)),
-        ),
-      );
-    })
+    .openapi(packagePage, (c) =>
+      ok(c, listPackages(deps, c.req.valid("param"), c.req.valid("query"))),
+    )
     .openapi(packageInfo, (c) => {
-      const { repository, named } = find(
-        c.req.valid("param"),
-        c.req.valid("query").packageKey,
-      );
-      return ok(
-        c,
-        toPackageInfo(
-          readPackage(db, repository, named.packageName) ?? fail(251017, named.key),
-          repository,
-          zone,
-        ),
-      );
+      const { packageKey: key } = c.req.valid("query");
+      const { repository, named } = findNamed(db, c.req.valid("param"), key);
+      const found = readPackage(db, repository, named.packageName) ?? fail(251017, key);
+      return ok(c, toPackageInfo(found, repository, zone));
     })
-    .openapi(versionPage, (c) => {
-      const { packageKey: key, version: name = "", ...at } = c.req.valid("query");
-      const { repository, named } = find(c.req.valid("param"), key);
-      const found =
-        pageVersions(
-          db,
-          repository,
-          { ...named, name },
-          { offset: offsetOf(at), limit: at.pageSize, now: now() },
-        ) ?? fail(251017, key);
-      return ok(
-        c,
-        toPage(
-          at,
-          found.total,
-          found.versions.map((each) => toVersionInfo(each, zone)),
-        ),
-      );
-    })
+    .openapi(versionPage, (c) =>
+      ok(c, listVersions(deps, c.req.valid("param"), c.req.valid("query"))),
+    )
     .openapi(packageDelete, async (c) => {
-      const { repository, named } = find(
-        c.req.valid("param"),
-        c.req.valid("query").packageKey,
-      );
+      const { packageKey: key } = c.req.valid("query");
+      const { repository, named } = findNamed(db, c.req.valid("param"), key);
       await deletePackage(db, repository, named, now());
       await durable(db);
       return ok(c, null);
@@ -163,9 +112,49 @@ export function packageRoutes(deps: ApiDeps) {
     .openapi(versionDelete, async (c) => {
       const { packageKey: key, version } = c.req.valid("query");
       if (version === "") fail(250104, "version");
-      const { repository, named } = find(c.req.valid("param"), key);
+      const { repository, named } = findNamed(db, c.req.valid("param"), key);
       await deleteVersion(db, repository, named, version, now());
       await durable(db);
       return ok(c, null);
     });
+}
+
+/** Finds the hosted repository and the package that a request names; the package may not exist. */
+function findNamed(db: Db, place: Place, key: string) {
+  const repository = hostedRepository(db, place);
+  const problem = packageKeyProblem(key, repository.type);
+  if (problem !== null) fail(250105, "packageKey", problem);
+  return { repository, named: { key, packageName: packageNameOf(key) } };
+}
+
+function listPackages(
+  { db, zone }: ApiDeps,
+  place: Place,
+  query: z.output<typeof packageQuery>,
+) {
+  const { packageName = "", ...at } = query;
+  const repository = hostedRepository(db, place);
+  const { total, packages } = pagePackages(
+    db,
+    repository,
+    packageName,
+    offsetOf(at),
+    at.pageSize,
+  );
+  const infos = packages.map((each) => toPackageInfo(each, repository, zone));
+  return toPage(at, total, infos);
+}
+
+function listVersions(
+  { db, zone, now }: ApiDeps,
+  place: Place,
+  query: z.output<typeof versionQuery>,
+) {
+  const { packageKey: key, version: name = "", ...at } = query;
+  const { repository, named } = findNamed(db, place, key);
+  const wanted = { offset: offsetOf(at), limit: at.pageSize, now: now() };
+  const found =
+    pageVersions(db, repository, { ...named, name }, wanted) ?? fail(251017, key);
+  const infos = found.versions.map((each) => toVersionInfo(each, zone));
+  return toPage(at, found.total, infos);
 }

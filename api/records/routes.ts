@@ -119,52 +119,20 @@ const overview = createRoute({
   responses: answers(orNull(Overview), [], "The counts; null for an unknown execution"),
 });
 
-export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
-  async function detailsOf(id: string, query: DetailQuery) {
-    const context = detailContext(db, id);
-    if (context === null || !context.kept) return toPage(query, 0, []);
-    const filter = toFilter(query, context.snapshot);
-    const [offset, limit] = [offsetOf(query), query.pageSize];
-    const found =
-      filter === null
-        ? pageDetails(db, id, query.status, offset, limit)
-        : await searchDetails(db, id, filter, offset, limit);
-    return toPage(
-      query,
-      found.total,
-      found.rows.map(detailWriter(context.snapshot, zone)),
-    );
-  }
+type RecordDeps = Pick<ApiDeps, "db" | "zone">;
 
-  function recordsOf(
-    key: string,
-    query: z.output<typeof pageQuery> & { status?: z.output<typeof status> },
-  ) {
-    const { total, records } = pageRecords(
-      db,
-      key,
-      query.status,
-      offsetOf(query),
-      query.pageSize,
-    );
-    return toPage(
-      query,
-      total,
-      records.map((record) => toRecord(record, zone)),
-    );
-  }
-
+export function recordRoutes(deps: RecordDeps) {
+  const { db, zone } = deps;
   return new OpenAPIHono<Env>()
-    .openapi(list, (c) =>
-      okStream(
+    .openapi(list, (c) => {
+      const records = recordPages(db, c.req.valid("param").key);
+      return okStream(
         c,
-        mapPages(recordPages(db, c.req.valid("param").key), (record) =>
-          toRecord(record, zone),
-        ),
-      ),
-    )
+        mapPages(records, (record) => toRecord(record, zone)),
+      );
+    })
     .openapi(pages, (c) =>
-      ok(c, recordsOf(c.req.valid("param").key, c.req.valid("query"))),
+      ok(c, listRecords(deps, c.req.valid("param").key, c.req.valid("query"))),
     )
     .openapi(detailList, (c) => {
       const { recordId } = c.req.valid("param");
@@ -178,8 +146,9 @@ export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
     .openapi(detailPage, async (c) => {
       const { recordId } = c.req.valid("param");
       const query = c.req.valid("query");
-      if (findTask(db, recordId) !== null) return ok(c, recordsOf(recordId, query));
-      return ok(c, await detailsOf(recordId, query));
+      if (findTask(db, recordId) !== null)
+        return ok(c, listRecords(deps, recordId, query));
+      return ok(c, await listDetails(deps, recordId, query));
     })
     .openapi(overview, (c) =>
       ok(c, findRecord(db, c.req.valid("param").recordId)?.overview ?? null),
@@ -191,6 +160,38 @@ export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
         findTask(db, record.taskKey) ?? fail(250310, record.taskKey);
       return ok(c, { replicaObjectType, replicaType, record: toRecord(record, zone) });
     });
+}
+
+async function listDetails({ db, zone }: RecordDeps, id: string, query: DetailQuery) {
+  const context = detailContext(db, id);
+  if (context === null || !context.kept) return toPage(query, 0, []);
+  const filter = toFilter(query, context.snapshot);
+  const [offset, limit] = [offsetOf(query), query.pageSize];
+  const found =
+    filter === null
+      ? pageDetails(db, id, query.status, offset, limit)
+      : await searchDetails(db, id, filter, offset, limit);
+  const details = found.rows.map(detailWriter(context.snapshot, zone));
+  return toPage(query, found.total, details);
+}
+
+function listRecords(
+  { db, zone }: RecordDeps,
+  key: string,
+  query: z.output<typeof pageQuery> & { status?: z.output<typeof status> },
+) {
+  const { total, records } = pageRecords(
+    db,
+    key,
+    query.status,
+    offsetOf(query),
+    query.pageSize,
+  );
+  return toPage(
+    query,
+    total,
+    records.map((record) => toRecord(record, zone)),
+  );
 }
 
 async function* mapPages<Row, Shape>(

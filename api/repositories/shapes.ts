@@ -11,11 +11,11 @@ const MOST_TEXT = 1024;
 export const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
 export const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
 
-export const projectName = z.string().openapi({
+const projectName = z.string().openapi({
   description: "2 to 100 letters, digits, - or _; the first is a letter or _",
   example: "demo",
 });
-export const repositoryName = z.string().openapi({
+const repositoryName = z.string().openapi({
   description: "2 to 64 letters, digits, ., - or _; the first is a letter or _",
   example: "generic-local",
 });

@@ -9,7 +9,7 @@ import { requestStop } from "../../db/runs/close.ts";
 import { openRecord } from "../../db/runs/open.ts";
 import { runningRecordsOf } from "../../db/runs/problems.ts";
 import type { Db } from "../../db/open.ts";
-import { findTask } from "../../db/tasks/tasks.ts";
+import { findTask, type TaskRow } from "../../db/tasks/tasks.ts";
 import { cut } from "../../domain/run-names.ts";
 import {
   FORM,
@@ -45,90 +45,33 @@ export type ExecutionDeps = {
  */
 const DEADLINE_MS = 5_000;
 const DELETES_AT_ONCE = 8;
+/** Why a run ended, as its record and Temporal show it. */
+const TASK_DELETED = "stopped: the task was deleted";
 
 export function createExecutions(deps: ExecutionDeps): Executions {
-  const { db, client, now } = deps;
-
-  async function start(taskKey: string): Promise<void> {
-    const opened = openRecord(db, {
-      taskKey,
-      localCluster: deps.localCluster,
-      now: now(),
-      workflowId: runWorkflowId,
-    });
-    if (opened.kind !== "opened")
-      return opened.kind === "unknown"
-        ? fail(250310, taskKey)
-        : fail(opened.kind === "disabled" ? 250304 : 250303);
-    await startRun(deps, taskKey, opened.recordId, opened.workflowId);
-  }
-
-  async function stop(taskKey: string, reason: string): Promise<boolean> {
-    const running = runningRecordsOf(db, taskKey);
-    for (const { id, workflowId } of running) {
-      requestStop(db, id, reason);
-      const cancel = () => client.workflow.getHandle(workflowId).cancel();
-      await client
-        .withDeadline(Date.now() + DEADLINE_MS, cancel)
-        .catch((error: unknown) => {
-          if (!(error instanceof WorkflowNotFoundError))
-            deps.logger.warn(
-              { err: error, workflowId },
-              "the run could not be cancelled in Temporal; its workers learn of the stop from the record",
-            );
-        });
-    }
-    return running.length > 0;
-  }
-
-  /**
-   * Ends a run whose code fails: it never learns that it was cancelled, and nobody would find it without its record.
-   */
-  async function endBroken(workflowId: string): Promise<void> {
-    const limit = pLimit(DELETES_AT_ONCE);
-    try {
-      const { troubles, children } = await lookAtRun(client, workflowId, limit);
-      if (troubles.some(({ activity }) => activity === null))
-        await endRun(
-          client,
-          workflowId,
-          children,
-          "stopped: the task was deleted",
-          limit,
-        );
-    } catch (error) {
-      deps.logger.warn(
-        { err: error, workflowId },
-        "the run of a deleted task could not be looked at; it ends on its own or is found later",
-      );
-    }
-  }
-
+  const { db, now } = deps;
+  const start = (taskKey: string) => openAndStart(deps, taskKey);
   return {
     start,
-    stop,
+    stop: (taskKey, reason) => stopRuns(deps, taskKey, reason),
     async cancelAndWait(taskKey, ms) {
-      await stop(taskKey, "stopped: the task was deleted");
+      await stopRuns(deps, taskKey, TASK_DELETED);
       for (
         const end = now() + ms;
         runningRecordsOf(db, taskKey).length > 0 && now() < end;
       )
         await sleep(50);
       await Promise.all(
-        runningRecordsOf(db, taskKey).map(({ workflowId }) => endBroken(workflowId)),
+        runningRecordsOf(db, taskKey).map(({ workflowId }) =>
+          endBroken(deps, workflowId),
+        ),
       );
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
-      // The task never ran; nothing comes between this look and the transaction of the start.
-      const first =
-        row?.replicaType === "SCHEDULED" &&
-        row.enabled &&
-        row.setting.executionStrategy === "IMMEDIATELY" &&
-        row.executionTimes === 0;
       // Both for every type: the update of a distribution may have turned one type into the other.
       await Promise.all([
-        first && start(taskKey),
+        row && startsNow(row) && start(taskKey),
         deps.schedules.align(taskKey),
         deps.doorbell.taskSaved(taskKey),
       ]);
@@ -138,6 +81,69 @@ export function createExecutions(deps: ExecutionDeps): Executions {
       await deps.schedules.remove(taskKey);
     },
   };
+}
+
+/** Opens the RUNNING record of a task and starts its run; see `Executions.start` for the refusals. */
+async function openAndStart(deps: ExecutionDeps, taskKey: string): Promise<void> {
+  const opened = openRecord(deps.db, {
+    taskKey,
+    localCluster: deps.localCluster,
+    now: deps.now(),
+    workflowId: runWorkflowId,
+  });
+  if (opened.kind !== "opened")
+    return opened.kind === "unknown"
+      ? fail(250310, taskKey)
+      : fail(opened.kind === "disabled" ? 250304 : 250303);
+  await startRun(deps, taskKey, opened.recordId, opened.workflowId);
+}
+
+/** Whether saving a task starts it: it runs IMMEDIATELY and never ran; nothing comes between this look and the start. */
+const startsNow = ({ replicaType, enabled, setting, executionTimes }: TaskRow): boolean =>
+  replicaType === "SCHEDULED" &&
+  enabled &&
+  setting.executionStrategy === "IMMEDIATELY" &&
+  executionTimes === 0;
+
+/** Requests the stop of every run of a task; false when none runs. */
+async function stopRuns(
+  { db, client, logger }: ExecutionDeps,
+  taskKey: string,
+  reason: string,
+): Promise<boolean> {
+  const running = runningRecordsOf(db, taskKey);
+  for (const { id, workflowId } of running) {
+    requestStop(db, id, reason);
+    const cancel = () => client.workflow.getHandle(workflowId).cancel();
+    await client
+      .withDeadline(Date.now() + DEADLINE_MS, cancel)
+      .catch((error: unknown) => {
+        if (!(error instanceof WorkflowNotFoundError))
+          logger.warn(
+            { err: error, workflowId },
+            "the run could not be cancelled in Temporal; its workers learn of the stop from the record",
+          );
+      });
+  }
+  return running.length > 0;
+}
+
+/** Ends a run whose code fails: it never learns that it was cancelled, and nobody would find it without its record. */
+async function endBroken(
+  { client, logger }: ExecutionDeps,
+  workflowId: string,
+): Promise<void> {
+  const limit = pLimit(DELETES_AT_ONCE);
+  try {
+    const { troubles, children } = await lookAtRun(client, workflowId, limit);
+    if (troubles.some(({ activity }) => activity === null))
+      await endRun(client, workflowId, children, TASK_DELETED, limit);
+  } catch (error) {
+    logger.warn(
+      { err: error, workflowId },
+      "the run of a deleted task could not be looked at; it ends on its own or is found later",
+    );
+  }
 }
 
 export type StartDeps = Pick<

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import {
   FILES_MEDIA_TYPE,
   OFFSET_HEADER,
@@ -207,19 +208,7 @@ export function syncRoutes(
 ) {
   const { db, store } = deps;
   return new OpenAPIHono<Env>()
-    .openapi(capabilities, (c) => {
-      const spoken = {
-        product: SYNC_PRODUCT,
-        version: SYNC_VERSION,
-        limits: SYNC_LIMITS,
-        features: [...SYNC_FEATURES],
-      };
-      return ok(c, {
-        ...spoken,
-        name: deps.localClusterName,
-        repositoryTypes: [...HOSTED_TYPES],
-      });
-    })
+    .openapi(capabilities, (c) => ok(c, capabilitiesOf(deps.localClusterName)))
     .openapi(ensure, (c) => {
       const { type } = c.req.valid("json");
       if (!isHostedType(type))
@@ -231,25 +220,20 @@ export function syncRoutes(
       return ok(c, ensureRepository(db, c.req.valid("param"), type, by(c, deps)));
     })
     .openapi(files, async (c) => {
-      const mediaType = c.req.header("content-type") ?? "none";
-      if (mediaType !== FILES_MEDIA_TYPE) fail(250119, mediaType);
+      requireMediaType(c, FILES_MEDIA_TYPE);
       const named = c.req.valid("param");
       hostedRepository(db, named);
       const body = await inApiTerms(wholeBody(c, LONGEST_BODY));
-      return ok(c, {
-        files: await inApiTerms(receiveFiles(deps, named, { user: c.get("user"), body })),
-      });
+      const sent = { user: c.get("user"), body };
+      return ok(c, { files: await inApiTerms(receiveFiles(deps, named, sent)) });
     })
     .openapi(versions, async (c) => {
-      const mediaType = c.req.header("content-type") ?? "none";
-      if (mediaType !== VERSIONS_MEDIA_TYPE) fail(250119, mediaType);
+      requireMediaType(c, VERSIONS_MEDIA_TYPE);
       const named = c.req.valid("param");
       statableRepository(db, named);
       const body = await inApiTerms(wholeBody(c, LONGEST_VERSIONS_BODY));
-      return ok(
-        c,
-        await inApiTerms(receiveVersions(deps, named, { user: c.get("user"), body })),
-      );
+      const sent = { user: c.get("user"), body };
+      return ok(c, await inApiTerms(receiveVersions(deps, named, sent)));
     })
     .openapi(begin, async (c) =>
       ok(c, await inApiTerms(startUpload(deps, c.req.valid("json")))),
@@ -258,24 +242,33 @@ export function syncRoutes(
       ok(c, await inApiTerms(uploadStatus(deps, c.req.valid("param").id))),
     )
     .openapi(append, async (c) => {
+      const { id } = c.req.valid("param");
       const offset = Number(c.req.header(OFFSET_HEADER));
-      return ok(
-        c,
-        await inApiTerms(appendUpload(deps, c.req.valid("param").id, offset, bodyOf(c))),
-      );
+      return ok(c, await inApiTerms(appendUpload(deps, id, offset, bodyOf(c))));
     })
     .openapi(finish, async (c) => {
+      const { id } = c.req.valid("param");
       const expected = expectedOf(c.req.valid("json"));
-      return ok(
-        c,
-        await inApiTerms(
-          finishUpload(deps, c.req.valid("param").id, expected),
-          Object.keys(expected),
-        ),
-      );
+      const finished = finishUpload(deps, id, expected);
+      return ok(c, await inApiTerms(finished, Object.keys(expected)));
     })
     .openapi(drop, async (c) => {
       await inApiTerms(store.sessions.abort(c.req.valid("param").id));
       return ok(c, null);
     });
+}
+
+const capabilitiesOf = (name: string): z.output<typeof SyncCapabilities> => ({
+  product: SYNC_PRODUCT,
+  version: SYNC_VERSION,
+  limits: SYNC_LIMITS,
+  features: [...SYNC_FEATURES],
+  name,
+  repositoryTypes: [...HOSTED_TYPES],
+});
+
+/** Refuses a body that is not exactly of this media type: 250119 with the type that was sent. */
+function requireMediaType(c: Context<Env>, mediaType: string): void {
+  const sent = c.req.header("content-type") ?? "none";
+  if (sent !== mediaType) fail(250119, sent);
 }

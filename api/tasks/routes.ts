@@ -96,6 +96,19 @@ const SORT_TYPES = {
   NEXT_EXECUTION_TIME: "nextExecutionTime",
 } as const;
 
+const listQuery = pageQuery.extend({
+  name: z.string().optional().openapi({ description: "How the name begins" }),
+  lastExecutionStatus: z.enum(EXECUTION_STATUSES).optional(),
+  enabled: flag.optional(),
+  sortType: z
+    .enum(["CREATED_TIME", "CREATE_TIME", "LAST_EXECUTION_TIME", "NEXT_EXECUTION_TIME"])
+    .default("CREATED_TIME"),
+  sortDirection: z
+    .string()
+    .default("DESC")
+    .openapi({ enum: ["ASC", "DESC"] }),
+});
+
 const list = createRoute({
   method: "get",
   path: "/page/{projectId}",
@@ -103,23 +116,7 @@ const list = createRoute({
   summary: "Tasks of a project",
   request: {
     params: z.object({ projectId: z.string() }),
-    query: pageQuery.extend({
-      name: z.string().optional().openapi({ description: "How the name begins" }),
-      lastExecutionStatus: z.enum(EXECUTION_STATUSES).optional(),
-      enabled: flag.optional(),
-      sortType: z
-        .enum([
-          "CREATED_TIME",
-          "CREATE_TIME",
-          "LAST_EXECUTION_TIME",
-          "NEXT_EXECUTION_TIME",
-        ])
-        .default("CREATED_TIME"),
-      sortDirection: z
-        .string()
-        .default("DESC")
-        .openapi({ enum: ["ASC", "DESC"] }),
-    }),
+    query: listQuery,
   },
   responses: answers(
     page(TaskInfo),
@@ -221,28 +218,8 @@ export function taskRoutes(deps: ApiDeps) {
       });
     })
     .openapi(list, (c) => {
-      const { sortType, sortDirection, ...query } = c.req.valid("query");
-      if (sortDirection !== "ASC" && sortDirection !== "DESC")
-        fail(250105, "sortDirection", "use ASC or DESC");
-      const order: TaskOrder = {
-        by: SORT_TYPES[sortType],
-        descending: sortDirection === "DESC",
-      };
-      const { total, tasks } = pageTasks(
-        db,
-        { ...query, ...c.req.valid("param") },
-        order,
-        offsetOf(query),
-        query.pageSize,
-      );
-      return ok(
-        c,
-        toPage(
-          query,
-          total,
-          tasks.map((task) => toTaskInfo(task, zone)),
-        ),
-      );
+      const { projectId } = c.req.valid("param");
+      return ok(c, listTasks(deps, projectId, c.req.valid("query")));
     })
     .openapi(remove, async (c) => {
       await deleteTaskWholly(deps, c.req.valid("param").key, by(c, deps));
@@ -270,4 +247,26 @@ export function taskRoutes(deps: ApiDeps) {
         stopped: await deps.executions.stop(key, `stopped by ${c.get("user")}`),
       });
     });
+}
+
+function listTasks(
+  { db, zone }: ApiDeps,
+  projectId: string,
+  { sortType, sortDirection, ...query }: z.output<typeof listQuery>,
+) {
+  if (sortDirection !== "ASC" && sortDirection !== "DESC")
+    fail(250105, "sortDirection", "use ASC or DESC");
+  const order: TaskOrder = {
+    by: SORT_TYPES[sortType],
+    descending: sortDirection === "DESC",
+  };
+  const { total, tasks } = pageTasks(
+    db,
+    { ...query, projectId },
+    order,
+    offsetOf(query),
+    query.pageSize,
+  );
+  const infos = tasks.map((task) => toTaskInfo(task, zone));
+  return toPage(query, total, infos);
 }

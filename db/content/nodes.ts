@@ -71,33 +71,6 @@ export function statPaths(
   return new Map(rows.map(({ fullPath, ...found }) => [fullPath, found]));
 }
 
-/** Returns the next files below a folder, ordered by path, after the path `after`. */
-export function listFiles(
-  db: DbOrTx,
-  repositoryId: number,
-  {
-    under = "/",
-    after = "",
-    limit,
-    now,
-  }: { under?: string; after?: string; limit: number; now: number },
-): NodeRow[] {
-  const where = and(
-    eq(node.repositoryId, repositoryId),
-    below(under),
-    gt(node.fullPath, after),
-    eq(node.folder, false),
-    live(now),
-  );
-  return db
-    .select()
-    .from(node)
-    .where(where)
-    .orderBy(asc(node.fullPath))
-    .limit(limit)
-    .all();
-}
-
 type NodePage = {
   folder: string;
   deep: boolean;

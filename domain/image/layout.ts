@@ -9,7 +9,7 @@ export const manifestPath = (image: string, digest: string): string =>
   `${manifestFolder(image)}/${fileOf(digest)}`;
 
 /** The name of a hosted image for clients: `{projectId}/{repoName}/{image}`. */
-export type ImageName = { projectId: string; repoName: string; image: string };
+type ImageName = { projectId: string; repoName: string; image: string };
 
 /** Splits a name that is valid as a whole; null when it contains no image. */
 export function splitImageName(name: string): ImageName | null {

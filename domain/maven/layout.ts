@@ -13,9 +13,9 @@ export type MavenFile = {
   /** For a snapshot with a timestamp: `20260131.235959` and the number after it. */
   build: MavenBuild | null;
 };
-export type MavenBuild = { timestamp: string; number: number };
+type MavenBuild = { timestamp: string; number: number };
 
-export const METADATA = "maven-metadata.xml";
+const METADATA = "maven-metadata.xml";
 export const CHECKSUMS = ["md5", "sha1", "sha256", "sha512"] as const;
 export type Checksum = (typeof CHECKSUMS)[number];
 

@@ -86,7 +86,7 @@ function pluginElements(plugins: readonly PluginPrefix[]): string {
   );
 }
 
-export type SnapshotFile = Pick<MavenFile, "classifier" | "extension" | "build"> & {
+type SnapshotFile = Pick<MavenFile, "classifier" | "extension" | "build"> & {
   lastModifiedDate: number;
 };
 

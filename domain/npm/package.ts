@@ -15,7 +15,7 @@ export function isNpmName(name: string): boolean {
 }
 
 /** The part of a name after the scope. */
-export const baseName = (name: string): string => name.slice(name.indexOf("/") + 1);
+const baseName = (name: string): string => name.slice(name.indexOf("/") + 1);
 
 const TAG = /^[a-z0-9~!'()*@$&+,;=._-]+$/i;
 /** Texts that clients read as a range of versions: 1, v2.1, 1.x. */

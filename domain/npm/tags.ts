@@ -1,7 +1,7 @@
 import { compareNpmVersions } from "./version.ts";
 import type { ConflictStrategy } from "../vocabulary.ts";
 
-export type TagQuestion = {
+type TagQuestion = {
   strategy: ConflictStrategy;
   /** False: the only tag that is set is a `latest` that the target lacks, so that the package can be installed. */
   includeMetadata: boolean;

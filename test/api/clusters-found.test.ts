@@ -5,7 +5,7 @@ import type { ClusterAccess } from "../../api/deps.ts";
 import { findClusterByName, listClusters } from "../../db/tasks/clusters.ts";
 import { cluster } from "../../db/schema/tasks.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { FILES, taskBody, TASK } from "../rigs/api/api-task-fixture.ts";
 import { createPaces } from "../../activities/control/paces.ts";
 

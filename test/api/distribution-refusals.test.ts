@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cluster } from "../../db/schema/tasks.ts";
-import { addRepository } from "../rigs/api/api-rows.ts";
+import { addRepository } from "../rigs/db/rows.ts";
 import { createTaskApi, type TaskApi } from "../rigs/api/api-task-fixture.ts";
 
 const AT = "/replication/api/remote/distribution";

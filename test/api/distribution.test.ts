@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { record } from "../../db/schema/records.ts";
 import { cluster, task } from "../../db/schema/tasks.ts";
-import { addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";
+import { addRecord, addRepository, endRecord } from "../rigs/db/rows.ts";
 import {
   createTaskApi,
   INSTANCE,

@@ -6,7 +6,7 @@ import type { ClusterProblem } from "../../api/deps.ts";
 import { type Code, MESSAGES } from "../../api/http/messages.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { type Answer, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { FILES, INSTANCE, TASK, taskBody } from "../rigs/api/api-task-fixture.ts";
 
 const CLUSTER = "/replication/api/cluster";

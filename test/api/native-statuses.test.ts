@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { publication, startNpm } from "../rigs/api/npm-fixture.ts";
+import { startNpm } from "../rigs/api/npm-fixture.ts";
+import { publication } from "../rigs/servers/npm-publication.ts";
 import { startImages } from "../rigs/api/oci-server-fixture.ts";
 import { makeBlob, makeImage } from "../rigs/servers/images.ts";
 import { send, startApi } from "../rigs/api/socket-fixture.ts";

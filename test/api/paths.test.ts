@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { encodePath, parsePath, PathError } from "../../domain/path.ts";
+import { parsePath, PathError } from "../../domain/path.ts";
+import { encodePath } from "../rigs/api/encode-path.ts";
 import { rawRequest, startApi } from "../rigs/api/socket-fixture.ts";
 
 let api: Awaited<ReturnType<typeof startApi>>;

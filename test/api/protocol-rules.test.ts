@@ -5,7 +5,7 @@ import { runTargets } from "../../db/runs/targets.ts";
 import { cluster } from "../../db/schema/tasks.ts";
 import { repository } from "../../db/schema/content.ts";
 import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
-import { addRecord, addRepository } from "../rigs/api/api-rows.ts";
+import { addRecord, addRepository } from "../rigs/db/rows.ts";
 import {
   createTaskApi,
   INSTANCE,

@@ -8,7 +8,7 @@ import {
   addRecord,
   type DetailValues,
   setPlanned,
-} from "../rigs/api/api-rows.ts";
+} from "../rigs/db/rows.ts";
 import {
   createTaskApi,
   FILES,

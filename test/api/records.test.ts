@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { closeRecord } from "../../db/runs/close.ts";
 import { setProblem } from "../../db/runs/problems.ts";
-import { addDetails, addRecord, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
+import { addDetails, addRecord, endRecord, setPlanned } from "../rigs/db/rows.ts";
 import {
   createTaskApi,
   FILES,

@@ -9,7 +9,7 @@ import {
   addRepository,
   endRecord,
   setPlanned,
-} from "../rigs/api/api-rows.ts";
+} from "../rigs/db/rows.ts";
 import {
   CREATE_BODY,
   DISTRIBUTION_EXAMPLES,

@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import { plan } from "../../db/schema/plans.ts";
 import { detail, record, tally } from "../../db/schema/records.ts";
 import { cluster, task, taskCluster, taskObject } from "../../db/schema/tasks.ts";
-import { addManyDetails, addRecord } from "../rigs/api/api-rows.ts";
+import { addManyDetails, addRecord } from "../rigs/db/rows.ts";
 import {
   type Changes,
   createTaskApi,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
 import { cluster, task } from "../../db/schema/tasks.ts";
-import { addRepository } from "../rigs/api/api-rows.ts";
+import { addRepository } from "../rigs/db/rows.ts";
 import {
   type Changes,
   createTaskApi,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
 import { task } from "../../db/schema/tasks.ts";
-import { addDetails, addRecord, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
+import { addDetails, addRecord, endRecord, setPlanned } from "../rigs/db/rows.ts";
 import {
   createTaskApi,
   type Info,

@@ -5,7 +5,7 @@ import {
   addRecord,
   addRepository,
   endRecord,
-} from "../rigs/api/api-rows.ts";
+} from "../rigs/db/rows.ts";
 import { percentile, within, type Row } from "./measure.ts";
 import type { Bench } from "./rig.ts";
 

@@ -51,8 +51,6 @@ export async function skopeoSync(): Promise<
     );
 }
 
-export type WebDav = Awaited<ReturnType<typeof startWebDav>>;
-
 /**
  * Starts nginx with WebDAV, and returns functions that copy a folder into it with rclone (pacer off); null when one of
  * them is not available.

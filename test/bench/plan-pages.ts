@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Db, openDb } from "../../db/open.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, openRun } from "../rigs/db/planned-run.ts";
 import { compared, median, within, type Row } from "./measure.ts";

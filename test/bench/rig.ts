@@ -121,7 +121,7 @@ export async function hosted(
   await client.close();
 }
 
-export type Run = { key: string; ms: number; record: RecordInfo };
+type Run = { key: string; ms: number; record: RecordInfo };
 
 /** Creates a task, which starts at once; `ms` is the time from that call until its record is seen closed. */
 export async function runTask(

@@ -11,7 +11,7 @@ import {
   noParts,
 } from "../../domain/outcome.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
-import { addCluster, addRecord, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRecord, addRepository } from "../rigs/db/rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles } from "../rigs/db/planned-run.ts";
 import { readSeries, valueOf } from "../rigs/runs/metrics-fixture.ts";

@@ -8,7 +8,7 @@ import { planHostedPage } from "../../db/plan/hosted.ts";
 import { isolateBatch, splitBatch } from "../../db/runs/split-batch.ts";
 import { detail } from "../../db/schema/records.ts";
 import { noParts } from "../../domain/outcome.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";

@@ -11,7 +11,7 @@ import { repository } from "../../db/schema/content.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
 import type { ListedArtifact } from "../../domain/worker-messages.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";

@@ -10,7 +10,7 @@ import { snapshotOf } from "../../db/records/snapshots.ts";
 import { runTargets } from "../../db/runs/targets.ts";
 import { insertTask, readObjects } from "../../db/tasks/tasks.ts";
 import type { TaskObject } from "../../domain/task.ts";
-import { addCluster, addRecord, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRecord, addRepository } from "../rigs/db/rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, TASK } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";

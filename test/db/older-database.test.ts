@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { readSnapshot } from "../../db/runs/open.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
 import { createTestApi } from "../rigs/api/api-fixture.ts";
-import { talliesOf } from "../rigs/api/api-rows.ts";
+import { talliesOf } from "../rigs/db/rows.ts";
 
 const TASK = "1".repeat(32);
 const RECORD = "2".repeat(24);

@@ -20,7 +20,7 @@ import { plan } from "../../db/schema/plans.ts";
 import { newId } from "../../domain/ids.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 

@@ -7,7 +7,7 @@ import { PAGE } from "../../db/plan/rows.ts";
 import { newId } from "../../domain/ids.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { createFollowed, FILES, paths } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, addManyVersions, openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";

@@ -17,7 +17,7 @@ import {
   addManyDetails,
   addRepository,
   setPlanned,
-} from "../rigs/api/api-rows.ts";
+} from "../rigs/db/rows.ts";
 import { FILES, paths } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";

@@ -7,7 +7,7 @@ import { takeAllReports } from "../../db/runs/take-reports.ts";
 import { inTurn } from "../../db/turns.ts";
 import { noParts } from "../../domain/outcome.ts";
 import type { ArtifactReport } from "../../domain/worker-messages.ts";
-import { addCluster, addRepository, talliesOf } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository, talliesOf } from "../rigs/db/rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, openRun } from "../rigs/db/planned-run.ts";
 import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";

@@ -12,7 +12,7 @@ import {
   addRecord,
   addRepository,
   endRecord,
-} from "../rigs/api/api-rows.ts";
+} from "../rigs/db/rows.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 
 const DAY = 86_400_000;

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { findUnusedExports } from "../measure/exports.ts";
 import { findCircles, findMutualFolders } from "../measure/circles.ts";
-import { importsOf, isTest, readSources } from "../measure/sources.ts";
+import { type Import, importsOf, isTest, readSources } from "../measure/sources.ts";
 
 /** Allowed imports by folder (docs/decisions.md#folders). Roots compose the program and may import anything. */
 const ROOTS = new RegExp(
@@ -46,8 +47,17 @@ const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^temporal\//, values: [/^domain\//, /^temporal\//] },
 ];
 
-const sources = readSources(".").filter((source) => !isTest(source));
+const everySource = readSources(".");
+const sources = everySource.filter((source) => !isTest(source));
 const files = sources.map(({ path }) => path);
+
+/** Exports that a tool finds by their name, or a file without types imports. */
+const CALLED_BY_TOOLS = [
+  "drizzle.config.ts default",
+  "vitest.config.ts default",
+  "test/runner/setup.ts setup",
+  "workflows/tracing.ts interceptors",
+];
 
 /** Folders of types: `image` is DOCKER and OCI. */
 const TYPE_FOLDERS = [
@@ -66,6 +76,9 @@ const MAY_NAME_TYPES = [
   /^api\/docs\/examples\.ts$/,
 ];
 
+const everyImport = everySource.flatMap(importsOf);
+const everyPath = new Set(everySource.map(({ path }) => path));
+const isOfFile = ({ target }: Import) => everyPath.has(target);
 const importsOfAll = sources.flatMap(importsOf);
 const imports = importsOfAll.filter(({ file }) => !ROOTS.test(file));
 const isOurs = (target: string) => files.includes(target) || target.endsWith(".ts");
@@ -81,14 +94,17 @@ test("every folder imports only the folders that it may", () => {
   expect(wrong).toEqual([]);
 });
 
-test("no file imports itself through others, type imports included", () => {
-  expect(findCircles(importsOfAll)).toEqual([]);
+test("no file imports itself through others, type imports and tests included", () => {
+  expect(findCircles(everyImport)).toEqual([]);
 });
 
-test("no two folders side by side import each other", () => {
-  expect(
-    findMutualFolders(importsOfAll.filter(({ target }) => files.includes(target))),
-  ).toEqual([]);
+test("no two folders side by side import each other, those of the tests included", () => {
+  expect(findMutualFolders(everyImport.filter(isOfFile))).toEqual([]);
+});
+
+test("every export is imported by another file", () => {
+  const unused = findUnusedExports(readSources("."));
+  expect(unused.filter((each) => !CALLED_BY_TOOLS.includes(each))).toEqual([]);
 });
 
 test("only db/ uses Drizzle and the tables", () => {

@@ -9,7 +9,7 @@ import { task } from "../../db/schema/tasks.ts";
 import { deleteTask } from "../../db/tasks/tasks.ts";
 import { listClusters, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { basic, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
-import { addCluster } from "../rigs/api/api-rows.ts";
+import { addCluster } from "../rigs/db/rows.ts";
 import { SETTING } from "../rigs/db/setting.ts";
 import {
   addRun,

@@ -16,7 +16,7 @@ import { record } from "../../db/schema/records.ts";
 import { task } from "../../db/schema/tasks.ts";
 import type { Alert } from "../../domain/alerts.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
-import { addCluster } from "../rigs/api/api-rows.ts";
+import { addCluster } from "../rigs/db/rows.ts";
 import { SETTING } from "../rigs/db/setting.ts";
 import { addRun, addTask, readSeries, valueOf } from "../rigs/runs/metrics-fixture.ts";
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Connector } from "../../activities/registries/contract.ts";
-import { encodePath } from "../../domain/path.ts";
+import { encodePath } from "../rigs/api/encode-path.ts";
 import { ADMIN } from "../rigs/api/api-fixture.ts";
 import { md5, sha256 } from "../rigs/api/content-fixture.ts";
 import {

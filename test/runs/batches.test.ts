@@ -22,7 +22,7 @@ import { planHostedPage } from "../../db/plan/hosted.ts";
 import { detail } from "../../db/schema/records.ts";
 import { cluster } from "../../db/schema/tasks.ts";
 import { node } from "../../db/schema/content.ts";
-import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { createContent } from "../rigs/api/content-fixture.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";

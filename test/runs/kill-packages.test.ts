@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { integrity } from "../rigs/api/npm-fixture.ts";
+import { integrity } from "../rigs/servers/npm-publication.ts";
 import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
 import { authorizationOf } from "../rigs/runs/instance.ts";
 import { closed, follow, randomOf, sha256 } from "../rigs/runs/run-fixture.ts";

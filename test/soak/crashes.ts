@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { isAlive } from "../rigs/runs/instance.ts";
-import type { End, World } from "./world.ts";
+import type { End } from "./ends.ts";
+import type { World } from "./world.ts";
 
 /**
  * Checks the logs of the supervisors: only processes that this test killed may end, and the supervisors must be

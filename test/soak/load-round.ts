@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { integrity } from "../rigs/api/npm-fixture.ts";
+import { integrity } from "../rigs/servers/npm-publication.ts";
 import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
 import { authorizationOf } from "../rigs/runs/instance.ts";
 import { sha256, type Product, type TaskObject } from "../rigs/runs/run-fixture.ts";

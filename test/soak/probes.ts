@@ -12,7 +12,7 @@ const TIMES_ALONE = 3;
 const MORE_MS = 2_000;
 const REAL_TIME_MS = 2_000;
 
-export type Samples = { small: number[]; realTime: number[] };
+type Samples = { small: number[]; realTime: number[] };
 export type Probes = {
   alone: Samples;
   /** Measured while ends were slow and no process was in trouble. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isAlive, type ProcessName } from "../rigs/runs/instance.ts";
 import type { Journal } from "./journal.ts";
-import type { End, EndName } from "./world.ts";
+import type { End, EndName } from "./ends.ts";
 
 export type Victim = { end: EndName; process: ProcessName; number: number };
 export type Signals = ReturnType<typeof createSignals>;

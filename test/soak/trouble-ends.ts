@@ -1,8 +1,8 @@
 import type { Fault } from "../rigs/servers/proxy.ts";
 import type { WayName, World } from "./world.ts";
 
-export const END_KINDS = ["slow", "silent", "503", "429", "reset", "cut"] as const;
-export type EndTrouble = {
+const END_KINDS = ["slow", "silent", "503", "429", "reset", "cut"] as const;
+type EndTrouble = {
   at: number;
   way: Exclude<WayName, "crowd">;
   kind: (typeof END_KINDS)[number];

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProcessName } from "../rigs/runs/instance.ts";
 import type { Victim } from "./signals.ts";
-import type { EndName, World } from "./world.ts";
+import type { EndName } from "./ends.ts";
+import type { World } from "./world.ts";
 
-export type ProcessTrouble =
+type ProcessTrouble =
   | { at: number; kind: "kill"; victim: Victim }
   | { at: number; kind: "freeze"; victim: Victim; ms: number }
   | { at: number; kind: "registry"; awayMs: number }

@@ -1,4 +1,4 @@
-import { integrity } from "../rigs/api/npm-fixture.ts";
+import { integrity } from "../rigs/servers/npm-publication.ts";
 import { authorizationOf } from "../rigs/runs/instance.ts";
 import { sha256, type RecordDetail, type RecordInfo } from "../rigs/runs/run-fixture.ts";
 import { listFiles, listImages } from "../rigs/runs/run-judge.ts";

@@ -8,7 +8,7 @@ import { deleteNodes } from "../../db/content/delete-nodes.ts";
 import { getNode } from "../../db/content/nodes.ts";
 import { putNodes } from "../../db/content/put-nodes.ts";
 import { eventCursor } from "../../db/schema/content.ts";
-import { addFollower } from "../rigs/api/api-rows.ts";
+import { addFollower } from "../rigs/db/rows.ts";
 import {
   body,
   createContent,

@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from "vitest";
 import { putBlobs } from "../../db/content/blobs.ts";
 import { deleteNodes } from "../../db/content/delete-nodes.ts";
-import { getNode, listFiles, pageNodes, statPaths } from "../../db/content/nodes.ts";
+import { getNode, pageNodes, statPaths } from "../../db/content/nodes.ts";
 import { putNodes, type NodeEntry, type PutRules } from "../../db/content/put-nodes.ts";
-import { addFollower } from "../rigs/api/api-rows.ts";
+import { addFollower } from "../rigs/db/rows.ts";
 import { createContent, HOUR, md5, NOW, sha256 } from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
@@ -165,20 +165,6 @@ test("statPaths describes many paths in one query", () => {
     "/a/b": { folder: false, size: 1, sha256: sha256("x"), metadata: { k: "v" } },
   });
   expect(found.size).toBe(2);
-});
-
-test("files below one folder are listed page by page in the order of their paths", () => {
-  const { put, entry, db, repository } = nodes();
-  put(
-    ["/a/1", "/a/2", "/a/b/3", "/a.txt", "/a0", "/ab/4", "/é"].map((path) => entry(path)),
-  );
-  const list = (after: string) =>
-    listFiles(db, repository.id, { under: "/a", after, limit: 2, now: NOW }).map(
-      ({ fullPath }) => fullPath,
-    );
-  expect(list("")).toEqual(["/a/1", "/a/2"]);
-  expect(list("/a/2")).toEqual(["/a/b/3"]);
-  expect(listFiles(db, repository.id, { limit: 100, now: NOW })).toHaveLength(7);
 });
 
 test("a page shows the children of a folder or its whole tree, with folders first on request", () => {

@@ -22,96 +22,83 @@ type Means = {
   host: string;
 };
 
+/** A tag or digest of a name, and the signal that ends the question about it. */
+type Asked = { name: string; reference: string; signal: AbortSignal | undefined };
+
 /**
  * Creates the question whether a manifest exists: by HEAD; if that is refused, by GET; if that is refused, by the list
  * of tags.
  */
-export function createQuestion({ read, listTags, manners, host }: Means) {
-  async function askBy(
-    method: "GET" | "HEAD",
-    name: string,
-    reference: string,
-    signal: AbortSignal | undefined,
-  ): Promise<Told<ManifestHead>> {
-    const response = await read(method, name, reference, signal, REFUSALS);
-    if (response.status === 404)
-      return response.discard().then(() => ({ kind: "absent" }));
-    if (response.status >= 400)
-      return { kind: "untold", refusal: await response.failure() };
-    if (method === "GET")
-      return { kind: "there", value: await headOf(response, name, reference) };
-    await response.discard();
-    const digest = response.header("docker-content-digest");
-    if (!isDigest(digest)) return askBy("GET", name, reference, signal);
-    return {
-      kind: "there",
-      value: {
-        digest,
-        mediaType: typeOf(response),
-        size: Number(response.header("content-length") ?? 0),
-      },
-    };
-  }
-
-  async function headOf(
-    response: HttpResponse,
-    name: string,
-    reference: string,
-  ): Promise<ManifestHead> {
-    const what = manifestLabel(name, reference);
-    const bytes = await response.bytes(MANIFEST_LIMIT);
-    const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
-    const { mediaType } = parseManifest(
-      bytes,
-      digest,
-      response.header("content-type"),
-      what,
-    );
-    return { digest, mediaType, size: bytes.length };
-  }
-
-  /**
-   * Whether the list of tags contains a tag; null when the registry does not list its tags, or for a digest, which no
-   * list contains.
-   */
-  async function isListed(
-    name: string,
-    reference: string,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean | null> {
-    if (isDigest(reference)) return null;
-    const list = async () => {
-      const told = await manners.ask("tags", () => allTags(name, listTags));
-      return told.kind === "untold"
-        ? null
-        : new Set(told.kind === "there" ? told.value : []);
-    };
-    const tags = await unlessAborted(manners.tags(name, list), signal);
-    return tags && tags.has(reference);
-  }
-
+export function createQuestion(means: Means) {
+  const { manners } = means;
   return async function askManifest(
     name: string,
     reference: string,
     signal?: AbortSignal,
   ): Promise<Told<ManifestHead>> {
-    const early = manners.refusesManifests()
-      ? await isListed(name, reference, signal)
-      : null;
+    const asked = { name, reference, signal };
+    const early = manners.refusesManifests() ? await isListed(means, asked) : null;
     if (early === false) return { kind: "absent" };
     const which = early ? "listed" : "manifest";
-    const head = await manners.ask(`HEAD ${which}`, () =>
-      askBy("HEAD", name, reference, signal),
-    );
+    const head = await manners.ask(`HEAD ${which}`, () => askBy(means, "HEAD", asked));
     const told =
       head.kind === "untold"
-        ? await manners.ask(`GET ${which}`, () => askBy("GET", name, reference, signal))
+        ? await manners.ask(`GET ${which}`, () => askBy(means, "GET", asked))
         : head;
     if (told.kind !== "untold" || early !== null) return told;
-    return (await isListed(name, reference, signal)) === false
-      ? { kind: "absent" }
-      : told;
+    return (await isListed(means, asked)) === false ? { kind: "absent" } : told;
   };
+}
+
+async function askBy(
+  means: Means,
+  method: "GET" | "HEAD",
+  asked: Asked,
+): Promise<Told<ManifestHead>> {
+  const { name, reference, signal } = asked;
+  const response = await means.read(method, name, reference, signal, REFUSALS);
+  if (response.status === 404) return response.discard().then(() => ({ kind: "absent" }));
+  if (response.status >= 400)
+    return { kind: "untold", refusal: await response.failure() };
+  if (method === "GET")
+    return { kind: "there", value: await readHead(response, asked, means.host) };
+  await response.discard();
+  const digest = response.header("docker-content-digest");
+  if (!isDigest(digest)) return askBy(means, "GET", asked);
+  const size = Number(response.header("content-length") ?? 0);
+  return { kind: "there", value: { digest, mediaType: typeOf(response), size } };
+}
+
+/** Reads the head of a manifest from its bytes. */
+async function readHead(
+  response: HttpResponse,
+  { name, reference }: Asked,
+  host: string,
+): Promise<ManifestHead> {
+  const what = manifestLabel(name, reference);
+  const bytes = await response.bytes(MANIFEST_LIMIT);
+  const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
+  const contentType = response.header("content-type");
+  const { mediaType } = parseManifest(bytes, digest, contentType, what);
+  return { digest, mediaType, size: bytes.length };
+}
+
+/**
+ * Whether the list of tags contains a tag; null when the registry does not list its tags, or for a digest, which no
+ * list contains.
+ */
+async function isListed(
+  { listTags, manners }: Means,
+  { name, reference, signal }: Asked,
+): Promise<boolean | null> {
+  if (isDigest(reference)) return null;
+  const list = async () => {
+    const told = await manners.ask("tags", () => allTags(name, listTags));
+    if (told.kind === "untold") return null;
+    return new Set(told.kind === "there" ? told.value : []);
+  };
+  const tags = await unlessAborted(manners.tags(name, list), signal);
+  return tags && tags.has(reference);
 }
 
 const typeOf = (response: HttpResponse): string =>

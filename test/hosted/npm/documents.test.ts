@@ -1,10 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  type NpmAnswer,
-  pathOf,
-  publication,
-  startNpm,
-} from "../../rigs/api/npm-fixture.ts";
+import { type NpmAnswer, startNpm } from "../../rigs/api/npm-fixture.ts";
+import { pathOf, publication } from "../../rigs/servers/npm-publication.ts";
 import { random } from "../../rigs/api/content-fixture.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;

@@ -5,13 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { random, sha256 } from "../../rigs/api/content-fixture.ts";
-import {
-  integrity,
-  npmCaller,
-  pathOf,
-  publication,
-  startNpm,
-} from "../../rigs/api/npm-fixture.ts";
+import { npmCaller, startNpm } from "../../rigs/api/npm-fixture.ts";
+import { integrity, pathOf, publication } from "../../rigs/servers/npm-publication.ts";
 import { forkApi, LOGIN, send } from "../../rigs/api/socket-fixture.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;

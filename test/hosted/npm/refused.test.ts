@@ -2,13 +2,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { random } from "../../rigs/api/content-fixture.ts";
-import {
-  integrity,
-  npmCaller,
-  pathOf,
-  publication,
-  startNpm,
-} from "../../rigs/api/npm-fixture.ts";
+import { npmCaller, startNpm } from "../../rigs/api/npm-fixture.ts";
+import { integrity, pathOf, publication } from "../../rigs/servers/npm-publication.ts";
 import { rawRequest } from "../../rigs/api/socket-fixture.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;

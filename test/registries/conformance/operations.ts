@@ -29,7 +29,8 @@ export type Operation = {
 const named = <K extends Operation["kind"]>(kind: K) => ({ kind, name: kind });
 
 /** Sizes in bytes of artifacts that are written in few requests, and in several. */
-export const [SMALL, LARGE] = [1_000, 1.5 * 1024 * 1024] as const;
+const SMALL = 1_000;
+export const LARGE = 1.5 * 1024 * 1024;
 
 /** A failure as its end reports it. `kind` null: only the outcome is known. */
 export type Trouble = {

@@ -23,7 +23,7 @@ export type Answer = {
   traceId: string;
   text: string;
 };
-export type Log = { level: string; facts: Record<string, unknown>; message: string };
+type Log = { level: string; facts: Record<string, unknown>; message: string };
 type Call = { body?: unknown; headers?: Record<string, string>; login?: string | null };
 
 export const ADMIN = { username: "admin", password: "correct horse" };

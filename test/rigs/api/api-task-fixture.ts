@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { createTestApi } from "./api-fixture.ts";
-import { addCluster, addRepository } from "./api-rows.ts";
+import { addCluster, addRepository } from "../db/rows.ts";
 
 export const TASK = "/replication/api/task";
 export const INSTANCE = "1".repeat(24);

@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import type { ApiDeps } from "../../../api/deps.ts";
 import { event } from "../../../db/schema/content.ts";
 import { packages, version } from "../../../db/schema/packages.ts";
-import { addFollower } from "./api-rows.ts";
+import { addFollower } from "../db/rows.ts";
 import { send, startApi } from "./socket-fixture.ts";
 
 export type MavenServer = Awaited<ReturnType<typeof startMaven>>;

@@ -1,11 +1,11 @@
 import type { ApiDeps } from "../../../api/deps.ts";
-import { addFollower } from "./api-rows.ts";
+import { addFollower } from "../db/rows.ts";
 import { LOGIN, startApi } from "./socket-fixture.ts";
 import { pushImage, type TestBlob, type TestManifest } from "../servers/images.ts";
 
 export { LOGIN };
 
-export type Answer = {
+type Answer = {
   status: number;
   headers: Headers;
   bytes: Buffer;
@@ -32,7 +32,7 @@ export async function startImages(overrides: Partial<ApiDeps> = {}, directory?: 
 
 export type Images = Awaited<ReturnType<typeof startImages>>;
 
-export async function makeRepositories(
+async function makeRepositories(
   call: Awaited<ReturnType<typeof startApi>>["call"],
 ): Promise<void> {
   await call("POST", "/repository/api/project/create", {

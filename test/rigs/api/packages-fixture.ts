@@ -1,4 +1,4 @@
-import { publication } from "./npm-fixture.ts";
+import { publication } from "../servers/npm-publication.ts";
 import { makeImage, pushImage, type TestManifest } from "../servers/images.ts";
 
 type Login = { url: string; authorization: string };

@@ -36,7 +36,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: str
   return { ...api, port, url: `http://127.0.0.1:${port}`, close };
 }
 
-export type Raw = { status: number; headers: string; body: string };
+type Raw = { status: number; headers: string; body: string };
 
 /** Sends the bytes unchanged and reads until the server closes the connection. */
 export function sendRaw(port: number, bytes: string | Buffer): Promise<Raw> {
@@ -71,7 +71,7 @@ export function rawRequest(
   return sendRaw(port, Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`, "utf8"));
 }
 
-export type SocketAnswer = {
+type SocketAnswer = {
   status: number;
   headers: IncomingHttpHeaders;
   body: Buffer;

@@ -31,7 +31,7 @@ import { noParts } from "../../../domain/outcome.ts";
 import type { TaskObject, TaskSetting } from "../../../domain/task.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import type { BatchArtifact } from "../../../domain/worker-messages.ts";
-import { addCluster, addRepository } from "../api/api-rows.ts";
+import { addCluster, addRepository } from "./rows.ts";
 import { SETTING } from "./setting.ts";
 
 export const FILES: TaskObject = {

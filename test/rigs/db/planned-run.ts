@@ -6,7 +6,7 @@ import { findRepository } from "../../../db/content/repositories.ts";
 import { insertTask } from "../../../db/tasks/tasks.ts";
 import { newId } from "../../../domain/ids.ts";
 import type { TaskObject } from "../../../domain/task.ts";
-import { addRecord } from "../api/api-rows.ts";
+import { addRecord } from "./rows.ts";
 import { SETTING } from "./setting.ts";
 
 export const TASK = {

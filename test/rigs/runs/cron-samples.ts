@@ -11,7 +11,7 @@ export type Sample = {
   matchesDay: (day: Day) => boolean;
   matchesTime: (hour: number, minute: number, second: number) => boolean;
 };
-export type Random = (below: number) => number;
+type Random = (below: number) => number;
 
 type Term = { text: string; has: (value: number, day: Day) => boolean };
 type Numbers = { min: number; max: number; top: number; names: string[] };
@@ -19,7 +19,7 @@ type Numbers = { min: number; max: number; top: number; names: string[] };
  * What the other implementation supports: `wraps` = 22-2, SAT-SUN and Unix' 7 with a step for Sunday; `lastOffsets` =
  * L-3.
  */
-export type Abilities = { wraps: boolean; lastOffsets: boolean };
+type Abilities = { wraps: boolean; lastOffsets: boolean };
 
 const MONTHS = [
   "jan",

@@ -16,14 +16,14 @@ const INHERITED = [
   "TEMPORAL_CLI_PATH",
 ];
 
-export type Pids = {
+type Pids = {
   supervisor: number;
   control: number;
   orchestrator: number;
   workers: number[];
   temporal: number | null;
 };
-export type Endpoints = {
+type Endpoints = {
   api: string;
   docs: string;
   temporal: string;

@@ -3,12 +3,12 @@ import { record } from "../../../db/schema/records.ts";
 import { task, taskCluster, taskObject } from "../../../db/schema/tasks.ts";
 import type { RunSnapshot } from "../../../domain/task.ts";
 import { newId, newKey } from "../../../domain/ids.ts";
-import { addDetails, endRecord } from "../api/api-rows.ts";
+import { addDetails, endRecord } from "../db/rows.ts";
 import { SETTING } from "../db/setting.ts";
 import { authorizationOf, type Instance } from "./instance.ts";
 
 /** One series of a scrape with its labels. */
-export type Series = { name: string; labels: Record<string, string>; value: number };
+type Series = { name: string; labels: Record<string, string>; value: number };
 
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 

@@ -19,7 +19,7 @@ import { startFileRig } from "./run-rig.ts";
 /** Runs of npm packages from and to registries, checked with the npm program. */
 
 /** A registry, and an npm program that is logged in there. */
-export type End = { npm: NpmClient; url: string };
+type End = { npm: NpmClient; url: string };
 type Upstream = End & { proxy: FaultProxy; server: Verdaccio };
 
 export type NpmRig = Awaited<ReturnType<typeof startNpmRig>>;

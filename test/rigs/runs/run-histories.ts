@@ -50,7 +50,7 @@ function begunBy(
 }
 
 /** A batch that a run handed out: its input as JSON, its task queue, and its worker's identity once one took it. */
-export type HandedOut = { input: string; queue: string; identity: string | null };
+type HandedOut = { input: string; queue: string; identity: string | null };
 
 /** Returns every batch that a run and its children handed out, once for each time. */
 export async function handedOut(

@@ -26,7 +26,7 @@ import { installRuntime } from "../../../temporal/worker.ts";
 import { choosePlace, startServer } from "../../../temporal/server.ts";
 import { ATTRIBUTES, queues, scheduleId } from "../../../workflows/contract.ts";
 import { createTestApi } from "../api/api-fixture.ts";
-import { addCluster, addRepository } from "../api/api-rows.ts";
+import { addCluster, addRepository } from "../db/rows.ts";
 import { createPaces } from "../../../activities/control/paces.ts";
 import { createTurns } from "../../../activities/control/turns.ts";
 
@@ -35,7 +35,7 @@ const log = pino({ level: "silent" });
 // Without this, the SDK logs a line for every call on a lost connection.
 await installRuntime(log);
 
-export type Plan = { cron: string } | { at: string } | "immediately";
+type Plan = { cron: string } | { at: string } | "immediately";
 type Draft = {
   enabled?: boolean;
   timeZone?: string;
@@ -48,8 +48,8 @@ type Options = {
   catchUpWindow?: number;
   dataDir?: string;
 };
-export type TaskRow = typeof task.$inferSelect;
-export type RecordRow = typeof record.$inferSelect;
+type TaskRow = typeof task.$inferSelect;
+type RecordRow = typeof record.$inferSelect;
 
 function setting(plan: Plan, timeZone?: string): object {
   if (plan === "immediately") return { executionStrategy: "IMMEDIATELY" };

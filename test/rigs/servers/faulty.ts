@@ -51,11 +51,6 @@ export const writing = (fault: Fault): Rule => on({ does: "write" }, fault);
 /** Breaks only the chosen request with index `at`, counted from 0. */
 export const nth = (at: number, fault: Fault, which: Which = {}): Rule =>
   on(which, (count) => (count === at ? fault : null));
-/** Applies the first rule that returns a fault. */
-export const either =
-  (...rules: Rule[]): Rule =>
-  (asked) =>
-    rules.reduce<Fault | null>((found, rule) => found ?? rule(asked), null);
 
 export const status = (
   code: number,
@@ -122,11 +117,6 @@ export const rewritten = (from: RegExp, to: string): Fault => ({
   kind: "alter",
   body: (whole) => Buffer.from(whole.toString("utf8").replace(from, to)),
 });
-/** Links each page to one more, at the address that `next` returns (RFC 8288). */
-export const linked =
-  (next: (count: number) => string) =>
-  (count: number): Fault =>
-    header("link", `<${next(count)}>; rel="next"`);
 /** Answers with a body of `size` bytes that is generated while it is sent. */
 export const large = (size: number, headers: Record<string, string> = {}): Fault => ({
   kind: "answer",

@@ -148,7 +148,7 @@ export function descriptor({ mediaType, digest, bytes }: TestBlob | TestManifest
   return { mediaType, digest, size: bytes.length };
 }
 
-export type PushOptions = { authorization?: string; without?: string[] };
+type PushOptions = { authorization?: string; without?: string[] };
 
 /** Pushes an image with everything below it; `tag` null: by digest only; `without`: digests that are left out. */
 export async function pushImage(

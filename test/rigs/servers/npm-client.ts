@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathOf, publication, type Publishing } from "../api/npm-fixture.ts";
+import { pathOf, publication, type Publishing } from "./npm-publication.ts";
 
-export type NpmLogin = { username: string; password: string } | { token: string };
+type NpmLogin = { username: string; password: string } | { token: string };
 export type NpmClient = ReturnType<typeof npmClient>;
 
 /** The npm program with its own configuration for one registry. `run` resolves with the output, or rejects with it. */

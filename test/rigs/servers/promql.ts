@@ -10,8 +10,8 @@ const JUDGE: Tool = {
   cost: "20 MB, up to 3 minutes",
 };
 
-export type Scrape = { at: number; text: string };
-export type Rule = {
+type Scrape = { at: number; text: string };
+type Rule = {
   alert: string;
   expr: string;
   for: string;

@@ -21,7 +21,7 @@ import { hostedContent } from "../../../activities/transfer/hosted.ts";
 import { putBlobs } from "../../../db/content/blobs.ts";
 import { putNodes } from "../../../db/content/put-nodes.ts";
 import type { ArtifactOutcome, UploadState } from "../../../domain/outcome.ts";
-import { encodePath } from "../../../domain/path.ts";
+import { encodePath } from "../api/encode-path.ts";
 import type { CopyHooks } from "../../../domain/outcome.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { ADMIN, basic, createTestApi } from "../api/api-fixture.ts";
@@ -302,7 +302,7 @@ export function copy(
   );
 }
 
-export function toArtifact({
+function toArtifact({
   fullPath,
   size,
   sha256,

@@ -18,7 +18,7 @@ export const DATES = {
 
 /** A version as declared, and the bytes of its files by path. */
 export type Built = { stated: StatedVersion; bytes: Map<string, Buffer> };
-export type Files = Record<string, Buffer>;
+type Files = Record<string, Buffer>;
 
 function fileOf(path: string, content: Buffer): VersionFile {
   return { path, size: content.length, sha256: sha256(content), metadata: {}, ...DATES };

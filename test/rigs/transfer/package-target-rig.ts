@@ -11,7 +11,7 @@ import {
   type StatedVersion,
   VERSIONS_MEDIA_TYPE,
 } from "../../../domain/sync-versions.ts";
-import { addFollower } from "../api/api-rows.ts";
+import { addFollower } from "../db/rows.ts";
 import { sha256 } from "../api/content-fixture.ts";
 import { type Instance, startInstance } from "./instance-fixture.ts";
 import { type Built, DATES, frame } from "./package-copy-fixture.ts";

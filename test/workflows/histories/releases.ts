@@ -6,7 +6,6 @@ export const RELEASE = "0.1.0-d";
 /** Runs that began under this many releases, this one included, go on after an upgrade; their folders stay. */
 export const SUPPORTED = 2;
 
-export type Attributes = Record<string, unknown>;
 export type SavedEvent = { eventType: string } & Record<string, unknown>;
 export type SavedHistory = {
   release: string;

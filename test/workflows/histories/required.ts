@@ -2,7 +2,7 @@
  * A kind of run that can be under way when a new release takes over: features that its history must have, and must
  * lack.
  */
-export type Required = { type: string; has: string[]; lacks?: string[] };
+type Required = { type: string; has: string[]; lacks?: string[] };
 
 /** Every shape that the code can produce. A new shape of a workflow must be added here and to record.ts. */
 export const REQUIRED: Record<string, Required> = {

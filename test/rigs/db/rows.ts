@@ -13,7 +13,7 @@ import type {
   RepositoryType,
 } from "../../../domain/vocabulary.ts";
 import { runWorkflowId } from "../../../workflows/contract.ts";
-import { SETTING } from "../db/setting.ts";
+import { SETTING } from "./setting.ts";
 
 const audit = {
   createdBy: "admin",
