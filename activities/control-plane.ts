@@ -64,7 +64,9 @@ const listingCalls = (call: Call) => ({
   listing: (recordId: string, objectIndex: number, waitMs: number | null, lane: Lane) =>
     call<ListingAnswer>("POST", listingPath(recordId, objectIndex), { waitMs, lane }),
   listingWaits: (recordId: string, objectIndex: number, waitMs: number) =>
-    call<{ noted: true }>("POST", `${listingPath(recordId, objectIndex)}/waits`, { waitMs }),
+    call<{ noted: true }>("POST", `${listingPath(recordId, objectIndex)}/waits`, {
+      waitMs,
+    }),
   listingEnded: (recordId: string, objectIndex: number) =>
     call<{ ended: true }>("POST", `${listingPath(recordId, objectIndex)}/end`, {}),
   handInPage(
