@@ -98,7 +98,10 @@ async function openAndStart(deps: ExecutionDeps, taskKey: string): Promise<void>
   await startRun(deps, taskKey, opened.recordId, opened.workflowId);
 }
 
-/** Whether saving a task starts it: it runs IMMEDIATELY and never ran; nothing comes between this look and the start. */
+/**
+ * Whether saving a task starts it: it runs IMMEDIATELY and never ran. Nothing comes between this
+ * look and the start.
+ */
 const startsNow = ({ replicaType, enabled, setting, executionTimes }: TaskRow): boolean =>
   replicaType === "SCHEDULED" &&
   enabled &&

@@ -121,7 +121,7 @@ describe.skipIf(!withReferrers.available)(
   () => {
     const { source, here, there, ends } = prepare(withReferrers);
 
-    test("are one HEAD at each end and one list of referrers for each equal tag and each child of an index", async () => {
+    test("are one HEAD at each end and one list of referrers for each equal tag and child of an index", async () => {
       const index = makeIndex([makeImage(), makeImage()]);
       await pushImage(source.url, "warm", "single", makeImage());
       await pushImage(source.url, "warm", "index", index);

@@ -27,6 +27,13 @@ export function countLines(text: string): LineCounts {
     }
     line += value.split("\n").length - 1;
   }
-  const long = all.filter(({ length }) => length > WIDEST).length;
+  const long = findLongLines(text).length;
   return { lines: all.length, codeLines: withCode.size, tokens, long };
+}
+
+/** Returns the numbers, from 1, of the lines that have more than 120 characters. */
+export function findLongLines(text: string): number[] {
+  return text
+    .split("\n")
+    .flatMap((line, index) => (line.length > WIDEST ? [index + 1] : []));
 }

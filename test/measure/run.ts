@@ -1,21 +1,37 @@
 import { dirname, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { findCircles, findMutualFolders } from "./circles.ts";
+import { drawComments } from "./comments.ts";
 import { type FunctionSize, functionsOf } from "./functions.ts";
 import { countLines } from "./lines.ts";
 import { importsOf, isTest, readSources, type Source } from "./sources.ts";
 
-/** `npm run measure [folder]` prints how a checkout reads in numbers; default: this one. */
-const root = resolve(process.argv[2] ?? ".");
+/**
+ * `npm run measure -- [folder]` prints how a checkout reads in numbers; default: this one. With
+ * `--comments=200 --seed=1` it prints that many comments of the program, to be judged by a reader.
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { comments: { type: "string" }, seed: { type: "string", default: "1" } },
+});
+const root = resolve(positionals[0] ?? ".");
 /** A function of more lines than this should be split. */
 const MOST_LINES = 70;
 
 const sources = readSources(root);
 const tests = sources.filter(isTest);
-print(
-  "program",
-  sources.filter((source) => !tests.includes(source)),
-);
-print("tests", tests);
+const program = sources.filter((source) => !tests.includes(source));
+if (values.comments === undefined) {
+  print("program", program);
+  print("tests", tests);
+} else {
+  for (const { path, line, text, below } of drawComments(
+    program,
+    Number(values.comments),
+    Number(values.seed),
+  ))
+    process.stdout.write(`${path}:${line}\n  ${text}\n    ${below}\n`);
+}
 
 function print(title: string, some: readonly Source[]): void {
   const lines = report(some).map(([name, value]) => `  ${name.padEnd(44)} ${value}\n`);

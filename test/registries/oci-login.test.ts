@@ -158,7 +158,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         await Promise.all([into.close(), out.close()]);
       });
 
-      test("by token requests one token for each name with the needed scope, and another after its expiry", async () => {
+      test("by token requests one token for each name and scope, and another after its expiry", async () => {
         const names = ["one", "two"];
         for (const name of names)
           await pushImage(

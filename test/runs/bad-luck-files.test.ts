@@ -251,7 +251,7 @@ describe.concurrent(
       expect(counts.notDone).toBeGreaterThan(0);
     });
 
-    test("an untrusted certificate of an instance fails the files at once and says which setting to change", async () => {
+    test("an untrusted certificate of an instance fails the files at once and says what to set", async () => {
       const { end } = await place("tls");
       const folder = mkdtempSync(join(tmpdir(), "certificate-"));
       const { key, certificate } = selfSigned(folder);
@@ -273,7 +273,7 @@ describe.concurrent(
         );
     });
 
-    test("an instance that cannot be reached fails the files after the retry window, with the last reason", async () => {
+    test("an unreachable instance fails the files after the retry window, with the last reason", async () => {
       const { files, end } = await place("gone");
       const cluster = await rig.product.partner(
         unique("gone"),
