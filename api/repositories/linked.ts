@@ -95,7 +95,7 @@ function checkUrl(
     fail(
       250105,
       protocol === null ? "configuration.url" : "configuration.protocol",
-      problem,
+      problem.en,
     );
   const isOfImages =
     isImageType(type) && protocolOf(type, protocol, url) === defaultProtocol(type);

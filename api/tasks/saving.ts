@@ -52,7 +52,7 @@ export function checkDraft(
     fail(
       250105,
       problem.field === "remoteClusterIds" ? clusterField : problem.field,
-      problem.reason,
+      problem.reason.en,
     );
   }
   return { objects, clusterIds };
