@@ -94,7 +94,7 @@ export function packageRoutes(deps: ApiDeps) {
   function find(place: { projectId: string; repoName: string }, key: string) {
     const repository = hostedRepository(db, place);
     const problem = packageKeyProblem(key, repository.type);
-    if (problem !== null) fail(250105, "packageKey", problem.en);
+    if (problem !== null) fail(250105, "packageKey", problem);
     return { repository, named: { key, packageName: packageNameOf(key) } };
   }
 
