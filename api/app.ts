@@ -110,11 +110,11 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     const methods = allowedMethods(app, c.req.path);
     const error =
       methods.length > 0
-        ? new ApiError(250112, [notOffered(c.req.method, methods.join(", "))], {
+        ? new ApiError([250112, notOffered(c.req.method, methods.join(", "))], {
             status: 405,
             headers: { allow: methods.join(", ") },
           })
-        : new ApiError(250130, [c.req.path]);
+        : new ApiError([250130, c.req.path]);
     return inForm(c)(error, c, () => undefined);
   });
   return app;

@@ -7,6 +7,7 @@ import {
   isImageType,
   type Unit,
 } from "./repository-types.ts";
+import { text, type Text } from "./text.ts";
 import {
   type ClusterType,
   type Protocol,
@@ -98,7 +99,7 @@ export type Wanted = {
   retagged: number[];
 };
 
-type Impossible = { field: string; reason: string };
+type Impossible = { field: string; reason: Text };
 
 /**
  * Returns why no version will ever do this, with the field to change; null when one may. Saving such a task is refused.
@@ -112,9 +113,12 @@ export function impossible(
   if (replicaType === "REAL_TIME" && category === "REMOTE") {
     return {
       field: "replicaType",
-      reason:
+      reason: text(
         `REAL_TIME needs a hosted repository and ${repository} is linked: ` +
-        "use SCHEDULED with executionStrategy CRON_EXPRESSION",
+          "use SCHEDULED with executionStrategy CRON_EXPRESSION",
+        `REAL_TIME 需要本地仓库，而 ${repository} 是远程仓库：` +
+          "请使用 SCHEDULED，executionStrategy 设为 CRON_EXPRESSION",
+      ),
     };
   }
   const constrained =
@@ -127,21 +131,30 @@ export function impossible(
   ) {
     return {
       field: "remoteRepoName",
-      reason:
+      reason: text(
         `at another instance images are named after project and repository, and ${remote} is not lower-case ` +
-        'as in "team/images": choose remoteProjectId and remoteRepoName',
+          'as in "team/images": choose remoteProjectId and remoteRepoName',
+        `其他实例上的镜像以项目和仓库命名，而 ${remote} 不是“team/images”这样的小写名称：` +
+          "请设置 remoteProjectId 和 remoteRepoName",
+      ),
     };
   }
   if (retagged.length > 0 && !factsOf(repoType).retag) {
     return {
       field: "targetVersions",
-      reason: `only images can get other versions at the target, not ${repoType} packages`,
+      reason: text(
+        `only images can get other versions at the target, not ${repoType} packages`,
+        `只有镜像可以在目标端使用其他版本，${repoType} 包不可以`,
+      ),
     };
   }
   if (retagged.some((versions) => versions !== 1)) {
     return {
       field: "targetVersions",
-      reason: "with target versions, name exactly one version in versions",
+      reason: text(
+        "with target versions, name exactly one version in versions",
+        "指定 targetVersions 时，versions 必须恰好有一个版本",
+      ),
     };
   }
   return null;
@@ -155,13 +168,19 @@ function impossibleConstraints(
   if (packages && facts.unit === "file") {
     return {
       field: "packageConstraints",
-      reason: `${repository} is ${repoType} and has no packages: name files with pathConstraints`,
+      reason: text(
+        `${repository} is ${repoType} and has no packages: name files with pathConstraints`,
+        `${repository} 是 ${repoType} 仓库，没有包：请用 pathConstraints 指定文件`,
+      ),
     };
   }
   if (paths && facts.paths === "nowhere") {
     return {
       field: "pathConstraints",
-      reason: `${repoType} repositories are replicated by package, not by path: name packages with packageConstraints`,
+      reason: text(
+        `${repoType} repositories are replicated by package, not by path: name packages with packageConstraints`,
+        `${repoType} 仓库按包同步，不按路径同步：请用 packageConstraints 指定包`,
+      ),
     };
   }
   if (
@@ -171,7 +190,10 @@ function impossibleConstraints(
   ) {
     return {
       field: "pathConstraints",
-      reason: `a registry of ${repoType} packages has no paths: name packages with packageConstraints`,
+      reason: text(
+        `a registry of ${repoType} packages has no paths: name packages with packageConstraints`,
+        `外部 ${repoType} 仓库没有路径：请用 packageConstraints 指定包`,
+      ),
     };
   }
   return null;
@@ -181,11 +203,14 @@ function impossibleConstraints(
 export function unreadable(
   repoType: RepositoryType,
   protocol: Protocol | null,
-): string | null {
+): Text | null {
   const { reads } = factsOf(repoType);
   if (!isForeign(protocol, reads)) return null;
-  const repositories = `${repoType} repositories cannot be read from a registry that speaks ${protocol}`;
-  return `${repositories}: the protocol must be ${reads.join(" or ")}`;
+  return text(
+    `${repoType} repositories cannot be read from a registry that speaks ${protocol}: ` +
+      `the protocol must be ${reads.join(" or ")}`,
+    `不能通过协议 ${protocol} 读取 ${repoType} 仓库：协议必须是 ${reads.join(" 或 ")}`,
+  );
 }
 
 /** Refuses protocols that can never carry the type; types without any known protocol pass. */
@@ -197,9 +222,11 @@ function impossibleProtocol(
   if (category === "REMOTE" && isForeign(protocol, reads)) {
     return {
       field: "localRepoName",
-      reason:
+      reason: text(
         `${repository} speaks ${protocol}, by which ${repoType} repositories cannot be read: ` +
-        `its protocol must be ${reads.join(" or ")}`,
+          `its protocol must be ${reads.join(" or ")}`,
+        `${repository} 的协议是 ${protocol}，不能用它读取 ${repoType} 仓库：协议必须是 ${reads.join(" 或 ")}`,
+      ),
     };
   }
   const unfit = clusters.find(
@@ -208,9 +235,11 @@ function impossibleProtocol(
   if (unfit === undefined) return null;
   return {
     field: "remoteClusterIds",
-    reason:
+    reason: text(
       `${repoType} repositories cannot be written to a cluster that speaks ${unfit.protocol}: ` +
-      `its protocol must be ${writes.join(" or ")}`,
+        `its protocol must be ${writes.join(" or ")}`,
+      `不能把 ${repoType} 仓库写入协议为 ${unfit.protocol} 的集群：协议必须是 ${writes.join(" 或 ")}`,
+    ),
   };
 }
 

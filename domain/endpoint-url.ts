@@ -1,9 +1,11 @@
 import { hasCredentials, hasQuery, isHttp, readUrl } from "./http-url.ts";
+import { text, TextError } from "./text.ts";
 
 export const MAX_LENGTH = 1024;
+export const WITHOUT_QUERY = text("write it without ? and #", "不能含有 ? 和 #");
 
-/** A URL that cannot be the address of a cluster or registry; `message` says why. */
-export class EndpointUrlError extends Error {
+/** A URL that cannot be the address of a cluster or registry; `text` says why. */
+export class EndpointUrlError extends TextError {
   override readonly name = "EndpointUrlError";
 }
 
@@ -11,15 +13,24 @@ export class EndpointUrlError extends Error {
  * Reads the address of another end: http or https (without a scheme https, on loopback http), perhaps a path.
  * Credentials have fields of their own: inside a URL they would show in answers and logs. Throws EndpointUrlError.
  */
-export function parseEndpointUrl(text: string): URL {
-  const url = text.trim().length > MAX_LENGTH ? null : readUrl(text);
-  if (url === null) throw new EndpointUrlError("write http(s)://host[:port][/path]");
-  if (!isHttp(url)) throw new EndpointUrlError("only http and https are supported");
+export function parseEndpointUrl(given: string): URL {
+  const url = given.trim().length > MAX_LENGTH ? null : readUrl(given);
+  if (url === null)
+    throw new EndpointUrlError(
+      text("write http(s)://host[:port][/path]", "请写成 http(s)://host[:port][/path]"),
+    );
+  if (!isHttp(url))
+    throw new EndpointUrlError(
+      text("only http and https are supported", "仅支持 http 和 https"),
+    );
   if (hasCredentials(url))
     throw new EndpointUrlError(
-      "write credentials into username and password, not into the url",
+      text(
+        "write credentials into username and password, not into the url",
+        "凭据请写入 username 和 password，不要写在 url 中",
+      ),
     );
-  if (hasQuery(url)) throw new EndpointUrlError("write it without ? and #");
+  if (hasQuery(url)) throw new EndpointUrlError(WITHOUT_QUERY);
   return url;
 }
 

@@ -1,4 +1,5 @@
 import { factsOf } from "./repository-types.ts";
+import { text, type Text } from "./text.ts";
 import type { RepositoryType } from "./vocabulary.ts";
 
 /** A package by its type and its name: `docker://library/nginx`. */
@@ -32,10 +33,14 @@ export function parsePackageKey(key: string): PackageKey | null {
 }
 
 /** Returns why `key` is not a package of a repository of `type`; null when it is. */
-export function packageKeyProblem(key: string, type: RepositoryType): string | null {
+export function packageKeyProblem(key: string, type: RepositoryType): Text | null {
   const { schemes, exampleKey, nameProblem } = factsOf(type);
   const parsed = parsePackageKey(key);
+  const shown = JSON.stringify(key.slice(0, 100));
   if (parsed === null || !schemes.includes(parsed.scheme))
-    return `${JSON.stringify(key.slice(0, 100))} is not a package of a repository of type ${type}: write ${exampleKey}`;
+    return text(
+      `${shown} is not a package of a repository of type ${type}: write ${exampleKey}`,
+      `${shown} 不是 ${type} 仓库的包：请写成 ${exampleKey.replaceAll(" or ", " 或 ")}`,
+    );
   return nameProblem(parsed.name);
 }

@@ -1,5 +1,7 @@
-/** A path that no file may have; `message` says which part is wrong and why. */
-export class PathError extends Error {
+import { text, TextError } from "./text.ts";
+
+/** A path that no file may have; `text` says which part is wrong and why. */
+export class PathError extends TextError {
   override readonly name = "PathError";
 }
 
@@ -12,25 +14,44 @@ const UNFIT = /[\p{Cc}\p{Cs}]/u;
 /** A `.`, also one that is percent-encoded repeatedly: a reader that decodes twice must not leave the store. */
 const ENCODED_DOT = /%(?:25)*2e/gi;
 
-const shown = (text: string) => JSON.stringify([...text].slice(0, 60).join(""));
+const shown = (segment: string) => JSON.stringify([...segment].slice(0, 60).join(""));
 
 function checkSegment(segment: string): void {
   if (segment === "")
     throw new PathError(
-      "the path has an empty segment: write one slash between names, and none at the end",
+      text(
+        "the path has an empty segment: write one slash between names, and none at the end",
+        "路径含有空段：名称之间只写一个斜杠，末尾不写斜杠",
+      ),
     );
   const plain = segment.replaceAll(ENCODED_DOT, ".");
   if (plain === "." || plain === "..")
     throw new PathError(
-      `the path has the segment ${shown(segment)}: write it without . and ..`,
+      text(
+        `the path has the segment ${shown(segment)}: write it without . and ..`,
+        `路径含有段 ${shown(segment)}：不能使用 . 和 ..`,
+      ),
     );
   if (UNFIT.test(segment))
-    throw new PathError(`the segment ${shown(segment)} has a control character`);
+    throw new PathError(
+      text(
+        `the segment ${shown(segment)} has a control character`,
+        `路径段 ${shown(segment)} 含有控制字符`,
+      ),
+    );
   if (segment.includes("/") || segment.includes("\\"))
-    throw new PathError(`the segment ${shown(segment)} has a slash or backslash`);
+    throw new PathError(
+      text(
+        `the segment ${shown(segment)} has a slash or backslash`,
+        `路径段 ${shown(segment)} 含有斜杠或反斜杠`,
+      ),
+    );
   if ([...segment].length > MAX_SEGMENT)
     throw new PathError(
-      `the segment ${shown(segment)}… is longer than ${MAX_SEGMENT} characters`,
+      text(
+        `the segment ${shown(segment)}… is longer than ${MAX_SEGMENT} characters`,
+        `路径段 ${shown(segment)}… 超过 ${MAX_SEGMENT} 个字符`,
+      ),
     );
 }
 
@@ -38,7 +59,12 @@ function assemble(segments: string[]): string {
   for (const segment of segments) checkSegment(segment);
   const path = `/${segments.join("/")}`;
   if ([...path].length > MAX_PATH)
-    throw new PathError(`the path is longer than ${MAX_PATH} characters`);
+    throw new PathError(
+      text(
+        `the path is longer than ${MAX_PATH} characters`,
+        `路径超过 ${MAX_PATH} 个字符`,
+      ),
+    );
   return path;
 }
 
@@ -69,9 +95,13 @@ function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch (error) {
-    throw new PathError(`the segment ${shown(segment)} is not percent-encoded UTF-8`, {
-      cause: error,
-    });
+    throw new PathError(
+      text(
+        `the segment ${shown(segment)} is not percent-encoded UTF-8`,
+        `路径段 ${shown(segment)} 不是百分号编码的 UTF-8`,
+      ),
+      { cause: error },
+    );
   }
 }
 

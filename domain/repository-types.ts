@@ -1,5 +1,6 @@
 import { isChecksum, isMetadata } from "./maven/layout.ts";
 import { isImageName } from "./reference.ts";
+import { text, type Text } from "./text.ts";
 import { type Protocol, REPOSITORY_TYPES, type RepositoryType } from "./vocabulary.ts";
 
 /**
@@ -19,7 +20,7 @@ type TypeFacts = {
   /** A key as people write it, for messages. */
   exampleKey: string;
   /** Returns why a package cannot have the name, as a whole sentence; null when it can. */
-  nameProblem: (name: string) => string | null;
+  nameProblem: (name: string) => Text | null;
   /** Where files are read and written by path: at every end, at other instances only, or nowhere. */
   paths: "everywhere" | "instances" | "nowhere";
   /** Whether an artifact may get other versions at the target than it has here. */
@@ -47,17 +48,23 @@ const quoted = (text: string): string => JSON.stringify(text.slice(0, 100));
 const IMAGE_KEY = "docker://name or oci://name";
 const MAVEN_KEY = "gav://group:artifact";
 
-function imageNameProblem(name: string): string | null {
+function imageNameProblem(name: string): Text | null {
   return isImageName(name)
     ? null
-    : `${quoted(name)} is not an image name: write lower-case letters, digits and . _ - / as in ${IMAGE_KEY}`;
+    : text(
+        `${quoted(name)} is not an image name: write lower-case letters, digits and . _ - / as in ${IMAGE_KEY}`,
+        `${quoted(name)} 不是合法的镜像名称：只能使用小写字母、数字和 . _ - /，例如 docker://name 或 oci://name`,
+      );
 }
 
-function mavenNameProblem(name: string): string | null {
+function mavenNameProblem(name: string): Text | null {
   const coordinates = name.split(":");
   return coordinates.length === 2 && !coordinates.includes("")
     ? null
-    : `${quoted(`gav://${name}`)} is not a Maven package: write ${MAVEN_KEY}`;
+    : text(
+        `${quoted(`gav://${name}`)} is not a Maven package: write ${MAVEN_KEY}`,
+        `${quoted(`gav://${name}`)} 不是 Maven 包：请写成 ${MAVEN_KEY}`,
+      );
 }
 
 const IMAGES = {

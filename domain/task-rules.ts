@@ -12,6 +12,7 @@ import type {
   TaskObject,
   TaskSetting,
 } from "./task.ts";
+import { text, type Text } from "./text.ts";
 import { isTimeZone, parseTime, TimeError } from "./time.ts";
 import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
 
@@ -19,18 +20,20 @@ import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
 export type BrokenRule = "missing" | "empty" | "invalid" | "content" | "path";
 
 /**
- * A task that cannot be saved. `message` says why, or what to write instead; it may be empty where the rule says
+ * A task that cannot be saved. `text` says why, or what to write instead; it is null where the rule says
  * everything.
  */
 export class TaskRuleError extends Error {
   override readonly name = "TaskRuleError";
   readonly rule: BrokenRule;
   readonly field: string;
+  readonly text: Text | null;
 
-  constructor(rule: BrokenRule, field: string, message = "") {
-    super(message);
+  constructor(rule: BrokenRule, field: string, reason: Text | null = null) {
+    super(reason?.en ?? "");
     this.rule = rule;
     this.field = field;
+    this.text = reason;
   }
 }
 
@@ -66,16 +69,28 @@ export function checkHead(
   limitLength(replicaTaskObjects, "replicaTaskObjects");
   limitLength(remoteClusterIds, "remoteClusterIds");
   if (recordReserveDays < 1 || recordReserveDays > 60)
-    throw new TaskRuleError("invalid", "recordReserveDays", "write 1 to 60");
+    throw new TaskRuleError(
+      "invalid",
+      "recordReserveDays",
+      text("write 1 to 60", "请写 1 到 60"),
+    );
   checkName(name, longestName);
 }
 
 export function checkName(name: string, longest = MAX_NAME): void {
   if (name.trim() === "") throw new TaskRuleError("empty", "name");
   if (name.length < 2 || name.length > longest)
-    throw new TaskRuleError("invalid", "name", `write 2 to ${longest} characters`);
+    throw new TaskRuleError(
+      "invalid",
+      "name",
+      text(`write 2 to ${longest} characters`, `长度必须为 2 到 ${longest} 个字符`),
+    );
   if (/[\p{Cc}\p{Cs}]/u.test(name))
-    throw new TaskRuleError("invalid", "name", "it has a control character");
+    throw new TaskRuleError(
+      "invalid",
+      "name",
+      text("it has a control character", "含有控制字符"),
+    );
 }
 
 /** Checks the objects and returns them with their paths in normal form. Throws TaskRuleError. */
@@ -87,7 +102,10 @@ export function checkObjects(
     throw new TaskRuleError(
       "content",
       "replicaTaskObjects",
-      `a ${type} task has exactly one object, this one has ${objects.length}`,
+      text(
+        `a ${type} task has exactly one object, this one has ${objects.length}`,
+        `${type} 任务只能有一个对象，此任务有 ${objects.length} 个`,
+      ),
     );
   }
   return objects.map((object) => {
@@ -127,7 +145,10 @@ function checkRemoteName(field: string, name: string | null): void {
     throw new TaskRuleError(
       "invalid",
       field,
-      `write at most ${MAX_NAME} characters, without . or .. between slashes, and without \\ ? # %`,
+      text(
+        `write at most ${MAX_NAME} characters, without . or .. between slashes, and without \\ ? # %`,
+        `最多 ${MAX_NAME} 个字符，斜杠之间不能是 . 或 ..，且不能含有 \\ ? # %`,
+      ),
     );
 }
 
@@ -143,7 +164,10 @@ function wanted(
     throw new TaskRuleError(
       "content",
       otherField,
-      `this task has ${field} only: use a REPOSITORY task for both`,
+      text(
+        `this task has ${field} only: use a REPOSITORY task for both`,
+        `此任务只能有 ${field}：两者都需要时请使用 REPOSITORY 任务`,
+      ),
     );
 }
 
@@ -168,14 +192,17 @@ function checkPackages(
       ? targetVersions?.find((tag) => !isTag(tag))
       : undefined;
     if (untaggable !== undefined)
-      throw new TaskRuleError(
-        "invalid",
-        "targetVersions",
-        `${JSON.stringify(untaggable.slice(0, 140))} is not a valid tag: ` +
-          "use up to 128 letters, digits, . _ or -, without . or - at the beginning",
-      );
+      throw new TaskRuleError("invalid", "targetVersions", notATag(untaggable));
     return { packageKey, versions, targetVersions };
   });
+}
+
+function notATag(version: string): Text {
+  const shown = JSON.stringify(version.slice(0, 140));
+  return text(
+    `${shown} is not a valid tag: use up to 128 letters, digits, . _ or -, without . or - at the beginning`,
+    `${shown} 不是合法的标签：最多 128 个字母、数字、. _ 或 -，且不能以 . 或 - 开头`,
+  );
 }
 
 function checkPaths(constraints: readonly PathConstraint[]): PathConstraint[] {
@@ -190,11 +217,13 @@ function normalPath(path: string): string {
   try {
     const normal = parsePath(path, { folder: true });
     if (normal.slice(0, normal.lastIndexOf("/")).includes("*"))
-      throw new PathError("* is allowed in the last segment only");
+      throw new PathError(
+        text("* is allowed in the last segment only", "* 只能出现在最后一段"),
+      );
     return normal;
   } catch (error) {
     if (error instanceof PathError)
-      throw new TaskRuleError("path", path.slice(0, 100), error.message);
+      throw new TaskRuleError("path", path.slice(0, 100), error.text);
     throw error;
   }
 }
@@ -204,7 +233,10 @@ function limitLength(list: readonly unknown[], field: string): void {
     throw new TaskRuleError(
       "invalid",
       field,
-      `it has ${list.length} entries, at most ${MAX_LIST} are allowed`,
+      text(
+        `it has ${list.length} entries, at most ${MAX_LIST} are allowed`,
+        `有 ${list.length} 项，最多允许 ${MAX_LIST} 项`,
+      ),
     );
 }
 
@@ -245,13 +277,19 @@ export function checkPlan(
     throw new TaskRuleError(
       "invalid",
       "timeZone",
-      "write an IANA name such as Europe/Berlin",
+      text(
+        "write an IANA name such as Europe/Berlin",
+        "请写 IANA 时区名称，例如 Europe/Berlin",
+      ),
     );
   if (executionStrategy === "IMMEDIATELY" && !executionPlan.executeImmediately) {
     throw new TaskRuleError(
       "invalid",
       "executeImmediately",
-      "it must be true with executionStrategy IMMEDIATELY",
+      text(
+        "it must be true with executionStrategy IMMEDIATELY",
+        "executionStrategy 为 IMMEDIATELY 时必须为 true",
+      ),
     );
   }
   if (executionStrategy === "SPECIFIED_TIME")
@@ -274,14 +312,18 @@ function checkTime(
     return;
   try {
     const time = parseTime(executeTime, zone);
-    if (time.getTime() <= now) throw new TimeError("the time has already passed");
+    if (time.getTime() <= now)
+      throw new TimeError(text("the time has already passed", "该时间已过"));
     if (time.getUTCFullYear() > LAST_YEAR)
       throw new TimeError(
-        `the time is after the year ${LAST_YEAR}, the last that a schedule can have`,
+        text(
+          `the time is after the year ${LAST_YEAR}, the last that a schedule can have`,
+          `该时间晚于 ${LAST_YEAR} 年，即定时计划允许的最后一年`,
+        ),
       );
   } catch (error) {
     if (error instanceof TimeError)
-      throw new TaskRuleError("invalid", "executeTime", error.message);
+      throw new TaskRuleError("invalid", "executeTime", error.text);
     throw error;
   }
 }
@@ -299,10 +341,10 @@ function checkCron(
     if (known?.executionPlan.cronExpression !== cronExpression)
       checkDayFields(cronExpression);
     if (nextTimes(cron, zone, new Date(now), 1).length === 0)
-      throw new CronError(null, "it never fires again");
+      throw new CronError(null, text("it never fires again", "不会再次触发"));
   } catch (error) {
     if (error instanceof CronError)
-      throw new TaskRuleError("invalid", "cronExpression", error.message);
+      throw new TaskRuleError("invalid", "cronExpression", error.text);
     throw error;
   }
 }

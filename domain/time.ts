@@ -1,5 +1,7 @@
-/** A text that is not a time; `message` says what to write instead. */
-export class TimeError extends Error {
+import { text, TextError, type Text } from "./text.ts";
+
+/** A text that is not a time; `text` says what to write instead. */
+export class TimeError extends TextError {
   override readonly name = "TimeError";
 }
 
@@ -88,28 +90,39 @@ export function formatTime(at: Date | number, zone: string): string {
 
 const ISO_TIME =
   /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?$/i;
-const EXAMPLES =
-  "write 2030-01-31T12:00:00 or, with an offset, 2030-01-31T12:00:00+08:00";
+const wrong = ({ en, zh }: Text): TimeError =>
+  new TimeError(
+    text(
+      `${en}: write 2030-01-31T12:00:00 or, with an offset, 2030-01-31T12:00:00+08:00`,
+      `${zh}：请写成 2030-01-31T12:00:00，或带时差的 2030-01-31T12:00:00+08:00`,
+    ),
+  );
 
 /**
  * Parses an ISO date-time. Without an offset it is the zone's clock, where a time skipped by a clock change moves
  * forward by the skipped duration, and a repeated time is its first occurrence. Throws TimeError for anything else.
  */
-export function parseTime(text: string, zone: string): Date {
-  const match = ISO_TIME.exec(text);
+export function parseTime(given: string, zone: string): Date {
+  const shown = `"${given.slice(0, 64)}"`;
+  const match = ISO_TIME.exec(given);
   if (!match)
-    throw new TimeError(`"${text.slice(0, 64)}" is not a date and time: ${EXAMPLES}`);
+    throw wrong(text(`${shown} is not a date and time`, `${shown} 不是日期和时间`));
   const [, year, month, day, hour, minute, second = "0", fraction = "", offset] = match;
   const fields = [year, month, day, hour, minute, second].map(Number);
   const clock = toUtc(fields, Number(fraction.padEnd(3, "0").slice(0, 3)));
   if (clock === null)
-    throw new TimeError(
-      `"${text}" names a date or time that does not exist: ${EXAMPLES}`,
+    throw wrong(
+      text(
+        `${shown} names a date or time that does not exist`,
+        `${shown} 是不存在的日期或时间`,
+      ),
     );
   if (offset === undefined) return new Date(fromClock(clock, zone));
   const shift = parseOffset(offset);
   if (shift === null)
-    throw new TimeError(`"${text}" has an offset beyond 18 hours: ${EXAMPLES}`);
+    throw wrong(
+      text(`${shown} has an offset beyond 18 hours`, `${shown} 的时差超过 18 小时`),
+    );
   return new Date(clock - shift);
 }
 

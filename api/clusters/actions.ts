@@ -13,10 +13,12 @@ import {
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { checkName } from "../../domain/task-rules.ts";
 import type { ClusterType, Protocol } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import { checkInstanceUrl, checkRegistryUrl } from "../http/check-url.ts";
 import type { ApiDeps, ClusterAccess } from "../deps.ts";
 import { listed } from "../http/details.ts";
 import { fail } from "../http/errors.ts";
+import { quoted } from "../http/quoted.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
 
 /** Tasks that a refusal names. */
@@ -165,14 +167,18 @@ export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const problem = await deps.checkCluster(accessOf(deps.sealer, row));
   setClusterHealth(deps.db, row, problem?.reason ?? null, deps.now());
   deps.watch.checked(row.id, problem?.refused ?? false);
-  if (problem !== null) fail(250301, name, problem.reason);
+  if (problem !== null) fail(250301, name, quoted(problem.reason));
 }
 
 export function removeCluster({ db }: ApiDeps, id: string): void {
   const row = findCluster(db, id) ?? fail(250306, id);
   const users = deleteCluster(db, id);
-  if (users.length > 0)
-    fail(250112, `cluster ${row.name} is used by ${listed(users, NAMED_TASKS)}`);
+  if (users.length === 0) return;
+  const { en, zh } = listed(users, NAMED_TASKS);
+  fail(
+    250112,
+    text(`cluster ${row.name} is used by ${en}`, `集群 ${row.name} 正被 ${zh} 使用`),
+  );
 }
 
 async function mustConnect(
@@ -181,7 +187,7 @@ async function mustConnect(
   access: ClusterAccess,
 ): Promise<void> {
   const problem = await checkCluster(access);
-  if (problem !== null) fail(250301, name, problem.reason);
+  if (problem !== null) fail(250301, name, quoted(problem.reason));
 }
 
 /** Checks url and protocol, and returns them as they are stored. */
@@ -198,7 +204,10 @@ function checkEnd(
     fail(
       250105,
       "protocol",
-      `only a REMOTE cluster has a protocol: ${type} is another instance of this product`,
+      text(
+        `only a REMOTE cluster has a protocol: ${type} is another instance of this product`,
+        `只有 REMOTE 集群有协议：${type} 是本产品的另一个实例`,
+      ),
     );
   }
   return { url: checkInstanceUrl(deps, url, "url"), protocol };

@@ -8,6 +8,7 @@ import {
   pageClusters,
 } from "../../db/tasks/clusters.ts";
 import { CLUSTER_TYPES } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import { changeCluster, createCluster, removeCluster, tryConnect } from "./actions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
@@ -22,6 +23,7 @@ import {
   pageQuery,
   toPage,
 } from "../http/envelope.ts";
+import { NOT_JSON } from "../http/details.ts";
 import { fail } from "../http/errors.ts";
 import { readRawBody } from "../http/raw-body.ts";
 import { orNull } from "../http/fields.ts";
@@ -222,25 +224,25 @@ export function clusterRoutes(deps: ApiDeps) {
 /** Reads `{name}` of a JSON body; for a GET from the raw request of the server (docs/decisions.md#cluster-names). */
 async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const { incoming } = c.env;
-  const text =
+  const sent =
     c.req.method === "GET"
       ? incoming
         ? await readRawBody(incoming, limit)
         : ""
       : await c.req.text();
-  if (text.trim() === "") return fail(250103, "name");
-  const body = parseJson(text);
+  if (sent.trim() === "") return fail(250103, "name");
+  const body = parseJson(sent);
   if (!(body instanceof Object) || !("name" in body) || body.name === null)
     return fail(250103, "name");
   return typeof body.name === "string"
     ? body.name
-    : fail(250106, "name: expected string");
+    : fail(250106, text("name: expected string", "name：必须是字符串"));
 }
 
-function parseJson(text: string): unknown {
+function parseJson(sent: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(sent);
   } catch {
-    return fail(250106, "Malformed JSON in request body");
+    return fail(250106, NOT_JSON);
   }
 }

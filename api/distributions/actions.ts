@@ -22,6 +22,7 @@ import {
   type TaskSetting,
 } from "../../domain/task.ts";
 import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
+import { named, text, type Text } from "../../domain/text.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import { openSecrets, sealSecrets } from "../clusters/actions.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -86,12 +87,19 @@ export function createRunOnce(
     fail(
       250105,
       "packageName",
-      "name a package with its versions, or give paths as pathConstraints",
+      text(
+        "name a package with its versions, or give paths as pathConstraints",
+        "请指定包及其版本，或用 pathConstraints 指定路径",
+      ),
     );
   if (!byPath && (versions ?? []).length === 0)
-    fail(250105, "versions", "name the versions to send");
+    fail(250105, "versions", text("name the versions to send", "请指定要发送的版本"));
   if (!byPath && targetVersions?.length && versions?.length !== 1)
-    fail(250105, "targetVersions", "give exactly one version with them");
+    fail(
+      250105,
+      "targetVersions",
+      text("give exactly one version with them", "指定时必须恰好给出一个版本"),
+    );
   const name = packageName ?? "";
   const packages = byPath
     ? null
@@ -154,18 +162,22 @@ type Wanted = {
   description: string | null;
 };
 
+const wrongName = (name: string): Text =>
+  named(
+    JSON.stringify(name.slice(0, 140)),
+    text(
+      "use a letter or _ and then 1 to 127 letters, digits, - or _",
+      "以字母或 _ 开头，后接 1 到 127 个字母、数字、- 或 _",
+    ),
+  );
+
 function toWanted(
   deps: ApiDeps,
   place: Named,
   config: Distribution,
   kind: Wanted["kind"],
 ): Wanted {
-  if (!NAME.test(config.name))
-    fail(
-      250105,
-      "name",
-      `${JSON.stringify(config.name.slice(0, 140))}: use a letter or _ and then 1 to 127 letters, digits, - or _`,
-    );
+  if (!NAME.test(config.name)) fail(250105, "name", wrongName(config.name));
   const { remoteProjectId, remoteRepoName, packageConstraints, pathConstraints } = config;
   return {
     taskName: taskNameOf(place, config.name),
@@ -193,9 +205,19 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const { db, zone } = deps;
   const task = findTaskByName(db, wanted.taskName);
   if (task && task.kind !== wanted.kind)
-    fail(250107, wanted.taskName, "a task of another kind has this name");
+    fail(
+      250107,
+      wanted.taskName,
+      text("a task of another kind has this name", "该名称已被其他类型的任务使用"),
+    );
   if (task?.kind === "runOnce" && task.lastExecutionStatus === "RUNNING")
-    fail(250303, "the task runs: wait for its end or stop it");
+    fail(
+      250303,
+      text(
+        "the task runs: wait for its end or stop it",
+        "任务正在运行：请等待其结束或停止它",
+      ),
+    );
   const clusterId = saveDestination(deps, wanted, task, by);
   const {
     taskName: name,
@@ -280,12 +302,19 @@ function saveDestination(
     return cluster.id === owned?.id
       ? fail(
           250112,
-          `cluster ${taskName} belongs to the distribution: give its registry instead`,
+          text(
+            `cluster ${taskName} belongs to the distribution: give its registry instead`,
+            `集群 ${taskName} 属于该分发：请改为指定其 registry`,
+          ),
         )
       : cluster.id;
   }
   if (!registry?.trim())
-    return fail(250105, "registry", "give a registry or a clusterId");
+    return fail(
+      250105,
+      "registry",
+      text("give a registry or a clusterId", "请指定 registry 或 clusterId"),
+    );
   const protocol =
     destination.protocol === undefined ? (owned?.protocol ?? null) : destination.protocol;
   const url = checkRegistryUrl(deps, registry, protocol, "registry");

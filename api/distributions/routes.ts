@@ -7,6 +7,7 @@ import {
 import type { Db } from "../../db/open.ts";
 import { pageRecords } from "../../db/records/records.ts";
 import type { TaskRow } from "../../db/tasks/tasks.ts";
+import { text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import {
@@ -164,7 +165,13 @@ export function distributionRoutes(deps: ApiDeps) {
     .openapi(deleteOnce, async (c) => {
       const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);
       if (task.lastExecutionStatus === "RUNNING")
-        fail(250112, `${task.name} is running: wait for its end or stop it`);
+        fail(
+          250112,
+          text(
+            `${task.name} is running: wait for its end or stop it`,
+            `${task.name} 正在运行：请等待其结束或停止它`,
+          ),
+        );
       await deleteTaskWholly(deps, task.key, by(c, deps));
       return ok(c, null);
     })
@@ -214,7 +221,9 @@ function findConfig(db: Db, params: Named & { name: string }): TaskRow {
 function findOnce(db: Db, params: Named, name: string): TaskRow {
   repositoryOf(db, params);
   const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
-  return task.kind === "runOnce" ? task : fail(250112, `${name} is not a run-once task`);
+  return task.kind === "runOnce"
+    ? task
+    : fail(250112, text(`${name} is not a run-once task`, `${name} 不是一次性任务`));
 }
 
 function toInfo(

@@ -1,5 +1,6 @@
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { type HostedFileType, isHostedFileType } from "../../domain/repository-types.ts";
+import { text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 
 /**
@@ -13,6 +14,9 @@ export function writable(
   if (isHostedFileType(type)) return { ...repository, type };
   return fail(
     250112,
-    `files of the ${type} repository ${projectId}/${name} come and go only with their packages`,
+    text(
+      `files of the ${type} repository ${projectId}/${name} come and go only with their packages`,
+      `${type} 仓库 ${projectId}/${name} 的文件只能随包增加或删除`,
+    ),
   );
 }

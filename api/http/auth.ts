@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { sameSecret } from "../../activities/secrets/seal.ts";
+import { text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
 
@@ -11,6 +12,12 @@ export const CHALLENGE = {
   "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"',
 };
 
+const FLOODED = text(
+  "too many wrong logins from this address",
+  "来自该地址的错误登录过多",
+);
+const WRONG_LOGIN = text("user name or password is wrong", "用户名或密码错误");
+
 /** Checks `user:password`; null is wrong. Throws 250114, with a delay that grows with each wrong login, or 250124. */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
 
@@ -20,14 +27,10 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
   return async (c, given) => {
     const address = clientOf(c.env?.incoming?.socket.remoteAddress);
     if (slowDown.floods(address))
-      throw new ApiError(250124, ["too many wrong logins from this address"], {
-        headers: { "retry-after": "5" },
-      });
+      throw new ApiError([250124, FLOODED], { headers: { "retry-after": "5" } });
     if (sameSecret(given ?? "", expected)) return;
     await slowDown.wait(address);
-    throw new ApiError(250114, ["user name or password is wrong"], {
-      headers: CHALLENGE,
-    });
+    throw new ApiError([250114, WRONG_LOGIN], { headers: CHALLENGE });
   };
 }
 
@@ -45,7 +48,7 @@ export function authenticate(
     if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || hasOwnLogin(c.req.path))
       return next();
     const header = c.req.header("authorization");
-    if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
+    if (header === undefined) throw new ApiError([250114], { headers: CHALLENGE });
     await login(c, basicCredentials(header));
     c.set("user", admin.username);
     await next();

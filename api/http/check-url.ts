@@ -8,6 +8,7 @@ import { parseProtocolUrl } from "../../domain/registry-url.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "./errors.ts";
+import { quoted } from "./quoted.ts";
 
 type Deps = Pick<ApiDeps, "checkHost">;
 
@@ -42,8 +43,8 @@ function refusing(field: string, parse: () => string): string {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof EndpointUrlError || error instanceof TransferError)
-      return fail(250105, field, error.message);
+    if (error instanceof EndpointUrlError) return fail(250105, field, error.text);
+    if (error instanceof TransferError) return fail(250105, field, quoted(error.message));
     throw error;
   }
 }

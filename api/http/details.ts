@@ -1,18 +1,31 @@
+import { text, type Text } from "../../domain/text.ts";
+
 /** Sentences that several answers append to the text of their code. */
 
-export const tooLong = (bytes: number): string =>
-  `the body is larger than ${bytes} bytes`;
+export const tooLong = (bytes: number): Text =>
+  text(`the body is larger than ${bytes} bytes`, `请求体超过 ${bytes} 字节`);
 
 /** Where the root of a repository is to be deleted like a folder. */
-export const NAME_ONE =
-  "name a file or folder; delete the repository to delete everything";
+export const NAME_ONE = text(
+  "name a file or folder; delete the repository to delete everything",
+  "请指定文件或目录；要删除全部内容，请删除仓库",
+);
+
+/** The words of hono for a body that cannot be parsed. */
+export const NOT_JSON = text("Malformed JSON in request body", "请求体不是合法的 JSON");
 
 /** Lists names, at most `most` of them and the number of the others. */
-export function listed(names: readonly string[], most: number): string {
-  const more = names.length > most ? ` and ${names.length - most} more` : "";
-  return `${names.slice(0, most).join(", ")}${more}`;
+export function listed(names: readonly string[], most: number): Text {
+  const shown = names.slice(0, most).join(", ");
+  const more = names.length - most;
+  return more > 0
+    ? text(`${shown} and ${more} more`, `${shown} 等 ${names.length} 个`)
+    : text(shown, shown);
 }
 
 /** `allowed`: the methods that the path has, separated by commas. */
-export const notOffered = (method: string, allowed: string): string =>
-  `${method} is not supported here: use ${allowed}`;
+export const notOffered = (method: string, allowed: string): Text =>
+  text(
+    `${method} is not supported here: use ${allowed}`,
+    `此处不支持 ${method}：请使用 ${allowed}`,
+  );

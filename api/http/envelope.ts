@@ -1,8 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import type { Context, TypedResponse } from "hono";
+import { text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
 import { jsonAnswer } from "./documented.ts";
 import { MESSAGES, type Code } from "./messages.ts";
+import { saying } from "./saying.ts";
 
 type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
 
@@ -175,15 +177,21 @@ export function toPage<T>(
   };
 }
 
-const whole = (min: number, max: number, text: string) =>
-  z
+function whole(min: number, max: number, otherwise: string) {
+  const number = text(
+    `must be a whole number from ${min} to ${max}`,
+    `必须是 ${min} 到 ${max} 的整数`,
+  );
+  const least = text(`must be at least ${min}`, `不能小于 ${min}`);
+  const most = text(`must be at most ${max}`, `不能大于 ${max}`);
+  return z
     .string()
-    .regex(/^\d{1,9}$/, `must be a whole number from ${min} to ${max}`)
+    .refine((given) => /^\d{1,9}$/.test(given), saying(number))
     .transform(Number)
-    .pipe(
-      z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`),
-    )
-    .prefault(text);
+    .refine((given) => given >= min, saying(least))
+    .refine((given) => given <= max, saying(most))
+    .prefault(otherwise);
+}
 
 /** The parameters of every page; 0 and 1 both mean the first page. */
 export const pageQuery = z.object({

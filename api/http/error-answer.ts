@@ -3,10 +3,13 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError } from "../../domain/failure.ts";
 import { TaskRuleError, type BrokenRule } from "../../domain/task-rules.ts";
+import { named, text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
-import { ApiError } from "./errors.ts";
+import { NOT_JSON } from "./details.ts";
+import { ApiError, type Told } from "./errors.ts";
 import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
-import { languageOf, messageOf, type Code } from "./messages.ts";
+import { languageOf, messageOf } from "./messages.ts";
+import { quoted } from "./quoted.ts";
 
 /** Answers anything thrown, in the API's envelope. Unexpected errors are logged, and their answer stays generic. */
 export function errorAnswer(
@@ -25,42 +28,40 @@ export function errorAnswer(
   return c.json(body, error.status, error.headers);
 }
 
-const RULES: Record<BrokenRule, Code> = {
-  missing: 250103,
-  empty: 250104,
-  invalid: 250105,
-  content: 250106,
-  path: 251011,
-};
-
 /** The text of 250106 has no place for the field. */
-function brokenRule({ rule, field, message }: TaskRuleError): ApiError {
-  const why = message === "" ? [] : [message];
-  return new ApiError(
-    RULES[rule],
-    rule === "content" ? [[field, ...why].join(": ")] : [field, ...why],
-  );
-}
+const RULES = {
+  missing: (field, why) => [250103, field, why],
+  empty: (field, why) => [250104, field, why],
+  invalid: (field, why) => [250105, field, why],
+  content: (field, why) => [250106, why ? named(field, why) : text(field, field)],
+  path: (field, why) => [251011, field, why],
+} satisfies Record<BrokenRule, (field: string, why?: Text) => Told>;
+
+const brokenRule = ({ rule, field, text: why }: TaskRuleError): ApiError =>
+  new ApiError(RULES[rule](field, why ?? undefined));
 
 /** Translates anything thrown into the ApiError that it is answered with. */
 export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof TaskRuleError) return brokenRule(thrown);
   if (thrown instanceof TransferError)
-    return new ApiError(250116, [thrown.message], {
+    return new ApiError([250116, quoted(thrown.message)], {
       status: FAILURE_STATUS[thrown.kind],
       cause: thrown,
     });
   if (thrown instanceof HTTPException && thrown.status === 415)
-    return new ApiError(250119, [c.req.header("content-type") ?? "none"]);
+    return new ApiError([250119, c.req.header("content-type") ?? "none"]);
   if (thrown instanceof HTTPException && thrown.status < 500)
-    return new ApiError(250106, [thrown.message], {
+    return new ApiError([250106, translated(thrown.message)], {
       status: thrown.status as ContentfulStatusCode,
     });
   if (isFull(thrown))
-    return new ApiError(250102, ["the disk is full"], {
+    return new ApiError([250102, text("the disk is full", "磁盘已满")], {
       status: FULL_STATUS,
       cause: thrown,
     });
-  return new ApiError(250102, [], { cause: thrown });
+  return new ApiError([250102], { cause: thrown });
 }
+
+const translated = (message: string): Text =>
+  message === NOT_JSON.en ? NOT_JSON : quoted(message);

@@ -1,41 +1,46 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { messageOf, MESSAGES, type Code } from "./messages.ts";
+import type { Text } from "../../domain/text.ts";
+import { messageOf, MESSAGES, type Code, type NamingCode } from "./messages.ts";
 
-/**
- * An answer other than success. `args`: first what the text of the code names, then an optional sentence that says
- * more.
- */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
-  readonly code: Code;
-  readonly status: ContentfulStatusCode;
-  readonly args: readonly string[];
-  readonly headers: Readonly<Record<string, string>>;
+/** What the text of a code names: a name or value as it is, or a sentence that takes the place of one. */
+type Named = string | Text;
+type PlainCode = Exclude<Code, NamingCode>;
+type Why = Text | undefined;
 
-  constructor(code: Code, args: readonly string[] = [], options: ErrorOptionsOf = {}) {
-    super(messageOf(code, args, "en"), { cause: options.cause });
-    this.code = code;
-    this.args = args;
-    this.status = options.status ?? MESSAGES[code].status;
-    this.headers = options.headers ?? {};
-  }
-}
+/** A code with what its text names, where it names something, and an optional sentence that says why or what to do. */
+export type Told =
+  | readonly [code: NamingCode, named: Named, why?: Why]
+  | readonly [code: PlainCode, why?: Why];
 
-type ErrorOptionsOf = {
+type Options = {
+  /** Absent: the usual status of the code. */
   status?: ContentfulStatusCode;
   headers?: Record<string, string>;
   cause?: unknown;
 };
 
-export function fail(code: Code, ...args: string[]): never {
-  throw new ApiError(code, args);
+/** An answer other than success. Its `message` is the English. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly code: Code;
+  readonly status: ContentfulStatusCode;
+  readonly args: readonly (Named | Why)[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor([code, ...args]: Told, { status, headers = {}, cause }: Options = {}) {
+    super(messageOf(code, args, "en"), { cause });
+    this.code = code;
+    this.args = args;
+    this.status = status ?? MESSAGES[code].status;
+    this.headers = headers;
+  }
+}
+
+export function fail(...told: Told): never {
+  throw new ApiError(told);
 }
 
 /** Throws an ApiError whose status is not the usual one of its code (413, 416 and 507). */
-export function failWith(
-  status: ContentfulStatusCode,
-  code: Code,
-  ...args: string[]
-): never {
-  throw new ApiError(code, args, { status });
+export function failWith(status: ContentfulStatusCode, ...told: Told): never {
+  throw new ApiError(told, { status });
 }

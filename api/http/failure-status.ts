@@ -1,5 +1,6 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FailureKind } from "../../domain/failure.ts";
+import { text } from "../../domain/text.ts";
 
 /** The HTTP status of each kind of failure, in every form of answer. */
 export const FAILURE_STATUS = {
@@ -36,7 +37,10 @@ export const isFull = (thrown: unknown): boolean => FULL.has(codeOf(thrown));
 /** Whether the client went away while it sent its request: the answer reaches no one. */
 export const isCut = (thrown: unknown): boolean => CUT.has(codeOf(thrown));
 
-export const CUT_MESSAGE = "the connection was cut before the whole body had arrived";
+export const CUT_MESSAGE = text(
+  "the connection was cut before the whole body had arrived",
+  "请求体尚未完整到达，连接已中断",
+);
 
 const FULL = new Set<unknown>(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 const CUT = new Set<unknown>(["ECONNRESET", "ABORT_ERR"]);

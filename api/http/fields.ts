@@ -1,5 +1,14 @@
 import { z } from "@hono/zod-openapi";
+import type { Text } from "../../domain/text.ts";
 import { PROTOCOLS } from "../../domain/vocabulary.ts";
+import { saying } from "./saying.ts";
+
+/** A text that matches the pattern; otherwise the answer has `reason`. */
+export const matching = (pattern: RegExp, reason: Text) =>
+  z
+    .string()
+    .refine((given) => pattern.test(given), saying(reason))
+    .openapi({ pattern: pattern.source });
 
 /** A field that may be absent or null and then has `value`. */
 export function orDefault<S extends z.ZodType>(schema: S, value: z.output<S>) {

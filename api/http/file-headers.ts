@@ -1,4 +1,5 @@
 import { isMd5, isSha256 } from "../../activities/store/layout.ts";
+import { text } from "../../domain/text.ts";
 import { fail } from "./errors.ts";
 
 /** What the headers of an upload say. */
@@ -30,7 +31,13 @@ const PIECES = [
 export function readWishes(headers: Headers): UploadWishes {
   const piece = PIECES.find((name) => headers.has(name));
   if (piece !== undefined)
-    fail(250112, `${piece}: uploads in pieces are not supported: send the whole file`);
+    fail(
+      250112,
+      text(
+        `${piece}: uploads in pieces are not supported: send the whole file`,
+        `${piece}：不支持分片上传：请上传整个文件`,
+      ),
+    );
   return {
     sha256: digest(headers, "X-BKREPO-SHA256", isSha256, 64),
     md5: digest(headers, "X-BKREPO-MD5", isMd5, 32),
@@ -48,14 +55,20 @@ function digest(
 ): string | undefined {
   const value = headers.get(name)?.trim().toLowerCase();
   if (!value) return undefined;
-  return isDigest(value) ? value : fail(250105, name, `it must be ${length} hex digits`);
+  if (isDigest(value)) return value;
+  const why = text(`it must be ${length} hex digits`, `必须是 ${length} 位十六进制数字`);
+  return fail(250105, name, why);
 }
 
 function overwrite(headers: Headers): boolean {
   const value = headers.get("X-BKREPO-OVERWRITE")?.trim().toLowerCase() || "false";
   return value === "true" || value === "false"
     ? value === "true"
-    : fail(250105, "X-BKREPO-OVERWRITE", "it must be true or false");
+    : fail(
+        250105,
+        "X-BKREPO-OVERWRITE",
+        text("it must be true or false", "必须是 true 或 false"),
+      );
 }
 
 function expires(headers: Headers): number {
@@ -66,7 +79,10 @@ function expires(headers: Headers): number {
     : fail(
         250105,
         "X-BKREPO-EXPIRES",
-        `it must be a number of days from 0 (never) to ${MOST_DAYS}`,
+        text(
+          `it must be a number of days from 0 (never) to ${MOST_DAYS}`,
+          `必须是 0（永不过期）到 ${MOST_DAYS} 的天数`,
+        ),
       );
 }
 
@@ -85,10 +101,17 @@ function metadata(headers: Headers): Record<string, string> {
 }
 
 function unpack(packed: string): [string, string][] {
-  const text = packed.trim();
-  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text))
-    fail(250105, "X-BKREPO-META", "it must be base64 of key=value&key=value");
-  const pairs = Buffer.from(text, "base64").toString("utf8").split("&");
+  const encoded = packed.trim();
+  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(encoded))
+    fail(
+      250105,
+      "X-BKREPO-META",
+      text(
+        "it must be base64 of key=value&key=value",
+        "必须是 key=value&key=value 的 base64 编码",
+      ),
+    );
+  const pairs = Buffer.from(encoded, "base64").toString("utf8").split("&");
   return pairs.flatMap((pair): [string, string][] => {
     const at = pair.indexOf("=");
     const key = decoded(pair.slice(0, Math.max(at, 0)).trim());

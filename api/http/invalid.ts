@@ -1,25 +1,28 @@
-import type { Hook } from "@hono/zod-openapi";
-import type { z } from "@hono/zod-openapi";
+import { type Hook, z } from "@hono/zod-openapi";
+import { named, text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
+import { reasonOf } from "./saying.ts";
 
 type Issue = z.core.$ZodIssue;
+const { localeError: inChinese } = z.locales.zhCN();
 
 /** Turns a finding of zod into a code of the API: 250106 for a body, 250103 for a missing parameter, else 250131. */
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
   const [first] = result.error.issues;
-  if (first === undefined) throw new ApiError(250106);
+  if (first === undefined) throw new ApiError([250106]);
   const issue = innermost(first);
   const field = fieldOf(issue.path);
   const inBody = target === "json";
-  if (field !== "" && isMissing(data, issue))
+  const value = valueAt(data, issue.path);
+  if (field !== "" && (value === undefined || value === null))
     throw inBody
-      ? new ApiError(250106, [`${field} is missing`])
-      : new ApiError(250103, [field]);
-  const where = field === "" ? issue.message : `${field}: ${issue.message}`;
-  throw new ApiError(inBody ? 250106 : 250131, [where]);
+      ? new ApiError([250106, text(`${field} is missing`, `缺少 ${field}`)])
+      : new ApiError([250103, field]);
+  const why = reasonOf(issue) ?? ofLibrary(issue, value);
+  throw new ApiError([inBody ? 250106 : 250131, field === "" ? why : named(field, why)]);
 };
 
 /**
@@ -42,10 +45,20 @@ function fieldOf(path: readonly PropertyKey[]): string {
     .join("");
 }
 
-function isMissing(data: unknown, issue: Issue): boolean {
+function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
   let value = data;
-  for (const part of issue.path)
+  for (const part of path)
     value =
       value instanceof Object ? (value as Record<PropertyKey, unknown>)[part] : undefined;
-  return value === undefined || value === null;
+  return value;
+}
+
+/**
+ * The message of zod in both languages. Its Chinese needs the value, which zod leaves out of the issue. Safe: the value
+ * at the path of an issue is its input.
+ */
+function ofLibrary(issue: Issue, input: unknown): Text {
+  const said = inChinese({ ...issue, input } as z.core.$ZodRawIssue);
+  const zh = typeof said === "string" ? said : said?.message;
+  return text(issue.message, zh ?? "无效输入");
 }

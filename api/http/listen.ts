@@ -10,8 +10,10 @@ import {
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
+import { text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
+import { quoted } from "./quoted.ts";
 import { formOf, mendTarget } from "./request-target.ts";
 
 type Fetch = (request: Request, env: Env["Bindings"]) => Response | Promise<Response>;
@@ -93,34 +95,56 @@ function createTeller(fetch: Fetch) {
 
 const LINGER_MS = 2_000;
 
-const refusal = (problem: string, status: 400 | 408 | 413 | 417 | 431 = 400) =>
-  new ApiError(250106, [`the request cannot be read: ${problem}`], { status });
-const NO_TUNNEL = new ApiError(250112, ["CONNECT is not supported"], { status: 405 });
-const unmet = ({ headers }: IncomingMessage) =>
-  refusal(`Expect: ${headers.expect} cannot be met, only 100-continue can`, 417);
+function refusal({ en, zh }: Text, status: 400 | 408 | 413 | 417 | 431 = 400): ApiError {
+  const why = text(`the request cannot be read: ${en}`, `无法读取请求：${zh}`);
+  return new ApiError([250106, why], { status });
+}
+const NO_TUNNEL = new ApiError(
+  [250112, text("CONNECT is not supported", "不支持 CONNECT")],
+  { status: 405 },
+);
+const unmet = ({ headers: { expect } }: IncomingMessage) =>
+  refusal(
+    text(
+      `Expect: ${expect} cannot be met, only 100-continue can`,
+      `不支持 Expect: ${expect}，仅支持 100-continue`,
+    ),
+    417,
+  );
 const unexpected = (error: unknown) =>
   error instanceof RequestError
-    ? refusal(error.message)
-    : new ApiError(250102, [], { cause: error });
+    ? refusal(quoted(error.message))
+    : new ApiError([250102], { cause: error });
 
 /** Explains why Node's parser gave up: the request is not HTTP, is too long, or did not arrive. */
 function unread(error: Error & { code?: string; reason?: string }): ApiError {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return refusal(
-        `its address and headers are longer than ${maxHeaderSize} bytes`,
+        text(
+          `its address and headers are longer than ${maxHeaderSize} bytes`,
+          `请求地址和请求头超过 ${maxHeaderSize} 字节`,
+        ),
         431,
       );
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return refusal("the extensions of a chunk are too long", 413);
+      return refusal(
+        text("the extensions of a chunk are too long", "分块的扩展过长"),
+        413,
+      );
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return refusal("its headers did not arrive in time", 408);
+      return refusal(text("its headers did not arrive in time", "请求头未按时到达"), 408);
     case "HPE_INVALID_URL":
       return refusal(
-        "its address has characters that must be percent-encoded, as all but letters, digits and -._~ can be",
+        text(
+          "its address has characters that must be percent-encoded, as all but letters, digits and -._~ can be",
+          "请求地址含有必须百分号编码的字符（字母、数字和 -._~ 以外的字符都可以编码）",
+        ),
       );
-    default:
-      return refusal(`it is not HTTP/1.1: ${error.reason ?? error.message}`);
+    default: {
+      const { en, zh } = quoted(error.reason ?? error.message);
+      return refusal(text(`it is not HTTP/1.1: ${en}`, `不是 HTTP/1.1：${zh}`));
+    }
   }
 }
 

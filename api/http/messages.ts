@@ -1,3 +1,5 @@
+import type { Text } from "../../domain/text.ts";
+
 /**
  * The codes of the original API (250000 + module · 100 + n) with their HTTP statuses and texts; `{0}` is the first
  * argument.
@@ -84,18 +86,32 @@ export const MESSAGES = {
 } as const;
 
 export type Code = keyof typeof MESSAGES;
-type Language = "en" | "zh";
+export type Language = keyof Text;
+
+type Messages = typeof MESSAGES;
+/** The codes whose texts name something. */
+export type NamingCode = {
+  [C in Code]: Messages[C]["en"] extends `${string}{0}${string}` ? C : never;
+}[Code];
+
+/** Stands between the text of a code and the detail. */
+const COLON = { en: ": ", zh: "：" } as const satisfies Record<Language, string>;
 
 /** The text of a code. An argument without a place in the text follows after a colon: it says why, or what to do. */
 export function messageOf(
   code: Code,
-  args: readonly string[],
+  args: readonly (string | Text | undefined)[],
   language: Language,
 ): string {
   const template = MESSAGES[code][language];
+  const words = args
+    .filter((arg) => arg !== undefined)
+    .map((arg) => (typeof arg === "string" ? arg : arg[language]));
   const named = template.includes("{0}");
-  const text = named ? template.replace("{0}", () => shortened(args[0] ?? "")) : template;
-  return [text, ...args.slice(named ? 1 : 0)].join(": ");
+  const head = named
+    ? template.replace("{0}", () => shortened(words[0] ?? ""))
+    : template;
+  return [head, ...words.slice(named ? 1 : 0)].join(COLON[language]);
 }
 
 /** Longest argument (characters) that a text quotes whole: a full path fits. */

@@ -13,7 +13,7 @@ export function readRawBody(incoming: IncomingMessage, limit: number): Promise<s
     });
     incoming.on("end", () => {
       if (size <= limit) resolve(Buffer.concat(chunks).toString("utf8"));
-      else reject(new ApiError(250106, [tooLong(limit)], { status: 413 }));
+      else reject(new ApiError([250106, tooLong(limit)], { status: 413 }));
     });
     incoming.on("error", reject);
   });

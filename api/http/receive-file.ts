@@ -6,11 +6,12 @@ import { write } from "../../db/open.ts";
 import { putNodes, type PutResult } from "../../db/content/put-nodes.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { type FailureKind, TransferError } from "../../domain/failure.ts";
+import { text, type Text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { ApiError, fail, failWith } from "./errors.ts";
+import { ApiError, fail, failWith, type Told } from "./errors.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
 import { readWishes, type UploadWishes } from "./file-headers.ts";
-import type { Code } from "./messages.ts";
+import { quoted } from "./quoted.ts";
 import { repositoryOf } from "./repository.ts";
 import { bodyOf } from "./body.ts";
 
@@ -55,7 +56,10 @@ export async function receiveFile(
   }
 }
 
-const OVERWRITE_HINT = "send X-BKREPO-OVERWRITE: true to replace it";
+const OVERWRITE_HINT = text(
+  "send X-BKREPO-OVERWRITE: true to replace it",
+  "要替换它，请发送 X-BKREPO-OVERWRITE: true",
+);
 
 /**
  * Creates the file. Runs in the transaction that registers the content; the repository may have been deleted while the
@@ -94,8 +98,8 @@ export function mustBeMade(fullPath: string, result: PutResult | undefined): voi
     251012,
     result.at,
     result.at === fullPath
-      ? "it is a folder"
-      : "it is a file and cannot be a folder as well",
+      ? text("it is a folder", "它是目录")
+      : text("it is a file and cannot be a folder as well", "它是文件，不能同时是目录"),
   );
 }
 
@@ -103,22 +107,23 @@ export function refuseTooLarge(maxUpload: number): never {
   return failWith(FAILURE_STATUS.tooLarge, 250106, tooLarge(maxUpload));
 }
 
-const tooLarge = (maxUpload: number): string =>
-  `a file may have at most ${maxUpload} bytes`;
+const tooLarge = (maxUpload: number): Text =>
+  text(`a file may have at most ${maxUpload} bytes`, `文件最多 ${maxUpload} 字节`);
 
-/** The codes of failures other than an invalid body. */
-const CODES: Partial<Record<FailureKind, Code>> = {
-  digestMismatch: 251003,
-  noSpace: 250102,
+/** Failures other than an invalid body. */
+const ANSWERS: Partial<Record<FailureKind, (why: Text) => Told>> = {
+  digestMismatch: (why) => [251003, why],
+  noSpace: (why) => [250102, why],
 };
 
 /** Translates an error of the store into the API's terms. */
 export function explain(error: unknown, maxUpload: number | null): unknown {
-  if (isCut(error)) return new ApiError(250106, [CUT_MESSAGE], { cause: error });
+  if (isCut(error)) return new ApiError([250106, CUT_MESSAGE], { cause: error });
   if (!(error instanceof TransferError)) return error;
   const { kind, message } = error;
-  const why = kind === "tooLarge" && maxUpload !== null ? tooLarge(maxUpload) : message;
-  return new ApiError(CODES[kind] ?? 250106, [why], {
+  const why =
+    kind === "tooLarge" && maxUpload !== null ? tooLarge(maxUpload) : quoted(message);
+  return new ApiError(ANSWERS[kind]?.(why) ?? [250106, why], {
     status: FAILURE_STATUS[kind],
     cause: error,
   });

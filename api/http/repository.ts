@@ -1,14 +1,21 @@
 import type { DbOrTx } from "../../db/open.ts";
 import { findProject } from "../../db/content/projects.ts";
 import { findRepository, type RepositoryRow } from "../../db/content/repositories.ts";
+import { text } from "../../domain/text.ts";
 import { fail } from "./errors.ts";
 
 /** Names a repository as request paths do. */
 export type Named = { projectId: string; repoName: string };
 
+/** The kinds of content of a repository, in sentences. */
+const CONTENTS = { files: "文件", images: "镜像", packages: "包" } as const;
+
 /** The sentence about a linked repository where a hosted one is needed; `content`: what it would hold. */
-export const linkedElsewhere = (content: string) =>
-  `linked: its ${content} are at another registry`;
+export const linkedElsewhere = (content: keyof typeof CONTENTS) =>
+  text(
+    `linked: its ${content} are at another registry`,
+    `远程仓库：其${CONTENTS[content]}位于外部仓库`,
+  );
 
 /** The repository that a request names; 251004 without its project, else 251006. */
 export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
@@ -23,8 +30,7 @@ export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): Reposi
 export function hostedRepository(db: DbOrTx, named: Named): RepositoryRow {
   const found = repositoryOf(db, named);
   if (found.category === "LOCAL") return found;
-  return fail(
-    250112,
-    `${named.projectId}/${named.repoName} is ${linkedElsewhere("files")}`,
-  );
+  const name = `${named.projectId}/${named.repoName}`;
+  const { en, zh } = linkedElsewhere("files");
+  return fail(250112, text(`${name} is ${en}`, `${name} 是${zh}`));
 }

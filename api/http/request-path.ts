@@ -27,8 +27,7 @@ export function requestPath(
       options,
     );
   } catch (error) {
-    if (error instanceof PathError)
-      return fail(251011, path.slice(0, SHOWN), error.message);
+    if (error instanceof PathError) return fail(251011, path.slice(0, SHOWN), error.text);
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { text, type Text } from "../../domain/text.ts";
 
 const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i;
 const FIRST_SEGMENT = /^(?:\S+ )?(?:https?:\/\/[^/ ]*)?(\/\w+\/)/i;
@@ -8,18 +9,27 @@ const SHOWN = 200;
  * Changes the target of a request so that URL parsers leave it as it is: a backslash, which they take for a slash, is
  * percent-encoded. Returns why the request has no readable address, else null.
  */
-export function mendTarget(incoming: IncomingMessage): string | null {
+export function mendTarget(incoming: IncomingMessage): Text | null {
   const { url = "", headers, httpVersion } = incoming;
   const [, scheme, authority = headers.host, rest = url] = ABSOLUTE.exec(url) ?? [];
   if (authority === undefined && httpVersion !== "1.0")
-    return "it has no Host header, which HTTP/1.1 requires";
+    return text(
+      "it has no Host header, which HTTP/1.1 requires",
+      "缺少 HTTP/1.1 要求的 Host 请求头",
+    );
   const host = authority ?? "";
   if ((host !== "" || scheme !== undefined) && !isHost(host)) {
-    return `${shown(host)} is not a host: send a name or an address, with :port where it has one, as Host`;
+    return text(
+      `${shown(host)} is not a host: send a name or an address, with :port where it has one, as Host`,
+      `${shown(host)} 不是主机：Host 请填写名称或地址，有端口时加 :port`,
+    );
   }
   const target = scheme === undefined || rest.startsWith("/") ? rest : `/${rest}`;
   if (!target.startsWith("/")) {
-    return `its target ${shown(target)} is neither a path nor an http address: begin it with a slash`;
+    return text(
+      `its target ${shown(target)} is neither a path nor an http address: begin it with a slash`,
+      `请求目标 ${shown(target)} 既不是路径也不是 http 地址：必须以斜杠开头`,
+    );
   }
   const [path = "", ...query] = target.split("?");
   const mended = [path.replaceAll("\\", "%5C"), ...query].join("?");
@@ -29,7 +39,7 @@ export function mendTarget(incoming: IncomingMessage): string | null {
 }
 
 /** Finds, in a request line or target that cannot be read, the path whose protocol decides the form of the answer. */
-export const formOf = (text: string): string => FIRST_SEGMENT.exec(text)?.[1] ?? "/";
+export const formOf = (line: string): string => FIRST_SEGMENT.exec(line)?.[1] ?? "/";
 
 function isHost(authority: string): boolean {
   const address = `http://${authority}/`;
@@ -39,4 +49,4 @@ function isHost(authority: string): boolean {
   );
 }
 
-const shown = (text: string): string => JSON.stringify(text.slice(0, SHOWN));
+const shown = (given: string): string => JSON.stringify(given.slice(0, SHOWN));

@@ -5,9 +5,11 @@ import type { Range } from "../../activities/store/content-source.ts";
 import type { Store } from "../../activities/store/store.ts";
 import type { NodeRow } from "../../db/content/nodes.ts";
 import { TransferError } from "../../domain/failure.ts";
+import { text } from "../../domain/text.ts";
 import { matchesTag, parseRange, rangeHolds } from "./byte-range.ts";
 import type { Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
+import { quoted } from "./quoted.ts";
 
 /** A file that has content: every node but a folder. */
 export type FileRow = NodeRow & { sha256: string };
@@ -28,7 +30,8 @@ export async function sendFile(
   );
   const wanted = holds ? parseRange(c.req.header("range"), file.size) : "whole";
   if (wanted === "unsatisfiable") {
-    throw new ApiError(250105, ["Range", `the file has ${file.size} bytes`], {
+    const size = text(`the file has ${file.size} bytes`, `文件有 ${file.size} 字节`);
+    throw new ApiError([250105, "Range", size], {
       status: 416,
       headers: { "content-range": `bytes */${file.size}` },
     });
@@ -91,7 +94,7 @@ async function contentOf(
   } catch (error) {
     // The row exists but its content does not: a fault of the disk that the operator must learn of.
     throw error instanceof TransferError
-      ? new ApiError(250102, [error.message], { cause: error })
+      ? new ApiError([250102, quoted(error.message)], { cause: error })
       : error;
   }
 }

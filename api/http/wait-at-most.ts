@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { text } from "../../domain/text.ts";
 import { ApiError } from "./errors.ts";
 
 /**
@@ -6,6 +7,10 @@ import { ApiError } from "./errors.ts";
  */
 const MOST_WAIT_MS = 20_000;
 const RETRY_AFTER_S = 1;
+const STILL_READING = text(
+  "contents are still being read to compare them: declare them again",
+  "仍在读取内容以进行比较：请重新声明",
+);
 
 /** `until` waits for a piece of work and throws 503 once the time of all of them is over; `over` ends the timer. */
 export type Patience = { until: <T>(work: Promise<T>) => Promise<T>; over: () => void };
@@ -14,14 +19,10 @@ export type Patience = { until: <T>(work: Promise<T>) => Promise<T>; over: () =>
 export function waitAtMost(): Patience {
   const ended = new AbortController();
   const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {
-    throw new ApiError(
-      250102,
-      ["contents are still being read to compare them: declare them again"],
-      {
-        status: 503,
-        headers: { "retry-after": String(RETRY_AFTER_S) },
-      },
-    );
+    throw new ApiError([250102, STILL_READING], {
+      status: 503,
+      headers: { "retry-after": String(RETRY_AFTER_S) },
+    });
   });
   late.catch(() => undefined);
   return { until: (work) => Promise.race([work, late]), over: () => ended.abort() };

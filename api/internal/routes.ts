@@ -52,7 +52,10 @@ export function internalRoutes(deps: InternalDeps): Hono {
   return new Hono()
     .use(
       "*",
-      bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(tooLong(MOST_BODY), 413) }),
+      bodyLimit({
+        maxSize: MOST_BODY,
+        onError: (c) => c.text(tooLong(MOST_BODY).en, 413),
+      }),
     )
     .use("*", internalAuth(signer, workers))
     .get("/worker", (c) => c.json(settings()))

@@ -40,7 +40,7 @@ async function refusalOf(
   login: Login,
 ): Promise<ApiError | null> {
   const header = c.req.header("authorization");
-  if (header === undefined) return new ApiError(250114, [], { headers: CHALLENGE });
+  if (header === undefined) return new ApiError([250114], { headers: CHALLENGE });
   const [, given] = /^bearer +(\S+) *$/i.exec(header) ?? [];
   if (token !== null && given !== undefined && sameSecret(given, token)) return null;
   try {

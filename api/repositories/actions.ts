@@ -11,6 +11,7 @@ import {
   updateRepository,
 } from "../../db/content/repositories.ts";
 import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
+import { text, type Text } from "../../domain/text.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { By } from "../../db/audit.ts";
 import { listed } from "../http/details.ts";
@@ -29,15 +30,21 @@ import {
 /** Tasks that a refusal names. */
 const NAMED_TASKS = 20;
 
-const mustBe = (category: RepositoryRow["category"], wanted: string) =>
-  `it must be "${wanted}" for a ${category} repository`;
+const mustBe = (category: RepositoryRow["category"], wanted: string): Text =>
+  text(
+    `it must be "${wanted}" for a ${category} repository`,
+    `${category} 仓库必须为“${wanted}”`,
+  );
 
 export function checkProjectName(name: string): void {
   if (!PROJECT_NAME.test(name))
     fail(
       250105,
       "name",
-      "use 2 to 100 letters, digits, - or _; the first must be a letter or _",
+      text(
+        "use 2 to 100 letters, digits, - or _; the first must be a letter or _",
+        "请使用 2 到 100 个字母、数字、- 或 _；首字符必须是字母或 _",
+      ),
     );
 }
 
@@ -52,7 +59,10 @@ export function createRepository(
     fail(
       250105,
       "name",
-      "use 2 to 64 letters, digits, ., - or _; the first must be a letter or _",
+      text(
+        "use 2 to 64 letters, digits, ., - or _; the first must be a letter or _",
+        "请使用 2 到 64 个字母、数字、.、- 或 _；首字符必须是字母或 _",
+      ),
     );
   if (category === "LOCAL") checkImageNames({ projectId, repoName: name }, type, "name");
   const configuration = body.configuration ?? null;
@@ -119,7 +129,11 @@ function checkHasLink(
 ): void {
   const isOdd = category === "LOCAL" && configuration?.protocol;
   if (isOdd)
-    fail(250105, "configuration.protocol", "only a linked repository has a protocol");
+    fail(
+      250105,
+      "configuration.protocol",
+      text("only a linked repository has a protocol", "只有远程仓库有协议"),
+    );
 }
 
 /** The settings that a configuration changes; a field that is absent or null stays as it is. */
@@ -133,7 +147,10 @@ function settingsOf(
     fail(
       250105,
       "configuration.settings.allowOverwrite",
-      `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have this setting`,
+      text(
+        `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have this setting`,
+        `只有 ${OVERWRITE_TYPES.join(" 和 ")} 本地仓库有此设置`,
+      ),
     );
   }
   return { allowOverwrite };
@@ -154,7 +171,10 @@ export async function removeRepository(
       fail(
         251008,
         `${row.projectId}/${row.name}`,
-        "add forced=true to delete its content as well",
+        text(
+          "add forced=true to delete its content as well",
+          "要同时删除其内容，请加上 forced=true",
+        ),
       );
     await dropPackages(db, row.id);
     await deleteNodes(db, row.id, "/", now());
@@ -177,8 +197,12 @@ function mustBeUnused(
 ): void {
   const tasks = tasksOfRepository(db, projectId, name);
   if (tasks.length === 0) return;
+  const { en, zh } = listed(tasks, NAMED_TASKS);
   fail(
     250112,
-    `repository ${projectId}/${name} is used by ${listed(tasks, NAMED_TASKS)}`,
+    text(
+      `repository ${projectId}/${name} is used by ${en}`,
+      `仓库 ${projectId}/${name} 正被 ${zh} 使用`,
+    ),
   );
 }

@@ -8,6 +8,7 @@ import {
 } from "../../db/content/repositories.ts";
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import { failWith } from "../http/errors.ts";
 import type { By } from "../../db/audit.ts";
 import type { Named } from "../http/repository.ts";
@@ -54,12 +55,18 @@ function checkKind(
   if (category === "LOCAL" && existing === type) return;
   const kind =
     category === "LOCAL"
-      ? `a hosted ${existing} repository`
-      : `a linked ${existing} repository, which stands for a registry elsewhere`;
+      ? text(`a hosted ${existing} repository`, `${existing} 本地仓库`)
+      : text(
+          `a linked ${existing} repository, which stands for a registry elsewhere`,
+          `代表外部仓库的 ${existing} 远程仓库`,
+        );
   failWith(
     409,
     251007,
     `${projectId}/${name}`,
-    `it is ${kind}; a hosted ${type} repository is needed here: replicate to another name`,
+    text(
+      `it is ${kind.en}; a hosted ${type} repository is needed here: replicate to another name`,
+      `它是${kind.zh}；此处需要 ${type} 本地仓库：请同步到其他名称`,
+    ),
   );
 }

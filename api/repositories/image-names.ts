@@ -1,6 +1,7 @@
 import { isImageName } from "../../domain/reference.ts";
 import { isImageType } from "../../domain/repository-types.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 import type { Named } from "../http/repository.ts";
 
@@ -15,7 +16,10 @@ export function checkImageNames(
   fail(
     250105,
     field,
-    `the names of images begin with project and repository: for type ${type}, ${name} must be lower-case, ` +
-      'as in "team/images"',
+    text(
+      `the names of images begin with project and repository: for type ${type}, ${name} must be lower-case, ` +
+        'as in "team/images"',
+      `镜像名称以项目和仓库开头：类型为 ${type} 时，${name} 必须是小写，例如“team/images”`,
+    ),
   );
 }

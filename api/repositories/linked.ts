@@ -7,6 +7,7 @@ import { defaultProtocol, namedProtocol, protocolOf } from "../../domain/protoco
 import { parseRegistryUrl } from "../../domain/reference.ts";
 import { isImageType } from "../../domain/repository-types.ts";
 import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import type { ApiDeps, LinkedAccess } from "../deps.ts";
 import { fail } from "../http/errors.ts";
@@ -87,9 +88,9 @@ function checkUrl(
   deps: ApiDeps,
   type: RepositoryType,
   protocol: Protocol | null,
-  text: string,
+  given: string,
 ): string {
-  const url = checkRegistryUrl(deps, text, protocol, "configuration.url");
+  const url = checkRegistryUrl(deps, given, protocol, "configuration.url");
   const problem = unreadable(type, namedProtocol(protocol, url));
   if (problem !== null)
     fail(
@@ -103,14 +104,21 @@ function checkUrl(
   return fail(
     250105,
     "configuration.url",
-    "its path must be a lower-case namespace of the registry, as in https://host/team",
+    text(
+      "its path must be a lower-case namespace of the registry, as in https://host/team",
+      "其路径必须是外部仓库中的小写命名空间，例如 https://host/team",
+    ),
   );
 }
 
 function checkCertificate(pem: string | null): string | null {
   if (!pem) return null;
   if (!isCertificate(pem))
-    fail(250105, "configuration.certificate", "it must be a certificate in PEM form");
+    fail(
+      250105,
+      "configuration.certificate",
+      text("it must be a certificate in PEM form", "必须是 PEM 格式的证书"),
+    );
   return pem;
 }
 
@@ -125,11 +133,14 @@ function isCertificate(pem: string): boolean {
 /** How to reach the registry behind a linked repository; 250112 for a hosted one. */
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
   const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
-  if (url === null)
-    return fail(
-      250112,
-      `${row.projectId}/${row.name} is hosted here: there is no registry to connect to`,
+  if (url === null) {
+    const repository = `${row.projectId}/${row.name}`;
+    const why = text(
+      `${repository} is hosted here: there is no registry to connect to`,
+      `${repository} 是本地仓库：没有可连接的外部仓库`,
     );
+    return fail(250112, why);
+  }
   const { password = null, token = null } = openSecrets(sealer, row);
   return {
     type,

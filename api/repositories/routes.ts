@@ -7,6 +7,7 @@ import {
   type RepositoryRow,
 } from "../../db/content/repositories.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import {
@@ -154,7 +155,11 @@ export function repositoryRoutes(deps: ApiDeps) {
       const row = repositoryOf(db, name);
       return row.type === type
         ? ok(c, write(row))
-        : fail(251006, `${row.projectId}/${row.name}`, `it is of type ${row.type}`);
+        : fail(
+            251006,
+            `${row.projectId}/${row.name}`,
+            text(`it is of type ${row.type}`, `其类型为 ${row.type}`),
+          );
     })
     .openapi(exist, (c) => {
       const { projectId, repoName } = c.req.valid("param");

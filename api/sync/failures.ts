@@ -1,20 +1,19 @@
 import { TransferError, type FailureKind } from "../../domain/failure.ts";
-import { ApiError } from "../http/errors.ts";
+import { text, type Text } from "../../domain/text.ts";
+import { ApiError, type Told } from "../http/errors.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../http/failure-status.ts";
-import type { Code } from "../http/messages.ts";
+import { quoted } from "../http/quoted.ts";
 
-type Answer = (checked: string) => readonly [Code, ...string[]];
+type Answer = (why: Text, checked: string) => Told;
 
-/**
- * The code of each failure of an upload, and the name in its text before the reason; null: answered as in all routes.
- */
+/** The answer to each failure of an upload, with what its text names before the reason; null: as in all routes. */
 const ANSWERS = {
-  notFound: () => [250108, "upload"],
-  digestMismatch: (checked) => [251003, checked],
-  invalid: (checked) => [251003, checked],
-  tooLarge: () => [250106],
-  noSpace: () => [250102],
-  cancelled: () => [250105, "Upload-Offset"],
+  notFound: (why) => [250108, text("upload", "上传"), why],
+  digestMismatch: (why, checked) => [251003, checked, why],
+  invalid: (why, checked) => [251003, checked, why],
+  tooLarge: (why) => [250106, why],
+  noSpace: (why) => [250102, why],
+  cancelled: (why) => [250105, "Upload-Offset", why],
   unreachable: null,
   timeout: null,
   throttled: null,
@@ -26,7 +25,7 @@ const ANSWERS = {
   yielded: null,
   yieldedWhole: null,
   refused: null,
-} as const satisfies Record<FailureKind, Answer | null>;
+} satisfies Record<FailureKind, Answer | null>;
 
 /**
  * Translates the errors of the store into codes of the API. `checked`: names of the facts by which a content was
@@ -39,12 +38,11 @@ export async function inApiTerms<T>(
   try {
     return await work;
   } catch (error) {
-    if (isCut(error)) throw new ApiError(250106, [CUT_MESSAGE], { cause: error });
+    if (isCut(error)) throw new ApiError([250106, CUT_MESSAGE], { cause: error });
     if (!(error instanceof TransferError)) throw error;
-    const answer = ANSWERS[error.kind];
+    const answer: Answer | null = ANSWERS[error.kind];
     if (answer === null) throw error;
-    const [code, ...named] = answer(checked.join(", "));
-    throw new ApiError(code, [...named, error.message], {
+    throw new ApiError(answer(quoted(error.message), checked.join(", ")), {
       status: FAILURE_STATUS[error.kind],
       cause: error,
     });

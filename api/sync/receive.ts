@@ -7,6 +7,8 @@ import { applyStatement, type Judged } from "../../db/packages/stated-files.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import { HOSTED_FILE_TYPES, isHostedFileType } from "../../domain/repository-types.ts";
 import type { DescribedEntry, FileAnswer, Refusal } from "../../domain/sync.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { text, type Text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 import { FILES } from "../hosted/index.ts";
 import { hostedRepository, type Named } from "../http/repository.ts";
@@ -41,16 +43,8 @@ export async function receiveFiles(
   const apply = (blobs: StoredBlob[]) => {
     // Looked up again: it may have been deleted while the body arrived.
     const repository = hostedRepository(db, named);
-    if (type !== repository.type)
-      fail(
-        250106,
-        `the repository is of type ${repository.type}, the files are of type ${type}`,
-      );
-    if (!isHostedFileType(type))
-      return fail(
-        250112,
-        `files are declared for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`,
-      );
+    if (type !== repository.type) fail(250106, otherType(repository.type, type));
+    if (!isHostedFileType(type)) return fail(250112, withoutFiles(type));
     return applyStatement(db, { ...repository, type }, files, blobs, {
       ...rules,
       user,
@@ -63,6 +57,18 @@ export async function receiveFiles(
   await durable(db);
   return answers.map(withCode);
 }
+
+const otherType = (existing: RepositoryType, stated: RepositoryType): Text =>
+  text(
+    `the repository is of type ${existing}, the files are of type ${stated}`,
+    `仓库的类型是 ${existing}，而文件的类型是 ${stated}`,
+  );
+
+const withoutFiles = (type: RepositoryType): Text =>
+  text(
+    `files are declared for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`,
+    `只能为 ${HOSTED_FILE_TYPES.join(" 和 ")} 仓库声明文件；此仓库的类型是 ${type}`,
+  );
 
 async function summariesOf(
   contents: (Buffer | undefined)[],

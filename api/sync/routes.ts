@@ -10,6 +10,7 @@ import {
 } from "../../domain/sync.ts";
 import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
 import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
+import { text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import { BYTES } from "../http/documented.ts";
@@ -22,6 +23,7 @@ import {
   ok,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { matching } from "../http/fields.ts";
 import {
   SyncCapabilities,
   SyncContent,
@@ -36,6 +38,7 @@ import {
 } from "./shapes.ts";
 import { bodyOf, wholeBody } from "../http/body.ts";
 import { hostedRepository } from "../http/repository.ts";
+import { saying } from "../http/saying.ts";
 import { ensureRepository } from "../repositories/ensure.ts";
 import { PROJECT_NAME, REPOSITORY_NAME } from "../repositories/shapes.ts";
 import { inApiTerms } from "./failures.ts";
@@ -52,19 +55,22 @@ import { receiveVersions, statableRepository } from "./versions.ts";
 import { LONGEST_VERSIONS_BODY } from "./versions-statement.ts";
 
 const tags = ["between instances"];
+const CONFIRMED = text("must be the confirmed offset", "必须是已确认的偏移量");
 
-const projectName = z
-  .string()
-  .regex(
-    PROJECT_NAME,
+const projectName = matching(
+  PROJECT_NAME,
+  text(
     "must be 2 to 100 letters, digits, - or _, and must not begin with a digit or -",
-  );
-const repositoryName = z
-  .string()
-  .regex(
-    REPOSITORY_NAME,
+    "必须是 2 到 100 个字母、数字、- 或 _，且不能以数字或 - 开头",
+  ),
+);
+const repositoryName = matching(
+  REPOSITORY_NAME,
+  text(
     "must be 2 to 64 letters, digits, ., - or _, and must not begin with a digit, . or -",
-  );
+    "必须是 2 到 64 个字母、数字、.、- 或 _，且不能以数字、. 或 - 开头",
+  ),
+);
 const named = z.object({ projectId: projectName, repoName: repositoryName });
 const session = z.object({ id: z.string() });
 const tooLarge = { 413: because("The body is larger than the limits of capabilities") };
@@ -167,7 +173,7 @@ const append = createRoute({
     headers: z.object({
       [OFFSET_HEADER.toLowerCase()]: z
         .string()
-        .regex(/^\d{1,16}$/, "must be the confirmed offset")
+        .refine((given) => /^\d{1,16}$/.test(given), saying(CONFIRMED))
         .openapi({ type: "integer", minimum: 0 }),
     }),
     body: {
@@ -215,7 +221,10 @@ export function syncRoutes(
         fail(
           250105,
           "type",
-          `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`,
+          text(
+            `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`,
+            `尚不支持接收 ${type} 仓库，仅支持 ${HOSTED_TYPES.join(", ")}`,
+          ),
         );
       return ok(c, ensureRepository(db, c.req.valid("param"), type, by(c, deps)));
     })

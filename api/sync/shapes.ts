@@ -1,17 +1,20 @@
 import { z } from "@hono/zod-openapi";
 import { SYNC_FEATURES, SYNC_LIMITS } from "../../domain/sync.ts";
 import { STATED_TYPES } from "../../domain/sync-versions.ts";
+import { text } from "../../domain/text.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { matching } from "../http/fields.ts";
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
 const hex = (digits: number) =>
-  z
-    .string()
-    .regex(
-      new RegExp(`^[0-9a-f]{${digits}}$`),
+  matching(
+    new RegExp(`^[0-9a-f]{${digits}}$`),
+    text(
       `must be ${digits} lower-case hex digits`,
-    );
+      `必须是 ${digits} 位小写十六进制数字`,
+    ),
+  );
+const sha256 = hex(64);
 const otherDigests = {
   sha512: hex(128).nullish(),
   sha1: hex(40).nullish(),

@@ -11,6 +11,7 @@ import {
   type Statement,
 } from "../../domain/sync.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { text, type Text } from "../../domain/text.ts";
 import { fail, failWith } from "../http/errors.ts";
 import { isRecord } from "../http/is-record.ts";
 
@@ -39,7 +40,10 @@ export function parseStatedFiles(body: Buffer): StatedFiles {
   });
   if (at !== body.length)
     refuse(
-      `the body has ${body.length} bytes; its statement and the attached files have ${at}`,
+      text(
+        `the body has ${body.length} bytes; its statement and the attached files have ${at}`,
+        `请求体有 ${body.length} 字节；其声明和所附文件共 ${at} 字节`,
+      ),
     );
   return { ...statement, contents };
 }
@@ -47,27 +51,39 @@ export function parseStatedFiles(body: Buffer): StatedFiles {
 /** Parses the JSON before the contents, of at most `limit` bytes. */
 export function parseHead(body: Buffer, limit: number): unknown {
   const length = body.length < LENGTH_BYTES ? Infinity : body.readUInt32BE(0);
-  if (length > body.length - LENGTH_BYTES) refuse("the body ends within its statement");
+  if (length > body.length - LENGTH_BYTES)
+    refuse(text("the body ends within its statement", "请求体在声明中途结束"));
   if (length > limit)
-    failWith(413, 250106, `the statement is larger than ${limit} bytes`);
+    failWith(
+      413,
+      250106,
+      text(`the statement is larger than ${limit} bytes`, `声明超过 ${limit} 字节`),
+    );
   try {
     return JSON.parse(body.toString("utf8", LENGTH_BYTES, LENGTH_BYTES + length));
   } catch {
-    return refuse("the statement is not JSON");
+    return refuse(text("the statement is not JSON", "声明不是 JSON"));
   }
 }
 
+export const NOT_AN_OBJECT = text("the statement must be an object", "声明必须是对象");
+
 function parseStatement(value: unknown): Statement<DescribedEntry> {
-  if (!isRecord(value)) return refuse("the statement must be an object");
+  if (!isRecord(value)) return refuse(NOT_AN_OBJECT);
   const { files } = value;
   const type =
     REPOSITORY_TYPES.find((known) => known === value["type"]) ??
-    refuse("type must be a repository type");
+    refuse(text("type must be a repository type", "type 必须是仓库类型"));
   if (!Array.isArray(files) || files.length > SYNC_LIMITS.files)
-    return refuse(`files must be a list of at most ${SYNC_LIMITS.files}`);
+    return refuse(
+      text(
+        `files must be a list of at most ${SYNC_LIMITS.files}`,
+        `files 必须是最多 ${SYNC_LIMITS.files} 项的列表`,
+      ),
+    );
   const stated = files.map(parseFile);
   if (new Set(stated.map(({ path }) => path)).size < stated.length)
-    refuse("files must not name a path twice");
+    refuse(text("files must not name a path twice", "files 中的路径不能重复"));
   return { type, ...parseRules(value), files: stated };
 }
 
@@ -78,41 +94,53 @@ export function parseRules(
   const strategies = CONFLICT_STRATEGIES.join(", ");
   const conflictStrategy =
     CONFLICT_STRATEGIES.find((known) => known === value["conflictStrategy"]) ??
-    refuse(`conflictStrategy must be one of ${strategies}`);
+    refuse(
+      text(
+        `conflictStrategy must be one of ${strategies}`,
+        `conflictStrategy 必须是以下之一：${strategies}`,
+      ),
+    );
   if (typeof includeMetadata !== "boolean")
-    return refuse("includeMetadata must be true or false");
+    return mustBe("includeMetadata", TRUE_OR_FALSE);
   return { conflictStrategy, includeMetadata };
 }
 
 function parseFile(value: unknown, index: number): DescribedEntry {
   const at = `files[${index}]`;
-  if (!isRecord(value)) return refuse(`${at} must be an object`);
+  if (!isRecord(value)) return mustBe(at, OBJECT);
   const { attached } = value;
   const file = parseFacts(value, at);
-  if (typeof attached !== "boolean")
-    return refuse(`${at}.attached must be true or false`);
+  if (typeof attached !== "boolean") return mustBe(`${at}.attached`, TRUE_OR_FALSE);
   if (!attached) return { ...file, attached };
   const { sha256, size } = file;
   if (sha256 === null || size === null)
-    return refuse(`${at}.sha256 and size must be given when attached`);
+    return refuse(
+      text(
+        `${at}.sha256 and size must be given when attached`,
+        `附上内容时必须给出 ${at}.sha256 和 size`,
+      ),
+    );
   if (size > SYNC_LIMITS.fileBytes)
     return refuse(
-      `${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`,
+      text(
+        `${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`,
+        `附上内容时 ${at}.size 不能超过 ${SYNC_LIMITS.fileBytes}：请开始上传`,
+      ),
     );
   return { ...file, sha256, size, attached };
 }
 
 /** Parses the facts of a file; `at`: its place in the statement, for messages. */
 export function parseFacts(value: unknown, at: string): DescribedFile {
-  const wrong = (field: string, rule: string): never =>
-    refuse(`${at}.${field} must be ${rule}`);
-  if (!isRecord(value)) return refuse(`${at} must be an object`);
+  const wrong: Wrong = (field, rule) => mustBe(`${at}.${field}`, rule);
+  if (!isRecord(value)) return mustBe(at, OBJECT);
   const { path, size = null, sha256 = null, metadata } = value;
-  if (typeof path !== "string") return wrong("path", "a text");
-  if (size !== null && !isCount(size)) return wrong("size", "a number of bytes");
+  if (typeof path !== "string") return wrong("path", text("a text", "文本"));
+  if (size !== null && !isCount(size)) return wrong("size", BYTES);
   if (sha256 !== null && (typeof sha256 !== "string" || !isSha256(sha256)))
-    return wrong("sha256", "64 lower-case hex digits");
-  if (!isTexts(metadata)) return wrong("metadata", "an object of texts");
+    return wrong("sha256", hexDigits(64));
+  if (!isTexts(metadata))
+    return wrong("metadata", text("an object of texts", "值为文本的对象"));
   return {
     path,
     size,
@@ -125,17 +153,14 @@ export function parseFacts(value: unknown, at: string): DescribedFile {
 
 const HEX_DIGITS: Record<OtherAlgorithm, number> = { sha512: 128, sha1: 40, md5: 32 };
 
-function parseDigests(
-  value: Record<string, unknown>,
-  wrong: (field: string, rule: string) => never,
-): OtherDigests {
+function parseDigests(value: Record<string, unknown>, wrong: Wrong): OtherDigests {
   const digests: { [A in OtherAlgorithm]?: string } = {};
   for (const algorithm of OTHER_ALGORITHMS) {
     const hex = value[algorithm] ?? null;
     if (hex === null) continue;
     const length = HEX_DIGITS[algorithm];
     if (typeof hex !== "string" || hex.length !== length || !HEX.test(hex))
-      return wrong(algorithm, `${length} lower-case hex digits`);
+      return wrong(algorithm, hexDigits(length));
     digests[algorithm] = hex;
   }
   return digests;
@@ -147,13 +172,12 @@ type Audit = Pick<
 >;
 
 export function parseAudit(value: Record<string, unknown>, at: string): Audit {
-  const wrong = (field: string, rule: string): never =>
-    refuse(`${at}.${field} must be ${rule}`);
+  const wrong: Wrong = (field, rule) => mustBe(`${at}.${field}`, rule);
   const { createdBy, createdDate, lastModifiedBy, lastModifiedDate } = value;
-  if (!isName(createdBy)) return wrong("createdBy", "a name");
-  if (!isName(lastModifiedBy)) return wrong("lastModifiedBy", "a name");
-  if (!isDate(createdDate)) return wrong("createdDate", "epoch milliseconds");
-  if (!isDate(lastModifiedDate)) return wrong("lastModifiedDate", "epoch milliseconds");
+  if (!isName(createdBy)) return wrong("createdBy", NAME);
+  if (!isName(lastModifiedBy)) return wrong("lastModifiedBy", NAME);
+  if (!isDate(createdDate)) return wrong("createdDate", EPOCH_MS);
+  if (!isDate(lastModifiedDate)) return wrong("lastModifiedDate", EPOCH_MS);
   return { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
 }
 
@@ -170,6 +194,20 @@ function isTexts(value: unknown): value is Record<string, string> {
   return true;
 }
 
-export function refuse(why: string): never {
+export function refuse(why: Text): never {
   return fail(250106, why);
 }
+
+type Wrong = (field: string, rule: Text) => never;
+
+/** Refuses a statement whose `field` (`files[0].size`) is not what `rule` says. */
+export const mustBe: Wrong = (field, { en, zh }) =>
+  refuse(text(`${field} must be ${en}`, `${field} 必须是${zh}`));
+
+export const OBJECT = text("an object", "对象");
+export const NAME = text("a name", "名称");
+export const BYTES = text("a number of bytes", "字节数");
+const TRUE_OR_FALSE = text("true or false", " true 或 false");
+const EPOCH_MS = text("epoch milliseconds", "毫秒时间戳");
+export const hexDigits = (length: number): Text =>
+  text(`${length} lower-case hex digits`, ` ${length} 位小写十六进制数字`);

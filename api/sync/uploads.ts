@@ -9,6 +9,7 @@ import {
   type UploadedContent,
   type UploadSession,
 } from "../../domain/sync.ts";
+import { text } from "../../domain/text.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Receiver } from "./receive.ts";
 
@@ -27,13 +28,17 @@ export async function startUpload(
   return { id: await store.sessions.open(), offset: 0, done: false };
 }
 
+const BEGIN_ANEW = text("begin a new one", "请开始新的上传");
+
 export async function uploadStatus(
   { store }: Receiver,
   id: string,
 ): Promise<UploadSession> {
   const offset = await store.sessions.status(id);
   if (offset === null)
-    throw new ApiError(250108, [`upload ${id}`, "begin a new one"], { status: 404 });
+    throw new ApiError([250108, text(`upload ${id}`, `上传 ${id}`), BEGIN_ANEW], {
+      status: 404,
+    });
   return { id, offset, done: false };
 }
 
@@ -47,13 +52,11 @@ export async function appendUpload(
     maxBytes: offset + SYNC_LIMITS.chunkBytes,
   });
   if (appended.accepted) return { id, offset: appended.offset, done: false };
-  throw new ApiError(
-    250105,
-    ["Upload-Offset", `the upload is at ${appended.offset}, not at ${offset}`],
-    {
-      status: 409,
-    },
+  const why = text(
+    `the upload is at ${appended.offset}, not at ${offset}`,
+    `上传位于 ${appended.offset}，而不是 ${offset}`,
   );
+  throw new ApiError([250105, "Upload-Offset", why], { status: 409 });
 }
 
 /** The claims about a content by which it is verified; null means absent. */

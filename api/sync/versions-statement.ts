@@ -8,10 +8,17 @@ import {
   type StatedContent,
   type VersionsStatement,
 } from "../../domain/sync-versions.ts";
+import { text, type Text } from "../../domain/text.ts";
 import { isRecord } from "../http/is-record.ts";
 import {
+  BYTES,
+  hexDigits,
   isCount,
   LENGTH_BYTES,
+  mustBe,
+  NAME,
+  NOT_AN_OBJECT,
+  OBJECT,
   parseAudit,
   parseFacts,
   parseHead,
@@ -38,54 +45,81 @@ export function parseStatedVersions(body: Buffer): StatedVersions {
   });
   if (at !== body.length)
     refuse(
-      `the body has ${body.length} bytes; its statement and the contents have ${at}`,
+      text(
+        `the body has ${body.length} bytes; its statement and the contents have ${at}`,
+        `请求体有 ${body.length} 字节；其声明和内容共 ${at} 字节`,
+      ),
     );
   return { ...statement, bytes };
 }
 
 function parseStatement(value: unknown): VersionsStatement<DescribedVersion> {
-  if (!isRecord(value)) return refuse("the statement must be an object");
+  if (!isRecord(value)) return refuse(NOT_AN_OBJECT);
   const { contents, versions } = value;
   const type =
     STATED_TYPES.find((known) => known === value["type"]) ??
-    refuse(`type must be one of ${STATED_TYPES.join(", ")}`);
-  if (!Array.isArray(contents)) return refuse("contents must be a list");
+    refuse(
+      text(
+        `type must be one of ${STATED_TYPES.join(", ")}`,
+        `type 必须是以下之一：${STATED_TYPES.join(", ")}`,
+      ),
+    );
+  if (!Array.isArray(contents)) return mustBe("contents", text("a list", "列表"));
   if (!Array.isArray(versions) || versions.length > SYNC_LIMITS.versions)
-    return refuse(`versions must be a list of at most ${SYNC_LIMITS.versions}`);
+    return refuse(
+      text(
+        `versions must be a list of at most ${SYNC_LIMITS.versions}`,
+        `versions 必须是最多 ${SYNC_LIMITS.versions} 项的列表`,
+      ),
+    );
   const rules = parseRules(value);
   const attached = contents.map(parseContent);
   const stated = versions.map(parseVersion);
   const files = stated.reduce((sum, version) => sum + version.files.length, 0);
   if (files > SYNC_LIMITS.versionFiles)
     refuse(
-      `the versions of one statement must have at most ${SYNC_LIMITS.versionFiles} files`,
+      text(
+        `the versions of one statement must have at most ${SYNC_LIMITS.versionFiles} files`,
+        `一个声明中的版本最多共有 ${SYNC_LIMITS.versionFiles} 个文件`,
+      ),
     );
   unique(
     attached.map(({ sha256 }) => sha256),
-    "contents must not name a digest twice",
+    text("contents must not name a digest twice", "contents 中的摘要不能重复"),
   );
   unique(
     stated.map((version) => `${version.package} ${version.version}`),
-    "versions must not name a version twice",
+    text("versions must not name a version twice", "versions 中的版本不能重复"),
   );
   return { type, ...rules, contents: attached, versions: stated };
 }
 
 function parseContent(value: unknown, index: number): StatedContent {
   const at = `contents[${index}]`;
-  if (!isRecord(value)) return refuse(`${at} must be an object`);
+  if (!isRecord(value)) return mustBe(at, OBJECT);
   const { sha256, size } = value;
   if (typeof sha256 !== "string" || !isSha256(sha256))
-    return refuse(`${at}.sha256 must be 64 lower-case hex digits`);
-  if (!isCount(size)) return refuse(`${at}.size must be a number of bytes`);
+    return mustBe(`${at}.sha256`, hexDigits(64));
+  if (!isCount(size)) return mustBe(`${at}.size`, BYTES);
   if (size > SYNC_LIMITS.fileBytes)
-    return refuse(`${at}.size must be at most ${SYNC_LIMITS.fileBytes}: begin an upload`);
+    return refuse(
+      text(
+        `${at}.size must be at most ${SYNC_LIMITS.fileBytes}: begin an upload`,
+        `${at}.size 不能超过 ${SYNC_LIMITS.fileBytes}：请开始上传`,
+      ),
+    );
   return { sha256, size };
 }
 
+const NAMES = text("a list of names", "名称列表");
+const DIGEST = text(
+  "sha256: and 64 lower-case hex digits",
+  " sha256: 加 64 位小写十六进制数字",
+);
+
 function parseVersion(value: unknown, index: number): DescribedVersion {
   const at = `versions[${index}]`;
-  if (!isRecord(value)) return refuse(`${at} must be an object`);
+  if (!isRecord(value)) return mustBe(at, OBJECT);
   const {
     version,
     digest = null,
@@ -95,22 +129,21 @@ function parseVersion(value: unknown, index: number): DescribedVersion {
     sourceVersions = null,
   } = value;
   const name = value["package"];
-  if (!isName(name)) return refuse(`${at}.package must be a name`);
-  if (!isName(version)) return refuse(`${at}.version must be a name`);
+  if (!isName(name)) return mustBe(`${at}.package`, NAME);
+  if (!isName(version)) return mustBe(`${at}.version`, NAME);
   if (digest !== null && (!isDigest(digest) || !digest.startsWith("sha256:")))
-    return refuse(`${at}.digest must be sha256: and 64 lower-case hex digits`);
+    return mustBe(`${at}.digest`, DIGEST);
   if (document !== null && !isRecord(document))
-    return refuse(`${at}.document must be an object or null`);
-  if (!isNames(distTags, MOST_TAGS))
-    return refuse(`${at}.distTags must be a list of names`);
+    return mustBe(`${at}.document`, text("an object or null", "对象或 null"));
+  if (!isNames(distTags, MOST_TAGS)) return mustBe(`${at}.distTags`, NAMES);
   if (sourceVersions !== null && !isNames(sourceVersions, MOST_SOURCE_VERSIONS))
-    return refuse(`${at}.sourceVersions must be a list of names`);
+    return mustBe(`${at}.sourceVersions`, NAMES);
   if (!Array.isArray(files) || files.length === 0)
-    return refuse(`${at}.files must be a list of files`);
+    return mustBe(`${at}.files`, text("a list of files", "文件列表"));
   const stated = files.map((file: unknown, i) => parseFacts(file, `${at}.files[${i}]`));
   unique(
     stated.map(({ path }) => path),
-    `${at}.files must not name a path twice`,
+    text(`${at}.files must not name a path twice`, `${at}.files 中的路径不能重复`),
   );
   const told = sourceVersions === null ? {} : { sourceVersions };
   return {
@@ -125,7 +158,7 @@ function parseVersion(value: unknown, index: number): DescribedVersion {
   };
 }
 
-function unique(names: string[], otherwise: string): void {
+function unique(names: string[], otherwise: Text): void {
   if (new Set(names).size < names.length) refuse(otherwise);
 }
 

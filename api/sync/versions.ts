@@ -7,6 +7,7 @@ import { applyVersions } from "../../db/packages/stated-versions.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { turn } from "../../db/turns.ts";
 import { isHostedVersionType } from "../../domain/repository-types.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
 import {
   STATED_TYPES,
   type DescribedVersion,
@@ -14,6 +15,7 @@ import {
   type VersionAnswer,
   type VersionsAnswer,
 } from "../../domain/sync-versions.ts";
+import { text, type Text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 import { VERSIONS } from "../hosted/index.ts";
 import { hostedRepository, type Named } from "../http/repository.ts";
@@ -48,11 +50,7 @@ export async function receiveVersions(
   // Looked up in each transaction: it may have been deleted while the body arrived.
   const find = () => {
     const repository = statableRepository(db, named);
-    if (type !== repository.type)
-      fail(
-        250106,
-        `the repository is of type ${repository.type}, the versions are of type ${type}`,
-      );
+    if (type !== repository.type) fail(250106, otherType(repository.type, type));
     return repository;
   };
   const { id } = find();
@@ -91,6 +89,12 @@ export async function receiveVersions(
   return { versions: answers, damaged: [...damaged] };
 }
 
+const otherType = (existing: RepositoryType, stated: StatedType): Text =>
+  text(
+    `the repository is of type ${existing}, the versions are of type ${stated}`,
+    `仓库的类型是 ${existing}，而版本的类型是 ${stated}`,
+  );
+
 function judge(
   type: StatedType,
   version: DescribedVersion,
@@ -115,8 +119,10 @@ export function statableRepository(
   const repository = hostedRepository(db, named);
   const { type } = repository;
   if (isHostedVersionType(type)) return { ...repository, type };
-  return fail(
-    250112,
-    `${named.projectId}/${named.repoName} is of type ${type}; versions are declared for ${STATED_TYPES.join(" and ")}`,
+  const name = `${named.projectId}/${named.repoName}`;
+  const why = text(
+    `${name} is of type ${type}; versions are declared for ${STATED_TYPES.join(" and ")}`,
+    `${name} 的类型是 ${type}；只能为 ${STATED_TYPES.join(" 和 ")} 声明版本`,
   );
+  return fail(250112, why);
 }

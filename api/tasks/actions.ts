@@ -15,6 +15,7 @@ import {
   updateTask as updateRows,
 } from "../../db/tasks/tasks.ts";
 import { checkName, nextExecution } from "../../domain/task-rules.ts";
+import { text, type Text } from "../../domain/text.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
 import { toSetting, type TaskCreate, type TaskUpdate } from "./shapes.ts";
@@ -124,23 +125,33 @@ function checkStaysDistribution(
   { name, kind, projectId }: TaskRow,
   body: TaskUpdate,
 ): void {
-  const no = (field: string, what: string) =>
+  const no = (field: string, what: Text) =>
     fail(
       250105,
       field,
-      `the task belongs to the distribution ${name}, which must keep ${what}`,
+      text(
+        `the task belongs to the distribution ${name}, which must keep ${what.en}`,
+        `任务属于分发 ${name}，必须保留${what.zh}`,
+      ),
     );
-  if (body.name !== name) no("name", "its name");
-  if (body.localProjectId !== projectId) no("localProjectId", "its project");
+  if (body.name !== name) no("name", text("its name", "其名称"));
+  if (body.localProjectId !== projectId)
+    no("localProjectId", text("its project", "其项目"));
   const [object, ...others] = body.replicaTaskObjects;
   if (
     object &&
     (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`))
   )
-    no("replicaTaskObjects", "its repository");
-  if (new Set(body.remoteClusterIds).size > 1) no("remoteClusterIds", "its one cluster");
+    no("replicaTaskObjects", text("its repository", "其仓库"));
+  if (new Set(body.remoteClusterIds).size > 1)
+    no("remoteClusterIds", text("its one cluster", "其唯一的集群"));
   if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY"))
-    no("replicaObjectType", kind === "config" ? "REPOSITORY" : "PACKAGE or PATH");
+    no(
+      "replicaObjectType",
+      kind === "config"
+        ? text("REPOSITORY", " REPOSITORY")
+        : text("PACKAGE or PATH", " PACKAGE 或 PATH"),
+    );
 }
 
 /**
@@ -162,7 +173,10 @@ export function copyTask(
   if (owned)
     fail(
       250112,
-      `cluster ${owned.name} belongs to the distribution of that name; a copy cannot use it`,
+      text(
+        `cluster ${owned.name} belongs to the distribution of that name; a copy cannot use it`,
+        `集群 ${owned.name} 属于同名的分发；复制的任务不能使用它`,
+      ),
     );
   const {
     projectId,
@@ -221,7 +235,13 @@ export async function executeTask(
 ): Promise<void> {
   if (!enabled) fail(250304);
   if (replicaType === "REAL_TIME")
-    fail(250303, "an enabled REAL_TIME task follows the uploads on its own");
+    fail(
+      250303,
+      text(
+        "an enabled REAL_TIME task follows the uploads on its own",
+        "已启用的 REAL_TIME 任务会自动跟随上传",
+      ),
+    );
   await executions.start(key);
 }
 

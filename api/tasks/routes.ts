@@ -7,6 +7,7 @@ import {
 } from "../../db/tasks/tasks.ts";
 import { inferObjectType } from "../../domain/task-rules.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import {
@@ -255,7 +256,7 @@ function listTasks(
   { sortType, sortDirection, ...query }: z.output<typeof listQuery>,
 ) {
   if (sortDirection !== "ASC" && sortDirection !== "DESC")
-    fail(250105, "sortDirection", "use ASC or DESC");
+    fail(250105, "sortDirection", text("use ASC or DESC", "请使用 ASC 或 DESC"));
   const order: TaskOrder = {
     by: SORT_TYPES[sortType],
     descending: sortDirection === "DESC",

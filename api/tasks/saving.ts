@@ -6,8 +6,9 @@ import { remoteRepository } from "../../domain/remote-names.ts";
 import { checkHead, checkObjects, checkPlan } from "../../domain/task-rules.ts";
 import type { TaskObject, TaskSetting } from "../../domain/task.ts";
 import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
+import { text } from "../../domain/text.ts";
 import type { ApiDeps } from "../deps.ts";
-import { ApiError, fail } from "../http/errors.ts";
+import { fail } from "../http/errors.ts";
 
 /** A task as a request wants it saved. */
 type TaskDraft = {
@@ -61,9 +62,13 @@ export function checkDraft(
 function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined): To {
   const cluster = findCluster(db, id) ?? fail(250306, id);
   if (cluster.ownerTaskKey !== null && cluster.ownerTaskKey !== taskKey) {
-    throw new ApiError(250112, [
-      `cluster ${cluster.name} belongs to the distribution of that name`,
-    ]);
+    fail(
+      250112,
+      text(
+        `cluster ${cluster.name} belongs to the distribution of that name`,
+        `集群 ${cluster.name} 属于同名的分发`,
+      ),
+    );
   }
   return { type: cluster.type, protocol: namedProtocol(cluster.protocol, cluster.url) };
 }
@@ -87,7 +92,14 @@ function localProblem(
     const name = `${localProjectId}/${localRepoName}`;
     const repository = local.get(localRepoName) ?? fail(251006, name);
     if (repository.type !== repoType)
-      fail(250105, "repoType", `${name} is of type ${repository.type}, not ${repoType}`);
+      fail(
+        250105,
+        "repoType",
+        text(
+          `${name} is of type ${repository.type}, not ${repoType}`,
+          `${name} 的类型是 ${repository.type}，而不是 ${repoType}`,
+        ),
+      );
     const wanted = {
       repository: name,
       category: repository.category,

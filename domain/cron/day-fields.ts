@@ -1,9 +1,17 @@
+import { text } from "../text.ts";
 import { CronError } from "./expression.ts";
+import { DAY_FIELDS } from "./field.ts";
 
 const MONTH_DAY = 3;
 const WEEK_DAY = 5;
-const NO_DAY = 'both are "?", so no day is named; write "*" for one of them';
-const TWO_DAYS = 'neither is "?"; Quartz takes only one of them';
+const NO_DAY = text(
+  'both are "?", so no day is named; write "*" for one of them',
+  "两者都是“?”，没有指定日期；请将其中之一写成“*”",
+);
+const TWO_DAYS = text(
+  'neither is "?"; Quartz takes only one of them',
+  "两者都不是“?”；Quartz 只允许指定其中之一",
+);
 
 /**
  * Refuses a Quartz expression (6 or 7 fields) unless exactly one of day of month and day of week is "?", as Quartz
@@ -15,10 +23,9 @@ export function checkDayFields(expression: string): void {
   if (fields.length < 6) return;
   const open = [MONTH_DAY, WEEK_DAY].filter((at) => fields[at] === "?");
   if (open.length === 1) return;
-  throw new CronError(
-    "day of month and day of week",
-    `${open.length === 2 ? NO_DAY : TWO_DAYS}: ${mended(fields).join(" ")}`,
-  );
+  const { en, zh } = open.length === 2 ? NO_DAY : TWO_DAYS;
+  const right = mended(fields).join(" ");
+  throw new CronError(DAY_FIELDS, text(`${en}: ${right}`, `${zh}：${right}`));
 }
 
 /** Returns the valid expression with the apparent meaning of this one. */

@@ -1,3 +1,5 @@
+import { text, type Text, TextError } from "../text.ts";
+
 /** A parsed cron expression; days of the week are 0 = Sunday .. 6 = Saturday in both dialects. */
 export type CronExpression = {
   /** The expression as the user wrote it; Temporal never returns it. */
@@ -29,18 +31,18 @@ export type WeekDayRule =
   | { kind: "lastInMonth"; day: number }
   | { kind: "nth"; day: number; nth: number };
 
-/** A cron expression that cannot be read or saved; `message` names the field and says why. */
-export class CronError extends Error {
+/** A cron expression that cannot be read or saved; `text` names the field and says why. */
+export class CronError extends TextError {
   override readonly name = "CronError";
   /** The field with the error; null when it is the expression as a whole. */
   readonly field: string | null;
 
-  constructor(field: string | null, reason: string) {
+  constructor(field: Text | null, { en, zh }: Text) {
     super(
       field === null
-        ? `cron expression: ${reason}`
-        : `cron expression, ${field}: ${reason}`,
+        ? text(`cron expression: ${en}`, `cron 表达式：${zh}`)
+        : text(`cron expression, ${field.en}: ${en}`, `cron 表达式，${field.zh}：${zh}`),
     );
-    this.field = field;
+    this.field = field?.en ?? null;
   }
 }

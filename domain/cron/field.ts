@@ -1,3 +1,4 @@
+import { text, type Text } from "../text.ts";
 import { CronError } from "./expression.ts";
 
 /**
@@ -5,7 +6,7 @@ import { CronError } from "./expression.ts";
  * in Unix).
  */
 export type Field = {
-  name: string;
+  name: Text;
   min: number;
   max: number;
   top: number;
@@ -14,7 +15,7 @@ export type Field = {
 };
 
 const field = (
-  name: string,
+  name: Text,
   min: number,
   max: number,
   more: Partial<Field> = {},
@@ -44,28 +45,35 @@ const MONTH_NAMES = [
 ];
 const DAY_NAMES = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-export const SECOND = field("second", 0, 59);
-export const MINUTE = field("minute", 0, 59);
-export const HOUR = field("hour", 0, 23);
-export const DAY_OF_MONTH = field("day of month", 1, 31);
-export const MONTH = field("month", 1, 12, { names: MONTH_NAMES });
-export const UNIX_DAY_OF_WEEK = field("day of week", 0, 6, { top: 7, names: DAY_NAMES });
-export const QUARTZ_DAY_OF_WEEK = field("day of week", 1, 7, { names: DAY_NAMES });
-export const YEAR = field("year", 1970, 2099, { wraps: false });
+export const SECOND = field(text("second", "秒"), 0, 59);
+export const MINUTE = field(text("minute", "分"), 0, 59);
+export const HOUR = field(text("hour", "时"), 0, 23);
+export const DAY_OF_MONTH = field(text("day of month", "日"), 1, 31);
+export const MONTH = field(text("month", "月"), 1, 12, { names: MONTH_NAMES });
+const DAY_OF_WEEK = text("day of week", "星期");
+export const UNIX_DAY_OF_WEEK = field(DAY_OF_WEEK, 0, 6, { top: 7, names: DAY_NAMES });
+export const QUARTZ_DAY_OF_WEEK = field(DAY_OF_WEEK, 1, 7, { names: DAY_NAMES });
+export const YEAR = field(text("year", "年"), 1970, 2099, { wraps: false });
+
+/** The name of both day fields together. */
+export const DAY_FIELDS = text("day of month and day of week", "日和星期");
 
 const ascending = (values: Iterable<number>): number[] =>
   [...new Set(values)].sort((a, b) => a - b);
 
 /** Parses a list of values, ranges and steps into ascending numbers. */
-export function parseList(field: Field, text: string): number[] {
-  return ascending(text.split(",").flatMap((item) => parseItem(field, item)));
+export function parseList(field: Field, list: string): number[] {
+  return ascending(list.split(",").flatMap((item) => parseItem(field, item)));
 }
 
 function parseItem(field: Field, item: string): number[] {
   const [base = "", stepText, ...moreSteps] = item.split("/");
   const [from = "", to, ...moreEnds] = base.split("-");
   if (item === "" || moreSteps.length > 0 || moreEnds.length > 0) {
-    throw new CronError(field.name, `"${item}" is not a value, a range or a step`);
+    throw new CronError(
+      field.name,
+      text(`"${item}" is not a value, a range or a step`, `“${item}”不是值、范围或步长`),
+    );
   }
   const step = stepText === undefined ? 1 : parseStep(field, item, stepText);
   if (base === "*" || base === "") return progression(field, field.min, field.max, step);
@@ -79,26 +87,35 @@ function parseItem(field: Field, item: string): number[] {
   );
 }
 
-function parseStep(field: Field, item: string, text: string): number {
-  const step = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+function parseStep(field: Field, item: string, given: string): number {
+  const step = /^\d{1,4}$/.test(given) ? Number(given) : 0;
   if (step >= 1 && step <= field.top) return step;
   throw new CronError(
     field.name,
-    `the step of "${item}" must be a number from 1 to ${field.top}`,
+    text(
+      `the step of "${item}" must be a number from 1 to ${field.top}`,
+      `“${item}”的步长必须是 1 到 ${field.top} 的数字`,
+    ),
   );
 }
 
 /** Parses a number or name of the field, in the field's own counting. */
-export function parseValue(field: Field, text: string): number {
-  const named = field.names.indexOf(text);
+export function parseValue(field: Field, given: string): number {
+  const named = field.names.indexOf(given);
   if (named >= 0) return field.min + named;
-  const value = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^\d{1,4}$/.test(given) ? Number(given) : Number.NaN;
   if (value >= field.min && value <= field.top) return value;
   const [first, last] = [field.names[0], field.names.at(-1)];
-  const names = first === undefined ? "" : ` or ${first} to ${last}`;
+  const names =
+    first === undefined
+      ? text("", "")
+      : text(` or ${first} to ${last}`, `，也不是 ${first} 到 ${last}`);
   throw new CronError(
     field.name,
-    `"${text}" is not one of ${field.min} to ${field.top}${names}`,
+    text(
+      `"${given}" is not one of ${field.min} to ${field.top}${names.en}`,
+      `“${given}”不是 ${field.min} 到 ${field.top}${names.zh}`,
+    ),
   );
 }
 
@@ -108,7 +125,13 @@ export function parseValue(field: Field, text: string): number {
  */
 function progression(field: Field, start: number, end: number, step: number): number[] {
   if (end < start && !field.wraps) {
-    throw new CronError(field.name, `the range ${start}-${end} ends before it starts`);
+    throw new CronError(
+      field.name,
+      text(
+        `the range ${start}-${end} ends before it starts`,
+        `范围 ${start}-${end} 的终点早于起点`,
+      ),
+    );
   }
   const span = field.max - field.min + 1;
   const last = end < start ? end + span : end;

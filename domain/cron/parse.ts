@@ -1,3 +1,4 @@
+import { text } from "../text.ts";
 import {
   CronError,
   type CronExpression,
@@ -5,6 +6,7 @@ import {
   type WeekDayRule,
 } from "./expression.ts";
 import {
+  DAY_FIELDS,
   DAY_OF_MONTH,
   type Field,
   HOUR,
@@ -25,14 +27,21 @@ const FIRST_YEAR = 2000;
 /** Parses Unix cron (5 fields) or Quartz cron (6, or 7 with the year). CronError says which field is wrong and why. */
 export function parseCron(expression: string): CronExpression {
   if (expression.length > MAX_LENGTH)
-    throw new CronError(null, `is longer than ${MAX_LENGTH} characters`);
+    throw new CronError(
+      null,
+      text(`is longer than ${MAX_LENGTH} characters`, `超过 ${MAX_LENGTH} 个字符`),
+    );
   const fields = expression.trim().toUpperCase().split(/\s+/);
   if (fields.length < 5 || fields.length > 7 || fields[0] === "") {
     const count = fields[0] === "" ? 0 : fields.length;
     throw new CronError(
       null,
-      `has ${count} fields; write 5 (Unix: minute, hour, day of month, month, day of week) ` +
-        "or 6 to 7 (Quartz: second, minute, hour, day of month, month, day of week, year)",
+      text(
+        `has ${count} fields; write 5 (Unix: minute, hour, day of month, month, day of week) ` +
+          "or 6 to 7 (Quartz: second, minute, hour, day of month, month, day of week, year)",
+        `有 ${count} 个字段；请写 5 个（Unix：分、时、日、月、星期）` +
+          "或 6 到 7 个（Quartz：秒、分、时、日、月、星期、年）",
+      ),
     );
   }
   const dialect = fields.length === 5 ? "unix" : "quartz";
@@ -52,8 +61,11 @@ export function parseCron(expression: string): CronExpression {
   );
   if (dialect === "quartz" && daysOfMonth && daysOfWeek) {
     throw new CronError(
-      "day of month and day of week",
-      'both are given; Quartz takes only one of them, so write "?" for the other',
+      DAY_FIELDS,
+      text(
+        'both are given; Quartz takes only one of them, so write "?" for the other',
+        "两者都已指定；Quartz 只允许指定其中之一，请将另一个写成“?”",
+      ),
     );
   }
   return {
@@ -69,37 +81,47 @@ export function parseCron(expression: string): CronExpression {
   };
 }
 
-function parseClockField(field: Field, text: string): number[] {
-  if (text.includes("?")) {
+function parseClockField(field: Field, list: string): number[] {
+  if (list.includes("?")) {
     throw new CronError(
       field.name,
-      '"?" has a meaning only for the day of month and the day of week',
+      text(
+        '"?" has a meaning only for the day of month and the day of week',
+        "“?”只能用于日和星期",
+      ),
     );
   }
-  return parseList(field, text);
+  return parseList(field, list);
 }
 
-function parseYears(text: string): number[] {
-  const years = parseClockField(YEAR, text).filter((year) => year >= FIRST_YEAR);
+function parseYears(list: string): number[] {
+  const years = parseClockField(YEAR, list).filter((year) => year >= FIRST_YEAR);
   if (years.length > 0) return years;
   throw new CronError(
     YEAR.name,
-    `"${text}" lies before ${FIRST_YEAR}, where Temporal's calendars begin`,
+    text(
+      `"${list}" lies before ${FIRST_YEAR}, where Temporal's calendars begin`,
+      `“${list}”早于 ${FIRST_YEAR} 年，即 Temporal 日历的起点`,
+    ),
   );
 }
 
-const isOpen = (text: string): boolean => text === "*" || text === "?";
+const isOpen = (days: string): boolean => days === "*" || days === "?";
 
 /** Splits a day field: plain values go into one list; each special item becomes a rule of its own, once. */
 function parseDays<Rule>(
   field: Field,
-  text: string,
+  list: string,
   special: (item: string) => Rule | null,
 ): [number[], Rule[]] {
   const plain: string[] = [];
   const rules: Rule[] = [];
-  for (const item of new Set(text.split(","))) {
-    if (isOpen(item)) throw new CronError(field.name, `"${item}" must stand alone`);
+  for (const item of new Set(list.split(","))) {
+    if (isOpen(item))
+      throw new CronError(
+        field.name,
+        text(`"${item}" must stand alone`, `“${item}”必须单独使用`),
+      );
     const rule = special(item);
     if (rule === null) plain.push(item);
     else rules.push(rule);
@@ -107,9 +129,9 @@ function parseDays<Rule>(
   return [plain.length > 0 ? parseList(field, plain.join(",")) : [], rules];
 }
 
-function parseMonthDays(text: string): MonthDayRule[] | null {
-  if (isOpen(text)) return null;
-  const [days, rules] = parseDays<MonthDayRule>(DAY_OF_MONTH, text, specialMonthDay);
+function parseMonthDays(list: string): MonthDayRule[] | null {
+  if (isOpen(list)) return null;
+  const [days, rules] = parseDays<MonthDayRule>(DAY_OF_MONTH, list, specialMonthDay);
   return days.length > 0 ? [{ kind: "days", days }, ...rules] : rules;
 }
 
@@ -118,17 +140,20 @@ function specialMonthDay(item: string): MonthDayRule | null {
   if (last) {
     const offset = Number(last[1] ?? 0);
     if (offset > 30)
-      throw new CronError(DAY_OF_MONTH.name, `"${item}" goes back more than 30 days`);
+      throw new CronError(
+        DAY_OF_MONTH.name,
+        text(`"${item}" goes back more than 30 days`, `“${item}”倒退超过 30 天`),
+      );
     return { kind: "last", offset, weekday: last[2] === "W" };
   }
   if (!item.endsWith("W")) return null;
   return { kind: "nearestWeekday", day: parseValue(DAY_OF_MONTH, item.slice(0, -1)) };
 }
 
-function parseWeekDays(field: Field, text: string): WeekDayRule[] | null {
-  if (isOpen(text)) return null;
+function parseWeekDays(field: Field, list: string): WeekDayRule[] | null {
+  if (isOpen(list)) return null;
   const toDay = (value: number): number => (value - field.min) % 7;
-  const [values, rules] = parseDays<WeekDayRule>(field, text, (item) =>
+  const [values, rules] = parseDays<WeekDayRule>(field, list, (item) =>
     specialWeekDay(field, item, toDay),
   );
   const days = values.map(toDay);
@@ -146,6 +171,12 @@ function specialWeekDay(
   const [, day = "", nth] = /^([^#]*)#(.*)$/.exec(item) ?? [];
   if (nth === undefined) return null;
   if (!/^[1-5]$/.test(nth))
-    throw new CronError(field.name, `"${item}" needs a number from 1 to 5 after "#"`);
+    throw new CronError(
+      field.name,
+      text(
+        `"${item}" needs a number from 1 to 5 after "#"`,
+        `“${item}”的“#”之后必须是 1 到 5 的数字`,
+      ),
+    );
   return { kind: "nth", day: toDay(parseValue(field, day)), nth: Number(nth) };
 }

@@ -75,8 +75,10 @@ describe("a task that no version can ever execute", () => {
   test("is refused when the cluster's protocol cannot hold the type, with the protocols that can", () => {
     expect(refused("MAVEN", remote("OCI"))).toEqual({
       field: "remoteClusterIds",
-      reason:
-        "MAVEN repositories cannot be written to a cluster that speaks OCI: its protocol must be MAVEN or DIRECTORY",
+      reason: {
+        en: "MAVEN repositories cannot be written to a cluster that speaks OCI: its protocol must be MAVEN or DIRECTORY",
+        zh: "不能把 MAVEN 仓库写入协议为 OCI 的集群：协议必须是 MAVEN 或 DIRECTORY",
+      },
     });
     expect(refused("GENERIC", remote("NPM"))?.field).toBe("remoteClusterIds");
   });
@@ -84,8 +86,10 @@ describe("a task that no version can ever execute", () => {
   test("is refused when the protocol of a linked repository cannot carry its type", () => {
     expect(refused("NPM", INSTANCE, { category: "REMOTE", protocol: "S3" })).toEqual({
       field: "localRepoName",
-      reason:
-        "demo/files speaks S3, by which NPM repositories cannot be read: its protocol must be NPM",
+      reason: {
+        en: "demo/files speaks S3, by which NPM repositories cannot be read: its protocol must be NPM",
+        zh: "demo/files 的协议是 S3，不能用它读取 NPM 仓库：协议必须是 NPM",
+      },
     });
   });
 

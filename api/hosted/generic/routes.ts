@@ -1,5 +1,6 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { getNode } from "../../../db/content/nodes.ts";
+import { text } from "../../../domain/text.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import {
   BYTES,
@@ -41,7 +42,14 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
       if (!file) return fail(251010, path);
       const { sha256 } = file;
       if (sha256 === null)
-        return fail(251010, path, "it is a folder: request its pages instead");
+        return fail(
+          251010,
+          path,
+          text(
+            "it is a folder: request its pages instead",
+            "它是目录：请改为分页查询其内容",
+          ),
+        );
       return sendFile(c, store, { ...file, sha256 });
     })
     .delete("/:projectId/:repoName/*", async (c) => {

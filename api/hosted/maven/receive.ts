@@ -15,6 +15,7 @@ import { write } from "../../../db/open.ts";
 import { recordMavenFiles } from "../../../db/packages/maven/record.ts";
 import { putNodes } from "../../../db/content/put-nodes.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
+import { text } from "../../../domain/text.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 import { readWishes, type UploadWishes } from "../../http/file-headers.ts";
@@ -44,7 +45,8 @@ export async function receiveMaven(
   path: string,
 ): Promise<Received> {
   const subject = checksumOf(path);
-  if (subject && checksumOf(subject.of)) fail(251011, path, "a checksum has no checksum");
+  if (subject && checksumOf(subject.of))
+    fail(251011, path, text("a checksum has no checksum", "校验文件没有校验文件"));
   if (subject) return receiveChecksum(c, deps, repository, subject);
   if (!isMetadata(path)) return receiveFile(c, deps, repository, path);
   await keepPlugins(
@@ -64,12 +66,18 @@ async function receiveChecksum(
   { id }: RepositoryRow,
   { of, checksum }: { of: string; checksum: Checksum },
 ): Promise<Received> {
-  const text = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
+  const sent = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
   // The server makes its own metadata, which a client's checksum cannot match.
   if (isMetadata(of)) return { created: true, file: null };
   const told =
-    parseChecksum(text, checksum) ??
-    fail(250106, `${of}.${checksum} must be the ${checksum} of ${of} in hex`);
+    parseChecksum(sent, checksum) ??
+    fail(
+      250106,
+      text(
+        `${of}.${checksum} must be the ${checksum} of ${of} in hex`,
+        `${of}.${checksum} 必须是 ${of} 的十六进制 ${checksum}`,
+      ),
+    );
   const node = getNode(db, id, of, now());
   if (!node?.sha256) {
     mavenMemory(store).expectations.add(id, of, checksum, told);
@@ -83,8 +91,12 @@ async function receiveChecksum(
     fail(
       251003,
       `${of}.${checksum}`,
-      `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, with its true checksum: ` +
-        "upload the file again, and delete it before if it is released",
+      text(
+        `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, with its true ` +
+          "checksum: upload the file again, and delete it before if it is released",
+        `${of} 的 ${checksum} 是 ${found}，而不是 ${told}；文件按收到的内容保留，并使用其真实校验值：` +
+          "请重新上传该文件，如果是发布版本，请先删除它",
+      ),
     );
   return { created: true, file: null };
 }
@@ -98,7 +110,13 @@ async function receiveFile(
   const { db, store, maxUpload } = deps;
   const wishes = readWishes(c.req.raw.headers);
   if (wishes.expires !== 0)
-    fail(250112, "X-BKREPO-EXPIRES: files of MAVEN repositories do not expire");
+    fail(
+      250112,
+      text(
+        "X-BKREPO-EXPIRES: files of MAVEN repositories do not expire",
+        "X-BKREPO-EXPIRES：MAVEN 仓库的文件不会过期",
+      ),
+    );
   const length = c.req.header("content-length");
   const size = length === undefined ? undefined : Number(length);
   if (maxUpload !== null && size !== undefined && size > maxUpload)
@@ -125,11 +143,12 @@ async function receiveFile(
     );
     if (wrong) {
       await staged.discard();
-      fail(
-        251003,
-        path,
-        `its ${wrong[0]} is ${wrong[1]}, not ${expected[wrong[0]]} as its checksum announced; nothing of it is kept`,
+      const [checksum, found] = wrong;
+      const why = text(
+        `its ${checksum} is ${found}, not ${expected[checksum]} as its checksum announced; nothing of it is kept`,
+        `其 ${checksum} 是 ${found}，而不是校验文件声明的 ${expected[checksum]}；内容未保留`,
       );
+      fail(251003, path, why);
     }
     const packagings =
       file && isPom(file)
@@ -154,9 +173,11 @@ async function receiveFile(
   }
 }
 
-const RELEASED =
+const RELEASED = text(
   "it is released and must not change: deploy another version, " +
-  "or set configuration.settings.allowOverwrite of the repository";
+    "or set configuration.settings.allowOverwrite of the repository",
+  "它已发布，不能修改：请部署其他版本，或设置仓库的 configuration.settings.allowOverwrite",
+);
 
 const mayChange = (repository: RepositoryRow, path: string): boolean => {
   const file = parseMavenPath(path);

@@ -1,5 +1,6 @@
 import type { DbOrTx } from "../../../db/open.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
+import { text } from "../../../domain/text.ts";
 import { fail } from "../../http/errors.ts";
 import { linkedElsewhere, type Named, repositoryOf } from "../../http/repository.ts";
 
@@ -9,10 +10,15 @@ export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
   const { projectId, name, category, type } = found;
   if (category === "LOCAL" && type === "MAVEN") return found;
   const kind =
-    category === "LOCAL" ? `a hosted ${type} repository` : linkedElsewhere("files");
+    category === "LOCAL"
+      ? text(`a hosted ${type} repository`, `${type} 本地仓库`)
+      : linkedElsewhere("files");
   return fail(
     251006,
     `${projectId}/${name}`,
-    `it is ${kind}; Maven needs a hosted MAVEN repository`,
+    text(
+      `it is ${kind.en}; Maven needs a hosted MAVEN repository`,
+      `它是${kind.zh}；Maven 需要 MAVEN 本地仓库`,
+    ),
   );
 }

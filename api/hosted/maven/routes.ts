@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { getNode } from "../../../db/content/nodes.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { type Checksum, checksumOf, isMetadata } from "../../../domain/maven/layout.ts";
+import { text } from "../../../domain/text.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 import { requestPath } from "../../http/request-path.ts";
@@ -57,12 +58,15 @@ export function mavenRoutes(deps: ApiDeps) {
   return app;
 }
 
+const FOLDER = text(
+  "it is a folder, and folders are not listed here",
+  "它是目录，此处不列出目录",
+);
+
 function findFile({ db, now }: ApiDeps, { id }: RepositoryRow, path: string): FileRow {
   const file = path === "/" ? null : getNode(db, id, path, now());
   if (file?.sha256) return { ...file, sha256: file.sha256 };
-  return file || path === "/"
-    ? fail(251010, path, "it is a folder, and folders are not listed here")
-    : fail(251010, path);
+  return file || path === "/" ? fail(251010, path, FOLDER) : fail(251010, path);
 }
 
 async function findChecksum(

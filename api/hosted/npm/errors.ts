@@ -69,7 +69,7 @@ function explained(thrown: unknown, c: Context<Env>): Explained {
       cause: thrown,
     };
   if (isCut(thrown))
-    return { status: 400, message: CUT_MESSAGE, headers: {}, cause: thrown };
+    return { status: 400, message: CUT_MESSAGE.en, headers: {}, cause: thrown };
   const { status, message, headers, cause } = toApiError(thrown, c);
   const hint = status === 401 ? `: ${LOGIN_HINT}` : "";
   return {

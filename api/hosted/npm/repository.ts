@@ -16,7 +16,10 @@ export function npmRepository(db: DbOrTx, { projectId, repoName }: Named): Repos
         : `there is no project ${projectId}`,
     );
   if (found.category !== "LOCAL")
-    throw new NpmError(404, `the repository ${name} is ${linkedElsewhere("packages")}`);
+    throw new NpmError(
+      404,
+      `the repository ${name} is ${linkedElsewhere("packages").en}`,
+    );
   if (found.type !== "NPM")
     throw new NpmError(404, `the repository ${name} is of type ${found.type}, not NPM`);
   return found;

@@ -56,7 +56,7 @@ async function logIn(
   { login, admin }: ApiDeps & { login: Login },
 ): Promise<void> {
   const header = c.req.header("authorization");
-  if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
+  if (header === undefined) throw new ApiError([250114], { headers: CHALLENGE });
   await login(c, basicCredentials(header));
   c.set("user", admin.username);
 }
@@ -131,5 +131,5 @@ function choose(c: Context<Env>, handlers: Record<string, Handler>): Handler {
     .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
     .join(", ");
   c.header("allow", allow);
-  throw new NpmError(405, notOffered(c.req.method, allow));
+  throw new NpmError(405, notOffered(c.req.method, allow).en);
 }

@@ -130,7 +130,7 @@ function toOciError(thrown: unknown): OciError {
         cause: thrown,
       },
     );
-  if (isCut(thrown)) return new OciError(400, "BLOB_UPLOAD_INVALID", CUT_MESSAGE);
+  if (isCut(thrown)) return new OciError(400, "BLOB_UPLOAD_INVALID", CUT_MESSAGE.en);
   return new OciError(
     500,
     "UNKNOWN",

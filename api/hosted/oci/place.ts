@@ -38,7 +38,10 @@ export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
       `there is no repository ${projectId}/${repoName}: create one of type DOCKER or OCI first`,
     );
   if (repository.category !== "LOCAL")
-    throw unknownName(name, `${projectId}/${repoName} is ${linkedElsewhere("images")}`);
+    throw unknownName(
+      name,
+      `${projectId}/${repoName} is ${linkedElsewhere("images").en}`,
+    );
   if (!isImageType(repository.type))
     throw unknownName(
       name,

@@ -73,7 +73,7 @@ function choose<H>(c: Context<Env>, handlers: Record<string, H>): H {
   const allow = Object.keys(handlers)
     .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
     .join(", ");
-  throw new OciError(405, "UNSUPPORTED", notOffered(method, allow), {
+  throw new OciError(405, "UNSUPPORTED", notOffered(method, allow).en, {
     headers: { allow },
   });
 }
