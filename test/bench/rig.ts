@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInstanceClient } from "../../activities/registries/instance/client.ts";
-import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { type Instance, startInstance } from "../rigs/runs/instance.ts";
 import {
   openProduct,
@@ -12,6 +11,7 @@ import {
   type RecordInfo,
   type TaskDraft,
 } from "../rigs/runs/run-fixture.ts";
+import { quietHooks } from "../rigs/transfer/instance-fixture.ts";
 
 export type Bench = {
   /** How often each side does each piece of work. */
@@ -74,8 +74,7 @@ export async function hosted(
     username: first.username,
     password: first.password,
   });
-  const signal = new AbortController().signal;
-  const hooks = { signal, throttle: UNLIMITED, onBytes: () => undefined };
+  const hooks = quietHooks();
   const send = async (group: { path: string; content: Buffer }[]) => {
     const now = Date.now();
     const files = group.map(({ path, content }) => {

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { findProject } from "../../db/content/projects.ts";
 import { findRepository, insertRepository } from "../../db/content/repositories.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import {
   clientOf,
+  quietHooks,
   REMOTE,
   startInstance,
   type Instance,
@@ -243,11 +243,7 @@ describe("creation of a repository at another instance", () => {
 });
 
 describe("features of newer instances", () => {
-  const hooks = {
-    signal: AbortSignal.timeout(60_000),
-    throttle: UNLIMITED,
-    onBytes: () => undefined,
-  };
+  const hooks = quietHooks({ signal: AbortSignal.timeout(60_000) });
   const content = Buffer.alloc(3000, "x");
   const sha512 = createHash("sha512").update(content).digest("hex");
 

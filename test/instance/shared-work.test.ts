@@ -17,10 +17,8 @@ import { copy as copyImage, openEnds } from "../rigs/transfer/image-fixture.ts";
 import {
   clientOf,
   copy as copyFiles,
-  createSource,
-  type Instance,
   quietHooks,
-  startInstance,
+  startProxiedTarget,
 } from "../rigs/transfer/instance-fixture.ts";
 import { createGate } from "../rigs/runs/run-fixture.ts";
 import { makeBlob, makeImage, pushImage } from "../rigs/servers/images.ts";
@@ -58,20 +56,14 @@ function hold(
 }
 
 describe("batches that share a client of another instance", () => {
-  let target: Instance;
-  let proxy: FaultProxy;
+  let rig: Awaited<ReturnType<typeof startProxiedTarget>>;
   beforeAll(async () => {
-    target = await startInstance();
-    proxy = await startProxy(target.url);
+    rig = await startProxiedTarget();
   });
-  afterAll(async () => {
-    await proxy.stop();
-    await target.stop();
-    target.remove();
-  });
+  afterAll(() => rig.close());
 
   test("the request for capabilities is shared, and continues when the batch that sent it is stopped", async () => {
-    const source = createSource();
+    const { source, target, proxy } = rig;
     const client = clientOf(proxy.url);
     await clientOf(target.url).ensureRepository(
       { projectId: "copies", repoName: "files" },
@@ -99,7 +91,6 @@ describe("batches that share a client of another instance", () => {
     expect((await other).kinds).toEqual(["sent"]);
     expect(proxy.count("GET", /\/capabilities$/)).toBe(1);
     await client.close();
-    await source.close();
   });
 });
 

@@ -1,5 +1,3 @@
-import { rmSync, statfsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import {
@@ -15,7 +13,7 @@ import type { FileRig } from "../rigs/runs/run-rig.ts";
 import { mountDisk } from "../rigs/servers/disk.ts";
 
 const MINUTE = 60_000;
-const disk = mountDisk("a full disk is not provoked");
+const disk = mountDisk("a full disk is not provoked", 512);
 const usualFolder = process.env["TMPDIR"];
 
 let rig: FileRig;
@@ -108,13 +106,11 @@ const CAUSES: Cause[] = [
     alert: "DiskLow",
     skip: disk === null,
     async provoke() {
-      const filler = join(disk?.folder ?? "", "filler");
-      const { bavail, bsize } = statfsSync(disk?.folder ?? "");
-      writeFileSync(filler, Buffer.alloc(bavail * bsize - 30 * 1024 ** 2));
+      disk?.fill(30 * 1024 ** 2);
       return {
         subject: "DATA_DIR",
         says: /MiB of 512 MiB are free/,
-        mend: async () => rmSync(filler),
+        mend: async () => disk?.empty(),
       };
     },
   },

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { paced } from "../../activities/registries/body.ts";
 import type { UploadSession } from "../../activities/registries/oci/uploads.ts";
-import { UNHURRIED } from "../../domain/slice.ts";
 import { putBlobs } from "../../db/content/blobs.ts";
 import type { CopyHooks } from "../../domain/outcome.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
@@ -10,10 +9,9 @@ import { openEnds } from "../rigs/transfer/image-fixture.ts";
 import {
   clientOf,
   copy as copyFiles,
-  createSource,
-  type Instance,
+  quietHooks,
   settle,
-  startInstance,
+  startProxiedTarget,
 } from "../rigs/transfer/instance-fixture.ts";
 import { artifactOf, mavenVersion } from "../rigs/transfer/package-copy-fixture.ts";
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
@@ -27,19 +25,16 @@ const MIB = 1024 * 1024;
 type Ends = ReturnType<typeof openEnds>;
 const registry = await startRegistry("docker-registry");
 
-let source: ReturnType<typeof createSource>;
-let target: Instance;
-let instance: FaultProxy;
+let rig: Awaited<ReturnType<typeof startProxiedTarget>>;
 let images: FaultProxy;
 beforeAll(async () => {
-  source = createSource();
-  target = await startInstance();
-  [instance, images] = [await startProxy(target.url), await startProxy(registry.url)];
+  rig = await startProxiedTarget();
+  images = await startProxy(registry.url);
 });
 afterAll(async () => {
-  await Promise.all([instance.stop(), images.stop()]);
-  await Promise.all([target.stop(), registry.stop(), source.close()]);
-  target.remove();
+  await rig.close();
+  await images.stop();
+  await registry.stop();
 });
 
 /** Makes the first piece wait until the server has closed its idle connections. */
@@ -50,31 +45,26 @@ function patient(proxy: FaultProxy): CopyHooks {
     isFirst = false;
     return bytes;
   };
-  return {
-    signal: new AbortController().signal,
-    slice: UNHURRIED,
-    throttle,
-    onUpload: () => undefined,
-    onBytes: () => undefined,
-  };
+  return quietHooks({ throttle });
 }
 
 test.each([
   ["a declaration with small files", 1_000, /^POST .*\/files\//],
   ["a chunk of a large file", 3 * MIB, /^PATCH .*\/uploads\//],
 ])("%s survives that the server closes idle connections", async (_, size, carries) => {
+  const { source, proxy } = rig;
   const files = await source.addAll([
     { fullPath: `/of-${size}`, bytes: randomBytes(size) },
   ]);
-  const client = clientOf(instance.url);
+  const client = clientOf(proxy.url);
   await client.ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
   const { kinds } = await copyFiles(files, {
     content: source.source,
     target: client,
-    hooks: patient(instance),
+    hooks: patient(proxy),
   });
   expect(kinds).toEqual(["sent"]);
-  expect(instance.requests.map(({ method, path }) => `${method} ${path}`)).toContainEqual(
+  expect(proxy.requests.map(({ method, path }) => `${method} ${path}`)).toContainEqual(
     expect.stringMatching(carries),
   );
   await client.close();
@@ -82,12 +72,13 @@ test.each([
 
 test("a declaration with package versions survives that the server closes idle connections", async () => {
   const built = mavenVersion("com.acme:a", "1", { ".jar": randomBytes(50_000) });
+  const { source, proxy } = rig;
   const contents = [...built.bytes.values()].map((content) => ({ content }));
   await source.store.putAll(contents, (blobs) => putBlobs(source.db, blobs, Date.now()));
-  const client = clientOf(instance.url);
+  const client = clientOf(proxy.url);
   const remote = { projectId: "copies", repoName: "maven" };
   await client.ensureRepository(remote, "MAVEN");
-  const hooks = patient(instance);
+  const hooks = patient(proxy);
   const versions = [
     { artifact: artifactOf(built.stated), mayHaveSent: false, uploads: [] },
   ];

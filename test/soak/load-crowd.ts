@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createInstanceClient } from "../../activities/registries/instance/client.ts";
-import { UNLIMITED } from "../../activities/transfer/throttle.ts";
+import { quietHooks } from "../rigs/transfer/instance-fixture.ts";
 import type { TaskObject } from "../rigs/runs/run-fixture.ts";
 import { PROJECT, type World } from "./world.ts";
 
@@ -66,11 +66,7 @@ async function fill(
   await product.hosted(PROJECT, repoName);
   const { url, username, password } = ends.first.instance;
   const client = createInstanceClient({ url, username, password });
-  const hooks = {
-    signal: new AbortController().signal,
-    throttle: UNLIMITED,
-    onBytes: () => undefined,
-  };
+  const hooks = quietHooks();
   for (let from = 0; from < count; from += STATED_AT_ONCE) {
     const contents = Array.from(
       { length: Math.min(STATED_AT_ONCE, count - from) },

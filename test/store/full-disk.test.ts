@@ -1,59 +1,19 @@
-import { execFileSync } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  rmdirSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { random, sha256 } from "../rigs/api/content-fixture.ts";
 import { send, startApi } from "../rigs/api/socket-fixture.ts";
+import { mountDisk } from "../rigs/servers/disk.ts";
 
 const MIB = 1024 * 1024;
 
-/** Mounts a disk of 16 MiB; null where that is not permitted. */
-function mountSmallDisk(): string | null {
-  const directory = mkdtempSync(join(tmpdir(), "small-disk-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], {
-      stdio: "pipe",
-    });
-    return directory;
-  } catch (error) {
-    console.warn(
-      "SKIPPED: a full disk is not tested, because a small disk cannot be mounted here (needs root on Linux): " +
-        String(error),
-    );
-    rmSync(directory, { recursive: true });
-    return null;
-  }
-}
-
-const disk = mountSmallDisk();
-afterAll(() => {
-  if (!disk) return;
-  execFileSync("umount", ["--lazy", disk]);
-  rmdirSync(disk);
-});
-
-/** Fills the disk until `bytes` are free. */
-function fill(bytes: number): void {
-  rmSync(join(disk ?? "", "filler"), { force: true });
-  const { bavail, bsize } = statfsSync(join(disk ?? "", "."));
-  writeFileSync(
-    join(disk ?? "", "filler"),
-    Buffer.alloc(Math.max(0, bavail * bsize - bytes), 1),
-  );
-}
+const disk = mountDisk("a full disk is not tested", 16);
+afterAll(() => disk?.unmount());
 
 test.skipIf(disk === null)(
   "a full disk is reported to the uploader, damages no stored file, and uploads succeed once there is space",
   async () => {
-    const directory = join(disk ?? "", "data");
+    const directory = join(disk?.folder ?? "", "data");
     mkdirSync(directory);
     const api = await startApi({}, directory);
     const put = async (name: string, bytes: Buffer) =>
@@ -70,14 +30,14 @@ test.skipIf(disk === null)(
     expect((await put("large", large)).status).toBe(200);
     expect((await put("small", small)).status).toBe(200);
 
-    fill(MIB);
+    disk?.fill(MIB);
     const refused = await put("too-large", random(4 * MIB));
     expect([refused.status, refused.json.code, refused.json.message]).toEqual([
       507,
       250102,
       expect.stringContaining("full"),
     ]);
-    fill(0);
+    disk?.fill(0);
     const statuses = [];
     for (let i = 0; i < 20; i += 1)
       statuses.push((await put(`small-${i}`, random(16_000))).status);
@@ -91,7 +51,7 @@ test.skipIf(disk === null)(
       expect(
         (await send(api.port, "HEAD", `/generic/demo/files/small-${i}`)).status,
       ).toBe(status === 200 ? 200 : 404);
-    rmSync(join(disk ?? "", "filler"));
+    disk?.empty();
     expect((await put("too-large", large)).status).toBe(200);
     const again = random(500);
     expect((await put("again", again)).status).toBe(200);

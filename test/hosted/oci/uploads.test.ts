@@ -1,18 +1,10 @@
-import { execFileSync } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { forkApi } from "../../rigs/api/socket-fixture.ts";
+import { mountDisk } from "../../rigs/servers/disk.ts";
 import { makeBlob, makeImage, makeIndex, sha256 } from "../../rigs/servers/images.ts";
 import {
   codeOf,
@@ -277,35 +269,16 @@ describe("limits of uploads", () => {
   });
 });
 
-/** Mounts a disk of 16 MiB; null where that is not possible. */
-function mountSmallDisk(): string | null {
-  const directory = mkdtempSync(join(tmpdir(), "small-disk-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], {
-      stdio: "pipe",
-    });
-    return directory;
-  } catch (error) {
-    console.warn(
-      "SKIPPED: a full disk is not tested, because a small one cannot be mounted here " +
-        `(needs root on Linux): ${String(error)}`,
-    );
-    rmSync(directory, { recursive: true });
-    return null;
-  }
-}
-
 test("a push to a full disk is refused with that reason, and existing content stays", async (context) => {
-  const disk = mountSmallDisk();
+  const disk = mountDisk("a push to a full disk is not tested", 16);
   if (disk === null) return context.skip();
   try {
-    const directory = join(disk, "data");
+    const directory = join(disk.folder, "data");
     mkdirSync(directory);
     const small = await startImages({}, directory);
     const image = makeImage({ layers: [100_000] });
     await small.push(NAME, "v1", image);
-    const { bavail, bsize } = statfsSync(disk);
-    writeFileSync(join(disk, "filler"), Buffer.alloc(bavail * bsize - MIB, 1));
+    disk.fill(MIB);
     const blob = makeBlob(4 * MIB);
     const location = await small.begin(NAME);
     const answers = [
@@ -319,7 +292,7 @@ test("a push to a full disk is refused with that reason, and existing content st
         507,
         expect.stringContaining("full"),
       ]);
-    rmSync(join(disk, "filler"));
+    disk.empty();
     await small.http("DELETE", location);
     expect(
       (
@@ -333,7 +306,6 @@ test("a push to a full disk is refused with that reason, and existing content st
     );
     await small.close();
   } finally {
-    execFileSync("umount", ["--lazy", disk]);
-    rmdirSync(disk);
+    disk.unmount();
   }
 });

@@ -10,8 +10,9 @@ import { createPace } from "../../../activities/registries/pace.ts";
 import type { Part } from "../../../domain/artifact.ts";
 import { comparePart, type PartComparison } from "../../../domain/decide.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import type { ArtifactOutcome, CopyHooks, UploadState } from "../../../domain/outcome.ts";
+import type { ArtifactOutcome, UploadState } from "../../../domain/outcome.ts";
 import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
+import { quietHooks } from "../../rigs/transfer/instance-fixture.ts";
 import { never, using } from "./reading.ts";
 import type { Rig, Sample } from "./rig.ts";
 
@@ -171,7 +172,7 @@ async function copied(
       digest: null,
       targetVersions: undefined,
       rules,
-      hooks: hooksFor(signal),
+      hooks: quietHooks({ signal }),
       uploads,
     }),
   );
@@ -210,7 +211,7 @@ async function settledOne(
     artifacts: [{ artifact, mayHaveSent: again, uploads: [...uploads] }],
     rules: { conflictStrategy: "SKIP", includeMetadata: true },
     source,
-    hooks: hooksFor(signal),
+    hooks: quietHooks({ signal }),
     report: (_at, outcome) => void outcomes.push(outcome),
   });
   const [outcome, more] = outcomes;
@@ -242,14 +243,6 @@ function judged({ result }: ArtifactOutcome): Delivery {
     `an outcome ${result.kind} under SKIP in a batch that has all the time it takes`,
   );
 }
-
-const hooksFor = (signal: AbortSignal): CopyHooks => ({
-  signal,
-  slice: { isOver: () => false, whole: true },
-  throttle: async (bytes) => bytes,
-  onUpload: () => undefined,
-  onBytes: () => undefined,
-});
 
 /** An end without the fields that only some protocols need. */
 export const plainEnd = (url: string, changes: Partial<End>): End => ({

@@ -1,18 +1,27 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Mounts a small disk (512 MiB); null where that is not allowed, with a message that says which test is `skipped`. */
-export function mountDisk(
-  skipped: string,
-): { folder: string; unmount: () => void } | null {
+type SmallDisk = {
+  folder: string;
+  /** Fills the disk until `bytes` are free; a second call replaces the first filling. */
+  fill: (bytes: number) => void;
+  /** Frees what `fill` took. */
+  empty: () => void;
+  unmount: () => void;
+};
+
+/**
+ * Mounts a disk of `mib` MiB; null where that is not allowed, with a message that says which test is `skipped`.
+ */
+export function mountDisk(skipped: string, mib: number): SmallDisk | null {
   const folder = mkdtempSync(join(tmpdir(), "disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=512m", "tmpfs", folder], {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mib}m`, "tmpfs", folder], {
       stdio: "pipe",
     });
-    return { folder, unmount: () => void execFileSync("umount", ["--lazy", folder]) };
+    return openDisk(folder);
   } catch (error) {
     const why =
       "because a small one cannot be mounted on this machine (needs root on Linux)";
@@ -20,4 +29,22 @@ export function mountDisk(
     rmSync(folder, { recursive: true });
     return null;
   }
+}
+
+function openDisk(folder: string): SmallDisk {
+  const filler = join(folder, "filler");
+  const empty = () => rmSync(filler, { force: true });
+  return {
+    folder,
+    fill(bytes) {
+      empty();
+      const { bavail, bsize } = statfsSync(folder);
+      writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - bytes)));
+    },
+    empty,
+    unmount() {
+      execFileSync("umount", ["--lazy", folder]);
+      rmdirSync(folder);
+    },
+  };
 }
