@@ -86,7 +86,7 @@ export const MESSAGES = {
 } as const;
 
 export type Code = keyof typeof MESSAGES;
-export type Language = keyof Text;
+type Language = keyof Text;
 
 type Messages = typeof MESSAGES;
 /** The codes whose texts name something. */

@@ -76,7 +76,9 @@ describe("a task that no version can ever execute", () => {
     expect(refused("MAVEN", remote("OCI"))).toEqual({
       field: "remoteClusterIds",
       reason: {
-        en: "MAVEN repositories cannot be written to a cluster that speaks OCI: its protocol must be MAVEN or DIRECTORY",
+        en:
+          "MAVEN repositories cannot be written to a cluster that speaks OCI: " +
+          "its protocol must be MAVEN or DIRECTORY",
         zh: "不能把 MAVEN 仓库写入协议为 OCI 的集群：协议必须是 MAVEN 或 DIRECTORY",
       },
     });

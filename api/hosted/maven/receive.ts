@@ -144,11 +144,7 @@ async function receiveFile(
     if (wrong) {
       await staged.discard();
       const [checksum, found] = wrong;
-      const why = text(
-        `its ${checksum} is ${found}, not ${expected[checksum]} as its checksum announced; nothing of it is kept`,
-        `其 ${checksum} 是 ${found}，而不是校验文件声明的 ${expected[checksum]}；内容未保留`,
-      );
-      fail(251003, path, why);
+      fail(251003, path, unexpected(checksum, found, expected[checksum]));
     }
     const packagings =
       file && isPom(file)
@@ -172,6 +168,13 @@ async function receiveFile(
     throw explain(error, maxUpload);
   }
 }
+
+const unexpected = (checksum: string, found: string, expected: string | undefined) =>
+  text(
+    `its ${checksum} is ${found}, not ${expected} as its checksum announced; ` +
+      "nothing of it is kept",
+    `其 ${checksum} 是 ${found}，而不是校验文件声明的 ${expected}；内容未保留`,
+  );
 
 const RELEASED = text(
   "it is released and must not change: deploy another version, " +

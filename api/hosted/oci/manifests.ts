@@ -141,7 +141,8 @@ async function keepManifest(
 const NAMED = 5;
 
 function lackingParts(digests: string[]): OciError {
-  const message = `the manifest names content that this image does not have: ${listed(digests, NAMED).en}; push it first`;
+  const lacking = listed(digests, NAMED).en;
+  const message = `the manifest names content that this image does not have: ${lacking}; push it first`;
   return new OciError(400, "MANIFEST_BLOB_UNKNOWN", message, {
     detail: digests.slice(0, 100).map((digest) => ({ digest })),
   });
