@@ -7,7 +7,7 @@ export const saying = (reason: Text) => ({ error: reason.en, params: { reason } 
 /** The reason that a refinement of our own gives; null for an issue of the library. */
 export function reasonOf(issue: z.core.$ZodIssue): Text | null {
   if (issue.code !== "custom") return null;
-  const { reason } = { reason: null, ...issue.params } as { reason: unknown };
+  const reason: unknown = issue.params?.["reason"];
   return isText(reason) ? reason : null;
 }
 
