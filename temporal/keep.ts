@@ -59,7 +59,7 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
       () => {
         if (child !== started.child) return;
         up = true;
-        log.info({ name, pid: child.pid, ms: Date.now() - begun }, `${name} is up`);
+        log.info({ name, child: child.pid, ms: Date.now() - begun }, `${name} is up`);
         first?.resolve();
         onChange();
       },

@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { firingId } from "../../../domain/firing.ts";
-import { queues, TASK_RUN, type TaskRunInput } from "../../../workflows/contract.ts";
+import {
+  FORM,
+  queues,
+  TASK_RUN,
+  type TaskRunInput,
+} from "../../../workflows/contract.ts";
 import { hosted } from "../../bench/rig.ts";
 import {
   closed,
@@ -77,6 +82,7 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
       schedule,
       queues: ours,
       searchAttributes: true,
+      form: FORM,
     };
     const workflowId = firingId(task, due);
     await client.workflow.start(TASK_RUN, { workflowId, taskQueue, args: [input] });
