@@ -1,8 +1,8 @@
 import { CronError } from "./expression.ts";
 
 /**
- * Numbers of one field. `max` is the end of `*` and `a/s`; `top` is the highest number that users may write (7 = Sunday
- * in Unix).
+ * The numbers that one field of a cron expression allows. `max`: the end of `*` and `a/s`; `top`: the
+ * highest number that users may write (7 = Sunday in Unix).
  */
 export type Field = {
   name: string;
@@ -88,7 +88,7 @@ function parseStep(field: Field, item: string, text: string): number {
   );
 }
 
-/** Parses a number or name of the field, in the field's own counting. */
+/** Parses a number, or a name such as MON, into the number that the field uses for it. */
 export function parseValue(field: Field, text: string): number {
   const named = field.names.indexOf(text);
   if (named >= 0) return field.min + named;
