@@ -40,9 +40,7 @@ export const realTimeWorkflowId = (taskKey: string, clusterId: string) =>
   `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
-/**
- * The key of the task that a schedule belongs to; null when the schedule is not one of a task.
- */
+/** The key of the task that a schedule belongs to; null when the schedule is not one of a task. */
 export const scheduledTask = (id: string) =>
   id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null;
 /**
