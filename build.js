@@ -21,7 +21,10 @@ const copied = new Set(
   files.map((file) => extname(file)).filter((extension) => extension !== ".ts"),
 );
 
-/** @type {import("esbuild").Plugin} Each file stays a file of its own and imports the others under their new names. */
+/**
+ * A plugin for esbuild: each file stays a file of its own and imports the others under their new names.
+ * @type {import("esbuild").Plugin}
+ */
 const apart = {
   name: "apart",
   setup({ onResolve }) {
@@ -64,7 +67,10 @@ const stale = (await filesBelow(DIST)).filter(
 );
 await Promise.all(stale.map((file) => rm(file, { force: true })));
 
-/** The file appears whole or not at all. @param {import("esbuild").OutputFile} file */
+/**
+ * Writes a compiled file if it has changed; it appears whole or not at all.
+ * @param {import("esbuild").OutputFile} file
+ */
 async function place({ path, contents }) {
   const present = await readFile(path).catch(() => null);
   if (present?.equals(contents)) return;
@@ -74,12 +80,18 @@ async function place({ path, contents }) {
   await rename(partial, path);
 }
 
-/** @param {string} file */
+/**
+ * Whether a build is still writing the file.
+ * @param {string} file
+ */
 function isPartial(file) {
   return file.endsWith(".new");
 }
 
-/** @param {string} folder */
+/**
+ * Returns the paths of all files below a folder.
+ * @param {string} folder
+ */
 async function filesBelow(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries

@@ -1,3 +1,5 @@
+/** How the supervisor forks the other processes, and which settings each one gets. */
+
 import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,21 +8,20 @@ import type { Supervisor } from "./supervisor.ts";
 import type { Started } from "./temporal/keep.ts";
 import { reachable } from "./temporal/ports.ts";
 
-/** The processes that the supervisor forks, and the settings that each one gets. */
-
+/** The file that each kind of child process runs, without its extension. */
 const ENTRIES = {
   control: "api/start",
   orchestrator: "workflows/start",
   worker: "activities/start",
 };
 /**
- * Without limits V8 collects garbage later the more memory the machine has, and takes twice what a process needs. The
- * limits cost no speed.
+ * Limits of V8's heap. Without them V8 collects garbage later the more memory the machine has, and takes
+ * twice what a process needs. The limits cost no speed.
  */
 const HEAP = [
   "--max-semi-space-size=4",
   "--max-old-space-size=256",
-  // Without it the short-lived buffers of an upload start a full collection every 30 MiB.
+  // Without this option the short-lived buffers of an upload start a full collection every 30 MiB.
   "--initial-old-space-size=64",
 ];
 
@@ -53,7 +54,7 @@ export function startWorker(supervisor: Supervisor): Started {
   });
 }
 
-/** Environment of every child. */
+/** Returns the environment variables of every child. */
 function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.ProcessEnv {
   return {
     ...process.env,
@@ -62,7 +63,8 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
     INSTANCE_ID: instance.id,
     TEMPORAL_ADDRESS: temporal.address,
     HEARTBEAT_INTERVAL: `${(config.heartbeatInterval ?? heartbeatOf(config)) / 1_000}s`,
-    // The embedded server has neither TLS nor an API key, even if they are set for another one.
+    // The embedded server has neither TLS nor an API key, even if the settings have them for another
+    // server.
     ...(config.temporalAddress === undefined && {
       TEMPORAL_TLS: "false",
       TEMPORAL_API_KEY: "",
@@ -70,7 +72,10 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
   };
 }
 
-/** Heartbeats are free with an embedded server; a hosted server may charge for them. */
+/**
+ * Default interval (ms) of heartbeats, which are free with an embedded server; a hosted server may charge
+ * for them.
+ */
 const heartbeatOf = ({ temporalAddress }: Config) =>
   temporalAddress === undefined ? 2_000 : 10_000;
 

@@ -275,13 +275,13 @@ export function loadConfig<K extends keyof Config = never>(
   if (!parsed.success || problems.length > 0) {
     throw new Error(["The configuration is not valid:", ...problems].join("\n  - "));
   }
-  // Safe: each needed key was just found in `given`.
+  // The cast is safe: each needed key was just found in `given`.
   return Object.freeze(assemble(parsed.data)) as Config & {
     readonly [P in K]-?: NonNullable<Config[P]>;
   };
 }
 
-/** Proxy variables are also read in lower case. */
+/** Reads one variable. Proxy variables are also read in lower case. */
 function read(
   env: Readonly<Record<string, string | undefined>>,
   name: string,
@@ -289,7 +289,10 @@ function read(
   return env[name] || (name.endsWith("_PROXY") ? env[name.toLowerCase()] : undefined);
 }
 
-/** The supervisor's message to the control plane after each change; `workers` = transfer workers that run. */
+/**
+ * The supervisor's message to the control plane after each change; `workers`: number of transfer workers
+ * that run.
+ */
 export type ProcessesMessage = {
   type: "processes";
   temporal: boolean;
@@ -301,17 +304,17 @@ export type ProcessesMessage = {
 };
 
 /**
- * A child's message to the supervisor that it does its work now. `url`: where the control plane listens; `metrics`: the
- * port of loopback at which another process serves its metrics.
+ * A child's message to the supervisor that the child does its work now. `url`: address of the control
+ * plane; `metrics`: the port of loopback at which a child of another kind serves its metrics.
  */
 export type ReadyMessage = { type: string; url?: string; metrics?: number };
 
 const STOP_DEADLINE_MS = 25_000;
 
 /**
- * Handles the end of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop`,
- * then exits with 0 unless `stop` rejects. Under the supervisor Ctrl-C and the terminal's end, which reach every
- * process at once, are left to the supervisor, and its death ends this process at once.
+ * Handles the end of a child of the supervisor, or of a process that runs alone (`npm run worker`): SIGTERM
+ * calls `stop`, then exits with 0 unless `stop` rejects. A child leaves Ctrl-C and the terminal's end,
+ * which reach every process at once, to the supervisor. If the supervisor dies, the child exits at once.
  */
 export function superviseChild(options: {
   stop: () => Promise<void>;

@@ -28,8 +28,8 @@ import { ATTRIBUTES } from "./workflows/contract.ts";
  */
 
 /**
- * Deadline (ms after the signal) by which each kind of process must have drained; all that is left at the last deadline
- * is killed.
+ * By when (ms after the signal) each kind of process must have ended; all that still run at the last
+ * deadline are killed.
  */
 const DRAINED_BY_MS = {
   worker: 12_000,
@@ -38,7 +38,7 @@ const DRAINED_BY_MS = {
   temporal: 25_000,
 } as const satisfies Record<Kind, number>;
 
-/** Only the children that need these variables get them; no other process inherits them. */
+/** Variables that this process removes from its environment: only the children that need them get them. */
 const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN"];
 
 async function main(): Promise<void> {
@@ -106,7 +106,9 @@ async function start(supervisor: Supervisor): Promise<void> {
   changed(supervisor);
 }
 
-/** Uses the server of TEMPORAL_ADDRESS, or starts an embedded one. Temporal is up while it answers. */
+/**
+ * Uses the server of TEMPORAL_ADDRESS, or starts an embedded one. Temporal counts as up while it answers.
+ */
 async function attachTemporal(supervisor: Supervisor): Promise<void> {
   const { config, log, temporal, stopping } = supervisor;
   const namespace = config.temporalNamespace;
@@ -155,7 +157,7 @@ async function attachTemporal(supervisor: Supervisor): Promise<void> {
       stopping,
     });
   const server = keep(supervisor, "temporal", start);
-  // A server that was up may hang later.
+  // Whether the embedded server answers now: a server that was up may hang later.
   let answers: (() => boolean) | undefined;
   void server.firstUp.then(
     () => (answers = watch(clientConnection({ temporalAddress: place.address })).isUp),

@@ -1,3 +1,5 @@
+/** The supervisor's state: what it knows of its child processes, and how it reports a change of them. */
+
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -6,8 +8,7 @@ import type { Config, ProcessesMessage, ReadyMessage } from "./config.ts";
 import { keepRunning, type Kept, type Started } from "./temporal/keep.ts";
 import type { Ledger } from "./temporal/process.ts";
 
-/** What the supervisor knows of its processes, and what it reports when that changes. */
-
+/** Kinds of child processes of the supervisor. */
 export type Kind = "worker" | "orchestrator" | "control" | "temporal";
 
 export type Supervisor = {
@@ -26,12 +27,15 @@ export type Supervisor = {
     searchAttributes: boolean;
     isUp: () => boolean;
   };
-  /** Address of the control plane since it was first up; a restart keeps the port. */
+  /** Address of the control plane, known once it was first up; a restart keeps the port. */
   apiUrl: string | undefined;
   announced: boolean;
 };
 
-/** Keeps a process running, and notes it in the ledger, so that a later start can find it. */
+/**
+ * Keeps a process running, and notes its pid in the ledger (temporal/process.ts), so that a later start can
+ * find it.
+ */
 export function keep(
   supervisor: Supervisor,
   kind: Kind,
@@ -60,8 +64,8 @@ export function keep(
 }
 
 /**
- * Called after every change: reports it to the control plane, and writes addresses and pids anew once all processes
- * have been up.
+ * Call this after every change of a process or of Temporal: it reports the change to the control plane, and
+ * writes addresses and pids anew once all processes have been up.
  */
 export function changed(supervisor: Supervisor): void {
   const { kept, temporal, stopping } = supervisor;

@@ -18,7 +18,8 @@ export default defineConfig({
     maxWorkers: 4,
     testTimeout: 240_000,
     hookTimeout: 120_000,
-    // A test's server may get a port that the server of another test has just released.
+    // On CI a failed test runs once more: its server may have got a port that the server of another test
+    // has just released.
     retry: process.env["CI"] ? 1 : 0,
     projects: [
       { extends: true, test: { name: "unit", include: UNIT } },

@@ -1,6 +1,6 @@
 /**
- * The alerts for operators. Each condition and its threshold stand here once, for the metrics, for the problems in
- * words and for Prometheus' alert rules.
+ * The alerts for operators. Each condition and threshold is defined here only, for the metrics, for the
+ * problems that the API reports and for Prometheus' alert rules.
  */
 export const ALERTS = [
   "TaskOverdue",
@@ -21,19 +21,21 @@ export type Alert = (typeof ALERTS)[number];
 export const SEVERITIES = ["critical", "warning"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** A firing without a run is overdue after this time (ms). */
+/** A scheduled start for which no run has begun counts as overdue after this time (ms). */
 export const OVERDUE_AFTER = 10 * 60_000;
-/** How long (ms) the death of a batch's worker, and the refusal of a worker, are reported. */
+/** For how long (ms) it is reported that a worker died during a batch, or that a worker was refused. */
 export const DEATHS_TOLD_FOR = 30 * 60_000;
 export const REFUSALS_TOLD_FOR = 5 * 60_000;
-/** Free bytes below which a disk of this size is low: a tenth of it, at most 10 GiB. */
+/**
+ * Free bytes below which a disk of `size` bytes counts as nearly full: a tenth of its size, at most 10 GiB.
+ */
 export const wantedFree = (size: number): number => Math.min(size / 10, 10 * 1024 ** 3);
 
 type Rule = {
   severity: Severity;
   /** Metric whose value is compared. */
   metric: string;
-  /** The metric is a counter, and its growth within DEATHS_TOLD_FOR is compared. */
+  /** True: the metric is a counter, and its growth within DEATHS_TOLD_FOR is compared. */
   grown?: true;
   labels?: Readonly<Record<string, string>>;
   holds: { is: ">" | "<" | "=="; than: number | string };
@@ -41,7 +43,10 @@ type Rule = {
   hint: string;
 };
 
-/** Rules by alert. `than` as text names another metric. */
+/**
+ * The rule of each alert. `than`: the limit; if it is a text, the name of another metric whose value is the
+ * limit.
+ */
 export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
   TaskOverdue: {
     severity: "warning",
@@ -143,7 +148,7 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
   },
 };
 
-/** Whether the value raises the alert; `other`: the value of the other metric, where the rule names one. */
+/** Whether the value raises the alert. `other`: the value of the second metric, if the rule names one. */
 export function holds(alert: Alert, value: number, other = Number.NaN): boolean {
   const { is, than } = ALERT_RULES[alert].holds;
   const limit = typeof than === "number" ? than : other;

@@ -14,8 +14,9 @@ import {
 export type Ended = Partial<PartCounts>;
 
 /**
- * Builds the outcome of an artifact from how its files ended. A single file counts as a node, and its content as a
- * blob; `blob` differs from `nodes` where the content was already there and only the node is new.
+ * Builds the outcome of an artifact from how its files ended. A single file counts as a node, and its
+ * content as a blob. `blob` differs from `nodes` if the content was already at the target and only the node
+ * is new.
  */
 export function artifactOutcome(
   artifact: Artifact,
@@ -36,7 +37,7 @@ export function artifactOutcome(
   };
 }
 
-/** Builds the outcome of an artifact from an error: it is tried again later where that makes sense, else it failed. */
+/** Builds the outcome of an artifact from an error: "again" if a retry makes sense, else "failed". */
 export function failedOutcome(
   artifact: Artifact,
   error: TransferError,

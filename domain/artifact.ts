@@ -2,7 +2,7 @@
 export const DIGEST_ALGORITHMS = ["sha256", "sha512", "sha1", "md5"] as const;
 export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
 
-/** Lower-case hex; absent where the end does not give that digest. */
+/** Digests in lower-case hex; absent: the end does not give that digest. */
 export type Digests = { readonly [A in DigestAlgorithm]?: string };
 
 /** Who created something and who changed it last; dates in epoch ms. */
@@ -33,16 +33,18 @@ export type Artifact = {
   name: string;
   version: string;
   parts: readonly Part[];
-  /** Digest of the whole version or the file, `sha256:…`; null where it is not known beforehand. */
+  /** Digest of the whole version or the file, `sha256:…`; null: unknown before the transfer. */
   digest: string | null;
   /**
-   * The protocol's own description of the version (package.json, Chart.yaml, core metadata); null where it has none.
+   * The description of the version in the form of its protocol (package.json, Chart.yaml, core metadata);
+   * null: none.
    */
   document: Readonly<Record<string, unknown>> | null;
   /** Names that point to this version at the source (npm's dist-tags). */
   tags: readonly string[];
   /**
-   * All versions of the package at the source; absent where the source does not list them, or nothing depends on them.
+   * All versions of the package at the source; absent if the source does not list them, or no decision
+   * needs them.
    */
   siblings?: readonly string[];
   origin: Origin;
@@ -65,7 +67,7 @@ export function sizeOf(parts: readonly Part[]): number | null {
   );
 }
 
-/** The most trusted known digest as `algorithm:hex`; null where none is known. */
+/** The most trusted known digest as `algorithm:hex`; null if none is known. */
 export function strongest(digests: Digests): string | null {
   const algorithm = DIGEST_ALGORITHMS.find((each) => digests[each] !== undefined);
   return algorithm === undefined ? null : `${algorithm}:${digests[algorithm]}`;

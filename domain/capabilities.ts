@@ -43,8 +43,8 @@ const KINDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<
 >;
 
 /**
- * Returns why this version cannot send content of the repository to the cluster; null when it can. Such a task can be
- * saved, and its execution ends FAILED at once with this reason.
+ * Returns why this release cannot send content of the repository to the cluster; null when it can. A task
+ * with such a problem can be saved; its execution ends FAILED at once with this reason.
  */
 export function transferProblem(from: From, to: To): string | null {
   const { category, repoType } = from;
@@ -79,7 +79,7 @@ function notYet(sent: string, type: RepositoryType, protocol: Protocol | null): 
 const speaking = (verb: string, protocol: Protocol | null): string =>
   protocol === null ? "" : ` ${verb} ${protocol}`;
 
-/** `hosted GENERIC, DOCKER and linked DOCKER or OCI` */
+/** Names the repositories that can be replicated: `hosted GENERIC, DOCKER and linked DOCKER or OCI`. */
 function replicable(): string {
   const linked = REPOSITORY_TYPES.filter(isReadAnywhere);
   const others = linked.slice(0, -1).join(", ");
@@ -93,7 +93,7 @@ export type Wanted = {
   protocol: Protocol | null;
   packages: boolean;
   paths: boolean;
-  /** The target as `project/repository` at another instance. */
+  /** The target repository at another instance, as `project/repository`. */
   remote: string;
   /** For each constraint with target versions: the number of versions that it names. */
   retagged: number[];
@@ -102,7 +102,8 @@ export type Wanted = {
 type Impossible = { field: string; reason: Text };
 
 /**
- * Returns why no version will ever do this, with the field to change; null when one may. Saving such a task is refused.
+ * Returns why no release will ever be able to do what the task wants, with the field to change; null when
+ * one may be. A task with such a reason is not saved.
  */
 export function impossible(
   wanted: Wanted,
@@ -199,7 +200,7 @@ function impossibleConstraints(
   return null;
 }
 
-/** Returns why no version will ever read repositories of the type by the protocol; null when one may. */
+/** Returns why no release will ever read repositories of the type by the protocol; null when one may. */
 export function unreadable(
   repoType: RepositoryType,
   protocol: Protocol | null,
@@ -213,7 +214,10 @@ export function unreadable(
   );
 }
 
-/** Refuses protocols that can never carry the type; types without any known protocol pass. */
+/**
+ * Returns why the protocol of the source or of a cluster can never carry the repository type; null when it
+ * may. A type without any known protocol is not refused.
+ */
 function impossibleProtocol(
   { repository, category, repoType, protocol }: Wanted,
   clusters: readonly To[],

@@ -1,6 +1,6 @@
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, type Digests } from "./artifact.ts";
 
-/** Digest algorithms that compare contents where the sha256 is not known, the strongest first. */
+/** Digest algorithms that compare contents if the sha256 is unknown, the strongest first. */
 export type OtherAlgorithm = Exclude<DigestAlgorithm, "sha256">;
 export const OTHER_ALGORITHMS = DIGEST_ALGORITHMS.filter(
   (each): each is OtherAlgorithm => each !== "sha256",
@@ -14,8 +14,8 @@ export type KnownContent = { size: number | null; digests: Digests };
 type ContentComparison = "same" | "different" | "unknown";
 
 /**
- * Compares two contents by their known facts. The sha256 alone decides where both are known; else different sizes mean
- * different contents; else the strongest digest that both have decides.
+ * Compares two contents by their known facts. If both sha256 are known, they alone decide; else different
+ * sizes prove different contents; else the strongest digest that both have decides.
  */
 export function compareContent(
   one: KnownContent,
@@ -30,19 +30,28 @@ export function compareContent(
   return one.digests[algorithm] === other.digests[algorithm] ? "same" : "different";
 }
 
-/** Facts that a source states of a content; null: not stated. Without a sha256, the strongest other digest decides. */
+/**
+ * Facts that a source states about a content; null: not stated. Without a sha256, the strongest other
+ * digest decides.
+ */
 export type ContentClaim = OtherDigests & { sha256: string | null; size: number | null };
 
 /** A content at the target, with those of its digests that were looked up. */
 export type ContentFacts = OtherDigests & { sha256: string; size: number };
 
-/** `unknown`: the target has a content, but not the digest that decides. */
+/**
+ * `unknown`: the target has a content at that place, but lacks the digest that decides; `absent`: it has
+ * none.
+ */
 export type ClaimComparison = ContentComparison | "absent";
 
 export const strongestDigest = (claim: OtherDigests): OtherAlgorithm | undefined =>
   OTHER_ALGORITHMS.find((algorithm) => claim[algorithm] !== undefined);
 
-/** Compares the content that a source states with the content at its place at the target; `there` null: none. */
+/**
+ * Compares the content that a source states with the content at its place at the target; `there` null: no
+ * content.
+ */
 export function compareClaim(
   claim: ContentClaim,
   there: ContentFacts | null,
@@ -54,7 +63,9 @@ export function compareClaim(
   );
 }
 
-/** Keeps only the strongest stated digest: a weaker one must not decide where the target lacks the strongest. */
+/**
+ * Keeps only the strongest stated digest: a weaker one must not decide if the target lacks the strongest.
+ */
 function decisiveOf(claim: ContentClaim): Digests {
   if (claim.sha256 !== null) return { sha256: claim.sha256 };
   const algorithm = strongestDigest(claim);

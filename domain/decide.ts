@@ -3,17 +3,18 @@ import { compareContent, type KnownContent } from "./content-digests.ts";
 import type { ComparedBy, CompareMode, ConflictStrategy } from "./vocabulary.ts";
 
 /**
- * The content at a part's place at the target. `modifiedDate`: its last change (epoch ms), where the target states it.
+ * The content at the place of a part at the target. `modifiedDate`: its last change (epoch ms), if the
+ * target states it.
  */
 export type Fact = KnownContent & { modifiedDate?: number | null };
 
-/** `unread`: only reading the bytes decides. */
+/** `unread`: unknown until the bytes are read and compared. */
 export type PartComparison =
   { kind: "absent" | "different" | "unread" } | { kind: "same"; by: ComparedBy };
 
 /**
- * Compares a part with the content at its place at the target. Where no digest decides, equal sizes count as equal
- * contents if the target is not older than the source (AUTO), or always (SIZE).
+ * Compares a part with the content at its place at the target. If no digest decides, equal sizes count as
+ * equal contents: with AUTO if the target is not older than the source, with SIZE always.
  */
 export function comparePart(
   part: Part,
@@ -35,28 +36,31 @@ export function comparePart(
 
 type PartRules = {
   conflictStrategy: ConflictStrategy;
-  /** This execution may have written the present content itself. */
+  /** This execution may have written the content that is now at the target. */
   mayHaveSent: boolean;
 };
 
-/** Properties of a target that limit what it can do with present content. */
+/** Properties of a target that limit what can be done with content that is already there. */
 export type TargetNature = {
-  /** An interrupted write leaves nothing: present content is complete. */
+  /** An interrupted write leaves nothing behind, so content at the target is complete. */
   atomic: boolean;
-  /** A present version never changes. */
+  /** A version that exists at the target never changes. */
   immutable: boolean;
 };
 
-/** `lacking`: indexes of the parts to write; `at`: index of the first part with other content. */
+/**
+ * `lacking`: indexes of the parts to write; `at`: index of the first part that has other content at the
+ * target.
+ */
 export type ArtifactDecision =
   | { kind: "same" }
   | { kind: "write"; lacking: number[]; replaces: boolean }
   | { kind: "leave" | "conflict" | "immutable"; at: number };
 
 /**
- * Decides an artifact by its parts: missing parts are written; one part with other content makes the whole a conflict.
- * At a target without atomic writes, parts that this execution may have left half-written are written again and are no
- * conflict.
+ * Decides what to do with an artifact from the comparisons of its parts: missing parts are written; one
+ * part with other content is a conflict of the whole artifact. At a target without atomic writes, parts
+ * that this execution may have left half-written are written again and are no conflict.
  */
 export function decideArtifact(
   found: readonly PartComparison[],
@@ -76,12 +80,15 @@ export function decideArtifact(
 }
 
 /**
- * `differing`: tags that name other content; `writes`: tags that get the image, "conflict": none of them, because the
- * conflict stops the cluster.
+ * `differing`: tags that have other content at the target; `writes`: tags that get the image, or
+ * "conflict": no tag gets it, because the conflict stops the run at this cluster.
  */
 type TagsDecision = { differing: string[]; writes: string[] | "conflict" };
 
-/** Decides an image by the content that each of its tags names at the target; null: the tag does not exist there. */
+/**
+ * Decides which tags of the target get an image. `there`: the content of each tag at the target; null: no
+ * such tag.
+ */
 export function decideTags(
   there: ReadonlyMap<string, { digest: string } | null>,
   digest: string,

@@ -10,8 +10,9 @@ export class EndpointUrlError extends TextError {
 }
 
 /**
- * Reads the address of another end: http or https (without a scheme https, on loopback http), perhaps a path.
- * Credentials have fields of their own: inside a URL they would show in answers and logs. Throws EndpointUrlError.
+ * Parses the address of a cluster or registry: http or https (without a scheme: https, but http for
+ * loopback), perhaps with a path. Credentials have fields of their own: inside a URL they would show in
+ * answers and logs. Throws EndpointUrlError.
  */
 export function parseEndpointUrl(given: string): URL {
   const url = given.trim().length > MAX_LENGTH ? null : readUrl(given);
@@ -39,8 +40,8 @@ export const endpointText = (url: URL): string =>
   (url.origin + url.pathname).replace(/\/+$/, "");
 
 /**
- * Whether secrets stored for `before` may be sent to `after`: the same host and port (or bucket) over the same scheme,
- * or over https where it was http. Both addresses are in their stored form.
+ * Whether secrets stored for `before` may be sent to `after`: the same host and port (or bucket) over the
+ * same scheme, or over https instead of http. Both addresses are in their stored form.
  */
 export function isSameEnd(before: string, after: string): boolean {
   const [old, next] = [new URL(before), new URL(after)];

@@ -2,13 +2,13 @@ import type { TransferError } from "./failure.ts";
 import type { ArtifactResult, UploadState } from "./outcome.ts";
 import { yieldedResult } from "./slice.ts";
 
-/** A digest mismatch in transit is tried three times in all. */
+/** An artifact whose digest does not match on arrival is tried three times in all. */
 const MISMATCH_TRIES = 3;
 
 /**
- * Builds the result of one artifact from an error: yielded, again where a retry makes sense (`passes`), else failed. An
- * artifact that was stopped while its own batch goes on was stopped for another one, and counts as untried. `uploads`:
- * where a later try resumes.
+ * Turns an error into the result of one artifact: "yielded" if its batch was out of time, "again" if a
+ * retry makes sense (`passes`), else "failed". A cancelled artifact counts as untried: it was stopped
+ * because of another artifact. `uploads`: where a later try resumes.
  */
 export function failureResult(
   error: TransferError,

@@ -15,10 +15,11 @@ const FAILURE_KINDS = [
   "immutable",
   /** A signal stopped the work. */
   "cancelled",
-  /** The batch's time was over; the artifact goes on in a later batch. */
+  /** The time of the batch was over; the artifact goes on in a later batch. */
   "yielded",
   /**
-   * The batch's time was over before a large blob that must go in one request: it needs a batch without a time limit.
+   * The time of the batch was over before a large blob that must go in one request. The artifact needs a
+   * batch without a time limit.
    */
   "yieldedWhole",
   /** The control plane does not admit this worker. */
@@ -42,15 +43,15 @@ const PUT_OFF: ReadonlySet<FailureKind> = new Set([
 ]);
 
 /**
- * The only error of all code that moves bytes. `message` is shown to users as errorReason: it names the subject and
- * what to do, and never contains a secret.
+ * The only error that code which moves bytes throws. `message` is shown to users as errorReason: it names
+ * the subject and what to do, and never contains a secret.
  */
 export class TransferError extends Error {
   override readonly name = "TransferError";
   readonly kind: FailureKind;
-  /** Epoch ms before which a retry is useless (Retry-After), when the other end stated it. */
+  /** Epoch ms before which a retry is useless (Retry-After); undefined if the other end gave no time. */
   readonly notBefore: number | undefined;
-  /** Error codes of the protocol in the other end's answer ("BLOB_UNKNOWN"), where it gave any. */
+  /** Error codes of the protocol in the other end's answer ("BLOB_UNKNOWN"); undefined if it gave none. */
   readonly codes: readonly string[] | undefined;
 
   constructor(
@@ -76,16 +77,22 @@ export class TransferError extends Error {
     return PUT_OFF.has(this.kind);
   }
 
-  /** Whether a later attempt can resume the uploads so far. */
+  /** Whether a later attempt can resume the uploads that this attempt began. */
   get keepsUpload(): boolean {
     return this.isPutOff || (this.retryable && this.kind !== "digestMismatch");
   }
 }
 
-/** Names of errors by which others report that a signal stopped them: Node and undici; Temporal. */
+/**
+ * Names of the errors with which Node and undici (the first) and Temporal (the second) report that a signal
+ * stopped the work.
+ */
 const STOPPED = new Set(["AbortError", "CancelledFailure"]);
 
-/** Returns why a signal fired: its reason where that puts the work off, else "cancelled" with the reason's message. */
+/**
+ * Returns the error of a signal that fired: its reason if that puts the work off (`isPutOff`), else a
+ * "cancelled" error with the reason's message.
+ */
 export function stopOf({ reason }: AbortSignal): TransferError {
   const said = toTransferError(reason);
   return said.isPutOff
@@ -94,8 +101,8 @@ export function stopOf({ reason }: AbortSignal): TransferError {
 }
 
 /**
- * Converts any error. One that is neither a TransferError nor reports a signal is a fault of ours: permanent, with its
- * own message.
+ * Converts any error to a TransferError. An error that is none and does not report a signal is a bug of
+ * this program: it becomes a permanent failure that keeps its message.
  */
 export function toTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error;

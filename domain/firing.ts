@@ -6,22 +6,26 @@ import type { TaskSetting } from "./task.ts";
 import { parseTime } from "./time.ts";
 import type { ReplicaType } from "./vocabulary.ts";
 
-/** When a task runs without being executed by hand, repeatedly or once. All times are epoch ms on whole seconds. */
+/**
+ * The schedule of a task: when runs start without being executed by hand, once or repeatedly. All times are
+ * epoch ms on whole seconds.
+ */
 export type Timing = {
   calendars: Calendar[];
   /** IANA name of the zone in which the calendars are read. */
   zone: string;
-  /** The only time; null with cron. */
+  /** The single start time; null: a cron expression gives the times. */
   once: number | null;
-  /** The first firing after the given time; null: none. */
+  /** Returns the first start time after the given time; null: none. */
   next: (after: number) => number | null;
-  /** The timing in words: equal texts fire at equal times. */
+  /** The schedule in words; schedules with the same text have the same start times. */
   text: string;
 };
 
 /**
- * Returns the timing of a task; null: it runs by hand, at once, or with the uploads. `zone` is the configured one.
- * Throws CronError or TimeError for a plan that was never checked.
+ * Returns the schedule of a task; null: it has none (it is executed by hand, starts immediately or follows
+ * the uploads). `zone`: the configured time zone. Throws CronError or TimeError if the plan was never
+ * checked.
  */
 export function timingOf(
   { setting, replicaType }: { setting: TaskSetting; replicaType: ReplicaType },
@@ -48,7 +52,10 @@ function byCron(expression: string, zone: string): Timing {
   };
 }
 
-/** A schedule has whole seconds only: it never fires before the time, and less than a second after it. */
+/**
+ * Builds the schedule of a single start time. Schedules have whole seconds only, so the time is rounded up:
+ * the run starts less than a second late and never early.
+ */
 function atOnce(time: number): Timing {
   const once = Math.ceil(time / 1000) * 1000;
   const at = new Date(once);
@@ -70,13 +77,14 @@ function atOnce(time: number): Timing {
   };
 }
 
-/** The last firing after `from` and up to `to` (included); null when there is none. */
+/** Returns the last start time after `from` and up to `to` (included); null when there is none. */
 export function lastFiring({ next }: Timing, from: number, to: number): number | null {
   const firesAfter = (second: number) =>
     (next(second * 1000) ?? Number.POSITIVE_INFINITY) <= to;
   let [before, last] = [Math.floor(from / 1000), Math.floor(to / 1000)];
   if (before >= last || !firesAfter(before)) return null;
-  // A firing comes after `before` and none after `last`; where the two meet is the last firing.
+  // Binary search: a start time follows `before`, and none follows `last` up to `to`. Once they are
+  // neighbours, `last` is the result.
   while (last - before > 1) {
     const middle = Math.floor((before + last) / 2);
     if (firesAfter(middle)) before = middle;
@@ -87,20 +95,23 @@ export function lastFiring({ next }: Timing, from: number, to: number): number |
 
 const toSecond = (due: number) => new Date(due).toISOString().replace(".000Z", "Z");
 
-/** Workflow id of the run that was due at that time: Temporal appends the time to the id in the schedule. */
+/**
+ * Workflow id of the run that a schedule starts at `due`: Temporal appends the time to the id that the
+ * schedule gives.
+ */
 export const firingId = (task: NamedTask, due: number) =>
   `${runBase(task)}-${toSecond(due)}`;
 
 /**
- * Unique text of a firing, which does not depend on the task's name when its schedule was created. In older releases it
- * is the whole workflow id.
+ * Unique text of one scheduled start. It does not contain the task's name, which may have changed since the
+ * schedule was created. In older releases this text was the whole workflow id.
  */
 export const firingSeed = (taskKey: string, due: number) =>
   `repl/${taskKey}-${toSecond(due)}`;
 
 const DUE = /-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/;
 
-/** When the run with this workflow id was due; null for a run that no schedule started. */
+/** Returns when the run with this workflow id was due; null for a run that no schedule started. */
 export function dueTime(workflowId: string): number | null {
   const due = Date.parse(DUE.exec(workflowId)?.[1] ?? "");
   return Number.isNaN(due) ? null : due;

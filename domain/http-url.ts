@@ -1,7 +1,10 @@
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
 
-/** Reads a URL as users write it: without a scheme it is https, on loopback http. Null when it cannot be parsed. */
+/**
+ * Parses a URL as users write it: without a scheme it is https, but http for loopback. Null when it cannot
+ * be parsed.
+ */
 export function readUrl(text: string): URL | null {
   const trimmed = text.trim();
   const scheme = LOOPBACK.test(trimmed) ? "http" : "https";

@@ -16,22 +16,28 @@ export const SLOTS = {
   ALONE: 1,
 } as const satisfies Record<Lane, number>;
 
-/** SHARED batches of one end (a cluster, or a linked repository) that may be open at once over all runs. */
+/**
+ * Maximum number of SHARED batches of one end (a cluster, or a linked repository) that are open at once
+ * over all runs.
+ */
 export const MOST_OPEN = 16;
-/** SHARED batches of an end that is known to be slow that may be open at once. */
+/** Maximum number of SHARED batches that are open at once for an end that is known to be slow. */
 export const MOST_OPEN_SLOW = 4;
-/** Share of all SHARED slots that all slow ends together may have. */
+/** Maximum share of all SHARED slots that all slow ends together may have. */
 export const SLOW_SHARE = 0.5;
 /** SHARED batches that may be cut per slot, so that no slot is empty while the next batch is cut. */
 export const AHEAD_SHARE = 1.5;
-/** QUICK batches of one end at once; an end whose pace is not known yet gets only one. */
+/**
+ * Maximum number of QUICK batches of one end at once; an end whose speed is not known yet gets only one.
+ */
 export const MOST_QUICK = 4;
 
 /** An end becomes slow when its answers take SLOW_MS, and is fast again when they take less than FAST_MS. */
 export const SLOW_MS = 3_000;
 export const FAST_MS = 1_000;
 /**
- * A SHARED batch that its worker holds this long (ms) makes its cluster slow: it keeps its slot far beyond its slice.
+ * If a worker holds a SHARED batch this long (ms), far beyond the batch's time slice, the cluster counts as
+ * slow.
  */
 export const OVERSTAYED_MS = 90_000;
 
@@ -40,27 +46,36 @@ export const isAtMost = ({ artifacts, bytes }: Amount, most: Amount): boolean =>
   artifacts <= most.artifacts && bytes <= most.bytes;
 
 /**
- * A run is small when everything that it plans for a cluster is at most SMALL_RUN; a REAL_TIME batch is small by itself
- * (SMALL_NEWS).
+ * A run is small if all that it plans for a cluster is at most SMALL_RUN. In a REAL_TIME task each batch is
+ * judged alone, and is small if it is at most SMALL_NEWS.
  */
 export const SMALL_RUN: Amount = { artifacts: 50, bytes: 64 * 1024 ** 2 };
 export const SMALL_NEWS: Amount = { artifacts: 200, bytes: 64 * 1024 ** 2 };
 
 /**
- * `begins`: how long (ms) a batch begins new artifacts; `ends`: when (ms) the work under way is interrupted and
- * returned, null: never.
+ * `begins`: for how long (ms) a batch begins new artifacts; `ends`: after how long (ms) its work under way
+ * is interrupted and handed back, null: never.
  */
 type SliceLimits = { begins: number; ends: number | null };
 
-/** Limits of a batch in the lane; `slice`: how long (ms) a SHARED batch begins new artifacts. */
+/**
+ * Returns the time limits of a batch in the lane. `slice`: for how long (ms) a SHARED batch begins new
+ * artifacts.
+ */
 export function sliceOf(lane: Lane, slice: number): SliceLimits {
   if (lane === "QUICK") return { begins: slice / 4, ends: slice / 2 };
   return { begins: lane === "SHARED" ? slice : Number.POSITIVE_INFINITY, ends: null };
 }
 
-/** Deaths of workers after which a batch goes to a process of its own: it may be what kills them. */
+/**
+ * After this many deaths of workers during one batch, the batch gets a process of its own: it may be the
+ * cause.
+ */
 export const MOST_DEATHS = 2;
 
-/** Failure types with which a worker returns a batch untried; it has not died over it. */
+/**
+ * Types of the failures with which a worker returns a batch untried; these failures do not count as its
+ * death.
+ */
 export const STOPPING = "WorkerStopping";
 export const REFUSED = "WorkerRefused";

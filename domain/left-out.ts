@@ -1,4 +1,4 @@
-/** Limits of the names: how many, and of how many characters. */
+/** Maximum number of left-out tags that are named, and the maximum length of each name. */
 const MOST_NAMED = 10;
 const MOST_NAME = 100;
 

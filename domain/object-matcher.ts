@@ -10,16 +10,17 @@ type Constraints = Pick<
 >;
 
 /**
- * A change in a hosted repository: of a file, with its path and no version, or of a package's version, with the
- * package's name in `path`.
+ * A change in a hosted repository. Of a file: `path` is its path, and `version` is "". Of a package's
+ * version: `path` is the package's name.
  */
 export type Changed = { path: string; version: string };
 
 /**
- * Builds the test whether a change concerns a task object: every file and version without constraints; else the
- * versions of its packages, the files that a path names, those below a folder that it names, and those directly in a
- * folder that match `*` in its last segment. A plan finds the same ones; files that the server makes itself (checksums)
- * never match.
+ * Returns a function that tests whether a change concerns the object. An object without constraints matches
+ * everything.
+ * Otherwise it matches versions of its packages, files that a path names, files below a folder that a path
+ * names, and files in a folder that match `*` in a path's last segment.
+ * Plans select the same. Checksum files, which the server makes, never match.
  */
 export function objectMatcher({
   repoType,
@@ -38,8 +39,8 @@ export function objectMatcher({
 }
 
 /**
- * Whether the object's paths also mean files of versions, as in types with packages that are written by path. Changes
- * of such files are recorded as changes of their version.
+ * Whether the object's paths also match files of package versions, as for Maven, whose packages are
+ * uploaded file by file. A change of such a file is recorded as a change of its version.
  */
 export function meansFilesOfVersions({
   repoType,

@@ -6,7 +6,7 @@ import type { ComparedBy, ConflictStrategy, VerifiedBy } from "./vocabulary.ts";
  */
 export type PartCounts = { success: number; skip: number; failed: number };
 
-/** blob = blobs, node = files and manifests (docs/decisions.md#counts). */
+/** Counts of the parts: `blob` for blobs, `node` for files and manifests (docs/decisions.md#counts). */
 export type Parts = { blob: PartCounts; node: PartCounts };
 
 export const noParts = (): Parts => ({
@@ -15,20 +15,22 @@ export const noParts = (): Parts => ({
 });
 
 /**
- * State of a blob upload, so that any worker can resume it: the newest location that the target gave and the offset
- * that it confirmed (docs/decisions.md#resumption).
+ * State of a blob upload, so that any worker can resume it: the newest location and offset that the target
+ * confirmed (docs/decisions.md#resumption).
  */
 export type UploadState = { digest: string; location: string; offset: number };
 
 /**
  * How one artifact ended at one cluster.
- * - sent: new at the target; same: equal content was present; replaced: conflict, overwritten; skipped: conflict, left.
+ * - sent: new at the target; same: equal content was present; replaced: a conflict, the target's content
+ *   was overwritten; skipped: a conflict, the target's content was left.
  * - failed: permanent, or a conflict under the strategy FAST_FAIL (`conflict` true).
- * - again: a later batch retries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where given
- *   (digest mismatch: 3). `unreachable`: an end did not answer at all; `untried`: an end failed for other artifacts,
- *   and this one was left for later.
- * - yielded: no outcome; the batch's time was over at a point from which a later batch goes on at once. `whole`: it has
- *   a large blob that must go in one request, which needs a batch without a time limit.
+ * - again: a later batch retries the artifact, not before `notBefore` (epoch ms), at most `maxTries` times
+ *   in all if given (digest mismatch: 3). `unreachable`: an end did not answer at all; `untried`: an end
+ *   failed for other artifacts, and this one was left for later.
+ * - yielded: no outcome; the batch's time was over at a point from which a later batch goes on at once.
+ *   `whole`: the artifact has a large blob that must go in one request, which needs a batch without a time
+ *   limit.
  */
 export type ArtifactResult =
   | { kind: "sent" | "same" | "replaced" | "skipped" }
@@ -47,35 +49,38 @@ export type ArtifactResult =
 
 export type ArtifactOutcome = {
   result: ArtifactResult;
-  /** Digest of the artifact (an image's manifest or index, a file), `sha256:…`; null where unknown. */
+  /** Digest of the artifact (an image's manifest or index, a file), `sha256:…`; null if unknown. */
   digest: string | null;
-  /** Bytes of the artifact with all its parts; null where unknown. */
+  /** Bytes of the artifact with all its parts; null if unknown. */
   size: number | null;
   parts: Parts;
   /** Body bytes sent to the target in this attempt. */
   bytesSent: number;
-  /** How it was compared with the content at the target; absent: the target had none, or nothing was compared. */
+  /**
+   * How the artifact was compared with the content at the target; absent: there was none, or nothing was
+   * compared.
+   */
   compared?: ComparedBy;
   /** How the target was verified after writing; absent: nothing was written. */
   verified?: VerifiedBy;
-  /** A sentence for people about an artifact that ended well, but differs from the source. */
+  /** A sentence for users about an artifact that ended well, but differs from the source. */
   note?: string;
   /** Bytes read at the target in this attempt to compare or to verify. */
   bytesRead?: number;
 };
 
-/** Rules of the run for the copy function of a protocol. */
+/** Rules of a run that the copy function of each protocol has to follow. */
 export type CopyRules = {
   conflictStrategy: ConflictStrategy;
   includeMetadata: boolean;
   /**
-   * True when this execution may have sent the artifact before: present content, equal or different, is then verified,
-   * never a conflict.
+   * True when this execution may have sent the artifact before: content at the target, equal or different,
+   * is then verified and never counts as a conflict.
    */
   mayHaveSent: boolean;
 };
 
-/** What a batch may still do in its time on a worker. */
+/** The time slice that a batch has on its worker. */
 export type Slice = {
   /** True when nothing new may begin; a large blob stops at its next chunk (`yieldTime`). */
   isOver: () => boolean;

@@ -6,7 +6,7 @@ import type { RepositoryType } from "./vocabulary.ts";
 type PackageKey = { scheme: string; name: string };
 
 const MAX_NAME = 512;
-/** Control characters, halves of surrogate pairs, blanks. */
+/** Characters that no package name may have: control characters, halves of surrogate pairs, blanks. */
 const UNFIT = /[\p{Cc}\p{Cs}\s]/u;
 
 export function packageKeyOf(type: RepositoryType, name: string): string {
@@ -20,7 +20,8 @@ export function packageNameOf(key: string): string {
 }
 
 /**
- * Splits at the first `://` only; null when it is missing, or a part is empty or has characters that are not allowed.
+ * Splits a package key at its first `://`; null when that is missing, or a part is empty or has characters
+ * that are not allowed.
  */
 export function parsePackageKey(key: string): PackageKey | null {
   const at = key.indexOf("://");

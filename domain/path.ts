@@ -5,11 +5,11 @@ export class PathError extends TextError {
   override readonly name = "PathError";
 }
 
-/** Limits in characters. */
+/** Maximum lengths of a path and of one segment, in characters. */
 const MAX_PATH = 1024;
 const MAX_SEGMENT = 255;
 
-/** Control characters and halves of surrogate pairs. */
+/** Characters that no path may have: control characters and halves of surrogate pairs. */
 const UNFIT = /[\p{Cc}\p{Cs}]/u;
 /** A `.`, also one that is percent-encoded repeatedly: a reader that decodes twice must not leave the store. */
 const ENCODED_DOT = /%(?:25)*2e/gi;
@@ -68,7 +68,10 @@ function assemble(segments: string[]): string {
   return path;
 }
 
-/** Only folders may end with a slash, and only the root may be empty. */
+/**
+ * Splits a path into segments. Only the path of a folder may end with a slash, and only that of the root
+ * may be empty.
+ */
 function split(path: string, folder: boolean): string[] {
   const bare = path.startsWith("/") ? path.slice(1) : path;
   if (!folder) return bare.split("/");
@@ -84,8 +87,8 @@ export function parsePath(path: string, { folder = false } = {}): string {
 }
 
 /**
- * Returns the full path of a URL's path: each segment is decoded on its own, so that `%2F` never becomes a separator.
- * Throws PathError.
+ * Returns the full path that the path of a URL denotes: each segment is decoded on its own, so that `%2F`
+ * never becomes a separator. Throws PathError.
  */
 export function parseUrlPath(path: string, { folder = false } = {}): string {
   return assemble(split(path, folder).map(decode));

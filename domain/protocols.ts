@@ -1,8 +1,8 @@
 import { PROTOCOLS, type Protocol, type RepositoryType } from "./vocabulary.ts";
 
 /**
- * Repository types that this release's connector of a protocol reads and writes. repository-types.ts lists those that
- * it may ever have.
+ * Repository types that this release can read and write by a protocol; repository-types.ts lists those that
+ * a release may ever read and write.
  */
 type Built = {
   reads: readonly RepositoryType[];
@@ -74,7 +74,10 @@ const URL_FORMS = {
   DIRECTORY: "folder",
 } as const satisfies Record<Protocol, UrlForm>;
 
-/** Form of the address; `protocol` null: neither the end nor the scheme of its address names a protocol. */
+/**
+ * Returns the form of an end's address; `protocol` null: neither the end nor the scheme of its address
+ * names one.
+ */
 export const urlForm = (protocol: Protocol | null): UrlForm =>
   protocol === null ? "http" : URL_FORMS[protocol];
 
@@ -91,15 +94,16 @@ export function protocolOfScheme(url: string): Protocol | null {
 }
 
 /**
- * The protocol that an end names, whatever is sent: the one it was `given`, else the one of its url's scheme (in stored
- * form); null: none.
+ * Returns the protocol that an end names, whatever is sent to it: the `given` one, else the one of the
+ * scheme of its url (in stored form); null: none.
  */
 export const namedProtocol = (given: Protocol | null, url: string): Protocol | null =>
   given ?? protocolOfScheme(url);
 
 /**
- * The protocol of a registry's end for an object of the type: the one that the end names, else the type's default.
- * Null: the type has none, or the end must be probed (GENERIC over http: WEBDAV or HTTP).
+ * Returns the protocol by which a registry is used for a repository type: the one that the end names, else
+ * the type's default. Null: the type has none, or the end must be probed (GENERIC over http: WEBDAV or
+ * HTTP).
  */
 export function protocolOf(
   type: RepositoryType,

@@ -34,16 +34,16 @@ export function attachedTo(
 }
 
 /**
- * A registry's address. `origin`: where its API answers; `namespace`: the path below which names are meant ("" or
- * "a/b"); `base` ("" or "/a"), of an instance of this product: the path before `/v2` of its API. Addresses in an
- * instance's answers count as paths below `base` at `origin`.
+ * A registry's address. `origin`: scheme, host and port of its API; `namespace`: the path in front of every
+ * image name ("" or "a/b"); `base` ("" or "/a"), only of an instance of this product: the path before `/v2`
+ * of its API. Addresses in an instance's answers count as paths below `base` at `origin`.
  */
 export type RegistryAddress = { origin: string; namespace: string; base?: string };
 
 /**
- * Reads a registry's URL as users write it: no scheme means https (loopback: http), the path is a namespace, a leading
- * `/v2` belongs to the API and not to the namespace, and the API of `docker.io` is at `registry-1.docker.io`. Null when
- * it is not an http(s) URL or its path is not a repository name.
+ * Parses a registry's URL as users write it: no scheme means https (loopback: http), the path is a
+ * namespace, a leading `/v2` belongs to the API and not to the namespace, and the API of `docker.io` is at
+ * `registry-1.docker.io`. Null when it is not an http(s) URL or its path is not a repository name.
  */
 export function parseRegistryUrl(text: string): RegistryAddress | null {
   const url = readUrl(text);

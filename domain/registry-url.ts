@@ -11,14 +11,15 @@ import { text, type Text } from "./text.ts";
 import type { Protocol } from "./vocabulary.ts";
 
 /**
- * `text`: the address of a registry in stored form; `host`: the host to connect to, null: the user does not choose it.
+ * `text`: the address of a registry in stored form; `host`: the host to connect to, null: the address names
+ * none (AWS, a folder).
  */
 type RegistryUrl = { text: string; host: string | null };
 type Form = (text: string) => RegistryUrl;
 
 /**
- * Parses the address of a registry in the form of its protocol; `protocol` null: by the scheme, else http. Only the
- * form is checked. Throws EndpointUrlError.
+ * Parses the address of a registry in the syntax of its protocol; `protocol` null: in that of the URL's
+ * scheme, else of http. Only the syntax is checked. Throws EndpointUrlError.
  */
 export function parseProtocolUrl(given: string, protocol: Protocol | null): RegistryUrl {
   const trimmed = given.trim();
@@ -48,8 +49,8 @@ const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const REGION = /^[a-z0-9-]{1,64}$/;
 
 /**
- * Parses `s3://bucket/prefix` (AWS), or an endpoint's address with the bucket as first segment; then `?region=`,
- * `style=`.
+ * Parses the address of an S3 bucket: `s3://bucket/prefix` (AWS), or an endpoint's address with the bucket
+ * as first segment; `?region=` and `style=` may follow.
  */
 function bucket(given: string): RegistryUrl {
   const [address = "", query = "", ...more] = given.split("?");

@@ -1,8 +1,8 @@
 import type { TaskObject } from "./task.ts";
 
 /**
- * The repository of another instance to which an object is sent: the local names where no others are given
- * (docs/decisions.md#names).
+ * Returns the repository of another instance to which an object is sent; its names are the local ones if
+ * the task gives no others (docs/decisions.md#names).
  */
 export function remoteRepository(
   {

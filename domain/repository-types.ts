@@ -12,12 +12,18 @@ export type Unit = "file" | "version" | "image";
 /** The kinds of content of a hosted repository; `looseFiles`: files that belong to no version. */
 export type Content = "files" | "versions" | "looseFiles";
 
-/** The facts of a repository type. Everything that differs by type and is not code stands here. */
+/**
+ * The facts of a repository type. All differences between types that are data and not code are in this
+ * table.
+ */
 type TypeFacts = {
   unit: Unit;
-  /** A package's key is `{scheme}://{name}`: the first scheme is written, all of them are read. */
+  /**
+   * Schemes of package keys, `{scheme}://{name}`: the first one is used in keys that are written, all are
+   * accepted.
+   */
   schemes: readonly [string, ...string[]];
-  /** A key as people write it, for messages. */
+  /** An example of a package key, for messages. */
   exampleKey: string;
   /** Returns why a package cannot have the name, as a whole sentence; null when it can. */
   nameProblem: (name: string) => Text | null;
@@ -30,7 +36,9 @@ type TypeFacts = {
    * served to native clients nor received from other instances.
    */
   hosted: readonly Content[] | null;
-  /** Whether the server makes the file at that path itself, from others; null where it makes none. */
+  /**
+   * Returns whether the server itself makes the file at that path from other files; null: it makes none.
+   */
   computed: ((fullPath: string) => boolean) | null;
   /** Whether hosted repositories have the setting `allowOverwrite`. */
   overwriteSetting: boolean;
@@ -192,7 +200,7 @@ export type HostedVersionType = WhereUnit<HostedType, "version">;
 /** Hosted types whose files are written by path. */
 export type HostedFileType = WherePaths<HostedType>;
 
-// The guards are sound because the types above derive from the same table.
+// These type guards are sound because the types above derive from the same table.
 export const isHostedType = (type: RepositoryType): type is HostedType =>
   TYPES[type].hosted !== null;
 export const isHostedPackageType = (type: RepositoryType): type is HostedPackageType =>

@@ -1,8 +1,9 @@
 type Counts = { planned: number; success: number; failed: number };
 
 /**
- * Builds the note of a record that was closed, or created, from the result of its run in Temporal. `answered`: the
- * counts in Temporal; `rows`: the counts of the rows in the database.
+ * Builds the note of a record that was closed or created from the result of its run in Temporal, because
+ * the database is older than the end of the run. `answered`: the counts in Temporal; `rows`: those of the
+ * rows in the database.
  */
 export function restoredText(answered: Counts, rows: Counts): string {
   const text =

@@ -3,9 +3,9 @@ const LONGEST_DELAY = 120_000;
 const LONGEST_RETRY_AFTER = 600_000;
 
 /**
- * Returns when something is due again (epoch ms) after its `tries`-th failure: after 2 s, doubled each time up to 2
- * min; `notBefore` counts up to 10 min. The last try is at the end of the window, which began with the `first` failure;
- * null after that. docs/decisions.md#retry.
+ * Returns when an artifact or listing is tried again (epoch ms) after its `tries`-th failure: after 2 s,
+ * doubled each time up to 2 min, but not before `notBefore`, which counts up to 10 min. The last try is at
+ * the end of the window, which began with the `first` failure; null after that (docs/decisions.md#retry).
  */
 export function nextTry(
   now: number,
@@ -22,8 +22,8 @@ export function nextTry(
 }
 
 /**
- * Returns when something is due (epoch ms) that was not tried because others before it got no answer: sooner than
- * these, so that it goes before them. Null after the end of the window.
+ * Returns when an artifact is tried (epoch ms) that was put off because the end gave no answer for others:
+ * sooner than these are tried again, so that it goes before them. Null after the end of the window.
  */
 export function nextTurn(now: number, window: number, first: number): number | null {
   const end = first + window;
@@ -33,8 +33,8 @@ export function nextTurn(now: number, window: number, first: number): number | n
 }
 
 /**
- * How long (ms) a REAL_TIME drain retries a file, or a cluster that accepts nothing at all; it takes the place of the
- * retry window.
+ * For how long (ms) a REAL_TIME drain retries a file, or a cluster that accepts nothing at all; used
+ * instead of the retry window of other runs.
  */
 export const DRAIN_WINDOW = 60_000;
 

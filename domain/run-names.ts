@@ -1,6 +1,6 @@
 /**
- * Most characters of a name in a workflow id. With keys, a time and three names an id stays below the 255 characters
- * that Temporal's SQL databases keep.
+ * Maximum length of a name in a workflow id. With keys, a time and three names, an id stays below the 255
+ * characters that Temporal's SQL databases keep.
  */
 const LONGEST = 60;
 

@@ -1,7 +1,7 @@
 import { TransferError } from "./failure.ts";
 import type { ArtifactResult, Slice } from "./outcome.ts";
 
-/** Slice of copies outside of a batch: no limit. */
+/** The time slice of a copy that is not part of a batch: no limit. */
 export const UNHURRIED: Slice = { isOver: () => false, whole: true };
 
 /** Throws between two chunks of a large blob when the batch's time is over. */
@@ -13,7 +13,10 @@ export function yieldTime({ isOver }: Slice): void {
     );
 }
 
-/** Throws before a large blob that goes in one request, where the batch must not hold its slot for that long. */
+/**
+ * Throws before a large blob that must go in one request, if the batch must not hold its slot for that
+ * long.
+ */
 export function yieldWhole({ whole }: Slice): void {
   if (!whole)
     throw new TransferError(

@@ -3,16 +3,21 @@ import { HOSTED_VERSION_TYPES, type HostedVersionType } from "./repository-types
 import type { DescribedFile, StatedFile } from "./sync.ts";
 import type { ConflictStrategy } from "./vocabulary.ts";
 
-/** How instances declare whole package versions to each other; docs/instance-protocol.md describes it. */
+/**
+ * Media type of a declaration of whole package versions from one instance to another
+ * (docs/instance-protocol.md).
+ */
 export const VERSIONS_MEDIA_TYPE = "application/vnd.artifact-replication.versions";
 
-/** Types whose versions are declared. Images travel by their own protocol. */
+/** Types whose versions are declared. Images are pushed by the registry protocol instead. */
 export type StatedType = HostedVersionType;
 export const STATED_TYPES: readonly StatedType[] = HOSTED_VERSION_TYPES;
 
 export type VersionFile = Omit<StatedFile, "attached">;
 
-/** Limit of `sourceVersions`; a package with more versions is declared without. */
+/**
+ * Maximum number of `sourceVersions`; the versions of a package with more are declared without that field.
+ */
 export const MOST_SOURCE_VERSIONS = 100_000;
 
 /** One version at the source: all of its files but checksums and maven-metadata. */
@@ -20,16 +25,16 @@ export type StatedVersion = {
   /** The package key without its scheme. */
   package: string;
   version: string;
-  /** Digest of the whole version, `sha256:{hex}`, as in version rows. */
+  /** Digest of the whole version, `sha256:{hex}`, as in the table `version`. */
   digest: string;
   files: VersionFile[];
-  /** npm: the version's document. */
+  /** npm: the version's document (its package.json with additions of the registry). */
   document: Record<string, unknown> | null;
   /** npm: the dist-tags that name this version at the source. */
   distTags: string[];
   /**
-   * npm: all versions of the package at the source, given where `latest` is among the tags: by them the target decides
-   * whether `latest` moves (domain/npm/tags.ts). Older instances do not send it.
+   * npm: all versions of the package at the source, sent if `latest` is among the tags: the target needs
+   * them to decide whether `latest` changes (domain/npm/tags.ts). Older instances do not send them.
    */
   sourceVersions?: string[];
   createdBy: string;
@@ -50,9 +55,9 @@ export type DescribedVersion = Omit<StatedVersion, "digest" | "files"> & {
 export type StatedContent = { sha256: string; size: number };
 
 /**
- * Declares: "The repository shall have these versions." A body is: length of the declaration's JSON (4 bytes,
- * big-endian), the JSON (UTF-8), then the bytes of `contents` one after the other. Contents may also come alone, before
- * the version that needs them.
+ * Declares: "The repository shall have these versions." A body is: length of the declaration's JSON (4
+ * bytes, big-endian), the JSON (UTF-8), then the bytes of `contents` one after the other. Contents may also
+ * be sent alone, before the version that needs them.
  */
 export type VersionsStatement<V extends DescribedVersion = StatedVersion> = {
   type: StatedType;
@@ -64,12 +69,15 @@ export type VersionsStatement<V extends DescribedVersion = StatedVersion> = {
 
 /**
  * Outcome of one version.
- * - made: its missing files (`written` of them) are written; `replaced`: some had other content; `same`: none was
- *   missing.
- * - conflict: a file (`path`) has other content and all stays as it was; `existing`: digest of the present version.
- * - need: send these contents (sha256), and those of the files at `paths`, whose sha256 was not given; then declare the
- *   version again with everything that the uploads returned. `damaged`: its attached bytes are not the declared ones.
- * - refused: it cannot exist there (an API code and message); with `existing`: the present version must not change.
+ * - made: the missing files of the version (`written` of them) are written; `replaced`: some had other
+ *   content; `same`: none was missing.
+ * - conflict: a file (`path`) has other content, and all stays as it was; `existing`: digest of the present
+ *   version.
+ * - need: send these contents (sha256), and those of the files at `paths`, whose sha256 was not given; then
+ *   declare the version again with everything that the uploads returned.
+ * - damaged: the attached bytes are not the declared ones.
+ * - refused: the version cannot exist there (an API code and message); with `existing`: the present version
+ *   must not change.
  * - stopped: not decided, because an earlier version met a conflict under FAST_FAIL.
  */
 export type VersionAnswer =
@@ -80,7 +88,7 @@ export type VersionAnswer =
   | { result: "need"; files: string[]; paths?: string[] }
   | { result: "refused"; code: number; message: string; existing?: string };
 
-/** `damaged`: contents (sha256) that arrived as something else and were not kept. */
+/** `damaged`: sha256 of contents that arrived with other bytes and were not kept. */
 export type VersionsAnswer = { versions: VersionAnswer[]; damaged: string[] };
 
 /** A declared file, compared with the file at its place at the target. */
@@ -97,8 +105,9 @@ type VersionDecision =
   | { kind: "need"; files: string[]; paths: string[] };
 
 /**
- * Decides one version by its files (docs/decisions.md#versions): missing files are written, also to a release; a
- * different one makes the whole a conflict. `immutable`: present files must not be replaced.
+ * Decides what happens to a version from the comparisons of its files (docs/decisions.md#versions): missing
+ * files are written, also to a release; one file with other content is a conflict of the whole version.
+ * `immutable`: present files must not be replaced.
  */
 export function decideVersion(
   pairs: FilePair[],

@@ -2,7 +2,7 @@ import type { DigestAlgorithm } from "./artifact.ts";
 import type { ClaimComparison, ContentClaim } from "./content-digests.ts";
 import type { ConflictStrategy, RepositoryType } from "./vocabulary.ts";
 
-/** The protocol between two instances; docs/instance-protocol.md describes it. */
+/** Path prefix of the protocol between two instances; docs/instance-protocol.md describes it. */
 export const SYNC_PREFIX = "/replication/sync/v1";
 export const SYNC_VERSION = 1;
 export const SYNC_PRODUCT = "artifact-replication";
@@ -12,17 +12,20 @@ export const OFFSET_HEADER = "Upload-Offset";
 const MIB = 1024 * 1024;
 
 export type SyncLimits = {
-  /** Files in one declaration. */
+  /** Maximum number of files in one declaration. */
   files: number;
-  /** Bytes of the declaration's JSON. */
+  /** Maximum bytes of the declaration's JSON. */
   statementBytes: number;
-  /** Content bytes after one declaration. */
+  /** Maximum content bytes after one declaration. */
   contentBytes: number;
-  /** Bytes of one file that may follow a declaration; a bigger one goes through an upload session. */
+  /** Maximum bytes of one file that follows a declaration; a bigger one goes through an upload session. */
   fileBytes: number;
-  /** Bytes of one PATCH of an upload session. */
+  /** Maximum bytes of one PATCH of an upload session. */
   chunkBytes: number;
-  /** Package versions in one declaration, files of all of them, and bytes of its JSON. */
+  /**
+   * Maximum numbers in one declaration: of package versions, of files of all of them, and of bytes of its
+   * JSON.
+   */
   versions: number;
   versionFiles: number;
   versionBytes: number;
@@ -40,7 +43,7 @@ export const SYNC_LIMITS: SyncLimits = {
 };
 
 /**
- * Features added after version 1 of the protocol; a sender uses one only where the target lists it.
+ * Features added after version 1 of the protocol; a sender uses one only if the target lists it.
  * - uploadsWithoutDigest: an upload begins without a sha256 or a size; its end returns both.
  * - versionsByOtherDigests: files, of versions or alone, are declared without a sha256 or a size.
  */
@@ -50,12 +53,12 @@ export type SyncFeature = (typeof SYNC_FEATURES)[number];
 export type Capabilities = {
   product: string;
   version: number;
-  /** Local cluster name of the instance. */
+  /** Name of the instance's local cluster. */
   name: string;
   limits: SyncLimits;
   /** Repository types that may be created at the instance; images are then pushed as to any registry. */
   repositoryTypes: RepositoryType[];
-  /** Older instances list none. */
+  /** Features that the instance supports; older instances list none. */
   features: SyncFeature[];
 };
 
@@ -79,7 +82,7 @@ export type DescribedFile = ContentClaim & {
 export type StatedFile = DescribedFile & {
   sha256: string;
   size: number;
-  /** True: its `size` bytes follow the declaration, in the order of the files. */
+  /** True: the content (`size` bytes) follows the declaration, in the order of the files. */
   attached: boolean;
 };
 
@@ -101,9 +104,10 @@ export type Statement<F extends DescribedEntry = StatedFile> = {
  * Outcome of one file.
  * - made, replaced: the node now exists; `same`: it existed before.
  * - conflict: other content is present and stays.
- * - need: send the content, then declare the file again with its sha256. `existing` (sha256): no digest decides whether
- *   the present content is the declared one.
- * - refused: this file cannot exist there (an API code and message); with `existing`: the present file must not change.
+ * - need: send the content, then declare the file again with its sha256. With `existing` (sha256 of the
+ *   present content): no digest decides whether that is the declared content.
+ * - refused: this file cannot exist there (an API code and message); with `existing`: the present file must
+ *   not change.
  * - damaged: the attached bytes are not the declared ones.
  * - stopped: not decided, because an earlier file met a conflict under FAST_FAIL.
  */
@@ -117,7 +121,7 @@ export type FileAnswer =
 export type RefusalReason =
   "name" | "content" | "path" | "digest" | "forbidden" | "occupied" | "exists";
 
-/** `existing`: digest of what is there and must not change. */
+/** `existing`: digest of the present file or version, which must not change. */
 export type Refusal = {
   result: "refused";
   reason: RefusalReason;
@@ -125,13 +129,16 @@ export type Refusal = {
   existing?: string;
 };
 
-/** An answer before api/sync gives the code of its refusal. */
+/** An outcome whose refusal has no API code yet; api/sync adds the code. */
 export type Decided<A extends { result: string }> =
   Exclude<A, { result: "refused" }> | Refusal;
 
 export type UploadRequest = { sha256: string; size: number };
 
-/** Known facts of a content before its upload, or at its end; the upload must match every one that is given. */
+/**
+ * Size and digests that a sender states for an upload, at its beginning or its end; the content must match
+ * each one.
+ */
 export type UploadClaim = { [A in DigestAlgorithm]?: string | null | undefined } & {
   size?: number | null | undefined;
 };
@@ -142,7 +149,10 @@ export type UploadSession = { id: string; offset: number; done: boolean };
 /** Answer to the end of an upload. */
 export type UploadedContent = UploadSession & { sha256: string; size: number };
 
-/** Encodes the bytes before the contents: length and JSON of a declaration. */
+/**
+ * Encodes the first part of a declaration's body, before the contents: the length of the JSON, and the
+ * JSON.
+ */
 export function encodeStatement(statement: object): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(statement));
   const head = new Uint8Array(4 + json.length);
@@ -152,8 +162,9 @@ export function encodeStatement(statement: object): Uint8Array {
 }
 
 /**
- * Decides one file by its comparison with the present one, whose sha256 is `existing` (null: none is present).
- * `hasContent`: the file's sha256 is known, and the target has that content somewhere.
+ * Decides what happens to one declared file. `comparison`: with the file at the target, whose sha256 is
+ * `existing` (null: no file there). `hasContent`: the sha256 is known, and the target has that content
+ * somewhere.
  */
 export function decideFile(
   comparison: ClaimComparison,

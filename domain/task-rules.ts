@@ -20,7 +20,7 @@ import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
 export type BrokenRule = "missing" | "empty" | "invalid" | "content" | "path";
 
 /**
- * A task that cannot be saved. `text` says why, or what to write instead; it is null where the rule says
+ * A task that cannot be saved. `text`: the reason, or what to write instead; null if the rule says
  * everything.
  */
 export class TaskRuleError extends Error {
@@ -37,7 +37,10 @@ export class TaskRuleError extends Error {
   }
 }
 
-/** A name may contain `project/repository/name` of a distribution's configuration (294 characters). */
+/**
+ * Maximum length of a task's name and of a remote name. A distribution's task may have a longer one, which
+ * is composed of `project/repository/name` (294 characters).
+ */
 const MAX_NAME = 256;
 const MAX_LIST = 10_000;
 const LAST_YEAR = 2099;
@@ -50,7 +53,7 @@ type TaskHead = {
   recordReserveDays: number;
 };
 
-/** Checks name, lists and retention, in the order of bk-repo. Throws TaskRuleError. */
+/** Checks name, lists and retention, in the order in which bk-repo checks them. Throws TaskRuleError. */
 export function checkHead(
   {
     name,
@@ -241,7 +244,8 @@ function limitLength(list: readonly unknown[], field: string): void {
 }
 
 /**
- * Returns when the task's schedule fires next (epoch ms, as `now`); null: it runs only by hand, at once, or no more.
+ * Returns when the task's schedule starts the next run (epoch ms, as `now`); null: the task has no schedule
+ * (it is executed by hand or starts immediately), or its last start time has passed.
  */
 export function nextExecution(
   setting: TaskSetting,

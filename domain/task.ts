@@ -12,7 +12,10 @@ import type {
   Verification,
 } from "./vocabulary.ts";
 
-/** `versions` null or [] = all; `targetVersions`: tags that the manifest of the one version gets instead of its own. */
+/**
+ * `versions` null or [] = all; `targetVersions`: tags that the image with the one tag in `versions` gets at
+ * the target instead of that tag.
+ */
 export type PackageConstraint = {
   packageKey: string;
   versions: string[] | null;
@@ -22,7 +25,7 @@ export type PathConstraint = { path: string };
 
 type ExecutionPlan = {
   executeImmediately: boolean;
-  /** Time as the user sent it, ISO with or without offset. */
+  /** Start time as the user sent it, ISO with or without offset. */
   executeTime: string | null;
   cronExpression: string | null;
   /** An extension of bk-repo's API: IANA zone; null = the configured one. */
@@ -30,7 +33,7 @@ type ExecutionPlan = {
 };
 
 export type TaskSetting = {
-  /** Body bytes per second to one cluster in one execution; <= 0 = no limit. */
+  /** Maximum body bytes per second to one cluster in one execution; <= 0 = no limit. */
   rateLimit: number;
   includeMetadata: boolean;
   conflictStrategy: ConflictStrategy;
@@ -41,14 +44,14 @@ export type TaskSetting = {
   automaticCreateRemoteRepo: boolean;
   compare: CompareMode;
   /**
-   * Bytes that a run may read at one cluster to compare where no digest decides; content beyond the limit counts as
-   * different.
+   * Maximum bytes that a run may read at one cluster to compare contents if no digest decides; content
+   * beyond this limit counts as different.
    */
   compareReadLimit: number;
   verification: Verification;
 };
 
-/** Defaults of settings, also for those that were stored before these fields existed. */
+/** Defaults of settings that were added later, for tasks that were stored before. */
 export const SETTING_DEFAULTS = {
   compare: "AUTO",
   compareReadLimit: 1024 ** 3,
@@ -56,7 +59,7 @@ export const SETTING_DEFAULTS = {
 } as const satisfies Partial<TaskSetting>;
 type Later = keyof typeof SETTING_DEFAULTS;
 
-/** A setting as stored by any version. */
+/** A setting as any release stored it. */
 export type StoredSetting = Omit<TaskSetting, Later> & Partial<Pick<TaskSetting, Later>>;
 
 export const completeSetting = (stored: StoredSetting): TaskSetting => ({
@@ -81,7 +84,7 @@ export type RunSnapshot = {
   replicaType: ReplicaType;
   setting: TaskSetting;
   record: boolean;
-  /** `protocol`: the one that a linked repository named when the run began; absent: none. */
+  /** `protocol`: the one that a linked repository named when the run began; absent: it named none. */
   objects: (TaskObject & {
     category: RepositoryCategory | null;
     protocol?: Protocol | null;

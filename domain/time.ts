@@ -82,7 +82,10 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** Formats the zone's clock as in the API: local, with milliseconds, without offset (`2020-03-16T12:00:00.000`). */
+/**
+ * Formats a moment as in the API: the zone's local time, with milliseconds, without offset
+ * (`2020-03-16T12:00:00.000`).
+ */
 export function formatTime(at: Date | number, zone: string): string {
   const ms = Number(at);
   return new Date(ms + offsetAt(zone, ms)).toISOString().slice(0, -1);
@@ -99,8 +102,9 @@ const wrong = ({ en, zh }: Text): TimeError =>
   );
 
 /**
- * Parses an ISO date-time. Without an offset it is the zone's clock, where a time skipped by a clock change moves
- * forward by the skipped duration, and a repeated time is its first occurrence. Throws TimeError for anything else.
+ * Parses an ISO date-time. Without an offset it is the zone's local time: one that a clock change skips is
+ * moved forward by the skipped duration, and of a repeated one the first occurrence counts. Throws
+ * TimeError for any other text.
  */
 export function parseTime(given: string, zone: string): Date {
   const shown = `"${given.slice(0, 64)}"`;

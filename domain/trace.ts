@@ -1,6 +1,6 @@
 /**
- * Header in which a trace travels through Temporal: W3C Trace Context, as Temporal's own OpenTelemetry interceptors
- * write it.
+ * Name of the header in which Temporal passes on a trace: W3C Trace Context, as Temporal's own
+ * OpenTelemetry interceptors write it.
  */
 export const TRACE_HEADER = "_tracer-data";
 
@@ -9,7 +9,7 @@ export const TRACED_AS = "artifact-replication";
 
 export type TraceCarrier = { traceparent?: string; tracestate?: string };
 
-/** `traceId`: 32, `spanId`: 16 hex digits. */
+/** A span in its trace. `traceId`: 32 hex digits, `spanId`: 16. */
 export type SpanPlace = { traceId: string; spanId: string; sampled: boolean };
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;

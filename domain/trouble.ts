@@ -6,18 +6,18 @@ import { formatTime } from "./time.ts";
  */
 export type Trouble = {
   workflowId: string;
-  /** The activity's type; null: the workflow's code. */
+  /** Type of the activity that fails; null: the workflow's code fails. */
   activity: string | null;
   attempt: number;
-  /** First failure (epoch ms), as far as Temporal knows. */
+  /** Time of the first failure (epoch ms); null if Temporal does not know it. */
   since: number | null;
-  /** Message of the last failure, as far as Temporal knows. */
+  /** Message of the last failure; null if Temporal does not know it. */
   reason: string | null;
 };
 
-/** A killed orchestrator costs a workflow task at most one or two attempts. */
+/** Attempts of a workflow task that need no attention: a killed orchestrator costs at most one or two. */
 const USUAL_TASK_ATTEMPTS = 3;
-/** Workers die, and the control plane is away at times: this many attempts of an activity need no attention. */
+/** Attempts of an activity that need no attention: workers die, and the control plane is away at times. */
 const USUAL_ACTIVITY_ATTEMPTS = 5;
 const MOST_REASON = 400;
 

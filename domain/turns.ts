@@ -1,4 +1,7 @@
-/** Runs the work of each key one after the other, also after work that failed. */
+/**
+ * Runs the pieces of work for each key one after the other; a failed piece does not keep the next from
+ * running.
+ */
 export type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
 export function createTurns(): Turns {

@@ -35,7 +35,10 @@ export type ClusterType = (typeof CLUSTER_TYPES)[number];
 
 export const CLUSTER_STATUSES = ["HEALTHY", "UNHEALTHY"] as const;
 
-/** Every type in bk-repo's documents; `domain/capabilities.ts` says which can be transferred today. */
+/**
+ * Every repository type in bk-repo's documents; domain/capabilities.ts decides which can be transferred
+ * today.
+ */
 export const REPOSITORY_TYPES = [
   "GENERIC",
   "DOCKER",
@@ -58,13 +61,16 @@ export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
 
 /**
- * How contents are compared where no digest decides: AUTO by known facts, else by reading them within a limit; READ
- * always reads them; SIZE never does.
+ * How contents are compared if no digest decides: AUTO by known facts, else by reading them within a limit;
+ * READ always reads them; SIZE never does.
  */
 export const COMPARE_MODES = ["AUTO", "READ", "SIZE"] as const;
 export type CompareMode = (typeof COMPARE_MODES)[number];
 
-/** What proves after a write that the target has the content: its digest or else its size, or always its bytes. */
+/**
+ * How it is verified after a write that the target has the content: by its digest or else its size, or
+ * always by reading its bytes.
+ */
 export const VERIFICATIONS = ["DIGEST", "READ_BACK"] as const;
 export type Verification = (typeof VERIFICATIONS)[number];
 

@@ -1,12 +1,15 @@
 import { factsOf, type Unit } from "./repository-types.ts";
 import type { ClusterType, RepositoryType } from "./vocabulary.ts";
 
-/** What an artifact costs an end: many requests, or a share of one request for hundreds of artifacts. */
+/**
+ * The work that an artifact is for its target: many requests (heavy), or a share of one request for
+ * hundreds of artifacts (light).
+ */
 type Weight = "heavy" | "light";
 
 /**
- * Another instance receives many artifacts in one request, except images, which are pushed one by one. A registry
- * receives everything one by one.
+ * Weights at another instance: it receives many artifacts in one request, except images, which are pushed
+ * one by one. A registry receives everything one by one.
  */
 const AT_INSTANCES = {
   file: "light",

@@ -1,6 +1,6 @@
 /**
- * Whether `name` matches `pattern`, where `*` means any characters and everything else itself. Takes at most pattern ×
- * name steps.
+ * Whether `name` matches `pattern`, where `*` matches any number of any characters, and every other
+ * character itself. Takes at most (length of pattern × length of name) steps.
  */
 export function matchesWildcard(pattern: string, name: string): boolean {
   let at = 0;

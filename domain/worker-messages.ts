@@ -6,8 +6,8 @@ import type { ClusterType, Protocol } from "./vocabulary.ts";
 /** Messages between workers and the control plane under /internal/v1 (docs/decisions.md#internal-api). */
 
 /**
- * Version of these messages. Worker and control plane need the same one; their releases may differ. It grows with every
- * change that the other side must know.
+ * Version of the messages between workers and the control plane. Both need the same one; their releases may
+ * differ. The version grows with every change that the other side must know.
  */
 export const INTERNAL_PROTOCOL = 4;
 
@@ -30,20 +30,20 @@ export type Endpoint = {
 };
 
 /**
- * An artifact of a batch without an outcome. The node fields are null where it is not a file of a hosted repository, or
- * the file no longer exists.
+ * An artifact of a batch without an outcome. The fields of the node are null if the artifact is not a file
+ * of a hosted repository, or the file no longer exists.
  */
 export type BatchArtifact = {
   seq: number;
   name: string;
   version: string;
   problem: string | null;
-  /** Whether this execution may have sent it before. */
+  /** Whether this execution may have sent the artifact before. */
   begun: boolean;
   uploads: UploadState[];
   plannedSize: number | null;
   /**
-   * Of a hosted repository: present digest of the file or version, `sha256:…`; null: it no longer exists. Of a linked
+   * Hosted repository: present digest of the file or version, `sha256:…`; null: it no longer exists. Linked
    * repository: digest from the listing, `algorithm:hex`; null: the listing had none.
    */
   digest: string | null;
@@ -72,8 +72,8 @@ export type BatchAnswer =
       target: Endpoint & { type: ClusterType };
       setting: TaskSetting;
       /**
-       * FAST_FAIL: nothing new begins after a failure. In a drain the control plane decides, since not every failure
-       * counts there.
+       * FAST_FAIL: no further artifact begins after a failure. Always false in a drain: the control plane
+       * ends a drain, since not every failure counts there.
        */
       endsAtFailure: boolean;
       artifacts: BatchArtifact[];
@@ -89,7 +89,10 @@ export type ArtifactReport = {
   startTime: number;
   bytesSent: number;
   uploads: UploadState[];
-  /** It was postponed because of a large blob that must go in one request. */
+  /**
+   * Set if the artifact was postponed because it has a large blob that must be sent in one request (lane
+   * WHOLE).
+   */
   whole?: true;
   outcome: ArtifactOutcome | null;
 };
@@ -107,9 +110,9 @@ export type ReportRequest = {
   done?: { interrupted: boolean };
 };
 /**
- * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or given to another worker. `handBack`: an end
- * has become slow; return the batch, the slot is for other ends. `rest`: artifacts of a finished batch without an
- * outcome.
+ * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or given to another worker.
+ * `handBack`: an end has become slow; return the batch, so that its slot serves other ends. `rest`: number
+ * of artifacts of a finished batch that have no outcome.
  */
 export type ReportAnswer = { stop: string | null; handBack?: boolean; rest?: number };
 
@@ -123,12 +126,15 @@ export type ListingAnswer =
       object: RunSnapshot["objects"][number];
       source: Endpoint;
     }
-  /** No room now: ask again at that time (epoch ms), null = at once in the shared slots. */
+  /**
+   * The listing cannot begin now: ask again at `retryAt` (epoch ms), or if null, at once in the SHARED
+   * lane.
+   */
   | { kind: "later"; retryAt: number | null };
 
 /**
- * An artifact in a listing; with `problem`: an artifact that was wanted and does not exist. `size` (bytes of all parts)
- * and `digest` (`algorithm:hex`) where the source states them.
+ * An artifact in a listing. `problem`: the artifact was asked for and does not exist. `size` (bytes of all
+ * parts) and `digest` (`algorithm:hex`): if the source states them.
  */
 export type ListedArtifact = {
   name: string;
@@ -144,6 +150,6 @@ export type WorkerSettings = {
   instanceId: string;
   temporal: { address: string; namespace: string };
   searchAttributes: boolean;
-  /** How often (ms) activities may heartbeat. */
+  /** Minimum time (ms) between two heartbeats of an activity to Temporal. */
   heartbeatInterval: number;
 };

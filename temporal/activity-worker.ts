@@ -5,7 +5,7 @@ import type { TemporalSettings } from "./connect.ts";
 import type { Tracing } from "./tracing.ts";
 import { workerConnection } from "./worker.ts";
 
-/** One queue: its activities, and how many of them run at once. */
+/** One queue: its activities, and how many activities run at once. */
 type Queue = { taskQueue: string; activities: object; slots: number };
 
 type Options = {
@@ -13,8 +13,8 @@ type Options = {
   namespace: string;
   queues: readonly Queue[];
   /**
-   * How often (ms) heartbeats of an activity reach Temporal. Progress in its UI, and cancellation of the activity, are
-   * at most this late.
+   * How often (ms) heartbeats of an activity reach Temporal. Progress in Temporal's UI, and the
+   * cancellation of the activity, are at most this late.
    */
   heartbeatInterval: number;
   /** Null: traces are not wanted. */
@@ -23,8 +23,8 @@ type Options = {
 };
 
 /**
- * Runs the activities of some queues until it is stopped; reconnects after an outage of Temporal. `onUp` is called at
- * the first connection.
+ * Runs the activities of some queues until the caller stops it; reconnects after an outage of Temporal.
+ * `onUp` is called each time its workers have started.
  */
 export function keepActivityWorkers(
   { settings, namespace, queues, heartbeatInterval, tracing, log }: Options,
@@ -57,7 +57,7 @@ export function keepActivityWorkers(
     );
     if (stopping.signal.aborted) return;
     onUp();
-    // A worker that breaks ends the others, too: all of them start again together.
+    // If one worker breaks, the others end, too: all of them start again together.
     const ended = await Promise.allSettled(
       workers.map((worker) => worker.run().finally(endAll)),
     );

@@ -1,12 +1,12 @@
 import type { Connection } from "@temporalio/client";
 import type { Logger } from "pino";
 
-/** IndexedValueType.KEYWORD (temporal.api.enums.v1). */
+/** Value of IndexedValueType.KEYWORD (temporal.api.enums.v1). */
 const KEYWORD = 2;
 
 /**
- * Creates the search attributes (all Keyword) that the namespace lacks. Returns false when some still lack; runs then
- * do without.
+ * Creates the search attributes (all Keyword) that the namespace lacks. Returns false when that fails; runs
+ * then have no search attributes.
  */
 export async function ensureSearchAttributes(
   connection: Connection,
@@ -39,7 +39,10 @@ export async function ensureSearchAttributes(
   }
 }
 
-/** The server refuses a query that names a missing attribute, or one whose type cannot equal a text. */
+/**
+ * Whether the search attributes exist: the server refuses a query that names a missing one, or one whose
+ * type cannot equal a text.
+ */
 async function areThere(
   { workflowService }: Connection,
   namespace: string,

@@ -6,10 +6,10 @@ import {
 } from "@temporalio/client";
 import { defaultPayloadConverter } from "@temporalio/common";
 
-/** WorkflowIdConflictPolicy and WorkflowIdReusePolicy (temporal.api.enums.v1). */
+/** Values of WorkflowIdConflictPolicy and WorkflowIdReusePolicy (temporal.api.enums.v1). */
 const TERMINATE_EXISTING = 3;
 const ALLOW_DUPLICATE = 1;
-/** Key in the memo of a run that was begun again; the value is the build. */
+/** Key in the memo of a run that was begun again; the value is the build that required it. */
 const MARK = "begunAgainFor";
 const ENDED_WITHIN_MS = 10_000;
 
@@ -65,7 +65,7 @@ export async function beginAgain(
   return true;
 }
 
-/** Leaves out the attributes that the server sets on its own. */
+/** Leaves out the search attributes that the server sets on its own. */
 function ours<T>(attributes: Record<string, T> | null | undefined): Record<string, T> {
   return Object.fromEntries(
     Object.entries(attributes ?? {}).filter(
@@ -74,7 +74,10 @@ function ours<T>(attributes: Record<string, T> | null | undefined): Record<strin
   );
 }
 
-/** The server ends the child, too, but later, when the new run may already need its id. */
+/**
+ * Ends a child of the run that was begun again. The server ends the child, too, but later, when the new run
+ * may already need the child's id.
+ */
 async function endChild(client: Client, workflowId: string): Promise<void> {
   const handle = client.workflow.getHandle(workflowId);
   const end = () => handle.terminate("its parent was begun again");

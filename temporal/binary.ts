@@ -12,7 +12,7 @@ const OLDEST = { major: 1, minor: 8 };
 
 export type Binary = { path: string; version: string };
 type BinaryOptions = {
-  /** TEMPORAL_CLI_PATH; when it is set, nothing else is tried. */
+  /** The setting TEMPORAL_CLI_PATH; when it is set, nothing else is tried. */
   cliPath?: string | undefined;
   cacheDir: string;
   proxy: Proxy;
@@ -60,7 +60,10 @@ async function given(path: string): Promise<Binary> {
   });
 }
 
-/** Finds Temporal's CLI at the nearest place; a download or build is kept in the cache. */
+/**
+ * Finds Temporal's CLI: on PATH, in the cache, by a download or by a build, in this order. A download or
+ * build is kept in the cache.
+ */
 export async function findBinary({
   cliPath,
   cacheDir,

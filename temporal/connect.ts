@@ -75,10 +75,13 @@ type WatchOptions = {
 
 const LOOK_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
-/** One late answer does not count as an outage. */
+/** Missed answers in a row that count as an outage; one late answer does not. */
 const MISSES = 2;
 
-/** Checks every 3 s whether a server answers, embedded or not. The server counts as up once `onUp` has ended. */
+/**
+ * Checks every 3 s whether a server answers, embedded or not. A server that answers counts as up once
+ * `onUp` has ended.
+ */
 export function watchTemporal(
   connection: Connection,
   { namespace, log, onUp, onChange }: WatchOptions,

@@ -74,7 +74,8 @@ async function get(url: string, dispatcher: Dispatcher, signal: AbortSignal | un
 }
 
 /**
- * Extracts one file of a .tar.gz. tar writes it to its output, so that paths in the archive cannot name files of ours.
+ * Extracts one file of a .tar.gz. tar writes the file to standard output, so that paths in the archive
+ * cannot name files of ours.
  */
 async function extract(archive: Readable, file: string, target: string): Promise<void> {
   const tar = spawn("tar", ["-xzOf", "-", "--", file], {

@@ -16,7 +16,7 @@ export type Kept = {
   isUp: () => boolean;
   /** Resolves when the process is up for the first time; rejects when the first process ends before that. */
   readonly firstUp: Promise<void>;
-  /** Sends to a forked process; the message is lost while no process runs. */
+  /** Sends a message to a forked process; the message is lost while no process runs. */
   send: (message: object) => void;
   /** Sends the signal; resolves when the process is gone. Call it only after `until` has aborted. */
   end: (signal: NodeJS.Signals) => Promise<void>;
@@ -29,13 +29,13 @@ type KeepOptions = {
   start: () => Started;
   log: Logger;
   onChange: () => void;
-  /** Once it aborts, nothing is started again. */
+  /** Once this signal aborts, nothing is started again. */
   until: AbortSignal;
 };
 
 /**
- * Keeps one process running: restarts it 1 s after its end, then after 2 s, up to 30 s; after 1 s again once it has run
- * for a minute.
+ * Keeps one process running: restarts it 1 s after its end, then after 2 s, up to 30 s. Once a process has
+ * run for a minute, the delay is 1 s again.
  */
 export function keepRunning({ name, start, log, onChange, until }: KeepOptions): Kept {
   let child: ChildProcess | undefined;
@@ -79,7 +79,8 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
 
   until.addEventListener("abort", () => clearTimeout(timer), { once: true });
   const firstUp = new Promise<void>((resolve, reject) => launch({ resolve, reject }));
-  // A caller that does not wait for the first start relies on the restarts.
+  // Prevents an unhandled rejection: a caller that does not wait for the first start relies on the
+  // restarts.
   firstUp.catch(() => undefined);
   return {
     name,

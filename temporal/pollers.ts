@@ -1,8 +1,11 @@
 import type { Client } from "@temporalio/client";
 
-/** TaskQueueType.ACTIVITY (temporal.api.enums.v1). */
+/** Value of TaskQueueType.ACTIVITY (temporal.api.enums.v1). */
 const ACTIVITY = 2;
-/** A waiting worker polls at least once a minute; the server remembers a worker that is gone for somewhat longer. */
+/**
+ * A worker that polled within this time (ms) exists: a waiting worker polls at least once a minute. The
+ * server remembers a worker that is gone for somewhat longer.
+ */
 const FRESH_MS = 90_000;
 
 /**

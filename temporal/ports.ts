@@ -9,7 +9,7 @@ import {
 
 type WantedPort = { port: number; variable: string };
 
-/** Returns the wanted ports, where 0 = any free one; rejects with the variable's name when a port is taken. */
+/** Returns the wanted ports (0 = any free one); rejects with the variable's name when a port is taken. */
 export async function choosePorts(
   ip: string,
   wanted: readonly WantedPort[],
@@ -45,8 +45,9 @@ async function hold(ip: string, { port, variable }: WantedPort) {
 }
 
 /**
- * A connection that our end closes first leaves the port in TIME_WAIT: the system then assigns it to no other process
- * that asks for any free port (Temporal's SDKs do the same).
+ * Makes the system keep the port for this program: a connection that our end closes first leaves the port
+ * in TIME_WAIT, and the system then assigns it to no other process that asks for any free port (Temporal's
+ * SDKs do the same).
  */
 async function remember(server: Server, ip: string, port: number): Promise<void> {
   const accepted = once(server, "connection");

@@ -36,7 +36,7 @@ function signal({ pid }: Mark, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It ended in the meantime.
+    // The process ended in the meantime.
   }
 }
 
@@ -55,7 +55,7 @@ async function endProcess(mark: Mark, graceMs: number): Promise<void> {
 export type Ledger = {
   /** Notes that `pid` is now the process of that name. */
   note: (name: string, pid: number) => void;
-  /** Ends the processes that an earlier holder of the file left running; resolves with their names. */
+  /** Ends the processes that an earlier writer of the file left running; resolves with their names. */
   endLeftovers: (graceMs: number) => Promise<string[]>;
   clear: () => void;
 };

@@ -9,7 +9,7 @@ import type { Logger } from "pino";
 import { beginAgain, wasBegunBy } from "./begin-again.ts";
 import { NO_SPANS } from "./tracing.ts";
 
-/** Limit of the runs that are looked at; a start waits no longer than WITHIN_MS for all of them. */
+/** Maximum number of runs that are looked at; a start waits no longer than WITHIN_MS for all of them. */
 const MOST_RUNS = 2_000;
 const WITHIN_MS = 30_000;
 const ANSWERED_WITHIN_MS = 10_000;
@@ -24,9 +24,9 @@ type ReplayOptions = {
 };
 
 /**
- * Replays the histories of the runs under way with the code of this release, before its first workflow task. Runs that
- * it would break are begun again as whole trees, once for each release. Call it while nothing else executes their
- * tasks.
+ * Replays the histories of the runs under way with the code of this release, before the release's first
+ * workflow task. If the code breaks a run, the whole tree of runs to which it belongs is begun again, once
+ * for each release. Call this while nothing else executes tasks of these runs.
  */
 export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
   const { client, log } = options;
@@ -63,7 +63,7 @@ async function endOf(ms: number): Promise<never> {
 
 type Seen = { replayed: number; left: boolean };
 
-/** `broken`: ids of the top runs, with the reason. */
+/** Fills `broken`: the id of the top run of each tree that the code breaks, with the reason. */
 async function replayAll(
   options: ReplayOptions,
   deadline: number,
@@ -117,8 +117,8 @@ async function* histories(
 }
 
 /**
- * Whether another build did the run's last step; false also when the run has done no step, or was begun again for this
- * build.
+ * Whether another build did the run's last workflow task; false also when the run has done none, or was
+ * begun again for this build.
  */
 function isOfAnother(described: WorkflowExecutionDescription, build: string): boolean {
   const last = described.raw.workflowExecutionInfo?.mostRecentWorkerVersionStamp?.buildId;

@@ -11,8 +11,8 @@ import { choosePorts, reachable } from "./ports.ts";
 
 const START_WITHIN_MS = 120_000;
 /**
- * By default, the only history shard of the dev server reads its queues 20 times a second, and each step of each
- * workflow would wait for that.
+ * Settings of the dev server. By default, its only history shard reads its queues 20 times a second, and
+ * each step of each workflow would wait for that.
  */
 const DYNAMIC_CONFIG = [
   ...["transfer", "timer", "visibility"].map(
@@ -29,7 +29,7 @@ const SWITCHES = [
 ];
 const PRAGMAS = ["journal_mode=WAL", "synchronous=NORMAL"];
 
-/** Where the embedded server listens; unchanged by its restarts. */
+/** The addresses of the embedded server, which its restarts do not change. */
 type Place = {
   bind: string;
   port: number;
@@ -75,16 +75,16 @@ type ServerOptions = {
   /** Folder of the server's database. */
   dataDir: string;
   namespace: string;
-  /** How long (ms) closed runs stay in the history. */
+  /** For how long (ms) the server keeps closed runs. */
   retention: number;
   log: Logger;
-  /** Once it aborts, warnings and errors of the server are logged at level debug. */
+  /** Once this signal aborts, warnings and errors of the server are logged at level debug. */
   stopping: AbortSignal;
 };
 
 /**
- * Starts the embedded server; it is ready when it answers and knows how long to keep closed runs. It is not in our
- * process group, so that Ctrl-C does not reach it before the workers have ended.
+ * Starts the embedded server. It is ready when it answers and its retention of closed runs is set. It has a
+ * process group of its own, so that Ctrl-C does not reach it before the workers have ended.
  */
 export function startServer({
   binary,
@@ -95,7 +95,8 @@ export function startServer({
   log,
   stopping,
 }: ServerOptions): Started {
-  // The CLI has no migrations and cannot open a file of another version.
+  // Each version of the CLI gets its own file: it has no migrations and cannot open the file of another
+  // version.
   const database = join(dataDir, `temporal-${binary.version}.db`);
   const flags = {
     "--ip": [place.bind],
@@ -135,7 +136,7 @@ async function untilReady(
   });
 }
 
-/** Writes the server's own warnings and errors to our log. */
+/** Writes the embedded server's warnings and errors to the log of this process. */
 function forwardLog(child: ChildProcess, log: Logger, stopping: AbortSignal): void {
   if (!child.stderr) return;
   createInterface({ input: child.stderr }).on("line", (line) => {

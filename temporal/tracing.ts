@@ -24,14 +24,17 @@ import {
   type WorkflowSpan,
 } from "../domain/trace.ts";
 
-/** Spans of artifacts come by the thousand; the default of 2,048 would drop many. */
+/**
+ * Maximum number of spans that wait for export. Spans of artifacts come by the thousand; the default of
+ * 2,048 would drop many.
+ */
 const QUEUE = 32_768;
-/** How long (ms) the last spans may take when a process ends. */
+/** How long (ms) the export of the last spans may take when a process ends. */
 const LAST_SPANS_MS = 2_000;
-/** How often (ms) the log reports that the collector cannot be reached. */
+/** Minimum time (ms) between two log lines about a collector that cannot be reached. */
 const TELL_AGAIN_MS = 60_000;
 
-/** For replays: runs that ended long ago are not exported again. */
+/** Sinks for replays: spans of runs that ended long ago are not exported again. */
 export const NO_SPANS: InjectedSinks<TraceSinks> = {
   trace: { ended: { fn: () => undefined } },
 };
@@ -51,8 +54,9 @@ export type Tracing = {
 };
 
 /**
- * Sends traces by OTLP over HTTP from this process. Null, and no SDK is loaded, where traces are not wanted. The SDK's
- * variables (OTEL_…, of the OpenTelemetry specification) say where to and how many. `role`: what the process is.
+ * Sends traces by OTLP over HTTP from this process. Returns null, and loads no SDK, if traces are not
+ * wanted. The address and the share of traces come from the variables of the OpenTelemetry specification
+ * (OTEL_…), which the SDK reads. `role`: kind of this process.
  */
 export async function openTracing(
   role: string,
@@ -105,7 +109,7 @@ export async function openTracing(
   };
 }
 
-/** The SDK writes an error as JSON. */
+/** Finds the message in an error that the SDK logs as JSON. */
 const REASON = /"message":"((?:[^"\\]|\\.)*)"/;
 const quiet = (): void => undefined;
 

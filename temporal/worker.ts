@@ -4,7 +4,10 @@ import type { Logger } from "pino";
 import { choosePorts } from "./ports.ts";
 import { connectionOptions, type TemporalSettings } from "./connect.ts";
 
-/** The SDK warns about every worker: by design, each runs only workflows or only activities. */
+/**
+ * An expected warning of the SDK about every worker: by design, each runs only workflows or only
+ * activities.
+ */
 const EXPECTED = /^No (activities|workflows) registered/;
 const LEVELS = {
   TRACE: "trace",
@@ -47,7 +50,7 @@ export async function installRuntime(log: Logger): Promise<number> {
   return port;
 }
 
-/** The SDK's metrics of this process, in Prometheus' text format. */
+/** Returns the SDK's metrics of this process, in Prometheus' text format. */
 export async function ownMetrics(port: number): Promise<string> {
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`, {
     signal: AbortSignal.timeout(5_000),

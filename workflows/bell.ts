@@ -1,6 +1,8 @@
 export type Bell = ReturnType<typeof createBell>;
 
-/** Wakes a workflow that waits. Rings that were not heard yet count as one. */
+/**
+ * Creates a bell, which wakes a workflow that waits. Several rings before the next `heard` count as one.
+ */
 export function createBell() {
   let rung = false;
   let next = open();
@@ -10,14 +12,14 @@ export function createBell() {
       next.resolve();
     },
     isRung: () => rung,
-    /** Returns whether it rang since the last call. */
+    /** Returns whether the bell rang since the last call. */
     heard(): boolean {
       const was = rung;
       if (was) next = open();
       rung = false;
       return was;
     },
-    /** Resolves at the next ring, or at once when a ring was not heard yet. */
+    /** Resolves at the next ring, or at once when the bell rang since the last `heard`. */
     rings: () => next.ringing,
   };
 }

@@ -10,8 +10,8 @@ export const queues = (instanceId: string) => ({
 export type Queues = ReturnType<typeof queues>;
 
 /**
- * Each kind of slot (lane) of a transfer worker has its own queue. The plain name belongs to releases without lanes;
- * work that they queued there is still taken.
+ * Each kind of slot (lane) of a transfer worker has its own queue. Releases without lanes used the queue of
+ * the plain name; work in it is still taken.
  */
 export const laneQueue = (transfer: string, lane: Lane) =>
   `${transfer}-${lane.toLowerCase()}`;
@@ -20,7 +20,10 @@ export const laneQueue = (transfer: string, lane: Lane) =>
 export const TASK_RUN = "taskRun";
 export const REAL_TIME_RUN = "realTimeRun";
 
-/** Signals without content. WAKE to a realTimeRun: something happened. MORE to a targetRun: there is more to cut. */
+/**
+ * Signals without content. WAKE to a realTimeRun: something was uploaded or changed. MORE to a targetRun:
+ * there is more to cut.
+ */
 export const WAKE = "wake";
 export const MORE = "more";
 
@@ -37,12 +40,12 @@ export const realTimeWorkflowId = (taskKey: string, clusterId: string) =>
   `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
-/** The key of the task that a schedule belongs to; null when the schedule is not ours. */
+/** The key of the task that a schedule belongs to; null when the schedule is not one of a task. */
 export const scheduledTask = (id: string) =>
   id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null;
 /**
- * The workflow id of a child. `id`: distinguishes it from the other children of its run, in names; children of runs
- * that began before such names existed keep their numbers.
+ * The workflow id of a child of a run. `id`: the names that distinguish the child from the other children.
+ * Children of runs that began before such names existed are numbered: by cluster id and object index.
  */
 export function targetWorkflowId(
   runId: string,
@@ -58,7 +61,7 @@ export function targetWorkflowId(
     : `${runId}/${clusterId}/${objectIndex}`;
 }
 
-/** Projects take turns in a queue. The server accepts at most 64 bytes as a key. */
+/** The key by which projects take turns in a queue. The server accepts at most 64 bytes. */
 export const fairness = (projectId: string) => ({
   fairnessKey: encodeURIComponent(projectId).slice(0, 64),
 });
@@ -75,7 +78,7 @@ export const runPriority = (projectId: string) => ({
   ...fairness(projectId),
 });
 
-/** Search attributes, all of type Keyword. */
+/** Names of the search attributes, all of type Keyword. */
 export const ATTRIBUTES = {
   task: "ReplTask",
   project: "ReplProject",
@@ -84,15 +87,15 @@ export const ATTRIBUTES = {
 } as const;
 
 /**
- * The form in which today's code begins a run, stated in the run's input. A run without it began in an earlier form and
- * goes on in that form. Where the form matters, `patched` detects it, at the price of a marker and an update of search
- * attributes each time.
+ * Version of the way in which workflow code works, stored in the input of each run. A run with this version
+ * works in today's way. For a run without it `patched` decides (workflows/form.ts), at the price of a
+ * marker and an update of search attributes each time.
  */
 export const FORM = 2;
 
 /**
- * `recordId` null: a schedule fired, and the run creates its record from its own workflow id; `schedule` is then the
- * timing in words.
+ * `recordId` null: a schedule started the run, and the run creates its record from its own workflow id;
+ * `schedule` is then the schedule in words.
  */
 export type TaskRunInput = {
   taskKey: string;
@@ -104,13 +107,13 @@ export type TaskRunInput = {
   searchAttributes: boolean;
   form?: number;
   /**
-   * Progress of a run that continued as new: the last cluster it has sent to, and why one of its children broke, if one
-   * did.
+   * Progress of a run that continued as new: the last cluster to which it has sent, and why one of its
+   * children broke, if one did.
    */
   sent?: { to: string; broken: string | null };
 };
 
-/** One task at one cluster. */
+/** Input of a realTimeRun: one task at one cluster. */
 export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule" | "sent"> & {
   clusterId: string;
 };

@@ -4,7 +4,10 @@ import type { RunActivities } from "../activities/control/runs.ts";
 import type { Queues } from "./contract.ts";
 import { CONTROL } from "./options.ts";
 
-/** The activities of the control plane for a workflow; `summary` says in Temporal's UI what the call is for. */
+/**
+ * The activities of the control plane for a workflow; `summary`: the purpose of the call, shown in
+ * Temporal's UI.
+ */
 export const control = ({ queues }: { queues: Queues }, summary: string) =>
   proxyActivities<RunActivities & DrainActivities>({
     ...CONTROL,

@@ -34,7 +34,7 @@ export async function sendToTargets(
   how: How,
 ): Promise<TaskRunInput | null> {
   const children: Children = { live: 0, last: null, broken: undefined };
-  // A cancelled run is closed only after all its children have ended.
+  // Waits for the end of all children, even if the run is cancelled: only then may the run be closed.
   const over = () =>
     CancellationScope.nonCancellable(() => condition(() => children.live === 0));
   const all = await startAll(input, run, children, how).catch(async (error: unknown) => {

@@ -1,10 +1,11 @@
 import { ActivityCancellationType, type ActivityOptions } from "@temporalio/workflow";
 
-/** The numbers of the workflows: every timeout and retry of a run (docs/decisions.md#timeouts). */
+/** The numbers of the workflows: every timeout, retry and limit of a run (docs/decisions.md#timeouts). */
 
 /**
- * State changes in the control plane: quick or heartbeating, repeatable, retried until the control plane is back. A
- * killed control plane delays a run by at most the heartbeat timeout.
+ * Options of activities that change state in the control plane: they are quick or heartbeat, can be
+ * repeated, and are retried until the control plane is back. A killed control plane delays a run by at most
+ * the heartbeat timeout.
  */
 export const CONTROL: ActivityOptions = {
   startToCloseTimeout: "10 minutes",
@@ -13,10 +14,16 @@ export const CONTROL: ActivityOptions = {
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 };
 
-/** Planning all objects of a run takes as long as it needs; each attempt goes on where the last one ended. */
+/**
+ * Options of planning all objects of a run, which takes as long as it needs; each attempt goes on where the
+ * last one ended.
+ */
 export const PLANNING: ActivityOptions = { ...CONTROL, startToCloseTimeout: "1 day" };
 
-/** Moving bytes takes as long as it needs while heartbeats arrive; retried only when the worker died or stopped. */
+/**
+ * Options of activities that move bytes: each takes as long as it needs while heartbeats arrive, and is
+ * retried only when its worker died or stopped.
+ */
 export const TRANSFER: ActivityOptions = {
   startToCloseTimeout: "7 days",
   heartbeatTimeout: "30 seconds",
@@ -28,23 +35,28 @@ export const TRANSFER: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
-/** Retries of a batch whose worker died are up to its workflow, which counts the deaths. */
+/**
+ * Options of sending a batch. Temporal does not retry it when its worker died: the workflow does, and
+ * counts the deaths.
+ */
 export const ONE_TRY: ActivityOptions = { ...TRANSFER, retry: { maximumAttempts: 1 } };
 
-/** Batches of one cluster in flight at once. */
+/** Maximum number of batches of one cluster in flight at once. */
 export const WINDOW = 4;
 /**
- * Batches of files, and of packages made of files, in flight at once for one cluster: they are short, and none should
- * wait for the next cut.
+ * Maximum number of batches of files, and of packages made of files, in flight at once for one cluster:
+ * they are short, and none should wait for the next cut.
  */
 export const FILES_WINDOW = 8;
-/** Batches in flight at once for a cluster that returned a whole batch to be tried again. */
+/**
+ * Maximum number of batches in flight at once for a cluster that returned a whole batch to be tried again.
+ */
 export const PROBE = 1;
-/** Linked objects listed at once. */
+/** Maximum number of linked objects that a run lists at once. */
 export const PLANS = 8;
-/** Events in a history after which a run continues as new between its plan and sending. */
+/** Events in a history after which a run continues as new between planning and sending. */
 export const LONGEST_PLAN = 1_000;
-/** Children of one run at once. */
+/** Maximum number of children of one run at once. */
 export const CHILDREN = 300;
 /** Longest wait before looking again for due artifacts, so that a wrong clock cannot stall a run. */
 export const LONGEST_WAIT_MS = 120_000;
@@ -54,11 +66,13 @@ export const LONGEST_WAIT_MS = 120_000;
  */
 export const LONGEST_RETRY_AFTER_MS = 600_000;
 /**
- * Shortest wait: where the clocks of the control plane and of Temporal differ, looking more often would only fill the
- * history.
+ * Shortest wait: if the clocks of the control plane and of Temporal differ, looking more often would only
+ * fill the history.
  */
 export const SHORTEST_WAIT_MS = 500;
-/** How long a realTimeRun waits for the bell before it ends; the next ring starts it anew. */
+/**
+ * How long (ms) a realTimeRun waits for a signal before it ends; the next upload starts the workflow again.
+ */
 export const QUIET_MS = 600_000;
 /** A drain records new changes until its history has this many events; soon after that the server warns. */
 export const LONGEST_HISTORY = 10_000;

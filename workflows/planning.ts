@@ -22,8 +22,8 @@ import {
 } from "./options.ts";
 
 /**
- * `complete` false: the history is long enough, and the run must continue as new. `targets`: the first page of targets,
- * where the plan returned it.
+ * `complete` false: the history is long enough, and the run must continue as new. `targets`: the first page
+ * of targets, if the plan returned it.
  */
 type RunPlan = { complete: boolean; targets?: TargetPage | undefined };
 
@@ -91,7 +91,7 @@ async function listObject(
   isLong: () => boolean,
 ): Promise<void> {
   try {
-    // A short listing does not wait behind long ones.
+    // The QUICK lane comes first, so that a short listing does not wait behind long ones.
     for (
       let lane: Lane = "QUICK";
       !(await listOnce(input, recordId, objectIndex, lane)) && !isLong();
@@ -107,7 +107,10 @@ async function listObject(
   }
 }
 
-/** Lists for a while; returns true at the end of the object. When a retry is due later, it waits before returning. */
+/**
+ * Lists one object for a limited time; returns true at the end of the object. When a retry is due later,
+ * waits before returning.
+ */
 async function listOnce(
   { queues, projectId }: TaskRunInput,
   recordId: string,

@@ -20,8 +20,8 @@ import { createSending } from "./sending.ts";
 const wakeSignal = defineSignal(WAKE);
 
 /**
- * Sends uploads to one cluster: runs one drain after the other while there is something to send, then waits for the
- * bell, and ends after a long silence.
+ * Sends uploads to one cluster: runs one drain after the other while there is something to send, then waits
+ * for the signal WAKE, and ends after a long time without one.
  */
 export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   const { workflowId } = workflowInfo();
@@ -30,7 +30,8 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   let ended: Ended | null = null;
   for (let silent = false; ;) {
     bell.heard();
-    // A run that is cancelled while it opens a record must still learn of the record, to close it.
+    // A run that is cancelled while it opens a record must still learn the record's id, to close the
+    // record.
     const step: Step = await CancellationScope.nonCancellable(() =>
       control(
         input,
@@ -40,7 +41,7 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
     setCurrentDetails(tell(step));
     ended = null;
     if (step.kind === "gone") return;
-    // A drain whose record exists is found again by the next run.
+    // If `beginDrain` has opened a drain, the next run finds it again, because its record exists.
     if (workflowInfo().continueAsNewSuggested)
       return continueAsNew<typeof realTimeRun>({ ...input, form: FORM });
     if (step.kind === "drain") {
@@ -58,7 +59,10 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   }
 }
 
-/** Sends what a drain has, and changes that happen meanwhile. The caller closes its record, in every case. */
+/**
+ * Sends the changes of a drain, and those that happen meanwhile. The caller closes the drain's record; if
+ * the run is cancelled, it is closed here.
+ */
 async function drain(
   input: RealTimeRunInput,
   begun: Drained,
@@ -116,7 +120,7 @@ async function sendAll(
       full = grown.full === true;
     }
   } finally {
-    // A cancelled drain is closed only after everything of it has ended.
+    // Even a cancelled drain is closed only after all its batches and children have ended.
     await CancellationScope.nonCancellable(() => condition(sending.isOver));
   }
 }

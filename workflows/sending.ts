@@ -66,7 +66,7 @@ export function createSending(
       await (await child.started).signal(moreSignal);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      // The child has ended already.
+      // The signal failed because the child has ended already: start another one.
       await child.ended;
       await sendTo(target);
     }

@@ -21,8 +21,8 @@ type Counts = TargetRunInput["counts"];
 export const moreSignal = defineSignal(MORE);
 
 /**
- * Sends one object, or all of them, to one cluster. Ends when nothing is left to be tried; `cut` is then the number of
- * the next cut, which was not requested.
+ * Sends one object, or all of them, to one cluster. Ends when nothing is left to be tried. `cut` in the
+ * result: the number of the next cut, which was not requested.
  */
 export async function targetRun(
   input: TargetRunInput,
@@ -30,7 +30,8 @@ export async function targetRun(
   const position = { object: input.object, cut: input.cut, counts: { ...input.counts } };
   const bell = createBell();
   setHandler(moreSignal, bell.ring);
-  // Runs that began before cuts went over several objects send one object after the other.
+  // False for runs that were started by a release whose cuts covered a single object: they go on one object
+  // at a time.
   const atOnce = isSince(input, "cut-across-objects");
   while (position.object < input.objectsEnd) {
     const objectsEnd = atOnce ? input.objectsEnd : position.object + 1;
@@ -44,7 +45,10 @@ export async function targetRun(
 
 type Position = { object: number; cut: number; counts: Counts };
 
-/** Cuts, sends and waits until nothing of these objects is left (true) or the history is long enough (false). */
+/**
+ * Cuts, sends and waits for the objects from `position.object` to `objectsEnd` (excluded). Returns true
+ * when nothing of them is left, false when the history is long enough to continue as new.
+ */
 async function sendObjects(
   input: TargetRunInput,
   position: Position,

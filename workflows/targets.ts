@@ -19,8 +19,8 @@ const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
 
 export type Target = TargetPage["targets"][number];
 /**
- * `objects`: the number of objects of the run; `cut`: the first cut that the child requests; `priorityKey`: absent
- * where it equals the run's own.
+ * `objects`: the number of objects of the run; `cut`: the first cut that the child requests; `priorityKey`:
+ * absent if it equals that of the run.
  */
 type Run = {
   runId: string;

@@ -32,7 +32,7 @@ const NOT_BEGUN = {
 
 /** One execution of a task: plans every object, sends each to each cluster, and closes the record in every case. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
-  // A run that is stopped at once must still learn of its record, to close it.
+  // A run that is stopped at once must still learn the record's id, to close the record.
   const begun = await CancellationScope.nonCancellable(() =>
     control(
       input,

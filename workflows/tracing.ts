@@ -16,9 +16,9 @@ import {
 import { REAL_TIME_RUN } from "./contract.ts";
 
 /**
- * Included in the workflow bundle only where traces are wanted. Passes the trace on to activities, children and the
- * next run, and lets the orchestrator export a span when a run ends. It waits for nothing and makes no command, so that
- * runs under way replay with and without it.
+ * Included in the workflow bundle only if traces are wanted. Passes the trace on to activities, children
+ * and the next run, and lets the orchestrator export a span when a run ends. These interceptors wait for
+ * nothing and make no command, so that runs under way replay with and without them.
  */
 export const interceptors: WorkflowInterceptorsFactory = () => {
   const sinks = proxySinks<TraceSinks>();
@@ -49,7 +49,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
           next({ ...input, headers: handOn(input.headers) }),
         startChildWorkflowExecution: (input, next) =>
           next({ ...input, headers: handOn(input.headers) }),
-        // A realTimeRun never ends: each of its runs is a trace of its own.
+        // A realTimeRun may continue as new for ever, so each of its runs is a trace of its own.
         continueAsNew: (input, next) =>
           next(
             workflowInfo().workflowType === REAL_TIME_RUN
@@ -90,8 +90,8 @@ function read(headers: Headers): TraceCarrier | undefined {
 }
 
 /**
- * The run's own place in the trace. Without a parent (a firing, or an upload in REAL_TIME) the run begins a trace,
- * whose id is the run id, which Temporal makes at random.
+ * Returns the run's place in the trace. A run without a parent (started by a schedule, or by an upload in
+ * REAL_TIME) begins a trace, whose id is the run id, which Temporal makes at random.
  */
 function ownPlace(parent: SpanPlace | null): SpanPlace {
   const id = workflowInfo().runId.replaceAll("-", "");

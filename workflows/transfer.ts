@@ -19,8 +19,8 @@ export type Batch = { number: number; summary: string; lane?: Lane };
 type Place = { queues: Queues; recordId: string; form?: number | undefined };
 
 /**
- * Sends a batch. A batch over which workers die repeatedly is sent by a process of its own and halved until the
- * artifact that kills them is found.
+ * Sends a batch. If workers die repeatedly while they send it, the batch gets a process of its own, and is
+ * halved until the artifact that kills them is found.
  */
 export async function transfer(input: Place, batch: Batch): Promise<BatchResult> {
   if (!isSince(input, "isolate-batches")) return transferOrFail(input, batch);
@@ -40,7 +40,10 @@ export async function transfer(input: Place, batch: Batch): Promise<BatchResult>
   return transferAlone(input, { ...batch, lane: "ALONE" });
 }
 
-/** Sends the halves one after the other: each needs a process, and a worker has room for one. */
+/**
+ * Sends a batch in a process of its own. If that process dies, sends the halves one after the other: each
+ * needs a process, and a worker has room for one.
+ */
 async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
   const control = proxyActivities<RunActivities>({
     ...CONTROL,
@@ -53,7 +56,8 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
     { summary: `halve batch ${batch.number}` },
     [input.recordId, batch.number, sent.reason],
   );
-  // No count includes what an attempt postponed before it died.
+  // What an attempt postponed before its worker died is in no count: `rest: 1` makes the run look for it
+  // again.
   if (split.kind === "failed") return { ...split.counts, rest: 1 };
   const sum: BatchResult = { total: 0, again: 0, failed: 0 };
   for (const number of split.numbers) {
@@ -72,7 +76,7 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
 
 type Tried = { result: BatchResult } | { result: null; untried: boolean; reason: string };
 
-/** `untried`: the worker returned the batch without having died over it. */
+/** `untried`: the worker returned the batch without trying it; that does not count as a death. */
 async function tryOnce(
   { queues, recordId }: Place,
   { number, summary, lane = "SHARED" }: Batch,
@@ -96,8 +100,8 @@ async function tryOnce(
 }
 
 /**
- * Sends a batch of a run that began before batches were halved: it fails as a whole when workers die over it
- * repeatedly.
+ * Sends a batch of a run that began before batches were halved: the batch fails as a whole if workers die
+ * repeatedly while they send it.
  */
 async function transferOrFail(input: Place, batch: Batch): Promise<BatchResult> {
   const { transferBatch } = proxyActivities<TransferActivities>({

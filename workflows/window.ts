@@ -8,7 +8,7 @@ import type { Batch } from "./transfer.ts";
 type Cut = { batches: readonly Batch[]; left: boolean; due: number | null };
 
 type Options = {
-  /** Batches in flight at once. */
+  /** Maximum number of batches in flight at once. */
   most: number;
   /** Rings when there is more to cut. */
   bell: Bell;
@@ -25,7 +25,8 @@ export function createWindow({ most, bell, onResult }: Options) {
 
   async function track(sending: Promise<BatchResult>): Promise<void> {
     const result = await sending;
-    // A whole batch that has to be tried again means trouble at the cluster: one batch at a time finds out.
+    // If a whole batch has to be tried again, the cluster is in trouble: one batch at a time finds out when
+    // that is over.
     probing = result.total > 0 && result.again === result.total;
     left ||= result.again > 0 || (result.rest ?? 0) > 0;
     onResult(result);
@@ -51,7 +52,7 @@ export function createWindow({ most, bell, onResult }: Options) {
       left ||= more;
       return left || inFlight.size > 0;
     },
-    /** Batches that may be cut now; 0 when nothing is left to cut or the window is full. */
+    /** Number of batches that may be cut now; 0 when nothing is left to cut or the window is full. */
     room: () => (left ? Math.max((probing ? PROBE : most) - inFlight.size, 0) : 0),
     /** Call before a cut is requested: a batch that ends meanwhile may leave artifacts that the cut does not know. */
     expectCut(): void {

@@ -123,8 +123,8 @@ function commonYears(a: number[] | null, b: number[] | null): number[] | null {
 }
 
 /**
- * Returns the matching days of a month of that length. Where both day fields are given, either may match, as in Unix
- * cron; Quartz never gives both.
+ * Returns the matching days of a month with `length` days. If both day fields are given, a day that matches
+ * either of them matches, as in Unix cron; Quartz never gives both.
  */
 function dayPatterns(cron: CronExpression, length: number): DayPattern[] {
   const patterns = [
@@ -150,7 +150,10 @@ function monthDays(rule: MonthDayRule, length: number): DayPattern[] {
   return day < 1 ? [] : [{ days: [day], weekdays: EVERY_WEEKDAY }];
 }
 
-/** Moves a Saturday to Friday and a Sunday to Monday, but never into another month: there it moves the other way. */
+/**
+ * Returns the weekday nearest to a day: Friday for a Saturday, Monday for a Sunday. If that is in another
+ * month, it is the Monday after or the Friday before.
+ */
 function nearestWeekday(day: number, length: number): DayPattern[] {
   if (day < 1 || day > length) return [];
   const ifSaturday =
@@ -173,7 +176,10 @@ function weekDays(rule: WeekDayRule, length: number): DayPattern[] {
   ];
 }
 
-/** Converts ascending values to few ranges: three or more values with one distance become a range with that step. */
+/**
+ * Converts ascending values to ranges: consecutive numbers, or three and more values at equal distances,
+ * become one range.
+ */
 function toRanges(values: number[]): CalendarRange<number>[] {
   const ranges: CalendarRange<number>[] = [];
   for (let index = 0; index < values.length;) {

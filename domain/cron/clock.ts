@@ -1,6 +1,6 @@
 import { offsetAt } from "../time.ts";
 
-/** A reading of a zone's clock; months 1-12. */
+/** A local date and time; months 1-12. */
 export type Clock = {
   year: number;
   month: number;
@@ -10,7 +10,7 @@ export type Clock = {
   second: number;
 };
 
-/** Returns the clock's reading at `time`, in epoch seconds. */
+/** Returns the local date and time of a zone at `time` (epoch seconds). */
 export function readClock(zone: string, time: number): Clock {
   const date = new Date(time * 1000 + offsetAt(zone, time * 1000));
   return {
@@ -24,8 +24,9 @@ export function readClock(zone: string, time: number): Clock {
 }
 
 /**
- * Returns epoch seconds of a reading as Go's time.Date does: a reading that a clock change skips or repeats is resolved
- * with the offset at the time one offset away.
+ * Returns the epoch seconds of a local time as Go's time.Date does, which Temporal's server uses. This
+ * matters if a clock change skips or repeats the local time: the offset that counts is the one at the
+ * moment (local time read as UTC) minus the offset there.
  */
 export function toEpoch(
   { year, month, day, hour, minute, second }: Clock,
@@ -36,8 +37,9 @@ export function toEpoch(
 }
 
 /**
- * Returns the weekday (0 = Sunday) of the moment that Go makes of the reading: where midnight is skipped west of
- * Greenwich, that is the day before.
+ * Returns the weekday (0 = Sunday) of a local time as Temporal's server, written in Go, computes it. If a
+ * clock change skips that midnight, Go takes the evening before in zones west of Greenwich, so the weekday
+ * is one day earlier.
  */
 export function weekdayOf(clock: Clock, zone: string): number {
   const time = toEpoch(clock, zone) * 1000;

@@ -14,9 +14,9 @@ const TWO_DAYS = text(
 );
 
 /**
- * Refuses a Quartz expression (6 or 7 fields) unless exactly one of day of month and day of week is "?", as Quartz
- * does. CronError says what to write. Separate from `parseCron`, because expressions that earlier releases saved are
- * still read, and fire.
+ * Refuses a Quartz expression (6 or 7 fields) unless exactly one of day of month and day of week is "?", as
+ * Quartz does. The CronError suggests a valid expression. `parseCron` does not check this, because
+ * expressions that earlier releases saved are still parsed and still start runs.
  */
 export function checkDayFields(expression: string): void {
   const fields = expression.trim().split(/\s+/);
@@ -28,7 +28,7 @@ export function checkDayFields(expression: string): void {
   throw new CronError(DAY_FIELDS, text(`${en}: ${right}`, `${zh}：${right}`));
 }
 
-/** Returns the valid expression with the apparent meaning of this one. */
+/** Returns the fields of a valid expression with the meaning that the refused one apparently has. */
 function mended(fields: readonly string[]): string[] {
   if (fields[MONTH_DAY] === "?") return fields.with(MONTH_DAY, "*");
   return fields.with(fields[WEEK_DAY] === "*" ? WEEK_DAY : MONTH_DAY, "?");

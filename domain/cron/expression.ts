@@ -2,7 +2,7 @@ import { text, type Text, TextError } from "../text.ts";
 
 /** A parsed cron expression; days of the week are 0 = Sunday .. 6 = Saturday in both dialects. */
 export type CronExpression = {
-  /** The expression as the user wrote it; Temporal never returns it. */
+  /** The expression as the user wrote it. Temporal stores calendars instead and cannot return it. */
   source: string;
   dialect: "unix" | "quartz";
   seconds: number[];
@@ -17,24 +17,24 @@ export type CronExpression = {
 };
 
 /**
- * `last` with offset 3 is `L-3`; `weekday` (`LW`, `L-3W`) and `nearestWeekday` (`15W`) move to the nearest day from
- * Monday to Friday within the month.
+ * Rule of the field day of month. `last` with offset 3 is `L-3`; `weekday` (`LW`, `L-3W`) and
+ * `nearestWeekday` (`15W`) select the nearest day from Monday to Friday within the month.
  */
 export type MonthDayRule =
   | { kind: "days"; days: number[] }
   | { kind: "last"; offset: number; weekday: boolean }
   | { kind: "nearestWeekday"; day: number };
 
-/** `lastInMonth` is `6L`, `nth` is `6#3`. */
+/** Rule of the field day of week: `lastInMonth` is `6L`, `nth` is `6#3`. */
 export type WeekDayRule =
   | { kind: "days"; days: number[] }
   | { kind: "lastInMonth"; day: number }
   | { kind: "nth"; day: number; nth: number };
 
-/** A cron expression that cannot be read or saved; `text` names the field and says why. */
+/** A cron expression that cannot be parsed or saved; `text` names the field and the reason. */
 export class CronError extends TextError {
   override readonly name = "CronError";
-  /** The field with the error; null when it is the expression as a whole. */
+  /** The wrong field; null: the expression as a whole is wrong. */
   readonly field: string | null;
 
   constructor(field: Text | null, { en, zh }: Text) {

@@ -2,8 +2,8 @@ import { text, type Text } from "../text.ts";
 import { CronError } from "./expression.ts";
 
 /**
- * Numbers of one field. `max` is the end of `*` and `a/s`; `top` is the highest number that users may write (7 = Sunday
- * in Unix).
+ * The numbers that one field of a cron expression allows. `max`: the end of `*` and `a/s`; `top`: the
+ * highest number that users may write (7 = Sunday in Unix).
  */
 export type Field = {
   name: Text;
@@ -99,7 +99,7 @@ function parseStep(field: Field, item: string, given: string): number {
   );
 }
 
-/** Parses a number or name of the field, in the field's own counting. */
+/** Parses a number, or a name such as MON, into the number that the field uses for it. */
 export function parseValue(field: Field, given: string): number {
   const named = field.names.indexOf(given);
   if (named >= 0) return field.min + named;

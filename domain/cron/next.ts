@@ -3,7 +3,7 @@ import { type Clock, daysInMonth, readClock, toEpoch, weekdayOf } from "./clock.
 import type { CronExpression } from "./expression.ts";
 
 const HOUR_SECONDS = 3600;
-/** Last year in which Temporal searches. */
+/** Last year in which Temporal's server looks for a matching time. */
 const LAST_YEAR = 2100;
 
 /** `repeated`: the search is in the second pass of an hour that the clock goes through twice. */
@@ -15,17 +15,18 @@ const YEAR_START = { month: 1, ...MONTH_START };
 
 type Values = ReadonlySet<number>;
 type Matcher = Record<"seconds" | "minutes" | "hours" | "days" | "months", Values> & {
-  /** null = all of them. */
+  /** null = every weekday; for `years`: every year. */
   weekdays: Values | null;
   years: Values | null;
 };
 
 /**
- * Returns the next times, at most `count`, at which a Temporal schedule with these calendars fires in this IANA zone;
- * fewer, or none, when it does not fire again before 2101. `after` itself is excluded. RangeError for an unknown zone.
+ * Returns the next times, at most `count`, at which a Temporal schedule with these calendars starts a run
+ * in this IANA zone; fewer, or none, if it does not start another one before 2101. `after` itself is
+ * excluded. Throws RangeError for an unknown zone.
  *
- * It repeats the search of Temporal's server (service/worker/scheduler/calendar.go) step by step, because the result
- * around a clock change depends on the steps; on all other days it is plain matching.
+ * This repeats the search of Temporal's server (service/worker/scheduler/calendar.go) step by step, because
+ * the result around a clock change depends on the steps; on all other days it is plain matching.
  */
 export function nextTimes(
   cron: CronExpression,
@@ -99,8 +100,8 @@ function carry(cursor: Cursor, zone: string): void {
 }
 
 /**
- * Moves to the first matching reading, from the year inwards; false when a field exceeds its range and must be carried
- * first.
+ * Sets the cursor to the first matching time, field by field from the year to the second. Returns false
+ * when a field exceeds its range and must be carried first.
  */
 function settle(cursor: Cursor, matcher: Matcher, zone: string): boolean {
   if (matcher.years && !matcher.years.has(cursor.year)) {

@@ -24,7 +24,10 @@ const MAX_LENGTH = 1000;
 /** First year of Temporal's calendars; the earlier years of Quartz (from 1970) have passed anyway. */
 const FIRST_YEAR = 2000;
 
-/** Parses Unix cron (5 fields) or Quartz cron (6, or 7 with the year). CronError says which field is wrong and why. */
+/**
+ * Parses Unix cron (5 fields) or Quartz cron (6, or 7 with the year). Throws CronError with the wrong field
+ * and the reason.
+ */
 export function parseCron(expression: string): CronExpression {
   if (expression.length > MAX_LENGTH)
     throw new CronError(

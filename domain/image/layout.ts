@@ -1,4 +1,7 @@
-/** Paths of the parts of a hosted image: `image` is its name inside its repository, digests are `{algorithm}:{hex}`. */
+/**
+ * The file name of a digest (`{algorithm}:{hex}`). In the paths of this file, `image` is the image's name
+ * inside its repository.
+ */
 const fileOf = (digest: string): string => digest.replace(":", "__");
 
 export const blobFolder = (image: string): string => `/${image}/blobs`;
@@ -11,7 +14,7 @@ export const manifestPath = (image: string, digest: string): string =>
 /** The name of a hosted image for clients: `{projectId}/{repoName}/{image}`. */
 type ImageName = { projectId: string; repoName: string; image: string };
 
-/** Splits a name that is valid as a whole; null when it contains no image. */
+/** Splits the valid name of an image into its parts; null when it has fewer than three segments. */
 export function splitImageName(name: string): ImageName | null {
   const [projectId = "", repoName = "", ...image] = name.split("/");
   return image.length === 0 ? null : { projectId, repoName, image: image.join("/") };

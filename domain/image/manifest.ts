@@ -18,26 +18,29 @@ export type Json = Readonly<Record<string, unknown>>;
 
 /** A descriptor: how a manifest refers to a blob or another manifest. */
 export type Descriptor = {
-  /** Empty where the manifest does not state it. */
+  /** Empty if the manifest does not state the media type. */
   mediaType: string;
   digest: Digest;
-  /** Null where the manifest does not state it: the field is missing, null or negative. */
+  /** Null if the manifest does not state the size: the field is missing, null or negative. */
   size: number | null;
   /** Other places from which a foreign layer can be downloaded. */
   urls: readonly string[];
-  /** The descriptor as written, for lists that quote it. */
+  /** The JSON of the descriptor as the manifest has it, for lists that repeat it. */
   json: Json;
 };
 
 /** Content of a manifest or an index (image-spec 1.1, Docker schema 2). Each digest occurs once. */
 export type ManifestContent = {
-  /** Config first, then layers. */
+  /** The blobs of the manifest: the config first, then the layers. */
   blobs: readonly Descriptor[];
   /** The manifests of an index. */
   children: readonly Descriptor[];
-  /** Digest of the manifest to which it is attached, which need not exist. */
+  /** Digest of the manifest to which this one is attached; that manifest need not exist. */
   subject: Digest | null;
-  /** The type in lists of attachments: the manifest's own, else the media type of its config. */
+  /**
+   * The type that lists of attachments show: the manifest's `artifactType`, else the media type of its
+   * config.
+   */
   artifactType: string | null;
   annotations: Json | null;
 };
@@ -85,7 +88,8 @@ export function readContent(json: Json, mediaType: string): ManifestContent {
 }
 
 /**
- * Reads the descriptors in a list of attachments; other entries are skipped. Null when the document is not an index.
+ * Reads the descriptors in a list of attachments and skips all other entries. Null when the document is not
+ * an index.
  */
 export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
   try {
@@ -102,7 +106,8 @@ export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
 export function parseObject(bytes: Uint8Array): Json {
   let value: unknown;
   try {
-    // JSON has no byte order mark (RFC 8259, 8.1): no client could read the manifest.
+    // A byte order mark is kept, so that parsing fails: JSON must not have one (RFC 8259, 8.1), and no
+    // client could read the manifest.
     value = JSON.parse(
       new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
     );
@@ -113,7 +118,7 @@ export function parseObject(bytes: Uint8Array): Json {
   return value;
 }
 
-/** The media type of a manifest that does not state it. */
+/** Guesses the media type of a manifest that does not state one. */
 export const guessedType = (json: Json): string =>
   json["manifests"] === undefined ? OCI_MANIFEST : OCI_INDEX;
 
@@ -154,7 +159,10 @@ function descriptor(value: unknown, where: string): Descriptor {
   };
 }
 
-/** Writers that do not know a size omit it or write -1; the blob is found by its digest all the same. */
+/**
+ * Returns the size in a descriptor; null: unknown. Writers that do not know a size omit it or write -1; the
+ * blob is still found by its digest.
+ */
 function sizeOf(size: unknown, where: string): number | null {
   if (size === null) return null;
   if (typeof size !== "number" || !Number.isSafeInteger(size))

@@ -16,12 +16,13 @@ export const isIndexType = (mediaType: string): boolean =>
   INDEX_TYPES.includes(mediaType);
 
 /**
- * Whether an index's entry of this type is a manifest: BuildKit keeps its cache as an index whose entries are layers.
+ * Whether an index entry of this type is a manifest. The entries of an index in which BuildKit keeps its
+ * cache are layers.
  */
 export const isManifestType = (mediaType: string): boolean =>
   mediaType === "" || isIndexType(mediaType) || MANIFEST_TYPES.includes(mediaType);
 
-/** Docker's image format of schema 1, which is not supported. */
+/** Media type of Docker's image format of schema 1, which is not supported. */
 export const SCHEMA_1_MANIFEST = "application/vnd.docker.distribution.manifest.v1+json";
 
 /** Whether a type is that of a schema 1 manifest, signed (`+prettyjws`) or not (`+json`). */
@@ -32,7 +33,7 @@ export const isSchema1Type = (mediaType: string): boolean =>
 const FOREIGN_LAYERS =
   /^application\/vnd\.(?:docker\.image\.rootfs\.foreign\.diff|oci\.image\.layer\.nondistributable\.v1)\.tar(?:[.+]|$)/;
 
-/** Whether a layer of this type may lie elsewhere than in the registry. */
+/** Whether a layer of this type may be stored elsewhere than in the registry. */
 export const isForeignType = (mediaType: string): boolean =>
   FOREIGN_LAYERS.test(mediaType);
 

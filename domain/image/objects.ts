@@ -1,7 +1,10 @@
 import { packageNameOf } from "../package-key.ts";
 import type { PackageConstraint } from "../task.ts";
 
-/** Returns the images that constraints name, null = all; `versions` contains the tags where not all are wanted. */
+/**
+ * Returns the names of the images that the constraints select (null = all). `versions`: the selected tags
+ * of each image of which not all tags are selected.
+ */
 export function imageNames(constraints: PackageConstraint[] | null): {
   names: string[] | null;
   versions: Record<string, string[]>;

@@ -18,25 +18,28 @@ import {
 } from "./media-types.ts";
 
 /**
- * A part of a pushed manifest: config or layer, or child of an index (`manifest`). `foreign`: it may be stored
- * elsewhere.
+ * A part of a pushed manifest: its config or a layer, or a child of an index (`manifest` true). `foreign`:
+ * it may be stored elsewhere than in the registry.
  */
 export type ManifestPart = { digest: string; manifest: boolean; foreign: boolean };
 
 export type ManifestFacts = {
   mediaType: string;
-  /** The type in the referrers API: the manifest's own, else the media type of its config. */
+  /**
+   * The type that the referrers API shows: the manifest's `artifactType`, else the media type of its
+   * config.
+   */
   artifactType: string | null;
-  /** Digest of the manifest to which it is attached, which need not exist. */
+  /** Digest of the manifest to which this one is attached; that manifest need not exist. */
   subject: string | null;
   annotations: Record<string, string> | null;
-  /** Whether it contains signatures, attestations or SBOMs as cosign writes them. */
+  /** Whether the manifest contains signatures, attestations or SBOMs as cosign writes them. */
   cosigns: boolean;
   /** Parts, each digest once. */
   parts: ManifestPart[];
 };
 
-/** Content types that say nothing about a manifest: its own `mediaType` counts. */
+/** Content types that do not identify a manifest; the manifest's `mediaType` counts instead. */
 const GENERIC = ["", "application/json", "application/octet-stream", "text/plain"];
 
 /** Reads a pushed manifest (image-spec 1.1, Docker schema 2). Throws ManifestError. */

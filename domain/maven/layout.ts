@@ -2,15 +2,21 @@
  * A file of Maven's repository layout: `/{group}/{artifact}/{version}/{artifact}-{version}[-{classifier}].{extension}`.
  */
 export type MavenFile = {
-  /** The group with dots. */
+  /** The groupId with dots: `org.apache.maven`. */
   group: string;
   artifact: string;
-  /** Version of the folder: `1.0-SNAPSHOT` for a snapshot, whatever the file's name says. */
+  /**
+   * The version that the folder names: `1.0-SNAPSHOT` for a snapshot, also if the file's name has a
+   * timestamp instead.
+   */
   version: string;
   classifier: string | null;
   /** Everything after the version and the classifier: `jar`, `tar.gz`, `jar.asc`. */
   extension: string;
-  /** For a snapshot with a timestamp: `20260131.235959` and the number after it. */
+  /**
+   * The timestamp (`20260131.235959`) and the number after it in the name of a snapshot's file; null: it
+   * has none.
+   */
   build: MavenBuild | null;
 };
 type MavenBuild = { timestamp: string; number: number };
@@ -32,13 +38,13 @@ const BUILD = /^(\d{8}\.\d{6})-(\d{1,9})(?=[.-])/;
 const SIGNATURE = /(?:^|\.)(?:asc|sig|sigstore|sigstore\.json)$/;
 
 /**
- * Parses a full path; null: it is outside the layout. A checksum is its file with a longer extension; metadata is
- * outside the layout.
+ * Parses the full path of a file; null: it is outside Maven's layout, as is `maven-metadata.xml`. A
+ * checksum's file is parsed as the file that it belongs to, with a longer extension.
  */
 export function parseMavenPath(fullPath: string): MavenFile | null {
   const [, ...segments] = fullPath.split("/");
   const [name = "", version = "", artifact = "", ...group] = segments.reverse();
-  // This name is reserved, whatever the artifact and its version are called.
+  // The name `maven-metadata.xml` is reserved, whatever the artifact and its version are called.
   if (name === METADATA) return null;
   if (
     group.length === 0 ||
@@ -91,10 +97,13 @@ function splitRest(text: string): Pick<MavenFile, "classifier" | "extension"> | 
 }
 
 export const isSnapshot = (version: string): boolean => version.endsWith(SNAPSHOT);
-/** A released version does not change. */
+/** Whether the version is a release, which never changes, and not a snapshot. */
 export const isRelease = (version: string): boolean => !isSnapshot(version);
 
-/** Returns the file to which a checksum's path belongs, and the algorithm; null: the path is not a checksum's. */
+/**
+ * Returns the path of the file to which a checksum's file belongs, and the algorithm; null: the path is not
+ * a checksum's.
+ */
 export function checksumOf(fullPath: string): { of: string; checksum: Checksum } | null {
   const checksum = CHECKSUMS.find((each) => fullPath.endsWith(`.${each}`));
   const of = checksum && fullPath.slice(0, -checksum.length - 1);
@@ -146,7 +155,7 @@ export function isMainArtifact({ classifier, extension }: MavenFile): boolean {
   );
 }
 
-/** Compares builds of a snapshot: negative when `a` is older. No build is older than any build. */
+/** Compares builds of a snapshot: negative when `a` is older. Null (no build) is older than any build. */
 export function compareBuilds(a: MavenBuild | null, b: MavenBuild | null): number {
   if (a === null || b === null) return Number(a !== null) - Number(b !== null);
   if (a.timestamp !== b.timestamp) return a.timestamp < b.timestamp ? -1 : 1;

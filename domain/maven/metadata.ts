@@ -153,7 +153,10 @@ function isNewer(a: SnapshotFile, b: SnapshotFile): boolean {
   return updatedOf(a) > updatedOf(b);
 }
 
-/** When a file was updated: a build's name contains its time. */
+/**
+ * Returns when a file was updated (UTC, `20260131235959`): the timestamp of its build, else its
+ * modification date.
+ */
 const updatedOf = ({ build, lastModifiedDate }: SnapshotFile): string =>
   build?.timestamp.replace(".", "") ?? digitsOf(lastModifiedDate);
 

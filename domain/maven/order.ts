@@ -7,12 +7,12 @@ type Item = bigint | string | Item[];
 /** Known qualifiers, the oldest first; "" is the release. Unknown ones come after these, in alphabetical order. */
 const QUALIFIERS = ["alpha", "beta", "milestone", "rc", "snapshot", "", "sp"];
 const ALIASES: Record<string, string> = { ga: "", final: "", release: "", cr: "rc" };
-/** Short forms that count only when a digit follows. */
+/** Short forms of qualifiers; they count only if a digit follows. */
 const SHORT: Record<string, string> = { a: "alpha", b: "beta", m: "milestone" };
 
 /**
- * Compares versions in Maven's order (ComparableVersion; "Version Order Specification" of its POM reference): negative
- * when `a` is older. Versions that Maven considers equal are ordered by their text.
+ * Compares versions in Maven's order (ComparableVersion; "Version Order Specification" in the POM
+ * reference): negative when `a` is older. Versions that Maven considers equal are ordered by their text.
  */
 export function compareMavenVersions(a: string, b: string): number {
   return compareLists(parse(a), parse(b)) || Number(a > b) - Number(a < b);
@@ -40,7 +40,7 @@ function parse(version: string): Item[] {
     list = inner;
   };
   const tokens = version.toLowerCase().match(/\d+|[^\d.-]+|[.-]/g) ?? [];
-  // Whether an item has been read since the last separator; where none was, there is a 0.
+  // Whether an item has been read since the last separator; if none has, the item is a 0.
   let open = false;
   for (const [i, token] of tokens.entries()) {
     if (token === "." || token === "-") {
@@ -52,7 +52,8 @@ function parse(version: string): Item[] {
     const next = tokens[i + 1];
     const joined = next !== undefined && next !== "." && next !== "-";
     const number = isNumber(token);
-    // ".x" counts as "-x".
+    // A qualifier begins a new list also after a dot: Maven reads `.x` as `-x` if a digit or nothing
+    // follows.
     if (!number && list.length > 0 && (joined || next === undefined)) nest();
     list.push(number ? BigInt(token) : qualifier(token, joined));
     if (joined) nest();
@@ -69,7 +70,10 @@ function qualifier(token: string, beforeDigit: boolean): string {
   return ALIASES[whole] ?? whole;
 }
 
-/** Removes empty items at the end, or before a list: 0, a release's qualifier, an empty list. */
+/**
+ * Removes empty items (0, the release qualifier "", an empty list) at the end of a list or before an inner
+ * list.
+ */
 function trim(list: Item[]): void {
   for (let i = list.length - 1; i >= 0; i--) {
     const item = list[i];
@@ -95,7 +99,7 @@ function compareItems(a: Item | undefined, b: Item | undefined): number {
   if (typeof a === "string") return compareQualifier(a, b);
   if (Array.isArray(b)) return compareLists(a, b);
   if (b === undefined) return compareToNothing(a);
-  // 1-1 < 1.0.x, 1-1 > 1-sp
+  // A list is older than a number (1-1 < 1.0.x) and newer than a qualifier (1-1 > 1-sp).
   return typeof b === "bigint" ? -1 : 1;
 }
 

@@ -33,7 +33,7 @@ export function isDistTag(tag: string): boolean {
   );
 }
 
-/** The name of a version's tarball; the publisher's own name for it does not count. */
+/** Returns the file name of a version's tarball; the name that the publisher gave is ignored. */
 export const tarballFile = (name: string, version: string): string =>
   `${baseName(name)}-${version}.tgz`;
 
@@ -47,8 +47,8 @@ export const tarballPath = (name: string, file: string): string => `/${name}/-/$
 export type NpmDocument = Record<string, unknown>;
 
 /**
- * Returns the document in stored form: name and version are these, and `dist.tarball` is the tarball's path in the
- * repository without a slash at its beginning.
+ * Returns the document in stored form: with the given name and version, and with the tarball's path in the
+ * repository, without a slash at its beginning, as `dist.tarball`.
  */
 export function storedDocument(
   document: NpmDocument,
@@ -63,7 +63,7 @@ export function storedDocument(
 export const deprecationOf = ({ deprecated }: NpmDocument): string | null =>
   typeof deprecated === "string" && deprecated !== "" ? deprecated : null;
 
-/** Returns the document with that deprecation; null removes it. */
+/** Returns the document with the given deprecation message; null removes the message. */
 export function withDeprecation(
   document: NpmDocument,
   deprecated: string | null,
@@ -73,8 +73,8 @@ export function withDeprecation(
 }
 
 /**
- * Returns the version of `latest`: the tag where it is set, else the highest release, else the highest version; null
- * without versions.
+ * Returns the version of `latest`: the tagged one if the tag is set, else the highest release, else the
+ * highest version; null without versions.
  */
 export function latestVersion(
   tagged: string | undefined,
@@ -95,7 +95,7 @@ export function latestVersion(
 
 const isPrerelease = (version: string): boolean => withoutBuild(version).includes("-");
 
-/** Returns foreign JSON as an object with unknown members; {} for anything else. */
+/** Returns JSON from outside as an object with unknown members; {} if it is not an object. */
 export function record(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)

@@ -54,13 +54,16 @@ export function addressed(document: NpmDocument, base: string): NpmDocument {
   };
 }
 
-/** A version inside a full packument, whose readme stands once, at its top. */
+/**
+ * Returns a version as part of a full packument: without its readme, which the packument has only once, at
+ * its top.
+ */
 export function fullVersion(document: NpmDocument, base: string): NpmDocument {
   const { readme: _, ...rest } = addressed(document, base);
   return rest;
 }
 
-/** A version with the fields that clients need to install it. */
+/** Returns a version with only the fields that clients need to install it. */
 export function abbreviatedVersion(document: NpmDocument, base: string): NpmDocument {
   const whole = addressed(document, base);
   const installs = Object.keys(record(whole["scripts"])).some((name) =>

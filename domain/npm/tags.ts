@@ -3,26 +3,32 @@ import type { ConflictStrategy } from "../vocabulary.ts";
 
 type TagQuestion = {
   strategy: ConflictStrategy;
-  /** False: the only tag that is set is a `latest` that the target lacks, so that the package can be installed. */
+  /** False: no tag is set except a `latest` that the target lacks, so that the package can be installed. */
   includeMetadata: boolean;
   /** Tags of the source with their versions: all tags of a package, or those of one version. */
   source: ReadonlyMap<string, string>;
-  /** Whether the source has a version of the package; null: unknown, and `latest` only moves forwards. */
+  /**
+   * Whether the source has a version of the package; null: unknown, so `latest` is only set to a newer
+   * version.
+   */
   sourceHas: ((version: string) => boolean) | null;
   target: ReadonlyMap<string, string>;
   targetHas: (version: string) => boolean;
 };
 
-/** Whether `latest` follows the source, even when the source moved it back or the target names a version of its own. */
+/**
+ * Whether `latest` is always set as at the source, even if the source has set it to an older version, or
+ * the target's `latest` is a version that the source lacks.
+ */
 const FOLLOWS = { OVERWRITE: true, SKIP: false, FAST_FAIL: false } satisfies Record<
   ConflictStrategy,
   boolean
 >;
 
 /**
- * Returns the tags of an npm package, with their versions, that a replication sets at the target. A tag follows the
- * source if its version is present; tags that the source lacks stay. `latest` follows only under OVERWRITE: else it
- * only moves to newer versions, and never away from a version that the source lacks.
+ * Returns the tags, with their versions, that a replication sets at the target: those of the source whose
+ * version the target has. Tags that the source lacks stay. Except under OVERWRITE, `latest` only changes to
+ * a newer version, and never from a version that the source lacks.
  */
 export function decideTags(question: TagQuestion): Map<string, string> {
   const { source, target, targetHas } = question;

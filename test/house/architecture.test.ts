@@ -5,7 +5,10 @@ import { findUnusedExports } from "../measure/exports.ts";
 import { findCircles, findMutualFolders } from "../measure/circles.ts";
 import { type Import, importsOf, isTest, readSources } from "../measure/sources.ts";
 
-/** Allowed imports by folder (docs/decisions.md#folders). Roots compose the program and may import anything. */
+/**
+ * Files that compose the program and may import anything; RULES has the allowed imports of all others, by
+ * folder (docs/decisions.md#folders).
+ */
 const ROOTS = new RegExp(
   "^(?:main|supervisor|children|config|drizzle\\.config|vitest\\.config" +
     "|(?:api|activities|activities/alone|workflows)/start)\\.ts$",
@@ -29,7 +32,7 @@ const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
     values: [/^domain\//, /^db\//, /^activities\/(control|store|secrets)\//],
   },
   { from: /^activities\//, values: [/^domain\//, /^activities\/(?!control\/)/] },
-  // Only these files test connections.
+  // Only these files of the API open connections to test them.
   {
     from: /^api\/[a-z]+\/check-/,
     values: [/^domain\//, /^api\//, /^activities\/(registries|secrets)\//],
@@ -51,7 +54,7 @@ const everySource = readSources(".");
 const sources = everySource.filter((source) => !isTest(source));
 const files = sources.map(({ path }) => path);
 
-/** Exports that a tool finds by their name, or a file without types imports. */
+/** Exports that no file imports: a tool finds them by name, or a file without types imports them. */
 const CALLED_BY_TOOLS = [
   "drizzle.config.ts default",
   "vitest.config.ts default",
@@ -59,12 +62,15 @@ const CALLED_BY_TOOLS = [
   "workflows/tracing.ts interceptors",
 ];
 
-/** Folders of types: `image` is DOCKER and OCI. */
+/** Names of folders with code for one repository type; `image` is the folder of DOCKER and OCI. */
 const TYPE_FOLDERS = [
   "image",
   ...REPOSITORY_TYPES.map((type) => type.toLowerCase()),
 ].join("|");
-/** Differences between repository types stand in the tables, and code for one type or protocol in its own folder. */
+/**
+ * Files that may name repository types: the tables of the differences between types, and code for one type
+ * or protocol in its own folder.
+ */
 const MAY_NAME_TYPES = [
   /^domain\/(vocabulary|repository-types|protocols)\.ts$/,
   /^db\/packages\/types\.ts$/,
@@ -72,7 +78,7 @@ const MAY_NAME_TYPES = [
   /^activities\/registries\/connectors\.ts$/,
   /^activities\/registries\/[^/]+\//,
   new RegExp(`^(?:domain|api/hosted|db/packages)/(?:${TYPE_FOLDERS})/`),
-  // Data for readers of the documentation.
+  // Example data for readers of the API documentation.
   /^api\/docs\/examples\.ts$/,
 ];
 

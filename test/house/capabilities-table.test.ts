@@ -28,7 +28,7 @@ test("the README's table of what can be sent says what the tables in domain/ say
   expect(rows).toEqual(REPOSITORY_CATEGORIES.flatMap(rowsOf));
 });
 
-/** One row for all types of a category that can be sent in the same way. */
+/** Returns the table's rows for a category: one row for all types that can be sent in the same way. */
 function rowsOf(category: RepositoryCategory): string[] {
   const rows = new Map<string, RepositoryType[]>();
   for (const repoType of REPOSITORY_TYPES) {
@@ -57,7 +57,7 @@ function cellsOf(from: From, targets: readonly To[]): string[] {
   ];
 }
 
-/** Whether a task with such constraints is saved for at least one of the targets. */
+/** Whether a task with the given constraints can be saved for at least one of the targets. */
 function may(
   from: From,
   constraints: { packages?: boolean; paths?: boolean },
@@ -73,7 +73,10 @@ function may(
   return targets.some((to) => impossible(task, "SCHEDULED", [to]) === null);
 }
 
-/** Empty for a hosted repository, which is read from the store. */
+/**
+ * Names the protocols by which a repository is read; "" for a hosted repository, which is read from the
+ * store.
+ */
 function readBy({ category, repoType }: From): string {
   const protocols = PROTOCOLS.filter((protocol) => isRead(repoType, protocol));
   return category === "LOCAL" ? "" : `, by ${protocols.join(" or ")}`;

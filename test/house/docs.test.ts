@@ -14,11 +14,11 @@ const files = execFileSync(
   .filter((name) => existsSync(name));
 const textOf = (file: string) => readFileSync(file, "utf8");
 
-/** The pages for readers; the saved histories have one of their own. */
+/** The pages of the documentation, and the page about the saved histories. */
 const pages = files.filter((name) =>
   /^(?:README|CONTRIBUTING)\.md$|^docs\/.*\.md$|\/histories\/README\.md$/.test(name),
 );
-/** What cites pages and paths in comments. */
+/** Files whose comments may cite pages and paths. */
 const sources = files.filter((name) => /\.(?:ts|js|mjs|sql)$/.test(name));
 const FOLDERS = [
   "activities",
@@ -143,14 +143,14 @@ test("endpoints that pages name are offered", async () => {
   );
 });
 
-/** Parameters have other names in prose than in code. */
+/** Removes the names of parameters from a path, because pages use other names than the code. */
 function shape(path: string): string {
   return path.replaceAll(/\/{2,}/g, "/").replaceAll(/\{[^}]*\}/g, "{}");
 }
 
 type Link = { from: string; file: string; anchor: string | undefined };
 
-/** The links of a page to files of the repository. */
+/** Returns the links of a page to files of the repository. */
 function linksOf(from: string): Link[] {
   return [...textOf(from).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(
     ([, target = "", anchor]) => ({
@@ -165,7 +165,7 @@ function isThere(file: string, anchor: string | undefined): boolean {
   return existsSync(file) && (anchor === undefined || anchorsOf(file).includes(anchor));
 }
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** Returns the anchors of a page's headings, as GitHub makes them. */
 function anchorsOf(page: string): string[] {
   const text = textOf(page).replaceAll(/^```.*?^```/gms, "");
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>

@@ -32,9 +32,8 @@ function reachedFrom(start: string, targets: ReadonlyMap<string, string[]>): Set
 }
 
 /**
- * Returns pairs of folders that lie side by side below one top-level folder and import each other,
- * as "a <-> b". A folder and one inside it do not count: the outer one may hold the table of the
- * inner ones.
+ * Returns pairs of folders that are side by side below one top-level folder and import each other, as "a
+ * <-> b". A folder and one inside it do not count: the outer one may hold the table of the inner ones.
  */
 export function findMutualFolders(imports: readonly Import[]): string[] {
   const pairs = imports.flatMap(({ file, target }) => {

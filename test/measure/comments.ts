@@ -29,7 +29,7 @@ function commentsOf({ path, text }: Source): Comment[] {
   return found.map(({ end: _end, block: _block, ...comment }) => comment);
 }
 
-/** Draws `count` of the comments, in the order of the files; the same seed draws the same ones. */
+/** Draws `count` of the comments of the files, in their order; the same seed draws the same comments. */
 export function drawComments(
   sources: readonly Source[],
   count: number,

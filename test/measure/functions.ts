@@ -1,13 +1,15 @@
 import { parseSync, Visitor } from "oxc-parser";
 import type { Source } from "./sources.ts";
 
-/** `lines`: from the first to the last one, comments and blank lines included. */
+/**
+ * `lines`: number of lines from the function's first to its last one, comments and blank lines included.
+ */
 export type FunctionSize = { path: string; name: string; lines: number; text: string };
 
 type Span = { start: number; end: number };
 
 /**
- * Returns every function of a file, inner and arrow functions included; one without a name is named
+ * Returns every function of a file, inner and arrow functions included; a function without a name is named
  * after its line.
  */
 export function functionsOf({ path, text }: Source): FunctionSize[] {

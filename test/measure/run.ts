@@ -7,8 +7,8 @@ import { countLines } from "./lines.ts";
 import { importsOf, isTest, readSources, type Source } from "./sources.ts";
 
 /**
- * `npm run measure -- [folder]` prints how a checkout reads in numbers; default: this one. With
- * `--comments=200 --seed=1` it prints that many comments of the program, to be judged by a reader.
+ * `npm run measure -- [folder]` prints figures about how readable a checkout is; default: this checkout.
+ * With `--comments=200 --seed=1` it prints that many comments of the program, to be judged by a reader.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -76,8 +76,8 @@ function report(some: readonly Source[]): [string, string][] {
 }
 
 /**
- * Returns the tokens per line of a function; one or two lines say nothing about the width of the
- * page.
+ * Returns the tokens per line of a function, as a list; an empty list for a function of one or two lines,
+ * which are no measure of how dense lines are.
  */
 function density({ lines, text }: FunctionSize): number[] {
   const { tokens, codeLines } = countLines(text);

@@ -6,7 +6,9 @@ import { parseSync } from "oxc-parser";
 /** A TypeScript file of the repository, with its path from the root. */
 export type Source = { path: string; text: string };
 
-/** An import of another file, or of a package (`target` is then its name). */
+/**
+ * An import of another file, or of a package; `target`: the path of the file, or the name of the package.
+ */
 export type Import = { file: string; target: string; typeOnly: boolean };
 
 /** Reads all TypeScript files below a folder, including uncommitted ones. */

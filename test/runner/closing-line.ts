@@ -27,7 +27,7 @@ const suiteOf = ({ parent }: TestCase): string =>
 /** Tests of one suite that were skipped for the same reason. */
 type Skipped = { suite: string; reason: string; names: string[] };
 
-/** Names a single test; only counts several. */
+/** Describes skipped tests: a single test by its name, several by their number. */
 function lineOf({ suite, reason, names }: Skipped): string {
   const what = names.length === 1 ? names.join() : `${names.length} tests`;
   return `skipped: ${suite} > ${what}: ${reason}\n`;

@@ -1,7 +1,10 @@
 import { relative } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The slowest test files. They start first, because a slow file that starts last leaves the other lanes idle. */
+/**
+ * The slowest test files. They start first, because a slow file that starts last leaves the other test
+ * processes idle.
+ */
 const LONGEST = [
   "runs/kill-runs",
   "runs/killer-batch",
