@@ -15,7 +15,10 @@ type Known = { waitMs: number; slowSince: number | null };
 
 const MOST_KEPT = 10_000;
 
-/** The paces are in memory: after a restart they are learned again from the first batches and cluster checks. */
+/**
+ * Records how quickly ends answer, in memory. After a restart the paces are learned again from the
+ * first batches and cluster checks.
+ */
 export function createPaces(now: () => number): Paces {
   const ends = new Map<string, Known>();
   return {

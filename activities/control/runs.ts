@@ -105,7 +105,8 @@ export function createRunActivities({
 export type RunActivities = ReturnType<typeof createRunActivities>;
 
 /**
- * Plans a hosted object to the end. Returns false when the object is linked, so that a transfer worker must list it.
+ * Plans a hosted object to the end. Returns false when the object is linked: a transfer worker must
+ * list it then.
  */
 async function planOneObject(
   db: Db,
