@@ -4,7 +4,7 @@ import { tarballFile } from "../../../domain/npm/package.ts";
 import type { Content } from "../contract.ts";
 import { encodeName, type NpmRegistry, tarballAddress } from "./registry.ts";
 
-/** Number of bytes that base64 encodes without padding. */
+/** base64 encodes groups of this many bytes without padding. */
 const GROUP = 3;
 
 /**

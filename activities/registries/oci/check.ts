@@ -11,7 +11,10 @@ export type CheckScope = { name: string | null; push: boolean };
 
 const NOT_TRIED: Answer = { ok: null, message: "not tried" };
 
-/** Checks a registry and returns three separate answers; throws only when `signal` fires. */
+/**
+ * Checks whether a registry is reachable, accepts the login and allows the operation; throws only when
+ * `signal` fires.
+ */
 export async function checkRegistry(
   http: HttpClient,
   client: RegistryClient,
