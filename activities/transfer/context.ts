@@ -25,7 +25,7 @@ export type BatchDeps = {
   batchSlice: number;
 };
 
-/** Retries a call, heartbeating, for as long as the control plane is away. */
+/** Retries a call for as long as the control plane is away, and sends heartbeats meanwhile. */
 export async function whenReachable<T>(
   { signal, heartbeat }: { signal: AbortSignal; heartbeat: () => void },
   call: () => Promise<T>,

@@ -36,7 +36,10 @@ export function goneOutcome(
   );
 }
 
-/** Outcome of an artifact that is left for a later batch, with the uploads of earlier attempts. */
+/**
+ * Outcome of an artifact that is postponed to a later batch because an end is silent; keeps the uploads
+ * of earlier attempts.
+ */
 export function notTried({ uploads }: BatchArtifact, silence: string): ArtifactOutcome {
   const reason = `postponed, because other artifacts got no answer: ${silence}`;
   return outcomeOf({
