@@ -5,7 +5,7 @@ export type Paces = {
   /** Records how long (ms) an answer of the end took. */
   note: (end: string, waitMs: number) => void;
   isSlow: (end: string) => boolean;
-  /** Whether the last answer of the end was quick; false for an end that was never asked. */
+  /** Whether the last answer of the end was quick; false for an end that has not answered yet. */
   isQuick: (end: string) => boolean;
   /** Returns the slow ends, and since when each is slow (epoch ms). */
   slow: () => Map<string, number>;

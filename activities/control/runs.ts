@@ -73,7 +73,7 @@ export function createRunActivities({
       return planOneObject(db, recordId, objectIndex, now);
     },
 
-    /** Returns the targets from position `from` on; `after`: only those of clusters after this one. */
+    /** Returns the targets from position `from` on. `after`: only targets of clusters that follow this one. */
     async readTargets(
       recordId: string,
       from: number,

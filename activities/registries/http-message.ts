@@ -51,7 +51,7 @@ export type HttpResponse = {
   /** The URL that answered, after redirects. */
   url: URL;
   header: (name: string) => string | undefined;
-  /** Joins all fields of that name to the one list that they form (RFC 9110 §5.3). */
+  /** Returns all header fields called `name` as the one list that they form (RFC 9110 §5.3). */
   list: (name: string) => string | undefined;
   /**
    * The coding of the body when the server applies one without a request for it ("gzip"); null: none. `stream` and

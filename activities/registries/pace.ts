@@ -12,7 +12,7 @@ export type Pace = {
   waitMs: () => number | null;
 };
 
-/** Weight of the newest answer against all earlier ones. */
+/** Weight of the newest answer in the average; all earlier answers have the rest. */
 const NEWEST = 0.3;
 /**
  * If more requests than this run at once, they may wait for one of our own connections, so their time

@@ -85,7 +85,7 @@ export function createHashes(algorithms: readonly DigestAlgorithm[]): {
 type Checks = {
   /** Builds the error to throw; `found` describes the bytes that were read. */
   damaged: (found: string) => TransferError;
-  /** Called with the facts of the whole content before its last chunk is passed on. */
+  /** Called with size and digests of the whole content, before its last chunk is passed on. */
   onRead?: (read: Read) => void;
 };
 

@@ -94,7 +94,7 @@ async function* limited(
   }
 }
 
-/** Presents a content in memory as staged content. */
+/** Makes a `Staged` of a content in memory. */
 export function stagedContent(
   { putInline, hold }: Stager,
   content: Uint8Array,
@@ -136,7 +136,7 @@ async function stageFile(
   }
 }
 
-/** Presents a complete, durable file of the staging folder as staged content. */
+/** Makes a `Staged` of a complete, durable file in the staging folder. */
 export function stagedFile(
   { layout, hold }: Stager,
   file: string,

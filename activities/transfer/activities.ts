@@ -18,7 +18,7 @@ export function createTransferActivities(deps: BatchDeps) {
         runBatch(deps, { recordId, number, signal, heartbeat }),
       );
     },
-    /** Continues the listing of a linked object, for as long as its slot may be held. */
+    /** Continues the listing of a linked object, for as long as the listing may hold its slot. */
     async listPages(
       recordId: string,
       objectIndex: number,

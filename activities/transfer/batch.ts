@@ -31,8 +31,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   const { recordId, number } = ask;
   const batch = await whenReachable(ask, () => controlPlane.takeBatch(recordId, number));
   const result: BatchResult = { total: 0, again: 0, failed: 0 };
-  // Nothing is to be sent: the run is halted, or an earlier attempt has ended the batch ("done"). Then
-  // `rest` makes the next cut look for the remaining artifacts.
+  // The run is halted, or the batch has ended already ("done"): then `rest` makes the next cut look again.
   if (batch.kind !== "batch")
     return batch.kind === "done" ? { ...result, rest: 1 } : result;
   const stop = new AbortController();

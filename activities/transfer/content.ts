@@ -79,7 +79,7 @@ export function openContent(
   };
 }
 
-/** Returns the part with the size and the digests that reading it has found. */
+/** Returns the part with the size and digests that were found by reading it. */
 export function withRead(part: Part, { read }: Pick<CopiedContent, "read">): Part {
   const known = read.get(part.path);
   return known

@@ -21,7 +21,7 @@ export type BatchDeps = {
   /** How many artifacts of a batch are handled at the same time. */
   concurrency: number;
   routes: Pool<Route>;
-  /** How long (ms) a batch may begin new artifacts. */
+  /** For how long (ms) a batch may begin new artifacts. */
   batchSlice: number;
 };
 

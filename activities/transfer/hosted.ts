@@ -99,7 +99,7 @@ export function hostedContent(
   };
 }
 
-/** Every part of a hosted artifact has a sha256. */
+/** Returns the sha256 of a part; every part of a hosted artifact has one. */
 const sha256Of = ({ digests }: Part): string => digests.sha256 ?? "";
 
 /** Converts a planned file to an artifact with one part; null when the file was deleted. */

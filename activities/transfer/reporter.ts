@@ -76,9 +76,8 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     putOff: reports.putOff,
     end: reports.end,
     /**
-     * Delivers all reports, and the end of the batch unless `done` is null (the batch broke). Returns
-     * how many artifacts of the batch have no outcome. Waits for as long as the control plane is away;
-     * throws when it refuses the reports.
+     * Delivers all reports, and the end of the batch unless `done` is null (the batch broke). Returns how many
+     * artifacts have no outcome. Waits while the control plane is away; throws when it refuses the reports.
      */
     async close(done: { interrupted: boolean } | null): Promise<number> {
       clearInterval(timer);
@@ -86,8 +85,7 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
       await beating(heartbeat, async () => {
         await sending;
         for (;;) {
-          // Temporal may give a batch that it ordered to end to another worker, so the end of such a
-          // batch is not reported.
+          // Temporal may give a batch that it ordered to end to another worker: then its end is not reported.
           const last = signal.aborted ? null : done;
           const isTold = () =>
             refused !== undefined ||

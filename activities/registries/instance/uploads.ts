@@ -109,7 +109,7 @@ export function createUploads(wire: Wire): Uploads {
       return readSession(await wire.call(request), what);
     },
     async finishUpload(id, content, signal) {
-      // The target may have to read the whole upload once more before it can answer.
+      // `storedBytes`: the target may have to read the whole upload once more before it can answer.
       await wire.call({
         method: "PUT",
         what,

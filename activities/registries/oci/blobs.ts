@@ -37,7 +37,10 @@ export type Blobs = {
     misstated: (actual: number) => TransferError,
     signal?: AbortSignal,
   ) => AsyncGenerator<Buffer, void, undefined>;
-  /** Opens the blob from `offset` on, even if the server ignores Range. Throws `notFound` when the blob is missing. */
+  /**
+   * Opens the blob and returns its bytes from `offset` on, even if the server ignores Range. Throws
+   * `notFound` when the blob is missing.
+   */
   openBlob: (
     name: string,
     blob: WantedBlob,

@@ -6,7 +6,7 @@ import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** The operation to try: list the catalog (no name), pull from a name, or push to it. */
+/** The operation to try: list the catalog (no name), pull from the repository `name`, or push to it. */
 export type CheckScope = { name: string | null; push: boolean };
 
 const NOT_TRIED: Answer = { ok: null, message: "not tried" };

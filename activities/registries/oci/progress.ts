@@ -17,7 +17,7 @@ const MOST_EMPTY_PAGES = 100;
  */
 type Progress = { pages: number; items: number; empty: number; last: string };
 
-/** The subject of a listing for messages, and the advice for a listing that fails. */
+/** What a listing is about (`what`, `host`), for messages, and the advice to give if the listing fails. */
 export type Subject = { what: string; host: string; advice: string };
 
 const FORM = /^(\d+)\.(\d+)\.(\d+)\.([^|]*)\|(.*)$/s;

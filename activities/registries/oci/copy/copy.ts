@@ -14,7 +14,7 @@ import type { ImageMemory } from "./memory.ts";
 /** One end of a copy: a registry, and the image's repository (`name`) relative to the registry's namespace. */
 export type ImageEnd = { registry: OciRegistry; name: string };
 
-/** The shared state of one image's copy. */
+/** The state of the copy of one image, which its parts share. */
 export type ImageCopy = {
   source: ImageEnd;
   target: ImageEnd;

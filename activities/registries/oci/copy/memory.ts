@@ -31,7 +31,7 @@ export type ImageMemory = {
   forget: (keys: readonly string[]) => void;
   /** Runs work for the same key one after the other. */
   alone: Turns;
-  /** Sizes of blobs that were found by reading them. */
+  /** For each blob that was read, its true size. */
   sizes: Map<Digest, number>;
   /** For each blob, a repository at the target that has the blob. */
   homes: Map<Digest, string>;
