@@ -39,7 +39,10 @@ const workerCalls = (call: Call) => ({
 const batchCalls = (call: Call) => ({
   takeBatch: (recordId: string, number: number) =>
     call<BatchAnswer>("POST", `/internal/v1/batches/${recordId}/${number}`, {}),
-  /** Describes the first of these versions of a hosted repository, as many as one answer holds. */
+  /**
+   * Returns the descriptions of `keys` in their order, as many as fit into one answer; the caller asks
+   * again for the rest.
+   */
   async versions(repositoryId: number, keys: VersionKey[]) {
     const path = `/internal/v1/versions/${repositoryId}`;
     return (await call<{ versions: SourceVersion[] }>("POST", path, { keys })).versions;
@@ -48,7 +51,7 @@ const batchCalls = (call: Call) => ({
     call<ReportAnswer>("POST", "/internal/v1/reports", message),
   grant: (recordId: string, clusterId: string, bytes: number) =>
     call<GrantAnswer>("POST", "/internal/v1/grants", { recordId, clusterId, bytes }),
-  /** Returns whether `bytes` may be read at the cluster to compare contents. */
+  /** Returns whether `bytes` more may be read at the cluster to compare contents. */
   async mayReadToCompare(recordId: string, clusterId: string, bytes: number) {
     const body = { recordId, clusterId, bytes };
     return (await call<{ granted: boolean }>("POST", "/internal/v1/compare-reads", body))
@@ -60,7 +63,10 @@ const listingPath = (recordId: string, objectIndex: number): string =>
   `/internal/v1/listings/${recordId}/${objectIndex}`;
 
 const listingCalls = (call: Call) => ({
-  /** `waitMs`: how long (ms) the source lately took to answer; null: it was not asked. */
+  /**
+   * Asks for the next page to list. `waitMs`: how long (ms) the source of the listing lately took to
+   * answer; null before the first request to it.
+   */
   listing: (recordId: string, objectIndex: number, waitMs: number | null, lane: Lane) =>
     call<ListingAnswer>("POST", listingPath(recordId, objectIndex), { waitMs, lane }),
   listingWaits: (recordId: string, objectIndex: number, waitMs: number) =>

@@ -55,7 +55,8 @@ export function createInternalCaller(options: CallOptions) {
         ...(body ? { body } : {}),
         ...(signal ? { signal } : {}),
       });
-      // A body that is dropped before it is read ends with an error, which without a listener would end the process.
+      // An answer's body that is dropped before it is read emits an error, which without a listener
+      // would end the process.
       answer.body.on("error", () => undefined);
       if (answer.statusCode < 300) return answer;
       throw await failureOf(answer, `${method} ${path}`, options);
@@ -78,7 +79,10 @@ export function createInternalCaller(options: CallOptions) {
   return { open, call, close: () => agent.close() };
 }
 
-/** Makes the error for an answer that is not a success, and reports a refusal of the worker. */
+/**
+ * Builds the error for an answer other than 2xx. If the control plane refuses this worker (401, 426),
+ * calls `onRefused` too.
+ */
 async function failureOf(
   { statusCode: status, body, headers }: Dispatcher.ResponseData,
   request: string,

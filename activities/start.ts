@@ -1,3 +1,8 @@
+/**
+ * A transfer worker: moves bytes. It runs beside the control plane, or on any machine that reaches the control plane,
+ * Temporal and the registries.
+ */
+
 import { readdirSync } from "node:fs";
 import { hostname, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,11 +20,6 @@ import { createControlPlane } from "./control-plane.ts";
 import { createTransferActivities } from "./transfer/activities.ts";
 import { createUse } from "./use.ts";
 import { openBatchDeps } from "./worker-deps.ts";
-
-/**
- * A transfer worker: moves bytes. It runs here, or on any machine that reaches the control plane, Temporal and the
- * registries.
- */
 
 const HELLO_MS = 15_000;
 const ASK_AGAIN_MS = 2_000;
@@ -66,7 +66,7 @@ const life = superviseChild({
 });
 const metrics = await installRuntime(log);
 tracing = await openTracing("transfer", config, log);
-// The metrics of a supervised worker are collected; a worker started on its own sends them.
+// A supervisor collects the metrics of its workers; a worker that was started on its own sends them itself.
 if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
 working = work();
 await working;
@@ -79,7 +79,10 @@ async function tellMetrics(): Promise<void> {
   }
 }
 
-/** Takes work while the control plane accepts this worker. After a refusal it waits until it is accepted again. */
+/**
+ * Takes work while the control plane accepts this worker. After a refusal, the worker waits until it is
+ * accepted again.
+ */
 async function work(): Promise<void> {
   for (let first = true; !stopping.signal.aborted; first = false) {
     const settings = await learnSettings(first);
@@ -162,8 +165,9 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
 }
 
 /**
- * Asks until the control plane answers and accepts this worker; returns null when the worker must stop. At the start, a
- * wrong secret key ends the worker, since waiting cannot help.
+ * Asks the control plane for the worker's settings until it answers and accepts this worker. Returns
+ * null when the worker must stop. At the start, a wrong secret key ends the worker, since waiting
+ * cannot help.
  */
 async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
   for (let told = 0; ;) {

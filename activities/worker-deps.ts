@@ -23,8 +23,8 @@ type WorkerConfig = {
 };
 
 /**
- * Opens everything that this process needs to send batches. `beside`: the content of hosted repositories is on this
- * machine's disk.
+ * Opens everything that a worker's process needs to send batches. `beside` true: the content of hosted
+ * repositories is on this machine's disk.
  */
 export function openBatchDeps(
   config: WorkerConfig,

@@ -9,13 +9,13 @@ import type { BatchResult } from "../transfer/batch.ts";
 import type { AloneMessage } from "./messages.ts";
 
 const ENTRY = fileURLToPath(new URL(`start${extname(import.meta.url)}`, import.meta.url));
-/** A process that sends no message for this long hangs, and is killed. */
+/** A process that sends no message for this long (ms) counts as hung and is killed. */
 const SILENT_MS = 30_000;
 const LOOK_MS = 1_000;
 
 /**
- * Runs one batch in a process of its own, so that a batch that kills its process harms no other batch. The failure says
- * how the process ended; it is not retryable.
+ * Activities that run one batch in a process of its own, so that a batch that crashes its process harms
+ * no other batch. Their error says how the process ended; it is not retryable.
  */
 export function createAloneActivities(log: Pick<Logger, "warn">) {
   return {
@@ -51,7 +51,10 @@ function traceparent(): string {
   return carrier.traceparent ?? "";
 }
 
-/** Resolves with the result that the process sends. If it ends without one, rejects with the way it ended. */
+/**
+ * Resolves with the result that the child process sends. If the process ends without a result, rejects
+ * with an error that says how it ended.
+ */
 async function outcomeOf(
   child: ChildProcess,
   heartbeat: () => void,

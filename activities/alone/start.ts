@@ -10,8 +10,8 @@ import { openBatchDeps } from "../worker-deps.ts";
 import type { AloneMessage } from "./messages.ts";
 
 /**
- * The process for a single batch. Its arguments are the batch's record, number and trace. It exits when the worker that
- * started it is gone.
+ * Entry point of a process that sends a single batch. Its arguments are the batch's record id, number
+ * and trace. It exits when the worker that started it is gone.
  */
 const [recordId = "", number = "", traceparent = ""] = process.argv.slice(2);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);

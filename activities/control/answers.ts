@@ -1,7 +1,10 @@
-/** The answer of an activity must stay below 4 KiB in the history; counted in bytes, as names may be non-ASCII. */
+/**
+ * Maximum size of the answer of an activity: it must stay below 4 KiB in Temporal's history. Counted in
+ * bytes, since names may be non-ASCII.
+ */
 const MOST_BYTES = 4_000;
 
-/** Returns the first items of a list, as many as one answer holds, at least one. */
+/** Returns the first items of a list: as many as fit into one answer, and at least one. */
 export function firstOf<T>(list: readonly T[]): T[] {
   let bytes = 0;
   const end = list.findIndex(
@@ -11,6 +14,6 @@ export function firstOf<T>(list: readonly T[]): T[] {
   return list.slice(0, end === -1 ? list.length : end);
 }
 
-/** Returns the list, or null when it is too long for one answer. */
+/** Returns the list, or null when it does not fit into one answer. */
 export const whole = <T>(list: T[]): T[] | null =>
   firstOf(list).length === list.length ? list : null;

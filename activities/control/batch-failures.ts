@@ -11,7 +11,10 @@ import {
 import { MOST_DEATHS } from "../../domain/lanes.ts";
 import type { Turns } from "./turns.ts";
 
-/** Called, for the metrics, for each death of a worker or process over a batch; `subject` names the batch. */
+/**
+ * Called for each time that a worker or process crashed while it sent a batch, to count the crash in
+ * the metrics. `subject` names the batch; `deaths`: how many crashes of that batch so far.
+ */
 export type Died = (death: { subject: string; deaths: number }) => void;
 
 type BatchFailureDeps = {
@@ -29,7 +32,10 @@ export function createBatchFailureActivities({ db, now, turns, died }: BatchFail
       return failBatch(db, recordId, number, now());
     },
 
-    /** Moves a batch over which workers have died to a process of its own; `deaths`: how many workers so far. */
+    /**
+     * Isolates a batch in a process of its own, because workers crashed while they sent it. `deaths`:
+     * how many workers so far.
+     */
     async isolateBatch(recordId: string, number: number, deaths: number): Promise<void> {
       for (let nth = 1; nth <= deaths; nth += 1)
         died({ subject: batchName(db, recordId, number), deaths: nth });
@@ -37,7 +43,10 @@ export function createBatchFailureActivities({ db, now, turns, died }: BatchFail
       turns.freed();
     },
 
-    /** Halves a batch whose own process has died as well, or fails the one artifact that is left of it. */
+    /**
+     * Halves a batch whose isolated process has crashed as well. If only one artifact is left in the
+     * batch, that artifact fails instead.
+     */
     async splitBatch(recordId: string, number: number, reason: string): Promise<Split> {
       died({ subject: batchName(db, recordId, number), deaths: MOST_DEATHS + 1 });
       return splitBatch(db, recordId, number, reason, now());
@@ -45,7 +54,7 @@ export function createBatchFailureActivities({ db, now, turns, died }: BatchFail
   };
 }
 
-/** Names a batch for people. */
+/** Returns a name of the batch that people understand, with its task and cluster. */
 function batchName(db: Db, recordId: string, number: number): string {
   const snapshot = snapshotOf(db, recordId);
   const end = findBatch(db, recordId, number);

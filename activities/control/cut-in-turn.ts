@@ -9,7 +9,10 @@ import type { Asker } from "./waiters.ts";
 /** A workflow that waits for a turn asks again after this long (ms), in case the wake-up is lost. */
 const PATIENCE_MS = 60_000;
 
-/** `waits`: the workflow is woken when it may cut more; otherwise another workflow asks for the rest. */
+/**
+ * A workflow that asks for batches. `waits` true: this workflow is woken when it may cut more; false:
+ * another workflow will ask for the rest.
+ */
 type Who = { workflowId: string; waits: boolean };
 
 /** Cuts as many batches as the workflow's turn allows. */
@@ -36,8 +39,8 @@ const countShared = ({ batches }: Cut): number =>
   batches.filter(({ lane = "SHARED" }) => lane === "SHARED").length;
 
 /**
- * Returns null when the record is gone. Several objects at once may have many sources; then only the cluster is an end
- * of the asker.
+ * Returns the workflow with its ends, or null when the record is gone. A cut over several objects may
+ * have many sources; then the cluster is the only end.
  */
 function askerOf(
   db: Db,

@@ -17,22 +17,31 @@ import { cutInTurn } from "./cut-in-turn.ts";
 import { heartbeating } from "./heartbeating.ts";
 import type { Turns } from "./turns.ts";
 
-/** `first`: cut number 1 of the target, which is already made. */
+/** A target of a drain. `first`: the batches of its cut number 1, if that cut is already made. */
 export type FirstTarget = Target & { first?: Cut };
-/** `objects`: how many objects the drain's task has. */
+/** A drain as the workflow gets it. `objects`: how many objects the task of the drain has. */
 export type Drained = Omit<Extract<DrainStep, { kind: "drain" }>, "targets"> & {
   targets: FirstTarget[] | null;
   objects: number;
 };
-/** `closed`: the result of closing the drain that was passed as `ended`. */
+/**
+ * The answer of `beginDrain`: what the workflow does next. `closed`: the result of closing its previous
+ * drain (parameter `ended`); null when there was none.
+ */
 export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & {
   closed: Closed | null;
 };
 export type Ended = { recordId: string; reason: string | null };
 
-/** With at most this many targets, the answer includes their first cuts, which saves small drains a step. */
+/**
+ * If a drain has at most this many targets, the answer includes the first cut of each, which saves
+ * small drains an activity.
+ */
 const CUT_AT_ONCE = 4;
-/** A drain reads at most this many pages of events at a time, and stops earlier once they concern many targets. */
+/**
+ * `growDrain` reads at most MOST_PAGES pages of events per call, and stops earlier once they concern
+ * more than FEW_TARGETS targets.
+ */
 const MOST_PAGES = 5;
 const FEW_TARGETS = 5;
 
@@ -40,7 +49,10 @@ type DrainActivityDeps = {
   db: Db;
   localCluster: string;
   now: () => number;
-  /** Called before events are read, so the doorbell may ring again for anything later. */
+  /**
+   * Called just before the events of a cursor are read: events written after this moment must wake the
+   * workflow again.
+   */
   asked: (key: CursorKey) => void;
   turns: Turns;
 };
@@ -88,7 +100,10 @@ export function createDrainActivities(deps: DrainActivityDeps) {
       });
     },
 
-    /** Reads more events into a drain. `targets` null: they are too many for one answer; read the drain's targets. */
+    /**
+     * Reads more events into a drain. `targets` null: the targets are too many for one answer; the
+     * caller must read them page by page.
+     */
     async growDrain(
       taskKey: string,
       clusterId: string,
@@ -99,7 +114,7 @@ export function createDrainActivities(deps: DrainActivityDeps) {
       return { ...grown, targets: whole(targets) };
     },
 
-    /** Plans all objects of a catch-up drain to the end. */
+    /** Plans all objects of a drain as they are now, instead of following their changes. */
     async planDrain(recordId: string): Promise<void> {
       const snapshot = snapshotOf(db, recordId);
       await heartbeating(async () => {
@@ -113,7 +128,10 @@ export function createDrainActivities(deps: DrainActivityDeps) {
 
 export type DrainActivities = ReturnType<typeof createDrainActivities>;
 
-/** Makes the first cut for each target, where the targets are few. Null: the targets are too many for one answer. */
+/**
+ * Makes the first cut for each target if there are at most CUT_AT_ONCE targets. Returns null when the
+ * targets are too many for one answer.
+ */
 function cutFirst(
   { db, turns, now }: DrainActivityDeps,
   { recordId, targets }: Extract<DrainStep, { kind: "drain" }>,
@@ -138,7 +156,10 @@ function cutFirst(
   });
 }
 
-/** Reads a few pages of events into a drain, as long as they concern few targets. */
+/**
+ * Reads up to MOST_PAGES pages of events into a drain; stops once the events concern more than
+ * FEW_TARGETS targets.
+ */
 async function grow({ db, now }: DrainActivityDeps, recordId: string): Promise<Grown> {
   const targets = new Map<number | null, Target>();
   for (let pages = 1; ; pages += 1) {

@@ -3,10 +3,13 @@ import type { Paces } from "./paces.ts";
 
 /** How many objects of one slow repository may be listed at the same time. */
 const MOST_OF_ONE = 2;
-/** The share of all SHARED slots for listings of repositories whose last answer was not quick, or is unknown. */
+/** Maximum share of all SHARED slots for listings of repositories that are not known to answer quickly. */
 const UNPROVEN_SHARE = 0.25;
 const ASK_AGAIN_MS = 10_000;
-/** A worker reports a listing every few seconds; after this long (ms) without a report the worker has died. */
+/**
+ * A worker reports a listing every few seconds; after this long (ms) without a report the listing
+ * counts as dead.
+ */
 const GONE_MS = 30_000;
 
 /**
@@ -21,7 +24,10 @@ export function createListings(
 ) {
   const open = new Map<string, { source: string; last: number }>();
   return {
-    /** Returns null when the listing may continue, otherwise when to ask again (epoch ms). `key`: object of a run. */
+    /**
+     * Returns null when the listing may continue, otherwise when to ask again (epoch ms). `key`
+     * identifies the listed object of a run.
+     */
     begin(source: string, key: string): number | null {
       const time = now();
       for (const [other, { last }] of open) if (time - last > GONE_MS) open.delete(other);

@@ -13,19 +13,25 @@ import type { Paces } from "./paces.ts";
 /** The ends of a batch: its cluster, and the linked repository if it is read from one. */
 type Ends = readonly string[];
 
-/** SHARED batches that are open or may be cut, counted by end, against the limits of domain/lanes.ts. */
+/**
+ * Counts SHARED batches by end and compares the counts with the limits of domain/lanes.ts. Counted are
+ * the open batches and those that may be cut.
+ */
 export type Places = {
   /** Counts `n` more batches of these ends. */
   take: (ends: Ends, n: number) => void;
   /** Whether one more batch of these ends may be cut. */
   has: (ends: Ends) => boolean;
-  /** By how many batches slow ends exceed their part of the slots; at 0 they have exactly their part. */
+  /**
+   * By how many batches slow ends exceed their share of the slots; 0: their share is used up exactly;
+   * negative: there is room.
+   */
   excess: (ends: Ends) => number;
 };
 
 type PlacesNow = {
   open: readonly Open[];
-  /** Turns that were given but not taken yet. */
+  /** Workflows that may cut `granted` batches and have not done so yet. */
   given: Iterable<{ ends: Ends; granted: number }>;
   /** SHARED slots of all workers. */
   slots: number;
@@ -50,8 +56,8 @@ export function countPlaces({
   for (const batches of open)
     if (batches.lane === "SHARED") take(endsOf(batches), batches.n);
   for (const { ends, granted } of given) take(ends, granted);
-  // A batch counts as slow at each of its ends. So of slow batches a quick end has no more than a slow end may have:
-  // a slow source does not fill a quick cluster.
+  // A batch with one slow end is counted as slow at both ends. So a quick cluster gets at most
+  // MOST_OPEN_SLOW batches from slow sources, which therefore cannot fill it.
   const excess = (ends: Ends) =>
     Math.max(
       slow.total() - slots * SLOW_SHARE,
@@ -78,7 +84,10 @@ function createCount() {
   };
 }
 
-/** Clusters with a SHARED batch that its worker has held far beyond its slice. */
+/**
+ * Returns the clusters with a SHARED batch that its worker has held for longer than OVERSTAYED_MS, far
+ * beyond its slice of time.
+ */
 function overstayedEnds(open: readonly Open[], now: number): Set<string> {
   const long = open.filter(
     ({ lane, taken }) =>
@@ -88,8 +97,8 @@ function overstayedEnds(open: readonly Open[], now: number): Set<string> {
 }
 
 /**
- * Returns how many QUICK batches of these ends may be cut: none where an end is slow, and one at a time where an end is
- * not known to be quick.
+ * Returns how many QUICK batches of these ends may be cut: none if an end is slow, and one at a time if
+ * an end is not known to be quick.
  */
 export function quickRoom(
   open: readonly Open[],

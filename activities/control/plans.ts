@@ -11,15 +11,18 @@ import type { TargetPage } from "./target-pages.ts";
 
 /** How many object indexes one answer holds; the answer must stay below 4 KiB. */
 const OBJECTS_PAGE = 500;
-/** After this many failed attempts the plan of an object fails, and the other objects are planned without it. */
+/**
+ * After this many failed attempts the plan of an object is recorded as failed, and the other objects
+ * are planned without it.
+ */
 const MOST_TRIES = 3;
 
 /** Indexes of objects that are still to be listed; `next`: the index from which on there are more, or null. */
 export type Unlisted = { objects: number[]; next: number | null };
 /**
- * `linked`: how many objects are to be listed; `unlisted`: the first of them. Without any the plan is complete, and
- * `targets` are the first to send to. Answers of earlier releases have `linked` only. No workflow reads `leftOut`; it
- * is for people who look at the history.
+ * `linked`: how many objects are to be listed; `unlisted`: the first of them. If there are none, the
+ * plan is complete, and `targets` are the first to send to. Answers of earlier releases have `linked`
+ * only. No workflow reads `leftOut`; it is for people who look at Temporal's history.
  */
 type HostedPlanned = {
   linked: number;
@@ -53,8 +56,8 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
 
   return {
     /**
-     * Plans every hosted object to the end, continuing an earlier attempt. `after`: the run has already sent to the
-     * clusters up to this one.
+     * Plans every hosted object to the end, continuing an earlier attempt. `after`: the last cluster,
+     * in the order of the run, to which the run has already sent; null: none.
      */
     async planAllHosted(
       recordId: string,
@@ -110,7 +113,10 @@ function pageOf(objects: number[]): Unlisted {
   };
 }
 
-/** Trouble of the disk or the database is not the fault of the plan; the attempt is repeated until it is over. */
+/**
+ * Whether an error comes from the disk or the database and not from the plan. The attempt is then
+ * repeated until the trouble is over.
+ */
 const isPassing = (error: unknown) =>
   error instanceof Error &&
   "code" in error &&

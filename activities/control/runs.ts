@@ -73,7 +73,7 @@ export function createRunActivities({
       return planOneObject(db, recordId, objectIndex, now);
     },
 
-    /** Returns the targets from position `from` on; `after`: only those of clusters after this one. */
+    /** Returns the targets from position `from` on. `after`: only targets of clusters that follow this one. */
     async readTargets(
       recordId: string,
       from: number,
@@ -105,7 +105,8 @@ export function createRunActivities({
 export type RunActivities = ReturnType<typeof createRunActivities>;
 
 /**
- * Plans a hosted object to the end. Returns false when the object is linked, so that a transfer worker must list it.
+ * Plans a hosted object to the end. Returns false when the object is linked: a transfer worker must
+ * list it then.
  */
 async function planOneObject(
   db: Db,

@@ -2,13 +2,19 @@ import type { Db } from "../../db/open.ts";
 import { type Target, targetsAfter } from "../../db/runs/targets.ts";
 import { firstOf } from "./answers.ts";
 
-/** For this many runs the targets are kept between two pages; for further runs they are computed again. */
+/**
+ * Number of runs whose targets are kept in memory between two pages; for further runs the targets are
+ * computed again.
+ */
 const MOST_RUNS = 100;
 
-/** `next`: the position of the next page, or null after the last. */
+/** One page of the targets of a run. `next`: the position of the next page; null after the last page. */
 export type TargetPage = { targets: Target[]; next: number | null };
 
-/** Reads the targets of a run page by page, from the cluster after `after` on. They are computed once for all pages. */
+/**
+ * Reads the targets of a run page by page, beginning with the cluster that follows `after`. The targets
+ * are computed once for all pages.
+ */
 export function createTargetPages(db: Db) {
   const reading = new Map<string, Target[]>();
 

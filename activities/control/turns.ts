@@ -10,30 +10,36 @@ type TurnDeps = {
   paces: Pick<Paces, "isSlow" | "isQuick">;
   /** Number of running transfer workers, on this machine and elsewhere. */
   workers: () => number;
-  /** Tells a workflow that it may cut now; must not throw. */
+  /** Wakes a workflow that may cut now; must not throw. */
   wake: (workflowId: string) => void;
   now: () => number;
 };
 
 export type Turns = {
-  /** Returns how many batches the asker may cut now. */
+  /** Returns how many batches the asker may cut now; `most`: how many it wants. */
   ask: (asker: Asker, most: number) => Rooms;
-  /** Records how many SHARED batches were cut. `blocked`: the asker wants more, and is woken when it is its turn. */
+  /**
+   * Records how many SHARED batches the asker has cut. `blocked`: the asker wants more; it is woken
+   * when its turn comes.
+   */
   took: (asker: Asker, shared: number, blocked: boolean) => void;
-  /** Whether a batch must give its slot back, because slow ends have more than their part of the slots. */
+  /** Whether a batch must give its slot back, because slow ends have more than their share of the slots. */
   isExcess: (batch: { id: string; ends: readonly string[] }) => boolean;
-  /** Called when batches have ended or the pace of an end has changed: waiters get their turn. */
+  /** Gives waiting workflows their turn. Call it when batches have ended or the pace of an end has changed. */
   freed: () => void;
 };
 
-/** A turn that is not taken for this long (ms) goes to another waiter; a waiter that is silent for so long is gone. */
+/**
+ * A workflow that does not use its turn for TURN_MS loses it to another one. A workflow that waits and
+ * does not ask again for GONE_MS counts as gone.
+ */
 const TURN_MS = 10_000;
 const GONE_MS = 180_000;
 
 /**
- * Decides who may cut SHARED batches, so that no end holds more than its part of the slots. Each end is limited over
- * all objects and runs, slow ends together have a share of the slots, and waiters take turns by cluster, project and
- * run.
+ * Decides which workflows may cut SHARED batches, so that no end holds more than its share of the
+ * slots. Each end is limited over all objects and runs, slow ends together have a share of the slots,
+ * and waiting workflows take turns by cluster, project and run.
  */
 export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns {
   const waiters = new Map<string, Waiter>();
@@ -103,7 +109,10 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
   };
 }
 
-/** Remembers the batches that were told to give their slots back, for as long as that may take. */
+/**
+ * Remembers for TURN_MS which batches must give their slots back. Meanwhile `isExcess` repeats its
+ * answer for them and counts them as ended.
+ */
 function createHandBacks(now: () => number) {
   const told = new Map<string, number>();
   return {

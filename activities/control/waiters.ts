@@ -12,8 +12,8 @@ export type Asker = {
 };
 
 /**
- * `since`: when it began to wait (epoch ms); `most`: how many batches it wants; `granted`: how many it may cut, granted
- * at `grantedAt` (epoch ms).
+ * An asker that waits. `since`: since when (epoch ms); `most`: how many batches it wants; `granted`:
+ * how many it may cut, granted at `grantedAt` (epoch ms).
  */
 export type Waiter = Asker & {
   since: number;
@@ -22,7 +22,10 @@ export type Waiter = Asker & {
   grantedAt: number;
 };
 
-/** Gives the free places to the waiters whose turn it is, one batch at a time; returns who was given places. */
+/**
+ * Grants the free places to waiting workflows, one batch at a time in the order of their turns. Returns
+ * the workflows that were granted any.
+ */
 export function allot(
   waiters: readonly Waiter[],
   { take, has }: Pick<Places, "take" | "has">,
@@ -49,7 +52,10 @@ export function allot(
 
 type Served = ReturnType<typeof createServed>;
 
-/** How many clusters, projects and runs are remembered; the longest unserved are dropped. */
+/**
+ * Maximum number of clusters, projects and runs whose last turn is remembered; the ones served longest
+ * ago are dropped.
+ */
 const MOST_KEPT = 10_000;
 
 const servedKeys = ({ ends, projectId, recordId }: Asker) => [
@@ -58,7 +64,10 @@ const servedKeys = ({ ends, projectId, recordId }: Asker) => [
   `run ${recordId}`,
 ];
 
-/** Remembers when each cluster, project and run last had a turn; the one that waited longest comes first. */
+/**
+ * Remembers when each cluster, project and run last had a turn. The one whose turn was longest ago
+ * comes first.
+ */
 export function createServed() {
   const last = new Map<string, number>();
   let clock = 0;
@@ -71,7 +80,10 @@ export function createServed() {
       }
       while (last.size > MOST_KEPT) last.delete(last.keys().next().value ?? "");
     },
-    /** Compares by cluster, then by project, then by run, then by the time of waiting. */
+    /**
+     * Whether `one` comes before `other`. Compares the last turns of their clusters, then projects,
+     * then runs, then since when they wait.
+     */
     isBefore(one: Waiter, other: Waiter): boolean {
       const [mine, theirs] = [servedKeys(one), servedKeys(other)];
       for (const [at, key] of mine.entries()) {

@@ -20,11 +20,14 @@ const REFUSED = [
 
 export type AddressGuard = {
   /**
-   * Throws when `host` is a literal address that is refused. Names pass here; `lookup` checks the addresses they
-   * resolve to.
+   * Throws when `host` is a literal address that is refused. Host names are accepted here; `lookup`
+   * checks the addresses that they resolve to.
    */
   checkHost: (host: string) => void;
-  /** A `lookup` for sockets, so that the checked address is the one that is connected to. */
+  /**
+   * Resolves a host name for a socket and refuses forbidden addresses, so that the checked address is
+   * the one that is connected to.
+   */
   lookup: LookupFunction;
 };
 

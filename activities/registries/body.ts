@@ -1,11 +1,14 @@
 import { unlessAborted } from "./unless-aborted.ts";
 
-/** A body whose first piece has arrived. `drop` closes its source; call it when nobody reads the body. */
+/**
+ * A body whose first piece has arrived. `drop` closes the source of the body; call it when nobody reads
+ * the body.
+ */
 export type BegunBody = { pieces: AsyncIterable<Uint8Array>; drop: () => void };
 
 /**
- * Waits for the first piece of a body before the request takes a connection. A body may wait long (for its source, or
- * for the rate limit), and servers close connections that are idle for seconds.
+ * Waits for the first piece of a body, before the request takes a connection. The first piece may take
+ * long (slow source, rate limit), and servers close connections that are idle for seconds.
  */
 export async function begun(
   body: AsyncIterable<Uint8Array>,
@@ -50,7 +53,10 @@ export async function* paced<T extends Uint8Array>(
   }
 }
 
-/** Sends a body at the allowed rate: bytes wait for the rate limit, and `onSent` counts them once they are sent. */
+/**
+ * Sends a body at the allowed rate: its bytes wait for the rate limit, and `onSent` counts them once
+ * they are sent.
+ */
 export async function* metered<T extends Uint8Array>(
   body: Iterable<T> | AsyncIterable<T>,
   throttle: (bytes: number) => Promise<number>,

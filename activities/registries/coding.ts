@@ -10,7 +10,8 @@ const DECODERS: Readonly<Record<string, () => Duplex>> = {
 };
 
 /**
- * The codings of a Content-Encoding that change the bytes, in the order of their application; null when there are none.
+ * Returns the codings of a Content-Encoding header that change the bytes, in the order in which they
+ * were applied; null when there are none.
  */
 export function codingOf(header: string): string | null {
   const codings = header.split(",").map((coding) => coding.trim().toLowerCase());
@@ -20,8 +21,8 @@ export function codingOf(header: string): string | null {
 }
 
 /**
- * Decodes a body piece by piece. `what` names the body in errors. An unknown coding is refused by its name; `shown`
- * makes foreign text safe for a message.
+ * Decodes a body piece by piece. `what` names the body in errors. Throws for an unknown coding and
+ * names it; `shown` makes text of the server safe for a message.
  */
 export async function* decoded(
   body: AsyncIterable<Buffer>,

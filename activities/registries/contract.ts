@@ -13,28 +13,38 @@ import type { HttpOptions } from "./http.ts";
 import type { Pace } from "./pace.ts";
 
 /**
- * The client of one protocol (docs/connectors.md). An end lacks the method for what it cannot do. All functions throw
- * TransferError, whose kind says whether a later try makes sense; none retries.
+ * The client of one protocol (docs/connectors.md). A connector lacks the functions for what its
+ * protocol cannot do. All functions throw TransferError, whose kind says whether a later try makes
+ * sense; none retries.
  */
 export type Connector = {
   lister?: Open<Lister>;
   source?: Open<Source>;
   target?: Open<Target>;
-  /** Copies from one end to another on its own. For artifacts that are not flat lists of parts (images). */
+  /**
+   * Opens a copier, which copies whole artifacts from one end to another. For artifacts that are no
+   * flat lists of parts (images).
+   */
   copier?: (from: End, to: End) => Copier & Closing;
-  /** Returns three separate answers; throws only when the signal fires. */
+  /**
+   * Checks whether an end is reachable, accepts the login and allows the use; throws only when the
+   * signal fires.
+   */
   check: (end: End, signal: AbortSignal) => Promise<Check>;
 };
 
 export type Closing = { close: () => Promise<void> };
 
-/** Sends no request; throws for an address that cannot be opened. `type`: the type of the replicated repository. */
+/**
+ * Opens an end; sends no request. Throws for an address that cannot be opened. `type`: the type of the
+ * replicated repository.
+ */
 type Open<T> = (end: End, type: RepositoryType) => T & Closing;
 
 /**
- * One end with its credentials in plain text. `namespace`: the prefix of every name there, as in `team/images`; "" for
- * none. `instance`: an instance of this product, whose url may have a path. `authorize` replaces the login: it returns
- * the Authorization value for scopes of an image registry.
+ * One end with its credentials in plain text. `namespace`: the prefix of every name at this end, such as
+ * `team/images`; "" for none. `instance`: the end is an instance of this product, whose url may have a path.
+ * `authorize` replaces the login: it returns the Authorization value for scopes of an image registry.
  */
 export type End = Omit<HttpOptions, "secrets"> & {
   url: string;
@@ -81,15 +91,15 @@ export type Lister = {
 };
 
 /**
- * `size`: the size of the whole part, independent of the offset; null when the end does not state it. The chunks must
- * be read or returned.
+ * `size`: the size of the whole part, independent of the offset; null when the end does not state it.
+ * The caller must read `chunks` to the end, or call `return` on their iterator.
  */
 export type Opened = { size: number | null; chunks: AsyncIterable<Uint8Array> };
 
 export type Source = {
   /**
-   * Describes the first of the artifacts (at least one), in the order of the keys. null: the artifact no longer exists;
-   * an error: why the artifact cannot be described.
+   * Describes the artifacts of the first keys in their order: at least one, as many as fit into one
+   * answer. null: the artifact no longer exists; an error: why the artifact cannot be described.
    */
   describe: (
     keys: readonly ArtifactKey[],
@@ -102,12 +112,18 @@ export type Source = {
     offset: number,
     signal: AbortSignal,
   ) => Promise<Opened>;
-  /** Returns the small contents that can be read at once, by sha256. The others are opened one by one. */
+  /**
+   * Reads small contents together and returns them by sha256. Contents that are missing in the result
+   * must be opened one by one.
+   */
   openSmall?: (
     parts: readonly Part[],
     signal: AbortSignal,
   ) => Promise<Map<string, Buffer>>;
-  /** Makes the error for bytes that do not match the description of the part; `found` says which bytes came instead. */
+  /**
+   * Builds the error for bytes that do not match the description of the part; `found` describes the
+   * bytes that were read.
+   */
   damaged: (part: Part, found: string) => TransferError;
 };
 
@@ -132,8 +148,8 @@ export type Content = {
     },
   ) => Promise<Body>;
   /**
-   * `uploads`: where earlier attempts left uploads. `keep` records where this one stands after each chunk that the
-   * target confirmed.
+   * `uploads`: unfinished uploads of earlier attempts. `keep` records the state of an upload after each
+   * chunk that the target has confirmed.
    */
   uploads: readonly UploadState[];
   keep: (state: UploadState) => void;
@@ -146,22 +162,25 @@ export type LabelRules = Pick<CopyRules, "conflictStrategy" | "includeMetadata">
  */
 export type PartsTarget = {
   nature: TargetNature;
-  /** Returns facts about each part, in order; null: the part does not exist. `fresh`: remembered facts are not used. */
+  /**
+   * Returns facts about each part, in order; null: the part does not exist. `fresh`: look at the target
+   * again and ignore remembered facts.
+   */
   stat: (
     artifact: Artifact,
     fresh: boolean,
     signal: AbortSignal,
   ) => Promise<(Fact | null)[]>;
   /**
-   * Writes the missing parts; nothing is visible before the last one. Throws `immutable` when the target keeps its
-   * existing content.
+   * Writes the missing parts; nothing is visible before the last one. Throws `immutable` when the
+   * target refuses to replace existing content.
    */
   put: (artifact: Artifact, lacking: readonly Part[], content: Content) => Promise<void>;
   /** Opens the raw bytes of a part from the beginning, for comparison or verification. */
   open?: (artifact: Artifact, part: Part, signal: AbortSignal) => Promise<Opened>;
   /**
-   * Sets the labels of an artifact (tags, deprecation) where they differ. Returns a sentence about the labels that the
-   * target cannot keep, or null.
+   * Sets the labels of an artifact (tags, deprecation) if they differ. Returns a sentence about the
+   * labels that the target cannot keep, or null.
    */
   label?: (
     artifact: Artifact,
@@ -171,11 +190,11 @@ export type PartsTarget = {
 };
 
 /**
- * A target that decides on its own and accepts many artifacts at once: another instance. Images go to its registry
- * instead.
+ * A target that accepts many artifacts at once and decides itself what it lacks: another instance.
+ * Images go to the instance's image registry instead.
  */
 export type SettlingTarget = {
-  /** Called before anything is written. `create`: create the repository if it is missing. */
+  /** Called before anything is written. `create`: whether to create the repository if it is missing. */
   prepare: (options: { create: boolean }, signal: AbortSignal) => Promise<void>;
   settle: (batch: Settling) => Promise<void>;
 };
@@ -210,11 +229,11 @@ type CopyRequest = ArtifactKey & {
 };
 
 export type Copier = {
-  /** Called before each batch whose source may have changed since the previous one. */
+  /** Called before each batch if the source may have changed since the previous batch. */
   sourceChanged?: () => void;
   copy: (request: CopyRequest) => Promise<ArtifactOutcome>;
 };
 
-/** One answer of a check; `ok` null: it could not be determined. */
+/** One of the three results of a check; `ok` null: the check could not determine it. */
 export type Answer = { ok: boolean | null; message: string };
 export type Check = Record<"reachable" | "authenticated" | "allowed", Answer>;

@@ -8,7 +8,10 @@ export type DispatcherOptions = {
   /** PEM of the CA (or of the server itself) that signs the endpoint's certificate. */
   certificate?: string | null | undefined;
   insecureSkipVerify?: boolean | undefined;
-  /** HTTPS_PROXY and NO_PROXY; the proxy then resolves names, so only literal addresses can be refused. */
+  /**
+   * `url` and `noProxy`: the settings HTTPS_PROXY and NO_PROXY. The proxy resolves host names itself,
+   * so only literal addresses can be refused.
+   */
   proxy?: { url: string; noProxy: string } | null | undefined;
   connectTimeoutMs?: number | undefined;
 };
@@ -32,7 +35,7 @@ export function createDispatcher(
     bodyTimeout: idleMs,
   };
   if (!options.proxy) return new Agent(agentOptions);
-  // Empty strings, not absent: undici would read the environment on its own.
+  // Set each option, if necessary to an empty string: undici reads the environment variable of an absent option.
   const { url, noProxy } = options.proxy;
   return new EnvHttpProxyAgent({
     ...agentOptions,

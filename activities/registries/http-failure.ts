@@ -31,14 +31,14 @@ const ADVICE: Partial<Record<FailureKind, string>> = {
   throttled: "it demands fewer requests",
 };
 
-/** The content of an error answer: its body in one line, its Retry-After, and its protocol's error codes. */
+/** The content of an error answer: its body in one line, its Retry-After, and the error codes of its protocol. */
 type Said = {
   detail: string;
   retryAfter: string | undefined;
   codes?: readonly string[] | undefined;
 };
 
-/** Makes the error for an answer whose status is not accepted. */
+/** Builds the error for an answer whose status is not accepted. */
 export function statusFailure(
   status: number,
   what: string,
@@ -86,7 +86,8 @@ export function excerpt(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * Prepares foreign error codes for a failure: each once, few, short, without `secrets`; undefined when there are none.
+ * Prepares error codes of a server for an error: each once, few, short, without `secrets`; undefined
+ * when there are none.
  */
 export function bounded(
   codes: readonly string[],
@@ -98,7 +99,10 @@ export function bounded(
     : distinct.map((code) => excerpt(code, secrets).slice(0, LONGEST_CODE));
 }
 
-/** A secret as it is, URL-encoded, and JSON-escaped. Lone surrogates cannot be URL-encoded and are dropped. */
+/**
+ * Returns the forms in which a server may echo a secret: as it is, URL-encoded, and JSON-escaped. Lone
+ * surrogates cannot be URL-encoded and are dropped.
+ */
 function formsOf(secret: string): string[] {
   return [
     secret,
@@ -129,8 +133,8 @@ const CERTIFICATE_CODES = new Set([
 ]);
 
 /**
- * Makes the error for a request or a body that was interrupted. `url`: its destination; `idleMs`: the longest silence
- * that is tolerated.
+ * Builds the error for an interrupted request or body. `url`: the destination of the request; `idleMs`:
+ * the longest silence (ms) that is tolerated.
  */
 export function connectionFailure(
   error: unknown,
@@ -197,8 +201,8 @@ function reachMessage(code: string, error: unknown): string {
 }
 
 /**
- * Finds the error of our own request body (such as a wrong digest): the request that carried the body reports that
- * error.
+ * Finds the error of our own request body (such as a wrong digest) in an error of the request; that
+ * error is then reported.
  */
 function findTransferError(error: unknown): TransferError | undefined {
   let current = error;
@@ -209,7 +213,7 @@ function findTransferError(error: unknown): TransferError | undefined {
   return undefined;
 }
 
-/** Returns the innermost error code: undici and happy-eyeballs wrap the socket's own error. */
+/** Returns the innermost error code, since undici and happy-eyeballs wrap the error of the socket. */
 function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "";
   if (error instanceof AggregateError && error.errors.length > 0)

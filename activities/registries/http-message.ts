@@ -36,10 +36,11 @@ export type HttpRequest = {
   /** Statuses besides 2xx that the caller handles and that are not errors. */
   accept?: readonly number[] | undefined;
   /**
-   * Number of bytes that the server may have to hash and store before it answers; a longer silence is then tolerated.
+   * Number of bytes that the server may have to hash and store before it answers; the request then
+   * tolerates a longer silence.
    */
   storedBytes?: number | undefined;
-  /** Describes an error body in one line; by default the beginning of the body is used. */
+  /** Describes an error body in one line. By default the beginning of the body is used. */
   describe?: ((body: string) => string) | undefined;
   /** Reads the protocol's error codes from an error body, for `codes` of the failure. */
   errorCodes?: ((body: string) => readonly string[]) | undefined;
@@ -50,7 +51,7 @@ export type HttpResponse = {
   /** The URL that answered, after redirects. */
   url: URL;
   header: (name: string) => string | undefined;
-  /** Joins all fields of that name to the one list that they form (RFC 9110 §5.3). */
+  /** Returns all header fields called `name` as the one list that they form (RFC 9110 §5.3). */
   list: (name: string) => string | undefined;
   /**
    * The coding of the body when the server applies one without a request for it ("gzip"); null: none. `stream` and
@@ -59,9 +60,15 @@ export type HttpResponse = {
   coding: string | null;
   /** Reads the whole body; throws when it has more than `limit` bytes after decoding. */
   bytes: (limit: number) => Promise<Buffer>;
-  /** Makes the error that this answer would be if its status were not accepted; reads the body. */
+  /**
+   * Builds the error to throw when the status of this answer is not acceptable. Reads the body for its
+   * message.
+   */
   failure: () => Promise<TransferError>;
-  /** Streams the body, decoded unless `raw`; errors are TransferErrors. Read it to its end or call `discard`. */
+  /**
+   * Streams the body, decoded unless `raw`; errors are TransferErrors. Read the stream to its end or
+   * call `discard`.
+   */
   stream: (options?: { raw?: boolean }) => AsyncGenerator<Buffer, void, undefined>;
   discard: () => Promise<void>;
 };

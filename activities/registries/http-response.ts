@@ -23,7 +23,7 @@ export function toResponse(
   async function* received(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for await (const chunk of answer.body) yield chunk as Buffer;
-      // Until the body is closed, a signal that fires would still close the connection.
+      // Wait until the body is closed: before that, a signal that fires would close the connection.
       if (!answer.body.closed) await once(answer.body, "close");
     } catch (error) {
       throw fail(error);
@@ -67,7 +67,7 @@ export function toResponse(
       return Buffer.concat(chunks);
     },
     async discard() {
-      // dump() relies on the stated length, but the answer to a HEAD states one without having a body.
+      // undici's dump() relies on the Content-Length, but the answer to a HEAD has one without having a body.
       const read =
         request.method === "HEAD"
           ? answer.body.bytes()
@@ -87,7 +87,7 @@ async function beginning(stream: AsyncIterable<Buffer>): Promise<string> {
       if (length >= ERROR_BODY_LIMIT) break;
     }
   } catch {
-    // The status is enough for an error; the part of the body that arrived is used.
+    // A body that breaks off is no failure: the status is enough for an error, and the part that arrived is used.
   }
   return Buffer.concat(chunks).subarray(0, ERROR_BODY_LIMIT).toString("utf8");
 }

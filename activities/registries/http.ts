@@ -22,7 +22,7 @@ const MOST_REDIRECTS = 5;
 const READ_AHEAD = 256 * 1024;
 
 export type HttpOptions = DispatcherOptions & {
-  /** Ranges exempt from the refusal of link-local and metadata addresses. */
+  /** Address ranges that may be connected to although link-local and metadata addresses are refused. */
   allowedAddresses?: readonly string[] | undefined;
   /** Texts that must never show in a message, should the server echo them. */
   secrets?: readonly string[] | undefined;
@@ -52,7 +52,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     headers: Record<string, string>,
   ): Promise<HttpResponse> {
     const silence = idleMs + Math.ceil((request.storedBytes ?? 0) / STORING_BYTES_PER_MS);
-    // A request with extra time waits for work that it caused; its duration says nothing about the pace of the end.
+    // A request with `storedBytes` waits for work that it caused; its duration says nothing about the
+    // pace of the end.
     const measured =
       request.storedBytes === undefined ? options.pace?.request() : undefined;
     const fail = (error: unknown) =>
@@ -74,7 +75,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         headersTimeout: silence,
         bodyTimeout: silence,
         highWaterMark: READ_AHEAD,
-        // By default undici closes the connection after each HEAD.
+        // `reset: false` keeps the connection: by default undici closes it after each HEAD.
         ...(request.method === "HEAD" ? { reset: false } : {}),
       });
       return toResponse(answer, url, request, [...secrets, ...loginOf(request)], fail);
@@ -98,7 +99,7 @@ type Send = (
   headers: Record<string, string>,
 ) => Promise<HttpResponse>;
 
-/** Sends a request, and again for each redirect; throws the failure of a status that is not accepted. */
+/** Sends a request and follows its redirects. Throws the error of an answer whose status is not accepted. */
 async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResponse> {
   let url = first.url;
   let headers: Record<string, string> = {
@@ -124,15 +125,18 @@ async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResp
   }
 }
 
-/** The credentials that a request sends, such as a token from its registry; messages must not show them. */
+/**
+ * Returns the credentials that a request sends, such as a token from its registry; messages must not
+ * show them.
+ */
 function loginOf({ headers = {} }: HttpRequest): string[] {
   const sent = headers["authorization"]?.split(" ")[1];
   return sent === undefined || sent === "" ? [] : [sent];
 }
 
 /**
- * Calls `sent` when the body is sent. Sending a stream depends on more than the end that receives it, so only the wait
- * after it is measured.
+ * Passes a body through and calls `sent` when all of it is sent. The time before depends on more than
+ * the end that receives a stream, so only the wait afterwards is measured.
  */
 function followed(body: HttpBody | undefined, sent: () => void): HttpBody | undefined {
   if (isStreamed(body)) return thenSent(body, sent);

@@ -1,22 +1,22 @@
 /** Measures how quickly an end answers requests. */
 export type Pace = {
   /**
-   * Call when a request begins: `sent` when its body is sent and it waits for the answer, `over` when the answer has
-   * begun or failed.
+   * Measures one request. Call `request` when it begins, `sent` when its body is sent and it waits for
+   * the answer, and `over` when the answer has begun or failed.
    */
   request: () => { sent: () => void; over: () => void };
   /**
-   * The recent time to an answer (ms); a pending answer counts with half of its time so far. Null before the first
-   * request.
+   * Average time (ms) that recent answers took to begin; a pending answer counts with half of its time
+   * so far. Null before the first request.
    */
   waitMs: () => number | null;
 };
 
-/** Weight of the newest answer against all earlier ones. */
+/** Weight of the newest answer in the average; all earlier answers have the rest. */
 const NEWEST = 0.3;
 /**
- * Requests beyond this number at once may wait for one of our own connections, so their time says nothing about the
- * end.
+ * If more requests than this run at once, they may wait for one of our own connections, so their time
+ * says nothing about the end.
  */
 const MEASURED_AT_ONCE = 16;
 

@@ -17,7 +17,8 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
       `${redactUrl(answer.url)} sent another range than the requested one from byte ${offset} on`,
     );
   }
-  // The content-length of a coded answer is the length of the code, not of the content.
+  // With a Content-Encoding, Content-Length is the length of the encoded body, so the size of the
+  // content is unknown.
   const size =
     Number.isSafeInteger(length) && answer.coding === null ? length + start : null;
   return {
@@ -26,7 +27,10 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
   };
 }
 
-/** The first byte of a Content-Range; null when the header is not a single range of bytes. */
+/**
+ * Returns the offset of the first byte in a Content-Range header; null when the header is not a single
+ * range of bytes.
+ */
 function startOf(contentRange: string | undefined): number | null {
   const [, start] = /^bytes (\d+)-/i.exec(contentRange ?? "") ?? [];
   return start === undefined ? null : Number(start);

@@ -1,17 +1,18 @@
-/** How long answers are remembered, and for how many keys. */
+/** How long answers are remembered, and at most how many. */
 type Bounds = { lifeMs: number; most: number };
 
 type Recent<T> = {
   /**
-   * Returns the remembered answer, or the result of `load`; concurrent callers share one load. `fresh`: ignore the
-   * remembered answer and load again.
+   * Returns the remembered answer, or the result of `load`; concurrent callers share one load. `fresh`:
+   * ignore the remembered answer and load again.
    */
   get: (key: string, load: () => Promise<T>, fresh?: boolean) => Promise<T>;
   forget: (key: string) => void;
 };
 
 /**
- * Remembers answers of an end for a short while, since one answer serves many questions. Failures are not remembered.
+ * Remembers answers of an end for a short while, so that the same request is not sent many times.
+ * Failures are not remembered.
  */
 export function createRecent<T>(
   { lifeMs, most }: Bounds,

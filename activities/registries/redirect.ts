@@ -1,6 +1,9 @@
 import { type HttpRequest, type HttpResponse, isStreamed } from "./http-message.ts";
 
-/** Returns the target of a redirect, or undefined when the redirect must not be followed and counts as the answer. */
+/**
+ * Returns the URL to which a redirect leads; undefined when the redirect must not be followed and is
+ * itself the answer.
+ */
 export function redirectTarget(
   request: HttpRequest,
   response: HttpResponse,

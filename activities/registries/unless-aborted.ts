@@ -5,8 +5,8 @@ export function throwIfStopped(signal: AbortSignal | undefined): void {
 }
 
 /**
- * Waits for shared work and stops waiting ("cancelled") when the signal fires. The work itself gets no signal, since it
- * continues for the other waiters.
+ * Waits for shared work; throws "cancelled" when the signal fires. The work itself gets no signal,
+ * since it continues for others that wait for it.
  */
 export async function unlessAborted<T>(
   work: Promise<T>,

@@ -30,7 +30,7 @@ type Expected = {
 /**
  * Passes a stream through and verifies it. The last chunk is held back until size and digest are right, so a receiver
  * never gets all of a wrong stream, and nothing when the stated length is wrong. Throws `digestMismatch`, or the
- * `misstated` error for a stream with the right digest and another size; `what` names the content and its source.
+ * `misstated` error if only the size is wrong; `what` names the content and its source.
  */
 export async function* verified(
   source: AsyncIterable<Buffer>,
@@ -46,7 +46,8 @@ export async function* verified(
   for await (const chunk of source) {
     size += chunk.length;
     wrong ||= size > expected.size;
-    // The rest is read only to find out whether the content or the stated size is wrong.
+    // Without `misstated`, stop at once: the rest is read only to find out whether the content or the
+    // expected size is wrong.
     if (wrong && !misstated)
       throw damagedAt(what, `more than its ${expected.size} bytes`);
     hash.update(chunk);
@@ -82,15 +83,15 @@ export function createHashes(algorithms: readonly DigestAlgorithm[]): {
 }
 
 type Checks = {
-  /** Makes the error to throw; `found` says which bytes came instead. */
+  /** Builds the error to throw; `found` describes the bytes that were read. */
   damaged: (found: string) => TransferError;
-  /** Called with the facts of the whole content before its last chunk is passed on. */
+  /** Called with size and digests of the whole content, before its last chunk is passed on. */
   onRead?: (read: Read) => void;
 };
 
 /**
- * Passes a stream through and verifies it by the known size and the strongest known digest; holds back the last chunk
- * until then.
+ * Passes a stream through and verifies it by the known size and the strongest known digest. The last
+ * chunk is held back until both are verified.
  */
 export async function* checked<T extends Uint8Array>(
   source: AsyncIterable<T>,
@@ -118,7 +119,7 @@ export async function* checked<T extends Uint8Array>(
   if (held !== undefined) yield held;
 }
 
-/** Makes the error for content that differs from the description of its registry. */
+/** Builds the error for content that differs from the description that its registry gives. */
 export function damagedAt(what: string, found: string): TransferError {
   return new TransferError(
     "digestMismatch",

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { INTERNAL_PROTOCOL, type Refusal } from "../../domain/worker-messages.ts";
 import { deriveKey, sameSecret, sign } from "./seal.ts";
 
-/** A request whose clock differs by more than this is refused. */
+/** A request is refused if its time differs from our clock by more than this many seconds. */
 const MOST_SKEW_SECONDS = 300;
 
 export type InternalSigner = ReturnType<typeof createInternalSigner>;
@@ -14,7 +14,10 @@ type InternalRequest = {
 };
 export type Problem = { refusal: Refusal; message: string };
 
-/** Signs and checks internal requests: HMAC over method, path with query, seconds since 1970 and sha256 of the body. */
+/**
+ * Signs and checks internal requests. The signature is an HMAC over method, path with query, seconds
+ * since 1970 and sha256 of the body.
+ */
 export function createInternalSigner(secretKey: string) {
   const key = deriveKey(secretKey, "internal-api");
   const signature = (
@@ -36,7 +39,10 @@ export function createInternalSigner(secretKey: string) {
         "x-internal-protocol": String(INTERNAL_PROTOCOL),
       };
     },
-    /** Returns null when the request is genuine and of our protocol, otherwise why it is refused. */
+    /**
+     * Returns null when the request is genuine and has our version of the internal protocol, otherwise
+     * why it is refused.
+     */
     problem({ method, path, body, header }: InternalRequest): Problem | null {
       const seconds = header("x-internal-time");
       if (

@@ -11,15 +11,15 @@ export type RegistryTokens = {
   issue: (scopes: readonly RegistryScope[], seconds: number) => string;
   /** Returns the scopes of a token; null when the token is not ours or has expired. */
   check: (token: string) => RegistryScope[] | null;
-  /** Returns 8 hex digits that bind a text to this instance; they bind an upload to its image. */
+  /** Returns 8 hex digits that only this instance can compute for a text; they bind an upload to its image. */
   mark: (text: string) => string;
 };
 
 type Claims = { scopes: RegistryScope[]; expires: number };
 
 /**
- * Short-lived tokens for `/v2`, `{claims}.{signature}`: HMAC with a key of their own, derived from the secret key
- * (docs/decisions.md#registry-tokens).
+ * Creates and checks short-lived tokens for `/v2`, `{claims}.{signature}`. The signature is an HMAC
+ * with a key for this purpose only, derived from the secret key (docs/decisions.md#registry-tokens).
  */
 export function createRegistryTokens(
   secretKey: string,

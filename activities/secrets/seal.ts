@@ -60,7 +60,7 @@ export function sign(key: Buffer, text: string): string {
 const comparable = (value: string) =>
   createHmac("sha256", "compare").update(value).digest();
 
-/** Compares in constant time, also for texts of different lengths. */
+/** Compares two secrets in constant time, also if their lengths differ. */
 export function sameSecret(given: string, expected: string): boolean {
   return timingSafeEqual(comparable(given), comparable(expected));
 }

@@ -3,15 +3,15 @@ import { TransferError } from "../../domain/failure.ts";
 import { digestChunks, type Summary } from "./digests.ts";
 import type { LocalSource } from "./local-source.ts";
 
-/** Stores further digests of contents by sha256. A lost entry costs one more read of the content. */
+/** Stores digests of contents other than sha256, by sha256. A lost entry costs one more read of the content. */
 export type DigestMemory = {
   get: (sha256: string) => OtherDigests;
   keep: (sha256: string, digests: OtherDigests) => void;
 };
 
 /**
- * Looks up digests other than sha256 of contents in the store. A content is read once for all of them; the reads share
- * the hashing turns of the process.
+ * Looks up digests of contents in the store in other algorithms than sha256. A content is read once for
+ * all of them; hashing is limited as in hash-turns.ts.
  */
 export function createContentDigests(
   { openToSend }: Pick<LocalSource, "openToSend">,
@@ -38,7 +38,10 @@ export function createContentDigests(
   }
 
   return {
-    /** Returns lower-case hex. Throws a TransferError `notFound` when the content does not exist. */
+    /**
+     * Returns the digest in lower-case hex. Throws a TransferError `notFound` when the content does not
+     * exist.
+     */
     async digestOf(sha256: string, algorithm: OtherAlgorithm): Promise<string> {
       const known = memory.get(sha256)[algorithm];
       if (known !== undefined) return known;

@@ -3,12 +3,12 @@ import type { Readable } from "node:stream";
 /** Bytes `start` to `end`, both included; without `end`, to the last byte. */
 export type Range = { start: number; end?: number | undefined };
 
-/** `size` is the size of the whole content. The stream must be read or destroyed. */
+/** An opened content: `size` is the size of the whole content. `stream` must be read to its end or destroyed. */
 type Opened = { size: number; stream: Readable };
 
 /** Reads content by its sha256 (lower-case hex), from this machine's disk or through the control plane. */
 export type ContentSource = {
-  /** Throws a TransferError `notFound` when the content does not exist. */
+  /** Opens a content. Throws a TransferError `notFound` when the content does not exist. */
   open: (sha256: string, range?: Range, signal?: AbortSignal) => Promise<Opened>;
   /**
    * Returns those of the named contents that exist and are small (INLINE_LIMIT); the caller opens the others one by

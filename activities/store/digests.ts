@@ -4,11 +4,17 @@ import type { OtherAlgorithm } from "../../domain/content-digests.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { hashTurn } from "./hash-turns.ts";
 
-/** Announced digests (lower-case hex) and size of a content; the content must match each given value. */
+/**
+ * Digests (lower-case hex) and size that a sender announces for a content; the content must match each
+ * given value.
+ */
 export type Expected = { [A in DigestAlgorithm]?: string | undefined } & {
   size?: number | undefined;
 };
-/** `md5` is empty when it was not wanted; `sha512` and `sha1` are absent when they were not wanted. */
+/**
+ * Size and digests of a content. `md5` is empty if it was not requested; `sha512` and `sha1` are absent
+ * if they were not requested.
+ */
 export type Summary = {
   sha256: string;
   sha512?: string;
@@ -25,15 +31,15 @@ export type Digests = {
 
 export type Wanted = { [A in OtherAlgorithm]?: boolean | undefined };
 
-/** Returns the digests that must be computed besides sha256 and md5 for `verify` to compare them. */
+/** Returns which digests must be computed besides sha256 and md5, so that `verify` can compare them. */
 export const wantedOf = ({ sha512, sha1 }: Expected): Wanted => ({
   sha512: sha512 !== undefined,
   sha1: sha1 !== undefined,
 });
 
 /**
- * Computes sha256, md5 and size of the chunks it is given, and sha512 and sha1 where wanted. Without md5 it costs less
- * than half.
+ * Computes sha256, md5 and size of the chunks that it is given, and sha512 and sha1 if requested.
+ * Without md5, the computation takes less than half the time.
  */
 export function createDigests({
   md5: wantsMd5 = true,
@@ -62,7 +68,7 @@ export function createDigests({
   };
 }
 
-/** Computes the digests of a whole stream; each chunk waits for its hashing turn. */
+/** Computes the digests of a whole stream; each chunk waits for `hashTurn`. */
 export async function digestChunks(
   chunks: AsyncIterable<Uint8Array>,
   wanted: Wanted = {},
@@ -75,7 +81,7 @@ export async function digestChunks(
   return digests.summary();
 }
 
-/** Computes the digests of a content in memory, at once. */
+/** Computes the digests of a content in memory, without waiting for `hashTurn`. */
 export function summarise(
   content: Uint8Array,
   { sha512 = false, sha1 = false }: Pick<Wanted, "sha512" | "sha1"> = {},
@@ -92,7 +98,7 @@ export function summarise(
   };
 }
 
-/** Computes the digests of many contents, in their order; each waits for its hashing turn. */
+/** Computes the digests of many contents, in their order; each content waits for `hashTurn`. */
 export async function summariseAll(contents: readonly Uint8Array[]): Promise<Summary[]> {
   const summaries: Summary[] = [];
   for (const content of contents) {

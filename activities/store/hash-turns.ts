@@ -1,6 +1,7 @@
 /**
- * Bytes that are hashed in one round of the event loop (64 KiB take a third of a millisecond). The thread that hashes
- * also answers requests: with this limit it answers them in time, however many bodies arrive together.
+ * Maximum bytes that are hashed in one round of the event loop (64 KiB take a third of a millisecond).
+ * The thread that hashes also answers requests: with this limit it answers them in time, however many
+ * bodies arrive together.
  */
 const AT_ONCE = 128 * 1024;
 
@@ -8,7 +9,7 @@ const waiting: { bytes: number; begin: () => void }[] = [];
 let room = AT_ONCE;
 let looking = false;
 
-/** Resolves when `bytes` may be hashed: immediately if there is room. First come, first served. */
+/** Resolves when `bytes` may be hashed: immediately if the limit allows, otherwise in the order of the calls. */
 export function hashTurn(bytes: number): Promise<void> {
   return new Promise((resolve) => {
     waiting.push({ bytes, begin: resolve });

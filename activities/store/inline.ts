@@ -1,7 +1,10 @@
 import Sqlite from "better-sqlite3";
 import { existsSync } from "node:fs";
 
-/** Small contents by sha256 (lower-case hex); `get` returns undefined for a content that is not inline. */
+/**
+ * Reads small contents by sha256 (lower-case hex). `get` returns undefined for a content that is not in
+ * blobs.db.
+ */
 export type InlineReader = {
   get: (sha256: string) => Buffer | undefined;
   close: () => void;
@@ -9,7 +12,7 @@ export type InlineReader = {
 
 const SELECT_INLINE = "SELECT content FROM inline_blob WHERE sha256 = ?";
 
-/** Reads blobs.db, which the control plane writes. The file may be created after this call. */
+/** Opens blobs.db, which the control plane writes, for reading. The file may be created after this call. */
 export function openInlineReader(file: string): InlineReader {
   let opened:
     { db: Sqlite.Database; select: Sqlite.Statement<[Buffer], Buffer> } | undefined;

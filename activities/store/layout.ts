@@ -59,7 +59,7 @@ export async function syncFolder(folder: string): Promise<void> {
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 
-/** Returns the TransferError `noSpace` for an error of a full disk, and any other error unchanged. */
+/** Turns the error of a full disk into the TransferError `noSpace`; returns any other error unchanged. */
 export function storageError(error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!FULL.has(code)) return error;

@@ -6,7 +6,10 @@ import type { InlineReader } from "./inline.ts";
 import { blobFile, isSha256, type Layout } from "./layout.ts";
 
 const READ_SIZE = 256 * 1024;
-/** An HTTP server holds a few chunks before it waits for the socket for the first time, and one chunk later on. */
+/**
+ * Number of buffers that take turns. A Node HTTP server holds a few chunks before it waits for the
+ * socket for the first time, and one chunk later on.
+ */
 const SEND_BUFFERS = 8;
 
 const missing = (sha256: string) =>
@@ -16,13 +19,16 @@ const missing = (sha256: string) =>
   );
 
 /**
- * `chunks` must be read to their end or returned. A chunk is overwritten when the eighth chunk after it is requested:
- * the consumer must be done with it by then.
+ * `chunks` must be read to their end or closed with `return()`. A chunk is overwritten when the eighth
+ * chunk after it is requested: the consumer must be done with it by then.
  */
 type OpenedToSend = { size: number; chunks: AsyncGenerator<Uint8Array, void> };
 
 export type LocalSource = Omit<ContentSource, "close"> & {
-  /** Reuses a few buffers: a new buffer for each chunk costs more in garbage collection than reading and sending it. */
+  /**
+   * Opens a content for sending and reuses a few buffers: a new buffer for each chunk costs more in
+   * garbage collection than reading and sending the chunk.
+   */
   openToSend: (sha256: string, range?: Range) => Promise<OpenedToSend>;
 };
 

@@ -47,7 +47,10 @@ export function createRemoteSource(call: InternalCall): ContentSource {
   };
 }
 
-/** Reports a control plane that dies in the middle of an answer as `unreachable`, which is retryable. */
+/**
+ * Passes a body through. If the control plane dies in the middle of it, the error is `unreachable`,
+ * which is retryable.
+ */
 function guarded(body: Readable, signal: AbortSignal | undefined): Readable {
   const stream = Readable.from(chunksOf(body, signal), {
     objectMode: false,

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { digestChunks, type Digests, type Summary, type Wanted } from "./digests.ts";
 import { createWriter, tooLarge, withFile } from "./writer.ts";
 
-/** An upload session expires when nobody has touched it for this long. */
+/** An upload session expires when it has not been used for this long. */
 export const SESSION_LIFE_MS = 24 * 3_600_000;
 
 export const SESSION_FILE = /^s-[0-9a-f]{24}$/;
@@ -26,7 +26,7 @@ export async function appendTo(
     const writer = createWriter(handle, digests);
     let total = size;
     try {
-      // A body that is left early must stay open, so that its sender can still be answered.
+      // If reading stops early, the body must stay open, so that its sender can still be answered.
       for await (const chunk of body.iterator({
         destroyOnReturn: false,
       }) as AsyncIterable<Buffer>) {
@@ -48,7 +48,7 @@ export function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> 
   );
 }
 
-/** Removes the sessions that nobody has touched for SESSION_LIFE_MS and returns their ids. */
+/** Removes the sessions that have not been used for SESSION_LIFE_MS and returns their ids. */
 export async function expireSessions(staging: string, now: number): Promise<string[]> {
   const expired: string[] = [];
   for (const name of (await readdir(staging)).filter((entry) =>

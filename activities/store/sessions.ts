@@ -21,21 +21,24 @@ import {
   type Stager,
 } from "./stage.ts";
 
-/** `accepted` false: nothing was added; the session is at `offset`, from where the sender must continue. */
+/**
+ * The result of an append. `accepted` false: nothing was added; the session is at `offset`, from which
+ * the sender must continue.
+ */
 type Appended = { accepted: boolean; offset: number };
 
-/** `md5` false: the md5 is not needed and not computed. */
+/** Limits of an append. `md5` false: the md5 is not needed and not computed. */
 type AppendLimits = { maxBytes?: number | undefined; md5?: boolean };
 
 /**
- * Uploads in pieces. A session outlives the process: its confirmed offset is the length of its file. A call with an
- * unknown id throws a TransferError `notFound`, unless its description says otherwise.
+ * Uploads in pieces. A session outlives the process: its confirmed offset is the length of its file.
+ * Unless stated otherwise, a call with an unknown session id throws a TransferError `notFound`.
  */
 export type Sessions = {
   open: () => Promise<string>;
   /**
-   * Ends an append that is in progress, then returns the confirmed offset, which no longer changes. Null for an unknown
-   * session.
+   * Ends an append that is in progress, then returns the confirmed offset, which no longer changes;
+   * null for an unknown session.
    */
   status: (id: string) => Promise<number | null>;
   /**
@@ -51,7 +54,7 @@ export type Sessions = {
   /** Returns the whole content, verified. The session ends, also when the verification fails. */
   finish: (id: string, expect: Expected) => Promise<Staged>;
   abort: (id: string) => Promise<void>;
-  /** Removes the sessions that nobody has touched for SESSION_LIFE_MS. */
+  /** Removes the sessions that have not been used for SESSION_LIFE_MS. */
   expire: (now: number) => Promise<void>;
 };
 
@@ -75,7 +78,7 @@ export function createSessions(stager: Stager): Sessions {
     async append(id, offset, body, limits = {}) {
       endBody(id, TAKEN_OVER);
       bodies.set(id, body);
-      // The body may break before its turn to be read; reading it reports the error then.
+      // The body may break before this code reads it; the error is then reported by the read and not thrown here.
       body.on("error", () => undefined);
       try {
         return await inTurn(id, () => append(deps, id, offset, body, limits));
@@ -122,7 +125,7 @@ async function sizeOf(stager: Stager, id: string): Promise<number> {
 async function openSession(stager: Stager): Promise<string> {
   const id = newId();
   try {
-    // The empty file is not synced: a power loss that takes it costs the sender one request.
+    // The empty file is not synced: if a power loss removes it, the sender must only repeat one request.
     await (await open(fileOf(stager, id), "wx", 0o600)).close();
   } catch (error) {
     throw storageError(error);
@@ -180,11 +183,14 @@ async function finish(
 
 type RunningDigests = ReturnType<typeof createRunningDigests>;
 
-/** Holds running digests of sessions seen from their first byte on; an unfinished sha256 cannot be saved to disk. */
+/**
+ * Holds the running digests of sessions whose bytes this process has all received; an unfinished sha256
+ * cannot be saved to disk.
+ */
 function createRunningDigests() {
   const running = new Map<string, Digests>();
   return {
-    /** Returns null when this process did not see all bytes of the file. */
+    /** Returns the digests of a session, or null when this process did not receive all bytes of its file. */
     take(id: string, size: number, md5 = true): Digests | null {
       const known = size === 0 ? createDigests({ md5 }) : running.get(id);
       running.delete(id);

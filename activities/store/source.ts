@@ -5,8 +5,8 @@ import { createLocalSource } from "./local-source.ts";
 import { createRemoteSource, type InternalCall } from "./remote-source.ts";
 
 /**
- * Opens a worker's way to hosted content: from the disk where the worker runs beside the control plane (`local`),
- * otherwise through the internal API.
+ * Creates a worker's access to hosted content: reads the disk if the worker runs on the machine of the
+ * control plane (`local`), and uses the internal API otherwise.
  */
 export function createContentSource({
   local,

@@ -24,25 +24,29 @@ import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
 /** Content in the store; `inline`: it is in blobs.db, otherwise in a file. */
 export type StoredBlob = Summary & { inline: boolean };
 
-/** Stores small contents, durable when the promise resolves. Storing a content that exists changes nothing. */
+/**
+ * Stores small contents in blobs.db; they are durable when the promise resolves. Storing a content that
+ * exists changes nothing.
+ */
 export type PutInline = (
   contents: { sha256: string; content: Uint8Array }[],
 ) => Promise<void>;
 
-/** Protects contents from being collected while `work` runs. */
+/** Protects contents from being deleted as unused while `work` runs. */
 type Hold = <T>(sha256: string[], work: () => Promise<T>) => Promise<T>;
 
-/** Content that arrived completely and matches its announcement, but is not in the store yet. */
+/** Content that arrived completely and matches the announced digests, but is not in the store yet. */
 export type Staged = Summary & {
   /**
-   * Makes the content durable in the store, then runs `register`, which writes the blob's row (synchronously). The
-   * collection leaves the content alone meanwhile. If the registration fails, the content is swept away later.
+   * Makes the content durable in the store, then calls `register`, which writes its row in table `blob`
+   * synchronously. Meanwhile the collection of unused contents leaves it alone. If `register` fails,
+   * the content is removed later.
    */
   commit: <T>(register: (blob: StoredBlob) => T) => Promise<T>;
   discard: () => Promise<void>;
 };
 
-/** `md5` false: the md5 is not needed and not computed. */
+/** Limits of a body. `md5` false: the md5 is not needed and not computed. */
 export type StageLimits = {
   maxBytes?: number | undefined;
   expect?: Expected | undefined;
@@ -55,8 +59,8 @@ export const temporaryFile = ({ staging }: Layout): string =>
   join(staging, `u-${randomBytes(12).toString("hex")}`);
 
 /**
- * Receives a whole body: a small one stays in memory, a larger one goes to a file. A body that breaks, is too large or
- * does not match its announcement leaves nothing behind.
+ * Receives a whole body: a small one stays in memory, a larger one goes to a file. A body that breaks,
+ * is too large or does not match the announced digests leaves nothing behind.
  */
 export async function stage(
   stager: Stager,
@@ -90,7 +94,7 @@ async function* limited(
   }
 }
 
-/** Presents a content in memory as staged content. */
+/** Makes a `Staged` of a content in memory. */
 export function stagedContent(
   { putInline, hold }: Stager,
   content: Uint8Array,
@@ -132,7 +136,7 @@ async function stageFile(
   }
 }
 
-/** Presents a complete, durable file of the staging folder as staged content. */
+/** Makes a `Staged` of a complete, durable file in the staging folder. */
 export function stagedFile(
   { layout, hold }: Stager,
   file: string,
@@ -151,7 +155,10 @@ export function stagedFile(
 
 const FILES_AT_ONCE = 8;
 
-/** Writes contents from memory into files of the store, durable. The caller must hold them against collection. */
+/**
+ * Writes contents from memory into files of the store and makes them durable. The caller must protect
+ * them from collection (`hold`).
+ */
 export async function writeFiles(
   layout: Layout,
   contents: (Summary & { content: Uint8Array })[],
@@ -181,7 +188,7 @@ async function writeFile(
   }
 }
 
-/** Moves a file into the store, or deletes it where the store already has this content. */
+/** Moves a file into the store, or deletes the file if the store already has its content. */
 async function moveIn(
   layout: Layout,
   file: string,

@@ -24,13 +24,13 @@ import {
 } from "./stage.ts";
 import type { Chunks } from "./writer.ts";
 
-/** `summary`: digests and size, where they are already known. */
+/** A content in memory; `summary`: its digests and size, if they are already known. */
 type Content = { content: Uint8Array; summary?: Summary | undefined };
 
 /**
- * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes to the
- * store; the store knows nothing of nodes. Content is made durable first and registered in the database afterwards
- * (`commit`), so that no row ever names missing content.
+ * Contents by their sha256: files below DATA_DIR/blobs, small contents in blobs.db. Only the control
+ * plane writes to the store. A content is made durable first and registered in the database afterwards
+ * (`commit`), so no row ever names a missing content.
  */
 export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
   ReturnType<typeof createContentDigests> & {
@@ -41,14 +41,20 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
       register: (blobs: StoredBlob[]) => T,
     ) => Promise<T>;
     sessions: Sessions;
-    /** Whether a commit of this content is in progress; the collection must leave the content alone then. */
+    /**
+     * Whether a commit of this content is in progress; if so, the collection of unused contents must
+     * leave it alone.
+     */
     isHeld: (sha256: string) => boolean;
     /**
-     * Removes content from the store at once, unless it is held; resolves when its disk space is free. Must be called
-     * right after the content's row was deleted.
+     * Removes a content from the store at once, unless it is held (`isHeld`); resolves when its disk
+     * space is free. Must be called right after the row of the content was deleted.
      */
     remove: (sha256: string) => Promise<void>;
-    /** Returns the digests that start with these two hex digits, of registered and unregistered content. */
+    /**
+     * Returns the sha256 of all contents that start with these two hex digits, whether registered in
+     * the database or not.
+     */
     digests: (prefix: string) => Promise<string[]>;
     /** Removes the leftovers of earlier processes. Must be called once, before anything is staged. */
     sweep: (now: number) => Promise<void>;
@@ -120,8 +126,8 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
 }
 
 /**
- * Removes a file. The rename is synchronous, so the name is gone at once; freeing the blocks of a large file takes too
- * long to block the thread.
+ * Removes a file. The rename is synchronous, so its name is free at once; freeing the blocks of a large
+ * file takes too long to block the thread.
  */
 async function unlink(layout: Layout, file: string): Promise<void> {
   const grave = join(layout.staging, `u-${basename(file)}`);

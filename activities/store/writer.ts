@@ -4,13 +4,19 @@ import type { Digests } from "./digests.ts";
 import { hashTurn } from "./hash-turns.ts";
 import { storageError } from "./layout.ts";
 
-/** Chunks are collected up to this many bytes, so that the cost of a disk write is mostly the cost of its bytes. */
+/**
+ * Chunks are collected up to this many bytes, so that the overhead of a disk write is small compared
+ * with writing its bytes.
+ */
 const BATCH = 256 * 1024;
 
 /** The bytes of a body, chunk by chunk. */
 export type Chunks = AsyncIterable<Uint8Array>;
 
-/** Writes all chunks. A nearly full disk first writes a part only; the rest is retried until it reports ENOSPC. */
+/**
+ * Writes all chunks. If the disk is nearly full, the first write writes only a part; the rest is
+ * retried until the disk reports ENOSPC.
+ */
 async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<void> {
   const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const { bytesWritten } = await handle.writev(chunks);
@@ -19,7 +25,7 @@ async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<voi
   while (rest.length > 0) rest = rest.subarray((await handle.write(rest)).bytesWritten);
 }
 
-/** Appends chunks to a file, one batch behind the reader, and feeds them to `digests`. */
+/** Appends chunks to a file, one batch behind the caller that adds them, and feeds them to `digests`. */
 export function createWriter(handle: FileHandle, digests: Digests) {
   let batch: Uint8Array[] = [];
   let batched = 0;
@@ -30,7 +36,7 @@ export function createWriter(handle: FileHandle, digests: Digests) {
     batch = [];
     batched = 0;
     written = written.then(() => writeFully(handle, chunks));
-    // A failed write is thrown by the next `add` that waits, or by `flush`.
+    // The next `add` that waits, or `flush`, throws the error of a failed write.
     written.catch(() => undefined);
   }
 

@@ -7,7 +7,10 @@ import { listObject, type Listed } from "./listing.ts";
 
 export type { BatchResult } from "./batch.ts";
 
-/** Activities of transfer workers. Their inputs are ids; a worker fetches the data from the control plane. */
+/**
+ * Activities of transfer workers. Their inputs are ids; a worker fetches everything else from the
+ * control plane.
+ */
 export function createTransferActivities(deps: BatchDeps) {
   return {
     async transferBatch(recordId: string, number: number): Promise<BatchResult> {
@@ -15,7 +18,7 @@ export function createTransferActivities(deps: BatchDeps) {
         runBatch(deps, { recordId, number, signal, heartbeat }),
       );
     },
-    /** Continues the listing of a linked object, for as long as its slot may be held. */
+    /** Continues the listing of a linked object, for as long as the listing may hold its slot. */
     async listPages(
       recordId: string,
       objectIndex: number,
@@ -31,8 +34,8 @@ export function createTransferActivities(deps: BatchDeps) {
 export type TransferActivities = ReturnType<typeof createTransferActivities>;
 
 /**
- * Runs `work` with heartbeats. A worker that stops fails retryably, so that another worker continues; a cancelled run
- * ends as cancelled.
+ * Runs `work` with heartbeats. If the worker stops, the activity fails retryably, so that another
+ * worker continues; if the run is cancelled, the activity ends as cancelled.
  */
 async function heartbeating<T>(
   work: (signal: AbortSignal, heartbeat: () => void) => Promise<T>,

@@ -11,8 +11,8 @@ import { openRoute, routeKey } from "./routes.ts";
 import type { Batch, Route } from "./work.ts";
 
 /**
- * `again`: how many artifacts failed and are to be tried again; `rest`: how many have no outcome, since the batch's
- * time was over.
+ * `again`: how many artifacts failed and are to be tried again; `rest`: how many have no outcome,
+ * because the batch's time was over.
  */
 export type BatchResult = { total: number; again: number; failed: number; rest?: number };
 type Ask = {
@@ -23,20 +23,20 @@ type Ask = {
 };
 
 /**
- * Sends the artifacts of one batch that have no outcome yet, for as long as the batch's slice lasts, and reports their
- * progress and outcomes as they happen.
+ * Sends those artifacts of a batch that have no outcome yet, for as long as the slice of the batch
+ * lasts. Reports their progress and outcomes as they happen.
  */
 export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> {
   const { controlPlane } = deps;
   const { recordId, number } = ask;
   const batch = await whenReachable(ask, () => controlPlane.takeBatch(recordId, number));
   const result: BatchResult = { total: 0, again: 0, failed: 0 };
-  // The batch was handed in before; the next cut finds its remaining artifacts.
+  // The run is halted, or the batch has ended already ("done"): then `rest` makes the next cut look again.
   if (batch.kind !== "batch")
     return batch.kind === "done" ? { ...result, rest: 1 } : result;
   const stop = new AbortController();
   const signal = AbortSignal.any([ask.signal, stop.signal]);
-  // Every request of the batch adds a listener.
+  // Without a limit: every request of the batch adds a listener to the signal.
   setMaxListeners(0, signal);
   const interrupt = () =>
     stop.abort(new TransferError("yielded", "the batch's time is over"));
@@ -90,7 +90,8 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     const rest = await reporter.close(
       broken ? null : { interrupted: stop.signal.aborted },
     );
-    // An attempt that died may have put artifacts off without counting them: the next cut finds them.
+    // An earlier attempt whose worker died may have postponed artifacts without counting them: `rest` 1
+    // makes the run look for them.
     if (rest > 0 || batch.epoch > 1) result.rest = Math.max(rest, 1);
   }
   return result;
@@ -103,7 +104,10 @@ type Run = {
   end: (artifact: BatchArtifact, outcome: ArtifactOutcome) => void;
 };
 
-/** Sends the batch through its route. A reason why nothing can be sent is the outcome of each artifact. */
+/**
+ * Sends the batch through its route. If nothing can be sent at all, the reason becomes the outcome of
+ * each artifact.
+ */
 async function send(
   concurrency: number,
   route: Route,

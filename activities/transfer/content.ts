@@ -5,8 +5,8 @@ import type { Content, Source } from "../registries/contract.ts";
 import { checked, type Read } from "../registries/verified.ts";
 
 /**
- * `read`: size and digests of the parts that were read to their end, by path. `bytesSent`: of all bodies so far.
- * `left`: the uploads that a later attempt can continue.
+ * `read`: size and digests of the parts that were read to their end, by path. `bytesSent`: bytes of all
+ * bodies so far. `left`: the uploads that a later attempt can continue.
  */
 export type CopiedContent = Content & {
   read: ReadonlyMap<string, Read>;
@@ -14,7 +14,10 @@ export type CopiedContent = Content & {
   left: () => UploadState[];
 };
 
-/** Opens the content of one artifact for a target: verified while it is read, throttled to the run's rate, counted. */
+/**
+ * Opens the content of one artifact for a target: its bytes are verified while they are read, limited
+ * to the run's rate, and counted.
+ */
 export function openContent(
   source: Omit<Source, "describe">,
   artifact: Artifact,
@@ -31,7 +34,7 @@ export function openContent(
     offset: number,
     chunks: AsyncIterable<Uint8Array>,
   ): AsyncIterable<Uint8Array> {
-    // A part that is continued at an offset cannot be verified here; the target verifies it.
+    // A part that is read from an offset cannot be verified here; the target verifies it.
     if (offset > 0) return chunks;
     return checked(
       chunks,
@@ -76,7 +79,7 @@ export function openContent(
   };
 }
 
-/** Returns the part with the size and the digests that reading it has found. */
+/** Returns the part with the size and digests that were found by reading it. */
 export function withRead(part: Part, { read }: Pick<CopiedContent, "read">): Part {
   const known = read.get(part.path);
   return known

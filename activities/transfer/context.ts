@@ -21,11 +21,11 @@ export type BatchDeps = {
   /** How many artifacts of a batch are handled at the same time. */
   concurrency: number;
   routes: Pool<Route>;
-  /** How long (ms) a batch may begin new artifacts. */
+  /** For how long (ms) a batch may begin new artifacts. */
   batchSlice: number;
 };
 
-/** Retries a call, heartbeating, for as long as the control plane is away. */
+/** Retries a call for as long as the control plane is away, and sends heartbeats meanwhile. */
 export async function whenReachable<T>(
   { signal, heartbeat }: { signal: AbortSignal; heartbeat: () => void },
   call: () => Promise<T>,

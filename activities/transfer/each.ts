@@ -4,7 +4,10 @@ import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import { notTried } from "./early.ts";
 import { stoppable, type Work } from "./work.ts";
 
-/** After this many artifacts in a row without an answer, each after a long wait, the others are postponed. */
+/**
+ * After this many consecutive artifacts without an answer, each after a long wait, the remaining
+ * artifacts are postponed.
+ */
 const MOST_UNREACHABLE = 3;
 
 /**
@@ -42,7 +45,7 @@ export async function copyEach(
   );
 }
 
-/** Detects that an end no longer answers. */
+/** Finds out from the results of artifacts that an end no longer answers. */
 function createPulse() {
   const inFlight = new Set<Promise<void>>();
   const state: { unanswered: number; reason: string } = { unanswered: 0, reason: "" };
@@ -54,8 +57,8 @@ function createPulse() {
   };
   return {
     /**
-     * Returns why no further artifact should begin, or null. After one artifact without an answer it waits for those
-     * in flight, which show whether the end answers.
+     * Returns why no further artifact should begin, or null. If an artifact got no answer, first waits
+     * for those in flight, whose results show whether the end answers.
      */
     async silence(): Promise<string | null> {
       while (

@@ -9,7 +9,7 @@ import {
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Batch } from "./work.ts";
 
-/** Outcomes of artifacts that ended before the target was contacted about them. */
+/** This file builds the outcomes of artifacts that ended before the target was contacted about them. */
 
 export function failed(reason: string): ArtifactOutcome {
   return outcomeOf({ kind: "failed", reason, conflict: false, stopsCluster: false });
@@ -25,7 +25,7 @@ export function earlyOutcome(
   );
 }
 
-/** Outcome of an artifact that was deleted at the source after the run was planned. */
+/** Builds the outcome of an artifact that was deleted at the source after the run was planned. */
 export function goneOutcome(
   { projectId, object }: Batch,
   artifact: BatchArtifact,
@@ -36,7 +36,10 @@ export function goneOutcome(
   );
 }
 
-/** Outcome of an artifact that is left for a later batch, with the uploads of earlier attempts. */
+/**
+ * Builds the outcome of an artifact that is postponed to a later batch because an end is silent. The
+ * uploads of earlier attempts are kept.
+ */
 export function notTried({ uploads }: BatchArtifact, silence: string): ArtifactOutcome {
   const reason = `postponed, because other artifacts got no answer: ${silence}`;
   return outcomeOf({

@@ -4,7 +4,10 @@ import type { End } from "../registries/contract.ts";
 import type { Pace } from "../registries/pace.ts";
 import type { BatchDeps } from "./context.ts";
 
-/** Opens an end with its credentials in the clear. The credentials leave this process only in requests to that end. */
+/**
+ * Opens an end with its credentials in plain text. The credentials leave this process only in requests
+ * to that end.
+ */
 export function openEndpoint(
   { sealer, network }: Pick<BatchDeps, "sealer" | "network">,
   endpoint: Endpoint,
@@ -26,7 +29,7 @@ export function openEndpoint(
   };
 }
 
-/** The cast is safe: `open` succeeds only for a text that the API has sealed. */
+/** Parses unsealed credentials. The cast is safe: `open` succeeds only for a text that the API has sealed. */
 function credentials(
   open: () => string,
   url: string,

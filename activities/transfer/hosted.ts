@@ -12,14 +12,14 @@ import type { ContentSource } from "../store/content-source.ts";
 import { type BatchDeps, whenReachable } from "./context.ts";
 import type { Batch } from "./work.ts";
 
-/** How many versions one request to the control plane names; the answer may hold fewer. */
+/** Maximum number of versions that one request to the control plane names; the answer may contain fewer. */
 const ASKED_AT_ONCE = 100;
-/** How many small contents are read from the store at once. */
+/** Maximum number of small contents that are read from the store in one request. */
 const READ_AT_ONCE = 256;
 
 /**
- * Opens the hosted repository of a batch as a source: files are described by the batch itself, versions by the control
- * plane; content is read from the store.
+ * Opens the hosted repository of a batch as a source. Files are described by the batch itself, versions
+ * by the control plane; content is read from the store.
  */
 export function openHostedSource(
   { content, controlPlane }: Pick<BatchDeps, "content" | "controlPlane">,
@@ -99,10 +99,10 @@ export function hostedContent(
   };
 }
 
-/** Every part of a hosted artifact has a sha256. */
+/** Returns the sha256 of a part; every part of a hosted artifact has one. */
 const sha256Of = ({ digests }: Part): string => digests.sha256 ?? "";
 
-/** Returns null when the file was deleted. */
+/** Converts a planned file to an artifact with one part; null when the file was deleted. */
 function fileArtifact(file: BatchArtifact | undefined): Artifact | null {
   const origin = file && originOf(file);
   if (!file || !origin || file.size === null || file.sha256 === null) return null;
@@ -135,7 +135,10 @@ function originOf({
   return { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
 }
 
-/** Returns null for a deleted version, and undefined where the control plane's answer has ended. */
+/**
+ * Converts a version in the control plane's answer to an artifact: null when the version was deleted,
+ * undefined when the answer ends before this version.
+ */
 function versionArtifact(
   told: SourceVersion | undefined,
 ): Artifact | TransferError | null | undefined {

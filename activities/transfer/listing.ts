@@ -11,9 +11,15 @@ import { connectorOf } from "./routes.ts";
 import { openSlice } from "./slice.ts";
 import { type BatchDeps, whenReachable } from "./context.ts";
 
-/** How often (ms) the control plane is told that a listing is alive, and how long its source takes to answer. */
+/**
+ * How often (ms) a worker reports to the control plane that a listing is alive, and how long the
+ * listing's source takes to answer.
+ */
 const WAITS_MS = 2_000;
-/** When not complete, `retryAt` says when to continue (epoch ms); null: at once. */
+/**
+ * The result of a listing. `retryAt`: when to continue a listing that is not complete (epoch ms); null:
+ * at once.
+ */
 export type Listed = { complete: boolean; retryAt: number | null; leftOut?: LeftOut };
 
 type Ask = {

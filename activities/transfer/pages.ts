@@ -5,13 +5,13 @@ import type { Source } from "../registries/contract.ts";
 import { earlyOutcome, goneOutcome } from "./early.ts";
 import { stoppable, type Work } from "./work.ts";
 
-/** An artifact of the batch, as planned and as its source describes it now. */
+/** An artifact of the batch: as it is planned, and as its source describes it now. */
 export type Present = { planned: BatchArtifact; artifact: Artifact };
 
 /**
  * Describes the artifacts of a batch page by page and passes those that still exist to `send`; an artifact that was
- * deleted since the plan, or cannot be described, ends at once. Begins no further page when the batch's time is over or
- * an outcome stops the cluster. `prepare` runs before each page; its failure ends all artifacts that are left.
+ * deleted since the plan, or cannot be described, ends at once. Begins no further page when the batch's time is over
+ * or an outcome stops the cluster. `prepare` runs before each page; its failure ends all remaining artifacts.
  */
 export async function eachPage(
   whole: Work,
@@ -45,7 +45,10 @@ type Steps = {
   send: (work: Work, present: Present[]) => Promise<void>;
 };
 
-/** Runs a step that concerns all `artifacts`. If it fails, they end with its failure, and the result is null. */
+/**
+ * Runs a step that concerns all `artifacts`. If the step fails, all of them end with its failure, and
+ * the result is null.
+ */
 async function orEnd<T>(
   { signal, end }: Work,
   artifacts: BatchArtifact[],
@@ -56,7 +59,7 @@ async function orEnd<T>(
   } catch (error) {
     signal.throwIfAborted();
     const failure = toTransferError(error);
-    // The control plane refuses this worker: that says nothing about the artifacts.
+    // "refused": the control plane refuses this worker, which says nothing about the artifacts.
     if (failure.kind === "refused") throw failure;
     for (const artifact of artifacts) end(artifact, earlyOutcome(artifact, failure));
     return null;

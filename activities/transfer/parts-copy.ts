@@ -9,11 +9,11 @@ export type PartsCopy = {
   artifact: Artifact;
   source: Source;
   target: PartsTarget;
-  /** Names the target in messages. */
+  /** The name of the target in messages. */
   at: string;
   rules: CopyRules & Pick<TaskSetting, "compare" | "verification">;
   hooks: CopyHooks;
   uploads: readonly UploadState[];
-  /** Whether the given number of bytes may be read at the target to compare contents. */
+  /** Returns whether so many bytes may be read at the target to compare contents. */
   mayRead: Allowance;
 };

@@ -50,8 +50,8 @@ export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
 }
 
 /**
- * `again`: the target refused the write, since it has content that the first look did not see; the decision is made
- * once more on a fresh look.
+ * Compares the artifact with the target, decides and writes. `again`: a second pass with fresh facts,
+ * because the target refused the write for content that the first look did not show.
  */
 async function decideAndWrite(
   copy: PartsCopy,
@@ -96,7 +96,10 @@ async function compareAll(
   return found;
 }
 
-/** Compares a part by its bytes. A part that exceeds the bytes that may be read counts as different. */
+/**
+ * Compares a part by its bytes. A part that is larger than the control plane allows to read counts as
+ * different.
+ */
 async function compareByReading(
   copy: PartsCopy,
   part: Part,
@@ -132,8 +135,8 @@ async function write(
 }
 
 /**
- * Verifies an artifact that an earlier attempt of this run may have written, and that is equal at the target: the
- * comparison is the proof, unless READ_BACK demands to read the bytes.
+ * Verifies an artifact that the target already has and that an earlier attempt of this run may have
+ * written. The comparison is the proof, unless READ_BACK demands to read the bytes.
  */
 async function verifyEarlier(
   copy: PartsCopy,

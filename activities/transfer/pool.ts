@@ -1,4 +1,4 @@
-/** A value is closed when it has not been used for this long. */
+/** A pooled value is closed when it has not been used for this long (ms). */
 const IDLE_MS = 60_000;
 
 type Entry<T> = { value: T; users: number; lastUsed: number };

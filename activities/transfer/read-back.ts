@@ -14,8 +14,8 @@ import { createHashes, type Read } from "../registries/verified.ts";
 export type Allowance = (bytes: number) => Promise<boolean>;
 
 /**
- * Bytes of the first request for an allowance when the size of a part is unknown. Each later request doubles the
- * allowance, by at most MOST_BYTES.
+ * If the size of a part is unknown, this many bytes are requested first. Each later request doubles the
+ * sum, but adds at most MOST_BYTES.
  */
 const FIRST_BYTES = 64 * 1024;
 const MOST_BYTES = 8 * 1024 ** 2;
@@ -27,7 +27,7 @@ type AtTarget = {
   hooks: CopyHooks;
 };
 
-/** Returns the part with a digest. A part without one is read at the source. */
+/** Returns the part with a digest. If the source states none, the part is read there to compute one. */
 export async function digested(
   { artifact, source, hooks }: AtSource,
   part: Part,
@@ -38,8 +38,8 @@ export async function digested(
 }
 
 /**
- * Reads a whole part at the target, within the rate of the run. Returns its size, its sha256, and its digests in every
- * algorithm in which `part` has one.
+ * Reads a whole part at the target within the rate of the run. Returns its size, its sha256, and its
+ * digests in each algorithm of which `part` has a digest.
  */
 export async function readTarget(
   { artifact, target, hooks }: AtTarget,
@@ -50,8 +50,9 @@ export async function readTarget(
 }
 
 /**
- * Reads a part at the target as `readTarget` does, as far as `allow` permits; it is called before the first byte, for
- * `size` bytes where the size is known. `ended` false: `allow` refused before the end of the part.
+ * Reads a part at the target like `readTarget`, as far as `allow` permits. `allow` is called before the
+ * first byte, for `size` bytes if the size is known. `ended` false: `allow` refused before the end of
+ * the part.
  */
 export async function readWithin(
   at: AtTarget,
@@ -75,7 +76,7 @@ export async function readWithin(
   return { ...read, ended };
 }
 
-/** Reads to the end, or until `takes` returns false. */
+/** Reads a part to its end, or until `takes` returns false. */
 async function readAll(
   chunks: AsyncIterable<Uint8Array>,
   known: { digests: Digests },

@@ -8,9 +8,9 @@ import type {
 } from "../../domain/worker-messages.ts";
 
 const TICK_MS = 250;
-/** At least this often (ms) the control plane is asked whether the batch may continue. */
+/** At least this often (ms) a worker asks the control plane whether its batch may continue. */
 const LONGEST_SILENCE_MS = 1_000;
-/** How long (ms) a batch that was ordered to end still tries to deliver its reports. */
+/** How long (ms) a worker still tries to deliver the reports of a batch that must stop. */
 const LAST_WORDS_MS = 10_000;
 
 export type Reporter = ReturnType<typeof createReporter>;
@@ -21,17 +21,17 @@ type Options = {
     done?: { interrupted: boolean },
   ) => Promise<ReportAnswer>;
   heartbeat: () => void;
-  /** Called once, when the control plane says that the batch must not continue. */
+  /** Called once, when the control plane answers that the batch must not continue. */
   onStop: (reason: string) => void;
-  /** Called when the slot is needed for other batches; the artifacts in progress must be interrupted. */
+  /** Called when the batch's slot is needed for other batches; the artifacts in progress must be interrupted. */
   onHandBack: () => void;
   /** Fires when Temporal orders the batch to end. */
   signal: AbortSignal;
 };
 
 /**
- * Reports what happens in a batch to the control plane, at least once a second. Reports that could not be delivered are
- * kept and sent again.
+ * Reports what happens in a batch to the control plane, at least once a second. Reports that could not
+ * be delivered are kept and sent again.
  */
 export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: Options) {
   const reports = createReports();
@@ -76,8 +76,8 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     putOff: reports.putOff,
     end: reports.end,
     /**
-     * Delivers all reports, and the batch itself unless `done` is null (the batch broke). Returns how many artifacts of
-     * the batch have no outcome. Waits for as long as the control plane is away; throws when it refuses the reports.
+     * Delivers all reports, and the end of the batch unless `done` is null (the batch broke). Returns how many
+     * artifacts have no outcome. Waits while the control plane is away; throws when it refuses the reports.
      */
     async close(done: { interrupted: boolean } | null): Promise<number> {
       clearInterval(timer);
@@ -85,7 +85,7 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
       await beating(heartbeat, async () => {
         await sending;
         for (;;) {
-          // Temporal may give a batch that it ordered to end to another worker: such a batch is not handed in.
+          // Temporal may give a batch that it ordered to end to another worker: then its end is not reported.
           const last = signal.aborted ? null : done;
           const isTold = () =>
             refused !== undefined ||
@@ -132,7 +132,10 @@ function createReports() {
         [];
       change(seq, { uploads: [...others, state] });
     },
-    /** The batch puts the artifact off, without an outcome, because of a large blob that must go in one request. */
+    /**
+     * Records that the batch postpones an artifact without an outcome, because of a large blob that
+     * must be sent in one request.
+     */
     putOff: ({ seq }: BatchArtifact): void => change(seq, { whole: true }),
     /** Records the outcome and returns when the artifact began (epoch ms). */
     end(artifact: BatchArtifact, outcome: ArtifactOutcome): number {
@@ -179,7 +182,7 @@ function toReport(
   };
 }
 
-/** Heartbeats while `work` waits for a control plane that answers late. */
+/** Sends heartbeats while `work` waits for a control plane that answers late. */
 async function beating(heartbeat: () => void, work: () => Promise<void>): Promise<void> {
   const beats = setInterval(heartbeat, LONGEST_SILENCE_MS);
   try {

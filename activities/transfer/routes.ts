@@ -24,7 +24,10 @@ import type { Batch, Route, Send } from "./work.ts";
 
 type Paces = Record<"source" | "target", Pace>;
 
-/** Returns a key that is equal for batches of one run with the same ends and names. */
+/**
+ * Returns a key that is equal for batches of one run with the same cluster and the same local and
+ * remote repository.
+ */
 export function routeKey(
   recordId: string,
   { clusterId, projectId, object }: Batch,
@@ -51,7 +54,10 @@ export function openRoute(deps: BatchDeps, recordId: string, batch: Batch): Rout
   };
 }
 
-/** If an end cannot be opened, the sender reports the reason as the outcome of each artifact. */
+/**
+ * Opens both ends and chooses how to send. If an end cannot be opened, the sender reports the reason as
+ * the outcome of each artifact.
+ */
 function openSender(
   deps: BatchDeps,
   recordId: string,
@@ -115,8 +121,8 @@ function chooseSender(opening: Opening): Send {
 }
 
 /**
- * Returns the copier between the ends of a batch, or null where artifacts go part by part. Hosted images are read
- * through this instance's own OCI registry.
+ * Returns the copier between the ends of a batch, or null if artifacts are sent part by part. Hosted
+ * images are read through this instance's own OCI registry.
  */
 function copierBetween({
   object,
@@ -133,7 +139,7 @@ function copierBetween({
   return from === to && from.copier ? from.copier : null;
 }
 
-/** Throws `unsupported` for a protocol without a connector. */
+/** Returns the connector of a protocol; throws `unsupported` if there is none. */
 export function connectorOf(protocol: Protocol | null, url: string): Connector {
   const connector = protocol === null ? null : connectors[protocol];
   if (connector) return connector;
@@ -147,7 +153,10 @@ export function connectorOf(protocol: Protocol | null, url: string): Connector {
 
 const isSettling = (target: Target): target is SettlingTarget => "settle" in target;
 
-/** A linked source is opened once for all batches; a hosted source is opened for each batch. */
+/**
+ * Returns a function that gives the source of a batch. A linked source is opened once for all batches,
+ * a hosted source for each batch.
+ */
 function sourcesOf(opening: Opening, from: Connector | null): (batch: Batch) => Source {
   const { deps, batch, keep } = opening;
   if (from === null) return (next) => openHostedSource(deps, next);
@@ -185,7 +194,10 @@ function sourceEnd({ deps, batch, paces }: Opening): End {
     : openEndpoint(deps, source, "", paces.source);
 }
 
-/** Validity of a token. It allows for clocks that differ; each request gets a token of its own. */
+/**
+ * Validity of a token in seconds. It is that long because clocks may differ; each request gets a token
+ * of its own.
+ */
 const TOKEN_SECONDS = 900;
 
 /** This instance's own registry of hosted images. */

@@ -15,7 +15,10 @@ import { eachPage, type Present } from "./pages.ts";
 import { copyParts } from "./parts.ts";
 import type { Batch, Send, Work } from "./work.ts";
 
-/** A larger artifact (bytes) gets a detail row while it is being sent; a smaller one is reported once, at its end. */
+/**
+ * An artifact larger than this (bytes) gets a detail row while it is being sent; a smaller one is
+ * reported once, at its end.
+ */
 const SHOWN_BYTES = 1024 ** 2;
 
 type Ends<T> = { sourceOf: (batch: Batch) => Source; target: T };
@@ -59,8 +62,8 @@ async function settlePage(
 }
 
 /**
- * Combines the hooks of a page's artifacts. Artifacts that share a content share its upload, which is identified by
- * digest. Bytes in progress are reported only when the page is one artifact.
+ * Combines the hooks of a page's artifacts. Artifacts with the same content share its upload, which is
+ * identified by digest. Progress in bytes is reported only when the page is one artifact.
  */
 function pageHooks(work: Work, present: Present[]): CopyHooks {
   const [first] = present;
@@ -111,8 +114,8 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
 }
 
 /**
- * `prepare`: runs before the first image of a batch is copied. `hosted`: the source is this instance itself: it knows
- * the digests, and its images may change while a run is in progress.
+ * `prepare`: runs before the first image of a batch is copied. `hosted`: the source is this instance
+ * itself, which knows the digests, and whose images may change while a run is in progress.
  */
 type CopierEnds = {
   copier: Copier;
@@ -147,7 +150,8 @@ export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
         hooks: work.hooks(artifact),
         uploads,
       });
-      // The totals count the size that the plan knew.
+      // The outcome gets the size in the plan if there is one, because the plan's totals already
+      // include that size.
       return { ...copied, size: plannedSize ?? copied.size };
     });
   };
@@ -157,7 +161,7 @@ const creation = ({ setting }: Batch) => ({ create: setting.automaticCreateRemot
 
 const imageName = ({ name, version }: BatchArtifact): string => `${name}:${version}`;
 
-/** Ends the tags that were deleted since the plan and returns the others. */
+/** Ends those planned tags that were deleted since, and returns the other artifacts. */
 function endGone({ artifacts, batch, end }: Work): BatchArtifact[] {
   return artifacts.filter((artifact) => {
     if (artifact.digest !== null) return true;

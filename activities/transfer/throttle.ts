@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GrantAnswer } from "../../domain/worker-messages.ts";
 
-/** The smallest grant that is requested is the bytes of a tenth of a second; the largest those of one second. */
+/**
+ * A throttle requests at least the bytes of a tenth of a second as one grant, and at most those of one
+ * second.
+ */
 const GRANTS_PER_SECOND = 10;
 /** How long (ms) the throttle waits before it requests a grant again from a control plane that is away. */
 const AWAY_MS = 1_000;

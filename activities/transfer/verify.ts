@@ -9,9 +9,9 @@ import { digested, readTarget } from "./read-back.ts";
 type Verified = { verified: VerifiedBy; bytesRead: number };
 
 /**
- * Verifies the written parts: by the digest that the target reports, by the size where it reports no digest, and by
- * reading the bytes under READ_BACK. Returns the weakest proof of all parts. Throws `digestMismatch` where a part is
- * missing or has other content.
+ * Verifies the written parts: by the digest that the target reports, by the size if the target reports
+ * no digest, and by reading the bytes under READ_BACK. Returns the weakest proof of all parts. Throws
+ * `digestMismatch` if a part is missing or has other content.
  */
 export async function verifyParts(
   copy: PartsCopy,
@@ -37,7 +37,7 @@ export async function verifyParts(
   return result;
 }
 
-/** Returns what proves that the target has the part; throws where nothing does. */
+/** Returns what proves that the target has the part; throws if nothing does. */
 function mustBe({ at }: PartsCopy, part: Part, there: Fact | null): "DIGEST" | "SIZE" {
   const found = comparePart(part, there, "SIZE");
   if (found.kind === "same") return found.by === "DIGEST" ? "DIGEST" : "SIZE";

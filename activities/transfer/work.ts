@@ -26,8 +26,8 @@ export type Work = {
 export type Send = (work: Work) => Promise<void>;
 
 /**
- * Both open ends of a batch, with everything that is known of them. The following batches of the same run use the same
- * route.
+ * Both open ends of a batch, with everything that is known of them. Later batches of the same run reuse
+ * the route.
  */
 export type Route = {
   send: Send;
@@ -36,7 +36,10 @@ export type Route = {
   close: () => void;
 };
 
-/** Wraps the work so that `isStopped` says whether an outcome has stopped the cluster; then nothing more may begin. */
+/**
+ * Wraps `work` so that `isStopped` returns whether an outcome has stopped the cluster; nothing more may
+ * begin then.
+ */
 export function stoppable(work: Work): { work: Work; isStopped: () => boolean } {
   let stopped = false;
   const end: Work["end"] = (artifact, outcome) => {

@@ -15,8 +15,8 @@ import { isRecord, type Shown } from "./wire.ts";
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
- * Parses the capabilities of an instance; null when the answer is not one. Texts for messages go through `shown`.
- * Limits never exceed our own, so a peer cannot make us buffer more than we would.
+ * Parses the capabilities of an instance; null when `data` is not in their format. Texts for messages
+ * go through `shown`. Limits never exceed our own, so a peer cannot make us buffer more than we would.
  */
 export function readCapabilities(data: unknown, shown: Shown): Capabilities | null {
   if (

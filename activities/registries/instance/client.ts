@@ -36,11 +36,14 @@ export type InstanceOptions = HttpOptions & {
   url: string;
   username?: string | null | undefined;
   password?: string | null | undefined;
-  /** Replaces username and password. */
+  /** A token for the login; replaces username and password. */
   token?: string | null | undefined;
 };
 
-/** `isInstance` null: it could not be determined. `reason` null: no problem was found. */
+/**
+ * `isInstance` null: it could not be determined whether the server is an instance. `reason` null: no
+ * problem was found.
+ */
 type InstanceCheck = {
   reachable: boolean;
   authenticated: boolean;
@@ -58,14 +61,20 @@ export type InstanceClient = Uploads & {
   url: string;
   /** Checks the instance and its login; throws only when the signal fires. */
   check: (signal?: AbortSignal) => Promise<InstanceCheck>;
-  /** Returns the capabilities of the instance, which are requested once in the life of the client. */
+  /** Returns the capabilities of the instance, which are requested only once per client. */
   capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
-  /** Returns the calls of a feature; null when the instance lacks the feature and the older calls must be used. */
+  /**
+   * Returns the calls of a feature; null when the instance lacks the feature, so that the calls of
+   * older releases must be used.
+   */
   feature: <F extends SyncFeature>(
     name: F,
     signal?: AbortSignal,
   ) => Promise<FeatureCalls[F] | null>;
-  /** Creates project and repository if they are missing; `invalid` when a repository of another type has that name. */
+  /**
+   * Creates project and repository if they are missing; throws `invalid` when a repository of another
+   * type has that name.
+   */
   ensureRepository: (
     remote: RemoteRepository,
     type: RepositoryType,

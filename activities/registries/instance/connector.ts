@@ -26,7 +26,7 @@ function openTarget(end: End, type: RepositoryType): SettlingTarget & Closing {
   };
 }
 
-/** `namespace` is `project/repository`. */
+/** Splits the namespace of an end, `project/repository`. */
 function repositoryOf({ namespace }: End): RemoteRepository {
   const [projectId = "", repoName = ""] = namespace.split("/");
   return { projectId, repoName };

@@ -14,7 +14,7 @@ import { createUploadsWithoutDigest, type UploadsWithoutDigest } from "./uploads
 import { sendVersions } from "./versions.ts";
 import type { Wire } from "./wire.ts";
 
-/** Declarations of contents that the source has not read, so that their sha256 or size may be missing. */
+/** Calls that declare contents which the source has not read, so that their sha256 or size may be missing. */
 export type ByOtherDigests = {
   sendFiles: (
     remote: RemoteRepository,

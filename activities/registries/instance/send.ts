@@ -84,7 +84,7 @@ export async function postStatement(
   });
 }
 
-/** Joins small neighbours into a few large writes; large parts are not copied. */
+/** Joins small neighbouring buffers, so that few writes are needed; large buffers are not copied. */
 function joinSlices(parts: Uint8Array[]): Uint8Array[] {
   const slices: Uint8Array[] = [];
   let group: Uint8Array[] = [];
@@ -107,7 +107,7 @@ function joinSlices(parts: Uint8Array[]): Uint8Array[] {
   return slices;
 }
 
-/** Applies the rate limit to all body bytes, and reports only the bytes after the first `head` as transferred. */
+/** Applies the rate limit to all bytes of a body. Its first `head` bytes are not reported as transferred. */
 export function throttled(
   slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   hooks: SendHooks,

@@ -23,7 +23,10 @@ export type Uploads = {
     bytes: AsyncIterable<Uint8Array>,
     hooks: SendHooks,
   ) => Promise<UploadSession>;
-  /** Ends an upload. Throws `digestMismatch` when the bytes differ from `content`; the target has dropped them then. */
+  /**
+   * Ends an upload. Throws `digestMismatch` when the bytes differ from `content`; the target has then
+   * dropped the upload.
+   */
   finishUpload: (
     id: string,
     content: UploadRequest,
@@ -33,15 +36,15 @@ export type Uploads = {
 };
 
 /**
- * Uploads of contents whose sha256 or size the source does not state. Appending to them and dropping them needs no
- * calls of its own.
+ * Uploads of contents whose sha256 or size the source does not state. For appending to such an upload
+ * and dropping it, use the calls of `Uploads`.
  */
 export type UploadsWithoutDigest = {
   /** Begins an upload; the result is `done` when a sha256 is given and the target has that content. */
   startUpload: (known: UploadClaim, signal: AbortSignal) => Promise<UploadSession>;
   /**
-   * Ends the upload of `sent` bytes and returns size and sha256 of the content. Throws `digestMismatch` when the
-   * content differs from `expected`; the target has dropped it then.
+   * Ends the upload of `sent` bytes and returns size and sha256 of the content. Throws `digestMismatch`
+   * when the content differs from `expected`; the target has then dropped the upload.
    */
   finishUpload: (
     id: string,
@@ -51,7 +54,10 @@ export type UploadsWithoutDigest = {
   ) => Promise<UploadedContent>;
 };
 
-/** Retryable: a session that is gone, or that another writer holds, says nothing about the content. */
+/**
+ * 404 (the session is gone) and 409 (another writer holds it) say nothing about the content, so both
+ * are retryable.
+ */
 const LATER = { 404: "server", 409: "server" } as const;
 
 const pathOf = (id: string) => `uploads/${encodeURIComponent(id)}`;
@@ -103,7 +109,7 @@ export function createUploads(wire: Wire): Uploads {
       return readSession(await wire.call(request), what);
     },
     async finishUpload(id, content, signal) {
-      // The target may have to read the whole upload once more before it can answer.
+      // `storedBytes`: the target may have to read the whole upload once more before it can answer.
       await wire.call({
         method: "PUT",
         what,

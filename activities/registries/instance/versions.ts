@@ -61,7 +61,10 @@ function readAnswers(
   return answers.length === versions.length ? { versions: answers, damaged } : null;
 }
 
-/** Parses the answer for one version; `files`: the files of that version, the only contents that it may need. */
+/**
+ * Parses the answer for one version. `files`: the files of that version; the answer may demand no other
+ * contents.
+ */
 function readAnswer(
   data: unknown,
   files: DescribedFile[],
@@ -104,8 +107,8 @@ function readAnswer(
 }
 
 /**
- * Whether an answer needs at least one file and only files of this version: by sha256 if one was declared, else by
- * path.
+ * Whether the needed contents are at least one, and all of files of this version: named by sha256 if
+ * one was declared, else by path.
  */
 function isOwn(needed: string[], paths: string[], files: DescribedFile[]): boolean {
   if (needed.length + paths.length === 0) return false;

@@ -7,7 +7,10 @@ import type { HttpClient } from "../http.ts";
 import type { HttpRequest, HttpResponse } from "../http-message.ts";
 
 const LONGEST_ANSWER = 16 * 1024 * 1024;
-/** Statuses whose meaning only the envelope states; another product sends them without one. */
+/**
+ * Statuses whose answers an instance explains in its JSON envelope. An answer without the envelope
+ * comes from another product.
+ */
 const TOLD_BY_ENVELOPE = [400, 404, 405, 409];
 const DISK_FULL = 507;
 const DIGEST_MISMATCH = 251003;
@@ -16,9 +19,9 @@ type WireRequest = Pick<
   HttpRequest,
   "method" | "what" | "headers" | "body" | "signal" | "storedBytes"
 > & {
-  /** The path after the prefix, already encoded: `files/p/r`. */
+  /** The encoded path below the prefix of the API, such as `files/p/r`. */
   path: string;
-  /** The failure kinds of 404 and 409 for this call, where they differ from `notFound` and `invalid`. */
+  /** The failure kinds of 404 and 409 for this call, if they differ from `notFound` and `invalid`. */
   meaning?: Partial<Record<404 | 409, FailureKind>>;
 };
 
@@ -38,8 +41,8 @@ export type Shown = (text: string) => string;
 type Envelope = { code: number; message: string | null; data: unknown };
 
 /**
- * Reads an instance's URL as users write it: without a scheme it is https (loopback: http); the path is where a proxy
- * serves the instance.
+ * Parses an instance's URL as users write it: without a scheme, https is assumed (http for loopback).
+ * The URL has a path if a proxy serves the instance below one.
  */
 export function instanceUrl(text: string): URL {
   const url = readUrl(text);
@@ -126,7 +129,10 @@ function kindOf(status: number, code: number, meaning: Asked["meaning"]): Failur
   return status === 409 ? (meaning[409] ?? "invalid") : "invalid";
 }
 
-/** Makes the error for an answer of another product; `status`: its status, when it is known. */
+/**
+ * Builds the error for an answer that is not one of an instance; `status`: the status of that answer,
+ * when it is known.
+ */
 export function otherProduct(what: string, base: URL, status?: number): TransferError {
   const answered = status === undefined ? "" : ` (it answered ${status})`;
   return new TransferError(

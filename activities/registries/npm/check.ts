@@ -7,7 +7,10 @@ const NOT_TRIED: Answer = { ok: null, message: "not tried" };
 /** Statuses of registries that do not support a ping; any of them proves that the registry is reachable. */
 const ANY_ANSWER = [400, 401, 403, 404, 405, 501];
 
-/** Checks whether the registry answers and accepts the login. Only a publication shows what may be published. */
+/**
+ * Checks whether the registry answers and accepts the login. Which packages the login may publish shows
+ * only when one is published.
+ */
 export async function check(end: End, signal: AbortSignal): Promise<Check> {
   const registry = openNpmRegistry(end);
   try {

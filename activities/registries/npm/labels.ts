@@ -4,7 +4,10 @@ import { decideTags } from "../../../domain/npm/tags.ts";
 import type { LabelRules } from "../contract.ts";
 import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";
 
-/** Sets dist-tags and deprecation of an existing version. Returns null, since a registry can keep both. */
+/**
+ * Sets dist-tags and deprecation of an existing version. Returns null, which reports no label as left
+ * out: every registry can keep both.
+ */
 export async function setLabels(
   registry: NpmRegistry,
   artifact: Artifact,
@@ -53,8 +56,8 @@ async function setTags(
 }
 
 /**
- * Changes the deprecation as `npm deprecate` does: writes the package's document with the new deprecation of this
- * version.
+ * Changes the deprecation of a version as `npm deprecate` does: writes the package's document with the
+ * new deprecation of that version.
  */
 async function setDeprecation(
   registry: NpmRegistry,

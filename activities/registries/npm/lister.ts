@@ -9,11 +9,11 @@ import { digestsOf, jsonOf, type NpmRegistry, openNpmRegistry } from "./registry
 
 const PAGE = 500;
 const SEARCHED_AT_ONCE = 250;
-/** Packages that one page covers; `limit` bounds how many of them are requested concurrently. */
+/** How many packages one page covers; `limit` bounds how many of them are requested concurrently. */
 const PACKAGES_A_PAGE = 100;
 const limit = pLimit(8);
 
-/** The index of the next package (`at`) and of its next version (`from`). */
+/** The position of a listing: the index of the next package (`at`) and of its next version (`from`). */
 type Position = { at: number; from: number };
 
 /**

@@ -4,12 +4,13 @@ import { tarballFile } from "../../../domain/npm/package.ts";
 import type { Content } from "../contract.ts";
 import { encodeName, type NpmRegistry, tarballAddress } from "./registry.ts";
 
-/** Number of bytes that base64 encodes without padding. */
+/** base64 encodes groups of this many bytes without padding. */
 const GROUP = 3;
 
 /**
- * Publishes one version with libnpmpublish's request: the document and the tarball in base64, streamed. It names no
- * dist-tag, since a publication moves the tags that it names. Throws `immutable` when the version is already published.
+ * Publishes one version with libnpmpublish's request: the document and the tarball in base64, streamed.
+ * The request names no dist-tag, since a publication moves the tags that it names. Throws `immutable`
+ * when the version is already published.
  */
 export async function publish(
   registry: NpmRegistry,

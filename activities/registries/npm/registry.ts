@@ -8,18 +8,24 @@ import { authorizationOf, secretsOf } from "../login.ts";
 import { createRecent } from "../recent.ts";
 
 /**
- * The abbreviated document of a package, enough to list, compare and install it and several times smaller than the full
- * document (npm's package-metadata).
+ * Accept header for the abbreviated document of a package: several times smaller than the full
+ * document, and enough to list, compare and install it (npm's package-metadata).
  */
 const ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
-/** Limit of a document in bytes; abbreviated documents of packages with ten thousand versions have a few MiB. */
+/**
+ * Maximum size of a package's document in bytes; abbreviated documents with ten thousand versions have
+ * a few MiB.
+ */
 const MOST_OF_A_DOCUMENT = 32 * 1024 * 1024;
-/** One document is remembered for all versions of its package. */
+/**
+ * How long (ms) and how many packages' documents are remembered: one document serves all versions of
+ * its package.
+ */
 const REMEMBERED = { lifeMs: 30_000, most: 50 };
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** A package as its registry describes it; `versions` maps names to documents. */
+/** A package as its registry describes it; `versions` maps the names of versions to their documents. */
 export type Package = {
   name: string;
   tags: ReadonlyMap<string, string>;
@@ -40,7 +46,7 @@ export function openNpmRegistry(end: End) {
   const login = authorization === null ? {} : { authorization };
   const packages = createRecent<Package | null>(REMEMBERED);
 
-  /** Sends a request; `path` follows the registry's address and is already encoded. */
+  /** Sends a request to the registry; `path` is relative to the registry's address and already encoded. */
   function ask(
     path: string,
     { headers, ...request }: Omit<HttpRequest, "url">,
@@ -86,7 +92,7 @@ export function openNpmRegistry(end: End) {
   };
 }
 
-/** Encodes a name for a path: scope and name form one segment. */
+/** Encodes a package name for a path: scope and name form one segment. */
 export const encodeName = (name: string): string =>
   encodeURIComponent(name).replace(/^%40/, "@");
 
@@ -140,7 +146,7 @@ function saidBy(body: string): string {
   }
 }
 
-/** Reads the code of an error body, which npm's own registry sends (`E404`) and most others do not. */
+/** Reads the error code in an error body. npm's own registry sends one (`E404`), most others do not. */
 function errorCodes(body: string): string[] {
   try {
     const { code } = record(JSON.parse(body));
@@ -171,10 +177,10 @@ function digestOfSri(text: string): (readonly [string, string])[] {
     : [];
 }
 
-/** The usual address of a version's tarball, relative to the registry's. */
+/** Returns the usual address of a version's tarball, relative to the registry's address. */
 export const tarballAddress = (name: string, version: string): string =>
   `${encodeName(name)}/-/${encodeURIComponent(tarballFile(name, version))}`;
 
-/** The path at which a hosted repository keeps a version's tarball, its only part. */
+/** Returns the path at which a hosted repository keeps a version's tarball, the only part of a version. */
 export const partPath = (name: string, version: string): string =>
   tarballPath(name, tarballFile(name, version));

@@ -39,7 +39,10 @@ export function openSource(end: End): Source & Closing {
   };
 }
 
-/** Describes one version; its failure is returned, so that it does not affect the other versions. */
+/**
+ * Describes one version. A failure is returned instead of thrown, so that it does not affect the other
+ * versions.
+ */
 async function describeOrFail(
   registry: NpmRegistry,
   key: ArtifactKey,
@@ -71,7 +74,7 @@ async function describe(
   const tags = [...found.tags].flatMap(([tag, tagged]) =>
     tagged === version ? [tag] : [],
   );
-  // The sibling versions decide whether `latest` may move at the target.
+  // The other versions of the package decide whether `latest` may move at the target.
   const siblings = tags.includes("latest")
     ? { siblings: [...found.versions.keys()] }
     : {};
@@ -88,8 +91,8 @@ async function describe(
 }
 
 /**
- * Reads the full document of a version: on its own, or from the package's document if the registry does not serve
- * single versions.
+ * Reads the full document of a version: by a request for this version, or from the package's document
+ * if the registry does not serve single versions.
  */
 async function readDocument(
   registry: NpmRegistry,
@@ -131,8 +134,9 @@ function originOf(document: Json, { modified }: Package): Origin {
 }
 
 /**
- * Opens a tarball at the address in its document if that is the registry's own. Behind proxies it often names another
- * host: then the usual path at the registry comes first, and the other host gets no credentials.
+ * Opens a tarball at the address that its document names. Behind proxies that address often names
+ * another host: then the usual path at the registry is tried first, and the other host gets no
+ * credentials.
  */
 async function openTarball(
   registry: NpmRegistry,

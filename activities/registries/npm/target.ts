@@ -11,7 +11,7 @@ import { digestsOf, openNpmRegistry, tarballAddress } from "./registry.ts";
  */
 export function openTarget(end: End): PartsTarget & Closing {
   const registry = openNpmRegistry(end);
-  // A publication changes the one document of its package; two at a time may lose one.
+  // A publication rewrites the one document of its package; of two at the same time, one may be lost.
   const inTurn = createTurns();
   return {
     nature: { atomic: true, immutable: true },

@@ -5,18 +5,22 @@ import {
   type RegistryAddress,
 } from "../../../domain/reference.ts";
 
-/** Writes names for the paths and token scopes of one registry; throws `invalid` for an invalid name. */
+/**
+ * Builds the paths and token scopes for repositories of one registry; throws `invalid` for an invalid
+ * repository name.
+ */
 export type Access = {
   path: (name: string) => string;
   pull: (name: string) => string[];
   push: (name: string) => string[];
-  /** The scopes for a push to `name` that mounts a blob from `from`. */
+  /** Returns the scopes for a push to `name` that mounts a blob from the repository `from`. */
   mount: (name: string, from: string) => string[];
 };
 
 /**
- * Creates the scopes of a client. A client that pushes requests push for every name from the start: it then needs one
- * token for each name, and registries refuse a pull-only token for a name that does not exist yet.
+ * Creates the scopes of a client. A client that pushes requests push for every repository from the
+ * start: it then needs one token per repository, and registries refuse a pull-only token for a
+ * repository that does not exist yet.
  */
 export function createAccess(address: RegistryAddress, pushes: boolean): Access {
   const path = (name: string) => {

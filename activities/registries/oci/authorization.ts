@@ -6,14 +6,20 @@ import { createTokenStore } from "./tokens.ts";
 export type Credentials = {
   username?: string | null | undefined;
   password?: string | null | undefined;
-  /** The password if a username is given; without a username, a Bearer token of the registry that is sent unchanged. */
+  /** A Bearer token of the registry, sent unchanged; if a username is given, the password of that user. */
   token?: string | null | undefined;
-  /** Replaces the other credentials: the value to send with every request for these scopes, without a challenge. */
+  /**
+   * Replaces the other credentials: returns the Authorization value for requests with these scopes,
+   * which is sent without waiting for a challenge.
+   */
   authorization?: ((scopes: readonly string[]) => string | undefined) | undefined;
 };
 
 type Authorization = {
-  /** The Authorization value for these scopes; undefined when the request goes without a login. */
+  /**
+   * Returns the Authorization value for these scopes; undefined when the request is to be sent without
+   * a login.
+   */
   valueFor: (scopes: readonly string[]) => Promise<string | undefined>;
   /**
    * Records the challenge of a 401 whose request carried `sent`. Returns true when a second try can succeed: another
@@ -40,7 +46,7 @@ export function createAuthorization(
   const tokens = createTokenStore(http, origin, basic);
   let challenge: Promise<Challenge | undefined> | undefined;
 
-  /** Requests the challenge once. A registry that sends none gets no login until it sends one. */
+  /** Requests the challenge of the registry once. A registry that sends none gets no login until it sends one. */
   function firstChallenge(): Promise<Challenge | undefined> {
     challenge ??= askChallenge(http, origin).catch((error: unknown) => {
       challenge = undefined;

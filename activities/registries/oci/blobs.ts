@@ -7,31 +7,40 @@ import type { RegistryClient } from "./client.ts";
 import { type Manners, orRefused, REFUSALS, type Told } from "./told.ts";
 
 export type Blobs = {
-  /** Asks whether the registry has the blob under this name; `size` is null when the registry does not say it. */
+  /** Asks whether the repository `name` has the blob; `size` is null when the registry does not report it. */
   askBlob: (
     name: string,
     digest: Digest,
     signal?: AbortSignal,
   ) => Promise<Told<{ size: number | null }>>;
   /**
-   * Returns the blob's size (null when the registry does not say it), or null when the registry does not have the blob
-   * under this name. Throws when the registry does not say whether it has the blob.
+   * Returns the size of a blob in the repository `name` (`size` null: not reported), or null when the
+   * blob is missing. Throws when the registry does not report whether it has the blob.
    */
   headBlob: (
     name: string,
     digest: Digest,
     signal?: AbortSignal,
   ) => Promise<{ size: number | null } | null>;
-  /** Whether the registry says that it has the blob under this name, with the expected size where both are known. */
+  /**
+   * Whether the registry reports that the repository `name` has the blob, with the expected size if
+   * both sizes are known.
+   */
   hasBlob: (name: string, blob: WantedBlob, signal?: AbortSignal) => Promise<boolean>;
-  /** Reads and verifies the blob; `misstated` makes the error for content whose size differs from the expected one. */
+  /**
+   * Reads and verifies the blob; `misstated` builds the error for content whose size differs from the
+   * expected one.
+   */
   readBlob: (
     name: string,
     blob: WantedBlob & { size: number },
     misstated: (actual: number) => TransferError,
     signal?: AbortSignal,
   ) => AsyncGenerator<Buffer, void, undefined>;
-  /** Opens the blob from `offset` on, even if the server ignores Range. Throws `notFound` when the blob is missing. */
+  /**
+   * Opens the blob and returns its bytes from `offset` on, even if the server ignores Range. Throws
+   * `notFound` when the blob is missing.
+   */
   openBlob: (
     name: string,
     blob: WantedBlob,
@@ -133,7 +142,10 @@ async function askBy(
     : { kind: "there", value: { size: sizeOf(response) } };
 }
 
-/** The blob's bytes from an offset on; `told`: the length of the whole blob in the answer, null when unknown. */
+/**
+ * The bytes of a blob from an offset on. `told`: the length of the whole blob according to the answer,
+ * null when unknown.
+ */
 type OpenedBlob = {
   stream: AsyncGenerator<Buffer, void, undefined>;
   told: number | null;
@@ -161,7 +173,8 @@ async function open(
       "invalid",
       `${blobLabel(name, digest)}: ${host} sent another range than requested`,
     );
-  // A server that takes the layer's own compression for a content coding still sends the layer itself.
+  // Some servers declare the layer's own compression as Content-Encoding. The body is the layer itself
+  // all the same and must not be decoded.
   const isLayersOwn =
     response.coding !== null && Number(response.header("content-length")) === size;
   const told = isLayersOwn
@@ -187,7 +200,7 @@ async function getFrom(
       ? { ...whole, headers: { range: `bytes=${offset}-${size - 1}` } }
       : whole;
   const response = await send(wire, name, digest, signal, ranged);
-  // A part of a coded body cannot be decoded.
+  // A range of a body that has a Content-Encoding cannot be decoded, so the whole blob is requested.
   const isUseless =
     response.status === 416 || (response.status === 206 && response.coding !== null);
   if (!isUseless) return response;
@@ -195,7 +208,7 @@ async function getFrom(
   return send(wire, name, digest, signal, whole);
 }
 
-/** The offset at which the body of an answer begins; null when a partial answer does not say it. */
+/** Returns the offset at which the body of an answer begins; null when a partial answer does not state it. */
 function startOf(response: HttpResponse): number | null {
   if (response.status !== 206) return 0;
   const start = /^bytes (\d+)-/.exec(response.header("content-range") ?? "")?.[1];
@@ -207,7 +220,10 @@ function lengthOf(response: HttpResponse): number | null {
   return length === undefined ? null : Number(length);
 }
 
-/** The blob's size as an answer states it; null for a coded body, whose length is not the blob's. */
+/**
+ * Returns the size of the blob that an answer states; null for a body with a Content-Encoding, whose
+ * length is not that of the blob.
+ */
 function sizeOf(response: HttpResponse): number | null {
   if (response.coding !== null) return null;
   if (response.status !== 206) return response.status === 416 ? null : lengthOf(response);

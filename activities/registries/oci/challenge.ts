@@ -1,11 +1,17 @@
 /** One login method of WWW-Authenticate (RFC 9110 §11.6.1); names in lower case. */
 export type Challenge = { scheme: string; parameters: ReadonlyMap<string, string> };
 
-/** Matches a parameter with its value, or a word: a scheme, or the token68 after a scheme. */
+/**
+ * Matches one item of a WWW-Authenticate header: a parameter with its value, or a word (a scheme, or
+ * the token68 after a scheme).
+ */
 const PART =
   /[\s,]*(?:([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))|([^\s,"=]+)(=*)|[="])/y;
 
-/** Parses WWW-Authenticate; all its fields form one list of challenges. A word without a value begins a challenge. */
+/**
+ * Parses a WWW-Authenticate header; all fields of that name form one list of challenges. A word without
+ * a value begins a challenge.
+ */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
   PART.lastIndex = 0;
@@ -26,8 +32,8 @@ export function parseChallenges(header: string): Challenge[] {
 }
 
 /**
- * Selects Bearer before Basic, in any order among others; undefined when the server offers neither. A Bearer challenge
- * without a realm is unusable.
+ * Selects the Bearer challenge, or else Basic, in whatever order the server lists them; undefined when
+ * it offers neither. A Bearer challenge without a realm is unusable.
  */
 export function preferredChallenge(header: string | undefined): Challenge | undefined {
   const challenges = header === undefined ? [] : parseChallenges(header);

@@ -6,12 +6,15 @@ import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** The operation to try: list the catalog (no name), pull from a name, or push to it. */
+/** The operation to try: list the catalog (no name), pull from the repository `name`, or push to it. */
 export type CheckScope = { name: string | null; push: boolean };
 
 const NOT_TRIED: Answer = { ok: null, message: "not tried" };
 
-/** Checks a registry and returns three separate answers; throws only when `signal` fires. */
+/**
+ * Checks whether a registry is reachable, accepts the login and allows the operation; throws only when
+ * `signal` fires.
+ */
 export async function checkRegistry(
   http: HttpClient,
   client: RegistryClient,

@@ -7,7 +7,7 @@ import { createAuthorization, type Credentials } from "./authorization.ts";
 import { describeErrors, errorCodes } from "./errors.ts";
 
 export type RegistryRequest = Omit<HttpRequest, "url" | "describe" | "errorCodes"> & {
-  /** A path of the API below `/v2/`, or a whole URL from the registry (the location of an upload). */
+  /** A path of the API below `/v2/`, or a whole URL that the registry has sent (the location of an upload). */
   to: string | URL;
   scopes: readonly string[];
 };
@@ -16,7 +16,10 @@ export type RegistryRequest = Omit<HttpRequest, "url" | "describe" | "errorCodes
 export type RegistryClient = {
   readonly origin: URL;
   request: (request: RegistryRequest) => Promise<HttpResponse>;
-  /** Resolves a Location of this registry; corrects http to https when a TLS proxy hides it from the registry. */
+  /**
+   * Resolves a Location header of this registry. Corrects http to https, since behind a TLS proxy the
+   * registry does not know that it is reached by https.
+   */
   resolve: (location: string, base: URL) => URL;
 };
 
@@ -61,7 +64,10 @@ export function createRegistryClient(
   };
 }
 
-/** Returns `url` as this client can reach it: below the path of the registry, and by https where the registry is. */
+/**
+ * Rewrites `url` so that this client can reach it: below the registry's base path, and with https if
+ * the registry itself is reached by https.
+ */
 function resolveAt({ base }: RegistryAddress, origin: URL, url: URL): URL {
   if (base !== undefined) {
     const path = url.pathname.slice(Math.max(0, url.pathname.indexOf("/v2/")));
@@ -81,8 +87,8 @@ function withAuthorization(request: HttpRequest, value: string | undefined): Htt
 }
 
 /**
- * Makes the error for a 401 within an upload: the login was valid at the start of the upload, so its token expired and
- * a retry can succeed.
+ * Builds the error for a 401 within an upload: the login was valid at the start of the upload, so its
+ * token expired and a retry can succeed.
  */
 function lostLogin(refusal: TransferError): TransferError {
   return new TransferError(

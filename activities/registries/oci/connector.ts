@@ -8,8 +8,8 @@ import { createImageMemory } from "./copy/memory.ts";
 import { createOciRegistry, createOciRegistryAt, type OciRegistry } from "./registry.ts";
 
 /**
- * The connector of image registries (distribution-spec 1.1). An image is a graph with mounts and referrers instead of a
- * flat list of parts, so it has a copier of its own.
+ * The connector of image registries (distribution-spec 1.1). An image is a graph with mounts and
+ * referrers instead of a flat list of parts, so this connector has a copier.
  */
 export const oci = {
   lister: openLister,
@@ -49,7 +49,7 @@ function openLister(end: End): Lister & Closing {
   };
 }
 
-/** Opens a copier whose memory of the target is shared by all images that it copies. */
+/** Opens a copier. All images that it copies share one memory of the target. */
 function openCopier(from: End, to: End): Copier & Closing {
   const [source, target] = [openRegistry(from, false), openRegistry(to, true)];
   const memory = createImageMemory();
@@ -75,8 +75,8 @@ const nameAt = ({ namespace }: End, name: string): string =>
   namespace === "" ? name : `${namespace}/${name}`;
 
 /**
- * Opens a registry. The path of a registry's url is the namespace of its names; an instance may be served below a path,
- * and its registry is then below the same path.
+ * Opens a registry. The path of its url is the namespace of its repositories. If the end is an instance
+ * that is served below a path, its registry is below the same path.
  */
 function openRegistry(end: End, pushes: boolean): OciRegistry {
   if (end.instance !== true) return createOciRegistry({ ...end, pushes });

@@ -1,13 +1,13 @@
 /** One entry of `{"errors":[{code, message, detail}]}` (distribution-spec, "Error Codes"). */
 type ErrorEntry = { code?: unknown; message?: unknown; detail?: unknown } | null;
 
-/** Reads the error codes of an error body; an empty list when the body is not in the registry API's format. */
+/** Returns the error codes of an error body; none when the body is not in the registry API's format. */
 export const errorCodes = (body: string): string[] =>
   (readErrors(body) ?? []).flatMap((error) =>
     typeof error?.code === "string" ? [error.code] : [],
   );
 
-/** Describes an error body in one line. distribution reports a full disk as errno 28. */
+/** Describes an error body in one line. The registry `distribution` reports a full disk as errno 28. */
 export function describeErrors(body: string): string {
   const errors = readErrors(body);
   if (errors === null) return body;

@@ -20,8 +20,8 @@ export type Page = { items: string[]; next: string | null };
 
 export type Listing = {
   /**
-   * Lists repositories under the registry's namespace, relative to it. Throws `unsupported` when the registry does not
-   * list its repositories.
+   * Lists the repositories under the registry's namespace, with names relative to it. Throws
+   * `unsupported` when the registry does not list its repositories.
    */
   listRepositories: (cursor: string | null, signal?: AbortSignal) => Promise<Page>;
   /** Lists tags of a repository; null when the repository does not exist. */
@@ -88,7 +88,7 @@ type Field = "tags" | "repositories";
 type Ask = (query: string, accept: number[]) => Promise<HttpResponse>;
 type Answer = { items: string[]; link: string | null };
 
-/** Reads one page of a listing; throws when the pages no longer bring new items. */
+/** Reads one page of a listing; throws when its pages bring no new items any more. */
 async function listPage(
   cursor: string | null,
   field: Field,
@@ -137,7 +137,10 @@ async function pageAt(
     : cut((await list(""))?.items ?? [], "");
 }
 
-/** The statuses that mean "no listing": a catalog may be forbidden or absent, a repository without tags is unknown. */
+/**
+ * Returns the statuses with which a registry refuses a listing: a catalog may be forbidden or absent, a
+ * repository without tags is unknown.
+ */
 function refusals(field: Field): number[] {
   return field === "tags" ? [404] : [401, 403, 404, 405, 501];
 }
@@ -189,7 +192,7 @@ function splitCursor(
     : [mode, (cursor ?? "").slice(mode.length + 1)];
 }
 
-/** Throws, since an incomplete listing must never count as a complete one. */
+/** Throws when a page of a listing is missing, since an incomplete listing must never count as a complete one. */
 function gone(what: string): never {
   throw new TransferError(
     "server",

@@ -18,16 +18,22 @@ import {
 /** The Accept header of every manifest request: without it a registry may answer 404 for a manifest that exists. */
 export const ACCEPT_MANIFESTS = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
 
-/** The facts of a manifest that the copier needs; `bytes` are exactly the bytes of the digest. */
+/**
+ * The facts of a manifest that an image copy needs; `bytes` are exactly the bytes to which the digest
+ * belongs.
+ */
 export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> & {
   digest: Digest;
   mediaType: string;
   bytes: Buffer;
-  /** The descriptor of this manifest in a list of attachments. */
+  /** The descriptor with which a list of attachments names this manifest. */
   description: Json;
 };
 
-/** Parses a manifest or index. `contentType` decides the media type, since helm's manifests carry no mediaType. */
+/**
+ * Parses a manifest or index. `contentType` decides the media type, since helm's manifests contain no
+ * mediaType.
+ */
 export function parseManifest(
   bytes: Buffer,
   digest: Digest,

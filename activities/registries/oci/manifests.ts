@@ -16,25 +16,34 @@ import { createQuestion, type ManifestHead } from "./question.ts";
 import { type Manners, orRefused, type Told } from "./told.ts";
 
 export type Manifests = {
-  /** Asks whether a tag or digest exists, in every way that the registry supports. */
+  /** Finds out whether a tag or digest exists, in every way that the registry supports. */
   askManifest: (
     name: string,
     reference: string,
     signal?: AbortSignal,
   ) => Promise<Told<ManifestHead>>;
-  /** Null when the tag or digest does not exist; throws when the registry does not say whether it does. */
+  /**
+   * Returns the head of a manifest, or null when the tag or digest does not exist; throws when the
+   * registry does not report whether it exists.
+   */
   headManifest: (
     name: string,
     reference: string,
     signal?: AbortSignal,
   ) => Promise<ManifestHead | null>;
-  /** Throws `notFound` when the tag or digest does not exist; the bytes match the returned digest. */
+  /**
+   * Reads a manifest, whose bytes match the returned digest. Throws `notFound` when the tag or digest
+   * does not exist.
+   */
   getManifest: (
     name: string,
     reference: string,
     signal?: AbortSignal,
   ) => Promise<Manifest>;
-  /** Reads a manifest without parsing what it names, for indexes that may name anything. Throws like `getManifest`. */
+  /**
+   * Reads a manifest without parsing its content, for an index that may name anything. Throws like
+   * `getManifest`.
+   */
   getDocument: (
     name: string,
     reference: string,
@@ -103,7 +112,7 @@ export function createManifests(
         : told?.kind === "there"
           ? told.value.digest
           : undefined;
-      // A registry that does not say what it has is trusted for its answer to the PUT.
+      // If the registry refuses to report what it has stored, its success answer to the PUT is trusted.
       if (stored !== manifest.digest && told?.kind !== "untold") {
         const what = `${manifestLabel(name, reference)}: ${client.origin.host}`;
         throw new TransferError(

@@ -2,24 +2,30 @@ import { createHash } from "node:crypto";
 import { TransferError } from "../../../domain/failure.ts";
 
 /**
- * Limit of the entries of a listing: far more than one image has tags, or one registry has images. More means that the
- * registry's paging is faulty.
+ * Maximum number of entries in a listing: far more than the tags of one image or the images of one
+ * registry. With more, the paging of the registry is faulty.
  */
 const MOST_ITEMS = 1_000_000;
-/** Limit of the pages of a listing; registries send pages of a hundred entries and more. */
+/** Maximum number of pages in a listing; registries send pages of a hundred entries and more. */
 const MOST_PAGES = 100_000;
-/** Limit of consecutive empty pages; a registry that hides entries from a user may send some. */
+/** Maximum number of consecutive empty pages; a registry that hides entries from a user may send some. */
 const MOST_EMPTY_PAGES = 100;
 
-/** The progress of a listing: pages, entries, empty pages since the last entry, and a short hash of that entry. */
+/**
+ * The progress of a listing: pages, entries, empty pages since the last entry, and a short hash of that
+ * last entry.
+ */
 type Progress = { pages: number; items: number; empty: number; last: string };
 
-/** The subject of a listing for messages, and the advice for a listing that fails. */
+/** What a listing is about (`what`, `host`), for messages, and the advice to give if the listing fails. */
 export type Subject = { what: string; host: string; advice: string };
 
 const FORM = /^(\d+)\.(\d+)\.(\d+)\.([^|]*)\|(.*)$/s;
 
-/** Splits a cursor into the page's own cursor and the progress; a cursor of an older release has no progress. */
+/**
+ * Splits a cursor into the registry's own cursor and the progress of the listing; a cursor of an older
+ * release has no progress.
+ */
 export function readCursor(cursor: string | null): {
   progress: Progress;
   page: string | null;
@@ -33,7 +39,10 @@ export function readCursor(cursor: string | null): {
   };
 }
 
-/** Builds the cursor of the page after one with these items. Throws when the pages repeat, stay empty or never end. */
+/**
+ * Builds the cursor of the page that follows a page with these items. Throws when the pages repeat,
+ * stay empty or never end.
+ */
 export function nextCursor(
   before: Progress,
   items: readonly string[],

@@ -22,12 +22,12 @@ type Means = {
   host: string;
 };
 
-/** A tag or digest of a name, and the signal that ends the question about it. */
+/** A tag or digest (`reference`) of a repository (`name`); `signal` cancels the requests about it. */
 type Asked = { name: string; reference: string; signal: AbortSignal | undefined };
 
 /**
- * Creates the question whether a manifest exists: by HEAD; if that is refused, by GET; if that is refused, by the list
- * of tags.
+ * Returns a function that finds out whether a manifest exists: by HEAD; if the registry refuses that,
+ * by GET; if it refuses that too, by the list of tags.
  */
 export function createQuestion(means: Means) {
   const { manners } = means;
@@ -69,7 +69,7 @@ async function askBy(
   return { kind: "there", value: { digest, mediaType: typeOf(response), size } };
 }
 
-/** Reads the head of a manifest from its bytes. */
+/** Reads the head of a manifest (digest, media type, size) from an answer with its bytes. */
 async function readHead(
   response: HttpResponse,
   { name, reference }: Asked,
@@ -84,8 +84,8 @@ async function readHead(
 }
 
 /**
- * Whether the list of tags contains a tag; null when the registry does not list its tags, or for a digest, which no
- * list contains.
+ * Whether the list of tags contains a tag; null when the registry does not list tags, and for a digest,
+ * which no list contains.
  */
 async function isListed(
   { listTags, manners }: Means,
@@ -104,7 +104,7 @@ async function isListed(
 const typeOf = (response: HttpResponse): string =>
   response.header("content-type")?.split(";")[0]?.trim() ?? "";
 
-/** Lists all tags of a name; `untold` when the registry refuses to list them. */
+/** Lists all tags of a repository; `untold` when the registry refuses to list them. */
 async function allTags(
   name: string,
   listTags: Listing["listTags"],

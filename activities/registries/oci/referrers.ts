@@ -11,15 +11,15 @@ import { type Manners, REFUSALS, type Told } from "./told.ts";
 const MOST_PAGES = 100;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /**
- * Statuses of registries without the referrers API; a registry with it never answers 404 (distribution-spec, "Listing
- * Referrers").
+ * Statuses of registries without the referrers API; a registry that has it never answers 404
+ * (distribution-spec, "Listing Referrers").
  */
 const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
 export type Referrers = {
   /**
-   * Lists what is attached to `subject`; null when the registry does not support the referrers API, which is then
-   * remembered.
+   * Lists what is attached to `subject`; null when the registry does not support the referrers API.
+   * That is remembered, and the API is not requested again.
    */
   listReferrers: (
     name: string,
@@ -78,8 +78,8 @@ export function createReferrers(
 }
 
 /**
- * Sends a request. Returns the failure of a followed redirect, whose target may be unreachable; throws the failures of
- * the registry itself.
+ * Sends a request. If it is redirected and the request to the new URL fails (perhaps unreachable),
+ * returns that failure; throws the failures of the registry itself.
  */
 async function ask(
   client: RegistryClient,

@@ -16,7 +16,7 @@ import { createUploads, type Uploads } from "./uploads.ts";
 
 export type OciRegistryOptions = Credentials &
   Omit<HttpOptions, "secrets"> & {
-    /** The address of the registry; its path is the namespace of every name. */
+    /** The address of the registry; its path is the namespace of all repositories. */
     url: string;
     /** True for a registry that is written to: tokens are then requested for pull and push together. */
     pushes?: boolean | undefined;

@@ -3,7 +3,10 @@ import type { Blobs } from "./blobs.ts";
 import type { Uploads, UploadSession } from "./uploads.ts";
 
 export type SmallBlobs = {
-  /** Writes a blob that fits in memory unless the registry has it; calls `read` only if the bytes are needed. */
+  /**
+   * Writes a blob that fits in memory, unless the registry already has it. `read` is called only if the
+   * bytes are needed.
+   */
   putSmallBlob: (
     name: string,
     blob: SmallBlob,
@@ -15,9 +18,9 @@ export type SmallBlobs = {
 type SmallBlob = { digest: Digest; size: number };
 
 /**
- * A mount from the name itself asks for a blob and begins its upload in one request: "mounted" means that the blob
- * exists. Some registries ignore `mount`, so it is tried once with a blob that certainly exists, and HEAD is used
- * until then.
+ * Checks for a blob and begins its upload in one request: a mount from the repository itself is
+ * answered "mounted" if the blob exists, else with an upload. Some registries ignore `mount`, so this
+ * is tried once with a blob that certainly exists; until then HEAD is used.
  */
 export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
   let mountsTell: boolean | null = null;

@@ -13,13 +13,16 @@ type TokenStore = {
    */
   get: (challenge: Challenge, scopes: readonly string[]) => Promise<string>;
   /**
-   * Forgets a token that the registry refused. `wanted`: the scope that the registry demanded instead, which is used
-   * from then on.
+   * Forgets a token that the registry refused. `wanted`: the scope that the registry demanded instead;
+   * it is requested from now on.
    */
   drop: (scopes: readonly string[], refused: string, wanted: string | undefined) => void;
 };
 
-/** Limit of the kept tokens; each name has its own, and a registry may have many more names. */
+/**
+ * Maximum number of tokens that are kept; each repository has its own token, and a registry may have
+ * many more repositories.
+ */
 const MOST_TOKENS = 1_000;
 
 type Token = { header: string; expires: number };

@@ -1,14 +1,14 @@
 import { TransferError } from "../../../domain/failure.ts";
 
 /**
- * A registry's answer to "does it exist?": 200 is yes, 404 is no. Any other permanent refusal says neither: some
- * registries answer 401 or 403 for missing content, some do not support HEAD, some let a user write who may not read.
- * `refusal`: the last of them.
+ * Whether something exists according to a registry: 200 is "there", 404 is "absent". Any other
+ * permanent refusal is "untold": some registries answer 401 or 403 for missing content, or do not
+ * support HEAD, or let a user write who may not read. `refusal`: the last of these refusals.
  */
 export type Told<T> = { kind: "there"; value: T } | { kind: "absent" } | Untold;
 type Untold = { kind: "untold"; refusal: TransferError };
 
-/** Statuses of permanent refusals. Temporary ones (408, 429, 5xx) and the proxy's own (407) are left out. */
+/** Statuses of permanent refusals, without the temporary ones (408, 429, 5xx) and that of a proxy (407). */
 export const REFUSALS: readonly number[] = [
   ...Array.from({ length: 100 }, (_, at) => 400 + at).filter(
     (status) => ![407, 408, 429].includes(status),
@@ -16,14 +16,14 @@ export const REFUSALS: readonly number[] = [
   501,
 ];
 
-/** A question is no longer asked after this number of refusals in a row. */
+/** After this number of refusals in a row, a kind of request is no longer sent. */
 const MOST_REFUSALS = 3;
-/** Limit of the names whose lists of tags are kept. */
+/** Maximum number of repositories whose lists of tags are kept. */
 const MOST_LISTS = 200;
 
 /**
- * The kinds of question. `listed`: about a tag that the list of tags contains, so only a registry that never answers
- * refuses it.
+ * Kinds of request that a registry may refuse although the requested thing exists. `… listed`: for a
+ * tag that the list of tags contains; a refusal then shows that the registry refuses all such requests.
  */
 type Question =
   | "HEAD manifest"
@@ -37,20 +37,23 @@ type Question =
   | "mount";
 
 /**
- * The refusals of one registry so far, so that a thousand images do not each ask in vain. Losing them only costs
- * requests.
+ * Records which kinds of request one registry has refused so far, so that they are not repeated for
+ * each image. Losing these records only costs requests.
  */
 export type Manners = {
-  /** Asks, unless the registry has refused this question too often. */
+  /** Calls `ask`, which sends the request, unless the registry has refused requests of this kind too often. */
   ask: <T>(question: Question, ask: () => Promise<Told<T>>) => Promise<Told<T>>;
-  /** Whether the registry ever refused to say if a manifest exists; the list of tags is then asked first. */
+  /**
+   * Whether the registry has ever refused to report if a manifest exists. If so, the list of tags is
+   * read first.
+   */
   refusesManifests: () => boolean;
-  /** Returns the tags of a name, listed once; null when the registry does not list them. */
+  /** Returns the tags of a repository, which are listed once; null when the registry does not list them. */
   tags: (
     name: string,
     list: () => Promise<Set<string> | null>,
   ) => Promise<ReadonlySet<string> | null>;
-  /** Records that a tag was written and exists from now on. */
+  /** Records that a tag was written, so that it counts as listed from now on. */
   wrote: (name: string, tag: string) => void;
 };
 
@@ -92,7 +95,7 @@ export function createManners(): Manners {
   };
 }
 
-/** Makes the refusal of a question that is no longer asked, from earlier refusals. */
+/** Builds the answer to a request that is no longer sent, from the newest refusal of such a request. */
 function silent({ refusal }: Untold): Untold {
   const { kind, message } = refusal;
   return {
@@ -107,13 +110,19 @@ function silent({ refusal }: Untold): Untold {
   };
 }
 
-/** Returns the value, or null when it does not exist; throws the refusal of a registry that says neither. */
+/**
+ * Returns the value, or null when the thing does not exist; throws the refusal when the registry
+ * reports neither.
+ */
 export function orRefused<T>(told: Told<T>): T | null {
   if (told.kind === "untold") throw told.refusal;
   return told.kind === "there" ? told.value : null;
 }
 
-/** Makes the error for a write that would be a guess. `what`: the thing that may exist at `host`. */
+/**
+ * Builds the error for a write that is not made because it might replace something. `what`: the thing
+ * that may exist at `host`.
+ */
 export function cannotTell(
   what: string,
   host: string,

@@ -6,11 +6,14 @@ import { blobLabel } from "./blobs.ts";
 import type { RegistryClient } from "./client.ts";
 import { type Manners, REFUSALS } from "./told.ts";
 
-/** An open upload. `location` is the newest one from the registry; older ones may be invalid. */
+/** An open upload. `location` is the newest location that the registry has sent; older ones may be invalid. */
 export type UploadSession = { location: string; offset: number; minChunk: number };
 
 export type Uploads = {
-  /** Begins an upload. With `mountFrom`, the registry may take the blob from that name instead (`mounted`). */
+  /**
+   * Begins an upload to the repository `name`. With `mountFrom`, the registry may take the blob from
+   * that repository instead (`mounted`).
+   */
   startUpload: (
     name: string,
     digest: Digest,
@@ -24,8 +27,8 @@ export type Uploads = {
     signal?: AbortSignal,
   ) => Promise<UploadSession | null>;
   /**
-   * Sends `length` bytes at the session's offset. Returns the session with the offset that the registry confirms, which
-   * may differ.
+   * Sends `length` bytes at the session's offset. Returns the session with the offset that the registry
+   * confirms, which may differ from the expected one.
    */
   appendChunk: (
     name: string,
@@ -74,7 +77,7 @@ export function createUploads(
   };
 }
 
-/** Begins an upload, by a mount if possible; when the registry refuses the mount, the upload begins without it. */
+/** Begins an upload, by a mount if possible. If the registry refuses the mount, the upload begins without it. */
 async function startUpload(
   wire: Wire,
   name: string,
@@ -158,7 +161,8 @@ async function cancelUpload(
   const response = await client.request(request);
   await response.discard();
   if (response.status !== 416 || stale) return;
-  // distribution 3 deletes only by the newest location, and a failed request moves it.
+  // The registry `distribution` 3 deletes an upload only by its newest location, and a failed request
+  // changes the location.
   const newest = await uploadStatus(wire, name, location);
   if (newest !== null) await cancelUpload(wire, name, newest.location, true);
 }
@@ -243,8 +247,8 @@ function sessionOf(
 }
 
 /**
- * Parses `Range: 0-N` (some write `bytes=0-N`) to the number of bytes that the registry holds. A fresh upload has
- * `0-0`, which means none.
+ * Parses `Range: 0-N` (some registries write `bytes=0-N`) to the number of bytes that the registry
+ * holds. A fresh upload has `0-0`, which stands for no byte.
  */
 function confirmedOffset(response: HttpResponse): number | undefined {
   const end = /^(?:bytes=)?0-(\d+)$/.exec(response.header("range")?.trim() ?? "")?.[1];

@@ -19,8 +19,8 @@ import type { ByOtherDigests } from "../features.ts";
 import type { UploadsWithoutDigest } from "../uploads.ts";
 
 /**
- * The calls for contents at an instance. `takesUnread`: the instance also accepts contents whose sha256 and size are
- * not known yet.
+ * The calls for contents at an instance. `takesUnread`: whether the instance accepts contents whose
+ * sha256 and size are not known yet.
  */
 export type Calls = ByOtherDigests & UploadsWithoutDigest & { takesUnread: boolean };
 
@@ -80,7 +80,10 @@ function statedVersion(type: StatedType, version: DescribedVersion): StatedVersi
   return { ...version, digest: version.digest ?? VERSION_DIGESTS[type](files), files };
 }
 
-/** The digest of a whole version, as an instance computes it from the files. */
+/**
+ * By repository type: computes the digest of a whole version from its files, with the same result as
+ * the instance.
+ */
 const VERSION_DIGESTS = {
   MAVEN: (files) => versionDigest(files, (text) => hash("sha256", text)),
   NPM: (files) => files.map(({ sha256 }) => `sha256:${sha256}`).join(),

@@ -11,28 +11,28 @@ import type { InstanceClient } from "../client.ts";
 import type { RemoteRepository } from "../send.ts";
 import type { Calls } from "./calls.ts";
 
-/** A part whose sha256 and size are known, from its source or because it was read. */
+/** A part whose sha256 and size are known: its source states them, or it was read. */
 export type KnownPart = Part & { size: number; digests: { sha256: string } };
 
 /** One artifact that is being settled. */
 export type Item = SettlingArtifact & {
   index: number;
   settled: boolean;
-  /** The parts as its source describes them, with the facts that were learned when they were read. */
+  /** The parts as the source describes them; size and digests are added when a part was read. */
   parts: Part[];
-  /** Size of its JSON in a declaration in bytes, estimated too high rather than too low. */
+  /** Size (bytes) of the artifact's JSON in a declaration, estimated too high rather than too low. */
   length: number;
   /** The parts whose content the target needs. */
   needs: Part[];
   /** Content bytes sent to the target for this artifact. */
   sent: number;
-  /** Content was sent to the target for this artifact, now or in an earlier attempt. */
+  /** Whether content was sent to the target for this artifact, now or in an earlier attempt. */
   carried: boolean;
 };
 
 /**
- * The state of one batch. `stopped`: a conflict under FAST_FAIL occurred, so nothing new begins. `uploading`: large
- * contents (sha256) whose upload is running or done.
+ * The state of one batch. `stopped`: a conflict under FAST_FAIL occurred, so nothing new begins.
+ * `uploading`: by sha256, the large contents whose upload is running or done.
  */
 export type Copy = Settling & {
   client: InstanceClient;
@@ -62,7 +62,7 @@ export function toItem(entry: SettlingArtifact, index: number): Item {
   };
 }
 
-/** Returns the artifact with the learned facts of its parts. */
+/** Returns the artifact with the sizes and digests of its parts that were learned by reading them. */
 export const learned = ({ artifact, parts }: Item) => ({ ...artifact, parts });
 
 /** Replaces a part of the item by the same part with its size and sha256. */
@@ -91,7 +91,10 @@ export function settleFailure(
 
 export const labelOf = (item: Item): string => subjectOf(item.artifact);
 
-/** Runs `work`; its failure becomes the outcome of all `items` without one. An abort is thrown. */
+/**
+ * Runs `work`. A failure of it becomes the outcome of those `items` that have no outcome yet; an abort
+ * is thrown instead.
+ */
 export async function guarded(
   copy: Pick<Copy, "hooks" | "report">,
   items: readonly Item[],
@@ -106,9 +109,9 @@ export async function guarded(
 }
 
 /**
- * Runs `work` on each element, `width` at once, and returns when all running work has ended. Nothing new begins after a
- * stop. Once the time of the batch is over, only the first `width` elements still begin, so every batch progresses
- * however slow an end is.
+ * Runs `work` on each element, `width` at once, and returns when all running work has ended. Nothing
+ * new begins after a stop. Once the time of the batch is over, only the first `width` elements still
+ * begin, so every batch makes progress however slow an end is.
  */
 export async function together<T>(
   copy: Pick<Copy, "hooks" | "stopped">,
@@ -128,8 +131,8 @@ export async function together<T>(
 }
 
 /**
- * Packs things in their order into groups whose sums stay within all limits; a thing that exceeds a limit on its own
- * forms its own group.
+ * Packs items in their order into groups whose sums stay within all limits; an item that alone exceeds
+ * a limit forms a group of its own.
  */
 export function pack<T>(
   things: readonly T[],

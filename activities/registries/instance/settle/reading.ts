@@ -6,12 +6,15 @@ import { checked } from "../../verified.ts";
 import { type Copy, type Item, isKnown, type KnownPart, settleFailure } from "./copy.ts";
 import type { Contents } from "./statement.ts";
 
-/** Contents up to this size are attached to a declaration, larger ones use an upload session. */
+/** Contents up to this size (bytes) are attached to a declaration, larger ones use an upload session. */
 export const SMALL_BYTES = 1024 * 1024;
-/** Contents up to this size are read many at once. */
+/** Contents up to this size (bytes) are read together, many in one call. */
 export const TINY_BYTES = 16 * 1024;
 
-/** Slices wait for the rate limit one by one, so none may be larger than one grant. */
+/**
+ * Maximum size of the slices of a body (bytes): each waits for the rate limit, so none may be larger
+ * than one grant.
+ */
 export const SLICE_BYTES = 1024 * 1024;
 
 export type Wanted = { item: Item; part: KnownPart };
@@ -42,7 +45,10 @@ export async function readContents(
   return contents;
 }
 
-/** Reads the tiny contents that the source has at once and whose sha256 is right; the others are read one by one. */
+/**
+ * Reads tiny contents together. Leaves out those that the source does not return or whose sha256 is
+ * wrong: they are read one by one afterwards.
+ */
 async function readTiny(
   { source, hooks }: Copy,
   parts: readonly KnownPart[],
@@ -76,13 +82,13 @@ async function readWhole(
 }
 
 /**
- * The content of a part whose sha256 or size is unknown, as far as it was read: all of it, or a reader that begins at
- * its start.
+ * The content of a part whose sha256 or size is unknown: either all of it with the facts that were
+ * learned, or an open reader at the start of a content that is too large for memory.
  */
 type Beginning =
   { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
 
-/** Reads the beginning of a part that may be small. */
+/** Reads up to SMALL_BYTES of a part of unknown size, and returns the whole content if it is not larger. */
 export async function readBeginning(
   copy: Copy,
   item: Item,
@@ -102,8 +108,8 @@ export async function readBeginning(
 }
 
 /**
- * Opens a content for reading in portions. `known` returns the learned facts, once the content was read from start to
- * end.
+ * Opens a content for reading in portions. `known` returns its size and sha256, once the content was
+ * read from start to end.
  */
 export async function openReader(
   copy: Copy,
@@ -136,7 +142,10 @@ export async function openReader(
   return { reader: createReader(chunks), size, known };
 }
 
-/** Checks the length of a content that is not read from its start; the target verifies its digest. */
+/**
+ * Passes on a content that is read from an `offset` and checks its length; the digest is verified by
+ * the target.
+ */
 async function* rest(
   chunks: AsyncIterable<Uint8Array>,
   offset: number,

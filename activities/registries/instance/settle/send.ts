@@ -17,21 +17,24 @@ import { uploadContent } from "./upload.ts";
 import { declare } from "./verdict.ts";
 
 /**
- * Content bytes in one request. A broken connection then costs little; a worker holds several requests of each batch in
- * memory.
+ * Maximum content bytes in one request. Small, because a broken connection then costs little, and a
+ * worker holds several requests of each batch in memory.
  */
 const REQUEST_BYTES = 2 * 1024 * 1024;
 const SENDS_AT_ONCE = 3;
-/** Artifacts that share one content in one request; further ones are sent with the content again. */
+/**
+ * Maximum number of artifacts that share one content in one request; for further artifacts the content
+ * is sent again.
+ */
 const SHARING_AT_ONCE = 100;
-/** Artifacts whose contents are read concurrently to learn their sha256 and size. */
+/** How many artifacts are read concurrently to learn the sha256 and size of their contents. */
 const READ_AT_ONCE = 4;
 
 type Group = [Item, ...Item[]];
 
 /**
- * Sends artifacts with the contents that they need: several complete ones in a request, and one by one those that are
- * too large for that.
+ * Sends artifacts with the contents that the target needs: several complete artifacts in one request,
+ * and one by one those that are too large for that.
  */
 export async function sendNeeded(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const most = form.limits(copy);
@@ -65,7 +68,7 @@ const bytesOf = (contents: KnownPart[]) =>
   contents.reduce((sum, { size }) => sum + size, 0);
 const lengthOf = (items: Item[]) => items.reduce((sum, { length }) => sum + length, 0);
 
-/** Returns the needed contents of an artifact, each once. */
+/** Returns the contents that the target needs of an artifact, each once. */
 function contentsOf({ needs }: Item): KnownPart[] {
   return [
     ...new Map(needs.filter(isKnown).map((part) => [part.digests.sha256, part])).values(),
@@ -163,7 +166,7 @@ async function sendInPieces(copy: Copy, form: Form, items: Item[]): Promise<void
   await finish(copy, form, items, new Map());
 }
 
-/** Declares the unsettled artifacts with those of the contents that they need. */
+/** Declares the artifacts that have no outcome yet, with those of the contents that they need. */
 async function finishWith(
   copy: Copy,
   form: Form,

@@ -18,7 +18,7 @@ import { FILES, type Form, VERSIONS } from "./statement.ts";
 import { declare } from "./verdict.ts";
 
 const STATEMENTS_AT_ONCE = 4;
-/** Bytes of a declaration besides its versions. */
+/** Bytes that are reserved in a declaration for everything besides its versions. */
 const STATEMENT_RESERVE = 1024;
 
 /**
@@ -28,9 +28,9 @@ const STATEMENT_RESERVE = 1024;
 type Place = Pick<Copy, "client" | "remote" | "type"> & { isEmpty: boolean };
 
 /**
- * Copies files and versions to a repository of another instance: one question for many, small contents together, large
- * ones through resumable uploads. A failure of one artifact or request is the outcome of the affected artifacts only.
- * Rejects only when the signal fires.
+ * Copies files and versions to a repository of another instance: many are declared in one request,
+ * small contents are sent together, large ones through resumable uploads. A failure is the outcome of
+ * the affected artifacts only. Rejects only when the signal fires.
  */
 export async function settleBatch(batch: Settling, place: Place): Promise<void> {
   const items = batch.artifacts.map(toItem);

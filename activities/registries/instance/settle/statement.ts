@@ -18,7 +18,7 @@ export type Contents = Map<string, Buffer>;
 export type Verdict =
   Exclude<VersionAnswer, { result: "need" }> | { result: "need"; paths: string[] };
 
-/** How one kind of artifact is declared: single files or whole versions. */
+/** How one kind of artifact (single files, or whole versions) is declared. */
 export type Form = {
   /** Declares artifacts with these contents and returns the verdicts in their order. */
   declare: (copy: Copy, items: Item[], contents: Contents) => Promise<Verdict[]>;
@@ -38,7 +38,8 @@ const STATEMENT_LENGTH = 1024 * 1024;
 const FILES_AT_ONCE = 500;
 const VERSIONS_AT_ONCE = 100;
 /**
- * Upper bound for the bytes of a file in a declaration besides path and metadata: names of 256 letters, digests, dates.
+ * Upper bound for the bytes of a file's entry in a declaration, without its path and metadata: names of
+ * 256 letters, digests, dates.
  */
 const OTHER_FACTS_BYTES = 4_000;
 
@@ -139,7 +140,10 @@ function verdictOfVersion(answer: VersionAnswer, parts: readonly Part[]): Verdic
   return { result: "need", paths: [...paths, ...(answer.paths ?? [])] };
 }
 
-/** Counts the sent bytes; a content that several versions share counts for the first of them. */
+/**
+ * Counts the sent bytes. The bytes of a content that several versions share are counted for the first
+ * of them.
+ */
 function countSent(items: Item[], contents: Contents): void {
   const counted = new Set<string>();
   for (const item of items) {

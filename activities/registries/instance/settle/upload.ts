@@ -5,12 +5,12 @@ import type { UploadClaim, UploadSession } from "../../../../domain/sync.ts";
 import { type Copy, type Item, isKnown, learn } from "./copy.ts";
 import { openReader, type Reader, SLICE_BYTES } from "./reading.ts";
 
-/** Bytes of a chunk in memory for a content of unknown size. */
+/** Size (bytes) of the chunks of a content of unknown size, which are held in memory. */
 const UNSIZED_BYTES = 4 * 1024 * 1024;
 
 /**
- * A content that is being uploaded. `digest` identifies its upload, null when the source states no digest; `size` null:
- * unknown until the end.
+ * A content that is being uploaded. `digest` identifies the upload; null when the source states no
+ * digest. `size` null: unknown until the end.
  */
 type Upload = {
   copy: Copy;
@@ -24,8 +24,8 @@ type Upload = {
 type Begun = { reader: Reader; size: number | null };
 
 /**
- * Uploads one content. `item.uploads` records what the target has confirmed, so a later attempt on any worker continues
- * there. Facts that were unknown are learned at the end.
+ * Uploads one content. `item.uploads` records what the target has confirmed, so a later attempt on any
+ * worker continues there. A size or sha256 that was unknown is learned at the end.
  */
 export async function uploadContent(
   copy: Copy,
@@ -85,14 +85,15 @@ function claimOf({ part: { digests }, size }: Upload): UploadClaim {
   return { ...digests, ...(size === null ? {} : { size }) };
 }
 
-/** Drops an upload that no later attempt can use. */
+/** Forgets an upload that no later attempt can use, and drops it at the target. */
 async function letGo(upload: Upload, id: string, error: unknown): Promise<void> {
   const { client, hooks } = upload.copy;
   if (hooks.signal.aborted) return;
   const { keepsUpload, retryable } = toTransferError(error);
   if (keepsUpload && upload.digest !== null) return;
   forget(upload);
-  // The target itself ends a session whose digest is wrong, so only other failures need the call.
+  // After a wrong digest the target has ended the upload session itself, so `dropUpload` is called only
+  // after other failures.
   if (!retryable || keepsUpload)
     await client.dropUpload(id, hooks.signal).catch(() => undefined);
 }

@@ -4,7 +4,10 @@ import type { ArtifactResult } from "../../../../domain/outcome.ts";
 import { type Copy, type Item, labelOf, learned, settle, settleFailure } from "./copy.ts";
 import type { Form, Contents, Verdict } from "./statement.ts";
 
-/** Declares artifacts at the target and settles those that it decides. Returns those whose content it needs. */
+/**
+ * Declares artifacts at the target and settles those whose outcome its answer decides. Returns those
+ * whose content it needs.
+ */
 export async function declare(
   copy: Copy,
   form: Form,
@@ -49,7 +52,8 @@ function settleVerdict(
         blob,
       );
     case "same":
-      // The target verified the content on arrival: equal content is what an earlier attempt of this execution sent.
+      // The target has equal content. If an earlier attempt of this execution may have sent it, it
+      // counts as sent: the target verified it on arrival.
       return item.mayHaveSent
         ? end(copy, item, { kind: "sent" }, { success: parts })
         : end(copy, item, { kind: "same" }, { skip: parts });

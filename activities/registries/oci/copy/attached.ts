@@ -18,8 +18,8 @@ const SUBJECTS_AT_ONCE = 4;
 type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
 
 /**
- * Finds what is attached to an image and, for an index, to each of its children. `manifest` is called only if the
- * children are needed.
+ * Finds what is attached to an image and, if the image is an index, to each of its children. `manifest`
+ * is called only if the children are needed.
  */
 export async function findAttached(
   copy: ImageCopy,
@@ -78,8 +78,8 @@ async function attachedToOne(
 }
 
 /**
- * Returns the source's tags that are attached to something, listed once for each name; null when the source does not
- * list tags, so that each must be requested.
+ * Returns those tags of the source that are attached to a manifest, listed once per repository; null
+ * when the source does not list tags, so that each tag must be requested.
  */
 async function attachedTags({
   source,
@@ -106,7 +106,7 @@ async function attachedTags({
   return unlessAborted(listed, signal);
 }
 
-/** Lists a tagged manifest at the target as an attachment, if it is attached to another manifest. */
+/** Adds a tagged manifest to the target's list of attachments, if the manifest is attached to another one. */
 export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promise<void> {
   const { subject, description, digest, mediaType, bytes } = manifest;
   if (subject === null) return;
@@ -117,7 +117,10 @@ export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promi
   ]);
 }
 
-/** Sends the referrers of one subject that the target does not list, and ensures that the target lists them. */
+/**
+ * Sends the referrers of one subject that are not in the target's list of referrers, and ensures that
+ * the list contains them.
+ */
 async function sendReferrers(
   copy: ImageCopy,
   { subject, referrers }: Attachments,
@@ -138,8 +141,8 @@ async function sendReferrers(
 }
 
 /**
- * Sends one referrer. Returns null when the source lists it wrongly: it was deleted, or is attached to nothing or to
- * another subject.
+ * Sends one referrer. Returns null when the source's list is wrong: the referrer was deleted, or is
+ * attached to nothing or to another subject.
  */
 async function sendReferrer(
   copy: ImageCopy,
@@ -161,7 +164,8 @@ async function sendReferrer(
 }
 
 /**
- * Sends one of cosign's tags. A different tag at the target is replaced if it only gained layers, or under OVERWRITE.
+ * Sends one of cosign's tags. If the target has the tag with other content, it is replaced only if all
+ * of that content's signatures are kept, or under OVERWRITE.
  */
 async function sendAttachedTag(copy: ImageCopy, tag: string): Promise<void> {
   const { source, target, rules, signal, tally } = copy;

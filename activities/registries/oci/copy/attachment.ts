@@ -8,9 +8,9 @@ import type { ManifestDocument } from "../manifests.ts";
 import type { ImageEnd } from "./copy.ts";
 
 /**
- * Whether a tag that is named like an attachment is one: its manifest is the list of attachments of a digest, or an
- * artifact of cosign, and that digest exists. Otherwise, or when the registry does not say, the tag is an image of its
- * own.
+ * Whether a tag that is named like an attachment is one: its manifest is the list of attachments of a
+ * digest, or an artifact of cosign, and that digest exists. Otherwise, or when the registry does not
+ * report it, the tag is an image of its own.
  */
 export async function isAttachment(
   end: ImageEnd,
@@ -31,8 +31,8 @@ export async function isAttachment(
 }
 
 /**
- * Whether a manifest is the list of attachments of `subject`: an index whose entries are attached to it. An index whose
- * entries are all gone counts as such a list.
+ * Whether a manifest is the list of attachments of `subject`: an index whose entries are attached to
+ * that digest. An index whose entries are all gone counts as such a list.
  */
 export async function listsReferrers(
   end: ImageEnd,
@@ -56,7 +56,7 @@ function holdsCosigns({ bytes, digest, mediaType }: ManifestDocument): boolean {
   }
 }
 
-/** Returns null when the document does not exist or cannot be read. */
+/** Returns the document, or null when the document does not exist or cannot be read. */
 async function orNone<T>(reading: Promise<T>): Promise<T | null> {
   return reading.catch((error: unknown) => {
     const failure = toTransferError(error);

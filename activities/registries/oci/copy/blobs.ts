@@ -10,7 +10,7 @@ import { keep, type Placed } from "./memory.ts";
 import { isMisstatement, misstatedSize } from "./misstated.ts";
 import { readSource, type SizedBlob } from "./sized.ts";
 
-/** A blob up to this size is held in memory: one buffer and as few requests as the target allows. */
+/** A blob up to this size (bytes) is read into memory and sent with as few requests as the target allows. */
 const SMALL_BYTES = 64 * 1024;
 
 /** Copies one blob of a manifest to the target unless the target has it. Foreign layers stay at their URLs. */
@@ -93,7 +93,10 @@ async function placeSmall(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
   );
 }
 
-/** Copies a blob. `home`: a name at the target that has the blob, or the target's own name. */
+/**
+ * Copies a blob. `home`: a repository at the target that has the blob and from which it can be mounted,
+ * or the image's own repository.
+ */
 async function placeFrom(
   copy: ImageCopy,
   blob: SizedBlob,
@@ -134,7 +137,10 @@ async function readSmall(copy: ImageCopy, blob: SizedBlob): Promise<Buffer> {
   return bytes;
 }
 
-/** Sends a blob as one stream in one request: for blobs up to one chunk, and for registries that refuse chunks. */
+/**
+ * Sends a blob as one stream in one request. Used for blobs up to the size of a chunk, and for
+ * registries that refuse chunks.
+ */
 async function sendWhole(
   copy: ImageCopy,
   blob: SizedBlob,

@@ -9,17 +9,20 @@ import { linkedAbort, metered, partKey, type ImageCopy } from "./copy.ts";
 import { readSource, type SizedBlob } from "./sized.ts";
 import { yieldTime } from "../../../../domain/slice.ts";
 
-/** Bytes that a registry confirms at a time; a broken connection costs at most this much. */
+/**
+ * Size (bytes) of the chunks that a registry confirms one by one; a broken connection costs at most one
+ * of them.
+ */
 export const CHUNK_BYTES = 64 * 1024 * 1024;
 
-/** Failure kinds of a registry that accepts no further chunk, or has lost the earlier ones. */
+/** Failure kinds of a registry that accepts no further chunk, or has lost earlier chunks. */
 const REFUSALS: ReadonlySet<FailureKind> = new Set([
   "invalid",
   "notFound",
   "unsupported",
 ]);
 
-/** The state of a running upload: the newest session, and whether the source failed. */
+/** The state of a running upload: its newest session, and whether the source failed. */
 type Progress = {
   session: UploadSession;
   readonly resumed: boolean;
@@ -27,8 +30,9 @@ type Progress = {
 };
 
 /**
- * Sends a large blob in chunks and continues where an earlier attempt was confirmed. Returns false when the registry
- * accepts no further chunk: that is remembered, and the blob must be sent in one request.
+ * Sends a large blob in chunks, and continues after the last chunk that an earlier attempt got
+ * confirmed. Returns false when the registry accepts no further chunk: that is remembered, and the blob
+ * must be sent in one request.
  */
 export async function sendInChunks(
   copy: ImageCopy,
@@ -98,7 +102,8 @@ async function sendRest(
       length,
       copy.signal,
     );
-    // docker-registry 2 appends every chunk at its current end, so only this comparison detects a gap.
+    // docker-registry 2 appends every chunk at the end of the upload, whatever offset is sent, so only
+    // this comparison detects a gap.
     if (progress.session.offset !== offset + length) {
       await abandon(copy, blob, progress.session);
       const counts = `${progress.session.offset} bytes where ${offset + length} were sent`;
@@ -119,8 +124,8 @@ async function sendRest(
 }
 
 /**
- * Opens the blob at the source. Content from its start is verified here; a resumed upload is verified by the target at
- * the closing request.
+ * Opens the blob at the source from `offset`. A blob that is read from byte 0 is verified here; for a
+ * resumed upload the target verifies the digest in the closing request.
  */
 async function* openFrom(
   copy: ImageCopy,
@@ -163,8 +168,8 @@ function cutter(
 }
 
 /**
- * Throws, unless the target merely refuses chunks. An upload that can continue later keeps its session; any other is
- * cancelled.
+ * Handles an error of a chunked upload: throws, unless the target merely refuses chunks. Cancels the
+ * upload session, unless a later attempt can continue it.
  */
 async function judge(
   copy: ImageCopy,

@@ -11,10 +11,10 @@ import { metered as meteredBody } from "../../body.ts";
 import type { OciRegistry } from "../registry.ts";
 import type { ImageMemory } from "./memory.ts";
 
-/** One end of a copy: a registry and the image's name in it, relative to the registry's namespace. */
+/** One end of a copy: a registry, and the image's repository (`name`) relative to the registry's namespace. */
 export type ImageEnd = { registry: OciRegistry; name: string };
 
-/** The shared state of one image's copy. */
+/** The state of the copy of one image, which its parts share. */
 export type ImageCopy = {
   source: ImageEnd;
   target: ImageEnd;
@@ -32,10 +32,16 @@ export type ImageCopy = {
 type Tally = {
   readonly parts: Parts;
   bytesSent: number;
-  /** Digests whose upload began here, for the upload states of an `again` outcome. */
+  /**
+   * Digests of the blobs whose upload this copy has begun; an `again` outcome includes the states of
+   * these uploads.
+   */
   readonly blobs: Set<Digest>;
   count: (kind: keyof Parts, how: keyof PartCounts, digest: Digest, size: number) => void;
-  /** The target has a part completely, so the parts below it are not counted. */
+  /**
+   * Records that the image's size is unknown: the target already has a manifest with everything below
+   * it, so those parts are not counted.
+   */
   sizeUnknown: () => void;
   size: () => number | null;
 };
@@ -60,12 +66,15 @@ export function createTally(): Tally {
   };
 }
 
-/** The memory's key of a part at the target. */
+/** Returns the key of a part at the target in the memory of the copier. */
 export function partKey(copy: ImageCopy, digest: Digest): string {
   return `${copy.target.name}@${digest}`;
 }
 
-/** Sends body bytes at the allowed rate: they wait for the rate limit, and are counted once they are sent. */
+/**
+ * Sends body bytes at the allowed rate: the bytes wait for the rate limit, and are counted once they
+ * are sent.
+ */
 export function metered(
   copy: ImageCopy,
   source: AsyncIterable<Buffer>,
@@ -96,7 +105,8 @@ export async function together<T>(
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
-  // A part that was stopped because of another one has no reason of its own; the other part has it.
+  // A part that was cancelled because another part failed does not know the reason, so the error of the
+  // other part is thrown.
   const telling = failures.find(
     (failure) => toTransferError(failure).kind !== "cancelled",
   );
@@ -104,8 +114,8 @@ export async function together<T>(
 }
 
 /**
- * Returns a signal that follows `outer` and can be fired before it: a read that feeds a write must not outlive the
- * write.
+ * Returns a signal that fires with `outer` or when `end` is called: a read that feeds a write must not
+ * outlive the write.
  */
 export function linkedAbort(outer: AbortSignal): {
   signal: AbortSignal;

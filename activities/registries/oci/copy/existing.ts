@@ -4,8 +4,8 @@ import { cannotTell } from "../told.ts";
 import type { ImageCopy } from "./copy.ts";
 
 /**
- * Returns the target's manifest under a tag that is to be written; null when the tag does not exist, or when the
- * registry does not say and OVERWRITE writes it in any case.
+ * Returns the head of the target's manifest under a tag that is to be written; null when the tag does
+ * not exist. If the registry does not report whether it exists, null under OVERWRITE, else throws.
  */
 export async function existing(
   { target, rules, signal }: ImageCopy,

@@ -9,14 +9,17 @@ import { cannotTell } from "../told.ts";
 import { listsReferrers } from "./attachment.ts";
 import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
 
-/** Attempts to update a list: independent writers may update it concurrently, so each reads it again after writing. */
+/**
+ * How often the update of a list of attachments is tried: other writers may update it at the same time,
+ * so each reads the list again after writing.
+ */
 const ROUNDS = 4;
 
 type Listed = { descriptors: Descriptor[]; fromApi: boolean };
 
 /**
- * Lists what is attached to `subject` at `end`: by the referrers API and, if `fallback` says that it may exist, by the
- * fallback tag.
+ * Lists what is attached to `subject` at `end`: by the referrers API and, if `fallback` is true (the
+ * tag may exist), by the fallback tag.
  */
 export async function listAttached(
   copy: ImageCopy,
@@ -38,8 +41,8 @@ export async function listAttached(
 }
 
 /**
- * Returns the entries of a list of attachments; none when the tag names an image of its own. Entries with a platform
- * belong to images and are never attachments.
+ * Returns the entries of a list of attachments; none when the fallback tag names an ordinary image.
+ * Entries with a platform belong to images and are never attachments.
  */
 function entriesOf(
   { mediaType, digest, bytes }: ManifestDocument,
@@ -51,7 +54,7 @@ function entriesOf(
   );
 }
 
-/** Adds descriptors to the target's fallback index and keeps the entries of others. */
+/** Adds descriptors to the fallback index at the target and keeps the entries of other writers. */
 export async function addToFallback(
   copy: ImageCopy,
   subject: Digest,
@@ -110,7 +113,8 @@ async function fallbackManifest(
     const refusal = toTransferError(error);
     if (refusal.kind === "notFound") return null;
     if (refusal.retryable || refusal.isPutOff) throw refusal;
-    // Attachments that the source does not show cannot be copied.
+    // If the source refuses to show its list, the attachments in it cannot be copied. Under OVERWRITE
+    // the target's list is written anew.
     if (end === copy.source || copy.rules.conflictStrategy === "OVERWRITE") return null;
     throw cannotTell(`the list of attachments ${end.name}:${tag}`, end.registry.host, {
       kind: "untold",

@@ -29,11 +29,14 @@ export type CopyImage = {
   tag: string;
   /** Tags at the target, which all get the same manifest; undefined: the source's tag. */
   targetTags?: readonly string[] | undefined;
-  /** The tag's digest if the plan knows it; that content is copied even if the tag has moved since. */
+  /**
+   * The digest of the tag if the plan knows it; the manifest of that digest is copied even if the tag
+   * has been moved since.
+   */
   sourceDigest?: string | null | undefined;
   rules: CopyRules;
   hooks: CopyHooks;
-  /** The uploads of large blobs that an earlier attempt left. */
+  /** Unfinished uploads of large blobs by earlier attempts. */
   resume: readonly UploadState[];
   memory: ImageMemory;
 };
@@ -58,7 +61,7 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   };
   for (const state of input.resume) {
     const key = `${target.name}@${state.digest}`;
-    // Another worker may have progressed further than this one remembers.
+    // Another worker may have uploaded more than this worker's memory records, so the larger offset is kept.
     if (state.offset >= (memory.uploads.get(key)?.offset ?? 0))
       memory.uploads.set(key, state);
   }
@@ -76,7 +79,7 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   }
 }
 
-/** Facts for the outcome, even of an image that failed. */
+/** Facts that the copy learns for its outcome, even if it fails. */
 type Learnt = { digest: Digest | null };
 
 /** The image at the source; its manifest is read on demand. */
@@ -103,8 +106,8 @@ async function decide(
 }
 
 /**
- * Finds the image with as few requests to the source as possible: if the target has no such tag, the manifest is needed
- * anyway and read at once.
+ * Finds the image with as few requests to the source as possible: if the target lacks the tag, the
+ * manifest is needed anyway and read at once.
  */
 async function findImage(
   copy: ImageCopy,
@@ -130,7 +133,10 @@ async function findImage(
   };
 }
 
-/** Reads the head of the source's manifest; a digest from the plan that the target already has needs no request. */
+/**
+ * Returns the head of the source's manifest. If the plan has a digest and the target has that manifest,
+ * no request is sent to the source.
+ */
 async function headSource(
   { source, signal }: ImageCopy,
   reference: string,
@@ -157,7 +163,10 @@ async function send(
   await listAsAttached(copy, manifest);
 }
 
-/** Handles an image with nothing to write. Equal content may have new attachments since: signed later. */
+/**
+ * Handles an image of which nothing is to be written. `equal`: the content is the same, but attachments
+ * may have been added since (such as a signature); these are sent.
+ */
 async function leave(copy: ImageCopy, image: SourceImage, equal: boolean): Promise<void> {
   copy.tally.sizeUnknown();
   copy.tally.count("node", "skip", image.digest, 0);
@@ -195,8 +204,8 @@ async function troubleOf(
 }
 
 /**
- * Whether the tag of a digest from the plan was deleted or moved since, perhaps with its parts: a later try then looks
- * at the current state.
+ * Whether the tag no longer has the digest from the plan: it was deleted or moved since, perhaps with
+ * the parts of the image. A later try then looks at the current state.
  */
 async function isOutdated({
   source,

@@ -4,11 +4,17 @@ import { isAttachment } from "./attachment.ts";
 import { type ImageEnd, together } from "./copy.ts";
 
 const PAGE = 500;
-/** Names whose first tags are requested concurrently. */
+/** Number of repositories whose first tags are requested concurrently. */
 const NAMES_AT_ONCE = 8;
-/** Tags whose manifests are inspected concurrently, where the names alone do not decide what they are. */
+/**
+ * Number of tags whose manifests are inspected concurrently, because their names alone do not show
+ * whether they are attachments.
+ */
 const TAGS_AT_ONCE = 8;
-/** Names that one call covers before it returns a page: a catalog may be long and empty. */
+/**
+ * Maximum number of repositories that one call covers before it returns a page: a catalog may be long,
+ * and its repositories empty.
+ */
 const NAMES_A_CALL = 200;
 
 export type ImageListing = {
@@ -17,7 +23,7 @@ export type ImageListing = {
   names: readonly string[] | null;
   /** Requested tags by name; for a name without an entry or with an empty one, all tags are listed. */
   versions?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** Null for the first page. */
+  /** The cursor of the previous page; null for the first page. */
   cursor: string | null;
   signal?: AbortSignal | undefined;
 };
@@ -35,16 +41,22 @@ type ImagePage = {
 };
 export type ImageArtifact = { name: string; tag: string };
 
-/** The position of a listing: the catalog's page, the next name in it, and the page of its tags. */
+/**
+ * The position of a listing: the page of the catalog, the next repository in that page, and the page of
+ * its tags.
+ */
 type Position = { catalog: string | null; name: string | null; tags: string | null };
 
-/** A page of one name's tags, with those that are attached to others; null when the repository does not exist. */
+/**
+ * A page of one repository's tags; `attached`: those that are attached to other images. Null when the
+ * repository does not exist.
+ */
 type Tags = { items: string[]; attached: string[]; next: string | null } | null;
 
 /**
- * Lists one page of at most 500 images. Tags that are attached to other images of their repository (referrers' fallback
- * tags, cosign's) are left out as parts of those; the manifest decides, not the name alone. A tag in `versions` is
- * listed without a check. Throws TransferError.
+ * Lists one page of at most 500 images. Tags that are attached to other images of their repository
+ * (fallback tags of referrers, tags of cosign) are left out as parts of those images; their manifests
+ * decide, not their names alone. A tag in `versions` is listed without a check. Throws TransferError.
  */
 export async function listImagePage({
   registry,
@@ -95,7 +107,10 @@ export async function listImagePage({
   return page;
 }
 
-/** Adds a name's tags to the page until the page is full; `from` is then the page of tags to continue with. */
+/**
+ * Adds the tags of a repository to the page until the page is full; `from` is then the page of tags to
+ * continue with.
+ */
 async function addName(
   page: ImagePage,
   name: string,
@@ -143,7 +158,10 @@ async function imageTags(
   };
 }
 
-/** Returns the tags that are attached to others; only tags that are named so are inspected. */
+/**
+ * Returns the tags that are attached to other images; only tags that are named like attachments are
+ * inspected.
+ */
 async function attachedTags(
   end: ImageEnd,
   tags: readonly string[],

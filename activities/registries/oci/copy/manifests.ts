@@ -8,7 +8,7 @@ import type { Placed } from "./memory.ts";
 
 const BLOBS_AT_ONCE = 6;
 const CHILDREN_AT_ONCE = 4;
-/** Error codes of registries that lack a part of a manifest. */
+/** Error codes with which a registry refuses a manifest because parts of it are missing. */
 const LACKING: ReadonlySet<string> = new Set([
   "BLOB_UNKNOWN",
   "MANIFEST_BLOB_UNKNOWN",
@@ -24,8 +24,8 @@ export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<vo
 }
 
 /**
- * Sends a manifest of an index by digest. A manifest that the target has is complete there, since the target would have
- * refused it otherwise.
+ * Sends a manifest of an index under its digest. If the target has the manifest, all parts below it are
+ * there as well: the target would have refused it otherwise.
  */
 async function sendChild(
   copy: ImageCopy,
@@ -37,7 +37,8 @@ async function sendChild(
     partKey(copy, child.digest),
     signal,
     async (): Promise<Placed> => {
-      // If the target does not say, the manifest is written: under its digest it cannot replace another one.
+      // If the target does not report whether it has the manifest, it is written: under its digest it
+      // cannot replace another one.
       if (
         (await target.registry.askManifest(target.name, child.digest, signal)).kind ===
         "there"
@@ -93,8 +94,8 @@ export async function putManifest(
 }
 
 /**
- * Handles parts that the target has removed since (garbage collection): forgets them in the memory, and makes the
- * failure retryable.
+ * Handles a refusal because parts of the manifest are missing, since the target has removed them
+ * (garbage collection): forgets the parts in the memory, and makes the failure retryable.
  */
 function lostParts(
   { target, memory, ...copy }: ImageCopy,

@@ -5,20 +5,23 @@ import type { UploadState } from "../../../../domain/outcome.ts";
 import { createTurns, type Turns } from "../../../../domain/turns.ts";
 import { isMisstatement } from "./misstated.ts";
 
-/** Concurrent streams of large blobs; small blobs are bounded by the number of concurrent images. */
+/**
+ * Maximum number of concurrent streams of large blobs; small blobs are bounded by the number of
+ * concurrent images.
+ */
 const STREAMS = 8;
 const MOST_KEPT = 50_000;
 
 export type Placed = "sent" | "found";
 
 /**
- * The shared memory of all copies from one source to one target: one for a batch, or for all batches of a run to that
- * target. Losing it only costs requests.
+ * The shared memory of all copies from one source to one target, for one batch or for all batches of a
+ * run. Losing it only costs requests.
  */
 export type ImageMemory = {
   /**
-   * Runs `work` once for a part (blob or manifest of a target name), even if many images need it; returns "found" to
-   * all callers but the first.
+   * Runs `work` once for a part (a blob or manifest of a repository at the target), even if many images
+   * need the part; returns "found" to all callers but the first.
    */
   once: (
     key: string,
@@ -28,20 +31,23 @@ export type ImageMemory = {
   forget: (keys: readonly string[]) => void;
   /** Runs work for the same key one after the other. */
   alone: Turns;
-  /** Sizes of blobs that were found by reading them. */
+  /** For each blob that was read, its true size. */
   sizes: Map<Digest, number>;
-  /** A name at the target that has this blob. */
+  /** For each blob, a repository at the target that has the blob. */
   homes: Map<Digest, string>;
-  /** Open uploads, by the part's key. */
+  /** Open uploads, by the key of the part (`partKey`). */
   uploads: Map<string, UploadState>;
-  /** Forgets the listed tags, since the source changes during a run. */
+  /** Forgets the lists of tags, since the source may change during a run. */
   forgetTags: () => void;
-  /** Returns the tags of a source name that are attached to others; null when the registry does not list tags. */
+  /**
+   * Returns the tags of a repository of the source that are attached to others; null when the registry
+   * does not list tags.
+   */
   attachedTags: (
     name: string,
     list: () => Promise<ReadonlySet<string> | null>,
   ) => Promise<ReadonlySet<string> | null>;
-  /** The target refused a further chunk, so large blobs go in one request. */
+  /** Whether the target has refused a further chunk, so that large blobs must be sent in one request. */
   wholeBlobs: boolean;
   streams: LimitFunction;
 };
@@ -51,8 +57,8 @@ export function createImageMemory(): ImageMemory {
   const tags = new Map<string, Promise<ReadonlySet<string> | null>>();
 
   /**
-   * Waits for another image's work on a part. Returns undefined when that was stopped, put off or failed by its own
-   * manifest's fault, so that the waiting image does the work on its own.
+   * Waits for another image's work on a part. Returns undefined when that work was stopped, put off or
+   * failed because of that image's manifest, so that the waiting image must do the work itself.
    */
   async function joined(
     known: Promise<Placed>,
@@ -83,7 +89,7 @@ export function createImageMemory(): ImageMemory {
         return await mine;
       } catch (error) {
         const failure = toTransferError(error);
-        // A part that the source lacks may be pushed during the run.
+        // A retry can help: for example, a part that the source lacks may be pushed during the run.
         const passes =
           failure.retryable ||
           failure.isPutOff ||

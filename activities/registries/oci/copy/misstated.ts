@@ -2,12 +2,15 @@ import { TransferError } from "../../../../domain/failure.ts";
 import type { Descriptor } from "../../../../domain/image/manifest.ts";
 import type { Manifest } from "../manifest.ts";
 
-/** The registries' code for a size that differs from the content's (distribution-spec, "Error Codes"). */
+/**
+ * Error code of registries for a blob whose size differs from the size in a manifest
+ * (distribution-spec, "Error Codes").
+ */
 const SIZE_INVALID = "SIZE_INVALID";
 
 /**
- * Makes the error for a manifest that states a wrong size of a blob. It is permanent: the blob is intact, and another
- * read changes nothing.
+ * Builds the error for a manifest that states a wrong size of a blob. The error is permanent: the blob
+ * is intact, and another read changes nothing.
  */
 export function misstatedSize(
   name: string,

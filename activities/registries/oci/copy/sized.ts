@@ -10,7 +10,7 @@ export type SizedBlob = {
   misstated: (actual: number) => TransferError;
 };
 
-/** Reads and verifies a blob of the source; its proven size is remembered. */
+/** Reads and verifies a blob of the source; remembers the size that reading has proved. */
 export async function* readSource(
   { source, memory }: ImageCopy,
   blob: SizedBlob,
