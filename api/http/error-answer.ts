@@ -11,7 +11,10 @@ import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
 import { languageOf, messageOf } from "./messages.ts";
 import { quoted } from "./quoted.ts";
 
-/** Answers anything thrown, in the API's envelope. Unexpected errors are logged, and their answer stays generic. */
+/**
+ * Answers anything that was thrown, in the API's envelope. Unexpected errors are logged, and their
+ * answer stays generic.
+ */
 export function errorAnswer(
   thrown: unknown,
   c: Context<Env>,

@@ -6,8 +6,9 @@ const FIRST_SEGMENT = /^(?:\S+ )?(?:https?:\/\/[^/ ]*)?(\/\w+\/)/i;
 const SHOWN = 200;
 
 /**
- * Changes the target of a request so that URL parsers leave it as it is: a backslash, which they take for a slash, is
- * percent-encoded. Returns why the request has no readable address, else null.
+ * Changes the target of a request so that URL parsers leave it as it is: a backslash, which they
+ * take for a slash, is percent-encoded. Returns why the target is not a readable address, else
+ * null.
  */
 export function mendTarget(incoming: IncomingMessage): Text | null {
   const { url = "", headers, httpVersion } = incoming;

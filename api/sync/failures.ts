@@ -28,8 +28,8 @@ const ANSWERS = {
 } satisfies Record<FailureKind, Answer | null>;
 
 /**
- * Translates the errors of the store into codes of the API. `checked`: names of the facts by which a content was
- * verified.
+ * Runs `work` and translates errors of the store into API errors. `checked`: names of the facts by
+ * which a content was verified.
  */
 export async function inApiTerms<T>(
   work: Promise<T>,
