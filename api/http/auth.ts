@@ -20,7 +20,10 @@ const FLOODED = text(
 );
 const WRONG_LOGIN = text("user name or password is wrong", "用户名或密码错误");
 
-/** Checks `user:password`; null is wrong. Throws 250114, with a delay that grows with each wrong login, or 250124. */
+/**
+ * Checks `user:password`; null (no valid credentials) counts as wrong. Throws 250114 (401), later
+ * after each wrong login, or 250124 (429) while too many wrong logins wait.
+ */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
 
 export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Login {

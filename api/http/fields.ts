@@ -3,7 +3,7 @@ import type { Text } from "../../domain/text.ts";
 import { PROTOCOLS } from "../../domain/vocabulary.ts";
 import { saying } from "./saying.ts";
 
-/** A text that matches the pattern; otherwise the answer has `reason`. */
+/** A text field that must match the pattern; otherwise it is refused with `reason`. */
 export const matching = (pattern: RegExp, reason: Text) =>
   z
     .string()

@@ -58,8 +58,8 @@ function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /**
- * The message of zod in both languages. Its Chinese needs the value, which zod leaves out of the issue. Safe: the value
- * at the path of an issue is its input.
+ * Returns zod's message in both languages. The Chinese one needs the value, which zod leaves out of
+ * the issue. The cast is safe: the value at the path of an issue is its input.
  */
 function ofLibrary(issue: Issue, input: unknown): Text {
   const said = inChinese({ ...issue, input } as z.core.$ZodRawIssue);

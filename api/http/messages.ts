@@ -89,12 +89,12 @@ export type Code = keyof typeof MESSAGES;
 type Language = keyof Text;
 
 type Messages = typeof MESSAGES;
-/** The codes whose texts name something. */
+/** The codes whose texts contain `{0}`. */
 export type NamingCode = {
   [C in Code]: Messages[C]["en"] extends `${string}{0}${string}` ? C : never;
 }[Code];
 
-/** Stands between the text of a code and the detail. */
+/** Separates the text of a code from the sentence that is appended. */
 const COLON = { en: ": ", zh: "：" } as const satisfies Record<Language, string>;
 
 /**

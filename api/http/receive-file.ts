@@ -110,7 +110,10 @@ export function refuseTooLarge(maxUpload: number): never {
 const tooLarge = (maxUpload: number): Text =>
   text(`a file may have at most ${maxUpload} bytes`, `文件最多 ${maxUpload} 字节`);
 
-/** Failures other than an invalid body. */
+/**
+ * Failures that have codes of their own; every other failure is answered as an invalid body
+ * (250106).
+ */
 const ANSWERS: Partial<Record<FailureKind, (why: Text) => Told>> = {
   digestMismatch: (why) => [251003, why],
   noSpace: (why) => [250102, why],

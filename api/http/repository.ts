@@ -7,10 +7,13 @@ import { fail } from "./errors.ts";
 /** Names of a repository, as request paths give them. */
 export type Named = { projectId: string; repoName: string };
 
-/** The kinds of content of a repository, in sentences. */
+/** Words for the content of a repository, with their Chinese, for sentences about it. */
 const CONTENTS = { files: "文件", images: "镜像", packages: "包" } as const;
 
-/** The sentence about a linked repository where a hosted one is needed; `content`: what it would hold. */
+/**
+ * Part of a sentence about a linked repository if a hosted one is needed; `content`: what is
+ * requested of it.
+ */
 export const linkedElsewhere = (content: keyof typeof CONTENTS) =>
   text(
     `linked: its ${content} are at another registry`,

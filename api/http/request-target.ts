@@ -39,7 +39,10 @@ export function mendTarget(incoming: IncomingMessage): Text | null {
   return null;
 }
 
-/** Finds, in a request line or target that cannot be read, the path whose protocol decides the form of the answer. */
+/**
+ * Returns the first path segment in an unreadable request line or target. It decides in whose
+ * format (API, OCI, npm, Maven) the error is answered.
+ */
 export const formOf = (line: string): string => FIRST_SEGMENT.exec(line)?.[1] ?? "/";
 
 function isHost(authority: string): boolean {

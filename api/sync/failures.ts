@@ -6,7 +6,10 @@ import { quoted } from "../http/quoted.ts";
 
 type Answer = (why: Text, checked: string) => Told;
 
-/** The answer to each failure of an upload, with what its text names before the reason; null: as in all routes. */
+/**
+ * Builds the code and the arguments of the answer to each kind of failure of an upload; null: the
+ * failure is answered as in all other routes.
+ */
 const ANSWERS = {
   notFound: (why) => [250108, text("upload", "上传"), why],
   digestMismatch: (why, checked) => [251003, checked, why],

@@ -203,7 +203,7 @@ export function refuse(why: Text): never {
 
 type Wrong = (field: string, rule: Text) => never;
 
-/** Refuses a statement whose `field` (`files[0].size`) is not what `rule` says. */
+/** Refuses a statement because its `field` (such as `files[0].size`) is not what `rule` demands. */
 export const mustBe: Wrong = (field, { en, zh }) =>
   refuse(text(`${field} must be ${en}`, `${field} 必须是${zh}`));
 

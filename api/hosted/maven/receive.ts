@@ -73,7 +73,7 @@ async function receiveChecksum(
   { of, checksum }: { of: string; checksum: Checksum },
 ): Promise<Received> {
   const sent = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
-  // The server makes its own metadata, which a client's checksum cannot match.
+  // The checksum of a client's metadata cannot match, because the server makes its own metadata.
   if (isMetadata(of)) return { created: true, file: null };
   const told =
     parseChecksum(sent, checksum) ??
