@@ -31,7 +31,7 @@ const ANSWERS = {
 } satisfies Record<FailureKind, Answer | null>;
 
 /**
- * Runs `work` and translates errors of the store into API errors. `checked`: names of the facts by
+ * Awaits `work` and translates errors of the store into API errors. `checked`: names of the facts by
  * which a content was verified.
  */
 export async function inApiTerms<T>(
