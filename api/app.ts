@@ -28,7 +28,7 @@ import { syncRoutes } from "./sync/routes.ts";
 import { systemRoutes } from "./system/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 
-/** Creates everything that the control plane answers over HTTP. */
+/** Creates the HTTP application of the control plane with all its routes. */
 export function createApp(deps: ApiDeps) {
   const login = createLogin(deps);
   const app = createRoot(deps, login);
@@ -61,7 +61,10 @@ function mountHosted(app: OpenAPIHono<Env>, deps: HostedDeps): void {
   }
 }
 
-/** Creates the app with what holds for every route: one shape of answers, the trace, the login, the limits. */
+/**
+ * Creates the app with the parts that every route shares: error format, trace, login and body
+ * limit.
+ */
 function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
   const limit = bodyLimit({
@@ -92,7 +95,8 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     return next();
   });
   app.use(authenticate(login, { ...deps, hasOwnLogin }));
-  // Before any task is read: a time that has passed since the last request is not a next time any more.
+  // Next execution times that have passed since the last request are moved on before any task is
+  // read.
   app.use("/replication/api/*", (_, next) => {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
@@ -127,8 +131,8 @@ const hasOwnLogin = (path: string): boolean =>
 /** Requests that are frequent by design: they are logged at debug level and not traced. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
 /**
- * Whether a GET or HEAD has no body, by its headers alone (RFC 9112 section 6.3): hono makes a whole Request to look at
- * a body.
+ * Whether a GET or HEAD has no body, judged by its headers alone (RFC 9112 section 6.3): a look at
+ * the body would make hono create a whole Request.
  */
 const isBodiless = ({ req }: Context<Env>) =>
   (req.method === "GET" || req.method === "HEAD") &&
@@ -140,8 +144,8 @@ const isStreamed = (path: string): boolean =>
   STREAMED.test(path) || (endpointOf(path)?.streams ?? false);
 
 /**
- * Merges the slashes of `/replication//api/…`: old documents write so, and a proxy used to merge them. No other path is
- * changed.
+ * Merges the double slash in `/replication//api/…`: old documentation writes such paths, and a
+ * proxy used to merge them. No other path is changed.
  */
 function collapsed(request: Request): string {
   return getPath(request).replace(/^\/replication\/{2,}/, "/replication/");

@@ -8,7 +8,10 @@ import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary
 import type { ApiError } from "./http/errors.ts";
 import type { Watch } from "./metrics/contract.ts";
 
-/** The context of each request. Without a socket (`app.request` in tests) there are no bindings. */
+/**
+ * Types of a request's context in hono. The bindings (Node's request and response) are missing
+ * without a socket, as with `app.request` in tests.
+ */
 export type Env = {
   /** `refused`: why the request could not be read; then nothing else of it is known. */
   Bindings: Partial<HttpBindings> & { refused?: ApiError };
@@ -20,7 +23,7 @@ export type Logger = Record<
   (facts: object, message: string) => void
 >;
 
-/** Which of the other processes do their work, as the supervisor reports. */
+/** Which of the other processes are working, as the supervisor reports. */
 export type Processes = {
   temporal: boolean;
   searchAttributes: boolean;
@@ -30,15 +33,24 @@ export type Processes = {
 
 /** Runs of tasks. Everything that starts, stops or schedules one goes through here. */
 export type Executions = {
-  /** Opens the RUNNING record and starts the run; ApiError 250303 while one runs, 250304 when disabled. */
+  /**
+   * Opens the RUNNING record of a task and starts its run. Throws ApiError 250303 while a run goes
+   * on, 250304 when the task is disabled.
+   */
   start: (taskKey: string) => Promise<void>;
-  /** Cancels the runs of a task; true when there was one. */
+  /** Cancels the runs of a task; resolves with true if there was one. */
   stop: (taskKey: string, reason: string) => Promise<boolean>;
   /** Cancels the runs of a task and waits for their end, at most `ms`. */
   cancelAndWait: (taskKey: string, ms: number) => Promise<void>;
-  /** Called after create, update and toggle: brings schedule and immediate start in line with the row. */
+  /**
+   * Called after a task was created, updated or toggled: brings its schedule in line with its row,
+   * and starts it if it is to run at once.
+   */
   taskSaved: (taskKey: string) => Promise<void>;
-  /** Releases what belongs to a task outside of the database: its schedule and its doorbell. */
+  /**
+   * Releases what a deleted task has outside of the database: its schedule and its place at the
+   * doorbell.
+   */
   taskDeleted: (taskKey: string) => Promise<void>;
 };
 
@@ -46,7 +58,10 @@ export type Executions = {
 export type ClusterAccess = {
   type: ClusterType;
   url: string;
-  /** As it was given; null: chosen by the url's scheme or the type of what is sent there. */
+  /**
+   * The protocol that the user has set; null: chosen by the url's scheme or by the type of what is
+   * sent.
+   */
   protocol: Protocol | null;
   username: string | null;
   password: string | null;
@@ -61,7 +76,9 @@ export type ClusterProblem = { reason: string; refused: boolean };
 /** How to reach the registry behind a linked repository; only for testing it. */
 export type LinkedAccess = Omit<ClusterAccess, "type"> & { type: RepositoryType };
 
-/** One of the three answers about a linked repository; `ok` null: unknown, could not be tested. */
+/**
+ * The result of one of the three checks of a linked repository; `ok` null: it could not be tested.
+ */
 export type LinkedAnswer = { ok: boolean | null; message: string };
 export type LinkedCheck = Record<"reachable" | "authenticated" | "allowed", LinkedAnswer>;
 
@@ -74,12 +91,12 @@ export type ApiDeps = {
   /** IANA name of the zone in which times are written. */
   zone: string;
   localClusterName: string;
-  /** Where clients reach this instance; null: as their Host header says. */
+  /** URL at which clients reach this instance; null: taken from the Host header of each request. */
   publicUrl: string | null;
   admin: { username: string; password: string };
-  /** Most bytes of a JSON body. */
+  /** Maximum bytes of a JSON body. */
   maxJsonBody: number;
-  /** Most bytes of an uploaded file; null: no limit. */
+  /** Maximum bytes of an uploaded file; null: no limit. */
   maxUpload: number | null;
   processes: () => Processes;
   /** Whether a transfer worker, on this machine or another, has lately polled for work. */
@@ -87,16 +104,24 @@ export type ApiDeps = {
   executions: Executions;
   /** The API for workers, mounted under /internal/v1. */
   internal: Hono;
-  /** Says why the cluster cannot be used; null when it answers and accepts the credentials. */
+  /**
+   * Resolves with the reason why a cluster cannot be used; null when the cluster answers and
+   * accepts the credentials.
+   */
   checkCluster: (access: ClusterAccess) => Promise<ClusterProblem | null>;
-  /** Whether the registry behind a linked repository answers, accepts the credentials and allows to list or pull. */
+  /**
+   * Tests whether the registry behind a linked repository answers, accepts the credentials and
+   * allows listing or pulling.
+   */
   checkLinked: (access: LinkedAccess) => Promise<LinkedCheck>;
-  /** Throws a TransferError for literal addresses that must not be connected to. */
+  /** Throws a TransferError if `host` is a literal address that must not be connected to. */
   checkHost: (host: string) => void;
   watch: Watch;
-  /** Token with which Prometheus reads the metrics without the admin's login; null: there is none. */
+  /**
+   * Token with which Prometheus reads the metrics without the admin's login; null: no token is set.
+   */
   metricsToken: string | null;
-  /** Makes a span for each request; null where no traces are sent. */
+  /** Middleware that makes a trace span for each request; null if no traces are sent. */
   traced: MiddlewareHandler<Env> | null;
   logger: Logger;
 };

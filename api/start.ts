@@ -48,16 +48,16 @@ import { startUpkeep } from "./upkeep/upkeep.ts";
 import { createWake } from "./runs/wake.ts";
 
 /**
- * Slots of the activities that keep state. They are short or take turns (db/turns.ts), so none waits for a slot of a
- * long plan.
+ * Slots of the control activities. These are short or take turns (db/turns.ts), so none waits for a
+ * slot until a long plan has ended.
  */
 const CONTROL_SLOTS = 200;
 const CLUSTER_CHECK_MS = 60_000;
-/** Period at which turns are given that no event has given. */
+/** Period at which waiting target runs get their turn to cut, if no event has given them one. */
 const TURNS_MS = 5_000;
 /**
- * Default of the heartbeat interval. Heartbeats may cost money with a Temporal of somebody else; the supervisor says
- * then.
+ * Heartbeat interval if HEARTBEAT_INTERVAL is not set. The supervisor sets it: it knows whether
+ * Temporal is embedded or one that may charge for heartbeats.
  */
 const HEARTBEAT_MS = 10_000;
 
@@ -215,8 +215,8 @@ const app = createApp({
 });
 
 /**
- * The duration of uploads is not limited, that of headers is. Idle connections live longer than proxies keep theirs
- * (usually 60 s).
+ * Uploads may take any time, but headers must arrive in time. Idle connections are kept longer than
+ * proxies keep theirs (usually 60 s).
  */
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
 const server = listen(
@@ -302,7 +302,7 @@ const child = superviseChild({
     await stopHousekeeping();
     await worker.stop();
     await tracing?.end();
-    // Connections are closed after their last answer.
+    // From now on each connection is closed right after its last answer.
     server.keepAliveTimeout = 1;
     await new Promise((resolve) => server.close(resolve));
     await checkpoints.stop();

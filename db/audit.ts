@@ -1,7 +1,7 @@
 /** Who acts, and when (epoch ms). */
 export type By = { user: string; now: number };
 
-/** Who made a row and who last changed it; dates in epoch ms. */
+/** Who created a row and who last changed it; dates in epoch ms. */
 export type Audit = {
   createdBy: string;
   createdDate: number;
@@ -9,7 +9,7 @@ export type Audit = {
   lastModifiedDate: number;
 };
 
-/** The audit block of a row that is being made. */
+/** Returns the audit block of a row that is being created. */
 export const auditBy = ({ user, now }: By): Audit => ({
   createdBy: user,
   createdDate: now,
@@ -17,7 +17,7 @@ export const auditBy = ({ user, now }: By): Audit => ({
   lastModifiedDate: now,
 });
 
-/** The columns that each change of a row sets. */
+/** Returns the audit columns that each change of a row sets. */
 export const changedBy = ({
   user,
   now,

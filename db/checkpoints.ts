@@ -1,6 +1,9 @@
 import { Worker } from "node:worker_threads";
 
-/** `pauseMs`: pause after a failed attempt. */
+/**
+ * `lookMs`: period of looking at the logs; `pauseMs`: pause after a failed attempt; `bytes`: size
+ * of new log at which it is copied.
+ */
 type Checkpoints = {
   files: string[];
   lookMs: number;
@@ -8,17 +11,17 @@ type Checkpoints = {
   bytes: number;
 };
 
-/** Bytes of new log at which it is copied into its database. */
+/** Bytes of new write-ahead log at which the log is copied into its database. */
 const BYTES = 4 * 1024 ** 2;
 const LOOK_MS = 100;
 const PAUSE_MS = 30_000;
 
 /**
- * Copies the write-ahead logs of these databases into the databases, in a thread of its own: the
- * thread that answers requests never waits for the disk. PASSIVE waits for nobody and blocks
- * nobody. A log restarts only when all of it has been copied, which may never happen under constant
- * writes; so writing connections checkpoint on their own once a log reaches OWN_CHECKPOINT_BYTES,
- * with little left to copy. `trouble` receives each error text.
+ * Copies the write-ahead logs of `files` into these databases, in a thread of its own: the thread
+ * that answers requests never waits for the disk. PASSIVE waits for nobody and blocks nobody. A log
+ * restarts only when all of it has been copied, which may never happen under constant writes; so
+ * writing connections checkpoint on their own once a log reaches OWN_CHECKPOINT_BYTES, with little
+ * left to copy. `trouble` receives each error text.
  */
 export function startCheckpoints(
   files: string[],
@@ -54,6 +57,6 @@ export function startCheckpoints(
  */
 const OWN_CHECKPOINT_BYTES = 32 * 1024 ** 2;
 
-/** The pragma of a writing connection; its page size must be set before. */
+/** Returns the pragma for a writing connection; the connection's page size must be set before. */
 export const ownCheckpoints = (pageSize: number): string =>
   `wal_autocheckpoint = ${OWN_CHECKPOINT_BYTES / pageSize}`;

@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import type { Db } from "./open.ts";
 
 /**
- * Returns a function that makes all commits so far survive a power loss. With WAL and
+ * Returns a function that makes all earlier commits survive a power loss. With WAL and
  * synchronous=NORMAL a commit survives the death of the process, but a power loss may take the last
  * ones. The log is synced in the background, once for all callers that wait at the same time.
  */

@@ -3,12 +3,13 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 
 /**
- * Locks the data directory for this process until it ends, however it ends: the kernel holds the
- * lock. Throws an error that names the process that holds it.
+ * Locks the data directory for this process until the process ends, in whatever way: the kernel
+ * holds the lock. Throws an error that names the process that holds it.
  */
 export function lockDataDir(dataDir: string): { release: () => void } {
   const holder = join(dataDir, "lock.pid");
-  // The wait covers a holder that was killed a moment ago and is still being cleaned up.
+  // The timeout is for a process that held the lock, was killed a moment ago and is still being
+  // cleaned up.
   const lock = new Sqlite(join(dataDir, "lock.db"), { timeout: 2_000 });
   try {
     lock.exec("BEGIN EXCLUSIVE");

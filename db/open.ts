@@ -17,7 +17,7 @@ const schema = { ...content, ...packages, ...tasks, ...plans, ...records, ...tot
 
 export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Database };
 /**
- * The database or a transaction: for functions that may run inside a transaction or outside of one.
+ * The database or a transaction, for functions that may run inside a transaction or outside of one.
  */
 export type DbOrTx = Pick<
   Db,
@@ -41,7 +41,7 @@ export function openDb(file: string): Db {
   client.function("wildcard", { deterministic: true }, (pattern, name) =>
     Number(matchesWildcard(String(pattern), String(name))),
   );
-  // The type comes from a column that holds only repository types.
+  // The cast is safe: `type` comes from a column that holds only repository types.
   client.function("is_computed", { deterministic: true }, (type, path) =>
     Number(isComputed(type as RepositoryType, String(path))),
   );

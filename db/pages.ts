@@ -1,7 +1,7 @@
 import { inTurn, type Lane } from "./turns.ts";
 
 /**
- * Repeats a bounded transaction until it changes nothing more; each run is one stretch of the queue
+ * Repeats a bounded transaction until it changes nothing more; each run waits for a turn
  * (turns.ts). `page` returns how many rows it changed.
  */
 export async function inPages(page: () => number, lane: Lane = "work"): Promise<void> {

@@ -1,12 +1,15 @@
 /**
- * Long work on the database is cut into stretches of some milliseconds, and all of it waits in this
- * one queue, because one thread does the work and also answers requests. Between two stretches the
- * event loop reads input and sends answers, however many loops wait here.
+ * Divides long work on the database into pieces of some milliseconds, because one thread does the
+ * work and also answers requests. All pieces wait in this one queue. Between two pieces the event
+ * loop reads input and sends answers, however many loops wait here.
  *
  *     for (;;) { await turn(); if (!planSome()) break; }
  */
 
-/** `answer`: a request waits for exactly this stretch. When both lanes wait, they alternate. */
+/**
+ * Kinds of work. `answer`: a request waits for exactly this piece of work; `work`: everything else.
+ * When both lanes wait, they alternate.
+ */
 export type Lane = "answer" | "work";
 
 const waiting: Record<Lane, (() => void)[]> = { answer: [], work: [] };
@@ -14,8 +17,8 @@ let last: Lane = "work";
 let serving = false;
 
 /**
- * Resolves when the next stretch may begin, first come, first served. A stretch must end without
- * awaiting anything but its next turn.
+ * Resolves when the next piece of work may begin, first come, first served. A piece must end
+ * without awaiting anything but its next turn.
  */
 export function turn(lane: Lane = "work"): Promise<void> {
   return new Promise((resolve) => {
@@ -26,15 +29,16 @@ export function turn(lane: Lane = "work"): Promise<void> {
   });
 }
 
-/** Runs one stretch in its turn. */
+/** Runs one piece of work in its turn. */
 export async function inTurn<T>(stretch: () => T, lane: Lane = "work"): Promise<T> {
   await turn(lane);
   return stretch();
 }
 
 /**
- * Resolves the next waiting turn; its stretch runs right after this returns. The loop turns twice
- * before the next one: accepting a connection and reading its request take one pass each.
+ * Resolves the next waiting turn; its piece of work runs right after this returns. The event loop
+ * passes twice before the next turn: accepting a connection and reading its request take one pass
+ * each.
  */
 function serve(): void {
   const next = takeNext();

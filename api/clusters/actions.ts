@@ -21,14 +21,16 @@ import { fail } from "../http/errors.ts";
 import { quoted } from "../http/quoted.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
 
-/** Tasks that a refusal names. */
+/** Maximum number of tasks that the refusal to delete a used cluster names. */
 const NAMED_TASKS = 20;
 
 type Secrets = { password?: string; token?: string; secretKey?: string };
 
 const sealedFor = (id: string) => `cluster:${id}`;
 
-/** Seals the secrets of a cluster; null when there are none. An empty text clears. */
+/**
+ * Seals the secrets of a cluster; returns null when there are none. An empty text removes a secret.
+ */
 export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
   const kept = Object.entries(secrets).filter(([, value]) => value !== "");
   return kept.length === 0
@@ -36,7 +38,7 @@ export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): strin
     : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
 }
 
-/** Safe: only `sealSecrets` makes what this opens. */
+/** Opens the secrets of a cluster. The cast is safe: `sealSecrets` wrote the JSON. */
 export function openSecrets(
   sealer: Sealer,
   { id, secret }: Pick<ClusterRow, "id" | "secret">,
@@ -46,7 +48,7 @@ export function openSecrets(
     : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
 }
 
-/** The secrets that a body gives: absent and null give none. */
+/** Returns the secrets that a request body sets; an absent or null field sets none. */
 function givenSecrets({
   password,
   token,
@@ -82,7 +84,7 @@ function accessWith(
   };
 }
 
-/** How to reach a saved cluster, with its credentials. */
+/** Returns how to reach a saved cluster, with its opened credentials. */
 export function accessOf(sealer: Sealer, row: ClusterRow): ClusterAccess {
   return accessWith(row, openSecrets(sealer, row));
 }
@@ -124,7 +126,7 @@ export async function createCluster(
   if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
 }
 
-/** Changes a cluster. Secrets that are not sent are kept, but never for another host. */
+/** Changes a cluster. Secrets that the request leaves out stay, unless the url's host changes. */
 export async function changeCluster(
   deps: ApiDeps,
   body: ClusterUpdate,
@@ -190,7 +192,7 @@ async function mustConnect(
   if (problem !== null) fail(250301, name, quoted(problem.reason));
 }
 
-/** Checks url and protocol, and returns them as they are stored. */
+/** Checks the url and protocol of a cluster, and returns them in the form that is stored. */
 function checkEnd(
   deps: Pick<ApiDeps, "checkHost">,
   type: ClusterType,

@@ -9,7 +9,7 @@ import type { Protocol } from "../../domain/vocabulary.ts";
 import type { ApiDeps, ClusterAccess, ClusterProblem } from "../deps.ts";
 
 const DEADLINE_MS = 15_000;
-/** A server that answers any status is reachable. */
+/** The statuses of errors: a server that answers with any of them is reachable as well. */
 const ANY_STATUS = Array.from({ length: 200 }, (_, i) => 400 + i);
 
 type Options = Pick<HttpOptions, "allowedAddresses" | "proxy">;

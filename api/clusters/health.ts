@@ -8,7 +8,7 @@ const AT_ONCE = 8;
 type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logger"> & {
   /** Notes how long a cluster took to answer (ms). */
   paces: { note: (clusterId: string, waitMs: number) => void };
-  /** Called for each cluster; `refused`: it does not accept the credentials. */
+  /** Called for each tested cluster; `refused`: the cluster does not accept the credentials. */
   checked?: (clusterId: string, refused: boolean) => void;
 };
 

@@ -221,7 +221,10 @@ export function clusterRoutes(deps: ApiDeps) {
     });
 }
 
-/** Reads `{name}` of a JSON body; for a GET from the raw request of the server (docs/decisions.md#cluster-names). */
+/**
+ * Reads `{name}` from the JSON body of a request. The body of a GET is read from Node's own request
+ * (docs/decisions.md#cluster-names).
+ */
 async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const { incoming } = c.env;
   const sent =

@@ -119,7 +119,10 @@ export function toClusterInfo(row: ClusterRow, zone: string): ClusterInfo {
   };
 }
 
-/** The local instance as a cluster. It has no row: it cannot be changed, deleted or replicated to. */
+/**
+ * Describes the local instance as a cluster. It has no row in the table `cluster`: it cannot be
+ * changed, deleted or replicated to.
+ */
 export function localClusterInfo(name: string, url: string): ClusterInfo {
   return {
     id: "0".repeat(24),

@@ -32,14 +32,14 @@ import type { Destination, Distribution, RunOnceCreate } from "./shapes.ts";
 import { toSetting } from "../tasks/shapes.ts";
 import { checkDraft } from "../tasks/saving.ts";
 
-/** Longest `project/repository/name`. */
+/** Maximum length of a task name, which is `project/repository/name`. */
 const LONGEST_NAME = 294;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,127}$/;
 
 export const taskNameOf = ({ projectId, repoName }: Named, name: string): string =>
   `${projectId}/${repoName}/${name}`;
 
-/** Saves all configurations or none; a configuration with a known name is changed. */
+/** Saves all of the given distribution configurations or none; one whose name exists is changed. */
 export async function createDistributions(
   deps: ApiDeps,
   place: Named,
@@ -58,7 +58,7 @@ export async function createDistributions(
   for (const key of keys) await deps.executions.taskSaved(key);
 }
 
-/** Changes an existing configuration. */
+/** Changes an existing distribution configuration. */
 export async function updateDistribution(
   deps: ApiDeps,
   place: Named,
@@ -73,7 +73,7 @@ export async function updateDistribution(
   await deps.executions.taskSaved(key);
 }
 
-/** Saves a run-once task, which runs when it is executed. */
+/** Saves a run-once task. Only `execute` starts it. */
 export function createRunOnce(
   deps: ApiDeps,
   place: Named,

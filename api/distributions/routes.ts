@@ -210,14 +210,17 @@ export function distributionRoutes(deps: ApiDeps) {
     });
 }
 
-/** Finds a configuration by name; 250310 where it does not exist. */
+/** Finds a distribution configuration by name; throws 250310 if it does not exist. */
 function findConfig(db: Db, params: Named & { name: string }): TaskRow {
   repositoryOf(db, params);
   const task = findTaskByName(db, taskNameOf(params, params.name));
   return task?.kind === "config" ? task : fail(250310, params.name);
 }
 
-/** Finds a run-once task by name; 250108 where it does not exist, 250112 where the name is another task's. */
+/**
+ * Finds a run-once task by name; throws 250108 if it does not exist, 250112 if the name belongs to
+ * another kind of task.
+ */
 function findOnce(db: Db, params: Named, name: string): TaskRow {
   repositoryOf(db, params);
   const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);

@@ -8,7 +8,10 @@ import {
   SettingIn,
 } from "../tasks/shapes.ts";
 
-/** Where to send: a registry, or an existing cluster. With both, the cluster counts. */
+/**
+ * Fields that say where to send: to a registry, or to an existing cluster. If both are given, the
+ * cluster is used.
+ */
 const destination = {
   clusterId: optional(z.string()).openapi({
     description: "Id of a cluster; instead of registry",

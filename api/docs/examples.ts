@@ -1,4 +1,4 @@
-/** The example of a task in the documentation. People read it; it decides nothing. */
+/** Example of a task, shown in the API documentation. No code depends on it. */
 export const TASK_EXAMPLE = {
   name: "nightly mirror",
   localProjectId: "demo",

@@ -30,8 +30,8 @@ const METHODS = ["get", "head", "post", "put", "patch", "delete"] as const;
 type Route = { id: string; method: string; path: string; operation: Operation };
 
 /**
- * Writes the documentation as one page without scripts or foreign files: routes by group with parameters, bodies,
- * examples and failures, then the shapes.
+ * Writes the API documentation as one HTML page without scripts and without files of other servers:
+ * the routes by group with parameters, bodies, examples and failures, then the shapes.
  */
 export function docsPage({ info, paths, components = {} }: ApiDocument): string {
   const schemas = components.schemas ?? {};

@@ -22,8 +22,8 @@ const PAGE_HEADERS = {
 };
 
 /**
- * Serves the contract in OpenAPI 3.1 and as a page to read. `api` is called at the first request, when all routes are
- * known.
+ * Serves the API contract as an OpenAPI 3.1 document and as an HTML page. `api` is called at the
+ * first request, when all routes are known.
  */
 export function docsRoutes(api: () => OpenAPIHono<Env>) {
   let known: { json: ApiDocument; page: string } | undefined;

@@ -31,7 +31,7 @@ export function typeOf(schema: Schema): string {
 
 const DEEPEST = 8;
 
-/** Makes a value that the schema allows: its example where it has one. */
+/** Returns a value that the schema allows: the schema's example if it has one. */
 export function exampleOf(
   schema: Schema,
   schemas: Record<string, Schema>,

@@ -21,7 +21,7 @@ import { hostedRepository } from "../http/repository.ts";
 import { FILES } from "../hosted/index.ts";
 import { writable } from "../hosted/writable.ts";
 
-/** "", "repository", "api", "node", "detail", project, repository. */
+/** Path segments before the file's path: repository, api, node, detail, {projectId}, {repoName}. */
 const SKIPPED = 6;
 
 const query = pageQuery.extend({
@@ -39,7 +39,7 @@ const query = pageQuery.extend({
   }),
 });
 
-/** Files and folders of hosted repositories. */
+/** Serves the API routes for files and folders of hosted repositories. */
 export function nodeRoutes(deps: ApiDeps) {
   const { db, now, zone } = deps;
   const app = new OpenAPIHono<Env>();

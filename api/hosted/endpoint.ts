@@ -13,30 +13,37 @@ import type { ApiDeps, Env } from "../deps.ts";
 
 export type HostedDeps = ApiDeps & { login: Login };
 
-/** The endpoint for native clients of a hosted type. */
+/** The endpoint for native clients of a hosted type, such as docker, mvn or npm. */
 export type HostedEndpoint = {
-  /** The beginning of its paths. */
+  /** Prefix of the endpoint's paths. */
   at: string;
   routes: (deps: HostedDeps) => OpenAPIHono<Env>;
   /** Adds the routes to the OpenAPI document. */
   document: (app: OpenAPIHono<Env>) => void;
-  /** BASIC: the administrator's name and password are checked before the routes; OWN: the routes check the login. */
+  /**
+   * BASIC: the administrator's name and password are checked before the routes; OWN: the routes
+   * check the login themselves.
+   */
   login: "BASIC" | "OWN";
-  /** Answers anything that is thrown below its paths, in the form of its protocol. */
+  /**
+   * Builds the answer to an error that was thrown below the endpoint's paths, in the format of the
+   * protocol.
+   */
   errorAnswer: (
     thrown: unknown,
     c: Context<Env>,
     log: (error: unknown) => void,
   ) => Response;
-  /** Whether bodies are streamed and the routes limit their lengths themselves. */
+  /** Whether request bodies are streamed; the routes then limit their lengths themselves. */
   streams: boolean;
 };
 
-/** How files that are written by their paths are kept. */
+/** How a repository type stores and deletes files that are uploaded by path. */
 type FileEndpoint = {
   /**
-   * Stores the body of the request as the file at that path; durable when it resolves. Null: no file is kept as it
-   * came.
+   * Stores the body of a request as the file `fullPath`. When the promise resolves, the file is
+   * durable. It resolves with null for a body that is used but not stored as it came, such as a
+   * checksum.
    */
   receive: (
     c: Context<Env>,
@@ -44,7 +51,7 @@ type FileEndpoint = {
     repository: RepositoryRow,
     fullPath: string,
   ) => Promise<NodeRow | null>;
-  /** Deletes a file, or a folder with all below it; 251010 where it does not exist. */
+  /** Deletes a file, or a folder with everything below it; throws 251010 if it does not exist. */
   remove: (
     deps: ApiDeps,
     repository: RepositoryRow,
@@ -52,8 +59,8 @@ type FileEndpoint = {
     user: string,
   ) => Promise<void>;
   /**
-   * Reads from declared contents what the packages of the type need; `contents[i]` belongs to `files[i]`, where
-   * attached.
+   * Reads the values that the type's packages need from declared files. `contents[i]`: the content
+   * of `files[i]`, if it was sent with the declaration.
    */
   read: (
     store: Pick<Store, "open">,
@@ -64,11 +71,12 @@ type FileEndpoint = {
 
 export type FileEndpoints = Readonly<Record<HostedFileType, FileEndpoint>>;
 
-/** How versions that other instances declare as a whole are kept. */
+/** How a repository type stores versions that other instances declare as a whole. */
 type VersionEndpoint = {
   /**
-   * Reads from the contents what must be known before the versions are created. Returns the versions in the same order,
-   * some with more facts, some with a verdict. `attached`: the contents behind the statement, by their sha256.
+   * Reads what must be known before declared versions are created from their contents. Returns the
+   * versions in the same order, some with more facts, some with a verdict. `attached`: the contents
+   * that were sent with the declaration, by their sha256.
    */
   prepare: (
     deps: Pick<ApiDeps, "db" | "store">,

@@ -18,7 +18,10 @@ import { document as documentOci } from "./oci/document.ts";
 import { ociAnswer } from "./oci/errors.ts";
 import { ociRoutes } from "./oci/routes.ts";
 
-/** Files that are written by their paths, at `/generic` and at the routes of nodes. */
+/**
+ * By repository type: what is done with files that are uploaded by path, at `/generic` and at the
+ * API routes for nodes.
+ */
 export const FILES: FileEndpoints = {
   GENERIC: { receive: receiveFile, remove: removeFiles, read: async () => new Map() },
   MAVEN: {
@@ -28,7 +31,7 @@ export const FILES: FileEndpoints = {
   },
 };
 
-/** Versions that other instances declare as a whole. */
+/** By repository type: what is done with versions that other instances declare as a whole. */
 export const VERSIONS: VersionEndpoints = {
   MAVEN: {
     prepare: ({ store }, _repositoryId, versions, attached) =>
@@ -75,11 +78,11 @@ const HOSTED = {
   },
 } as const satisfies Record<HostedType, HostedEndpoint>;
 
-/** All endpoints, each once even if it serves several types. */
+/** All endpoints for native clients, each once even if it serves several types. */
 export const ENDPOINTS: readonly HostedEndpoint[] = [
   ...new Set<HostedEndpoint>(Object.values(HOSTED)),
 ];
 
-/** The endpoint to which the path of a request belongs. */
+/** Returns the endpoint that serves a request path. */
 export const endpointOf = (path: string): HostedEndpoint | undefined =>
   ENDPOINTS.find(({ at }) => path === at || path.startsWith(`${at}/`));

@@ -51,7 +51,9 @@ export function toNodeInfo(
   };
 }
 
-/** The root folder, which has no row: it exists as long as its repository. */
+/**
+ * Describes the root folder of a repository. It has no row: it exists as long as the repository.
+ */
 export function rootInfo(
   repository: { projectId: string; name: string; createdBy: string; createdDate: number },
   zone: string,

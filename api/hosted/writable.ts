@@ -4,8 +4,8 @@ import { text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 
 /**
- * Checks that the files of a hosted repository are written by their paths. Files of other types belong to packages,
- * which have endpoints of their own: 250112.
+ * Throws 250112 unless the repository's files can be uploaded by path. Files of other types belong
+ * to packages, which have endpoints of their own.
  */
 export function writable(
   repository: RepositoryRow,

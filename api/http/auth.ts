@@ -5,7 +5,9 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
 
 const OPEN = /^\/(?:health\/[^/]*|docs|openapi\.json)$/;
-/** Requests below this are signed instead (docs/decisions.md#internal-api). */
+/**
+ * Requests below this path are signed instead of having a login (docs/decisions.md#internal-api).
+ */
 const SIGNED = /^\/internal\/v1\//;
 
 export const CHALLENGE = {
@@ -18,7 +20,10 @@ const FLOODED = text(
 );
 const WRONG_LOGIN = text("user name or password is wrong", "用户名或密码错误");
 
-/** Checks `user:password`; null is wrong. Throws 250114, with a delay that grows with each wrong login, or 250124. */
+/**
+ * Checks `user:password`; null (no valid credentials) counts as wrong. Throws 250114 (401), later
+ * after each wrong login, or 250124 (429) while too many wrong logins wait.
+ */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
 
 export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Login {
@@ -37,8 +42,9 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
 type Guard = Pick<ApiDeps, "admin"> & { hasOwnLogin: (path: string) => boolean };
 
 /**
- * Admits the admin. Health and documentation are open; a request without credentials does not count as a failed login.
- * `hasOwnLogin`: whether the route of a path checks its login itself.
+ * Middleware that admits requests of the admin. Health and documentation are open; a request
+ * without credentials does not count as a failed login. `hasOwnLogin`: whether the route of a path
+ * checks the login itself.
  */
 export function authenticate(
   login: Login,
@@ -61,7 +67,10 @@ export function basicCredentials(header: string): string | null {
   return encoded === undefined ? null : Buffer.from(encoded, "base64").toString("utf8");
 }
 
-/** The key of one client: an IPv4 address, or the /64 network in which one IPv6 client can choose addresses at will. */
+/**
+ * Returns the key under which a client's wrong logins are counted: an IPv4 address, or the /64
+ * network in which one IPv6 client can choose addresses at will.
+ */
 export function clientOf(address = "local"): string {
   const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
   if (!v4.includes(":")) return v4;
@@ -82,8 +91,9 @@ const MOST_WAITING = 100;
 const MOST_ADDRESSES = 10_000;
 
 /**
- * Delays refusals, longer with each wrong login from an address. Right credentials are never delayed; they are refused,
- * unread, only while a hundred wrong ones from the same address still wait.
+ * Delays the answers to wrong logins, longer with each from the same address. Right credentials are
+ * never delayed. While a hundred wrong logins of an address wait, all its logins are refused
+ * unread.
  */
 export function createSlowDown(
   now: () => number,

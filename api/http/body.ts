@@ -13,7 +13,7 @@ export function bodyOf(c: Context<Env>): Readable {
   return body ? Readable.fromWeb(body as ReadableStream) : Readable.from([]);
 }
 
-/** Reads the whole body; 413 when it is longer than `limit` bytes. */
+/** Reads the whole body of a request; throws 413 if it is longer than `limit` bytes. */
 export async function wholeBody(c: Context<Env>, limit: number): Promise<Buffer> {
   const refuse = () => failWith(413, 250106, tooLong(limit));
   if (Number(c.req.header("content-length") ?? 0) > limit) refuse();

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { By } from "../../db/audit.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 
-/** The logged-in user of a request, at this moment. */
+/** Returns the logged-in user of a request and the present time. */
 export const by = (c: Context<Env>, { now }: Pick<ApiDeps, "now">): By => ({
   user: c.get("user"),
   now: now(),

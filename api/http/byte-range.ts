@@ -1,11 +1,15 @@
 /**
- * The part of a content that a request wants: all of it, a range (both ends included), or one that it does not have.
+ * The part of a content that a request wants: the whole, a range (both ends included), or a range
+ * outside of the content.
  */
 type Wanted = { start: number; end: number } | "whole" | "unsatisfiable";
 
 const RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/;
 
-/** Parses one range (RFC 9110 §14). Several ranges, other units and nonsense mean the whole, as the RFC allows. */
+/**
+ * Parses a Range header with one range (RFC 9110 §14). Several ranges, other units and invalid
+ * headers select the whole content, as the RFC allows.
+ */
 export function parseRange(header: string | undefined, size: number): Wanted {
   const [, from = "", to = ""] = RANGE.exec(header?.replaceAll(/\s/g, "") ?? "") ?? [];
   if (from === "" && to === "") return "whole";
@@ -19,7 +23,7 @@ export function parseRange(header: string | undefined, size: number): Wanted {
   return start >= size ? "unsatisfiable" : { start, end };
 }
 
-/** Whether an If-None-Match header names the tag; `*` names all. */
+/** Whether an If-None-Match header matches the ETag; `*` matches every ETag. */
 export function matchesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
   const given = header
@@ -28,7 +32,10 @@ export function matchesTag(header: string | undefined, tag: string): boolean {
   return given.includes("*") || given.includes(tag);
 }
 
-/** Whether If-Range allows the range: it has the same strong tag, or exactly the same date. */
+/**
+ * Whether an If-Range header allows the range: it has the same strong ETag, or exactly the same
+ * date.
+ */
 export function rangeHolds(
   header: string | undefined,
   tag: string,

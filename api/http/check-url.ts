@@ -12,7 +12,10 @@ import { quoted } from "./quoted.ts";
 
 type Deps = Pick<ApiDeps, "checkHost">;
 
-/** The url of another instance as it is stored; 250105 with the field and the reason where it is not valid. */
+/**
+ * Validates the url of another instance and returns it as it is stored. Throws 250105 with the
+ * field and the reason if it is not valid.
+ */
 export function checkInstanceUrl(
   { checkHost }: Deps,
   text: string,
@@ -25,7 +28,10 @@ export function checkInstanceUrl(
   });
 }
 
-/** The url of a registry as it is stored, in the form of its protocol; `protocol` null: by scheme and type. */
+/**
+ * Validates the url of a registry and returns it as it is stored. The syntax is that of `protocol`,
+ * or if null, that of the url's scheme.
+ */
 export function checkRegistryUrl(
   { checkHost }: Deps,
   text: string,

@@ -1,20 +1,23 @@
 import { text, type Text } from "../../domain/text.ts";
 
-/** Sentences that several answers append to the text of their code. */
+/**
+ * Sentences that several answers append to the text of their error code; the first is for a body
+ * that is too long.
+ */
 
 export const tooLong = (bytes: number): Text =>
   text(`the body is larger than ${bytes} bytes`, `请求体超过 ${bytes} 字节`);
 
-/** Where the root of a repository is to be deleted like a folder. */
+/** Sentence for a request to delete the root of a repository as if it were a folder. */
 export const NAME_ONE = text(
   "name a file or folder; delete the repository to delete everything",
   "请指定文件或目录；要删除全部内容，请删除仓库",
 );
 
-/** The words of hono for a body that cannot be parsed. */
+/** Sentence for a body that is not valid JSON. The English is hono's. */
 export const NOT_JSON = text("Malformed JSON in request body", "请求体不是合法的 JSON");
 
-/** Lists names, at most `most` of them and the number of the others. */
+/** Lists names for a message: at most `most` of them, and the number of the others. */
 export function listed(names: readonly string[], most: number): Text {
   const shown = names.slice(0, most).join(", ");
   const more = names.length - most;
@@ -23,7 +26,7 @@ export function listed(names: readonly string[], most: number): Text {
     : text(shown, shown);
 }
 
-/** `allowed`: the methods that the path has, separated by commas. */
+/** Sentence for a method that a path does not have. `allowed`: its methods, separated by commas. */
 export const notOffered = (method: string, allowed: string): Text =>
   text(
     `${method} is not supported here: use ${allowed}`,

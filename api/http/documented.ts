@@ -1,8 +1,10 @@
 import { z } from "@hono/zod-openapi";
 
-/** What OpenAPI says of answers and bodies that are not envelopes. */
+/** OpenAPI documentation of answers and bodies outside of the API's envelope. */
 
-/** Documents JSON answers of one shape: a function from an answer's description. */
+/**
+ * Documents answers in JSON of one shape: returns a function that takes an answer's description.
+ */
 export const jsonAnswer =
   <S extends z.ZodType>(schema: S) =>
   (description: string) => ({ description, content: { "application/json": { schema } } });
@@ -19,14 +21,17 @@ export const BYTES = {
 export const optionalText = (description: string) =>
   z.string().optional().openapi({ description });
 
-/** Headers of GET and HEAD of a file. */
+/** The headers of GET and HEAD of a file. */
 export const READ_HEADERS = z.object({
   range: optionalText("One range of the file, bytes=first-last"),
   "if-range": optionalText("ETag or Last-Modified for which the range holds"),
   "if-none-match": optionalText("ETag that the client has"),
 });
 
-/** Answers of GET and HEAD of a file; `refusal` documents a failure in the form of its endpoint. */
+/**
+ * Documents the answers of GET and HEAD of a file; `refusal` documents a failure in the format of
+ * the endpoint's protocol.
+ */
 export const readAnswers = <R>(refusal: (description: string) => R) => ({
   200: { description: "The file; its sha256 is its ETag", content: BYTES },
   206: { description: "The part of the file that Range names", content: BYTES },

@@ -13,7 +13,7 @@ export function ok<T>(c: Context<Env>, data: T) {
   return c.json(body, 200);
 }
 
-/** Answers a list that is too long for memory: `pages` are written as they come. */
+/** Answers with a list that is too long for memory: each of `pages` is written when it arrives. */
 export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
   const [head = "", tail = ""] = JSON.stringify({
     code: 0,
@@ -32,7 +32,8 @@ export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
           controller.enqueue(encoder.encode(started ? tail : head + tail));
           return controller.close();
         }
-        // A pull that adds nothing would be the last one.
+        // A stream is not pulled again after a pull that has added nothing, so an empty page is
+        // skipped.
         if (rows.length === 0) continue;
         controller.enqueue(
           encoder.encode(
@@ -77,7 +78,7 @@ const failure = z
     },
   });
 
-/** Documents a refusal. */
+/** Documents an answer that is a failure; takes its description. */
 export const because = jsonAnswer(failure);
 
 const CAUSES = {
@@ -93,7 +94,7 @@ type Cause = keyof typeof CAUSES;
 
 const ALWAYS: readonly Code[] = [250114, 250124, 250102];
 
-/** Documents the failures of one status, with their codes. */
+/** Documents the failures of one status, with their error codes. */
 function failed(status: Cause, codes: readonly Code[]) {
   const texts = codes
     .filter((code) => MESSAGES[code].status === status)
@@ -101,7 +102,10 @@ function failed(status: Cause, codes: readonly Code[]) {
   return because([CAUSES[status], ...texts].join("\n- "));
 }
 
-/** Documents the answers of a route: `data` on success, the failures of every route, and those with `codes`. */
+/**
+ * Documents the answers of a route: `data` on success, the failures that every route has, and those
+ * with the given error codes.
+ */
 export function answers<S extends z.ZodType>(
   data: S,
   codes: readonly Code[] = [],
@@ -159,7 +163,7 @@ export function page<S extends z.ZodType>(record: S) {
   });
 }
 
-/** `pageNumber` is echoed as it was sent. */
+/** Builds the answer with one page of a list; `pageNumber` is returned as the client sent it. */
 export function toPage<T>(
   { pageNumber, pageSize }: PageQuery,
   totalRecords: number,
@@ -193,7 +197,7 @@ function whole(min: number, max: number, otherwise: string) {
     .prefault(otherwise);
 }
 
-/** The parameters of every page; 0 and 1 both mean the first page. */
+/** The query parameters of every list with pages; 0 and 1 both select the first page. */
 export const pageQuery = z.object({
   pageNumber: whole(0, 999_999_999, "1").openapi({
     type: "integer",
@@ -213,7 +217,7 @@ export type PageQuery = z.output<typeof pageQuery>;
 export const offsetOf = ({ pageNumber, pageSize }: PageQuery): number =>
   Math.max(0, pageNumber - 1) * pageSize;
 
-/** A parameter that is true or false. */
+/** A query parameter that is true or false. */
 export const flag = z
   .enum(["true", "false"])
   .transform((value) => value === "true")

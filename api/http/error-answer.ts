@@ -11,7 +11,10 @@ import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
 import { languageOf, messageOf } from "./messages.ts";
 import { quoted } from "./quoted.ts";
 
-/** Answers anything thrown, in the API's envelope. Unexpected errors are logged, and their answer stays generic. */
+/**
+ * Answers anything that was thrown, in the API's envelope. Unexpected errors are logged, and their
+ * answer stays generic.
+ */
 export function errorAnswer(
   thrown: unknown,
   c: Context<Env>,
@@ -28,7 +31,10 @@ export function errorAnswer(
   return c.json(body, error.status, error.headers);
 }
 
-/** The text of 250106 has no place for the field. */
+/**
+ * Turns each kind of broken rule into a code with its arguments. The field goes into the sentence
+ * of 250106, because the text of that code has no place for it.
+ */
 const RULES = {
   missing: (field, why) => [250103, field, why],
   empty: (field, why) => [250104, field, why],

@@ -2,24 +2,30 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Text } from "../../domain/text.ts";
 import { messageOf, MESSAGES, type Code, type NamingCode } from "./messages.ts";
 
-/** What the text of a code names: a name or value as it is, or a sentence that takes the place of one. */
+/**
+ * The value for the place `{0}` in the text of a code: a name as it is, or a sentence in both
+ * languages.
+ */
 type Named = string | Text;
 type PlainCode = Exclude<Code, NamingCode>;
 type Why = Text | undefined;
 
-/** A code with what its text names, where it names something, and an optional sentence that says why or what to do. */
+/**
+ * A code with the value for the place in its text, if the text has one, and an optional sentence
+ * that says why or what to do.
+ */
 export type Told =
   | readonly [code: NamingCode, named: Named, why?: Why]
   | readonly [code: PlainCode, why?: Why];
 
 type Options = {
-  /** Absent: the usual status of the code. */
+  /** HTTP status of the answer; absent: the usual status of the code. */
   status?: ContentfulStatusCode;
   headers?: Record<string, string>;
   cause?: unknown;
 };
 
-/** An answer other than success. Its `message` is the English. */
+/** An answer other than success. `message` has its text in English. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly code: Code;
@@ -40,7 +46,7 @@ export function fail(...told: Told): never {
   throw new ApiError(told);
 }
 
-/** Throws an ApiError whose status is not the usual one of its code (413, 416 and 507). */
+/** Throws an ApiError with another status than the usual one of its code (413, 416 and 507). */
 export function failWith(status: ContentfulStatusCode, ...told: Told): never {
   throw new ApiError(told, { status });
 }

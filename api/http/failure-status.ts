@@ -2,7 +2,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FailureKind } from "../../domain/failure.ts";
 import { text } from "../../domain/text.ts";
 
-/** The HTTP status of each kind of failure, in every form of answer. */
+/** The HTTP status of each kind of failure, the same in every protocol (API, OCI, npm, Maven). */
 export const FAILURE_STATUS = {
   digestMismatch: 400,
   invalid: 400,
@@ -10,7 +10,7 @@ export const FAILURE_STATUS = {
   cancelled: 409,
   tooLarge: 413,
   noSpace: 507,
-  // Failures of a server elsewhere that the request named.
+  // Failures of another server that the request has named.
   unreachable: 400,
   timeout: 400,
   throttled: 400,
@@ -19,7 +19,7 @@ export const FAILURE_STATUS = {
   certificate: 400,
   unsupported: 400,
   immutable: 400,
-  // Failures that only workers meet.
+  // Failures that occur only in workers.
   yielded: 400,
   yieldedWhole: 400,
   refused: 400,

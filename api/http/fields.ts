@@ -3,14 +3,14 @@ import type { Text } from "../../domain/text.ts";
 import { PROTOCOLS } from "../../domain/vocabulary.ts";
 import { saying } from "./saying.ts";
 
-/** A text that matches the pattern; otherwise the answer has `reason`. */
+/** A text field that must match the pattern; otherwise it is refused with `reason`. */
 export const matching = (pattern: RegExp, reason: Text) =>
   z
     .string()
     .refine((given) => pattern.test(given), saying(reason))
     .openapi({ pattern: pattern.source });
 
-/** A field that may be absent or null and then has `value`. */
+/** A field of a body that may be absent or null and then has the given `value`. */
 export function orDefault<S extends z.ZodType>(schema: S, value: z.output<S>) {
   return schema
     .nullish()
@@ -18,7 +18,7 @@ export function orDefault<S extends z.ZodType>(schema: S, value: z.output<S>) {
     .openapi({ default: value });
 }
 
-/** A field that may be absent or null, and is null then. */
+/** A field of a body that may be absent or null; both are read as null. */
 export function optional<S extends z.ZodType>(schema: S) {
   return schema.nullish().transform((given): z.output<S> | null => given ?? null);
 }
@@ -33,7 +33,10 @@ const PROTOCOL =
   "null = chosen by the url's scheme (s3, file) or by the type";
 const AS_SENT = "As it was sent; null: chosen by the url's scheme or by the type";
 
-/** The protocol of a registry in a body: absent and null differ. */
+/**
+ * The protocol of a registry in a request body. In an update an absent field keeps the stored
+ * protocol, and null removes it.
+ */
 export const protocolIn = z.enum(PROTOCOLS).nullish().openapi({ description: PROTOCOL });
 export const protocolOut = z.enum(PROTOCOLS).nullable().openapi({ description: AS_SENT });
 

@@ -2,7 +2,7 @@ import { isMd5, isSha256 } from "../../activities/store/layout.ts";
 import { text } from "../../domain/text.ts";
 import { fail } from "./errors.ts";
 
-/** What the headers of an upload say. */
+/** The options of an upload, as its headers give them. */
 export type UploadWishes = {
   sha256: string | undefined;
   md5: string | undefined;
@@ -16,8 +16,8 @@ const META = "x-bkrepo-meta";
 const MOST_DAYS = 36_500;
 
 /**
- * Headers of uploads in pieces, which the original offers. Taken for whole files, the pieces would overwrite each
- * other.
+ * Headers of uploads in pieces, which the original product offers and this one refuses: stored as
+ * whole files, the pieces would overwrite each other.
  */
 const PIECES = [
   "Content-Range",
@@ -27,7 +27,7 @@ const PIECES = [
   "X-BKREPO-OFFSET",
 ];
 
-/** Reads the X-BKREPO-… headers. */
+/** Reads the X-BKREPO-… headers of an upload. */
 export function readWishes(headers: Headers): UploadWishes {
   const piece = PIECES.find((name) => headers.has(name));
   if (piece !== undefined)
@@ -87,8 +87,8 @@ function expires(headers: Headers): number {
 }
 
 /**
- * Reads the metadata. Keys of single headers are in lower case, since names of headers have no case; the base64 header
- * keeps the case and wins.
+ * Reads the metadata from the headers of an upload. Keys of single headers are in lower case, since
+ * names of headers have no case; the base64 header keeps the case and wins.
  */
 function metadata(headers: Headers): Record<string, string> {
   const found: [string, string][] = [];
@@ -119,7 +119,7 @@ function unpack(packed: string): [string, string][] {
   });
 }
 
-/** Decodes a value that may be percent-encoded as in forms; any other stays as it is. */
+/** Decodes a value that may be percent-encoded as in forms; any other value stays as it is. */
 function decoded(value: string): string {
   try {
     return decodeURIComponent(value.replaceAll("+", " "));

@@ -7,7 +7,10 @@ import { reasonOf } from "./saying.ts";
 type Issue = z.core.$ZodIssue;
 const { localeError: inChinese } = z.locales.zhCN();
 
-/** Turns a finding of zod into a code of the API: 250106 for a body, 250103 for a missing parameter, else 250131. */
+/**
+ * Turns an issue of zod into an API error: 250106 for a body, 250103 for a missing parameter, else
+ * 250131.
+ */
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
@@ -26,7 +29,8 @@ export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
 };
 
 /**
- * For a value that may have several forms, finds the issue of the form that came closest: the one that looked into it.
+ * For a value that may have one of several shapes, returns the issue of the shape that came
+ * closest: the shape that checked the value's fields.
  */
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
@@ -36,7 +40,7 @@ function innermost(issue: Issue): Issue {
     : innermost({ ...inner, path: [...issue.path, ...inner.path] });
 }
 
-/** `replicaTaskObjects[0].repoType` */
+/** Writes the path of a field as text, such as `replicaTaskObjects[0].repoType`. */
 function fieldOf(path: readonly PropertyKey[]): string {
   return path
     .map((part, i) =>
@@ -54,8 +58,8 @@ function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /**
- * The message of zod in both languages. Its Chinese needs the value, which zod leaves out of the issue. Safe: the value
- * at the path of an issue is its input.
+ * Returns zod's message in both languages. The Chinese one needs the value, which zod leaves out of
+ * the issue. The cast is safe: the value at the path of an issue is its input.
  */
 function ofLibrary(issue: Issue, input: unknown): Text {
   const said = inChinese({ ...issue, input } as z.core.$ZodRawIssue);

@@ -20,8 +20,9 @@ type Fetch = (request: Request, env: Env["Bindings"]) => Response | Promise<Resp
 type Place = { hostname: string; port: number; serverOptions?: ServerOptions };
 
 /**
- * Serves the API over HTTP. A request that Node or hono cannot read, and would answer with a bare status, reaches
- * `fetch` as `refused`, which is answered in the form of the protocol that the path names.
+ * Serves the API over HTTP. A request that Node or hono cannot read would be answered with a bare
+ * status. It is passed to `fetch` with `refused` instead, and answered in the format of the
+ * protocol that its path names.
  */
 export function listen(
   fetch: Fetch,
@@ -50,7 +51,8 @@ export function listen(
     void listener(incoming, outgoing);
   }
 
-  // Node would answer a request without Host header on its own, without a body.
+  // Without `requireHostHeader: false`, Node itself would answer a request without Host header,
+  // with no body.
   const server = createServer(
     { ...serverOptions, requireHostHeader: false },
     (incoming, outgoing) => {
@@ -68,14 +70,18 @@ export function listen(
     ({ url = "" }, socket) => void tell(socket, formOf(url), NO_TUNNEL),
   );
   server.on("clientError", (error, socket) => {
-    // The client is gone in the middle of a body: the reader of the body finds out, and no answer reaches the client.
+    // The client is gone in the middle of a body: the reader of the body gets an error, and no
+    // answer reaches the client.
     if (isOver(error) && isAnswering(socket)) socket.destroy();
     else void tell(socket, formOf(beginningOf(error)), unread(error));
   });
   return server.listen(port, hostname, () => listening(server.address() as AddressInfo));
 }
 
-/** Answers, once, on sockets whose requests Node does not pass on, and closes them. */
+/**
+ * Returns a function that answers a request which Node does not pass on, at most once for each
+ * socket, and closes the socket.
+ */
 function createTeller(fetch: Fetch) {
   const answered = new WeakSet<Duplex>();
   return async (socket: Duplex, form: string, refused: ApiError): Promise<void> => {
@@ -87,7 +93,7 @@ function createTeller(fetch: Fetch) {
     );
     if (socket.writable && !hasAnswered(socket)) socket.end(bytes);
     else socket.destroy();
-    // The rest of the request is read, so that the client gets to see the answer.
+    // The rest of the request is read and dropped, so that the client gets to see the answer.
     socket.resume();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
   };
@@ -116,7 +122,10 @@ const unexpected = (error: unknown) =>
     ? refusal(quoted(error.message))
     : new ApiError([250102], { cause: error });
 
-/** Explains why Node's parser gave up: the request is not HTTP, is too long, or did not arrive. */
+/**
+ * Returns the error for a request that Node's parser gave up: it is not HTTP, is too long, or did
+ * not arrive.
+ */
 function unread(error: Error & { code?: string; reason?: string }): ApiError {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":

@@ -89,15 +89,18 @@ export type Code = keyof typeof MESSAGES;
 type Language = keyof Text;
 
 type Messages = typeof MESSAGES;
-/** The codes whose texts name something. */
+/** The codes whose texts contain `{0}`. */
 export type NamingCode = {
   [C in Code]: Messages[C]["en"] extends `${string}{0}${string}` ? C : never;
 }[Code];
 
-/** Stands between the text of a code and the detail. */
+/** Separates the text of a code from the sentence that is appended. */
 const COLON = { en: ": ", zh: "：" } as const satisfies Record<Language, string>;
 
-/** The text of a code. An argument without a place in the text follows after a colon: it says why, or what to do. */
+/**
+ * Builds the text of a code. An argument without a place in the text is appended after a colon: it
+ * says why, or what to do.
+ */
 export function messageOf(
   code: Code,
   args: readonly (string | Text | undefined)[],
@@ -114,12 +117,15 @@ export function messageOf(
   return [head, ...words.slice(named ? 1 : 0)].join(COLON[language]);
 }
 
-/** Longest argument (characters) that a text quotes whole: a full path fits. */
+/** Maximum length of an argument (characters) that a text quotes whole: a full path fits. */
 const LONGEST_NAMED = 1100;
 const shortened = (text: string) =>
   text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text;
 
-/** Chooses the preferred language of the two that the API has (RFC 9110 §12.5.4); English for all others. */
+/**
+ * Returns the language that the client prefers of the two that the API has (RFC 9110 §12.5.4);
+ * English for all others.
+ */
 export function languageOf(acceptLanguage: string | undefined): Language {
   const offers = (acceptLanguage ?? "").split(",").map((part) => {
     const [range = "", ...params] = part.trim().toLowerCase().split(";");

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { tooLong } from "./details.ts";
 import { ApiError } from "./errors.ts";
 
-/** Reads the body of a GET, which `Request` does not give. */
+/** Reads the body of a GET, which the Fetch API's `Request` hides. */
 export function readRawBody(incoming: IncomingMessage, limit: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

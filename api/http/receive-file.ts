@@ -18,8 +18,8 @@ import { bodyOf } from "./body.ts";
 const DAY = 86_400_000;
 
 /**
- * Stores the body of a request as the file `fullPath`. When it resolves, the file exists whole and durable; when it
- * rejects, nothing of it is kept.
+ * Stores the body of a request as the file `fullPath`. When the promise resolves, the file is
+ * complete and durable; when it rejects, nothing of the file is kept.
  */
 export async function receiveFile(
   c: Context<Env>,
@@ -62,8 +62,8 @@ const OVERWRITE_HINT = text(
 );
 
 /**
- * Creates the file. Runs in the transaction that registers the content; the repository may have been deleted while the
- * body arrived.
+ * Creates the row of an uploaded file. Runs in the transaction that registers the content; the
+ * repository may have been deleted while the body arrived.
  */
 function makeFile(
   deps: ApiDeps,
@@ -110,13 +110,16 @@ export function refuseTooLarge(maxUpload: number): never {
 const tooLarge = (maxUpload: number): Text =>
   text(`a file may have at most ${maxUpload} bytes`, `文件最多 ${maxUpload} 字节`);
 
-/** Failures other than an invalid body. */
+/**
+ * Failures that have codes of their own; every other failure is answered as an invalid body
+ * (250106).
+ */
 const ANSWERS: Partial<Record<FailureKind, (why: Text) => Told>> = {
   digestMismatch: (why) => [251003, why],
   noSpace: (why) => [250102, why],
 };
 
-/** Translates an error of the store into the API's terms. */
+/** Translates an error of the store into an API error; other errors stay as they are. */
 export function explain(error: unknown, maxUpload: number | null): unknown {
   if (isCut(error)) return new ApiError([250106, CUT_MESSAGE], { cause: error });
   if (!(error instanceof TransferError)) return error;

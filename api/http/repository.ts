@@ -4,20 +4,26 @@ import { findRepository, type RepositoryRow } from "../../db/content/repositorie
 import { text } from "../../domain/text.ts";
 import { fail } from "./errors.ts";
 
-/** Names a repository as request paths do. */
+/** Names of a repository, as request paths give them. */
 export type Named = { projectId: string; repoName: string };
 
-/** The kinds of content of a repository, in sentences. */
+/** Words for the content of a repository, with their Chinese, for sentences about it. */
 const CONTENTS = { files: "文件", images: "镜像", packages: "包" } as const;
 
-/** The sentence about a linked repository where a hosted one is needed; `content`: what it would hold. */
+/**
+ * Part of a sentence about a linked repository if a hosted one is needed; `content`: what is
+ * requested of it.
+ */
 export const linkedElsewhere = (content: keyof typeof CONTENTS) =>
   text(
     `linked: its ${content} are at another registry`,
     `远程仓库：其${CONTENTS[content]}位于外部仓库`,
   );
 
-/** The repository that a request names; 251004 without its project, else 251006. */
+/**
+ * Returns the repository that a request names. Throws 251004 if its project does not exist, else
+ * 251006 if the repository does not.
+ */
 export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
   const found = findRepository(db, projectId, repoName);
   if (found) return found;
@@ -26,7 +32,10 @@ export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): Reposi
     : fail(251004, projectId);
 }
 
-/** The hosted repository that a request names; 250112 for a linked one, and as `repositoryOf` without one. */
+/**
+ * Returns the hosted repository that a request names. Throws 250112 for a linked one; throws as
+ * `repositoryOf` if there is none.
+ */
 export function hostedRepository(db: DbOrTx, named: Named): RepositoryRow {
   const found = repositoryOf(db, named);
   if (found.category === "LOCAL") return found;

@@ -6,9 +6,9 @@ import { fail } from "./errors.ts";
 const SHOWN = 200;
 
 /**
- * The full path that the URL of a request names after `skip` segments ("/generic/p/r/a/b" and 3 give "/a/b"). Read from
- * the bytes of the request line: on the way to the handler dot segments are resolved and `%2F` is decoded. 251011 for
- * every path that no file may have.
+ * Returns the full path that a request's URL names after `skip` segments ("/generic/p/r/a/b" and 3
+ * give "/a/b"). Reads the raw request line, because URL parsers resolve dot segments and decode
+ * `%2F`. Throws 251011 for every path that no file may have.
  */
 export function requestPath(
   c: Context<Env>,
@@ -17,7 +17,8 @@ export function requestPath(
 ): string {
   const path = rawPath(c);
   try {
-    // A dot among the skipped segments would shift the others.
+    // A `.` or `..` among the skipped segments would shift the rest, so they are parsed (and
+    // refused) as well.
     for (const segment of path.split("/").slice(1, skip + 1)) parseUrlPath(segment);
     return parseUrlPath(
       path
@@ -32,7 +33,7 @@ export function requestPath(
   }
 }
 
-/** The path of the request line, as it was sent. */
+/** Returns the path of the request line, as the client sent it. */
 export function rawPath(c: Context<Env>): string {
   const target = c.env?.incoming?.url ?? new URL(c.req.url).pathname;
   const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);

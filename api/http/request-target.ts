@@ -6,8 +6,9 @@ const FIRST_SEGMENT = /^(?:\S+ )?(?:https?:\/\/[^/ ]*)?(\/\w+\/)/i;
 const SHOWN = 200;
 
 /**
- * Changes the target of a request so that URL parsers leave it as it is: a backslash, which they take for a slash, is
- * percent-encoded. Returns why the request has no readable address, else null.
+ * Changes the target of a request so that URL parsers leave it as it is: a backslash, which they
+ * take for a slash, is percent-encoded. Returns why the target is not a readable address, else
+ * null.
  */
 export function mendTarget(incoming: IncomingMessage): Text | null {
   const { url = "", headers, httpVersion } = incoming;
@@ -38,7 +39,10 @@ export function mendTarget(incoming: IncomingMessage): Text | null {
   return null;
 }
 
-/** Finds, in a request line or target that cannot be read, the path whose protocol decides the form of the answer. */
+/**
+ * Returns the first path segment in an unreadable request line or target. It decides in whose
+ * format (API, OCI, npm, Maven) the error is answered.
+ */
 export const formOf = (line: string): string => FIRST_SEGMENT.exec(line)?.[1] ?? "/";
 
 function isHost(authority: string): boolean {

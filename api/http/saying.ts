@@ -1,10 +1,15 @@
 import type { z } from "@hono/zod-openapi";
 import type { Text } from "../../domain/text.ts";
 
-/** The second argument of zod's `refine`: the reason in both languages, which `reasonOf` finds in the issue. */
+/**
+ * Builds the second argument of zod's `refine`: the reason in both languages, which `reasonOf`
+ * finds in the issue.
+ */
 export const saying = (reason: Text) => ({ error: reason.en, params: { reason } });
 
-/** The reason that a refinement of our own gives; null for an issue of the library. */
+/**
+ * Returns the reason of a refinement that was made with `saying`; null for an issue of zod itself.
+ */
 export function reasonOf(issue: z.core.$ZodIssue): Text | null {
   if (issue.code !== "custom") return null;
   const reason: unknown = issue.params?.["reason"];

@@ -11,10 +11,13 @@ import type { Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
 import { quoted } from "./quoted.ts";
 
-/** A file that has content: every node but a folder. */
+/** A row that is a file, not a folder, and so has content. */
 export type FileRow = NodeRow & { sha256: string };
 
-/** Answers GET and HEAD of a file: the whole file, a part of it, or 304 when the client has it already. */
+/**
+ * Answers GET and HEAD of a file: with the whole file, with a part of it, or with 304 if the client
+ * already has it.
+ */
 export async function sendFile(
   c: Context<Env>,
   store: Store,
@@ -51,7 +54,7 @@ export async function sendFile(
   return body === null ? c.body(null, status, all) : c.body(body, status, all);
 }
 
-/** Keeps a browser from running a file with the API's origin. */
+/** Headers that keep a browser from running a file as a page of the API's origin. */
 const HARMLESS = {
   "x-content-type-options": "nosniff",
   "content-security-policy": "sandbox; default-src 'none'",
@@ -92,7 +95,8 @@ async function contentOf(
   try {
     return toWebStream((await store.openToSend(sha256, range)).chunks);
   } catch (error) {
-    // The row exists but its content does not: a fault of the disk that the operator must learn of.
+    // The row exists but its content does not. This is a fault of the disk: the log must tell the
+    // operator.
     throw error instanceof TransferError
       ? new ApiError([250102, quoted(error.message)], { cause: error })
       : error;

@@ -3,7 +3,8 @@ import { text } from "../../domain/text.ts";
 import { ApiError } from "./errors.ts";
 
 /**
- * How long a declaration waits for contents to be read. What was read by then is remembered, and the sender asks again.
+ * How long a declaration waits for contents to be read. Digests computed by then are remembered,
+ * and the sender tries again.
  */
 const MOST_WAIT_MS = 20_000;
 const RETRY_AFTER_S = 1;
@@ -12,10 +13,16 @@ const STILL_READING = text(
   "仍在读取内容以进行比较：请重新声明",
 );
 
-/** `until` waits for a piece of work and throws 503 once the time of all of them is over; `over` ends the timer. */
+/**
+ * A time limit shared by several pieces of work. `until` waits for one and throws 503 when the
+ * limit has passed; `over` stops the timer.
+ */
 export type Patience = { until: <T>(work: Promise<T>) => Promise<T>; over: () => void };
 
-/** Waits for several pieces of work, at most MOST_WAIT_MS in all. Work that is late goes on without a listener. */
+/**
+ * Starts a time limit of MOST_WAIT_MS for several pieces of work. Work that is late continues, and
+ * nobody waits for it.
+ */
 export function waitAtMost(): Patience {
   const ended = new AbortController();
   const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {

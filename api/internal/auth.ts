@@ -2,12 +2,15 @@ import type { MiddlewareHandler } from "hono";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { Workers } from "./workers.ts";
 
-/** Status of each refusal. A worker that speaks another protocol must upgrade (RFC 9110 §15.5.22). */
+/**
+ * HTTP status of each reason to refuse a worker. A worker that speaks another protocol must upgrade
+ * (RFC 9110 §15.5.22).
+ */
 const STATUS = { key: 401, clock: 401, protocol: 426 } as const;
 
 /**
- * Admits only requests that are signed with the instance's secret key; a login does not count here. Notes which workers
- * came and which were refused.
+ * Admits only requests that are signed with the instance's secret key; a login does not count here.
+ * Notes which workers were admitted and which were refused.
  */
 export function internalAuth(
   signer: InternalSigner,

@@ -1,8 +1,8 @@
 import type { GrantAnswer } from "../../domain/worker-messages.ts";
 
-/** Unused bandwidth is saved up for at most this long. */
+/** Unused bandwidth is saved up for at most this many ms. */
 const SAVED_MS = 250;
-/** A bucket begins with the bandwidth of this time. */
+/** A new bucket holds the bandwidth of this many ms. */
 const FIRST_MS = 100;
 const MOST_BUCKETS = 10_000;
 
@@ -13,7 +13,10 @@ const MOST_BUCKETS = 10_000;
 export function createBandwidth(now: () => number) {
   const buckets = new Map<string, { level: number; time: number }>();
 
-  /** Grants up to `wanted` bytes at `rate` bytes per second (0 or less: no limit). `waitMs`: when to ask again. */
+  /**
+   * Grants up to `wanted` bytes at `rate` bytes per second (0 or less: no limit). `waitMs`: in how
+   * many ms the worker may ask again.
+   */
   return function grant(key: string, rate: number, wanted: number): GrantAnswer {
     if (rate <= 0) return { bytes: wanted, waitMs: 0 };
     const time = now();

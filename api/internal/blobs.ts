@@ -6,7 +6,7 @@ import { TransferError } from "../../domain/failure.ts";
 import { parseRange } from "../http/byte-range.ts";
 import { toWebStream } from "../http/send-file.ts";
 
-/** Most digests of one request; their contents are small. */
+/** Maximum number of digests in one request; their contents are small. */
 const MOST_DIGESTS = 256;
 const BYTES = { "content-type": "application/octet-stream" };
 

@@ -5,12 +5,15 @@ import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 
-/** How quickly ends answer (ms). */
+/** Notes and reports how quickly ends answer (`waitMs` in ms). */
 export type Pacing = {
   note: (end: string, waitMs: number) => void;
   isSlow: (end: string) => boolean;
 };
-/** Who may list a linked repository now. `begin` returns null for yes, else the time (epoch ms) to ask again. */
+/**
+ * Decides who may list a linked repository now. `begin` returns null to allow it, else the time
+ * (epoch ms) to ask again.
+ */
 export type Listings = {
   begin: (source: string, key: string) => number | null;
   alive: (key: string) => void;
@@ -46,7 +49,7 @@ export function listingRoutes({
       if (answer.kind !== "list") return c.json(answer);
       const source = `${answer.projectId}/${answer.object.localRepoName}`;
       if (waitMs !== null) paces.note(source, waitMs);
-      // A slow source has no place in the quick lane; it is listed in another one.
+      // A slow source is not listed in the lane QUICK; the listing is moved to another lane.
       if (lane === "QUICK" && paces.isSlow(source))
         return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
       const retryAt =

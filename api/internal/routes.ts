@@ -30,21 +30,28 @@ type InternalDeps = {
   paces: Pacing;
   listings: Listings;
   mustYield: MustYield;
-  /** Called when slots may be free: a batch was reported as done, or an end answers at another pace. */
+  /**
+   * Called when slots may have become free: a batch was reported as done, or the pace of an end has
+   * changed.
+   */
   freed: () => void;
-  /** Takes the metrics of a worker elsewhere; false when they are too long or too many workers send some. */
+  /**
+   * Stores the metrics of a worker elsewhere; returns false if they are too long or too many
+   * workers send metrics.
+   */
   tellMetrics: (worker: string, text: string) => boolean;
 };
 
 /**
- * Most bytes of a body, which is read before its signature can be checked; the reports of a whole batch take about 2
- * MiB.
+ * Maximum bytes of a body, which is read before its signature can be checked; the reports of a
+ * whole batch take about 2 MiB.
  */
 const MOST_BODY = 16 * 1024 ** 2;
 
 /**
- * Serves what workers request from the control plane and report to it (docs/decisions.md#internal-api). Only our own
- * workers speak this API: signed bodies are trusted.
+ * Serves what workers request from the control plane and report to it
+ * (docs/decisions.md#internal-api). Signed bodies are trusted, because only workers of this product
+ * speak this API.
  */
 export function internalRoutes(deps: InternalDeps): Hono {
   const { db, store, signer, settings, retryWindow, now, workers } = deps;
@@ -106,7 +113,7 @@ export function internalRoutes(deps: InternalDeps): Hono {
     });
 }
 
-/** Notes how quickly the ends of a batch answer, as its reports say. */
+/** Notes how quickly the ends of a batch answer, as the worker's reports state. */
 function noteWaits(
   { db, paces, freed }: InternalDeps,
   { recordId, number, waits }: ReportRequest,

@@ -4,8 +4,8 @@ import type { Db } from "../../db/open.ts";
 import type { VersionKey } from "../../domain/sync-versions.ts";
 
 /**
- * Serves the facts of package versions that workers send; mounted at /internal/v1/versions, behind the internal
- * signature.
+ * Serves the descriptions of hosted package versions that workers replicate; mounted at
+ * /internal/v1/versions, behind the internal signature.
  */
 export function versionRoutes(db: Db, now: () => number): Hono {
   return new Hono().post("/:repositoryId", async (c) => {

@@ -3,22 +3,25 @@ import { type Lane, SLOTS } from "../../domain/lanes.ts";
 import type { Refusal } from "../../domain/worker-messages.ts";
 import type { Logger } from "../deps.ts";
 
-/** Slots that a worker uses, by lane. */
+/** Number of slots that a worker uses, by lane. */
 export type Used = Partial<Record<Lane, number>>;
 
-/** A worker reports more often than this; one that was silent for so long is gone. */
+/** A worker without a report for this long counts as gone; workers report more often. */
 const GONE_MS = 60_000;
-/** A refusal that goes on is logged again after this. */
+/** A worker that is still refused is logged again after this time. */
 const TOLD_AGAIN_MS = 60_000;
 const MOST_KEPT = 1_000;
 
 export type Workers = {
-  /** `worker`: the name it gives itself, "" when it gives none. */
+  /** Notes an admitted request. `worker`: the name that the worker sends, "" if it sends none. */
   seen: (worker: string, used?: Used) => void;
   refused: (problem: Problem, worker: string) => void;
-  /** Number of transfer workers that reported lately, here and elsewhere. */
+  /** Returns the number of transfer workers that reported lately, here and elsewhere. */
   count: () => number;
-  /** Transfer workers that reported lately, with the time of their last report (epoch ms) and their slots. */
+  /**
+   * Returns the transfer workers that reported lately, with the time of their last report (epoch
+   * ms) and their slots.
+   */
   list: () => {
     id: string;
     lastSeen: number;
@@ -26,14 +29,14 @@ export type Workers = {
   }[];
 };
 
-/** Called for each refused request, and when a worker that was refused is admitted. */
+/** Callbacks for each refused request, and for a refused worker that is admitted again. */
 type WorkerSignals = {
   refused: (refusal: Refusal, worker: string) => void;
   accepted: (worker: string) => void;
 };
 const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
 
-/** Knows the transfer workers by their requests. */
+/** Keeps track of the transfer workers by the requests that they send. */
 export function createWorkers(
   now: () => number,
   logger: Pick<Logger, "error">,

@@ -1,6 +1,6 @@
 import type { Alert, Severity } from "../../domain/alerts.ts";
 
-/** A condition of an alert that holds now; `since` in epoch ms. */
+/** The condition of an alert that is true now; `since` in epoch ms. */
 export type Problem = {
   alert: Alert;
   severity: Severity;
@@ -10,13 +10,16 @@ export type Problem = {
   hint: string;
 };
 
-/** Watches the instance: its metrics, and the conditions of its alerts in words. */
+/** Watches the instance: returns its metrics, and in words which conditions of alerts are true. */
 export type Watch = {
-  /** The numbers in Prometheus' text format, at most a second old. */
+  /** Returns the metrics in Prometheus' text format, at most a second old. */
   metrics: () => Promise<string>;
   problems: () => Promise<Problem[]>;
   /** Notes the result of a connection test; `refused`: the cluster does not accept the credentials. */
   checked: (clusterId: string, refused: boolean) => void;
-  /** Looks every 15 s even without scrapes, so that runs without progress are noticed. Returns how to end that. */
+  /**
+   * Looks for problems every 15 s even without scrapes, so that runs without progress are noticed.
+   * Returns a function that ends this.
+   */
   start: () => () => void;
 };

@@ -1,20 +1,28 @@
-/** Prometheus' text format: families that are made here, and those of other processes merged into them. */
+/**
+ * Types of metrics in Prometheus' text format. This file writes that format, for the metrics of
+ * this process and for those merged from other processes.
+ */
 
 export type MetricType = "counter" | "gauge" | "histogram" | "summary" | "untyped";
 export type Labels = Readonly<Record<string, string>>;
-/** A metric. `samples`: values by the text before them in a line, such as `name_bucket{le="1"}`. */
+/**
+ * A metric with its values. `samples`: values by the text before them in a line, such as
+ * `name_bucket{le="1"}`.
+ */
 export type Family = {
   name: string;
   type: MetricType;
   help: string;
   samples: Map<string, number>;
 };
-/** How two values under the same labels become one. */
+/** Combines two values that have the same labels. */
 export type Merge = (a: number, b: number) => number;
 
 export const sum: Merge = (a, b) => a + b;
 
-/** Creates a family to which values can be added; `suffix` as histograms have it, such as `_bucket`. */
+/**
+ * Creates a metric to which values can be added; `suffix` as histograms have it, such as `_bucket`.
+ */
 export function createFamily(
   name: string,
   type: MetricType,
@@ -49,7 +57,7 @@ function writeNumber(value: number): string {
   return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
-/** Writes each family once, with its lines together, as the format demands. */
+/** Writes each metric once, with its lines together, as the format demands. */
 export function writeFamilies(families: Iterable<Family>): string {
   const lines: string[] = [];
   for (const { name, type, help, samples } of families) {

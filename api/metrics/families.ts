@@ -6,7 +6,10 @@ import { createFamily, type Family, type Labels, type Merge, sum } from "./expos
 import { GAUGE_ALERTS, READINGS } from "./readings.ts";
 import type { Survey } from "./survey.ts";
 
-/** Number of tasks with labels of their own, the oldest first; the numbers of all others are summed under `_other`. */
+/**
+ * Number of tasks that have metrics of their own, the oldest first; those of all other tasks are
+ * summed under `_other`.
+ */
 const MOST_TASKS = 500;
 const OTHER = "_other";
 
@@ -204,7 +207,7 @@ function addArtifacts(
     sent.add({ task, cluster }, row.bytesSent);
     if (row.bytesRead > 0) read.add({ cluster, purpose: "check" }, row.bytesRead);
   }
-  // Sent bytes stream through: each of them was read from the source.
+  // Every byte sent was also read from the source, because bytes are streamed.
   read.add(
     { cluster: localCluster, purpose: "copy" },
     rows.reduce((bytes, row) => bytes + row.bytesSent, 0),

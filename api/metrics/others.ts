@@ -4,10 +4,10 @@ import { type Family, type Labels, type MetricType, writeLabels } from "./exposi
 export type MetricsPort = { process: string; port: number };
 
 const DEADLINE_MS = 1_000;
-/** Workers elsewhere send their metrics every 15 s. */
+/** The metrics of a worker elsewhere are forgotten after this time; it sends them every 15 s. */
 const FORGET_MS = 60_000;
 const MOST_WORKERS = 200;
-/** Longest metrics of one process (characters). */
+/** Maximum length of the metrics of one process (characters). */
 const MOST_TEXT = 1024 ** 2;
 const TYPES: readonly string[] = [
   "counter",
@@ -18,8 +18,8 @@ const TYPES: readonly string[] = [
 ] satisfies MetricType[];
 
 /**
- * Collects the metrics of all other processes, which are those of Temporal's SDK: read at each scrape on this machine,
- * sent by workers elsewhere.
+ * Collects the metrics of all other processes, which come from Temporal's SDK: those on this
+ * machine are read at each scrape, and workers elsewhere send theirs.
  */
 export function createOthers({
   ports,
@@ -30,7 +30,10 @@ export function createOthers({
 }) {
   const told = new Map<string, { at: number; families: Family[] }>();
   return {
-    /** Takes the metrics of a worker elsewhere; false when they are too long, or too many workers send some. */
+    /**
+     * Stores the metrics of a worker elsewhere; returns false if they are too long or too many
+     * workers send metrics.
+     */
     tell(worker: string, text: string): boolean {
       for (const [name, { at }] of told) if (now() - at > FORGET_MS) told.delete(name);
       const isTooMuch =
@@ -42,7 +45,7 @@ export function createOthers({
         });
       return !isTooMuch;
     },
-    /** Reads all metrics; a process that does not answer within a second is left out. */
+    /** Reads the metrics of all processes; one that does not answer within a second is left out. */
     async read(): Promise<Family[]> {
       const asked = ports().map(async ({ process, port }) => {
         const text = await askAt(port).catch(() => "");
@@ -70,7 +73,8 @@ const HEAD = /^# (HELP|TYPE) ([A-Za-z_:][\w:]*) ?(.*)$/;
 const SAMPLE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 
 /**
- * Reads the families of a text and adds the labels to each sample. A line that is not valid in the format is left out.
+ * Reads the metrics in a text and adds `labels` to each sample. A line that is not valid in the
+ * format is left out.
  */
 function readFamilies(text: string, labels: Labels): Family[] {
   const families = new Map<string, Family>();
@@ -106,8 +110,8 @@ const typeOf = (text: string) =>
   TYPES.includes(text) ? (text as MetricType) : "untyped";
 
 /**
- * Merges families so that each name comes once. Where processes of several releases disagree about the type, the first
- * wins.
+ * Merges metrics so that each name exists once. If processes of several releases disagree about the
+ * type, the first wins.
  */
 function mergeFamilies(families: readonly Family[]): Family[] {
   const merged = new Map<string, Family>();

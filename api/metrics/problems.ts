@@ -4,8 +4,8 @@ import { isTold, READINGS } from "./readings.ts";
 import type { Survey } from "./survey.ts";
 
 /**
- * Finds the problems of a survey, the worst first, then the oldest first. Remembers when a problem was first noticed
- * where its beginning is not known.
+ * Finds the problems of a survey, the worst first, then the oldest first. For a problem whose
+ * beginning is unknown, remembers when it was first noticed.
  */
 export function createProblems() {
   let firstSeen = new Map<string, number>();

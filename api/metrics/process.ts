@@ -5,7 +5,9 @@ const WINDOW_MS = 60_000;
 const STATS = { median: 50, p99: 99, max: 100 } as const;
 const NS = 1e9;
 
-/** Metrics of this process: Node's own, and how long its one thread keeps work waiting. */
+/**
+ * Creates the metrics of this process: Node's own, and how long its one thread keeps work waiting.
+ */
 export function createProcessMetrics() {
   const register = new Registry();
   const delay = monitorEventLoopDelay({ resolution: 10 });

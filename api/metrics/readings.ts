@@ -9,8 +9,9 @@ import type { Labels } from "./exposition.ts";
 import type { Survey } from "./survey.ts";
 
 /**
- * One number that an alert looks at: `value` under `labels` in the metric; the rest describes the problem while the
- * alert holds. `than`: a limit of this reading's own; `since`: epoch ms, null = since it was first noticed.
+ * One value that an alert checks: `value` under `labels` in the metric; the rest describes the
+ * problem while the alert is active. `than`: a limit for this reading alone; `since`: epoch ms,
+ * null = since it was first noticed.
  */
 type Reading = {
   labels: Labels;
@@ -21,7 +22,10 @@ type Reading = {
   tell: () => string;
 };
 
-/** Makes the numbers that each alert looks at; nothing else computes them. */
+/**
+ * For each alert, a function that computes its readings from a survey. Metrics and problems both
+ * use these.
+ */
 export const READINGS = {
   TaskOverdue: ({ now, tasks, running, sample }) => {
     const busy = new Set(running.map(({ taskKey }) => taskKey));
@@ -234,12 +238,12 @@ const REFUSED = {
   protocol: "its release cannot work with this one",
 };
 
-/** Whether the alert of a reading holds. */
+/** Whether a reading makes its alert active. */
 export function isTold(alert: Alert, { value, than }: Reading): boolean {
   return holds(alert, value, than);
 }
 
-/** The alerts whose readings are a metric of their own. */
+/** The alerts whose readings are exported as metrics of their own. */
 export const GAUGE_ALERTS = (Object.keys(READINGS) as Alert[]).filter(
   (alert) => ALERT_RULES[alert].grown === undefined,
 );

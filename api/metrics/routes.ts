@@ -23,7 +23,10 @@ const scrape = createRoute({
 
 type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };
 
-/** Serves the metrics. Answers are plain text, refusals too: the clients are programs that know no envelope. */
+/**
+ * Serves the metrics. All answers are plain text, refusals too, because programs that read metrics
+ * know no envelope.
+ */
 export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
   return new OpenAPIHono<Env>().openapi(scrape, async (c) => {
     const refusal = await refusalOf(c, metricsToken, login);
@@ -33,7 +36,10 @@ export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
   });
 }
 
-/** Says why a request is refused; null admits it. A wrong token counts as a wrong login, and is delayed as one. */
+/**
+ * Returns why a request is refused; null admits it. A wrong token counts as a wrong login, and is
+ * delayed like one.
+ */
 async function refusalOf(
   c: Context<Env>,
   token: string | null,

@@ -33,7 +33,7 @@ type Behind = Pick<Followed, "taskKey" | "clusterId"> & {
 /** Facts that are too expensive to look up at each scrape. */
 export type Sample = {
   at: number;
-  /** By record id, of RUNNING records. */
+  /** The RUNNING records, by record id. */
   runs: Map<string, SampledRun>;
   behind: Behind[];
   /** By task key: the first firing that has not started a run yet, past or future (epoch ms). */
@@ -44,10 +44,13 @@ export type Sample = {
 };
 
 const FRESH_MS = 15_000;
-/** Rows that are looked up in one go before other work has its turn. */
+/** Number of rows to look up before other work gets its turn. */
 const PAGE = 20;
 
-/** Samples again when the last sample is older than 15 s; callers at the same time share one sample. */
+/**
+ * Returns a function that samples again if the last sample is older than 15 s; concurrent callers
+ * share one sample.
+ */
 export function createSampler(deps: SampleDeps) {
   const due = createDue(deps);
   let last: Sample | null = null;
@@ -102,15 +105,15 @@ export function createSampler(deps: SampleDeps) {
 }
 
 /**
- * Whether there is a transfer worker, as readiness defines it: one of the supervisor's, or one that lately polled for
- * work.
+ * Whether there is a transfer worker, by the rule of the readiness check: one of the supervisor's,
+ * or one that lately polled for work.
  */
 async function hasWorker({ processes, hasTransferWorker }: SampleDeps): Promise<boolean> {
   const { temporal, workers } = processes();
   return workers > 0 || (temporal && (await hasTransferWorker()));
 }
 
-/** Bytes of a database file with its write-ahead log. */
+/** Returns the bytes of a database file together with its write-ahead log. */
 async function sizeOf(dataDir: string, name: string): Promise<number> {
   const sizes = ["", "-wal"].map((end) =>
     stat(join(dataDir, name + end)).then(
@@ -129,8 +132,8 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => void): Promise
 }
 
 /**
- * Finds the next firing of each scheduled task. Plans are read and computed only when something about the task has
- * changed.
+ * Returns a function that finds the next firing of each scheduled task. A schedule is read and
+ * computed again only after its task has changed.
  */
 function createDue({ db, zone }: SampleDeps) {
   let known = new Map<
@@ -162,7 +165,8 @@ function createDue({ db, zone }: SampleDeps) {
     try {
       return row && timingOf(row, zone);
     } catch {
-      // A plan that cannot be read any more, for example because its zone was abolished, must not hinder the others.
+      // A schedule that has become invalid, for example because its time zone was abolished, must
+      // not affect other tasks.
       return null;
     }
   }

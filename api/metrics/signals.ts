@@ -9,11 +9,11 @@ export type WorkerSeen = {
   slots: Partial<Record<Lane, { total: number; used: number }>>;
 };
 
-/** Facts that other parts of the control plane know. */
+/** Functions of other parts of the control plane that return facts for the metrics. */
 export type Sources = {
-  /** Ids of the clusters that are known to be slow. */
+  /** Returns the ids of the clusters that are known to be slow. */
   slow: () => readonly string[];
-  /** Keys of the tasks with a firing that cannot begin, one for each firing. */
+  /** Returns the keys of the tasks with a firing that cannot begin, one key for each firing. */
   unbegun: () => readonly string[];
   workers: () => readonly WorkerSeen[];
 };
@@ -46,11 +46,14 @@ export function createSignals(now: () => number) {
         last: now(),
       });
     },
-    /** Notes that a worker that was refused is admitted. */
+    /** Notes that a worker that had been refused is admitted again. */
     accepted(worker: string): void {
       for (const reason of REFUSALS) refusals.delete(`${reason} ${worker}`);
     },
-    /** Notes that a batch was lost with its worker for the `deaths`-th time; `subject` names the batch for people. */
+    /**
+     * Notes that a batch was lost with its worker for the `deaths`-th time; `subject` is a readable
+     * name of the batch.
+     */
     batchDied({ subject, deaths: times }: Omit<Death, "at">): void {
       died =
         times > 1
@@ -68,7 +71,10 @@ export function createSignals(now: () => number) {
       else if (!credentials.has(clusterId)) credentials.set(clusterId, now());
     },
 
-    /** Returns the signals of now. `credentials`: since when a cluster refuses its credentials, by cluster id. */
+    /**
+     * Returns the present signals. `credentials`: since when a cluster refuses its credentials, by
+     * cluster id.
+     */
     look: () => ({
       refusals: [...refusals.values()].filter(
         ({ last }) => now() - last < REFUSALS_TOLD_FOR,

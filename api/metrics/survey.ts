@@ -19,7 +19,7 @@ import type { Processes } from "../deps.ts";
 import { createSampler, type Sample, type SampleDeps } from "./sample.ts";
 import type { Signals, Sources } from "./signals.ts";
 
-/** Everything that metrics and problems are made of, at one moment. */
+/** All facts from which metrics and problems are computed, at one moment. */
 export type Survey = {
   now: number;
   tasks: Map<string, WatchedTask>;
@@ -33,7 +33,7 @@ export type Survey = {
   processes: Processes;
   sample: Sample;
   signals: ReturnType<Signals["look"]>;
-  /** Ids of clusters. */
+  /** Ids of the clusters that are known to be slow. */
   slow: ReadonlySet<string>;
   unbegun: ReturnType<Sources["unbegun"]>;
   workers: ReturnType<Sources["workers"]>;
@@ -41,7 +41,10 @@ export type Survey = {
 
 type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
 
-/** Surveys the instance: facts are at most 1 s old, expensive ones (the sample) at most 15 s. */
+/**
+ * Returns a function that surveys the instance: facts are at most 1 s old, expensive ones (the
+ * sample) at most 15 s.
+ */
 export function createSurvey(deps: SurveyDeps) {
   const { db, now, processes, signals, sources } = deps;
   const sampler = createSampler(deps);
@@ -73,7 +76,8 @@ export function createSurvey(deps: SurveyDeps) {
 }
 
 /**
- * Finds when each run last made progress, which is when its sums last grew. Before the first look its details say it.
+ * Finds when each run last made progress: when its sums last grew, or for a run not seen before,
+ * when its newest detail began or ended.
  */
 function createProgress() {
   let known = new Map<string, { sum: number; at: number }>();

@@ -55,7 +55,7 @@ export function createWatch({
     problems: async () => problems(await survey()),
     checked: signals.checked,
     start() {
-      // A look that fails is not reported: the next scrape fails as well.
+      // A survey that fails is not logged here: the next scrape fails as well.
       const timer = setInterval(
         () => void survey().then(problems, () => undefined),
         LOOK_MS,

@@ -3,10 +3,13 @@ import { packageTypeOf } from "../../db/packages/types.ts";
 import { findPackage, type PackageRepository } from "../../db/packages/versions.ts";
 import { fail } from "../http/errors.ts";
 
-/** A package of a request; `key`: as the request wrote it. */
+/** The package that a request names; `key`: the package key as it stands in the request. */
 type Named = { key: string; packageName: string };
 
-/** Deletes a package with all its versions; native clients see it at once. 251017 where it does not exist. */
+/**
+ * Deletes a package with all its versions; native clients see it at once. Throws 251017 if it does
+ * not exist.
+ */
 export async function deletePackage(
   db: Db,
   repository: PackageRepository,
@@ -24,7 +27,10 @@ export async function deletePackage(
     fail(251017, key);
 }
 
-/** Deletes a version of a package, and with its last version the package. 251017 or 251019 where it does not exist. */
+/**
+ * Deletes a version of a package, and with its last version the package. Throws 251017 or 251019 if
+ * the package or the version does not exist.
+ */
 export async function deleteVersion(
   db: Db,
   repository: PackageRepository,

@@ -86,7 +86,10 @@ const versionDelete = createRoute({
   responses: answers(nothing, [250104, ...unknown, 251017, 251019]),
 });
 
-/** Packages of hosted repositories, published by any native client. */
+/**
+ * Serves the API routes for packages of hosted repositories, whichever native client published
+ * them.
+ */
 export function packageRoutes(deps: ApiDeps) {
   const { db, zone, now } = deps;
   return new OpenAPIHono<Env>()

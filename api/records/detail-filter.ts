@@ -15,8 +15,8 @@ export type DetailQuery = PageQuery & {
 };
 
 /**
- * The conditions of a query on rows, with names of repositories and clusters resolved by the record's snapshot; null
- * when it has no condition but the status. An empty text is not a condition.
+ * Turns a query into conditions on details; the record's snapshot resolves names of repositories
+ * and clusters. Returns null if the status is the only condition. An empty text is not a condition.
  */
 export function toFilter(
   query: DetailQuery,
@@ -48,7 +48,10 @@ export function toFilter(
   return asks ? filter : null;
 }
 
-/** The indexes where `test` holds; null when it holds everywhere, and so is not a condition. */
+/**
+ * Returns the indexes of the entries for which `test` is true; null if it is true for all, and so
+ * is not a condition.
+ */
 function indexesOf<T>(list: readonly T[], test: (entry: T) => boolean): number[] | null {
   const found = list.flatMap((entry, i) => (test(entry) ? [i] : []));
   return found.length === list.length ? null : found;

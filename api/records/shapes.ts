@@ -168,7 +168,10 @@ export function toRecord(record: RecordView, zone: string): z.output<typeof Reco
   };
 }
 
-/** The id of a detail, 24 hex digits: the first 8 of the record's id, then the number of the row. */
+/**
+ * Builds the id of a detail, 24 hex digits: the first 8 of the record's id, then the number of the
+ * row.
+ */
 const detailId = (recordId: string, row: number) =>
   recordId.slice(0, 8) + row.toString(16).padStart(16, "0");
 
@@ -179,7 +182,10 @@ const parts = (success: number, skip: number, failed: number) => ({
   failed,
 });
 
-/** Makes answers of rows, with the facts of the record's snapshot about their object and cluster. */
+/**
+ * Returns a function that turns a detail's row into its answer, with the object's and cluster's
+ * facts from the record's snapshot.
+ */
 export function detailWriter(
   { objects, clusters, localCluster }: RunSnapshot,
   zone: string,

@@ -27,7 +27,7 @@ import {
   type RepositoryUpdate,
 } from "./shapes.ts";
 
-/** Tasks that a refusal names. */
+/** Maximum number of tasks that the refusal to delete a used repository names. */
 const NAMED_TASKS = 20;
 
 const mustBe = (category: RepositoryRow["category"], wanted: string): Text =>
@@ -136,7 +136,9 @@ function checkHasLink(
     );
 }
 
-/** The settings that a configuration changes; a field that is absent or null stays as it is. */
+/**
+ * Returns the settings that a configuration changes; a field that is absent or null stays as it is.
+ */
 function settingsOf(
   { type, category }: Pick<RepositoryRow, "type" | "category">,
   configuration: Configuration | null,
@@ -181,7 +183,7 @@ export async function removeRepository(
   } while (!deleteWhenEmpty(deps, row));
 }
 
-/** Deletes an empty repository; false when something was stored in it meanwhile. */
+/** Deletes an empty repository; returns false if something was stored in it meanwhile. */
 function deleteWhenEmpty(deps: ApiDeps, row: RepositoryRow): boolean {
   return write(deps.db, (tx) => {
     mustBeUnused(deps, row);

@@ -48,7 +48,10 @@ function untested({ type, protocol }: LinkedAccess): LinkedCheck {
   return { reachable: answer, authenticated: answer, allowed: answer };
 }
 
-/** The result of a check that took too long; a check throws only then. */
+/**
+ * The result of a check of a linked repository that threw, which happens only when it took too
+ * long.
+ */
 function late(): LinkedCheck {
   const answer: LinkedAnswer = { ok: null, message: "not tried" };
   return {

@@ -15,7 +15,10 @@ import type { Named } from "../http/repository.ts";
 import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";
 
-/** Creates project and repository where they are missing; 409 when the name belongs to a repository of another kind. */
+/**
+ * Creates the project and the repository if they are missing; throws 409 if the name belongs to a
+ * repository of another kind.
+ */
 export function ensureRepository(
   db: Db,
   { projectId, repoName }: Named,

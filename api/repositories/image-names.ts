@@ -5,7 +5,10 @@ import { text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 import type { Named } from "../http/repository.ts";
 
-/** Checks that the names of a hosted repository can begin the names of its images; 250105 with `field` if not. */
+/**
+ * Checks that project and name of a hosted repository can begin the names of its images; throws
+ * 250105 with `field` if not.
+ */
 export function checkImageNames(
   { projectId, repoName }: Named,
   type: RepositoryType,

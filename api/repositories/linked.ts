@@ -31,8 +31,8 @@ export const UNLINKED: Link = {
 type Owner = Pick<RepositoryRow, "projectId" | "name" | "type">;
 
 /**
- * The link that a configuration makes. A field that is not sent stays as before; credentials stay only while the url
- * keeps its host.
+ * Returns the link of a repository (url, protocol, credentials) after a configuration. A field that
+ * was not sent stays as `before`; credentials stay only if the url keeps its host.
  */
 export function linkOf(
   deps: ApiDeps,
@@ -69,7 +69,10 @@ export function linkOf(
 
 const NO_CREDENTIALS = { username: null, password: null, token: null };
 
-/** Seals the secrets of a linked repository; null when there are none. An empty text clears. */
+/**
+ * Seals the secrets of a linked repository; returns null when there are none. An empty text removes
+ * a secret.
+ */
 function sealSecrets(sealer: Sealer, owner: Owner, secrets: Secrets): string | null {
   const kept = Object.entries(secrets).filter(([, value]) => value !== "");
   return kept.length === 0
@@ -77,7 +80,7 @@ function sealSecrets(sealer: Sealer, owner: Owner, secrets: Secrets): string | n
     : sealer.seal(JSON.stringify(Object.fromEntries(kept)), secretOwner(owner));
 }
 
-/** Safe: only `sealSecrets` makes what this opens. */
+/** Opens the secrets of a linked repository. The cast is safe: `sealSecrets` wrote the JSON. */
 function openSecrets(sealer: Sealer, row: Owner & { secret: string | null }): Secrets {
   return row.secret === null
     ? {}
@@ -130,7 +133,7 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** How to reach the registry behind a linked repository; 250112 for a hosted one. */
+/** Returns how to reach the registry behind a linked repository; throws 250112 for a hosted one. */
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
   const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
   if (url === null) {

@@ -151,7 +151,10 @@ export const RepositoryInfo = z
   })
   .openapi("Repository");
 
-/** The repository as answers show it. `credentials` shows whether there is a password or token, never its value. */
+/**
+ * Describes a repository for answers. `credentials` shows whether there is a password or token,
+ * never its value.
+ */
 export function toRepositoryInfo(
   row: RepositoryRow,
   zone: string,

@@ -3,13 +3,17 @@ import { defaultPayloadConverter } from "@temporalio/common";
 import type { RunAnswer } from "../../db/runs/restore.ts";
 
 const ANSWERED_WITHIN_MS = 10_000;
-/** Last events of a history to look at: a run does little after the activity that closes its record. */
+/**
+ * Number of events at the end of a history to look at: a run does little after the activity that
+ * closes its record.
+ */
 const LAST_EVENTS = 50;
 const CLOSE_RUN = "closeRun";
 
 /**
- * Reads how a run ended by its own account: the result of its last activity, which closes the record. "running": it has
- * not ended; null: Temporal does not know it, it never began its record, or it was ended from outside.
+ * Reads how a run ended from the result of its last activity, which closes the record. "running":
+ * the run has not ended; null: Temporal does not know it, it never began its record, or it was
+ * ended from outside.
  */
 export async function answerOf(
   client: Client,

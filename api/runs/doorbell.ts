@@ -17,26 +17,32 @@ import { ringRunning } from "./ring.ts";
 import { createRinger, type RingerDeps } from "./ringer.ts";
 
 export type Doorbell = {
-  /** Called after a task was saved: rings for all that it follows. */
+  /** Called after a task was saved: rings for each cluster to which it sends uploads. */
   taskSaved: (taskKey: string) => Promise<void>;
-  /** Called while a task is deleted: it follows nothing any more. */
+  /**
+   * Called while a task is deleted: deletes its cursors, so that it follows no uploads any more.
+   */
   taskDeleted: (taskKey: string) => Promise<void>;
-  /** Called before the workflow of a cluster reads events, so that later ones are rung for again. */
+  /** Called just before the events of a cursor are read: later events must ring for it again. */
   asked: (key: CursorKey) => void;
   temporalIsBack: () => void;
   stop: () => void;
 };
 
-/** At most one ring for a task at a cluster in this time, and the longest an upload waits for its ring. */
+/**
+ * Period of looking for new events: a task and cluster gets at most one ring in it, and an upload
+ * waits no longer for its ring.
+ */
 const TICK_MS = 250;
-/** Period of the sweeps, which ring again where a ring was lost or something waited for its time. */
+/** Period of the sweeps, which ring again if a ring was lost or a waiting file has become due. */
 const SWEEP_MS = 30_000;
-/** A cursor that is more events behind than this gets a full plan instead. */
+/** A cursor that is more events behind than this gets one full plan instead of the events. */
 const MOST_LAG = 1_000_000;
 
 /**
- * Tells the workflows that follow uploads that there are some. It watches the last number of the event log instead of
- * the uploads: no upload waits for it or fails with it, and the next sweep finds what it missed.
+ * Signals (rings) the workflows of REAL_TIME tasks when there are new uploads. It watches the last
+ * number of the event log, not the uploads: no upload waits for it or fails with it, and the next
+ * sweep finds what it has missed.
  */
 export function createDoorbell(
   deps: RingerDeps,
@@ -66,14 +72,14 @@ export function createDoorbell(
     const { due, draining } = await listDue(db, now());
     ringer.want(due);
     await ringer.ringAll();
-    // The reconciler cares for records of drains whose workflow is gone.
+    // If such a workflow is gone, the reconciler takes care of the drain's record.
     await Promise.all(draining.map((key) => ringer.limit(ringRunning, deps, key)));
     await inPages(() => deletePassedEvents(db));
   });
 
   return {
     async taskSaved(taskKey) {
-      // A delete that was cut off has dropped the cursors.
+      // The cursors are missing if a deletion of this task was interrupted.
       write(db, (tx) => syncCursors(tx, taskKey));
       await dropLeftPending(db, taskKey);
       if (findTask(db, taskKey)?.enabled) ringer.want(cursorsOf(db, taskKey));

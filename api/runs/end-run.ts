@@ -3,7 +3,7 @@ import type { LimitFunction } from "p-limit";
 
 const ANSWERED_WITHIN_MS = 10_000;
 
-/** Terminates a run and its children; one that is gone already is not a failure. */
+/** Terminates a run and its children; a run that is already gone is not a failure. */
 export async function endRun(
   client: Client,
   workflowId: string,
@@ -11,7 +11,7 @@ export async function endRun(
   reason: string,
   limit: LimitFunction,
 ): Promise<void> {
-  // The parent goes first, so that it sees none of its children end.
+  // The parent workflow is terminated first, so that it sees none of its children end.
   await limit(terminate, client, workflowId, reason);
   await Promise.all(children.map((child) => limit(terminate, client, child, reason)));
 }

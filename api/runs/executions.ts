@@ -40,12 +40,15 @@ export type ExecutionDeps = {
 };
 
 /**
- * How long a start or a stop waits for Temporal. After that the record stands, and the reconciler starts or cancels its
- * run.
+ * How long a start or a stop waits for Temporal. After that the record stays RUNNING, and the
+ * reconciler starts or cancels its run.
  */
 const DEADLINE_MS = 5_000;
 const DELETES_AT_ONCE = 8;
-/** Why a run ended, as its record and Temporal show it. */
+/**
+ * The reason that the record and Temporal show for a run that was ended because its task was
+ * deleted.
+ */
 const TASK_DELETED = "stopped: the task was deleted";
 
 export function createExecutions(deps: ExecutionDeps): Executions {
@@ -69,7 +72,8 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
-      // Both for every type: the update of a distribution may have turned one type into the other.
+      // Schedule and doorbell are both updated for every type of task, because an update of a
+      // distribution may have changed the type.
       await Promise.all([
         row && startsNow(row) && start(taskKey),
         deps.schedules.align(taskKey),
@@ -99,8 +103,8 @@ async function openAndStart(deps: ExecutionDeps, taskKey: string): Promise<void>
 }
 
 /**
- * Whether saving a task starts it: it runs IMMEDIATELY and never ran. Nothing comes between this
- * look and the start.
+ * Whether saving a task starts it: its strategy is IMMEDIATELY and it has never run. Do not await
+ * between this check and the start.
  */
 const startsNow = ({ replicaType, enabled, setting, executionTimes }: TaskRow): boolean =>
   replicaType === "SCHEDULED" &&
@@ -108,7 +112,7 @@ const startsNow = ({ replicaType, enabled, setting, executionTimes }: TaskRow): 
   setting.executionStrategy === "IMMEDIATELY" &&
   executionTimes === 0;
 
-/** Requests the stop of every run of a task; false when none runs. */
+/** Requests the stop of every run of a task; returns false if none is running. */
 async function stopRuns(
   { db, client, logger }: ExecutionDeps,
   taskKey: string,
@@ -131,7 +135,10 @@ async function stopRuns(
   return running.length > 0;
 }
 
-/** Ends a run whose code fails: it never learns that it was cancelled, and nobody would find it without its record. */
+/**
+ * Ends a run whose workflow code fails. It would never learn that it was cancelled, and without its
+ * record nobody would find it.
+ */
 async function endBroken(
   { client, logger }: ExecutionDeps,
   workflowId: string,
@@ -154,7 +161,7 @@ export type StartDeps = Pick<
   "db" | "client" | "queues" | "searchAttributes" | "logger"
 >;
 
-/** Starts the run of a RUNNING record; a run that exists already is left as it is. */
+/** Starts the run of a RUNNING record; a run that already exists is left as it is. */
 export async function startRun(
   deps: StartDeps,
   taskKey: string,

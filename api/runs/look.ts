@@ -6,26 +6,33 @@ import {
 import type { LimitFunction } from "p-limit";
 import { isActivityTrouble, isTaskTrouble, type Trouble } from "../../domain/trouble.ts";
 
-/** PendingActivityState (temporal.api.enums.v1) of an activity that no worker has. */
+/**
+ * Value of PendingActivityState (temporal.api.enums.v1) for an activity that no worker has taken.
+ */
 const SCHEDULED = 1;
 const ANSWERED_WITHIN_MS = 10_000;
 /** Search attribute that the server sets after some workflow tasks in a row failed, and removes when one succeeds. */
 const REPORTED = "TemporalReportedProblems";
-/** Events at the end of a history that are searched for the reason why a workflow task failed. */
+/**
+ * Number of events at the end of a history in which the reason of a failed workflow task is
+ * searched.
+ */
 const LAST_EVENTS = 20;
 
-/** A run as Temporal knows it, its children included. */
+/** The state of a run, including its children, as Temporal reports it. */
 export type Look = {
-  /** RUNNING, UNKNOWN (to Temporal), or how the run ended. */
+  /** RUNNING, UNKNOWN (Temporal does not know the run), or how the run ended. */
   state: string;
   runId: string | undefined;
-  /** Workflow ids of the children that run. */
+  /** Workflow ids of the running children. */
   children: string[];
   cancelRequested: boolean;
   troubles: Trouble[];
-  /** Since when (epoch ms) the oldest workflow task waits; null: none waits. */
+  /**
+   * Since when (epoch ms) the oldest open workflow task has been waiting; null: none is waiting.
+   */
   taskSince: number | null;
-  /** Whether a worker carries out an activity of the run that has no trouble. */
+  /** Whether a worker is executing an activity of the run without trouble. */
   atWork: boolean;
 };
 

@@ -1,11 +1,11 @@
-/** How often the reconciler looks and how long it waits (ms). */
+/** How often the reconciler looks at runs and how long it waits (ms). */
 export type Pace = {
   interval: number;
-  /** Records that are younger than this are still being started. */
+  /** Age (ms) from which the reconciler looks at a record; younger ones are still being started. */
   settled: number;
-  /** Time between two looks at runs that are to end. */
+  /** Time (ms) between two looks at runs that are to end. */
   beat: number;
-  /** How long a run that is to end may show no reaction before it is terminated. */
+  /** How long (ms) a run that is to end may show no progress before it is terminated. */
   patience: number;
 };
 

@@ -20,18 +20,21 @@ type ReconcilerDeps = StartDeps & {
 };
 
 type Reconciler = {
-  /** Looks at every run once. */
+  /** Looks at every RUNNING record's run once. */
   look: () => Promise<void>;
-  /** Keys of the tasks with a firing that cannot begin: its code fails before it has made its record. */
+  /**
+   * Returns the keys of the tasks with a firing that cannot begin, because its code fails before it
+   * has made its record.
+   */
   unbegun: () => readonly string[];
 };
 
 const AT_ONCE = 8;
 
 /**
- * Brings RUNNING records in line with Temporal: starts a run again that Temporal does not know, closes the record of a
- * run that has ended, and writes into the record what keeps a run from going on. A run that cannot be looked at does
- * not hinder the others.
+ * Brings RUNNING records in line with Temporal: starts a run again if Temporal does not know it,
+ * closes the record of a run that has ended, and stores in the record the problem that blocks a
+ * run. A run that cannot be looked at does not hinder the others.
  */
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const { db, now, logger } = deps;
@@ -43,7 +46,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const look = await lookAtRun(deps.client, row.workflowId, limit);
     if (look.state === "RUNNING") return troubles.note(row, look);
     if (look.state === "UNKNOWN" && row.stopReason === null) return startAgain(row);
-    // A workflow that follows uploads ends after a long silence; ringing it takes up a drain that was put back.
+    // A workflow that follows uploads ends after ten minutes without any. A ring starts it again,
+    // and it continues the drain whose record was restored as RUNNING with an older database.
     if (look.state === "COMPLETED" && row.clusterId !== "") return ring(deps, row);
     const answer =
       look.state === "UNKNOWN" ? null : await answerOf(deps.client, row.workflowId);

@@ -1,13 +1,14 @@
 import type { Logger } from "../deps.ts";
 
 type Repeated = {
-  /** Does the work now, or again right after the work that is under way. */
+  /** Runs the work now, or if it is running, once more right after that. */
   now: () => void;
   stop: () => void;
 };
 
 /**
- * Does the work at once and then every `ms`, never twice at a time. A failure is logged, and the next turn tries again.
+ * Runs `work` at once and then every `ms`, never twice at a time. A failure is logged, and the next
+ * turn tries again.
  */
 export function repeat(
   ms: number,
@@ -33,7 +34,8 @@ export function repeat(
     void turns();
   };
   const timer = setInterval(() => {
-    // Work that takes longer than the period still gets a pause.
+    // A turn that is due while the work is still running is left out, so that long work gets
+    // pauses.
     if (!busy) now();
   }, ms);
   void turns();

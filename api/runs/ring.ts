@@ -57,7 +57,8 @@ export async function ring(
       taskQueue: queues.orchestrate,
       args: [input],
       signal: WAKE,
-      // Goes before scheduled runs that wait for the same workers; children and activities inherit it.
+      // This run goes before scheduled runs that wait for the same workers; children and activities
+      // inherit the priority.
       priority: { priorityKey: PRIORITY.realTime, ...fairness(row.projectId) },
       staticSummary: cut(`${row.name} → ${cluster}`, 100),
       memo: { task: row.name, project: row.projectId, cluster },

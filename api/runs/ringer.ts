@@ -12,12 +12,18 @@ export type RingerDeps = RingDeps & {
 const RINGS_AT_ONCE = 8;
 const AFTER_FAILURE_MS = 1_000;
 
-/** Rings the workflows of the wanted cursors. A ring that Temporal refuses is wanted again, after a pause of 1 s. */
+/**
+ * Rings the workflows of the wanted cursors. A ring that Temporal refuses is tried again, after a
+ * pause of 1 s.
+ */
 export function createRinger(deps: RingerDeps) {
   const { now, logger } = deps;
   const limit = pLimit(RINGS_AT_ONCE);
   const wanted = new Map<string, CursorKey>();
-  /** Rung cursors whose workflow has not looked since: another ring would say nothing new. */
+  /**
+   * Cursors that were rung and whose workflow has not read its events since: another ring would add
+   * nothing.
+   */
   const unheard = new Set<string>();
   let ringing = false;
   let pausedUntil = 0;
@@ -44,10 +50,10 @@ export function createRinger(deps: RingerDeps) {
 
   return {
     want,
-    /** Wants those whose last ring was heard. */
+    /** Wants a ring for those of the cursors that do not have an unanswered ring. */
     wantHeard: (keys: readonly CursorKey[]) =>
       want(keys.filter((key) => !unheard.has(idOf(key)))),
-    /** The workflow of a cursor looks, or its cursor goes. */
+    /** Called when the workflow of a cursor reads its events, or when the cursor is deleted. */
     heard: (key: CursorKey) => void unheard.delete(idOf(key)),
     async ringAll(): Promise<void> {
       if (wanted.size === 0 || ringing || !deps.temporalUp() || now() < pausedUntil)

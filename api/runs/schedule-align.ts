@@ -37,8 +37,8 @@ export type AlignDeps = ShapeDeps & {
 };
 
 /**
- * Creates, changes or deletes the schedule of a task to do what its row says. `removed`: the task counts as deleted.
- * Fails when Temporal fails.
+ * Creates, changes or deletes the schedule of a task, so that it does what the task's row says.
+ * `removed`: the task counts as deleted. Rejects if Temporal fails.
  */
 export async function alignSchedule(
   deps: AlignDeps,
@@ -84,7 +84,10 @@ async function describe(handle: ScheduleHandle): Promise<ScheduleDescription | n
   });
 }
 
-/** Reads the row of a task, after giving up its one time if that lies too far back. */
+/**
+ * Reads the row of a task. If the task has a single start time that passed too long ago, marks it
+ * as missed first.
+ */
 async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null> {
   const row = findTask(deps.db, taskKey);
   const once = row?.enabled ? (timingOf(row, deps.zone)?.once ?? null) : null;
@@ -95,8 +98,8 @@ async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null>
 }
 
 /**
- * Ends the one time of a task: it is missed, unless Temporal knows its run. A run that still goes on makes its record
- * itself.
+ * Marks the single start time of a task as missed, unless Temporal knows its run. A run that is
+ * still going on makes its record itself.
  */
 async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void> {
   const answer = await answerOfFiring(deps, row, once);
@@ -104,7 +107,10 @@ async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void
   else if (answer !== "running") restoreFiring(deps.db, row.key, once, answer, deps);
 }
 
-/** Asks for the run by its id of today and by that of releases whose ids had no names. */
+/**
+ * Reads how a firing's run ended. Its workflow id is the present one or that of older releases,
+ * whose ids had no names.
+ */
 async function answerOfFiring(
   { client }: AlignDeps,
   row: TaskRow,
@@ -122,8 +128,8 @@ const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) =>
   once !== null && (isSettled(row, once) || isPast(deps, once));
 
 /**
- * Starts a firing that was due before its schedule was created or changed, such as while Temporal was away: the new
- * schedule does not fire for it.
+ * Starts a firing that was due before its schedule was created or changed, for example while
+ * Temporal was away: the new schedule does not fire for it.
  */
 async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<void> {
   const { now, catchUpWindow } = deps;
@@ -134,12 +140,15 @@ async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<v
   );
   const due = lastFiring(timing, since, now());
   if (due !== null) return startLate(deps, row, timing, due);
-  // The task was due while it was disabled.
+  // A task that was due while it was disabled has missed its single start time.
   if (timing.once !== null && timing.once <= now() && !isSettled(row, timing.once))
     await giveUp(deps, row, timing.once);
 }
 
-/** Starts a firing under the id that Temporal would have given it, so that no firing runs twice. */
+/**
+ * Starts a missed firing under the id that Temporal would have given it, so that no firing runs
+ * twice.
+ */
 async function startLate(
   deps: AlignDeps,
   row: TaskRow,
@@ -158,7 +167,10 @@ async function startLate(
   });
 }
 
-/** Restores the record of a firing that has run: it is missing after the database was put back to an earlier time. */
+/**
+ * Restores the record of a firing that has run. The record is missing if the database was put back
+ * to an earlier time.
+ */
 async function restoreRun(deps: AlignDeps, row: TaskRow, due: number): Promise<void> {
   if (hasFiringRecord(deps.db, row.key, due)) return;
   const answer = await answerOfFiring(deps, row, due);

@@ -20,7 +20,7 @@ import {
   type TaskRunInput,
 } from "../../workflows/contract.ts";
 
-/** The parts of a task that Temporal shows. */
+/** The fields of a task that are shown in Temporal's UI. */
 type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
 export type ShapeDeps = {
   queues: Queues;
@@ -108,7 +108,10 @@ export const statusAttribute = (value: string): SearchAttributePair => ({
   value,
 });
 
-/** Whether the schedule in Temporal does what it should. Its note may differ: operators may write there. */
+/**
+ * Whether the schedule in Temporal does what it should. Its note (a text) may differ, because
+ * operators may write there.
+ */
 export function isInLine(found: ScheduleDescription, wanted: ScheduleShape): boolean {
   return isDeepStrictEqual(essence(found), essence(wanted));
 }
@@ -117,7 +120,7 @@ function essence({ spec, action, policies, state }: ScheduleShape | ScheduleDesc
   return {
     calendars: spec.calendars?.map(({ comment: _comment, ...calendar }) => calendar),
     timezone: spec.timezone,
-    // Never used here; any of them makes the schedule fire at other times.
+    // Fields that this product never sets; any of them would make the schedule fire at other times.
     others:
       [spec.intervals, spec.skip].some((list) => list && list.length > 0) ||
       Boolean(spec.startAt ?? spec.endAt ?? spec.jitter),

@@ -6,23 +6,28 @@ import type { Logger } from "../deps.ts";
 import { type AlignDeps, alignSchedule } from "./schedule-align.ts";
 
 export type ScheduleDeps = AlignDeps & {
-  /** Whether the supervisor sees Temporal up; while not, nothing waits for it. */
+  /** Whether Temporal is up, as the supervisor reports; while it is not, no work waits for it. */
   temporalUp: () => boolean;
   logger: Logger;
 };
 
-/** The schedules of tasks in Temporal. Only `reconcile` can fail; it also mends what Temporal did not accept before. */
+/**
+ * The schedules of tasks in Temporal. Only `reconcile` can reject; it also repeats what Temporal
+ * did not accept before.
+ */
 export type Schedules = {
   /**
-   * Brings the schedule of a saved task in line with its row. Calls for one task take turns, so the last one acts on
-   * the newest row.
+   * Brings the schedule of a saved task in line with the task's row. Calls for the same task run
+   * one after the other, so the last one reads the newest row.
    */
   align: (taskKey: string) => Promise<void>;
   /** Removes the schedule of a task that is about to be deleted. */
   remove: (taskKey: string) => Promise<void>;
-  /** Counts the firings that the schedule skipped while the run went on. */
+  /** Called after a run: counts the firings that the schedule skipped while that run went on. */
   runClosed: (taskKey: string) => void;
-  /** Brings all schedules in line and removes those whose task is gone. */
+  /**
+   * Brings all schedules in line with their tasks and removes those of tasks that no longer exist.
+   */
   reconcile: () => Promise<void>;
 };
 
@@ -33,7 +38,10 @@ const AT_ONCE = 4;
 export function createSchedules(deps: ScheduleDeps): Schedules {
   const { db, logger } = deps;
   const turns = new Map<string, Promise<void>>();
-  /** Tasks that are being deleted: their row goes last, and until then they must not get a schedule again. */
+  /**
+   * Keys of tasks that are being deleted: the row of a task is deleted last, and until then the
+   * task must not get a schedule again.
+   */
   const removed = new Set<string>();
 
   async function inTurn(taskKey: string): Promise<void> {
@@ -94,7 +102,10 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   };
 }
 
-/** Lists the keys of the tasks with a schedule of this instance; instances may share a Temporal. */
+/**
+ * Lists the keys of the tasks that have a schedule of this instance; several instances may share a
+ * Temporal.
+ */
 async function schedulesOf({ client, queues }: ScheduleDeps): Promise<string[]> {
   const keys: string[] = [];
   for await (const { scheduleId, memo } of client.schedule.list({ pageSize: 200 })) {

@@ -21,18 +21,19 @@ type StopWatchDeps = {
 const AT_ONCE = 4;
 
 /**
- * Looks after stopped runs until their records are closed. A run that can end on its own does, after it has released
- * what is in flight. A run whose code fails, or that shows no reaction, is terminated, and its record says so.
+ * Looks after stopped runs until their records are closed. A run that can end on its own does so,
+ * after it has released what is in flight. A run whose code fails, or that shows no progress, is
+ * terminated, and its record says so.
  */
 export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
   const { db, now, logger } = deps;
   const limit = pLimit(AT_ONCE);
-  /** Since when a run has shown no reaction (epoch ms), by record id. */
+  /** Since when a stopped run has shown no progress (epoch ms), by record id. */
   const quiet = new Map<string, number>();
 
   async function lookAfter(row: RunningRecord): Promise<void> {
     const look = await lookAtRun(deps.client, row.workflowId, limit);
-    // The reconciler cares for runs that are unknown or have ended.
+    // The reconciler takes care of runs that are unknown or have ended.
     if (look.state !== "RUNNING") return void quiet.delete(row.id);
     const since = quiet.get(row.id) ?? now();
     quiet.set(row.id, isMoving(look, now(), deps.pace) ? now() : since);
@@ -76,14 +77,16 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
 }
 
 /**
- * Whether the run moves: a worker carries out an activity, or a step has come up lately. While the orchestrator leaves
- * a step undone, nothing moves.
+ * Whether a run makes progress. If one of its workflow tasks is waiting: only if it has waited less
+ * than `patience`. Otherwise: if a worker is executing one of its activities.
  */
 function isMoving({ atWork, taskSince }: Look, now: number, { patience }: Pace): boolean {
   return taskSince === null ? atWork : now - taskSince < patience;
 }
 
-/** Says why the run has to be terminated, `quietMs` after it last moved; null: it need not be. */
+/**
+ * Returns why a run must be terminated, `quietMs` after its last progress; null if it need not be.
+ */
 function verdict(
   { troubles, taskSince }: Look,
   quietMs: number,
@@ -106,7 +109,8 @@ async function cancel(
   workflowId: string,
   limit: LimitFunction,
 ): Promise<void> {
-  // The run was stopped before Temporal knew it, or while Temporal was away.
+  // The run is cancelled again here because it was stopped before Temporal knew it, or while
+  // Temporal was away.
   await limit(() =>
     client.withDeadline(Date.now() + 5_000, () =>
       client.workflow.getHandle(workflowId).cancel(),

@@ -11,7 +11,10 @@ type NoteDeps = {
   logger: Pick<Logger, "info" | "error">;
 };
 
-/** Writes what keeps a run from going on into its record, and logs when that begins and ends. */
+/**
+ * Stores the problem that blocks a run in the run's record, and logs when the problem begins and
+ * ends.
+ */
 export function createTroubleNotes({ db, now, zone, logger }: NoteDeps) {
   /** When the trouble of a run was first noticed, by record id. */
   const firstSeen = new Map<string, number>();
@@ -33,7 +36,7 @@ export function createTroubleNotes({ db, now, zone, logger }: NoteDeps) {
       else if (problem === null)
         logger.info(facts, "a run that did not go on does again");
     },
-    /** Forgets the runs whose records are not among the given ids: they are over. */
+    /** Forgets the runs whose record ids are not in `ids`, because they have ended. */
     keepOnly(ids: ReadonlySet<string>): void {
       for (const id of firstSeen.keys()) {
         if (ids.has(id)) continue;

@@ -16,8 +16,8 @@ type UnbegunDeps = {
 };
 
 /**
- * Looks after runs whose code fails and that have no RUNNING record. A firing that could not make its record yet waits
- * for a release in which it can; every other run of this kind is terminated.
+ * Looks after runs whose code fails and that have no RUNNING record. A firing that could not make
+ * its record yet waits for a release that can; every other such run is terminated.
  */
 export function createUnbegun(
   { db, client, queues, logger }: UnbegunDeps,
@@ -26,7 +26,7 @@ export function createUnbegun(
   /** The task of each firing that cannot begin, by workflow id. */
   let unbegun = new Map<string, string>();
 
-  /** Whether the run is a firing of a task that exists: nothing but this run can begin it. */
+  /** Whether a run is a firing of an existing task: no other run can take its place. */
   const isNeeded = ({ recordId, clusterId, taskKey }: BrokenInput) =>
     clusterId === undefined && recordId === null && findTask(db, taskKey) !== null;
 
@@ -47,7 +47,10 @@ export function createUnbegun(
   }
 
   return {
-    /** `known`: workflow ids of the RUNNING records. */
+    /**
+     * Lists the runs whose code fails and handles each. `known`: workflow ids of the RUNNING
+     * records, which are left out.
+     */
     async look(known: ReadonlySet<string>): Promise<void> {
       const broken = await brokenRuns(client, queues.orchestrate, known, limit);
       const waiting = broken.filter(({ input }) => isNeeded(input));
@@ -63,7 +66,7 @@ export function createUnbegun(
       );
       await Promise.all(broken.map(endUnneeded));
     },
-    /** Keys of the tasks whose firing cannot begin, one for each firing. */
+    /** Returns the keys of the tasks whose firing cannot begin, one key for each firing. */
     taskKeys: (): readonly string[] => [...unbegun.values()],
   };
 }

@@ -4,19 +4,23 @@ import type { LimitFunction } from "p-limit";
 import type { RealTimeRunInput, TaskRunInput } from "../../workflows/contract.ts";
 
 const ANSWERED_WITHIN_MS = 30_000;
-/** Runs that are looked at in one turn. */
+/** Maximum number of runs that one turn looks at. */
 const MOST = 200;
 
-/** A run whose code fails; for a child the parent's id. */
+/**
+ * A run whose workflow code fails; if the code of a child fails, `workflowId` is that of its
+ * parent.
+ */
 export type BrokenRun = { workflowId: string; input: BrokenInput };
-/** Input of a run; `recordId` is missing where a schedule or the doorbell started the run. */
+/** Input of a run; `recordId` is missing if a schedule or the doorbell started the run. */
 export type BrokenInput = Pick<TaskRunInput, "taskKey"> &
   Partial<Pick<TaskRunInput, "recordId">> &
   Partial<Pick<RealTimeRunInput, "clusterId">>;
 
 /**
- * Lists the runs of this instance whose code fails. The server knows them some time after the first failures; older
- * servers never do, and the list is empty. `known`: workflow ids to leave out.
+ * Lists the runs of this instance whose workflow code fails. Temporal's server lists them some time
+ * after the first failures; older servers never do, and the list is empty. `known`: workflow ids to
+ * leave out.
  */
 export async function brokenRuns(
   client: Client,
@@ -55,7 +59,10 @@ export async function brokenRuns(
 const rootOf = ({ workflowId, rootExecution }: WorkflowExecutionInfo) =>
   rootExecution?.workflowId ?? workflowId;
 
-/** Older servers have no such attribute and answer InvalidArgument (gRPC code 3). */
+/**
+ * Whether the server is older and lacks this search attribute: it then answers InvalidArgument
+ * (gRPC code 3).
+ */
 const isUnknownAttribute = (error: unknown) =>
   error instanceof Error && (error.cause as { code?: number } | undefined)?.code === 3;
 

@@ -5,8 +5,8 @@ import type { Logger } from "../deps.ts";
 const DEADLINE_MS = 5_000;
 
 /**
- * Tells a workflow that sends to a cluster that it may cut batches now. A workflow that misses this asks on its own
- * within a minute.
+ * Signals a workflow that sends to a cluster that it may request batches now. A workflow that
+ * misses this requests them within a minute on its own.
  */
 export function createWake(
   client: Client,

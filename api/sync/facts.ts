@@ -12,15 +12,16 @@ import {
 import type { DescribedFile } from "../../domain/sync.ts";
 import { type Patience, waitAtMost } from "../http/wait-at-most.ts";
 
-/** Files that are looked up before other work gets its turn. */
+/** Number of files to look up before other work gets its turn. */
 const STEP = 200;
 
 type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 type Wanted = { sha256: string; algorithm: OtherAlgorithm };
 
 /**
- * Finds the digests by which files without a sha256 are compared with the contents at their paths. Reads contents whose
- * digests are not known yet; throws 503 when that takes too long.
+ * Declared files without a sha256 are compared with the contents at their paths by another digest.
+ * Finds those digests; reads contents whose digests are not known yet, and throws 503 if that takes
+ * too long.
  */
 export async function readFacts(
   deps: Deps,
@@ -49,7 +50,10 @@ export async function readFacts(
   return facts;
 }
 
-/** The strongest stated digest of each file for which a content of the same size exists at its path. */
+/**
+ * Returns the strongest stated digest of each file for which a content of the same size exists at
+ * its path.
+ */
 function wantedOf(
   db: Db,
   repositoryId: number,
@@ -80,7 +84,7 @@ async function learn(
 ): Promise<void> {
   const known = facts.get(sha256);
   if (!known || known[algorithm] !== undefined) return;
-  // A missing content gives no digest, and the file is requested from the sender.
+  // If the content is missing, there is no digest, and the file is requested from the sender.
   const digest = await until(store.digestOf(sha256, algorithm).catch(() => null));
   if (digest !== null) facts.set(sha256, { ...known, [algorithm]: digest });
 }

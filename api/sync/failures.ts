@@ -6,7 +6,10 @@ import { quoted } from "../http/quoted.ts";
 
 type Answer = (why: Text, checked: string) => Told;
 
-/** The answer to each failure of an upload, with what its text names before the reason; null: as in all routes. */
+/**
+ * Builds the code and the arguments of the answer to each kind of failure of an upload; null: the
+ * failure is answered as in all other routes.
+ */
 const ANSWERS = {
   notFound: (why) => [250108, text("upload", "上传"), why],
   digestMismatch: (why, checked) => [251003, checked, why],
@@ -28,8 +31,8 @@ const ANSWERS = {
 } satisfies Record<FailureKind, Answer | null>;
 
 /**
- * Translates the errors of the store into codes of the API. `checked`: names of the facts by which a content was
- * verified.
+ * Awaits `work` and translates errors of the store into API errors. `checked`: names of the facts by
+ * which a content was verified.
  */
 export async function inApiTerms<T>(
   work: Promise<T>,

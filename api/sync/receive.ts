@@ -21,8 +21,8 @@ export type Receiver = { db: Db; store: Store; now: () => number };
 type Sender = { user: string; body: Buffer };
 
 /**
- * Applies the declaration of files by another instance (domain/sync.ts, Statement) and returns its answers. Durable
- * when it resolves.
+ * Applies the declaration of files by another instance (domain/sync.ts, Statement) and returns its
+ * answers. When the promise resolves, everything is durable.
  */
 export async function receiveFiles(
   receiver: Receiver,
@@ -41,7 +41,7 @@ export async function receiveFiles(
     : new Map<string, string>();
   const facts = await readFacts(receiver, hostedRepository(db, named).id, files, now());
   const apply = (blobs: StoredBlob[]) => {
-    // Looked up again: it may have been deleted while the body arrived.
+    // The repository is looked up again because it may have been deleted while the body arrived.
     const repository = hostedRepository(db, named);
     if (type !== repository.type) fail(250106, otherType(repository.type, type));
     if (!isHostedFileType(type)) return fail(250112, withoutFiles(type));
@@ -78,7 +78,10 @@ async function summariesOf(
   return new Map(summaries.map((summary, i) => [attached[i], summary]));
 }
 
-/** Judges a file without regard to the existing ones: a bad path or damaged bytes. */
+/**
+ * Judges a declared file without regard to existing ones; it is refused for a bad path or damaged
+ * bytes.
+ */
 function judge(file: DescribedEntry, arrived: Summary | undefined): Judged {
   const damaged = arrived !== undefined && arrived.sha256 !== file.sha256;
   return {

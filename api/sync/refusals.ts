@@ -13,7 +13,10 @@ const CODES = {
 
 type Coded = Omit<Refusal, "reason"> & { code: Code };
 
-/** The answer as the protocol has it: a refusal carries the API's code for its reason. */
+/**
+ * Turns a decision into the answer of the protocol: in a refusal the API's code replaces the
+ * reason.
+ */
 export function withCode<A extends { result: string }>(decided: A | Refusal): A | Coded {
   return isRefusal(decided) ? coded(decided) : decided;
 }

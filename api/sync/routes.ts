@@ -208,7 +208,9 @@ const drop = createRoute({
   responses: { ...answers(nothing), ...noSession },
 });
 
-/** Serves the receiving end of a replication from another instance; mounted at SYNC_PREFIX. */
+/**
+ * Serves the instance that receives a replication from another instance; mounted at SYNC_PREFIX.
+ */
 export function syncRoutes(
   deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">,
 ) {
@@ -276,7 +278,10 @@ const capabilitiesOf = (name: string): z.output<typeof SyncCapabilities> => ({
   repositoryTypes: [...HOSTED_TYPES],
 });
 
-/** Refuses a body that is not exactly of this media type: 250119 with the type that was sent. */
+/**
+ * Refuses a body whose media type is not exactly this one: throws 250119 with the type that was
+ * sent.
+ */
 function requireMediaType(c: Context<Env>, mediaType: string): void {
   const sent = c.req.header("content-type") ?? "none";
   if (sent !== mediaType) fail(250119, sent);

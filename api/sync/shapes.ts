@@ -84,7 +84,7 @@ const statedFile = versionFile.extend({
   }),
 });
 
-/** Only for the documentation: api/sync/statement.ts checks statements by hand. */
+/** This shape is only for the documentation: api/sync/statement.ts checks statements by hand. */
 export const SyncStatement = z
   .object({
     type: z.enum(REPOSITORY_TYPES),
@@ -151,7 +151,10 @@ const statedVersion = z.object({
   ...audit,
 });
 
-/** Only for the documentation: api/sync/versions-statement.ts checks statements by hand. */
+/**
+ * This shape is only for the documentation: api/sync/versions-statement.ts checks statements by
+ * hand.
+ */
 export const SyncVersionsStatement = z
   .object({
     type: z.enum(STATED_TYPES),
@@ -212,7 +215,9 @@ export const SyncVersions = z
   .openapi("SyncVersions");
 
 const known = { sha256: sha256.nullish(), size: count.nullish() };
-/** Null means absent, here and in SyncUploaded. */
+/**
+ * What is known of an uploaded content. A null field counts as absent, here and in SyncUploaded.
+ */
 export const SyncContent = z.object(known).openapi("SyncContent", {
   description:
     "The known facts of a content before it is uploaded; an empty object is enough",

@@ -22,12 +22,15 @@ const LONGEST_NAME = 256;
 const LATEST_DATE = 8.64e15;
 const HEX = /^[0-9a-f]+$/;
 
-/** A statement of files and the bytes behind it; `contents[i]` belongs to `files[i]`. */
+/**
+ * A statement of files with the contents that follow it in the body; `contents[i]` belongs to
+ * `files[i]`.
+ */
 type StatedFiles = Statement<DescribedEntry> & { contents: (Buffer | undefined)[] };
 
 /**
- * Parses the body of a statement of files (domain/sync.ts, Statement). It is checked by hand: thousands of files pass
- * here each second.
+ * Parses the body of a statement of files (domain/sync.ts, Statement). Checks it by hand, without
+ * zod, for speed: thousands of files arrive each second.
  */
 export function parseStatedFiles(body: Buffer): StatedFiles {
   const statement = parseStatement(parseHead(body, SYNC_LIMITS.statementBytes));
@@ -48,7 +51,7 @@ export function parseStatedFiles(body: Buffer): StatedFiles {
   return { ...statement, contents };
 }
 
-/** Parses the JSON before the contents, of at most `limit` bytes. */
+/** Parses the JSON that precedes the contents in a body, of at most `limit` bytes. */
 export function parseHead(body: Buffer, limit: number): unknown {
   const length = body.length < LENGTH_BYTES ? Infinity : body.readUInt32BE(0);
   if (length > body.length - LENGTH_BYTES)
@@ -130,7 +133,7 @@ function parseFile(value: unknown, index: number): DescribedEntry {
   return { ...file, sha256, size, attached };
 }
 
-/** Parses the facts of a file; `at`: its place in the statement, for messages. */
+/** Parses the facts of a declared file; `at`: its place in the statement, for messages. */
 export function parseFacts(value: unknown, at: string): DescribedFile {
   const wrong: Wrong = (field, rule) => mustBe(`${at}.${field}`, rule);
   if (!isRecord(value)) return mustBe(at, OBJECT);
@@ -200,7 +203,7 @@ export function refuse(why: Text): never {
 
 type Wrong = (field: string, rule: Text) => never;
 
-/** Refuses a statement whose `field` (`files[0].size`) is not what `rule` says. */
+/** Refuses a statement because its `field` (such as `files[0].size`) is not what `rule` demands. */
 export const mustBe: Wrong = (field, { en, zh }) =>
   refuse(text(`${field} must be ${en}`, `${field} 必须是${zh}`));
 

@@ -13,7 +13,7 @@ import { text } from "../../domain/text.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Receiver } from "./receive.ts";
 
-/** Opens a session for a content, or none when the content is here already. */
+/** Opens an upload session for a content, or none if the content is already in the store. */
 export async function startUpload(
   { db, store, now }: Receiver,
   { sha256, size }: UploadClaim,
@@ -59,7 +59,7 @@ export async function appendUpload(
   throw new ApiError([250105, "Upload-Offset", why], { status: 409 });
 }
 
-/** The claims about a content by which it is verified; null means absent. */
+/** Turns the claims about a content into what the store verifies; a null claim counts as absent. */
 export function expectedOf(claim: UploadClaim): Expected {
   const { sha256, sha512, sha1, md5, size } = claim;
   const given = { sha256, sha512, sha1, md5, size };
@@ -68,7 +68,10 @@ export function expectedOf(claim: UploadClaim): Expected {
   );
 }
 
-/** Ends an upload. Each given claim must match; otherwise the session ends and nothing is kept. */
+/**
+ * Ends an upload session and stores its content. Each given claim must match; otherwise nothing is
+ * kept.
+ */
 export async function finishUpload(
   { db, store, now }: Receiver,
   id: string,

@@ -5,8 +5,8 @@ import type { Refusal } from "../../domain/sync.ts";
 import type { DescribedVersion, StatedType } from "../../domain/sync-versions.ts";
 
 /**
- * Says why a version is impossible without regard to the existing ones: a hostile path, a digest over files whose
- * sha256 is not stated, or a rule of its type.
+ * Returns why a declared version is refused whatever exists here: for a hostile path, a digest over
+ * files whose sha256 is not stated, or a rule of its type.
  */
 export function judgeVersion(
   type: StatedType,

@@ -31,7 +31,10 @@ export const LONGEST_VERSIONS_BODY =
 const LONGEST_NAME = 1024;
 const MOST_TAGS = 10_000;
 
-/** A statement of versions and the bytes behind it; `bytes[i]` belongs to `contents[i]`. */
+/**
+ * A statement of versions with the contents that follow it in the body; `bytes[i]` belongs to
+ * `contents[i]`.
+ */
 type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
 
 /** Parses the body of a statement of versions (domain/sync-versions.ts, VersionsStatement). */

@@ -25,14 +25,14 @@ import { withCode } from "./refusals.ts";
 import { judgeVersion } from "./versions-judge.ts";
 import { parseStatedVersions } from "./versions-statement.ts";
 
-/** Versions of one transaction; other work gets its turn after it. */
+/** Number of versions in one transaction; other work gets its turn after it. */
 const APPLIED_AT_ONCE = 20;
 
 type Sender = { user: string; body: Buffer };
 
 /**
- * Applies the declaration of versions by another instance (domain/sync-versions.ts) and returns its answers. Durable
- * when it resolves.
+ * Applies the declaration of versions by another instance (domain/sync-versions.ts) and returns its
+ * answers. When the promise resolves, everything is durable.
  */
 export async function receiveVersions(
   receiver: Receiver,
@@ -47,7 +47,8 @@ export async function receiveVersions(
       summaries[i]?.sha256 === sha256 ? [] : [sha256],
     ),
   );
-  // Looked up in each transaction: it may have been deleted while the body arrived.
+  // The repository is looked up in each transaction because it may have been deleted while the body
+  // arrived.
   const find = () => {
     const repository = statableRepository(db, named);
     if (type !== repository.type) fail(250106, otherType(repository.type, type));
@@ -111,7 +112,10 @@ function judge(
   };
 }
 
-/** The hosted repository for which versions are declared; 250112 where its type has none. */
+/**
+ * Returns the hosted repository for which versions are declared; throws 250112 if its type has no
+ * versions.
+ */
 export function statableRepository(
   db: Receiver["db"],
   named: Named,

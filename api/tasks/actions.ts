@@ -21,7 +21,7 @@ import { fail } from "../http/errors.ts";
 import { toSetting, type TaskCreate, type TaskUpdate } from "./shapes.ts";
 import { checkDraft } from "./saving.ts";
 
-/** How long a delete waits for the run that it cancels (docs/decisions.md#edits). */
+/** How long (ms) a deletion waits for the run that it cancels (docs/decisions.md#edits). */
 const CANCEL_MS = 10_000;
 
 /** Saves a new task, starts it if its strategy is IMMEDIATELY, and returns its key. */
@@ -70,7 +70,7 @@ export async function createTask(
   return key;
 }
 
-/** Changes a task; a run that is under way keeps the settings it began with. */
+/** Changes a task; a run that is going on keeps the settings with which it began. */
 export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promise<void> {
   const { db, zone } = deps;
   const {
@@ -118,8 +118,8 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
 }
 
 /**
- * Checks that the task of a distribution stays what the distribution's endpoints show: it sends one repository, which
- * its name contains, to one cluster.
+ * Checks that the changed task of a distribution still is what the distribution's endpoints show:
+ * it sends one repository, which its name contains, to one cluster.
  */
 function checkStaysDistribution(
   { name, kind, projectId }: TaskRow,
@@ -246,8 +246,8 @@ export async function executeTask(
 }
 
 /**
- * Deletes a task, its schedule and its records. It is disabled first, so that nothing starts meanwhile; its row goes
- * last, so that a delete that was cut off can be repeated.
+ * Deletes a task, its schedule and its records. The task is disabled first, so that nothing starts
+ * meanwhile. Its row is deleted last, so that an interrupted deletion can be repeated.
  */
 export async function deleteTaskWholly(
   { db, executions }: ApiDeps,

@@ -10,7 +10,7 @@ import { text } from "../../domain/text.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
 
-/** A task as a request wants it saved. */
+/** A task that a request wants to save, before it is checked. */
 type TaskDraft = {
   name: string;
   localProjectId: string;
@@ -23,8 +23,9 @@ type TaskDraft = {
 };
 
 /**
- * `key`: the task that is changed; `setting`: its present setting; `longestName`: the limit for composed names;
- * `clusterField`: the field that names the cluster, where it is not `remoteClusterIds`.
+ * `key`: the task that is changed; `setting`: its present setting; `longestName`: maximum length of
+ * composed names; `clusterField`: the body's field that names the cluster, if it is not
+ * `remoteClusterIds`.
  */
 type Existing = {
   key?: string;
@@ -34,8 +35,8 @@ type Existing = {
 };
 
 /**
- * Checks a draft by all rules, in the order of the original, and returns objects and clusters as they are to be saved.
- * Throws ApiError or TaskRuleError for a broken rule.
+ * Checks a draft of a task by all rules, in the order of the original product, and returns objects
+ * and clusters as they are to be saved. Throws ApiError or TaskRuleError for a broken rule.
  */
 export function checkDraft(
   { db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now">,
@@ -73,7 +74,10 @@ function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined
   return { type: cluster.type, protocol: namedProtocol(cluster.protocol, cluster.url) };
 }
 
-/** Says why an object can never be sent in this way, with the field to change; null when all can. */
+/**
+ * Returns why one of the objects can never be sent in this way, with the field to change; null if
+ * all can be sent.
+ */
 function localProblem(
   db: ApiDeps["db"],
   { localProjectId, replicaType }: TaskDraft,

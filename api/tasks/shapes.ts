@@ -116,7 +116,7 @@ export const SettingIn = z
   })
   .openapi("TaskSetting");
 
-/** The setting as it is saved, with the strategy that older bodies leave out. */
+/** Returns the setting as it is saved: adds the strategy, which older bodies leave out. */
 export function toSetting({
   executionStrategy,
   ...rest
@@ -153,7 +153,7 @@ export const TaskCreate = z
   .openapi("TaskCreate", { example: TASK_EXAMPLE });
 export type TaskCreate = z.output<typeof TaskCreate>;
 
-/** The older body, whose object type and strategy are inferred. */
+/** The older form of the body that creates a task: object type and strategy are inferred. */
 export const OlderTaskCreate = z
   .object({
     ...TaskCreate.shape,

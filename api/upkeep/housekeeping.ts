@@ -10,10 +10,13 @@ import type { Logger } from "../deps.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-/** Content without references stays at least 24 h after its last write, lookup or dereference. */
+/**
+ * Content without references stays at least 24 h after it was last written, looked up or
+ * dereferenced.
+ */
 const KEEP_MS = 24 * HOUR + TOUCH_AFTER_MS;
 const STEP = 500;
-/** Prefixes of digests, two hex digits each. One day looks at all of them. */
+/** All prefixes of digests, two hex digits each. One day looks at all of them. */
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const PREFIXES_AN_HOUR = 11;
 
@@ -24,12 +27,13 @@ type HousekeepingDeps = {
   logger: Pick<Logger, "error">;
 };
 
-/** `breathe` gives other work its turn, and throws when the process ends. */
+/** `breathe` gives other work its turn, and throws when this process is about to end. */
 type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
 
 /**
- * Removes expired files, passed events and content without references, in small steps between other work. Only the
- * control plane may do this: it alone knows what is being written.
+ * Removes expired files, events that every cursor has passed, and content without references, in
+ * small steps between other work. Only the control plane may do this: no other process knows which
+ * content is being written.
  */
 export function createHousekeeping(deps: HousekeepingDeps) {
   const stopping = new AbortController();
@@ -50,11 +54,17 @@ export function createHousekeeping(deps: HousekeepingDeps) {
 
   return {
     run,
-    /** Removes all content without a row, not only the share of one hour. */
+    /**
+     * Removes all content without a row at once, while the hourly work does so for one part of the
+     * digests.
+     */
     async reconcile(): Promise<void> {
       for (const prefix of PREFIXES) await removeUnknown(keeping, prefix);
     },
-    /** Runs after a minute and then each hour. Returns how to end that; afterwards the database may be closed. */
+    /**
+     * Runs one minute from now and then every hour. Returns a function that ends this; once it
+     * resolves, the database may be closed.
+     */
     start(): () => Promise<void> {
       const timers = [
         setTimeout(() => void runOrLog(), MINUTE),
@@ -94,14 +104,18 @@ async function collect({ db, store, now, breathe }: Keeping): Promise<void> {
       limit: STEP,
       isHeld: store.isHeld,
     });
-    // A row that comes back after a power loss must still find its content: deletions are durable first.
+    // The deletion of rows is made durable first: a row that came back after a power loss would
+    // lack its content.
     if (step.removed.length > 0) await durable(db);
     await removeUnregistered(db, store, step.removed);
     after = step.last;
   }
 }
 
-/** Removes content without a row: a process died between writing the two. */
+/**
+ * Removes content without a row. It exists if a process died after writing the content and before
+ * writing the row.
+ */
 async function removeUnknown(
   { db, store, breathe }: Keeping,
   prefix: string,
@@ -114,9 +128,9 @@ async function removeUnknown(
 }
 
 /**
- * Removes content that is still without a row. Nothing else of this process runs between the look at the row and the
- * removal, and a commit under way holds its content: content is either registered before, and stays, or is found gone
- * and written again.
+ * Removes those contents that still have no row. Nothing else of this process runs between the look
+ * at the row and the removal, and a commit under way holds its content. So content either has its
+ * row before and stays, or its writer finds it gone and writes it again.
  */
 async function removeUnregistered(
   db: Db,

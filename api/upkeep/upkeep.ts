@@ -19,12 +19,12 @@ type UpkeepDeps = {
 };
 
 const MINUTE = 60_000;
-/** Period of each kind of work, in ms. */
+/** Period of each kind of upkeep, in ms. */
 const PERIODS = { starts: MINUTE, schedules: 3 * MINUTE, records: 24 * 60 * MINUTE };
 
 /**
- * Keeps tasks, schedules and records right over the years: starts tasks that were forgotten, brings schedules in line,
- * deletes old records; each at once and then again and again.
+ * Starts the upkeep of tasks, schedules and records: starts tasks that were forgotten, brings
+ * schedules in line with tasks, deletes old records. Each runs at once and then at its period.
  */
 export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
   const { db, logger } = deps;
@@ -47,7 +47,7 @@ export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
       );
   });
   return {
-    /** Called when Temporal is back: schedules may lag behind their tasks. */
+    /** Called when Temporal is up again: schedules may be out of line with their tasks. */
     temporalIsBack: schedules.now,
     stop: () => [starts, schedules, records].forEach(({ stop }) => stop()),
   };

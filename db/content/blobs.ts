@@ -5,7 +5,10 @@ import { blob } from "../schema/content.ts";
 
 export type BlobRow = typeof blob.$inferSelect;
 
-/** A lookup keeps a blob from being collected; `touchedDate` is updated at most this often. */
+/**
+ * A lookup of a blob keeps it from being collected; `touchedDate` is updated at most this often
+ * (ms).
+ */
 export const TOUCH_AFTER_MS = 3_600_000;
 
 /**
@@ -17,7 +20,7 @@ export function putBlobs(
   blobs: readonly Omit<BlobRow, "touchedDate">[],
   now: number,
 ): void {
-  // One statement for all of them: blobs arrive by the thousand each second.
+  // One statement inserts all blobs, because they arrive by the thousand each second.
   const rows = JSON.stringify(
     blobs.map(({ sha256, md5, size, inline }) => [sha256, md5, size, inline ? 1 : 0]),
   );
@@ -32,8 +35,8 @@ export function putBlobs(
 }
 
 /**
- * Returns those of the digests (lower-case hex) that are in the store. They stay for 24 h, so that
- * nodes can refer to them without sending the content.
+ * Returns which of the digests (lower-case hex) are in the store. Their contents stay for 24 h, so
+ * that a sender can refer to them without sending the content.
  */
 export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
   return write(db, (tx) => {
@@ -51,7 +54,7 @@ export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
   });
 }
 
-/** Returns size and md5 of those contents (lower-case hex) that are in the store. */
+/** Returns size and md5 of the given contents (lower-case hex) that are in the store. */
 export function blobFacts(
   db: DbOrTx,
   digests: readonly string[],
@@ -77,10 +80,10 @@ export function unknownBlobs(db: Db, digests: string[]): string[] {
 }
 
 /**
- * One step of the garbage collection, over at most `limit` blobs after the digest `after`: deletes
- * the rows that no node refers to and that were not written, looked up or dereferenced since
- * `before`, unless `isHeld`. The caller then deletes the content of `removed`; `last` null = there
- * are no more.
+ * Carries out one step of the garbage collection, over at most `limit` blobs after the digest
+ * `after`: deletes the rows that no node refers to and that were not written, looked up or
+ * dereferenced since `before`, unless `isHeld`. The caller then deletes the content of `removed`;
+ * `last` null = no blobs are left to look at.
  */
 export function collectBlobs(
   db: Db,
@@ -110,7 +113,7 @@ export function collectBlobs(
   });
 }
 
-/** Deletes those blobs that no node refers to, and returns their digests. */
+/** Deletes those of the blobs that no node refers to, and returns their digests. */
 function deleteUnused(tx: DbOrTx, candidates: readonly string[]): string[] {
   if (candidates.length === 0) return [];
   return tx

@@ -7,8 +7,8 @@ const bytes = (hex: string | undefined) =>
   hex === undefined ? null : Buffer.from(hex, "hex");
 
 /**
- * Opens the table of further digests of contents, in blobs.db, by their sha256 (lower-case hex).
- * They can be computed again, so they need not be durable at once.
+ * Opens the table in blobs.db that has further digests of contents, by sha256 (lower-case hex). The
+ * digests can be computed again, so the rows need not be durable at once.
  */
 export function openContentDigests(db: Sqlite.Database) {
   db.exec(`
@@ -36,7 +36,10 @@ export function openContentDigests(db: Sqlite.Database) {
         }),
       );
     },
-    /** Ignores a full disk, which is no reason to fail the caller's work. */
+    /**
+     * Stores digests of a content. Ignores a full disk, which is no reason to fail the caller's
+     * work.
+     */
     keep(sha256: string, { sha512, sha1, md5 }: OtherDigests): void {
       try {
         upsert.run(Buffer.from(sha256, "hex"), bytes(sha512), bytes(sha1), bytes(md5));

@@ -3,18 +3,18 @@ import { getNode } from "./nodes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { turn } from "../turns.ts";
 
-/** Rows of one transaction, so that others wait only briefly. */
+/** Maximum number of rows in one transaction, so that others wait only briefly. */
 const BATCH = 500;
 
 type Row = { id: number; path: string; sha256: string | null };
 
-/** Runs at the end of each transaction that deletes files. */
+/** A function that runs at the end of each transaction that deletes files. */
 type Deleted = (tx: DbOrTx, paths: string[]) => void;
 
 /**
  * Deletes a file, or a folder with everything in it, and dereferences the content. A large folder
  * takes many transactions: its files vanish one after the other, and repeating an interrupted call
- * finishes it. Returns the number of files; null when nothing is at the path.
+ * finishes the deletion. Returns the number of files; null when nothing exists at the path.
  */
 export async function deleteNodes(
   db: Db,

@@ -10,17 +10,20 @@ type Put = {
 };
 
 /**
- * Small contents in a database file of their own, blobs.db: only the control plane writes it,
- * workers read it at the same time. Digests are lower-case hex.
+ * Small contents in a database file of their own, blobs.db. Only the control plane writes this
+ * file, workers read it at the same time. Digests are lower-case hex.
  */
 type InlineBlobs = {
   get: (sha256: string) => Buffer | undefined;
-  /** The contents are durable when it resolves. Concurrent calls share one transaction. */
+  /**
+   * Stores contents, which are durable when the promise resolves. Concurrent calls share one
+   * transaction.
+   */
   put: (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
   remove: (sha256: string) => void;
-  /** Returns the digests that begin with these two hex digits. */
+  /** Returns the digests of the inline contents that begin with these two hex digits. */
   withPrefix: (prefix: string) => string[];
-  /** The known digests besides the sha256, of contents of any size. */
+  /** The known digests, besides the sha256, of contents of any size. */
   digests: Pick<ReturnType<typeof openContentDigests>, "get" | "keep">;
   close: () => void;
 };
@@ -95,7 +98,7 @@ function takeSome(waiting: Put[]): Put[] {
 
 function open(file: string): Sqlite.Database {
   const db = new Sqlite(file);
-  // Contents of some KiB share a page.
+  // This page size lets several contents of some KiB share a page.
   db.pragma(`page_size = ${PAGE_BYTES}`);
   db.pragma("journal_mode = WAL");
   db.pragma(ownCheckpoints(PAGE_BYTES));

@@ -32,7 +32,7 @@ function prepare({ $client: client }: Db) {
     blob: client.prepare<[string], { size: number; md5: string | null }>(
       "SELECT size, nullif(md5, '') AS md5 FROM blob WHERE sha256 = ?",
     ),
-    /** Parameters: now, repository, path. */
+    /** Finds the row at a path. Parameters: now, repository, path. */
     find: client.prepare<[number, number, string], Existing & { expired: 0 | 1 }>(
       `SELECT id, folder, sha256, metadata,
          expire_date IS NOT NULL AND expire_date <= ? AS expired

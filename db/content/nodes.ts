@@ -5,12 +5,14 @@ import { node } from "../schema/content.ts";
 
 export type NodeRow = typeof node.$inferSelect;
 
-/** SQL: not expired. An expired file counts as gone; it is deleted later. */
+/**
+ * SQL: whether a node has not expired. An expired file counts as gone; its row is deleted later.
+ */
 const live = (now: number) => or(isNull(node.expireDate), gt(node.expireDate, now));
 
 /**
- * SQL: all paths below a folder, after "/a/" and before "/a0", since "0" is the character after
- * "/".
+ * SQL: whether a node is below a folder. These paths are after "/a/" and before "/a0", since "0"
+ * follows "/" in the order of characters.
  */
 function below(folder: string): SQL | undefined {
   if (folder === "/") return undefined;
@@ -44,7 +46,7 @@ export function getNode(
 
 export type NodeStat = Pick<NodeRow, "folder" | "size" | "sha256" | "metadata">;
 
-/** Returns what is at each of the paths; empty paths are absent from the map. */
+/** Returns what exists at each of the paths; a path with nothing is absent from the map. */
 export function statPaths(
   db: DbOrTx,
   repositoryId: number,
@@ -82,8 +84,8 @@ type NodePage = {
 };
 
 /**
- * Returns a page of what is in a folder, or with `deep` of everything below it, ordered by path;
- * `foldersFirst` makes the database sort all of it.
+ * Returns a page of the nodes in a folder, or with `deep` of all nodes below it, ordered by path.
+ * `foldersFirst` makes the database sort all of them.
  */
 export function pageNodes(
   db: DbOrTx,

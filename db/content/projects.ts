@@ -6,7 +6,7 @@ import { project } from "../schema/content.ts";
 export type ProjectRow = typeof project.$inferSelect;
 type NewProject = Pick<ProjectRow, "name" | "displayName" | "description">;
 
-/** Returns false when the name is taken. */
+/** Inserts a project; returns false when the name is taken. */
 export function insertProject(db: DbOrTx, values: NewProject, by: By): boolean {
   return (
     db

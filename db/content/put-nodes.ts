@@ -6,22 +6,26 @@ import { type Db, write } from "../open.ts";
 
 /** A file to be written. Its size and md5 come from the registered content. */
 export type NodeEntry = {
-  /** From `parsePath`. */
+  /** Path of the file, in the form that `parsePath` returns. */
   fullPath: string;
   sha256: string;
-  /** null: the metadata of the existing file stays. */
+  /** Metadata of the file; null: the metadata of an existing file stays. */
   metadata: Record<string, string> | null;
-  /** Epoch ms; null or absent: never. */
+  /** When the file expires (epoch ms); null or absent: never. */
   expireDate?: number | null;
-  /** The audit block that the file has elsewhere; by default it is made of `user` and `now`. */
+  /** The audit block that the file has at another instance; absent: made of `user` and `now`. */
   audit?: Audit;
-  /** The file is part of a package version, which has its own event (`tellVersion`). */
+  /**
+   * Whether the file is part of a package version. The version has an event of its own
+   * (`tellVersion`), so the file gets none.
+   */
   partOfVersion?: boolean;
 };
 
 export type PutRules = By & { overwrite: boolean };
 
 /**
+ * The result of writing one file. Results other than created and replaced:
  * - missing: the content is not in the store: send it, then put the node again.
  * - existed: a file exists and `overwrite` is false.
  * - blocked: `at` is a file where a folder is needed, or a folder where the file should be.
@@ -35,7 +39,7 @@ export type RepositoryKey = { id: number; projectId: string; name: string };
 
 /**
  * Writes files, with the folders above them, in one transaction that checks that their content is
- * registered. Returns one result for each entry, in their order.
+ * registered. Returns one result for each file, in the order of `entries`.
  */
 export function putNodes(
   db: Db,
@@ -55,7 +59,10 @@ export function putNodes(
   });
 }
 
-/** `folders`: folders known to exist, within one transaction; `followed`: see `isFollowed`. */
+/**
+ * What the writes of one transaction share. `folders`: folders known to exist; `followed`: the
+ * result of `isFollowed`.
+ */
 type Put = PutRules & {
   repository: RepositoryKey;
   statements: NodeStatements;
@@ -116,8 +123,8 @@ function findLive(
 }
 
 /**
- * Makes the folders above a path. Returns the file that stands where a folder is needed, in which
- * case nothing was made; else null.
+ * Creates the folders above a path. If a file exists where a folder is needed, creates nothing and
+ * returns that file's path; else returns null.
  */
 function makeFolders(put: Put, fullPath: string, audit: Audit): string | null {
   const missing: string[] = [];

@@ -19,7 +19,7 @@ export const secretOwner = ({
 }: Pick<RepositoryRow, "projectId" | "name">): string =>
   `repository:${projectId}/${name}`;
 
-/** Returns false when the name is taken. The project must exist. */
+/** Inserts a repository, whose project must exist; returns false when the name is taken. */
 export function insertRepository(db: DbOrTx, values: NewRepository, by: By): boolean {
   return (
     db
@@ -69,7 +69,7 @@ export function findRepository(
   return byName(db).get({ projectId, name }) ?? null;
 }
 
-/** `name`: prefix of the name. */
+/** Conditions on a list of repositories; `name`: prefix of the name. */
 type RepositoryFilter = {
   projectId: string;
   name?: string | undefined;

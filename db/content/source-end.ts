@@ -4,7 +4,7 @@ import type { Endpoint } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { repository } from "../schema/content.ts";
 
-/** Returns a linked or hosted repository as an endpoint to read from. */
+/** Returns a linked or hosted repository as the end that a batch reads from. */
 export function readSource(
   tx: DbOrTx,
   projectId: string,

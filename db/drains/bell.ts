@@ -11,11 +11,11 @@ import { task, taskObject } from "../schema/tasks.ts";
 import type { CursorKey } from "../pending/cursors.ts";
 import { toChanged } from "./news.ts";
 
-/** Maximum number of events read; if there are more, every task must look for itself. */
+/** Maximum number of events read; if there are more, every task counts as concerned. */
 const PAGE = 5_000;
 
 /**
- * Returns the clusters of the enabled tasks that mean some change after the event `after`, except
+ * Returns the clusters of the enabled tasks that cover some change after the event `after`, except
  * clusters that wait after a failure.
  */
 export function findConcerned(
@@ -46,8 +46,8 @@ export function findConcerned(
 const FOLLOWING = and(eq(task.replicaType, "REAL_TIME"), eq(task.enabled, true));
 
 /**
- * Returns the keys of the tasks with an object that means one of the changes. Reads only objects of
- * repositories with changes.
+ * Returns the keys of the tasks with an object that covers one of the changes. Reads only objects
+ * of repositories with changes.
  */
 function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
   if (changes.size === 0) return [];
@@ -70,14 +70,20 @@ function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
   return [...new Set(concerned.map(({ object }) => object.taskKey))];
 }
 
-/** Whether an object may mean a change. Which files of a version changed is found out later. */
+/**
+ * Returns a function that says whether a task object may cover a change. It may return true too
+ * often: which files of a version have changed is only read later.
+ */
 function mayMean(object: TaskObject): (changed: Changed) => boolean {
   const means = objectMatcher(object);
   const byFiles = meansFilesOfVersions(object);
   return (changed) => means(changed) || (byFiles && changed.version !== "");
 }
 
-/** Reads the changes by project/repository; `full`: there may be more. */
+/**
+ * Reads the changes after an event, by project/repository; `full`: the page is full, so there may
+ * be more.
+ */
 function readChanges(
   db: DbOrTx,
   after: number,

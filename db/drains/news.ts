@@ -11,17 +11,20 @@ import { fileTypeOf } from "../packages/types.ts";
 import { findRepository } from "../content/repositories.ts";
 import { type CursorKey, newestEvent } from "../pending/cursors.ts";
 
-/** Events, and waiting files and versions, that one transaction reads at most. */
+/** Maximum number of events, and of waiting files and versions, that one transaction reads. */
 const NEWS_PAGE = 1_000;
-/** Objects that one page of news may concern, so that the answer about it stays small. */
+/**
+ * Maximum number of objects that one page of news may concern, so that the answer about it stays
+ * small.
+ */
 const MOST_OBJECTS = 20;
 
 type Objects = { projectId: string; objects: readonly TaskObject[] };
 
 /**
- * What has to be sent to a cluster next: files and versions by object index; several events of one
- * of them count once. `upTo`: every event up to this seq is included; `more`: there are more
- * events.
+ * What has to be sent to a cluster next. `changes`: files and versions, by object index; several
+ * events of the same file or version count once. `upTo`: every event up to this seq is included;
+ * `more`: there are more events.
  */
 export type News = {
   changes: Map<number, Map<string, Changed>>;
@@ -44,7 +47,7 @@ export function toChanged({
     : { path: packageNameOf(subject), version };
 }
 
-/** Reads the events after `after` that the objects mean. */
+/** Reads the events after the seq `after` that the objects cover. */
 export function readEvents(
   db: DbOrTx,
   { projectId, objects }: Objects,
@@ -90,8 +93,8 @@ type Follower = {
 };
 
 /**
- * Returns what an event changes for an object: the file or version itself, nothing, or those files
- * of a version that the object's paths mean.
+ * Returns which changes of an event an object covers: the file or version itself, the files of the
+ * version that the object's paths match, or none.
  */
 function meantBy(
   db: DbOrTx,
@@ -112,7 +115,7 @@ function meantBy(
     .map((changed) => ({ object: objectIndex, changed }));
 }
 
-/** Reads a page of events over all the repositories, ordered by seq. */
+/** Reads a page of events of several repositories, ordered by seq. */
 function pageOfEvents(
   db: DbOrTx,
   projectId: string,
@@ -148,7 +151,7 @@ function pageOfEvents(
 export type Waiting = Changed & { repoName: string };
 
 /**
- * Returns the files and versions that wait for the cluster and are due, the longest due first, if
+ * Returns the files and versions that wait for a cluster and are due, the longest due first, if
  * they were tried at most `mostTries` times.
  */
 export function readDue(
@@ -168,8 +171,8 @@ export function readDue(
 }
 
 /**
- * Adds the waiting files and versions as far as there is room. `taken`: the added ones; `idle`:
- * those that no object means any more.
+ * Adds waiting files and versions to the news as far as there is room. `taken`: the added ones;
+ * `idle`: those that no object covers any more.
  */
 export function addWaiting(
   news: News,

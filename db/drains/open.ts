@@ -13,14 +13,16 @@ import { type CursorKey, cursorOf, findCursor, nextPending } from "../pending/cu
 import { addWaiting, type News, readDue, readEvents, type Waiting } from "./news.ts";
 import { type Drain, planNews } from "./plan.ts";
 
-/** A drain with this many files, or objects, accepts no more. */
+/**
+ * Maximum number of files, and of objects, in a drain: a drain that has as many accepts no more.
+ */
 const MOST_FILES = 10_000;
 const MOST_OBJECTS = 200;
 
 /**
- * The next step for a cluster.
+ * What the workflow of a task and cluster does next.
  * - gone: the task does not follow uploads to this cluster, or not at present.
- * - idle: nothing to do; `wait`: look again in so many ms, null = when the bell rings.
+ * - idle: nothing to do; `wait`: ask again in so many ms, null = when the doorbell rings.
  * - look: nothing found so far, but there are more events to read.
  * - drain: `targets` have something to be cut, null = ask for them; `plan`: the plan must be made
  *   first; `more`: there are more changes to add.
@@ -40,8 +42,8 @@ export type DrainStep =
 type Opening = CursorKey & { workflowId: string; localCluster: string; now: number };
 
 /**
- * Opens the record of a drain if there is something to send; repeats the step of one that is
- * running. One transaction.
+ * Opens the record of a drain if there is something to send. If a drain is already running, returns
+ * the step that continues it. Takes one transaction.
  */
 export function beginDrain(db: Db, opening: Opening): DrainStep {
   const { now, taskKey, clusterId } = opening;
@@ -92,8 +94,8 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
 }
 
 /**
- * Begins a drain of everything that exists, in place of the changes; changes from now on belong to
- * the next drain.
+ * Begins a drain of everything that the task covers, instead of a drain of changes; changes from
+ * now on belong to the next drain.
  */
 function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
   const { recordId, snapshot } = drain;
@@ -103,14 +105,17 @@ function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
   return { kind: "drain", recordId, targets: null, plan: true, more: false };
 }
 
-/** `full`: the drain accepts nothing more, so asking again is useless. */
+/**
+ * The result of adding changes to a running drain. `full`: the drain accepts nothing more, so
+ * another attempt is useless.
+ */
 export type Grown = { targets: Target[]; more: boolean; full: boolean };
 
 const FULL: Grown = { targets: [], more: false, full: true };
 
 /**
- * Adds the changes since then to a running drain, unless it is full, must stop, or its task has
- * changed. One transaction.
+ * Adds the changes that have happened since to a running drain, unless the drain is full, must
+ * stop, or its task has changed. Takes one transaction.
  */
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
@@ -130,7 +135,7 @@ export function growDrain(db: Db, recordId: string, now: number): Grown {
       haltReason(tx, recordId, row.clusterId) !== null
     )
       return FULL;
-    // A repository that did not exist when the drain began waits for the next one.
+    // If a repository did not exist when the drain began, its changes wait for the next drain.
     const lacking = snapshot.objects.some(({ category }) => category === null);
     if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId))
       return FULL;
@@ -146,7 +151,7 @@ export function growDrain(db: Db, recordId: string, now: number): Grown {
   });
 }
 
-/** Plans the events after `after` and the waiting changes that are due. */
+/** Plans the events after the seq `after`, and the waiting changes that are due. */
 function takeNews(
   tx: DbOrTx,
   drain: Drain,
@@ -202,7 +207,10 @@ function findRunning(tx: DbOrTx, { taskKey, clusterId }: CursorKey): string | nu
   return tx.select({ id: record.id }).from(record).where(where).get()?.id ?? null;
 }
 
-/** Whether the task follows uploads; `since`: and has not changed from this time on. */
+/**
+ * Whether a task is enabled and follows uploads; with `since`, also whether it has not changed from
+ * this time on.
+ */
 function isFollowing(
   tx: DbOrTx,
   taskKey: string,

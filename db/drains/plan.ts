@@ -21,7 +21,8 @@ export type Drain = {
 /**
  * Adds news to a drain's plan: one row for each file and version, as it is now. Deleted ones are
  * left out, because deletions are not replicated. Returns the objects that have something to be
- * cut; `takesPart`: the drain has something to report, even if only why it cannot be sent.
+ * cut; `takesPart`: the drain has something to report, even if only a reason why something cannot
+ * be sent.
  */
 export function planNews(
   tx: DbOrTx,
@@ -75,7 +76,7 @@ export function planNews(
 
 type Where = Drain & { object: number; repositoryId: number; now: number };
 
-/** Plans the files and versions that exist, and returns how many have to be sent. */
+/** Plans those of the files and versions that exist, and returns how many have to be sent. */
 function planChanges(
   tx: DbOrTx,
   where: Where,
@@ -100,8 +101,8 @@ function planChanges(
 }
 
 /**
- * SQL: the current state of a JSON list of files and versions, as far as they exist, with size and
- * digest; `seq` comes from the list.
+ * SQL: those of a JSON list of files and versions that exist, with their present size and digest;
+ * `seq` comes from the list.
  */
 const there = (
   { repositoryId, now }: Pick<Where, "repositoryId" | "now">,
@@ -130,9 +131,10 @@ type Known = Changed & {
 };
 
 /**
- * Plans files and versions again that are in the drain's plan and have changed since. One that was
- * not dispatched yet is read when it is; one that has ended is tried again in its row; one that is
- * being sent is left to a later drain. Returns how many are to be cut again.
+ * Plans files and versions again that are in the drain's plan and have changed since. If one was
+ * not dispatched yet, its present content is read at dispatch. If it has ended, it is tried again
+ * in its row. If it is being sent, it is left to a later drain. Returns how many are to be cut
+ * again.
  */
 function replan(tx: DbOrTx, where: Where, repoName: string, list: string): number {
   const { recordId, taskKey, clusterId, object: objectIndex, now } = where;
@@ -188,8 +190,8 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
 
 /**
  * Plans the next page of an object as it is now, instead of following its changes, and returns
- * whether that was the last page. A path that matches nothing is not a failure: nothing was
- * uploaded there.
+ * whether that was the last page. A path that matches nothing is not a failure, because it only
+ * means that nothing was uploaded there.
  */
 export function planCatchUp(
   db: Db,

@@ -3,7 +3,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { packages } from "../schema/packages.ts";
 
-/** Rows, and packages, that one transaction deletes at most. */
+/** Maximum number of rows, and of packages, that one transaction deletes. */
 const PAGE = 500;
 const PACKAGES = 100;
 
@@ -19,8 +19,8 @@ export function hasPackages(db: DbOrTx, repositoryId: number): boolean {
 }
 
 /**
- * Deletes the packages and versions of a repository, not their files. Repeating an interrupted call
- * finishes it. Yields between transactions.
+ * Deletes the packages and versions of a repository, but not their files. Repeating an interrupted
+ * call finishes the deletion. Yields between transactions.
  */
 export async function dropPackages(db: Db, repositoryId: number): Promise<void> {
   await inPages(() => write(db, (tx) => dropSome(tx, repositoryId)));
@@ -34,8 +34,8 @@ export async function dropPackages(db: Db, repositoryId: number): Promise<void> 
 }
 
 /**
- * Deletes versions of the first packages, and these packages once none of their versions is left.
- * Returns how many rows went.
+ * Deletes versions of the first packages, and each of these packages once it has no version left.
+ * Returns how many rows were deleted.
  */
 function dropSome(tx: DbOrTx, repositoryId: number): number {
   const first = sql`

@@ -18,11 +18,11 @@ export type PackageView = PackageRow & {
   description: string | null;
   tags: Map<string, string>;
 };
-/** `metadata`: of the file at `contentPath` or `manifestPath`. */
+/** A version with its paths; `metadata`: that of the file at `contentPath` or `manifestPath`. */
 export type VersionView = VersionRow &
   VersionPaths & { tags: string[]; metadata: Record<string, string> };
 
-/** Returns a page of packages; `name`: prefix of their names. */
+/** Returns a page of a repository's packages; `name`: prefix of their names. */
 export function pagePackages(
   db: DbOrTx,
   repository: PackageRepository,
@@ -80,8 +80,8 @@ function toView(db: DbOrTx, type: PackageType, row: PackageRow): PackageView {
 }
 
 /**
- * Returns a page of versions, the newest first; null when there is no such package. `name`: prefix
- * of their names.
+ * Returns a page of a package's versions, the newest first; null when there is no such package.
+ * `name`: prefix of the versions' names.
  */
 export function pageVersions(
   db: DbOrTx,

@@ -29,9 +29,9 @@ import {
 } from "./versions.ts";
 
 /**
- * A declared version; `verdict`: why it is refused, where that is known beforehand. `fits`: its
- * document was compared with its tarball; otherwise a version with a tarball is not made of content
- * in the store.
+ * A declared version; `verdict`: why it is refused, if that is known beforehand. `fits`: its
+ * document was compared with its tarball; if false, a version with a tarball is not created from
+ * content in the store.
  */
 export type JudgedVersion = DescribedVersion & {
   verdict?: Decided<VersionAnswer> | undefined;
@@ -48,7 +48,8 @@ export type VersionRules = Pick<
   By & { facts: Facts };
 
 /**
- * What exists at the path of a declared file: its sha256 (null: nothing), and how the two compare.
+ * What exists at the path of a declared file. `existing`: its sha256 (null: nothing exists);
+ * `comparison`: how it compares with the declared file.
  */
 export type Beside = { existing: string | null; comparison: ClaimComparison };
 
@@ -59,7 +60,7 @@ export type Beside = { existing: string | null; comparison: ClaimComparison };
 export type StatableRepository = PackageRepository & { allowOverwrite: boolean };
 
 /**
- * The state of one declaration within its transaction. `has`: whether a content is in the store.
+ * What the functions that apply one declaration share. `has`: whether a content is in the store.
  */
 export type Applying = {
   db: Db;
@@ -75,7 +76,7 @@ export const refused = (reason: RefusalReason, message: string): Refusal => ({
   message,
 });
 
-/** Thrown to roll back a version that turned out to be refused. */
+/** Thrown to roll back a version that turned out to be refused while it was applied. */
 export class Refused extends Error {
   override readonly name = "Refused";
   readonly answer: Refusal;
@@ -96,8 +97,8 @@ const INSTEAD =
   "publish the content under another version, or choose the conflict strategy SKIP";
 
 /**
- * Refuses OVERWRITE for an artifact that must not change. `existing`: digest of the existing
- * version.
+ * Builds the refusal of OVERWRITE for an artifact that must not change. `existing`: digest of the
+ * existing version.
  */
 export const unchangeable = (why: string, existing: string): Refusal => ({
   result: "refused",
@@ -114,15 +115,15 @@ export function versionThere(
   return owner && findVersion(tx, owner.id, version);
 }
 
-/** Returns the content at a path in the form that `compareClaim` takes. */
+/** Returns the facts of the content at a path as `compareClaim` needs them. */
 export function factsAt(found: NodeStat | undefined, facts: Facts): ContentFacts | null {
   if (!found?.sha256) return null;
   return facts.get(found.sha256) ?? { sha256: found.sha256, size: found.size };
 }
 
 /**
- * Pairs the declared files with what exists at their paths. A folder at one of them rolls the
- * version back.
+ * Pairs each declared file with what exists at its path. If that is a folder, throws, so that the
+ * version is rolled back.
  */
 export function pairFiles(
   { db, repository, rules }: Applying,
@@ -143,7 +144,7 @@ export function pairFiles(
   return { pairs, there };
 }
 
-/** Writes the files of a version, whose content is in the store. */
+/** Writes the files of a version. Their contents are in the store. */
 export function writeFiles(
   { db, repository, rules }: Applying,
   files: readonly DescribedFile[],
@@ -171,7 +172,7 @@ export function writeFiles(
   }
 }
 
-/** Sets the metadata of existing files where it differs; returns whether any differed. */
+/** Sets the metadata of existing files if it differs; returns whether any differed. */
 export function setMetadata(
   { tx, repository }: Applying,
   files: readonly DescribedFile[],

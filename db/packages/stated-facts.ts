@@ -8,13 +8,15 @@ import { PACKAGE_TYPES } from "./types.ts";
 import { findPackage, findVersion } from "./versions.ts";
 
 /**
- * Maximum length of an answer in characters of JSON; a single larger version is returned anyway.
+ * Maximum length of an answer in characters of JSON; a single version that is longer is returned
+ * anyway.
  */
 const MOST_ANSWERED = 4 * 1024 ** 2;
 
 /**
  * Reads versions for another instance, all at one moment, each as the JSON of a SourceVersion, in
- * the order of the keys: as many of the first ones as fit into an answer, and at least one.
+ * the order of `keys`. Stops when the answer is full: the first version is always returned, the
+ * caller asks again for the rest.
  */
 export function readSourceVersions(
   db: Db,

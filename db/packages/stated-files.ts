@@ -25,19 +25,22 @@ import { FILE_TYPES, type Readings } from "./types.ts";
 import { type NodeEntry, putNodes, type PutResult } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
 
-/** A declared file; `verdict`: why it is refused, where that is known beforehand. */
+/** A declared file; `verdict`: why it is refused, if that is known beforehand. */
 export type Judged = DescribedFile & { verdict?: Decided<FileAnswer> | undefined };
 
 type FileRepository = StatableRepository & { type: HostedFileType };
 
-/** `readings`: values read from the contents, as the type's `record` expects them. */
+/**
+ * The rules of a declaration of files. `readings`: values read from the contents, as the type's
+ * `record` expects them.
+ */
 type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> &
   By & { readings: Readings; facts: Facts };
 
 /**
  * Applies a declaration of files as far as the rules allow: registers `blobs`, whose content is
- * durable, decides each file by what exists and writes the nodes, all in one transaction. Returns
- * an answer for each file, in their order.
+ * durable, compares each file with the existing one and writes the nodes, all in one transaction.
+ * Returns an answer for each file, in the order of `files`.
  */
 export function applyStatement(
   db: Db,

@@ -13,7 +13,9 @@ export type Reading = { db: Db; tx: DbOrTx; repositoryId: number; now: number };
 
 type Told = Pick<StatedVersion, "digest" | "files" | "distTags" | "sourceVersions">;
 
-/** Builds the version that another instance gets; one without files is gone. */
+/**
+ * Builds the version that another instance gets; if it has no files, it counts as deleted ("gone").
+ */
 export function sourceVersion(
   owner: PackageRow,
   row: VersionRow,

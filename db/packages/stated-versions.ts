@@ -12,10 +12,10 @@ import {
 import { PACKAGE_TYPES, type StatedPackageType } from "./types.ts";
 
 /**
- * Applies a declaration of versions as far as the rules allow: decides each version by what exists
- * and writes its files and its row, in one transaction. Their contents are registered. `stopped`:
- * an earlier version met a conflict under FAST_FAIL. Returns an answer for each version, in their
- * order.
+ * Applies a declaration of versions, whose contents are registered, as far as the rules allow:
+ * compares each version with the existing one and writes its files and its row, in one transaction.
+ * `stopped`: an earlier version met a conflict under FAST_FAIL. Returns an answer for each version,
+ * in the order of `versions`.
  */
 export function applyVersions(
   db: Db,
@@ -47,7 +47,7 @@ export function applyVersions(
   });
 }
 
-/** Applies one version, or rolls all of it back. */
+/** Applies one declared version, or rolls all of its changes back. */
 function applyOne(
   applying: Applying,
   apply: StatedPackageType["apply"],
@@ -57,7 +57,8 @@ function applyOne(
     return write(applying.db, (tx) => apply({ ...applying, tx }, version));
   } catch (error) {
     if (error instanceof Refused) return error.answer;
-    // Only reading and writing the document recurses here.
+    // A RangeError is a stack overflow. Only the JSON of the document is processed recursively, so
+    // the document is nested too deeply.
     if (error instanceof RangeError)
       return {
         result: "refused",

@@ -52,25 +52,28 @@ import type {
 import type { Reading } from "./stated-source.ts";
 import type { PackageRepository, PackageRow, VersionRow } from "./versions.ts";
 
-/** `contentPath`: the main file of a version; `manifestPath`: the manifest of an image. */
+/**
+ * Paths of a version's files. `contentPath`: that of the main file; `manifestPath`: that of an
+ * image's manifest.
+ */
 export type VersionPaths = { contentPath: string | null; manifestPath: string | null };
 
-/** Everything in which the packages of one hosted type differ from those of others. */
+/** The functions in which the packages of one hosted type differ from those of other types. */
 export type PackageType = {
   /**
-   * SQL: whether the version of these columns is an artifact of its own; other versions are parts
-   * of such ones.
+   * SQL: whether the version with these columns is an artifact of its own; every other version is a
+   * part of such an artifact.
    */
   isOwn: (version: VersionColumns) => SQL;
   /**
-   * Returns the version that is used where none is named. `oldestFirst`: ordered by last change;
-   * `tags`: the result of `tags`.
+   * Returns the version that is used if a request names none. `oldestFirst`: versions by last
+   * change; `tags`: what the function `tags` below returns.
    */
   latest: (
     oldestFirst: readonly Pick<VersionRow, "name" | "complete">[],
     tags: ReadonlyMap<string, string>,
   ) => string | null;
-  /** Returns the package's tags and the versions that they stand for. */
+  /** Returns the package's tags and the versions to which they point. */
   tags: (db: DbOrTx, packageId: number) => Map<string, string>;
   /** Returns the package's description, from its latest version. */
   description: (db: DbOrTx, packageId: number, latest: string) => string | null;
@@ -80,7 +83,9 @@ export type PackageType = {
     packageName: string,
     row: VersionRow,
   ) => VersionPaths;
-  /** Deletes a package with all versions and files. Returns false when it does not exist. */
+  /**
+   * Deletes a package with all versions and files. Returns false when the package does not exist.
+   */
   deletePackage: (
     db: Db,
     repository: PackageRepository,
@@ -88,8 +93,8 @@ export type PackageType = {
     now: number,
   ) => boolean | Promise<boolean>;
   /**
-   * Deletes a version with its files, and the package with its last version. Returns false when it
-   * does not exist.
+   * Deletes a version with its files, and the package with its last version. Returns false when the
+   * version does not exist.
    */
   deleteVersion: (
     db: Db,
@@ -100,11 +105,14 @@ export type PackageType = {
   ) => boolean | Promise<boolean>;
 };
 
-/** What a type adds whose versions are declared whole, from instance to instance. */
+/**
+ * Additional functions of package types whose versions are declared as a whole from one instance to
+ * another.
+ */
 export type StatedPackageType = {
   /**
-   * Returns why a declared version is invalid whatever exists, such as a wrong digest. Its paths
-   * have been checked.
+   * Returns why a declared version is invalid whatever exists here, such as for a wrong digest. Its
+   * paths have been checked.
    */
   judge: (version: DescribedVersion) => Refusal | undefined;
   /** Applies a declared version as far as the rules allow. */
@@ -178,16 +186,21 @@ export const PACKAGE_TYPES = {
   },
 } as const satisfies PackageTypes;
 
-/** Returns how a repository's packages behave; null: it holds no packages. */
+/**
+ * Returns the functions for a repository type's packages; null: repositories of this type hold no
+ * packages.
+ */
 export const packageTypeOf = (type: RepositoryType): PackageType | null =>
   isHostedPackageType(type) ? PACKAGE_TYPES[type] : null;
 
-/** Values read from declared contents, by their sha256. */
+/** Values read from declared contents, by the sha256 of the content. */
 export type Readings = ReadonlyMap<string, string>;
 
-/** Everything in which files that are declared one by one, by their paths, differ between types. */
+/**
+ * The functions in which repository types differ for files that are declared one by one, by path.
+ */
 type FileType = {
-  /** Returns the answer to a file that is not allowed, or undefined. */
+  /** Returns the answer to a declared file that is not allowed, or undefined if it is allowed. */
   judge: (
     repository: StatableRepository,
     path: string,
@@ -203,7 +216,9 @@ type FileType = {
     packageName: string,
     version: string,
   ) => readonly string[];
-  /** Brings packages in step with files that were written, in their transaction. */
+  /**
+   * Brings the packages in step with files that were written, in the transaction that wrote them.
+   */
   record: (
     tx: DbOrTx,
     repository: StatableRepository,
@@ -211,7 +226,7 @@ type FileType = {
     now: number,
     readings: Readings,
   ) => void;
-  /** Writes the event for a part whose metadata changed. */
+  /** Writes the event for a file that is part of a version and whose metadata has changed. */
   tellPart: (
     tx: DbOrTx,
     repository: StatableRepository,
@@ -239,6 +254,9 @@ export const FILE_TYPES = {
   },
 } as const satisfies Record<HostedFileType, FileType>;
 
-/** Returns how a repository's path-addressed files behave; null: it has none. */
+/**
+ * Returns the functions for a repository type's files that are uploaded by path; null: the type has
+ * no such files.
+ */
 export const fileTypeOf = (type: RepositoryType): FileType | null =>
   isHostedFileType(type) ? FILE_TYPES[type] : null;

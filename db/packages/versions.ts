@@ -9,10 +9,10 @@ import { distTag, packages, version } from "../schema/packages.ts";
 
 export type PackageRow = typeof packages.$inferSelect;
 export type VersionRow = typeof version.$inferSelect;
-/** A repository whose content is packages. */
+/** A repository that holds packages. */
 export type PackageRepository = RepositoryKey & { type: RepositoryType };
 
-/** A version to be written; its files are nodes already. */
+/** A version to be written; its files already exist as nodes. */
 export type VersionEntry = Pick<
   VersionRow,
   "name" | "digest" | "size" | "complete" | "document"
@@ -43,8 +43,8 @@ export function findVersion(
 }
 
 /**
- * Makes or changes a version, and makes its package if missing, in the caller's transaction. It
- * writes no event: call `tellVersion` after it, where something changed.
+ * Creates or changes a version, and creates its package if missing, in the caller's transaction. It
+ * writes no event: call `tellVersion` after it if something has changed.
  */
 export function putVersion(
   tx: DbOrTx,
@@ -75,8 +75,8 @@ export function putVersion(
 }
 
 /**
- * Writes the event that a complete version was made or changed, or something attached to it: a
- * referrer, a dist-tag.
+ * Writes the event that a complete version was created or changed, or that something was attached
+ * to it: a referrer, a dist-tag.
  */
 export function tellVersion(
   tx: DbOrTx,

@@ -7,13 +7,13 @@ import { task } from "../schema/tasks.ts";
 import { inTurn } from "../turns.ts";
 
 type CursorRow = typeof eventCursor.$inferSelect;
-/** Identifies a cursor: one task at one cluster. */
+/** Identifies a cursor, which belongs to one task at one cluster. */
 export type CursorKey = { taskKey: string; clusterId: string };
 
 export const cursorOf = ({ taskKey, clusterId }: CursorKey) =>
   and(eq(eventCursor.taskKey, taskKey), eq(eventCursor.clusterId, clusterId));
 
-/** Returns the seq of the newest event that ever existed; deleted events count, too. */
+/** Returns the seq of the newest event that ever existed, even if that event was deleted. */
 export function newestEvent(db: DbOrTx): number {
   return (
     db.get<{ seq: number } | undefined>(
@@ -47,7 +47,7 @@ export function syncCursors(tx: DbOrTx, taskKey: string): void {
 }
 
 /**
- * Ends the waiting of drains for a cluster that was not healthy before. Call it when the cluster
+ * Ends the backoff of drains for a cluster that was not healthy before. Call it when the cluster
  * was found healthy.
  */
 export function forgetAbsence(db: DbOrTx, clusterId: string): void {
@@ -57,12 +57,13 @@ export function forgetAbsence(db: DbOrTx, clusterId: string): void {
       AND EXISTS (SELECT 1 FROM cluster WHERE id = ${clusterId} AND status = 'UNHEALTHY')`);
 }
 
-/** Rows, and cursors, that one transaction handles at most. */
+/** Maximum number of rows, and of cursors, that one transaction handles. */
 const PAGE = 1_000;
 const CURSORS = 100;
 
 /**
- * Deletes the waiting files of a task for clusters that have left it. Yields between transactions.
+ * Deletes the waiting files of a task for clusters that no longer belong to it. Yields between
+ * transactions.
  */
 export async function dropLeftPending(db: Db, taskKey: string): Promise<void> {
   await inPages(
@@ -88,9 +89,9 @@ export async function dropCursors(db: Db, taskKey: string): Promise<void> {
 type Follower = { cursor: CursorRow; enabled: boolean; projectId: string };
 
 /**
- * Moves cursors forward that have nothing to do: past events of repositories that their task does
- * not follow, and, when more than `mostLag` events behind, past all events; a full plan of the task
- * then replaces them. So the log stays bounded. Yields between transactions.
+ * Moves cursors forward that have nothing to send, past the events of repositories that their task
+ * does not follow. A cursor that is more than `mostLag` events behind is moved past all events, and
+ * a full plan of the task replaces them. So the log stays bounded. Yields between transactions.
  */
 export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
   const newest = newestEvent(db);
@@ -108,8 +109,8 @@ export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
 }
 
 /**
- * Returns the cursors that have something to send now: `due` to begin a drain, `draining` while one
- * runs. Yields now and then.
+ * Returns the cursors that have something to send now: `due` have to begin a drain, `draining` have
+ * one that is running. Yields now and then.
  */
 export async function listDue(
   db: Db,
@@ -130,7 +131,7 @@ export async function listDue(
   return { due, draining };
 }
 
-/** Calls `look` for each follower, some of them in each transaction. */
+/** Calls `look` for each cursor with facts about its task, for some cursors in each transaction. */
 async function eachFollower(
   db: Db,
   look: (tx: DbOrTx, follower: Follower) => void,

@@ -8,9 +8,9 @@ import { detail, record } from "../schema/records.ts";
 import { pass } from "./outcomes.ts";
 
 /**
- * Passes over files and versions that were deleted after a drain planned them: deletions are not
- * replicated, so this is not a failure. They leave the plan, or end as skipped if they had begun.
- * Returns the other artifacts.
+ * Drops from a batch the files and versions that were deleted after a drain planned them: deletions
+ * are not replicated, so this is not a failure. They are removed from the plan, or end as skipped
+ * if they had begun. Returns the other artifacts.
  */
 export function passGone(
   tx: DbOrTx,
@@ -67,8 +67,8 @@ export function passGone(
 }
 
 /**
- * Turns the failure of a file or version into "nothing to do" when it was deleted after its batch
- * was dispatched and could not be sent for that reason.
+ * Turns the failure of a file or version into "nothing to do" if it could not be sent because it
+ * was deleted after its batch was dispatched.
  */
 export function excuseGone(
   tx: DbOrTx,

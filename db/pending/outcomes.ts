@@ -21,13 +21,13 @@ export type DrainReports = CursorKey & {
    * nothing has to be kept.
    */
   answeredTime: number | null;
-  /** Whether the drain contains anything that had waited. */
+  /** Whether the drain contains any file or version that had waited for it. */
   waited: boolean;
 };
 
 /**
- * Prepares the recording of reports; null when the run is not a drain. Notes the time if the
- * cluster accepted or refused something.
+ * Prepares the recording of reports; returns null when the run is not a drain. Notes the time if
+ * the cluster accepted or refused something.
  */
 export function openReports(
   tx: DbOrTx,
@@ -68,9 +68,9 @@ export function openReports(
 }
 
 /**
- * Halts a drain whose cluster is away: a file failed to reach it since `firstFailure`, for as long
- * as a drain waits, and the cluster has accepted or refused nothing meanwhile. Everything the drain
- * had is kept.
+ * Halts a drain whose cluster is away. A cluster counts as away if a file failed to reach it since
+ * `firstFailure`, for as long as a drain waits, and the cluster has accepted or refused nothing
+ * meanwhile. All that the drain had to send is kept.
  */
 export function noteUnreachable(
   tx: DbOrTx,
@@ -99,8 +99,8 @@ export function noteUnreachable(
 }
 
 /**
- * Notes that a file or version has ended: it no longer waits, or, if only its time ran out, it
- * waits for a later drain.
+ * Notes that a file or version has ended in this drain, so it no longer waits. If it only ran out
+ * of time, it waits for a later drain.
  */
 export function noteEnded(
   tx: DbOrTx,
@@ -113,7 +113,8 @@ export function noteEnded(
 }
 
 /**
- * Deletes a waiting row if this drain took it; one that changed meanwhile stays and waits again.
+ * Deletes the row of a waiting file or version if this drain took it. A row that changed meanwhile
+ * stays, and the file waits again.
  */
 export function pass(
   tx: DbOrTx,

@@ -17,7 +17,7 @@ type RecordRow = Pick<
 >;
 
 /**
- * Keeps the artifacts that a FAST_FAIL drain did not reach waiting for the next drain, so that the
+ * Makes the artifacts that a FAST_FAIL drain did not reach wait for the next drain, so that the
  * cursor can pass the file that failed. Called before the record is closed. Yields between
  * transactions; may be repeated.
  */

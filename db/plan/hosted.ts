@@ -19,7 +19,7 @@ import {
 } from "./rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
-/** Maximum length of the reason why an object has no plan. */
+/** Maximum length of the reason why an object could not be planned. */
 const MOST_REASON = 1_000;
 
 const START: Omit<Cursor, "step"> = {
@@ -29,14 +29,18 @@ const START: Omit<Cursor, "step"> = {
   found: false,
   leftOut: NOTHING_LEFT_OUT,
 };
-/** A step costs as much as this many rows, even if it finds nothing. */
+/**
+ * Rows that each planning step (one package or path) counts against the size of a page, besides
+ * those it reads. This bounds steps that find nothing.
+ */
 const STEP = 20;
 
 type Options = Pick<Where, "lacking">;
 
 /**
  * Plans the next page of a hosted object and returns whether that was the last. The page and the
- * position after it are one transaction, so that a killed plan continues where it was.
+ * position after it are written in one transaction, so that an interrupted plan continues at that
+ * position.
  */
 export function planHostedPage(
   db: Db,
@@ -80,7 +84,7 @@ export function planHostedPage(
 const rowOf = ({ recordId, object: objectIndex }: ObjectKey) =>
   and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex));
 
-/** Returns what the plans of all hosted objects of a run left out. */
+/** Returns what the plans of all hosted objects of a run have left out. */
 export function leftOutOf(db: Db, recordId: string): LeftOut {
   const leftOut = sql<string | null>`${planObject.cursor} ->> '$.leftOut'`;
   const isHosted = sql`json_valid(${planObject.cursor})`;
@@ -98,8 +102,8 @@ export function leftOutOf(db: Db, recordId: string): LeftOut {
 }
 
 /**
- * Ends an object's plan with the reason why it cannot be listed; half a plan counts as none, and
- * nothing of it will be sent.
+ * Ends the plan of an object with the reason why the object cannot be listed. What was planned so
+ * far does not count, and nothing of it will be sent.
  */
 export function endPlan(
   tx: DbOrTx,
@@ -114,8 +118,8 @@ export function endPlan(
 }
 
 /**
- * Ends the plan of an object that crashes whoever plans it; a plan that was completed meanwhile
- * stays.
+ * Ends the plan of an object if planning it crashes the process each time; a plan that was
+ * completed meanwhile stays.
  */
 export function failPlan(
   db: Db,
@@ -144,7 +148,7 @@ export function failPlan(
 }
 
 /**
- * A part of what an object means; parts are planned one after the other. `loose`: files that belong
+ * One step in planning an object; steps are planned one after the other. `loose`: files that belong
  * to no version.
  */
 type Step =
@@ -159,7 +163,7 @@ const WHOLE = {
   looseFiles: { kind: "loose" },
 } as const satisfies Record<Content, Step>;
 
-/** Returns the object's step with this number, from 0; undefined after the last. */
+/** Returns the step with this number, from 0, in planning an object; undefined after the last. */
 function stepAt(
   { packageConstraints, pathConstraints }: TaskObject,
   type: RepositoryType,
@@ -176,7 +180,7 @@ function stepAt(
 const wholeRepository = (type: RepositoryType): readonly Step[] =>
   (factsOf(type).hosted ?? []).map((content) => WHOLE[content]);
 
-/** Plans as many steps as one page holds, or a part of one step. */
+/** Plans as many steps as one page holds, or a part of a single step. */
 function planSteps(
   tx: DbOrTx,
   where: Where,

@@ -40,8 +40,8 @@ export function listingState(
 }
 
 /**
- * Returns everything a worker needs to list the next page of a linked object; `over` when there is
- * none to list.
+ * Returns everything a worker needs to list the next page of a linked object; `over` when no page
+ * is to be listed.
  */
 export function listingRequest(
   db: DbOrTx,
@@ -71,7 +71,7 @@ export function listingRequest(
   return { kind: "over" };
 }
 
-/** Records page number `page` of a listing; recording a page twice changes nothing. */
+/** Records the page with number `page` of a listing; recording a page twice changes nothing. */
 export function takePage(
   db: Db,
   recordId: string,
@@ -111,8 +111,8 @@ function toRow({
 }
 
 /**
- * Records a failure of listing. Returns when to try again (epoch ms), or null when the listing has
- * ended with it.
+ * Records that listing has failed. Returns when to try again (epoch ms), or null when this failure
+ * has ended the listing.
  */
 export function takeListingFailure(
   db: Db,

@@ -12,13 +12,14 @@ import {
 
 type Sql = ReturnType<typeof sql>;
 /**
- * `meant`: which nodes can be planned at all; files that the server generates belong to each
- * repository itself.
+ * `meant`: SQL condition for the nodes that can be planned at all. Files that the server generates
+ * are left out, because each repository makes its own.
  */
 type Paths = Where & { meant: Sql };
 
 /**
- * Plans the next page of a folder with everything below it, of a file, or of the files that match.
+ * Plans the next page of a path: a folder with everything below it, a file, or the files that
+ * match.
  */
 export function planPath(
   tx: DbOrTx,
@@ -63,7 +64,7 @@ function planNodes(
   return { looked: 1, goesOn: false, cursor: { ...cursor, found: true } };
 }
 
-/** Plans the next files below `folder`, ordered by path; reads nothing outside of it. */
+/** Plans the next files below `folder`, ordered by path; reads nothing outside of the folder. */
 function planBelow(
   tx: DbOrTx,
   where: Paths,
@@ -144,7 +145,7 @@ const files = ({ repositoryId, meant }: Paths, condition: Sql) => sql`
 const hasFile = (tx: DbOrTx, where: Paths, condition: Sql) =>
   tx.get(sql`SELECT 1 ${files(where, condition)} LIMIT 1`) !== undefined;
 
-/** Plans files in the order of `order`, by an index that `condition` also uses. */
+/** Plans files in the sequence that `order` gives, by an index that `condition` also uses. */
 function insertFiles(tx: DbOrTx, where: Paths, condition: Sql, order: Sql): void {
   const { recordId, object: objectIndex } = where;
   tx.run(sql`

@@ -4,16 +4,16 @@ import type { DbOrTx } from "../open.ts";
 import { planObject } from "../schema/plans.ts";
 
 /**
- * Rows that one transaction reads at most: some milliseconds, because no request is answered
- * meanwhile.
+ * Maximum number of rows that one transaction reads. It takes some milliseconds, in which no
+ * request is answered.
  */
 export const PAGE = 1_000;
 
 export type ObjectKey = { recordId: string; object: number };
 
 /**
- * The object that is planned; `place`: its repository, for messages; `lacking`: what happens to an
- * artifact that is named but missing.
+ * The object that is planned. `place`: its repository, for messages; `lacking`: what happens to an
+ * artifact that a constraint names and that does not exist.
  */
 export type Where = ObjectKey & {
   repositoryId: number;
@@ -23,9 +23,10 @@ export type Where = ObjectKey & {
 };
 
 /**
- * The position within a plan: the step, and in it a path or a package's name with a version, or how
- * many of the named versions; `found`: whether anything existed. It contains no row ids: the plan
- * has the order of the repository, so a page costs the same in a large one.
+ * The position within a plan. `step`: the planning step; `afterName`, `afterVersion`: the path or
+ * package and version after which the step continues; `chosen`: how many named versions are done;
+ * `found`: whether anything existed. There are no row ids, because a plan has the order of the
+ * repository, so a page costs the same in a large one.
  */
 export type Cursor = {
   step: number;
@@ -36,7 +37,9 @@ export type Cursor = {
   leftOut: LeftOut;
 };
 
-/** `looked`: how many rows were read; `goesOn`: the step has more. */
+/**
+ * The result of planning a page. `looked`: how many rows were read; `goesOn`: the step has more.
+ */
 export type Progress = { looked: number; goesOn: boolean; cursor: Cursor };
 
 export type PlannedRow = {
@@ -52,7 +55,7 @@ export const lastSeq = ({ recordId, object: objectIndex }: ObjectKey) =>
   sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${objectIndex})`;
 
 /**
- * Runs `insert` and adds the rows it planned to the sums of `plan_object`, counting only these.
+ * Runs `insert` and adds the rows that it has planned, and no others, to the sums of `plan_object`.
  * Returns how many rows were added.
  */
 export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void): number {
@@ -66,7 +69,7 @@ export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void):
   return n;
 }
 
-/** Adds to the sums of `plan_object`; call it in the transaction that changes the plan. */
+/** Adds rows to the sums of `plan_object`; call it in the transaction that changes the plan. */
 export function addPlanned(
   tx: DbOrTx,
   { recordId, object: objectIndex }: ObjectKey,
@@ -83,7 +86,10 @@ export function addPlanned(
     .run();
 }
 
-/** Plans artifacts; those already in the plan stay as they are, and duplicates are planned once. */
+/**
+ * Plans artifacts. Those already in the plan stay as they are, and an artifact that is given twice
+ * is planned once.
+ */
 export function insertPlanned(
   tx: DbOrTx,
   where: ObjectKey,
@@ -118,7 +124,10 @@ export function insertPlanned(
         AND p.version = j.value ->> 1)`);
 }
 
-/** Plans an artifact that is named but missing, so that it fails with this text. */
+/**
+ * Plans an artifact that a constraint names and that does not exist, so that it fails with this
+ * text.
+ */
 export function insertProblem(
   tx: DbOrTx,
   where: Where,

@@ -46,8 +46,8 @@ export function planVersions(
 }
 
 /**
- * Plans the next versions of one package, all or those that the constraint names; a missing one is
- * planned as a problem.
+ * Plans the next versions of one package: all of them, or those that the constraint names. A named
+ * version that does not exist is planned as a problem.
  */
 export function planPackage(
   tx: DbOrTx,
@@ -93,7 +93,7 @@ export function planPackage(
   return rest;
 }
 
-/** `own`: an artifact of its own, not a part of another one. */
+/** `own`: 1 for a version that is an artifact of its own, 0 for a part of another one. */
 type Row = PlannedRow & { own: number };
 
 /** Reads at most `room` versions, ordered by package name and version name. */
@@ -146,7 +146,10 @@ function planRows(
 
 type Chosen = { packageKey: string; name: string; versions: readonly string[] };
 
-/** Plans the next named versions of a package; `cursor.chosen`: how many of them are planned. */
+/**
+ * Plans the next versions of a package that the constraint names; `cursor.chosen`: how many of them
+ * are already planned.
+ */
 function planChosen(
   tx: DbOrTx,
   where: Where,
@@ -183,7 +186,7 @@ type File = { path: string; size: number; sha256: string | null; live: number };
 
 /**
  * Plans the next files that belong to no version; each is an artifact of its own. Files that the
- * server generates belong to each repository itself and are left out.
+ * server generates are left out, because each repository makes its own.
  */
 export function planLoose(
   tx: DbOrTx,

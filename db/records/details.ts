@@ -51,8 +51,8 @@ const columns = {
 };
 
 /**
- * Returns what a record's details have in common; null when there is no such record. `kept`:
- * whether its details are kept.
+ * Returns what all details of a record share; null when there is no such record. `kept`: whether
+ * the details are stored.
  */
 export function detailContext(
   db: DbOrTx,
@@ -72,7 +72,8 @@ export function detailContext(
 const LIST_PAGE = 500;
 
 /**
- * Yields all details of a record, the newest first, page by page; nothing is held between pages.
+ * Yields all details of a record, the newest first, page by page; no statement or transaction is
+ * open between pages.
  */
 export async function* detailPages(
   db: DbOrTx,
@@ -98,8 +99,8 @@ export async function* detailPages(
 type DetailPage = { total: number; rows: DetailRow[] };
 
 /**
- * Returns a page of all details, or of those in one status, the newest first; the total comes from
- * the record's counters, so no row is counted.
+ * Returns a page of all details of a record, or of those in one status, the newest first. The total
+ * comes from the record's counters, so no row is counted.
  */
 export function pageDetails(
   db: DbOrTx,
@@ -112,7 +113,7 @@ export function pageDetails(
   const size = Math.min(limit, total - offset);
   if (size <= 0) return { total, rows: [] };
   const where = sql`record_id = ${recordId} ${status === undefined ? sql`` : sql`AND status = ${status}`}`;
-  // Reads from the nearer end: walking an index is quick, but not free.
+  // Rows are skipped from the nearer end of the index: walking an index is quick, but not free.
   const page =
     offset <= total / 2
       ? sql`ORDER BY id DESC LIMIT ${size} OFFSET ${offset}`
@@ -157,18 +158,18 @@ export type DetailFilter = {
   objects: readonly number[] | null;
   clusterIds: readonly string[] | null;
   version: string | undefined;
-  /** This and the next two are prefixes: of package names, of full paths of files, of either. */
+  /** Prefix of package names; `files`: prefix of full paths; `artifacts`: prefix of either. */
   packages: string | undefined;
   files: string | undefined;
   artifacts: string | undefined;
 };
 
-/** Rows read before others get their turn. */
+/** Number of rows to read before other work gets its turn. */
 const SLICE = 2_000;
 
 /**
- * Returns a page of the details that pass the filter, the newest first. Reads every row of the
- * record to count them, in slices.
+ * Returns a page of the details that pass the filter, the newest first. To count them it reads
+ * every row of the record, SLICE rows at a time.
  */
 export async function searchDetails(
   db: DbOrTx,

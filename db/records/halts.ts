@@ -3,20 +3,20 @@ import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { halt, record } from "../schema/records.ts";
 
-/** Whether the run is over: its record is closed or gone, and nothing more can be recorded. */
+/** Whether a run is over: its record is closed or gone, and nothing more can be recorded. */
 export function isOver(db: DbOrTx, recordId: string): boolean {
   return runAt(db).get({ recordId })?.status !== "RUNNING";
 }
 
-/** Whether the run is over or about to stop, so that nothing more may be planned. */
+/** Whether a run is over or about to stop, so that nothing more may be planned. */
 export function isEnding(db: DbOrTx, recordId: string): boolean {
   const run = runAt(db).get({ recordId });
   return run?.status !== "RUNNING" || run.stop !== null;
 }
 
 /**
- * Returns why the cluster's part of the run must not continue: stopped, fast-failed, or over; null
- * when it may.
+ * Returns why a run must not continue at a cluster: it was stopped, fast-failed, or is over; null
+ * when it may continue.
  */
 export function haltReason(
   db: DbOrTx,

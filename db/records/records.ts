@@ -7,8 +7,8 @@ import { dispatch, plan, planObject } from "../schema/plans.ts";
 import { detail, halt, record, tally } from "../schema/records.ts";
 
 /**
- * Bytes of an execution: how many have arrived, and how many are planned over all clusters, as far
- * as sizes are known.
+ * Bytes of an execution over all clusters. `replicatedBytes`: how many have arrived; `totalBytes`:
+ * how many are planned, as far as sizes are known.
  */
 export type RecordBytes = { replicatedBytes: number; totalBytes: number };
 
@@ -94,7 +94,10 @@ export function pageRecords(
 
 const LIST_PAGE = 200;
 
-/** Yields all records of a task, the newest first, page by page; nothing is held between pages. */
+/**
+ * Yields all records of a task, the newest first, page by page; no statement or transaction is open
+ * between pages.
+ */
 export async function* recordPages(
   db: DbOrTx,
   taskKey: string,
@@ -120,7 +123,7 @@ export async function* recordPages(
 }
 
 /**
- * Returns the bytes of each task's newest execution by task key; tasks that never ran are absent.
+ * Returns the bytes of each task's newest execution, by task key; tasks that never ran are absent.
  */
 export function newestRecordBytes(
   db: DbOrTx,
@@ -227,13 +230,13 @@ function withSums(
   });
 }
 
-/** Rows deleted in one transaction, so that other answers need not wait long. */
+/** Maximum number of rows deleted in one transaction, so that other answers need not wait long. */
 const DELETE_PAGE = 500;
 
 /**
  * Deletes a record with everything below it; yields between transactions, and can be repeated after
- * a crash. The rows that late plans and outcomes refer to go first, so that nothing is added behind
- * it.
+ * a crash. The rows that late plans and outcomes need are deleted first, so that no late row is
+ * added after the others are deleted.
  */
 export async function deleteRecord(db: Db, id: string): Promise<void> {
   db.delete(planObject).where(eq(planObject.recordId, id)).run();

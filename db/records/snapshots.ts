@@ -8,7 +8,10 @@ import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { record } from "../schema/records.ts";
 
-/** Total length of JSON, in characters, whose values are kept in memory, over all records. */
+/**
+ * Maximum length of JSON, in characters and over all records, whose parsed values are kept in
+ * memory.
+ */
 const MOST_KEPT = 4_000_000;
 
 type Kept = { taskKey: string; startTime: number; length: number; snapshot: RunSnapshot };
@@ -21,8 +24,8 @@ const kept = new Map<string, Kept>();
 let length = 0;
 
 /**
- * Returns what the run keeps of its task; null when there is no such record. All callers share the
- * value and must not change it.
+ * Returns the snapshot that a run keeps of its task; null when there is no such record. All callers
+ * share the value and must not change it.
  */
 export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
   const row = recordAt(db).get({ recordId });

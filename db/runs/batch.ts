@@ -24,8 +24,8 @@ type IsSlow = (end: string) => boolean;
 
 /**
  * Hands a batch to the worker that asks last: each call raises the epoch, and outcomes under an
- * older epoch are dropped. Returns only the artifacts without an outcome. A batch for the slots of
- * quick ends is ended at once when one of its ends is slow.
+ * older epoch are dropped. Returns only the artifacts without an outcome. A batch in the lane QUICK
+ * is ended at once if one of its ends is slow.
  */
 export function takeBatch(
   db: Db,
@@ -42,7 +42,7 @@ export function takeBatch(
       return { kind: "halted", reason: "the run is over" };
     if (found.done) return { kind: "done" };
     if (found.lane === "QUICK" && endsOf(found).some(isSlow)) {
-      // A worker that took it before has died while working on it.
+      // If a worker took this batch before, that worker has died while working on it.
       endBatch(tx, found, { interrupted: true }, now);
       return { kind: "done" };
     }
@@ -53,7 +53,7 @@ export function takeBatch(
   });
 }
 
-/** Everything that the worker needs for a batch, or why the batch cannot be sent. */
+/** Returns everything that the worker needs for a batch, or why the batch cannot be sent. */
 function readBatch(
   tx: DbOrTx,
   batch: BatchRow,
@@ -136,7 +136,8 @@ type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & {
 type From = { repositoryId: number; linked: boolean };
 
 /**
- * Reads a batch's artifacts, the least tried first: perhaps only some of a batch can never succeed.
+ * Reads a batch's artifacts, the least tried first, because those that were tried often may never
+ * succeed.
  */
 function readArtifacts(
   tx: DbOrTx,
@@ -153,7 +154,7 @@ function readArtifacts(
         p.seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}
         AND (d.id IS NULL OR (d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0))`;
   const join = batch.fromSeq === null ? sql`JOIN` : sql`LEFT JOIN`;
-  // The content of a linked repository is known here only by its listing.
+  // For a linked repository only the listing gives the digest.
   const digest = linked ? sql`p.digest` : sql`coalesce('sha256:' || n.sha256, v.digest)`;
   const rows = tx.all<Row>(sql`
     SELECT p.seq, p.name, p.version, p.problem, d.id IS NOT NULL AS begun, d.uploads,

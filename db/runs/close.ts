@@ -9,7 +9,10 @@ import { inTurn } from "../turns.ts";
 import { dropLeftovers } from "./leftovers.ts";
 import { runTargets } from "./targets.ts";
 
-/** Rows changed in one transaction: some milliseconds, because no request is answered meanwhile. */
+/**
+ * Maximum number of rows changed in one transaction. It takes some milliseconds, in which no
+ * request is answered.
+ */
 const PAGE = 1_000;
 const NOT_ENDED = "the run ended before this artifact did";
 
@@ -21,10 +24,10 @@ export type Closed = {
   failed: number;
 };
 
-/** Maximum length of a run's reason in a workflow history; the record has all of it. */
+/** Maximum length of a run's reason in a workflow history; the record has the whole reason. */
 const TOLD_REASON = 1_000;
 
-/** Returns what a workflow learns about a closed run. */
+/** Shortens the result of a closed run for the history of its workflow. */
 export function toldClosed(closed: Closed | null): Closed | null {
   return (
     closed && {
@@ -34,7 +37,10 @@ export function toldClosed(closed: Closed | null): Closed | null {
   );
 }
 
-/** Writes why the run must end; the first reason stays. Returns whether this one was written. */
+/**
+ * Stores the reason why a run must end; the first reason stays. Returns whether this one was
+ * stored.
+ */
 export function requestStop(db: DbOrTx, recordId: string, reason: string): boolean {
   const set = db
     .update(record)
@@ -52,8 +58,8 @@ export function requestStop(db: DbOrTx, recordId: string, reason: string): boole
 
 /**
  * Ends a run for good: artifacts that have begun without an outcome become FAILED, then the record
- * gets its status, in this order, so that no closed record has a RUNNING detail. Closing a closed
- * record changes nothing. Yields between transactions.
+ * gets its status. In this order no closed record has a RUNNING detail. Closing a closed record
+ * changes nothing. Yields between transactions.
  */
 export async function closeRecord(
   db: Db,
@@ -75,8 +81,8 @@ function haltReasons(db: DbOrTx, recordId: string): Map<string, string> {
 }
 
 /**
- * Fails unfinished artifacts in one statement: the reason of each is that of the run, of its
- * cluster, or the general one.
+ * Fails unfinished artifacts in one statement. The reason of each is that of the run, else that of
+ * its cluster, else the general one.
  */
 function failUnfinished(db: Db, recordId: string, now: number): number {
   return db.run(sql`
@@ -117,7 +123,7 @@ type End = Pick<typeof record.$inferSelect, "errorReason" | "problem"> & {
   endTime: number;
 };
 
-/** Ends a RUNNING record, and updates the task and the cursor that depend on it. */
+/** Ends a RUNNING record, and updates its task and, for a drain, its cursor. */
 export function closeRow(
   tx: DbOrTx,
   recordId: string,
@@ -138,7 +144,7 @@ export function closeRow(
 }
 
 /**
- * SQL: whether no later record of the task exists. Drains of several clusters overlap; the task
+ * SQL: whether a record is the newest of its task. Drains of several clusters overlap; the task
  * shows the one that began last.
  */
 const isNewest = ({

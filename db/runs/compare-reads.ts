@@ -7,8 +7,8 @@ type Wanted = { recordId: string; clusterId: string; bytes: number };
 
 /**
  * Returns whether a worker may read this many bytes at a cluster to compare contents. Under AUTO,
- * all bytes granted to a run there stay within its `compareReadLimit`, over all workers; a granted
- * amount counts whether it is read or not.
+ * all bytes granted to a run at a cluster stay within `compareReadLimit`, over all workers; granted
+ * bytes count whether they are read or not.
  */
 export function grantCompareRead(db: Db, wanted: Wanted): boolean {
   return write(db, (tx) => {

@@ -7,13 +7,13 @@ import { dispatch } from "../schema/plans.ts";
 import { type Cutting, sourceOf } from "./cutting.ts";
 import { isSmallRun } from "./small-runs.ts";
 
-/** How many batches of each limited lane may be cut now. */
+/** How many batches may be cut now, for each limited lane. */
 export type Rooms = { shared: number; quick: number };
 
-/** For a caller without limits. */
+/** For a caller without limits, which cuts any number of batches, all in the lane SHARED. */
 export const UNLIMITED: Rooms = { shared: Number.POSITIVE_INFINITY, quick: 0 };
 
-/** Takes a place of this lane; returns false when there is none. */
+/** Takes one place in a lane; returns false when the lane has no room. */
 export function takeRoom(rooms: Rooms, lane: Lane): boolean {
   if (lane === "WHOLE" || lane === "ALONE") return true;
   const kind = lane === "SHARED" ? "shared" : "quick";
@@ -23,8 +23,8 @@ export function takeRoom(rooms: Rooms, lane: Lane): boolean {
 }
 
 /**
- * Chooses the lane of a part of a plan: news of a REAL_TIME task and runs of a few small artifacts
- * use the slots reserved for them, while there is room.
+ * Chooses the lane for a part of a plan: news of a REAL_TIME task and runs of a few small artifacts
+ * go to the slots reserved for them, as long as these have room.
  */
 export function laneOf(
   tx: DbOrTx,
@@ -40,7 +40,10 @@ export function laneOf(
     : "SHARED";
 }
 
-/** Open batches by their ends; `taken`: when a worker took the oldest one (epoch ms). */
+/**
+ * Open batches of one lane with the same ends. `n`: how many; `taken`: when a worker took the
+ * oldest of them (epoch ms).
+ */
 export type Open = {
   lane: Lane;
   clusterId: string;

@@ -9,7 +9,10 @@ import { type Batch, type Cutting, isHeavy, sourceOf } from "./cutting.ts";
 import { findBatch } from "./end-batch.ts";
 import { pairProblem } from "./targets.ts";
 
-/** Maximum number of artifacts in a batch, by how much work one artifact is for the cluster. */
+/**
+ * Maximum number of artifacts in a batch. `heavy` ones take many requests at the cluster, of
+ * `light` ones one request takes hundreds.
+ */
 const MOST_ARTIFACTS = { heavy: 200, light: 1_000 };
 /**
  * A small plan is cut into about this many batches, but none smaller than LEAST_ARTIFACTS, so that
@@ -18,7 +21,7 @@ const MOST_ARTIFACTS = { heavy: 200, light: 1_000 };
 const SHARES = 8;
 const LEAST_ARTIFACTS = 25;
 const MOST_BYTES = 1024 ** 3;
-/** A file of at least this size is a batch of its own. */
+/** A file of at least this size (bytes) is a batch of its own. */
 const ALONE_BYTES = 256 * 1024 ** 2;
 
 /** The next part of a plan; `bytes` counts known sizes only. */
@@ -42,8 +45,8 @@ const rangeOf = ({ recordId, clusterId, object: objectIndex, objectsEnd }: Cutti
     AND object < ${objectsEnd}`;
 
 /**
- * Returns the object with artifacts that are due to be tried again; those held back for a large
- * blob come last.
+ * Returns an object with artifacts that are due to be tried again. Artifacts with a large blob that
+ * must go in one request come last.
  */
 export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
   const row = tx.get<{ object: number; whole: number } | undefined>(sql`
@@ -53,7 +56,10 @@ export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
   return row ? { object: row.object, whole: row.whole === 1 } : null;
 }
 
-/** Dispatches artifacts that are due to be tried again under a new number, which it returns. */
+/**
+ * Takes artifacts that are due to be tried again, and dispatches them as a new batch. Returns its
+ * number.
+ */
 export function cutAgain(
   tx: DbOrTx,
   cutting: Cutting,
@@ -100,7 +106,10 @@ export function hasRest(tx: DbOrTx, cutting: Cutting): boolean {
   );
 }
 
-/** Dispatches the artifacts of an ended batch that had not begun under a new number. */
+/**
+ * Takes the artifacts that an ended batch had not begun, and dispatches them as a new batch.
+ * Returns its number, or null if there are none.
+ */
 export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
   const batch = tx
     .select()
@@ -115,7 +124,8 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
     .set({ rest: false })
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();
-  // Its epoch counts attempts that may have sent something: the next worker must know of them.
+  // The epoch counts attempts that may have sent these artifacts: those of the old batch without
+  // its last one, which had not begun them.
   return insertDispatch(tx, cutting, {
     object: objectIndex,
     lane: "SHARED",
@@ -127,7 +137,7 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
 
 /**
  * Finds the next part of the plan that was never cut for this cluster, in the order of the objects.
- * `peek`: only whether there is one.
+ * `peek`: returns only whether there is such a part.
  */
 export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned | null {
   const { recordId, clusterId } = cutting;
@@ -205,7 +215,7 @@ function partAfter(
   };
 }
 
-/** Dispatches a part of the plan and returns the batch's number. */
+/** Dispatches a part of the plan as a batch and returns the batch's number. */
 export function cutPlan(
   tx: DbOrTx,
   cutting: Cutting,
@@ -238,7 +248,7 @@ function batchSize(
   );
 }
 
-/** Returns the first of `rows` that fit one batch: at most 1 GiB, and a large file alone. */
+/** Returns the first of `rows` that fit into one batch: at most 1 GiB, and a large file alone. */
 function fitting<T extends { size: number | null }>(rows: T[]): T[] {
   let bytes = 0;
   const end = rows.findIndex(({ size }, at) => {

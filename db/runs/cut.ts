@@ -14,15 +14,15 @@ import type { Cut, CutRequest, Cutting } from "./cutting.ts";
 import { haltReason } from "../records/halts.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
-/** `blocked`: only the lack of room kept something from being cut. */
+/** The result of a cut; `blocked`: something was not cut, only because its lane had no room. */
 type RoomyCut = Cut & { blocked: boolean };
 
 const NOTHING: RoomyCut = { batches: [], left: false, due: null, blocked: false };
 
 /**
  * Cuts the next batches of some objects for a cluster: first artifacts that are due to be tried
- * again, then the rest of ended batches, then the next parts of the plan, as far as there is room.
- * Repeating a cut returns the same batches.
+ * again, then what ended batches had not begun, then the next parts of the plan, as far as there is
+ * room. Repeating a cut returns the same batches.
  */
 export function cutBatches(
   db: Db,
@@ -67,7 +67,8 @@ function cutBefore(
 }
 
 /**
- * Cuts new batches and adds their numbers to `numbers`; returns whether it ended for lack of room.
+ * Cuts new batches and adds their numbers to `numbers`; returns whether it stopped for lack of
+ * room.
  */
 function cutNew(tx: DbOrTx, cutting: Cutting, rooms: Rooms, numbers: number[]): boolean {
   while (numbers.length < cutting.most) {
@@ -94,8 +95,8 @@ function cutNext(tx: DbOrTx, cutting: Cutting, rooms: Rooms): number | "blocked"
 }
 
 /**
- * Returns whether anything is left to cut, and when. A restarted run counts its cuts from the
- * first: batches that the earlier run cut under higher numbers are still to be requested.
+ * Returns whether anything is left to cut, and when it is due. A restarted run counts its cuts from
+ * the first again: batches that the earlier run cut under higher numbers are still to be requested.
  */
 function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number | null } {
   const { recordId, object: objectIndex, objectsEnd, clusterId, cut } = cutting;

@@ -23,7 +23,7 @@ export type DetailValues = DetailKey & {
   nodeSkip: number;
   nodeFailed: number;
   bytesSent: number;
-  /** Bytes read in this attempt. */
+  /** Bytes read at the target in this attempt. */
   bytesRead: number;
   compared: ComparedBy | null;
   verified: VerifiedBy | null;
@@ -103,8 +103,8 @@ function prepare({ $client: client }: Db) {
        WHERE record_id = @recordId AND cluster_id = @clusterId AND object = @object AND seq = @seq`,
     ),
     /**
-     * A recorded outcome stays, including an *again* of this dispatch, and an older dispatch does
-     * not overwrite a newer one.
+     * Inserts or updates a detail. A recorded outcome stays, including an *again* of this dispatch,
+     * and an older dispatch does not overwrite a newer one.
      */
     save: client.prepare<[DetailValues]>(
       `INSERT INTO detail (${names.map(column).join(", ")})

@@ -10,8 +10,8 @@ type BatchRange = Pick<
 >;
 
 /**
- * Returns the ends that determine a batch's pace: its cluster, and a linked repository that it is
- * read from.
+ * Returns the ends that determine a batch's pace: the batch's cluster, and the linked repository
+ * that is read, if there is one.
  */
 export const endsOf = ({
   clusterId,
@@ -20,9 +20,9 @@ export const endsOf = ({
   source === null ? [clusterId] : [clusterId, source];
 
 /**
- * Ends a batch that its worker returns. Artifacts without an outcome are due now and will be cut
- * again; returns how many these are. `interrupted`: a transfer was broken off, so an artifact may
- * be at the target without anybody's knowledge.
+ * Ends a batch that its worker gives back. Artifacts without an outcome are due at once and will be
+ * cut again; returns their number. `interrupted`: a transfer was broken off, so an artifact may
+ * have reached the target without a report.
  */
 export function endBatch(
   tx: DbOrTx,

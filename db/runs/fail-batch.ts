@@ -7,7 +7,7 @@ const REASON =
 
 /**
  * Fails the artifacts without an outcome in a batch that no worker could finish. Only runs that
- * began before batches were halved call this.
+ * were started by a release without the halving of batches call this.
  */
 export function failBatch(
   db: Db,
@@ -17,7 +17,7 @@ export function failBatch(
 ): BatchCounts {
   const batch = takeBatch(db, recordId, number, now);
   if (batch.kind !== "batch") return { total: 0, again: 0, failed: 0 };
-  // Nobody counts what an attempt postponed before it died.
+  // What an attempt postponed before its worker died is in no count.
   return {
     ...failAll(
       db,

@@ -20,7 +20,8 @@ import { runTotal } from "../schema/totals.ts";
 export type TaskRow = typeof task.$inferSelect;
 
 /**
- * `zone`: the configured time zone; `window`: how long (ms) after its time a firing may still run.
+ * Settings for firings. `zone`: the configured time zone; `window`: how long (ms) after its due
+ * time a firing may still run.
  */
 export type FiringRules = {
   localCluster: string;
@@ -30,21 +31,21 @@ export type FiringRules = {
 };
 
 /**
- * A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it
- * may be older than the task's.
+ * A run that a schedule has started. `schedule`: the timing of that schedule in words, which may be
+ * older than the task's timing.
  */
 type Firing = { taskKey: string; workflowId: string; schedule: string };
 
 /**
- * `stale`: the task was deleted, disabled or changed, or this firing already has its record;
- * `missed`: too late.
+ * Why a firing was not taken. `stale`: the task was deleted, disabled or changed, or this firing
+ * already has its record; `missed`: the firing is too late.
  */
 type Taken =
   { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
 
 /**
- * Derives the record's id from the task and the time, so that a repeated first activity finds its
- * record again, and a firing that exists under two names has one.
+ * Derives a record's id from the task and the due time. So a repeated first activity finds the
+ * record again, and a firing that was started under two workflow ids has one record.
  */
 function recordIdOf(taskKey: string, workflowId: string): string {
   const due = dueTime(workflowId);
@@ -53,8 +54,8 @@ function recordIdOf(taskKey: string, workflowId: string): string {
 }
 
 /**
- * Opens the RUNNING record of a firing, if it may run, and settles the firing in the same
- * transaction.
+ * Opens the RUNNING record of a firing, if the firing may run, and marks the firing as settled in
+ * the same transaction.
  */
 export function takeFiring(
   db: Db,
@@ -95,8 +96,8 @@ export function takeFiring(
 }
 
 /**
- * Whether a firing is too late. After an outage the one run that was waiting stands for the last
- * missed firing.
+ * Whether a firing is too late. After an outage a single late run stands for the last of the missed
+ * firings.
  */
 function isTooLate(timing: Timing, due: number, { now, window }: FiringRules): boolean {
   return now - due > window && lastFiring(timing, now - window, now) === null;
@@ -110,7 +111,8 @@ function settle(tx: DbOrTx, taskKey: string, due: number): void {
 }
 
 /**
- * Counts a missed firing of a repeating schedule once, however often its first activity is tried.
+ * Counts a missed firing of a repeating schedule once, even if its first activity is tried several
+ * times.
  */
 function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void {
   if (isSettled(row, due)) return;
@@ -149,13 +151,14 @@ function countSkips(tx: DbOrTx, taskKey: string, count: number, time: number): v
 }
 
 /**
- * Temporal's count for a schedule; `made` distinguishes it from a later schedule with the same id.
+ * How many firings of a schedule Temporal has skipped; `made`: when the schedule was created (a
+ * later one may have the same id).
  */
 type ScheduleSkips = { made: number; skipped: number };
 
 /**
- * Adds the firings that Temporal itself has skipped because a run was going on, each once however
- * often this is called.
+ * Adds the firings that Temporal itself has skipped because a run was going on. Each is counted
+ * once, even if this is called several times.
  */
 export function countScheduleSkips(
   db: Db,
@@ -182,8 +185,8 @@ export function countScheduleSkips(
 }
 
 /**
- * Ends a task whose single time has passed for good: COMPLETED, with a FAILED record that says so.
- * Repeating it changes nothing.
+ * Ends a task whose single start time has passed unused: it becomes COMPLETED, with a FAILED record
+ * that says so. Repeating the call changes nothing.
  */
 export function missOnce(
   db: Db,
@@ -219,8 +222,8 @@ function insertMissed(
 }
 
 /**
- * Records a firing that has run and whose record was lost with a newer database, as its run
- * reported it. Repeating it changes nothing.
+ * Restores the record of a firing that has run, from the run's own report. The record was lost when
+ * an older database was put back. Repeating the call changes nothing.
  */
 export function restoreFiring(
   db: Db,

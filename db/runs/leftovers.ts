@@ -4,7 +4,10 @@ import { inPages } from "../pages.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { inTurn } from "../turns.ts";
 
-/** Rows deleted in one transaction: some milliseconds, because no request is answered meanwhile. */
+/**
+ * Maximum number of rows deleted in one transaction. It takes some milliseconds, in which no
+ * request is answered.
+ */
 const PAGE = 1_000;
 const MIN_ROWS = 100;
 
@@ -19,8 +22,8 @@ type PlanKey = { object: number; seq: number };
 
 /**
  * Deletes a run's plan except the rows of failed artifacts, which stay as long as the record, so
- * that they can be retried. Walks the plan from key to key, over all its objects; an index finds
- * the failed ones, however many they are.
+ * that these can be retried. Walks the plan in the order of its key, over all objects; an index
+ * finds the failed artifacts, however many there are.
  */
 async function dropPlan(db: Db, recordId: string): Promise<void> {
   const { clusters, failed } = db.get<{ clusters: number; failed: number }>(sql`
@@ -42,7 +45,7 @@ async function dropPlan(db: Db, recordId: string): Promise<void> {
   }
 }
 
-/** Returns the last key of the next page after `from`. */
+/** Returns the key of the last plan row in the next page after `from`. */
 const endOfPage = (db: Db, recordId: string, from: PlanKey, rows: number) =>
   db
     .all<PlanKey>(
@@ -83,7 +86,8 @@ function dropDispatches(db: Db, recordId: string): number {
 }
 
 /**
- * Deletes the details of a task with `record: false`, which keeps only the record and its overview.
+ * Deletes the details if the task has `record: false`: then only the record and its overview are
+ * kept.
  */
 function dropUnwantedDetails(db: Db, recordId: string): number {
   const kept = snapshotOf(db, recordId)?.record ?? true;

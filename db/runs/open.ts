@@ -19,8 +19,8 @@ type Opening = {
 };
 
 /**
- * Opens the RUNNING record of a manual or immediate start; the partial unique index allows one per
- * task.
+ * Opens the RUNNING record of a manual or immediate start; a partial unique index allows one for
+ * each task.
  */
 export function openRecord(db: Db, opening: Opening): OpenedRecord {
   const recordId = newId();
@@ -28,8 +28,8 @@ export function openRecord(db: Db, opening: Opening): OpenedRecord {
 }
 
 /**
- * Inserts the record with its plan objects and updates the task; call it inside a transaction.
- * Firings of schedules: db/runs/firings.ts.
+ * Inserts a record with its plan objects and updates the task; call it inside a transaction. For
+ * firings of schedules see db/runs/firings.ts.
  */
 export function insertRecord(
   tx: DbOrTx,
@@ -67,7 +67,8 @@ export function insertPlanObjects(tx: DbOrTx, recordId: string, objects: number)
 }
 
 /**
- * Inserts the RUNNING record and updates the task; returns false while another record is RUNNING.
+ * Inserts a RUNNING record and updates its task; returns false while another record of the task is
+ * RUNNING.
  */
 export function startRecord(
   tx: DbOrTx,
@@ -91,7 +92,9 @@ export function startRecord(
   return true;
 }
 
-/** Builds what a run keeps of the task as it is now; null when there is no such task. */
+/**
+ * Builds the snapshot that a run keeps of its task as it is now; null when there is no such task.
+ */
 export function readSnapshot(
   tx: DbOrTx,
   taskKey: string,
@@ -112,7 +115,7 @@ export function readSnapshot(
   };
 }
 
-/** The end of a linked repository. */
+/** How to reach a linked repository: `given`: the protocol that the user has set. */
 type Link = { given: Protocol | null; url: string | null };
 type ObjectRow = Omit<
   RunSnapshot["objects"][number],

@@ -31,9 +31,9 @@ export type MustYield = (batch: {
 }) => boolean;
 
 /**
- * Records a worker's reports about its batch. Repeating them changes nothing; reports of an earlier
- * holder of the batch are dropped, and a recorded outcome stays. `retryWindow` in ms; a drain has
- * its own.
+ * Records a worker's reports about its batch. Repeating the call changes nothing. Reports of a
+ * worker that held the batch earlier are dropped, and a recorded outcome stays. `retryWindow` in
+ * ms; drains have a fixed one.
  */
 export function takeReports(
   db: Db,
@@ -112,7 +112,7 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
   if (values.status === "FAILED") haltCluster(tx, context, values, report.outcome.result);
 }
 
-/** Builds the row of an artifact that has begun. */
+/** Builds the row of an artifact that has begun and has no outcome. */
 function begun({ batch }: Context, report: ArtifactReport): DetailValues {
   const { outcome } = report;
   const { blob, node } = outcome?.parts ?? noParts();
@@ -139,7 +139,8 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     nodeSkip: node.skip,
     nodeFailed: node.failed,
     bytesSent: report.bytesSent,
-    // A yielded artifact keeps its row open: its bytes would be added twice with the next report.
+    // A yielded artifact counts 0 here: its row stays open, and the next report would add the bytes
+    // again.
     bytesRead: outcome?.result.kind === "yielded" ? 0 : (outcome?.bytesRead ?? 0),
     compared: outcome?.compared ?? null,
     verified: outcome?.verified ?? null,
@@ -226,7 +227,7 @@ function postponed(
 }
 
 /**
- * Halts the cluster's part of the run under FAST_FAIL, set as error strategy or by a conflict; the
+ * Halts a run at one cluster under FAST_FAIL, which is set as error strategy or for conflicts; the
  * first reason stays.
  */
 function haltCluster(

@@ -17,7 +17,7 @@ export function runningRecords(db: DbOrTx): RunningRecord[] {
   return db.select(columns).from(record).where(eq(record.status, "RUNNING")).all();
 }
 
-/** RUNNING records of one task. */
+/** Returns the RUNNING records of one task. */
 export function runningRecordsOf(db: DbOrTx, taskKey: string): RunningRecord[] {
   return db
     .select(columns)
@@ -36,8 +36,7 @@ export function stoppingRecords(db: DbOrTx): RunningRecord[] {
 }
 
 /**
- * Sets the problem that blocks a run; null: there is none any more. A closed record does not
- * change.
+ * Sets the problem that blocks a run; null: the problem has ended. A closed record does not change.
  */
 export function setProblem(db: DbOrTx, recordId: string, problem: string | null): void {
   db.update(record)

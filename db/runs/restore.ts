@@ -9,13 +9,13 @@ import { dropLeftovers } from "./leftovers.ts";
 /** How a run ended, and when (epoch ms). */
 export type RunAnswer = Closed & { startTime: number; endTime: number };
 
-/** Rows changed in one transaction, so that other answers need not wait long. */
+/** Maximum number of rows changed in one transaction, so that other answers need not wait long. */
 const PAGE = 5_000;
 
 /**
- * Closes a RUNNING record as its run reported it, after the database was put back to an earlier
- * time. The remaining rows stay as they are, except that none is RUNNING any more; if their counts
- * differ, the record says so.
+ * Closes a RUNNING record from the run's own report, after the database was put back to an earlier
+ * time. The details stay as they are, except that none remains RUNNING; if their counts differ from
+ * the report, the record says so.
  */
 export async function closeAsAnswered(
   db: Db,
@@ -36,7 +36,7 @@ export async function closeAsAnswered(
   await dropLeftovers(db, recordId);
 }
 
-/** Ends the RUNNING details: if the run succeeded, so did these artifacts. */
+/** Ends the RUNNING details of a record: if the run succeeded, so did these artifacts. */
 function endDetails(
   db: Db,
   recordId: string,

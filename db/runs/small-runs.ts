@@ -5,13 +5,12 @@ import { prepared } from "../prepared.ts";
 import { plan, planObject } from "../schema/plans.ts";
 
 /**
- * The assumed size of an artifact in a linked repository whose size is known only after its
- * transfer.
+ * Assumed bytes of an artifact in a linked repository if its size is known only after its transfer.
  */
 const UNKNOWN_BYTES = 6 * 1024 ** 2;
 
 /**
- * Whether a run has planned only a few small artifacts. `linked`: some were listed, and a listing
+ * Whether a run has planned only a few small artifacts. `linked`: some come from a listing, which
  * may lack their sizes.
  */
 export function isSmallRun(tx: DbOrTx, recordId: string, linked: boolean): boolean {
@@ -21,7 +20,7 @@ export function isSmallRun(tx: DbOrTx, recordId: string, linked: boolean): boole
   return isAtMost({ ...known, bytes: known.bytes + n * UNKNOWN_BYTES }, SMALL_RUN);
 }
 
-/** Counts plan rows without a size; used for short plans only. */
+/** Counts plan rows without a size; used only for short plans. */
 const unsized = prepared((db) =>
   db
     .select({ n: sql<number>`count(*)` })

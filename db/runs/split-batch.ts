@@ -10,13 +10,16 @@ import { takeReports } from "./outcomes.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
 export type BatchCounts = { total: number; again: number; failed: number; rest?: number };
-/** `halves`: numbers of the batches that replace it; `failed`: it had at most one artifact left. */
+/**
+ * The result of halving a batch. `halves`: numbers of the batches that replace it; `failed`: the
+ * batch had at most one artifact left, which has failed.
+ */
 export type Split =
   { kind: "halves"; numbers: number[] } | { kind: "failed"; counts: BatchCounts };
 
 /**
- * Moves a batch to the slots that take one batch at a time; it no longer counts among those that
- * share a slot.
+ * Moves a batch to the lane ALONE, which runs it in a process of its own. It no longer counts among
+ * the batches that share slots.
  */
 export function isolateBatch(db: Db, recordId: string, number: number): void {
   db.update(dispatch)
@@ -26,8 +29,8 @@ export function isolateBatch(db: Db, recordId: string, number: number): void {
 }
 
 /**
- * Halves the artifacts without an outcome of a batch in which a process has died; a single artifact
- * fails with this reason.
+ * Divides a batch in which a process has died into halves of its artifacts without an outcome; a
+ * single such artifact fails with `reason`.
  */
 export function splitBatch(
   db: Db,
@@ -52,7 +55,7 @@ export function splitBatch(
   };
 }
 
-/** Returns the halves of a batch that was halved before: the call may be repeated. */
+/** Returns the numbers of the halves if a batch was already halved: the call may be repeated. */
 function halvesOf(db: Db, recordId: string, number: number): number[] {
   const rows = db.all<{ number: number }>(sql`
     SELECT number FROM dispatch
@@ -63,7 +66,10 @@ function halvesOf(db: Db, recordId: string, number: number): number[] {
 
 const NONE: BatchCounts = { total: 0, again: 0, failed: 0 };
 
-/** Replaces a batch by two: artifacts up to and including `middle`, and those after it. */
+/**
+ * Replaces a batch by two: one with the artifacts up to and including `middle`, one with those
+ * after it.
+ */
 function halve(db: Db, recordId: string, number: number, middle: number): number[] {
   return write(db, (tx) => {
     const batch = findBatch(tx, recordId, number);
@@ -74,8 +80,8 @@ function halve(db: Db, recordId: string, number: number, middle: number): number
       toSeq: number | null,
       which: ReturnType<typeof sql>,
     ) => {
-      // An artifact may already be at the target without anybody's knowledge: the epoch says so to
-      // the next worker.
+      // An artifact may already be at the target without a report: the epoch tells this to the next
+      // worker.
       const row = {
         object: batch.object,
         lane: "ALONE",
@@ -117,7 +123,7 @@ function moveBegun(
       AND ${which}`);
 }
 
-/** Fails these artifacts of a batch as a worker would report it, and ends the batch. */
+/** Fails artifacts of a batch in the same way as a worker's report, and ends the batch. */
 export function failAll(
   db: Db,
   batch: { recordId: string; number: number; epoch: number },

@@ -19,9 +19,9 @@ const MOST_CHILDREN = 300;
 const MOST_PROBLEMS = 10;
 
 /**
- * A part of a run that a child workflow sends. `object` null: all objects. `files`: its artifacts
+ * A part of a run that one child workflow sends. `object` null: all objects. `files`: its artifacts
  * are light for the cluster, so a batch is sent quickly. `id`: unique name from cluster and object;
- * `cluster`: the cluster's name. Older histories have neither. `soon`: the run is small.
+ * `cluster`: the cluster's name; older histories have neither. `soon`: the run is small.
  */
 export type Target = {
   object: number | null;
@@ -34,14 +34,14 @@ export type Target = {
 };
 
 type From = RunSnapshot["objects"][number];
-/** `end`: undefined when the cluster no longer exists. */
+/** A cluster to send to. `end`: how to reach it; undefined when the cluster no longer exists. */
 type To = { id: string; name: string; end: End | undefined };
 
 type Planned = { object: number; from: From; problem: string | null };
 
 /**
- * Returns the pairs of object and cluster that a run can send, and the first reasons why others
- * cannot be sent. Objects without a plan take no part in a drain.
+ * Returns the pairs of object and cluster that a run can send, and the first reasons why other
+ * pairs cannot be sent. In a drain, objects without a plan are left out.
  */
 export function runTargets(
   db: DbOrTx,
@@ -108,7 +108,7 @@ export function targetsAfter(
 
 /**
  * Returns the objects, from index `first` on, that are not fully planned and can be sent to at
- * least one cluster; `linked`: a worker lists them, they are not planned here.
+ * least one cluster. `linked`: a worker lists the object; it is not planned in SQL.
  */
 export function unplannedObjects(
   db: DbOrTx,
@@ -169,8 +169,8 @@ export function targetWriter({
 }
 
 /**
- * Divides the objects by whether they can be sent to a cluster; the result is the same for all
- * clusters of a type and protocol.
+ * Divides the objects into those that can be sent to a cluster and the others; the result is the
+ * same for all clusters of the same type and protocol.
  */
 function divide(
   planned: readonly Planned[],
@@ -192,7 +192,7 @@ function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Pl
   });
 }
 
-/** Returns the run's clusters with their current ends. */
+/** Returns the clusters of a run with their current addresses and credentials. */
 function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
   const rows = db
     .select({ id: cluster.id, ...END })
@@ -223,7 +223,7 @@ export function readEnd(
   return row && { name: row.name, ...endOf(row) };
 }
 
-/** Returns why an object cannot be sent to a cluster at all, null when it can. */
+/** Returns why an object can never be sent to a cluster, null when it can. */
 export function pairProblem(
   db: DbOrTx,
   snapshot: RunSnapshot,
@@ -246,7 +246,10 @@ export function pairProblem(
   );
 }
 
-/** Returns why a pair cannot be sent; `problem`: why the object could not be planned. */
+/**
+ * Returns why an object cannot be sent to a cluster; `problem`: why the object could not be
+ * planned.
+ */
 function problemOf(
   projectId: string,
   { from, problem }: Pick<Planned, "from" | "problem">,

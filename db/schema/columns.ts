@@ -8,7 +8,10 @@ import {
   type TaskSetting,
 } from "../../domain/task.ts";
 
-/** Who made a row and who last changed it; dates are epoch milliseconds, here and everywhere in the database. */
+/**
+ * Who created a row and who last changed it; dates are epoch milliseconds, here and everywhere in
+ * the database.
+ */
 export const audit = {
   createdBy: text().notNull(),
   createdDate: integer().notNull(),
@@ -16,7 +19,10 @@ export const audit = {
   lastModifiedDate: integer().notNull(),
 };
 
-/** A JSON column whose value is completed when it is read, because older versions stored fewer fields. */
+/**
+ * A JSON column whose value is completed when it is read, because older releases stored fewer
+ * fields.
+ */
 const completed = <Stored, Whole extends Stored>(complete: (stored: Stored) => Whole) =>
   customType<{ data: Whole; driverData: string }>({
     dataType: () => "text",

@@ -14,7 +14,7 @@ import {
 } from "../../domain/vocabulary.ts";
 import { audit } from "./columns.ts";
 
-/** Keys of this installation, by name. */
+/** Keys of this installation, by name. No code uses this table any more. */
 export const instance = sqliteTable("instance", {
   key: text().primaryKey(),
   value: text().notNull(),
@@ -40,16 +40,22 @@ export const repository = sqliteTable(
     public: integer({ mode: "boolean" }).notNull(),
     description: text(),
     displayName: text(),
-    /** Only linked repositories have this and the five columns below. */
+    /**
+     * Address of the linked repository's registry. Only linked repositories have this and the five
+     * columns below.
+     */
     url: text(),
-    /** Null: the protocol follows from the type. */
+    /** Protocol that the user has set; null: the type of the repository decides. */
     protocol: text({ enum: PROTOCOLS }),
     username: text(),
-    /** Sealed JSON {password?, token?}; additional data of the seal: `repository:{projectId}/{name}`. */
+    /**
+     * Sealed JSON {password?, token?}; the additional data of the seal is
+     * `repository:{projectId}/{name}`.
+     */
     secret: text(),
     certificate: text(),
     insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
-    /** Hosted MAVEN repositories: whether files of releases may be replaced. */
+    /** For hosted MAVEN repositories: whether files of releases may be replaced. */
     allowOverwrite: integer({ mode: "boolean" }).notNull().default(false),
     ...audit,
   },
@@ -57,8 +63,8 @@ export const repository = sqliteTable(
 );
 
 /**
- * Files and folders of hosted repositories. `fullPath` starts with "/" and has no trailing one; the parent of "/a" is
- * "/".
+ * Files and folders of hosted repositories. `fullPath` starts with "/" and does not end with one;
+ * the parent of "/a" is "/".
  */
 export const node = sqliteTable(
   "node",
@@ -72,7 +78,7 @@ export const node = sqliteTable(
     name: text().notNull(),
     folder: integer({ mode: "boolean" }).notNull(),
     size: integer().notNull(),
-    /** Lower-case hex; null for folders. */
+    /** Digest of the file's content in lower-case hex; null for folders. */
     sha256: text(),
     md5: text(),
     metadata: text({ mode: "json" }).$type<Record<string, string>>().notNull(),
@@ -90,9 +96,9 @@ export const node = sqliteTable(
 );
 
 /**
- * Content that is in the store. `inline` blobs lie in blobs.db, the others are files.
- * `touchedDate`: last write, lookup or dereference (ms). `md5` is empty where nobody needed it, as
- * for image layers.
+ * Content that is in the store. `inline` blobs are rows of blobs.db, the others are files.
+ * `touchedDate`: last write, lookup or dereference (ms). `md5` is empty if nobody needed it, as for
+ * image layers.
  */
 export const blob = sqliteTable("blob", {
   sha256: text().primaryKey(),
@@ -113,7 +119,7 @@ export const event = sqliteTable(
     projectId: text().notNull(),
     repoName: text().notNull(),
     kind: text({ enum: ["node", "version"] }).notNull(),
-    /** The node's fullPath, or the package key. */
+    /** The fullPath of the changed node, or the key of the changed package. */
     subject: text().notNull(),
     version: text(),
     digest: text().notNull(),
@@ -123,9 +129,9 @@ export const event = sqliteTable(
 );
 
 /**
- * A task's position in the event log for one cluster. `position`: the last event (seq) it has dealt
- * with; `planned`: the last one that its running drain has planned. docs/real-time.md describes
- * REAL_TIME as a whole.
+ * A task's position in the event log for one cluster. `position`: the last event (seq) with which
+ * the cursor is done; `planned`: the last event that its running drain has planned.
+ * docs/real-time.md describes REAL_TIME as a whole.
  */
 export const eventCursor = sqliteTable(
   "event_cursor",
@@ -137,16 +143,16 @@ export const eventCursor = sqliteTable(
       .default(sql`0`),
     planned: integer().notNull().default(0),
     /**
-     * `failures`: drains in a row in which the cluster accepted nothing; `notBefore`: no drain
-     * begins earlier.
+     * `failures`: how many drains in a row ended although the cluster accepted nothing;
+     * `notBefore`: no drain begins before this time (epoch ms).
      */
     failures: integer().notNull().default(0),
     notBefore: integer(),
-    /** When the cluster last accepted or refused something. */
+    /** When the cluster last accepted or refused something (epoch ms). */
     answeredTime: integer(),
     /**
-     * The task fell too far behind to follow the log: one full plan of its objects replaces that,
-     * until a drain with this plan (`catchUpRecord`) ends well.
+     * Whether the task fell too far behind to follow the log. Then one full plan of its objects
+     * replaces the events, until a drain with this plan (`catchUpRecord`) ends well.
      */
     catchUp: integer({ mode: "boolean" }).notNull().default(false),
     catchUpRecord: text(),
@@ -155,7 +161,7 @@ export const eventCursor = sqliteTable(
 );
 
 /**
- * Files and versions that a cluster did not accept within a drain's window; later drains send them.
+ * Files and versions that a cluster did not accept while a drain tried; later drains send them.
  * `recordId`: the drain that has them in its plan now.
  */
 export const pending = sqliteTable(
@@ -164,7 +170,7 @@ export const pending = sqliteTable(
     taskKey: text().notNull(),
     clusterId: text().notNull(),
     repoName: text().notNull(),
-    /** A file's path, or a package's name with its `version`. */
+    /** Path of a file, or with `version` the name of its package. */
     path: text().notNull(),
     version: text().notNull().default(""),
     since: integer().notNull(),

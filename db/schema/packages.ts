@@ -11,8 +11,8 @@ import { audit } from "./columns.ts";
 import { node, repository } from "./content.ts";
 
 /**
- * Packages of hosted DOCKER, OCI, MAVEN and NPM repositories: `library/nginx`, `group:artifact`,
- * `@scope/name`. A package is deleted with its last version.
+ * Packages of hosted DOCKER, OCI, MAVEN and NPM repositories, with names such as `library/nginx`,
+ * `group:artifact`, `@scope/name`. A package is deleted with its last version.
  */
 export const packages = sqliteTable(
   "package",
@@ -29,9 +29,9 @@ export const packages = sqliteTable(
 );
 
 /**
- * Versions of packages; each tag of an image is a version. Their files are nodes: of an image
- * `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, of npm
- * `/{name}/-/{file}.tgz`, of Maven its layout.
+ * Versions of packages; each tag of an image is a version. The files of versions are nodes: for
+ * images `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, for npm
+ * `/{name}/-/{file}.tgz`, for Maven its layout.
  */
 export const version = sqliteTable(
   "version",
@@ -42,16 +42,17 @@ export const version = sqliteTable(
       .references(() => packages.id, { onDelete: "cascade" }),
     name: text().notNull(),
     /**
-     * Identifies the content, `sha256:{hex}`: of an image its manifest, of npm its tarball, of
-     * Maven all its files (domain/maven/layout.ts).
+     * Identifies the content of the version, `sha256:{hex}`: for images that of the manifest, for
+     * npm that of the tarball, for Maven over all files (domain/maven/layout.ts).
      */
     digest: text().notNull(),
-    /** Bytes of its files; an image counts with all its children and layers. */
+    /** Bytes of the version's files; an image counts with all its children and layers. */
     size: integer().notNull(),
-    /** False: files are missing (a Maven version without POM or main artifact). */
+    /** Whether all needed files exist; false for a Maven version without POM or main artifact. */
     complete: integer({ mode: "boolean" }).notNull().default(true),
     /**
-     * npm: the version's document, as published. Maven: `packagings` of its POMs by their sha256.
+     * For npm the version's document, as published; for Maven `packagings`: those of its POMs by
+     * their sha256.
      */
     document: text({ mode: "json" }).$type<Record<string, unknown>>(),
     ...audit,
@@ -62,7 +63,7 @@ export const version = sqliteTable(
   ],
 );
 
-/** npm's dist-tags. */
+/** Dist-tags of npm packages: each names a version. */
 export const distTag = sqliteTable(
   "dist_tag",
   {
@@ -75,7 +76,7 @@ export const distTag = sqliteTable(
   (t) => [primaryKey({ columns: [t.packageId, t.tag] })],
 );
 
-/** Manifests and indexes of images, tagged or not. Their bytes are the content of the node. */
+/** Manifests and indexes of images, tagged or not. The content of the node has their bytes. */
 export const imageManifest = sqliteTable(
   "image_manifest",
   {
@@ -84,14 +85,17 @@ export const imageManifest = sqliteTable(
       .notNull()
       .references(() => repository.id, { onDelete: "cascade" }),
     image: text().notNull(),
-    /** `sha256:{hex}`. */
+    /** Digest of the manifest, `sha256:{hex}`. */
     digest: text().notNull(),
     nodeId: integer()
       .notNull()
       .references(() => node.id, { onDelete: "cascade" }),
     mediaType: text().notNull(),
     artifactType: text(),
-    /** Digest of the manifest that it is attached to, which may be missing. */
+    /**
+     * Digest of the manifest to which this one is attached, which may be missing; null: not
+     * attached.
+     */
     subject: text(),
     annotations: text({ mode: "json" }).$type<Record<string, string>>(),
     size: integer().notNull(),

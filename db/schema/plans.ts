@@ -10,8 +10,8 @@ import {
 import { LANES } from "../../domain/lanes.ts";
 
 /**
- * How far planning an object has come. `planned` and `bytes` equal count and total size of its plan
- * rows; they are updated in the transaction that adds the rows.
+ * How far the planning of an object has come. `planned` and `bytes` equal count and total size of
+ * the object's plan rows; they are updated in the transaction that adds the rows.
  */
 export const planObject = sqliteTable(
   "plan_object",
@@ -24,9 +24,12 @@ export const planObject = sqliteTable(
     pages: integer().notNull().default(0),
     cursor: text(),
     complete: integer({ mode: "boolean" }).notNull().default(false),
-    /** Why listing the object failed; its run fails with this at every cluster. */
+    /** Why listing the object failed; its artifacts fail with this at every cluster. */
     problem: text(),
-    /** Since when listing fails with a retryable error (ms), and how often it did in a row. */
+    /**
+     * Since when listing the object fails with a retryable error (epoch ms), and in `tries` how
+     * often in a row.
+     */
     firstFailure: integer(),
     tries: integer().notNull().default(0),
   },
@@ -40,12 +43,16 @@ export const plan = sqliteTable(
     recordId: text().notNull(),
     object: integer().notNull(),
     seq: integer().notNull(),
-    /** Full path of a file, or the package's name; with `version` it identifies the artifact. */
+    /**
+     * Full path of a file, or the name of a package; with `version` this identifies the artifact.
+     */
     name: text().notNull(),
     version: text().notNull().default(""),
     size: integer(),
     digest: text(),
-    /** Set when a constraint matched nothing: the artifact fails with this text and is not sent. */
+    /**
+     * Set if a constraint matched nothing: then the artifact fails with this text and is not sent.
+     */
     problem: text(),
   },
   (t) => [
@@ -56,7 +63,7 @@ export const plan = sqliteTable(
 
 /**
  * One dispatched batch: a range of the plan, or the rows of `detail` that carry its number. `epoch`
- * is its epoch, which fences off earlier attempts.
+ * fences off earlier attempts.
  */
 export const dispatch = sqliteTable(
   "dispatch",
@@ -65,22 +72,32 @@ export const dispatch = sqliteTable(
     number: integer().notNull(),
     object: integer().notNull(),
     clusterId: text().notNull(),
-    /** The cut that made it; a repeated cut with this number returns the same batches. */
+    /**
+     * Number of the cut that made the batch; a repeated cut with this number returns the same
+     * batches.
+     */
     cut: integer().notNull(),
     fromSeq: integer(),
     toSeq: integer(),
     epoch: integer().notNull().default(0),
-    /** Which slots it goes to; null: it was cut before there were several kinds. */
+    /**
+     * Kind of slots that the batch goes to; null: it was cut by a release that had only one kind.
+     */
     lane: text({ enum: LANES }),
-    /** `project/repository` of a linked source, which may be slow in itself. */
+    /**
+     * The linked source of the batch, as `project/repository`. It may be slow as an end of its own.
+     */
     source: text(),
-    /** When a worker last took it (epoch ms). */
+    /** When a worker last took the batch (epoch ms). */
     takenTime: integer(),
-    /** Its worker has finished it, whole or in part. */
+    /** Whether the batch has ended. Some of its artifacts may have no outcome yet (`rest`). */
     done: integer({ mode: "boolean" }).notNull().default(false),
-    /** It was finished before all artifacts of its range had begun; the others are cut again. */
+    /**
+     * Whether the batch ended before all artifacts of its range had begun; the others are cut
+     * again.
+     */
     rest: integer({ mode: "boolean" }).notNull().default(false),
-    /** Number of the batch that it is a half of. */
+    /** Number of the batch of which this one is a half. */
     halfOf: integer(),
   },
   (t) => [

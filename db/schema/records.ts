@@ -11,8 +11,8 @@ import { COMPARED_BY, EXECUTION_STATUSES, VERIFIED_BY } from "../../domain/vocab
 import { snapshotColumn } from "./columns.ts";
 
 /**
- * One execution. `clusterId` is "" except for REAL_TIME, where a record is one drain of one
- * cluster.
+ * One execution of a task. `clusterId` is "" except for REAL_TIME, whose records are each one drain
+ * at one cluster.
  */
 export const record = sqliteTable(
   "record",
@@ -26,9 +26,11 @@ export const record = sqliteTable(
     endTime: integer(),
     errorReason: text(),
     snapshot: snapshotColumn().notNull(),
-    /** How many clusters the snapshot names, so that they can be counted without reading it. */
+    /** Number of clusters in the snapshot, so that they can be counted without reading it. */
     clusters: integer().notNull().default(0),
-    /** Set once, by a stop or by a deletion; the run ends FAILED with this reason. */
+    /**
+     * Why the run must end, set once by a stop or a deletion; the run ends FAILED with this reason.
+     */
     stopReason: text(),
     /** What blocks the run or makes its record uncertain; null when no such problem is known. */
     problem: text(),
@@ -57,12 +59,12 @@ export const detail = sqliteTable(
     dispatch: integer().notNull(),
     epoch: integer().notNull(),
     size: integer(),
-    /** Whether planning knew `size`; otherwise the transfer found it. */
+    /** Whether `size` was known when the artifact was planned; otherwise the transfer found it. */
     sizePlanned: integer({ mode: "boolean" }).notNull(),
     digest: text(),
     conflict: integer({ mode: "boolean" }).notNull().default(false),
     skip: integer({ mode: "boolean" }).notNull().default(false),
-    /** The strategy that was applied to a conflict; null without one. */
+    /** The strategy that was applied to a conflict; null without a conflict. */
     conflictStrategy: text(),
     blobSuccess: integer().notNull().default(0),
     blobSkip: integer().notNull().default(0),
@@ -79,7 +81,10 @@ export const detail = sqliteTable(
     startTime: integer().notNull(),
     endTime: integer(),
     errorReason: text(),
-    /** This and the next three are set while the artifact waits to be tried again. */
+    /**
+     * `again`, `notBefore`, `firstFailure` and `uploads` are set while the artifact waits to be
+     * tried again.
+     */
     again: integer({ mode: "boolean" }).notNull().default(false),
     notBefore: integer(),
     firstFailure: integer(),
@@ -87,7 +92,9 @@ export const detail = sqliteTable(
       { digest: string; location: string; offset: number }[] | null
     >(),
     tries: integer().notNull().default(0),
-    /** It has a large blob that one of the ends accepts only in a single request. */
+    /**
+     * Whether the artifact has a large blob that one of the ends accepts only in a single request.
+     */
     whole: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [
@@ -117,20 +124,22 @@ export const tally = sqliteTable(
     conflict: integer().notNull().default(0),
     fileSuccess: integer().notNull().default(0),
     fileFailed: integer().notNull().default(0),
-    /** Σ size of successes plus the bytes that running artifacts have sent. */
+    /** Sum of `size` over the successes, plus the bytes that running artifacts have sent. */
     bytesDone: integer().notNull().default(0),
-    /** Σ size of artifacts whose size only the transfer found (images). */
+    /** Sum of `size` over the artifacts whose size only the transfer found (images). */
     bytesFound: integer().notNull().default(0),
     bytesSent: integer().notNull().default(0),
     bytesRead: integer().notNull().default(0),
-    /** Bytes granted for reading at the target to compare, out of `compareReadLimit`. */
+    /**
+     * Bytes that workers were allowed to read at the target to compare, out of `compareReadLimit`.
+     */
     compareGranted: integer().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
 );
 
 /**
- * A cluster's part of an execution that must not continue: FAST_FAIL, or an error of the cluster as
+ * A run that must not continue at one cluster: because of FAST_FAIL, or an error of the cluster as
  * a whole.
  */
 export const halt = sqliteTable(
@@ -140,8 +149,8 @@ export const halt = sqliteTable(
     clusterId: text().notNull(),
     reason: text().notNull(),
     /**
-     * The cluster accepted nothing for as long as a drain waits: the drain's changes are kept for
-     * the next one.
+     * Whether the cluster accepted nothing for as long as a drain waits: the drain's changes are
+     * kept for the next drain.
      */
     away: integer({ mode: "boolean" }).notNull().default(false),
   },

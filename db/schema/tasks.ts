@@ -16,10 +16,15 @@ export const cluster = sqliteTable("cluster", {
   name: text().notNull().unique(),
   type: text({ enum: CLUSTER_TYPES }).notNull(),
   url: text().notNull(),
-  /** REMOTE clusters only; null: each object's own. */
+  /**
+   * Protocol of a REMOTE cluster; null: chosen for each object by the url's scheme or the object's
+   * type.
+   */
   protocol: text({ enum: PROTOCOLS }),
   username: text(),
-  /** Sealed JSON {password?, token?, secretKey?}; additional data of the seal: `cluster:{id}`. */
+  /**
+   * Sealed JSON {password?, token?, secretKey?}; the additional data of the seal is `cluster:{id}`.
+   */
   secret: text(),
   certificate: text(),
   insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
@@ -30,7 +35,9 @@ export const cluster = sqliteTable("cluster", {
   status: text({ enum: CLUSTER_STATUSES }).notNull(),
   errorReason: text(),
   lastReportTime: integer(),
-  /** The task that owns it: a cluster made by remote distribution is deleted with its task. */
+  /**
+   * The task that owns the cluster: a cluster made by remote distribution is deleted with its task.
+   */
   ownerTaskKey: text(),
   ...audit,
 });
@@ -41,7 +48,9 @@ export const task = sqliteTable(
     key: text().primaryKey(),
     id: text().notNull().unique(),
     name: text().notNull().unique(),
-    /** `task`: made by /task/create; `config` and `runOnce`: made by remote distribution. */
+    /**
+     * How the task was made: `task` by /task/create, `config` and `runOnce` by remote distribution.
+     */
     kind: text({ enum: ["task", "config", "runOnce"] }).notNull(),
     projectId: text().notNull(),
     replicaObjectType: text({ enum: REPLICA_OBJECT_TYPES }).notNull(),
@@ -57,11 +66,14 @@ export const task = sqliteTable(
     executionTimes: integer().notNull().default(0),
     skippedTimes: integer().notNull().default(0),
     lastSkippedTime: integer(),
-    /** Firings due up to this time (ms) have run, were skipped or are missed for good. */
+    /**
+     * Firings that were due up to this time (epoch ms) have run, were skipped or are missed for
+     * good.
+     */
     settledTime: integer(),
     /**
-     * Creation time of the schedule in Temporal, and how many of its own skips `skippedTimes`
-     * includes.
+     * Creation time of the task's schedule in Temporal; `scheduleSkips`: how many skips of that
+     * schedule are included in `skippedTimes`.
      */
     scheduleCreated: integer(),
     scheduleSkips: integer().notNull().default(0),

@@ -2,8 +2,8 @@ import { integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite
 import { RUN_CAUSES, RUN_RESULTS } from "../../domain/vocabulary.ts";
 
 /**
- * Ended runs of a task, kept by triggers (db/migrations), so that the numbers do not fall when
- * records are deleted. `le…`: runs that took at most so many seconds.
+ * Counts of ended runs of a task, kept by triggers (db/migrations), so that the metrics do not fall
+ * when records are deleted. `le…`: runs that took at most so many seconds.
  */
 export const runTotal = sqliteTable(
   "run_total",
@@ -25,7 +25,7 @@ export const runTotal = sqliteTable(
   (t) => [primaryKey({ columns: [t.taskKey, t.cause, t.result] })],
 );
 
-/** Sums of `tally` over the ended runs of a task, kept by the same triggers. */
+/** Sums of `tally` over the ended runs of a task, kept by triggers (db/migrations). */
 export const artifactTotal = sqliteTable(
   "artifact_total",
   {
@@ -38,8 +38,8 @@ export const artifactTotal = sqliteTable(
     bytesSent: integer().notNull().default(0),
     bytesRead: integer().notNull().default(0),
     /**
-     * Conflicts that the newest run left alone (SKIP), of REAL_TIME the runs of a day; and when
-     * that run ended.
+     * Conflicts that the newest run left alone (SKIP), or for REAL_TIME the runs of a day.
+     * `conflictsTime`: when that run ended (epoch ms).
      */
     conflictsLeft: integer().notNull().default(0),
     conflictsTime: integer().notNull().default(0),

@@ -28,8 +28,8 @@ type NewCluster = ClusterValues & {
 };
 
 /**
- * Inserts a cluster; `seal` gets the new id, which the sealed secret contains. Returns the obstacle
- * when the name is taken or a CENTER already exists.
+ * Inserts a cluster; `seal` seals its secret and gets the new id, to which the seal is bound.
+ * Returns the obstacle when the name is taken or a CENTER already exists.
  */
 export function insertCluster(
   db: Db,
@@ -63,8 +63,8 @@ export function updateCluster(
 }
 
 /**
- * Records the result of a connection test; `errorReason` null = healthy. A row that was changed or
- * deleted meanwhile stays as it is.
+ * Records the result of a connection test; `errorReason` null = healthy. A cluster that was changed
+ * or deleted meanwhile stays as it is.
  */
 export function setClusterHealth(
   db: DbOrTx,
@@ -101,7 +101,7 @@ export function findCenter(db: DbOrTx): ClusterRow | null {
   return db.select().from(cluster).where(eq(cluster.type, "CENTER")).get() ?? null;
 }
 
-/** `name`: prefix of the name. */
+/** Conditions on a list of clusters; `name`: prefix of the name. */
 type ClusterFilter = { name?: string | undefined; type?: ClusterType | undefined };
 
 function matching({ name, type }: ClusterFilter): SQL | undefined {

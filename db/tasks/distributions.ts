@@ -12,7 +12,7 @@ export function findTaskByName(db: DbOrTx, name: string): TaskRow | null {
 }
 
 /**
- * Returns the distribution configurations of a repository, by name. `prefix`:
+ * Returns the distribution configurations of a repository, ordered by name. `prefix`:
  * `project/repository/`.
  */
 export function listConfigs(db: DbOrTx, prefix: string): TaskRow[] {
@@ -36,7 +36,7 @@ export function deleteOwnedCluster(db: DbOrTx, taskKey: string): void {
   db.delete(cluster).where(eq(cluster.ownerTaskKey, taskKey)).run();
 }
 
-/** Returns the only object and the only cluster of a distribution. */
+/** Returns the one object and the one cluster that a distribution has. */
 export function distributionParts(
   db: DbOrTx,
   key: string,

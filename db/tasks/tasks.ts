@@ -27,8 +27,8 @@ type NewTask = Pick<
   | "nextExecutionTime"
 >;
 /**
- * A task as the API returns it: with its clusters' names and the bytes that its newest execution
- * has moved.
+ * A task as the API returns it, with its clusters' names and the bytes that its newest execution
+ * has transferred.
  */
 export type TaskView = TaskRow &
   RecordBytes & { clusters: { id: string; name: string }[] };
@@ -84,7 +84,7 @@ function insertParts(
   objects: readonly TaskObject[],
   clusterIds: readonly string[],
 ): void {
-  // One statement for all objects: a task may have ten thousand.
+  // One statement inserts all objects, because a task may have ten thousand.
   tx.run(sql`
     INSERT INTO task_object (
       task_key, position, local_repo_name, repo_type, remote_project_id, remote_repo_name,
@@ -152,7 +152,7 @@ export function readClusterIds(db: DbOrTx, key: string): string[] {
 
 type TaskFilter = {
   projectId: string;
-  /** Prefix of the name. */
+  /** Prefix of the task's name. */
   name?: string | undefined;
   lastExecutionStatus?: ExecutionStatus | undefined;
   enabled?: boolean | undefined;
@@ -228,7 +228,7 @@ const LOCAL_SIDE = {
   url: repository.url,
 };
 
-/** Returns those of the named repositories that exist; null when the project does not. */
+/** Returns those of the named repositories that exist; null when the project does not exist. */
 export function readLocalSide(
   db: DbOrTx,
   projectId: string,
@@ -250,7 +250,7 @@ export function readLocalSide(
   return new Map(rows.map((row) => [row.name, row]));
 }
 
-/** Returns the names of the tasks that go to a cluster, for the error that lists them. */
+/** Returns the names of the tasks that send to a cluster, for the error that lists them. */
 export function tasksOfCluster(db: DbOrTx, clusterId: string): string[] {
   const rows = db
     .select({ name: task.name })
@@ -264,7 +264,7 @@ export function tasksOfCluster(db: DbOrTx, clusterId: string): string[] {
 }
 
 /**
- * Deletes the task's own rows, including the clusters it owns; its records must be deleted first
+ * Deletes a task's rows and the clusters that it owns. The task's records must be deleted before
  * (`deleteRecords`).
  */
 export function deleteTask(db: Db, key: string): void {

@@ -6,7 +6,7 @@ import { deleteRecord } from "../records/records.ts";
 import { task } from "../schema/tasks.ts";
 
 const DAY = 86_400_000;
-/** Records found at once. */
+/** Number of records to find in one query. */
 const PAGE = 100;
 
 const strategy = sql`json_extract(${task.setting}, '$.executionStrategy')`;
@@ -16,8 +16,8 @@ const mayBeScheduled = and(
 );
 
 /**
- * Moves every `nextExecutionTime` that has passed to the next one. Cheap when none has passed: the
- * column has an index.
+ * Replaces every `nextExecutionTime` that has passed by the next one. This is cheap when none has
+ * passed: the column has an index.
  */
 export function advanceNextTimes(db: Db, zone: string, now: number): void {
   if (somePassed(db).get({ now }) !== undefined)
@@ -34,7 +34,8 @@ const somePassed = prepared((db) =>
 );
 
 /**
- * Recomputes every `nextExecutionTime`: the configured zone, or the zone data, may have changed.
+ * Computes every `nextExecutionTime` again, because the configured zone, or the zone data, may have
+ * changed.
  */
 export function resetNextTimes(db: Db, zone: string, now: number): void {
   setNextTimes(db, zone, now, and(mayBeScheduled, eq(task.enabled, true)));
@@ -57,8 +58,8 @@ function setNextTimes(db: Db, zone: string, now: number, which: SQL | undefined)
 }
 
 /**
- * Computes the next time, or null for an unreadable schedule, whose zone may have been abolished:
- * it must not block the others.
+ * Computes a task's next time. Returns null for a schedule that has become invalid, for example
+ * because its zone was abolished: it must not block other tasks.
  */
 function nextOrNone(
   { setting, replicaType }: Pick<typeof task.$inferSelect, "setting" | "replicaType">,
@@ -100,8 +101,9 @@ export function forgottenStarts(db: Db): string[] {
 }
 
 /**
- * Deletes finished records that are older than their task keeps them, and all records of deleted
- * tasks, with everything below them, in bounded transactions between other work. Returns how many.
+ * Deletes the finished records that are older than their task keeps records, and all records of
+ * deleted tasks, with everything below them, in bounded transactions between other work. Returns
+ * how many records it deleted.
  */
 export async function deleteOldRecords(db: Db, now: number): Promise<number> {
   let deleted = 0;

@@ -27,8 +27,8 @@ const MOST = 10_000;
 const LONGEST_DUE = 100;
 
 /**
- * Returns when the oldest upload happened that the cluster lacks (epoch ms, null: it lacks none),
- * and how many uploads wait for a later drain, counted up to 10,000.
+ * Returns when the oldest upload happened that a cluster lacks (epoch ms, null: it lacks none), and
+ * how many uploads wait for a later drain, counted up to 10,000.
  */
 export function readBehind(
   db: DbOrTx,

@@ -45,7 +45,7 @@ export function readRunningTallies(db: DbOrTx) {
     .all();
 }
 
-/** Returns the ids of the clusters that a run goes to; they never change. */
+/** Returns the ids of the clusters that a run sends to; they never change. */
 export function readRunClusters(db: DbOrTx, recordId: string): string[] {
   const rows = db.all<{ id: string }>(sql`
     SELECT value ->> 'id' AS id FROM record, json_each(snapshot, '$.clusters')
@@ -54,8 +54,8 @@ export function readRunClusters(db: DbOrTx, recordId: string): string[] {
 }
 
 /**
- * Returns the number of artifacts in a run's plan so far; `steps` grows as long as planning makes
- * progress.
+ * Returns the number of artifacts in a run's plan so far. `steps`: a number that grows as long as
+ * planning makes progress.
  */
 export function readPlanned(
   db: DbOrTx,
@@ -71,7 +71,7 @@ const MOST = 10_000;
 
 /**
  * Returns how many artifacts of a run wait to be tried again at a cluster, counted up to 10,000,
- * and why the first of them does.
+ * and why the first of them waits.
  */
 export function readAgain(
   db: DbOrTx,
@@ -92,8 +92,8 @@ export function readAgain(
 const NEWEST = 100;
 
 /**
- * Returns when something last began or ended in the run, judged by its newest details (epoch ms); 0
- * when it has none.
+ * Returns when an artifact last began or ended in a run, judged by the newest details (epoch ms); 0
+ * if there are no details.
  */
 export function readLastOutcome(db: DbOrTx, recordId: string): number {
   const row = db.get<{ last: number | null }>(sql`

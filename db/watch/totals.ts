@@ -4,8 +4,8 @@ import { cluster, task } from "../schema/tasks.ts";
 import { artifactTotal, runTotal } from "../schema/totals.ts";
 
 /**
- * What the metrics need of every task; the setting, which may be long, is read by `readTiming` when
- * it has changed.
+ * The columns of each task that the metrics need. The setting, which may be long, is read by
+ * `readTiming` when it has changed.
  */
 export type WatchedTask = ReturnType<typeof readWatchedTasks>[number];
 export type RunTotal = typeof runTotal.$inferSelect;
@@ -57,7 +57,7 @@ export function readArtifactTotals(db: DbOrTx): ArtifactTotal[] {
   return db.select().from(artifactTotal).all();
 }
 
-/** Returns the conflicts that were left alone, at clusters that the task still goes to. */
+/** Returns the conflicts that runs left alone (SKIP), at clusters to which the task still sends. */
 export function readConflictsLeft(
   db: DbOrTx,
 ): Pick<ArtifactTotal, "taskKey" | "clusterId" | "conflictsLeft" | "conflictsTime">[] {

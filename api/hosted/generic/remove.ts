@@ -4,7 +4,7 @@ import type { ApiDeps } from "../../deps.ts";
 import { NAME_ONE } from "../../http/details.ts";
 import { fail } from "../../http/errors.ts";
 
-/** Deletes a file, or a folder with all below it. */
+/** Deletes a file, or a folder with everything below it. */
 export async function removeFiles(
   { db, now }: Pick<ApiDeps, "db" | "now">,
   repository: RepositoryRow,

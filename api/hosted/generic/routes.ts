@@ -18,10 +18,13 @@ import { hostedRepository } from "../../http/repository.ts";
 import type { FileEndpoints } from "../endpoint.ts";
 import { writable } from "../writable.ts";
 
-/** "", "generic", project, repository. */
+/** Path segments before the file's path: generic, {projectId}, {repoName}. */
 const SKIPPED = 3;
 
-/** Serves files of hosted repositories byte by byte; `files`: how written files are kept, by type. */
+/**
+ * Serves files of hosted repositories unchanged. `files`: for each repository type, how a file is
+ * stored and deleted.
+ */
 export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
   const { db, store, now, zone } = deps;
   const app = new OpenAPIHono<Env>();
@@ -91,7 +94,7 @@ const download = z.object({
     .openapi({ description: "true: the file is sent as an attachment" }),
 });
 
-/** Documents the routes in OpenAPI. */
+/** Documents the routes below /generic in OpenAPI. */
 export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
   registry.registerPath({
     method: "put",

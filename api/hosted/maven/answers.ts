@@ -6,8 +6,8 @@ import { languageOf, messageOf } from "../../http/messages.ts";
 const TAKEN = 251012;
 
 /**
- * Answers anything thrown below /maven. Maven's clients show the status and people read the text, so errors are plain
- * text; a file that must not be replaced is 409.
+ * Answers an error thrown below /maven in plain text: Maven's clients show only the status, and
+ * people read the text. The status is 409 for a file that must not be replaced.
  */
 export function plainErrorAnswer(
   thrown: unknown,

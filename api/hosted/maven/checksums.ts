@@ -17,8 +17,8 @@ export function createChecksums(store: Pick<Store, "digestOf">) {
 const LENGTHS: Record<Checksum, number> = { md5: 32, sha1: 40, sha256: 64, sha512: 128 };
 
 /**
- * Finds the hex in a checksum file: alone, before the name of the file, or after `SHA1 (file) =`; null when there is no
- * hex of the right length.
+ * Finds the hex in a checksum file: alone, before the name of the file, or after `SHA1 (file) =`.
+ * Returns null if there is no hex of the right length.
  */
 export function parseChecksum(text: string, checksum: Checksum): string | null {
   const isHex = (word: string) =>
@@ -26,7 +26,10 @@ export function parseChecksum(text: string, checksum: Checksum): string | null {
   return text.split(/\s+/, 100).find(isHex)?.toLowerCase() ?? null;
 }
 
-/** Most checksums that are remembered because they came before their file. A restart forgets them. */
+/**
+ * Maximum number of checksums remembered because they were uploaded before their file. A restart
+ * forgets them.
+ */
 const MOST_EXPECTED = 10_000;
 
 const keyOf = (repositoryId: number, path: string, checksum: Checksum) =>
@@ -41,7 +44,8 @@ export function createExpectations() {
         expected.delete(expected.keys().next().value ?? "");
     },
     /**
-     * Takes the checksums that are expected of a file out of the memory: if its upload fails, clients send them again.
+     * Returns the checksums that were uploaded before their file, and forgets them: if the upload
+     * of the file fails, clients send them again.
      */
     take(repositoryId: number, path: string): [Checksum, string][] {
       return CHECKSUMS.flatMap((checksum) => {

@@ -33,7 +33,7 @@ const refused = (method: NativeMethod) => ({
   404: textAnswer("The project, hosted MAVEN repository or file does not exist"),
 });
 
-/** Documents the routes in OpenAPI. */
+/** Documents the routes below /maven in OpenAPI. */
 export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
   registry.registerPath({
     method: "put",

@@ -2,7 +2,7 @@ import type { Store } from "../../../activities/store/store.ts";
 import { createChecksums, createExpectations } from "./checksums.ts";
 import { createSerial } from "./serial.ts";
 
-/** The memory of hosted Maven repositories between requests. */
+/** What hosted Maven repositories keep in memory between requests. */
 type MavenMemory = ReturnType<typeof createMemory>;
 
 const createMemory = (store: Store) => ({
@@ -13,7 +13,7 @@ const createMemory = (store: Store) => ({
 
 const memories = new WeakMap<Store, MavenMemory>();
 
-/** The memory that all routes over the same store share. */
+/** Returns what is kept in memory for Maven; all routes over the same store share it. */
 export function mavenMemory(store: Store): MavenMemory {
   const known = memories.get(store) ?? createMemory(store);
   memories.set(store, known);

@@ -24,8 +24,9 @@ import { readPlugins } from "./plugins.ts";
 type Metadata = { content: string; lastModified: number };
 
 /**
- * Makes the `maven-metadata.xml` at a path from the content of its folder: of a snapshot, an artifact, a group with
- * plugins, or the last two in one. Null: the folder has none of these.
+ * Makes the `maven-metadata.xml` of a folder from the folder's content: that of a snapshot, of an
+ * artifact, of a group with plugins, or of the last two in one. Returns null if the folder is none
+ * of these.
  */
 export async function metadataAt(
   { db, store, now }: Pick<ApiDeps, "db" | "store" | "now">,
@@ -65,8 +66,8 @@ export async function metadataAt(
 }
 
 /**
- * The existing plugins of a group: with the prefixes that clients sent, else with those of their names, as for plugins
- * from another instance.
+ * Returns the existing plugins of a group. A plugin's prefix is the one that a client sent, else
+ * the one in the plugin's name, as for plugins from another instance.
  */
 function pluginsOf(
   db: Db,

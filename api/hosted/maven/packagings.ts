@@ -7,8 +7,8 @@ import { packagingOf } from "./pom.ts";
 import { LONGEST_XML } from "./xml.ts";
 
 /**
- * Reads the packaging of POMs that are declared as single files, by their sha256. Only POMs whose content is attached
- * or was here before have one.
+ * Reads the packaging of POMs that are declared as single files; returns it by sha256. A POM whose
+ * content is neither attached nor in the store is left out.
  */
 export async function readPackagings(
   store: Pick<Store, "open">,
@@ -27,8 +27,8 @@ export async function readPackagings(
 }
 
 /**
- * Adds the packagings that the source does not state to Maven versions, for POMs whose content is `attached` (by
- * sha256) or was here before.
+ * Adds the packagings that the source does not state to Maven versions, for POMs whose content is
+ * `attached` (by sha256) or was in the store before.
  */
 export async function completePackagings(
   store: Pick<Store, "open">,
@@ -57,7 +57,7 @@ export async function completePackagings(
   return completed;
 }
 
-/** Reads a content; null when it is not here or longer than LONGEST_XML. */
+/** Reads a content; returns null if it is not in the store or longer than LONGEST_XML. */
 async function readWhole(
   store: Pick<Store, "open">,
   sha256: string,

@@ -15,7 +15,7 @@ import { childrenOf, readXml, textOf } from "./xml.ts";
 const ID = /^[A-Za-z0-9_.-]{1,255}$/;
 const LONGEST_NAME = 1024;
 
-/** The plugins that a `maven-metadata.xml` names. */
+/** Returns the plugins that a `maven-metadata.xml` names. */
 function pluginsIn(content: Uint8Array): PluginPrefix[] {
   const [list = null] = childrenOf(readXml(content, "metadata"), "plugins");
   return childrenOf(list, "plugin").flatMap((plugin) => {
@@ -26,7 +26,7 @@ function pluginsIn(content: Uint8Array): PluginPrefix[] {
   });
 }
 
-/** Reads the plugins of a group that are kept at its path. */
+/** Reads the stored list of a group's plugins; `sha256` names its content. */
 export async function readPlugins(
   store: Pick<Store, "open">,
   sha256: string,
@@ -39,8 +39,8 @@ export async function readPlugins(
 }
 
 /**
- * Keeps the prefixes of plugins that the metadata of a client names, beside the known ones. Nothing else of it is kept:
- * the server makes the rest.
+ * Stores the plugin prefixes that the metadata of a client names, together with the known ones. The
+ * rest of that metadata is not stored: the server makes its own.
  */
 export async function keepPlugins(
   deps: ApiDeps,

@@ -29,14 +29,17 @@ import { hostedMaven } from "./repository.ts";
 import { watchBody } from "./watch.ts";
 import { LONGEST_XML } from "./xml.ts";
 
-/** The result of an upload. `file`: null for a checksum or metadata, which are not kept as they came. */
+/**
+ * The result of an upload. `file`: null for a checksum or metadata, which are not stored as they
+ * came.
+ */
 type Received = { created: boolean; file: NodeRow | null };
 
 const LONGEST_CHECKSUM = 4096;
 
 /**
- * Stores the body of a request at `path`, by Maven's rules. When it resolves, the file exists whole and durable; when
- * it rejects, nothing of it is kept.
+ * Stores the body of a request at `path`, by Maven's rules. When the promise resolves, the file is
+ * complete and durable; when it rejects, nothing of the file is kept.
  */
 export async function receiveMaven(
   c: Context<Env>,
@@ -59,7 +62,10 @@ export async function receiveMaven(
   return { created: true, file: null };
 }
 
-/** Compares a checksum with its file. It is never kept: the server computes its own. */
+/**
+ * Compares an uploaded checksum with its file. The checksum is never stored: the server computes
+ * its own.
+ */
 async function receiveChecksum(
   c: Context<Env>,
   { db, store, now }: ApiDeps,
@@ -67,7 +73,7 @@ async function receiveChecksum(
   { of, checksum }: { of: string; checksum: Checksum },
 ): Promise<Received> {
   const sent = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
-  // The server makes its own metadata, which a client's checksum cannot match.
+  // The checksum of a client's metadata cannot match, because the server makes its own metadata.
   if (isMetadata(of)) return { created: true, file: null };
   const told =
     parseChecksum(sent, checksum) ??
@@ -187,7 +193,10 @@ const mayChange = (repository: RepositoryRow, path: string): boolean => {
   return file === null || !isRelease(file.version) || repository.allowOverwrite;
 };
 
-/** Refuses content of another length before the client sends it: it cannot be the same content. */
+/**
+ * Refuses an upload over a file that must not change if its length differs: the content differs,
+ * too. This happens before the client sends the body.
+ */
 function refuseOtherSize(
   { db, now }: ApiDeps,
   repository: RepositoryRow,
@@ -213,8 +222,8 @@ type FileToBe = {
 };
 
 /**
- * Creates or replaces the file. Runs in the transaction that registers the content; the repository may have changed, or
- * have been deleted, while the body arrived.
+ * Creates or replaces an uploaded file. Runs in the transaction that registers the content; the
+ * repository may have changed, or have been deleted, while the body arrived.
  */
 function makeFile(
   { db, now }: ApiDeps,

@@ -8,8 +8,8 @@ import { NAME_ONE } from "../../http/details.ts";
 import { fail } from "../../http/errors.ts";
 
 /**
- * Deletes a file, or a folder with all below it; versions and metadata follow at once. Deleting a checksum or metadata
- * alone does nothing: they go with their files.
+ * Deletes a file, or a folder with everything below it, and updates versions and metadata. Deleting
+ * a checksum or metadata alone does nothing: these are deleted with their files.
  */
 export async function removeMaven(
   { db, now }: Pick<ApiDeps, "db" | "now">,

@@ -4,7 +4,10 @@ import { text } from "../../../domain/text.ts";
 import { fail } from "../../http/errors.ts";
 import { linkedElsewhere, type Named, repositoryOf } from "../../http/repository.ts";
 
-/** The hosted MAVEN repository that a request names; 404 says what is there instead. */
+/**
+ * Returns the hosted MAVEN repository that a request names. If it is linked or of another type,
+ * throws a 404 that says so.
+ */
 export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
   const found = repositoryOf(db, named);
   const { projectId, name, category, type } = found;

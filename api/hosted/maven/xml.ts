@@ -1,10 +1,12 @@
 import { XMLParser } from "fast-xml-parser";
 import { isRecord } from "../../http/is-record.ts";
 
-/** Longest XML that is read, in bytes; POMs of the biggest projects have some hundred KiB. */
+/**
+ * Maximum bytes of an XML file that is read; POMs of the biggest projects have some hundred KiB.
+ */
 export const LONGEST_XML = 1024 * 1024;
 
-// Texts stay texts (1.10 is not a number), and no entity is expanded.
+// The parser keeps values as strings (version 1.10 is not the number 1.1) and expands no entity.
 const parser = new XMLParser({
   parseTagValue: false,
   processEntities: false,
@@ -29,7 +31,7 @@ export function readXml(content: Uint8Array, root: string): Element | null {
 
 const elementOf = (value: unknown): Element | null => (isRecord(value) ? value : null);
 
-/** All elements with that name below `parent`. */
+/** Returns all child elements of `parent` with the given name. */
 export function childrenOf(parent: Element | null, name: string): Element[] {
   return [parent?.[name]].flat().flatMap((value): Element[] => {
     const element = elementOf(value);
@@ -51,7 +53,7 @@ export function textOf(parent: Element | null, name: string): string | null {
   return text === "" ? null : text;
 }
 
-/** The entities that every XML has; others are not expanded. */
+/** The entities that every XML document has; others are not expanded. */
 const PREDEFINED: Record<string, string> = {
   lt: "<",
   gt: ">",

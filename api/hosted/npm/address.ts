@@ -18,7 +18,10 @@ export type Address =
 
 type Place = { projectId: string; repoName: string; address: Address };
 
-/** Parses `/npm/{project}/{repository}/…` from the bytes of the request line; scopes come as `@s/n` and as `@s%2fn`. */
+/**
+ * Parses `/npm/{project}/{repository}/…` from the raw request line. Clients send names with a scope
+ * as `@s/n` or as `@s%2fn`.
+ */
 export function placeOf(c: Context<Env>): Place {
   const [, , projectId = "", repoName = "", ...rest] = rawPath(c).split("/").map(decode);
   if (rest.at(-1) === "") rest.pop();

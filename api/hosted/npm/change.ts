@@ -40,7 +40,7 @@ export async function putPackage(request: NpmRequest, name: string): Promise<Res
   return done(request, name, 201);
 }
 
-/** Versions that are deprecated before other work gets its turn. */
+/** Number of versions to deprecate before other work gets its turn. */
 const STEP = 200;
 
 /** `npm deprecate`: the body is the document of the package with other deprecations. */
@@ -92,8 +92,8 @@ function versionsOf({ versions }: Record<string, unknown>): Record<string, unkno
 }
 
 /**
- * `npm unpublish` of versions: the body is the document without them. Versions that it lacks are deleted, and dist-tags
- * become as in the document.
+ * `npm unpublish` of versions: the body is the package's document without them. Versions missing in
+ * the body are deleted, and the dist-tags become those of the body.
  */
 export async function putRevision(
   request: NpmRequest,
@@ -111,7 +111,7 @@ export async function putRevision(
   for (const [tag] of tags) checkDistTag(tag);
   const owner = packageOf(request, name);
   mustBeCurrent(owner, rev);
-  // From here to the end nothing else of this process runs, so nothing changes after the comparison.
+  // From this line to the end nothing is awaited, so nothing changes after the comparison.
   const before = shownTags(deps.db, owner.id);
   const gone = versionNames(deps.db, owner.id).filter(
     (version) => !Object.hasOwn(versions, version),
@@ -149,7 +149,7 @@ export async function deleteRevision(
   return done(request, name, 200);
 }
 
-/** The last step of `npm unpublish` of a version; its tarball is deleted already. */
+/** The last step of `npm unpublish` of a version. The version's tarball is already deleted. */
 export async function deleteTarball(
   request: NpmRequest,
   name: string,

@@ -36,7 +36,9 @@ const REASONS: Partial<Record<ContentfulStatusCode, string>> = {
   507: "insufficient_storage",
 };
 
-/** Answers anything thrown below /npm. Unexpected errors are logged, and their answer stays generic. */
+/**
+ * Answers an error thrown below /npm. Unexpected errors are logged, and their answer stays generic.
+ */
 export function npmErrorAnswer(
   thrown: unknown,
   c: Context<Env>,
@@ -80,6 +82,9 @@ function explained(thrown: unknown, c: Context<Env>): Explained {
   };
 }
 
-/** The only way in npm to send a name and a password to one address. */
+/**
+ * Advice for users who must log in: this is the only way to make npm send a name and a password to
+ * one address.
+ */
 export const LOGIN_HINT =
   "write //{host}/npm/{project}/{repository}/:_auth={base64 of name:password} into .npmrc";

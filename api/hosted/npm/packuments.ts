@@ -15,20 +15,26 @@ import {
   fullVersion,
 } from "../../../domain/npm/packument.ts";
 
-/** `abbreviated`: only what an installation needs, several times smaller. */
+/**
+ * The two forms of a packument (the document of a package). `abbreviated` has only what an
+ * installation needs and is several times smaller.
+ */
 type Form = "full" | "abbreviated";
 
 export type Packuments = {
-  /** The document of a package as JSON; `base`: address of the repository, without a slash at the end. */
+  /**
+   * Returns the packument of a package as JSON; `base`: URL of the repository, without a slash at
+   * the end.
+   */
   get: (owner: PackageRow, base: string, form: Form) => Promise<Buffer>;
 };
 
-/** Most bytes of packuments that are kept. */
+/** Maximum bytes of packuments kept in memory. */
 const KEPT = 32 * 1024 * 1024;
 
 /**
- * Makes packuments and keeps the ones used last: one of thousands of versions takes a moment, and clients ask again and
- * again.
+ * Builds packuments and keeps those used last: a packument of thousands of versions takes a moment,
+ * and clients request it often.
  */
 export function createPackuments(db: Db): Packuments {
   const kept = new Map<string, { body: Promise<Buffer>; size: number }>();
@@ -65,15 +71,21 @@ export function createPackuments(db: Db): Packuments {
   };
 }
 
-/** The ETag of a packument; another address makes another packument. */
+/**
+ * Returns the ETag of a packument. It depends on `base`, too, because a packument contains
+ * addresses below it.
+ */
 export function tagOf(owner: PackageRow, base: string, form: Form): string {
   return `${revisionOf(owner)}-${createHash("sha256").update(base).digest("hex").slice(0, 8)}-${form}`;
 }
 
-/** Versions after which other work gets its turn. */
+/** Number of versions after which other work gets its turn. */
 const STEP = 100;
 
-/** Makes a packument. All rows are read at once, so that they are consistent; the rest is done step by step. */
+/**
+ * Builds a packument. All rows are read at once, so that they are consistent; the rest is done step
+ * by step.
+ */
 async function make(
   db: Db,
   owner: PackageRow,

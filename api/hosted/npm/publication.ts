@@ -8,12 +8,15 @@ import { NpmError } from "./errors.ts";
 import { createScanner, type Piece, type Scanner } from "./scan.ts";
 
 /**
- * Most bytes of a body besides the tarball: `npm deprecate` sends the whole packument, which may have thousands of
- * versions.
+ * Maximum bytes of a body besides the tarball: `npm deprecate` sends the whole packument, which may
+ * have thousands of versions.
  */
 const MAX_METADATA = 32 * 1024 * 1024;
 
-/** A tarball that arrived whole, with its hashes as npm writes them (sha1 in hex, sha512 in base64). */
+/**
+ * A tarball that was received completely, with its hashes as npm writes them (sha1 in hex, sha512
+ * in base64).
+ */
 export type Tarball = { file: string; staged: Staged; sha1: string; sha512: string };
 
 /**
@@ -24,7 +27,7 @@ type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
 
 type Deps = Pick<ApiDeps, "store" | "maxUpload">;
 
-/** Reads the body of a PUT of a package; the tarball goes to the disk while it arrives. */
+/** Reads the body of a PUT of a package; the tarball is written to the disk while it arrives. */
 export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publication> {
   refuseTooLong(Number(c.req.header("content-length") ?? 0), deps.maxUpload);
   const scanner = createScanner(MAX_METADATA);
@@ -88,7 +91,7 @@ async function stageTarball(
   return { file, staged, sha1: sha1.digest("hex"), sha512: sha512.digest("base64") };
 }
 
-/** Yields the bytes up to the end of the content that has begun. */
+/** Yields the bytes of the attachment that has begun, up to its end. */
 async function* contentOf(
   pieces: AsyncGenerator<Piece, void>,
 ): AsyncGenerator<Buffer, void> {
@@ -118,7 +121,7 @@ async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, v
 
 const notBase64 = () => new NpmError(400, "the attached tarball is not valid base64");
 
-/** Parses JSON that is an object. Its fields are checked where they are used. */
+/** Parses JSON that must be an object. Its fields are checked by the code that uses them. */
 export function parse(text: string): Record<string, unknown> {
   try {
     const body: unknown = JSON.parse(text);

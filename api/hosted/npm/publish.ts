@@ -20,10 +20,10 @@ import type { Tarball } from "./publication.ts";
 import { filePath } from "./read.ts";
 import { npmRepository } from "./repository.ts";
 
-/** Most bytes of the document of one version, readme included. */
+/** Maximum bytes of the document of one version, readme included. */
 const MAX_DOCUMENT = 4 * 1024 * 1024;
 
-/** A publication that passed all checks. */
+/** A publication that has passed all checks. */
 type Judged = {
   name: string;
   version: string;
@@ -33,7 +33,10 @@ type Judged = {
   path: string;
 };
 
-/** Creates the version that a client publishes: durable when it resolves; when it throws, nothing of it is kept. */
+/**
+ * Creates the version that a client publishes. When the promise resolves, the version is durable;
+ * when it rejects, nothing of the version is kept.
+ */
 export async function publish(
   deps: ApiDeps,
   repository: RepositoryRow,
@@ -170,7 +173,10 @@ function checkNames(
     );
 }
 
-/** Checks that the tarball is as `dist` and the attachment announce it. */
+/**
+ * Checks that the tarball has the hashes that `dist` states and the length that the attachment
+ * states.
+ */
 function checkContent(
   tarball: Tarball,
   document: NpmDocument,

@@ -36,7 +36,8 @@ export async function getPackument(request: NpmRequest, name: string): Promise<R
 }
 
 /**
- * Whether the client prefers the abbreviated packument. To change the document (`write=true`) it needs the whole one.
+ * Whether the client prefers the abbreviated packument. A client that wants to change the document
+ * (`write=true`) needs the full one.
  */
 function wantsAbbreviated(c: Context<Env>): boolean {
   if (c.req.query("write") === "true") return false;

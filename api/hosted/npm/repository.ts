@@ -4,7 +4,10 @@ import { findRepository, type RepositoryRow } from "../../../db/content/reposito
 import { linkedElsewhere, type Named } from "../../http/repository.ts";
 import { NpmError } from "./errors.ts";
 
-/** The hosted NPM repository that a request names; 404 says what is there instead. */
+/**
+ * Returns the hosted NPM repository that a request names. If it is linked or of another type,
+ * throws a 404 that says so.
+ */
 export function npmRepository(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
   const found = findRepository(db, projectId, repoName);
   const name = `${projectId}/${repoName}`;

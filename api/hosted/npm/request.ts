@@ -5,7 +5,10 @@ import type { ApiDeps, Env } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
 import type { Packuments } from "./packuments.ts";
 
-/** The context of every handler. `base`: where clients reach the repository, without a slash at the end. */
+/**
+ * What every handler gets. `base`: URL at which clients reach the repository, without a slash at
+ * the end.
+ */
 export type NpmRequest = {
   c: Context<Env>;
   deps: ApiDeps;

@@ -16,7 +16,7 @@ import { deleteTag, getTags, putTag } from "./tags.ts";
 
 type Handler = () => Promise<Response> | Response;
 
-/** The registry of hosted NPM repositories, at `/npm/{projectId}/{repoName}/`. */
+/** Serves hosted NPM repositories as npm registries, at `/npm/{projectId}/{repoName}/`. */
 export function npmRoutes(deps: ApiDeps & { login: Login }) {
   const packuments = createPackuments(deps.db);
   const app = new OpenAPIHono<Env>();
@@ -37,7 +37,10 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
   return app;
 }
 
-/** Refuses to make logins. npm requests them without credentials, and shows the message to the user. */
+/**
+ * Refuses the requests of `npm login`, which npm sends without credentials. npm shows the message
+ * to the user.
+ */
 function refuseLogin(method: string, address: Address): void {
   if (
     address.kind === "service" &&
@@ -61,7 +64,7 @@ async function logIn(
   c.set("user", admin.username);
 }
 
-/** The handlers of an address by method; HEAD is GET without a body. */
+/** Returns the handlers of an address, by method; HEAD is GET without a body. */
 function handlersOf(request: NpmRequest, address: Address): Record<string, Handler> {
   switch (address.kind) {
     case "root":
@@ -115,7 +118,7 @@ function serviceOf(request: NpmRequest, path: string): Record<string, Handler> {
           403,
           "there are no users, owners, teams and tokens here: the administrator owns everything",
         );
-      // An audit is among them: npm goes on without it after this answer.
+      // Requests of `npm audit` get this answer as well: npm goes on without the audit after a 404.
       throw new NpmError(404, `/-/${path.slice(0, 250)} is not supported here`);
   }
 }

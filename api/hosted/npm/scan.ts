@@ -16,9 +16,9 @@ const DEEPEST = 128;
 const LONGEST_KEY = 1024;
 
 export type Scanner = {
-  /** Takes the next chunk of the body and returns what it brings. */
+  /** Reads the next chunk of the body and returns the parts of attachments in it. */
   feed: (chunk: Buffer) => Piece[];
-  /** The JSON without the contents. */
+  /** Returns the JSON without the contents of attachments. */
   text: () => string;
 };
 
@@ -27,15 +27,24 @@ type Scan = {
   frames: Frame[];
   text: Buffer[];
   size: number;
-  /** Position in the body: between strings, in a string that stays, or in one that is a content. */
+  /**
+   * Position in the body: outside of strings, in a string that is kept, or in one that is an
+   * attachment's content.
+   */
   state: "plain" | "string" | "content";
-  /** The bytes so far of an escape that has begun with a backslash and has not ended. */
+  /**
+   * The bytes read so far of an unfinished escape sequence, after its backslash; null outside of
+   * one.
+   */
   escape: number[] | null;
-  /** The bytes so far of a string that is a name and matters. */
+  /** The bytes read so far of a JSON key that may lead to an attachment; null outside of one. */
   key: Buffer[] | null;
 };
 
-/** The result of a step: where it ended in the chunk, and whether a content begins or ends there. */
+/**
+ * The result of a step: the position in the chunk after it, and whether a content begins or ends
+ * there.
+ */
 type Step = { end: number; turn?: Piece };
 
 /**
@@ -56,7 +65,7 @@ export function createScanner(maxText: number): Scanner {
   return {
     feed(chunk) {
       const pieces: Piece[] = [];
-      /** Where the part of this chunk that is kept begins. */
+      /** Position in this chunk of the first byte that is still to be kept. */
       let kept = 0;
       for (let at = 0; at < chunk.length;) {
         const { state } = scan;
@@ -67,7 +76,7 @@ export function createScanner(maxText: number): Scanner {
               ? plain(scan, chunk, at)
               : string(scan, chunk, at);
         if (turn?.kind === "begin") keep(scan, chunk.subarray(kept, end));
-        // The quote that ends a content stays.
+        // The quote that ends an attachment's content is kept.
         if (turn?.kind === "end") kept = end - 1;
         if (turn) pieces.push(turn);
         else if (state === "content") kept = end;
@@ -80,7 +89,10 @@ export function createScanner(maxText: number): Scanner {
   };
 }
 
-/** Keeps a stretch of the body. Stretches are long: a body may have a million words. */
+/**
+ * Keeps bytes of the body. Callers pass long ranges, not single words: a body may have a million
+ * words.
+ */
 function keep(scan: Scan, bytes: Buffer): void {
   scan.size += bytes.length;
   if (scan.size > scan.maxText)
@@ -99,7 +111,7 @@ function isContent({ frames }: Scan): boolean {
   );
 }
 
-/** Whether a name here may lead to an attachment. */
+/** Whether a JSON key at this position may lead to the data of an attachment. */
 const matters = ({ frames }: Scan): boolean =>
   frames.length === 1 || (frames.length <= 3 && frames[0]?.key === "_attachments");
 
@@ -172,7 +184,10 @@ function content(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): Step
   return { end: end + 1, turn: { kind: "end" } };
 }
 
-/** Reads one byte of an escape; some encoders write `\/` and `\u002b` for letters of base64. */
+/**
+ * Reads one byte of an escape sequence; some encoders write `\/` and `\u002b` for letters of
+ * base64.
+ */
 function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): Step {
   const bytes = [...(scan.escape ?? []), chunk[at] ?? 0];
   const whole = bytes.length === (bytes[0] === LETTER_U ? 5 : 1);
@@ -197,7 +212,9 @@ function unquote(bytes: Buffer): string {
   }
 }
 
-/** Joins consecutive bytes into one piece: escapes come in pieces of one byte. */
+/**
+ * Joins consecutive bytes into one piece, because each escape sequence yields a piece of one byte.
+ */
 function joined(pieces: Piece[]): Piece[] {
   const whole: Piece[] = [];
   let run: Buffer[] = [];

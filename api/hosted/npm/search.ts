@@ -8,11 +8,14 @@ import type { PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
 import type { NpmRequest } from "./request.ts";
 
-/** Packages that are looked at before other work gets its turn. */
+/** Number of packages to look at before other work gets its turn. */
 const STEP = 500;
 const MOST_RESULTS = 250;
 
-/** `npm search`: finds packages of the repository whose name, description or keywords contain all words, by name. */
+/**
+ * `npm search`: returns the packages of the repository whose name, description or keywords contain
+ * every word, sorted by name.
+ */
 export async function search(request: NpmRequest): Promise<Response> {
   const { c, deps, repository } = request;
   const words = (c.req.query("text") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -47,7 +50,7 @@ function numberOf(text: string | undefined, otherwise: number, most: number): nu
     : otherwise;
 }
 
-/** Every package matches equally well. */
+/** The score of a search result in npm's format: every package matches equally well. */
 const SCORE = {
   score: { final: 1, detail: { quality: 1, popularity: 1, maintenance: 1 } },
   searchScore: 1,

@@ -12,7 +12,7 @@ import { type NpmRequest, packageOf } from "./request.ts";
 
 const LONGEST_BODY = 4096;
 
-/** `npm dist-tag ls`. */
+/** `npm dist-tag ls`: returns the dist-tags of a package. */
 export async function getTags(request: NpmRequest, name: string): Promise<Response> {
   const { c, deps } = request;
   return c.json(
@@ -38,7 +38,7 @@ export async function putTag(
   return change(request, name, tag, version, 201);
 }
 
-/** `npm dist-tag rm`. */
+/** `npm dist-tag rm`: deletes a dist-tag. */
 export async function deleteTag(
   request: NpmRequest,
   name: string,

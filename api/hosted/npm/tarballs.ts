@@ -13,14 +13,15 @@ import {
 } from "../../../domain/npm/integrity.ts";
 import { waitAtMost } from "../../http/wait-at-most.ts";
 
-/** Versions that are looked up before other work gets its turn. */
+/** Number of versions to look up before other work gets its turn. */
 const STEP = 50;
 
 type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 
 /**
- * Compares the documents of npm versions with their tarballs, where those are `attached` (by sha256) or in the store. A
- * version whose document announces another tarball is refused. An existing version keeps its document and is skipped.
+ * Compares the documents of npm versions with their tarballs, if these are `attached` (by sha256)
+ * or in the store. A version whose document states the hash of another tarball is refused. An
+ * existing version keeps its document and is skipped.
  */
 export async function fitTarballs(
   deps: Deps,
@@ -84,7 +85,10 @@ function isMade(
   );
 }
 
-/** The digests of a tarball; null when it is not here or cannot be read: it is requested from the sender then. */
+/**
+ * Returns the digests of a tarball; null if it is not in the store or cannot be read: it must then
+ * be requested from the sender.
+ */
 async function digestsOf(
   { db, store }: Deps,
   sha256: string,

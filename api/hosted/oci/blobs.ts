@@ -8,8 +8,8 @@ import type { ImageRequest } from "./place.ts";
 import { sendContent } from "./send.ts";
 
 /**
- * GET and HEAD of a blob. After a HEAD the blob stays another day: the client may be about to push a manifest that
- * names it.
+ * GET and HEAD of a blob. A HEAD keeps the blob for another day: the client may be about to push a
+ * manifest that names it.
  */
 export async function getBlob({
   c,

@@ -8,7 +8,9 @@ const SHAPE = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 /** Whether a reference is a digest and not a tag: tags have no colon. */
 export const isDigestLike = (reference: string): boolean => reference.includes(":");
 
-/** Parses a digest that content here can have; `what` names it in messages. */
+/**
+ * Parses a digest of an algorithm that this registry stores; `what` names the digest in messages.
+ */
 export function digestOf(text: string | undefined, what = "the digest"): Digest {
   const shown = JSON.stringify((text ?? "").slice(0, 100));
   if (text === undefined || text === "")
@@ -27,7 +29,10 @@ export function digestOf(text: string | undefined, what = "the digest"): Digest 
   );
 }
 
-/** Parses a digest of any algorithm: attachments may name one that cannot be stored here. */
+/**
+ * Parses a digest of any algorithm: a client may request the attachments of a digest that cannot be
+ * stored here.
+ */
 export function anyDigest(text: string): string {
   if (SUPPORTED.test(text) || !SHAPE.test(text)) return digestOf(text);
   return text;

@@ -54,7 +54,10 @@ export class OciError extends Error {
   }
 }
 
-/** Answers anything thrown below `/v2`. Unexpected errors are logged, and their answer stays generic. */
+/**
+ * Answers an error thrown below `/v2`. Unexpected errors are logged, and their answer stays
+ * generic.
+ */
 export function ociAnswer(
   thrown: unknown,
   c: Context<Env>,
@@ -70,7 +73,10 @@ export function ociAnswer(
   );
 }
 
-/** The code of each kind of failure; null: a failure of the registry itself, which is not explained. */
+/**
+ * The error code of each kind of failure; null: a failure of the registry itself, whose cause is
+ * not sent to the client.
+ */
 const CODES = {
   digestMismatch: "DIGEST_INVALID",
   invalid: "SIZE_INVALID",
@@ -91,7 +97,7 @@ const CODES = {
   refused: null,
 } as const satisfies Record<FailureKind, OciCode | null>;
 
-/** Statuses that differ from other routes: the specification has no 409 for uploads. */
+/** Statuses that differ from those of other routes: the specification has no 409 for uploads. */
 const OTHER_STATUS: Partial<Record<FailureKind, ContentfulStatusCode>> = {
   cancelled: 400,
 };

@@ -7,7 +7,7 @@ import { anyDigest } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { type ImageRequest, unknownName } from "./place.ts";
 
-/** Most entries of a page; longer lists always come in pages. */
+/** Maximum number of entries in a page; a longer list is always divided into pages. */
 const MOST = 10_000;
 
 type Page = { after: string; limit: number };
@@ -23,7 +23,7 @@ export async function tagList({ c, deps, place }: ImageRequest): Promise<Respons
   });
 }
 
-/** GET of the catalog: all images with tags in all hosted repositories. */
+/** GET of the catalog: the names of all images with tags in all hosted repositories. */
 export async function catalog({
   c,
   deps,
@@ -36,7 +36,10 @@ export async function catalog({
   return c.json({ repositories: cut(c, "/v2/_catalog", names, page) });
 }
 
-/** GET of the referrers: the attachments of a digest, which need not exist itself, as an index. */
+/**
+ * GET of the referrers: an index of the manifests attached to a digest. Nothing with that digest
+ * need exist.
+ */
 export async function referrerList({
   c,
   deps,
@@ -80,7 +83,8 @@ function pageOf(c: Context<Env>): Page {
 }
 
 /**
- * Cuts a page from `entries`, which have one more than the limit if there is another page; then adds the Link header.
+ * Cuts a page from `entries`, which have one more than the limit if there is another page. If so,
+ * adds the Link header to it.
  */
 function cut(
   c: Context<Env>,

@@ -17,7 +17,10 @@ import { sendContent } from "./send.ts";
 const MAX_MANIFEST = 4 * 1024 * 1024;
 const MOST_TAGS = 100;
 
-/** GET and HEAD of a manifest, as it was pushed. Accept is ignored: clients understand more than they ask for. */
+/**
+ * GET and HEAD of a manifest, unchanged as it was pushed. Accept is ignored: clients understand
+ * more media types than they list.
+ */
 export async function getManifest({
   c,
   deps,
@@ -104,7 +107,10 @@ async function manifestBody({ c }: ImageRequest): Promise<Buffer> {
   return Buffer.concat(chunks, length);
 }
 
-/** Stores content, rows, tags and events of a manifest in one transaction, which is durable when it resolves. */
+/**
+ * Stores content, rows, tags and events of a manifest in one transaction. When the promise
+ * resolves, they are durable.
+ */
 async function keepManifest(
   { c, deps, place }: ImageRequest,
   bytes: Buffer,

@@ -9,8 +9,8 @@ import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 
 /**
- * Mounts the blob of another image that the client may pull from; null: it does not exist or the client has no right,
- * and must be sent.
+ * Mounts a blob of another image that the client may pull from. Returns null if the blob does not
+ * exist or the client may not pull it: the client must then upload it.
  */
 export async function mountBlob({
   c,

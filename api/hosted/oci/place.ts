@@ -25,7 +25,7 @@ export type Place = {
   key: ImageKey;
 };
 
-/** The place of an image, which need not exist, in its hosted repository, which must. */
+/** Returns the place of an image. The image need not exist; its hosted repository must. */
 export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
   const parts = splitImageName(name);
   if (!parts)

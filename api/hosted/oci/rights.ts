@@ -19,8 +19,8 @@ export const CATALOG: RegistryScope = { name: "registry:catalog", actions: ["pul
 type Guard = Pick<ApiDeps, "publicUrl" | "registryTokens" | "admin"> & { login: Login };
 
 /**
- * The rights that the credentials of a request give: Basic all, a token those of its scopes. Throws the challenge of
- * distribution's token flow.
+ * Returns the rights that the credentials of a request give: Basic gives all, a token gives those
+ * of its scopes. Without valid credentials throws the challenge of distribution's token flow.
  */
 export async function rightsOf(
   c: Context<Env>,
@@ -59,7 +59,9 @@ export async function rightsOf(
   return rights;
 }
 
-/** Checks Basic credentials. Wrong ones are answered with `refusal`, delayed as all wrong logins. */
+/**
+ * Checks Basic credentials. Wrong ones are answered with `refusal`, delayed like every wrong login.
+ */
 export async function checkBasic(
   c: Context<Env>,
   { login }: Pick<Guard, "login">,
@@ -120,7 +122,10 @@ function scopeOf(c: Context<Env>, target: Target): string {
   ].join(" ");
 }
 
-/** Where clients reach this instance; an invalid Host header is not repeated. */
+/**
+ * Returns the URL at which clients reach this instance. An invalid Host header is not repeated in
+ * the answer.
+ */
 function originOf(c: Context<Env>, publicUrl: string | null): string {
   if (publicUrl !== null) return publicUrl.replace(/\/+$/, "");
   const host = c.req.header("host") ?? "";

@@ -9,7 +9,10 @@ import { OciError } from "./errors.ts";
 /** A content to send; `sha256`: its name in the store. */
 type Sent = { digest: string; sha256: string; size: number; contentType: string };
 
-/** Answers GET and HEAD of a content: the whole, a part of it if `ranges`, or 304 when the client has it already. */
+/**
+ * Answers GET and HEAD of a content: with the whole content, with a part of it if `ranges`, or with
+ * 304 if the client already has it.
+ */
 export async function sendContent(
   c: Context<Env>,
   store: Store,
@@ -59,7 +62,8 @@ async function contentOf(
   try {
     return toWebStream((await store.openToSend(sha256, { start, end })).chunks);
   } catch (error) {
-    // The row exists but its content does not: a fault of the disk that the operator must learn of.
+    // The row exists but its content does not. This is a fault of the disk: the log must tell the
+    // operator.
     throw new Error(`the content sha256:${sha256} cannot be read`, { cause: error });
   }
 }

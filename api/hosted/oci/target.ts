@@ -15,12 +15,12 @@ type TargetKind =
   | "referrers";
 
 /**
- * The thing that a request below `/v2` addresses. `name`: the whole name of the image; `reference`: a tag, a digest or
- * an upload, by the kind.
+ * What a request below `/v2` addresses. `name`: the whole name of the image; `reference`: a tag, a
+ * digest or the id of an upload, depending on the kind.
  */
 export type Target = { kind: TargetKind; name: string; reference: string };
 
-/** The shapes of paths, matched from the end because names have slashes. */
+/** Patterns of paths. They are matched from the end because image names contain slashes. */
 const SHAPES: [TargetKind, RegExp][] = [
   ["uploads", /^(.+)\/blobs\/uploads\/?$/],
   ["upload", /^(.+)\/blobs\/uploads\/([^/]+)$/],
@@ -37,7 +37,8 @@ const FIXED: Record<string, TargetKind> = {
 };
 
 /**
- * Finds the target in the bytes of the request line: a path that changed on its way here must not decide about rights.
+ * Parses the target from the raw request line: a path that a URL parser has normalized must not
+ * decide about permissions.
  */
 export function targetOf(c: Context<Env>): Target {
   const line = c.env?.incoming?.url ?? new URL(c.req.url).pathname;

@@ -10,7 +10,7 @@ import { wholeBody } from "../../http/body.ts";
 import { OciError } from "./errors.ts";
 import { CATALOG, checkBasic } from "./rights.ts";
 
-/** How long a token is valid, in seconds; clients fetch another one then. */
+/** How long a token is valid, in seconds; after that, clients fetch another one. */
 const TOKEN_LIFE = 900;
 const MOST_FORM = 64 * 1024;
 
@@ -70,7 +70,10 @@ async function oauth(c: Context<Env>, deps: { login: Login }): Promise<string[]>
   return form.getAll("scope");
 }
 
-/** The scopes that a token gets. The admin has every right; unknown kinds and actions are left out. */
+/**
+ * Returns the scopes that a token gets. The admin has every right; unknown kinds and actions are
+ * left out.
+ */
 function granted(asked: readonly string[]): RegistryScope[] {
   return asked
     .flatMap((scopes) => scopes.split(" "))

@@ -13,7 +13,10 @@ import { OciError } from "./errors.ts";
 import { mountBlob } from "./mount.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
 
-/** A body up to this size (bytes) that is a whole upload is stored at once, without writing to its session. */
+/**
+ * A body that is a whole upload of at most this size (bytes) is stored at once, without writing to
+ * an upload session.
+ */
 const AT_ONCE = 1024 * 1024;
 
 /** POST: begins an upload; with `digest` stores the whole blob, with `mount` mounts the blob of another image. */
@@ -34,7 +37,10 @@ export async function beginUpload(request: ImageRequest): Promise<Response> {
   return c.body(null, 202, stand(request, id, 0));
 }
 
-/** GET: how much of the upload is here. A chunk that is still arriving is cut off, so that the answer stays true. */
+/**
+ * GET: returns how much of an upload was received. A chunk that is still arriving is cut off, so
+ * that the number stays true.
+ */
 export async function uploadStatus(request: ImageRequest): Promise<Response> {
   const id = sessionOf(request);
   return request.c.body(null, 204, stand(request, id, await offsetOf(request, id)));
@@ -47,7 +53,10 @@ export async function appendUpload(request: ImageRequest): Promise<Response> {
   return request.c.body(null, 202, stand(request, id, offset));
 }
 
-/** PUT: appends the last chunk, if there is one, and ends the upload, which must match the digest. */
+/**
+ * PUT: appends the last chunk, if there is one, and ends the upload. The content must match the
+ * digest.
+ */
 export async function closeUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
   const id = sessionOf(request);
@@ -139,7 +148,8 @@ function refuseTooLarge({ deps }: ImageRequest, size: number): void {
 }
 
 /**
- * Makes a staged content a blob of the image, durable when it resolves; the repository may have been deleted meanwhile.
+ * Makes a received content a blob of the image. When the promise resolves, the blob is durable. The
+ * repository may have been deleted meanwhile.
  */
 async function keep(
   request: ImageRequest,
@@ -172,7 +182,7 @@ function created({ c, place }: ImageRequest, digest: string): Response {
   });
 }
 
-/** Length of the body in bytes; undefined when no header says. */
+/** Returns the length of the body in bytes; undefined if no header states it. */
 function lengthOf({ c }: ImageRequest): number | undefined {
   const length = c.req.header("content-length");
   if (length !== undefined) return Number(length);
@@ -194,7 +204,10 @@ function chunkOf({ c }: ImageRequest): { start: number; end: number } | null {
   return { start: Number(start), end: Number(end) };
 }
 
-/** The headers with the offset of an upload, from which its client goes on; without any bytes the range is 0-0. */
+/**
+ * Returns the headers with the offset from which the client continues an upload; if no byte has
+ * arrived, the range is 0-0.
+ */
 function stand(
   { deps, place }: ImageRequest,
   id: string,
@@ -218,7 +231,10 @@ const unknownUpload = (reference: string) =>
     `this image has no upload ${reference.slice(0, 40)}: begin a new one`,
   );
 
-/** The id of an upload's session in the store; 404 unless the upload was begun for this image. */
+/**
+ * Returns the id of an upload's session in the store; throws 404 unless the upload was begun for
+ * this image.
+ */
 function sessionOf({ deps, place, target }: ImageRequest): string {
   const hex = target.reference.replaceAll("-", "");
   const id = hex.slice(0, 24);

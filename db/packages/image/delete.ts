@@ -16,10 +16,13 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-/** Rows of one transaction, so that others wait only briefly. */
+/** Maximum number of rows in one transaction, so that others wait only briefly. */
 const BATCH = 200;
 
-/** Deletes a tag; its manifest stays, by its digest. Returns false when there is no such tag. */
+/**
+ * Deletes a tag; its manifest stays and can be pulled by digest. Returns false when there is no
+ * such tag.
+ */
 export function deleteTag(
   db: Db,
   { repositoryId, image }: ImageKey,
@@ -33,7 +36,7 @@ export function deleteTag(
 }
 
 /**
- * Deletes a manifest with the tags that name it. Its blobs stay a day (sweep.ts). Returns false
+ * Deletes a manifest with the tags that name it. Its blobs stay for a day (sweep.ts). Returns false
  * when there is no such manifest.
  */
 export function deleteManifest(
@@ -59,7 +62,7 @@ export function deleteBlob(db: Db, key: ImageKey, digest: string, now: number): 
 }
 
 /**
- * Deletes a tag with everything that only this tag needs: manifests, what is attached to them,
+ * Deletes a tag with everything that no other tag needs: manifests, what is attached to them,
  * blobs. Returns false when there is no such tag.
  */
 export function deleteImageVersion(
@@ -86,8 +89,8 @@ export function deleteImageVersion(
 
 /**
  * Deletes an image with all its tags, manifests and blobs, untagged ones included, in bounded
- * transactions between other work. A concurrent push is deleted as well, or stays whole. Repeating
- * an interrupted call finishes it. Returns false when there is no such image.
+ * transactions between other work. A push at the same time is deleted as well, or stays whole.
+ * Repeating an interrupted call finishes the deletion. Returns false when there is no such image.
  */
 export async function deleteImage(
   db: Db,
@@ -157,7 +160,10 @@ function versionOf(
   return owner && findVersion(tx, owner.id, tag);
 }
 
-/** Returns those of the manifests that a tag, an index or an attachment outside of them needs. */
+/**
+ * Returns which of the manifests are needed by a tag, an index or an attachment that is not one of
+ * them.
+ */
 function neededElsewhere(
   tx: DbOrTx,
   { repositoryId, image }: ImageKey,
@@ -216,8 +222,8 @@ function blobsOf(
 }
 
 /**
- * Deletes manifests with the tags that name them; the day after which the sweep may delete their
- * blobs begins now.
+ * Deletes manifests with the tags that name them. From now on their blobs stay for a day, then the
+ * sweep may delete them.
  */
 function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number): void {
   const owner = findPackage(tx, key.repositoryId, key.image);

@@ -31,7 +31,7 @@ export function dropFiles(
   return tx.run(sql`DELETE FROM node WHERE ${inside}`).changes;
 }
 
-/** Deletes the folders of an image, and those above it, as far as they are empty. */
+/** Deletes those of an image's folders, and of the folders above them, that are empty. */
 export function dropEmptyFolders(tx: DbOrTx, { repositoryId, image }: ImageKey): void {
   const gone = (folder: string) =>
     tx.run(sql`

@@ -53,7 +53,10 @@ const contentByDigest = prepared((db) =>
     .prepare(),
 );
 
-/** Returns what an answer with this manifest needs; `sha256`: key of its bytes in the store. */
+/**
+ * Returns what is needed to answer a request with this manifest; `sha256`: key of its bytes in the
+ * store.
+ */
 export function findManifestContent(
   db: DbOrTx,
   key: ImageKey,
@@ -105,7 +108,7 @@ const blobAt = prepared((db) =>
     .prepare(),
 );
 
-/** Finds a blob of this image; blobs that only other images have do not count. */
+/** Finds a blob of an image; blobs that only other images have do not count. */
 export function findImageBlob(
   db: DbOrTx,
   { repositoryId, image }: ImageKey,
@@ -114,7 +117,9 @@ export function findImageBlob(
   return blobAt(db).get({ repositoryId, fullPath: blobPath(image, digest) });
 }
 
-/** Postpones the sweep of a blob that no manifest names yet, because a client will push one. */
+/**
+ * Postpones the sweep of a blob that no manifest names yet, because a client is about to push one.
+ */
 export function touchImageBlob(db: DbOrTx, { id }: ImageBlob, now: number): void {
   db.update(node).set({ lastModifiedDate: now }).where(eq(node.id, id)).run();
 }

@@ -7,7 +7,7 @@ import type { ImageKey } from "./find.ts";
 
 type Cursor = { after: string; limit: number };
 
-/** Returns the tags after `after`, ordered by their bytes. */
+/** Returns the tags after `after`, in the order of their bytes. */
 export function listTags(
   db: DbOrTx,
   { repositoryId, image }: ImageKey,

@@ -11,16 +11,16 @@ export type VersionColumns = Record<
 >;
 
 /**
- * Document of a tag that is named like one of cosign's; null: the tag is older than this check, and
- * its name alone decides.
+ * Document of a tag whose name looks like one of cosign's; null: the tag is older than this check,
+ * and its name alone decides.
  */
 export type CosignTag = { cosigns: boolean };
 
 /**
- * SQL: whether a tag is an artifact of its own; an attached tag is a part of another one. A tag is
- * attached when its name says so (`attachedTo`), the subject it names exists, and its manifest
- * agrees: an index of nothing but manifests attached to that subject, or a manifest that cosign
- * writes.
+ * SQL: whether a tag is an artifact of its own; an attached tag is a part of another artifact. A
+ * tag is attached when its name says so (`attachedTo`), the subject that the name names exists, and
+ * its manifest agrees: an index of nothing but manifests attached to that subject, or a manifest
+ * that cosign writes.
  */
 export function isOwnTag({ packageId, name, digest, document }: VersionColumns): SQL {
   const subject = sql`'sha256:' || substr(${name}, 8, 64)`;

@@ -17,7 +17,7 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-/** A part of an image; `sha256`: of its content, which is registered in the store. */
+/** A manifest or blob of an image; `sha256`: of its content, which is registered in the store. */
 type ImagePart = { image: string; digest: string; sha256: string };
 /** A manifest to be written, with the tags that name it. */
 type ManifestEntry = ImagePart & {
@@ -27,14 +27,15 @@ type ManifestEntry = ImagePart & {
 };
 
 /**
- * `lacking`: parts that the image does not have; `blocked`: a name of the image is that of a file.
+ * `lacking`: blobs or manifests that must be pushed first; `blocked`: a file exists at a path where
+ * the image needs a folder, or a folder where it needs a file.
  */
 type ManifestResult =
   { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
 
 /**
  * Writes a manifest of an image and moves the tags to it, unless a part that it names is missing.
- * One transaction, in which the log of REAL_TIME gets its events.
+ * One transaction, which also writes the events for REAL_TIME.
  */
 export function putImageManifest(
   db: Db,
@@ -101,7 +102,7 @@ const keyOf = ({ id }: PackageRepository, { image }: Pick<ManifestEntry, "image"
 
 type PresentPart = ManifestPart & { size: number };
 
-/** Returns the parts that this image has, with their true sizes. */
+/** Returns those of the parts that the image has, with their true sizes. */
 function present(
   db: Db,
   repository: PackageRepository,
@@ -158,7 +159,7 @@ function putRow(
 }
 
 /**
- * Sets a tag; one that already names this manifest stays as it is. A tag that attaches something
+ * Sets a tag; a tag that already names this manifest stays as it is. A tag that attaches something
  * counts as a change of its subject.
  */
 function putTag(
@@ -190,8 +191,8 @@ function putTag(
 }
 
 /**
- * Returns the document of a tag that is named like one of cosign's, because the row's other columns
- * do not say what its manifest is.
+ * Returns the document of a tag whose name looks like one of cosign's, because the row's other
+ * columns do not say what its manifest is.
  */
 const documentOf = (tag: string, { cosigns }: ManifestFacts): CosignTag | null =>
   attachedTo(tag)?.suffix ? { cosigns } : null;

@@ -5,7 +5,10 @@ import type { VersionRow } from "../versions.ts";
 import { isOwnTag } from "./own-tags.ts";
 import type { ImageKey } from "./find.ts";
 
-/** Returns the bytes of a manifest with all its children, configs and layers, each counted once. */
+/**
+ * Returns the total bytes of a manifest with all its children, configs and layers, each counted
+ * once.
+ */
 export function imageSize(
   db: DbOrTx,
   { repositoryId, image }: ImageKey,
@@ -29,8 +32,9 @@ export function imageSize(
 }
 
 /**
- * Returns the tags that a manifest belongs to: its own tags, those of the indexes it is in, and
- * those of its subject. `own`: whether the tag is an artifact of its own.
+ * Returns the tags that a manifest belongs to: the tags of the manifest, those of the indexes it is
+ * in, and those of its subject. `own`: false for the tag of an attachment (`sha256-….sig`), which
+ * is replicated with its subject.
  */
 export function tagsAbove(
   db: DbOrTx,

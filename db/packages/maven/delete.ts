@@ -8,7 +8,9 @@ import { inTurn } from "../../turns.ts";
 import { recordMavenFiles } from "./record.ts";
 import { findPackage, findVersion, type PackageRepository } from "../versions.ts";
 
-/** Versions and files of one transaction, so that others wait only briefly. */
+/**
+ * Maximum number of versions, and of files, in one transaction, so that others wait only briefly.
+ */
 const VERSIONS = 100;
 const FILES = 500;
 
@@ -31,7 +33,7 @@ export async function deleteMavenVersion(
 
 /**
  * Deletes all versions of a package as `deleteMavenVersion` does, and the package. Repeating an
- * interrupted call finishes it. Returns false when there is no such package.
+ * interrupted call finishes the deletion. Returns false when there is no such package.
  */
 export async function deleteMavenPackage(
   db: Db,
@@ -63,7 +65,7 @@ async function deleteVersions(
 ): Promise<void> {
   for (let at = 0; at < names.length; at += VERSIONS) {
     const some = names.slice(at, at + VERSIONS);
-    // A file deployed after the last step of a version makes a new version, which stays.
+    // If a file is deployed after the last step of a version, it makes a new version, which stays.
     while (
       (await inTurn(() => write(db, (tx) => deleteSome(tx, deletion, some)))) === FILES
     );
@@ -71,8 +73,8 @@ async function deleteVersions(
 }
 
 /**
- * Deletes at most FILES files of the versions, and with the last of them the rows and folders.
- * Returns how many files went.
+ * Deletes at most FILES files of the versions, and with the last file the rows and folders of these
+ * versions. Returns how many files were deleted.
  */
 function deleteSome(
   tx: DbOrTx,
@@ -81,7 +83,8 @@ function deleteSome(
 ): number {
   const own = names.map((name) => mavenFolder(packageName, name));
   const folders = JSON.stringify(own);
-  // "0" is the character after "/".
+  // `path > folder/ AND path < folder0` is the range below a folder: "0" follows "/" in the order
+  // of characters.
   const files = tx.all<{ id: number; path: string; sha256: string }>(sql`
     SELECT node.id, full_path AS path, sha256 FROM json_each(${folders}) AS wanted
     CROSS JOIN node
@@ -98,7 +101,7 @@ function deleteSome(
   tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${ids}))`);
   const last = files.length < FILES;
   if (last) deleteRows(tx, { repository, packageName, now }, names, folders);
-  // A folder inside a deleted one may be a version of another package.
+  // Files in a folder inside a deleted one may belong to a version of another package.
   const left = files
     .map(({ path }) => path)
     .filter((path) => !last || !own.includes(parentOf(path)));

@@ -3,8 +3,8 @@ import type { DbOrTx } from "../../open.ts";
 import { mavenFiles } from "./record.ts";
 
 /**
- * Returns the path of a version's main artifact, of the newest build; without one, of its POM, else
- * of any file.
+ * Returns the path of a version's main artifact, of the newest build; without a main artifact that
+ * of its POM, else that of any file.
  */
 export function mainFile(
   db: DbOrTx,

@@ -8,7 +8,7 @@ import { findPackage } from "../versions.ts";
 
 type Folder = { group: string; artifact: string };
 
-/** Returns the artifact whose versions lie in the folder `group/artifact`, if there is one. */
+/** Returns the artifact whose versions are in the folder `group/artifact`, if there is one. */
 export function artifactIn(
   db: DbOrTx,
   repositoryId: number,
@@ -24,7 +24,7 @@ export function artifactIn(
   return { group, artifact, versions, lastUpdated: found.lastModifiedDate };
 }
 
-/** Returns the files of a snapshot version; null when there is none. */
+/** Returns the files of a snapshot version; null when there is no such version. */
 export function snapshotIn(
   db: DbOrTx,
   repositoryId: number,
@@ -35,9 +35,10 @@ export function snapshotIn(
   return files.length > 0 ? files : null;
 }
 
-/** Returns the artifacts of a group that are plugins by their POM and are named as plugins are. */
+/** Returns the artifactIds in a group that are plugins, both by their POM and by their name. */
 export function pluginsIn(db: DbOrTx, repositoryId: number, group: string): string[] {
-  // ";" is the character after ":".
+  // `name > group: AND name < group;` is the range of a group: ";" follows ":" in the order of
+  // characters.
   const rows = db.all<{ name: string }>(sql`
     SELECT name FROM package
     WHERE repository_id = ${repositoryId}
@@ -50,7 +51,7 @@ export function pluginsIn(db: DbOrTx, repositoryId: number, group: string): stri
   return rows.map(({ name }) => name.slice(group.length + 1));
 }
 
-/** Returns those of the artifacts of a group that exist. */
+/** Returns which of the given artifactIds exist in a Maven group. */
 export function knownArtifacts(
   db: DbOrTx,
   repositoryId: number,

@@ -26,10 +26,10 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-/** The packaging that POMs name, by the sha256 of the POM (api/hosted/maven/pom.ts reads it). */
+/** The packagings that POMs name, by the sha256 of the POM (api/hosted/maven/pom.ts reads them). */
 export type Packagings = ReadonlyMap<string, string>;
 
-/** A file of a version that is a node. */
+/** A file of a Maven version with the facts of its node. */
 export type MavenNode = MavenFile & {
   path: string;
   sha256: string;
@@ -58,8 +58,8 @@ export function mavenFiles(
     .flatMap((row): MavenNode[] => {
       const file = isChecksum(row.path) ? null : parseMavenPath(row.path);
       if (!file || row.sha256 === null) return [];
-      // Field by field: a snapshot may have thousands of files, and spreading them would dominate
-      // the run time.
+      // The fields are copied one by one: a snapshot may have thousands of files, and spreading
+      // them would dominate the run time.
       const { group, artifact, classifier, extension, build } = file;
       return [
         {
@@ -81,8 +81,8 @@ export function mavenFiles(
 /**
  * Brings the versions in step with their files, in the transaction that made, changed or deleted
  * the nodes at `paths`: makes and changes versions, writes events for complete ones, deletes those
- * without files. Paths outside the layout are ignored. `packagings`: of the POMs among the paths;
- * those of other POMs are stored. A POM of unknown packaging counts as one of a jar.
+ * without files. Paths outside the Maven layout are ignored. `packagings`: those of the POMs among
+ * `paths`; those of other POMs are stored. A POM of unknown packaging counts as that of a jar.
  */
 export function recordMavenFiles(
   tx: DbOrTx,
@@ -137,8 +137,8 @@ function versionsOf(
 }
 
 /**
- * Deletes a version's row and moves the package's date, which its metadata shows as the last
- * change.
+ * Deletes a version's row and moves the date of its package forward: maven-metadata.xml shows that
+ * date as the last change.
  */
 function dropVersion(tx: DbOrTx, row: VersionRow, now: number): void {
   deleteVersionRow(tx, row);
@@ -148,7 +148,7 @@ function dropVersion(tx: DbOrTx, row: VersionRow, now: number): void {
     .run();
 }
 
-/** Builds the version from its files; `ready`: the files of its complete builds. */
+/** Builds the row of a version from its files; `ready`: the files of its complete builds. */
 function judge(
   version: string,
   files: MavenNode[],
@@ -180,8 +180,8 @@ function judge(
 }
 
 /**
- * Groups the files by build. A release has one build; a snapshot has one for each timestamp, and
- * one without.
+ * Groups the files of a version by build. A release has one build; a snapshot has one for each
+ * timestamp, and one for files without a timestamp.
  */
 function byBuild(files: MavenNode[]): Map<string, MavenNode[]> {
   const builds = new Map<string, MavenNode[]>();
@@ -205,7 +205,7 @@ function isComplete(
 }
 
 /**
- * Reads the packagings of a version's document, where they are kept because other transactions
+ * Returns the packagings in a version's document. They are stored there because other transactions
  * cannot read the content of its POMs.
  */
 function knownPackagings(

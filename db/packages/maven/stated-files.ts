@@ -24,8 +24,8 @@ import {
 import { findPackage, findVersion, tellVersion } from "../versions.ts";
 
 /**
- * Returns why a file that is declared by its path is not allowed: such files obey Maven's rules as
- * if they had been deployed.
+ * Returns why a file that is declared by its path is not allowed: Maven's rules hold for it as if
+ * it had been deployed.
  */
 export function judgeMavenFile(
   repository: StatableRepository,
@@ -56,7 +56,10 @@ function judgeReplacing(
   return unchangeable(`${path} is released there with other content`, existing);
 }
 
-/** Writes an event for the version of a file whose metadata changed, if that version exists. */
+/**
+ * If only the metadata of a file has changed, writes an event for the version that the file belongs
+ * to.
+ */
 export function tellStatedFile(
   tx: DbOrTx,
   repository: StatableRepository,

@@ -19,8 +19,8 @@ import {
 import { tellVersion } from "../versions.ts";
 
 /**
- * Decides a declared Maven version by its files and writes the missing ones; its row and its
- * metadata follow from them.
+ * Compares a declared Maven version with the present one file by file, and writes the missing
+ * files. The version's row and maven-metadata.xml are derived from the files.
  */
 export function applyMavenVersion(
   applying: Applying,
@@ -75,7 +75,8 @@ function settleSame(
 ): void {
   const { tx, repository, rules } = applying;
   const row = versionThere(applying, stated);
-  // Its POM may have arrived on its own, before its packaging was known.
+  // An incomplete version is recorded again: its POM may have arrived as a single file, before its
+  // packaging was known.
   if (!row?.complete)
     record(
       applying,
@@ -102,7 +103,7 @@ function record(
   );
 }
 
-/** Returns the packagings of its POMs by their sha256, as the source read them. */
+/** Returns the packagings of a version's POMs by their sha256, as the source has read them. */
 function packagingsOf({ document }: DescribedVersion): Map<string, string> {
   const told = document?.["packagings"];
   const entries = typeof told === "object" && told !== null ? Object.entries(told) : [];

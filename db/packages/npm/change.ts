@@ -11,7 +11,7 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-/** A version whose deprecation changes; `message` null: it is no longer deprecated. */
+/** A version whose deprecation changes; `message`: null removes the deprecation. */
 type Deprecation = Pick<VersionRow, "id" | "name" | "digest" | "complete"> & {
   message: string | null;
 };
@@ -64,7 +64,7 @@ export function setDeprecations(
 
 /**
  * Points dist-tags at versions (null: deletes the tag) and writes an event for each version that
- * gains one; versions that do not exist are skipped.
+ * gets one. Versions that do not exist are skipped.
  */
 export function changeDistTags(
   tx: DbOrTx,

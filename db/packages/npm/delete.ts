@@ -11,7 +11,7 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-/** Versions of one transaction, so that others wait only briefly. */
+/** Maximum number of versions in one transaction, so that others wait only briefly. */
 const BATCH = 500;
 
 /**

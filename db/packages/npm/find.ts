@@ -6,7 +6,9 @@ import { packages, version } from "../../schema/packages.ts";
 import { distTagsOf } from "./record.ts";
 import { findVersion, type PackageRow, type VersionRow } from "../versions.ts";
 
-/** A version with its document as text: thousands are read at once and parsed bit by bit. */
+/**
+ * A version with its document as text: thousands are read at once and parsed one after the other.
+ */
 export type VersionText = { name: string; document: string; createdDate: number };
 
 /** Returns a package's versions in the order of their arrival. */
@@ -33,7 +35,10 @@ export function versionNames(db: DbOrTx, packageId: number): string[] {
     .map(({ name }) => name);
 }
 
-/** Returns the dist-tags as clients see them: with a `latest` as soon as there is any version. */
+/**
+ * Returns the dist-tags as clients see them: `latest` is among them as soon as there is any
+ * version.
+ */
 export function shownTags(
   db: DbOrTx,
   packageId: number,
@@ -58,12 +63,13 @@ export function findVersionOrTag(
 }
 
 /**
- * Returns another version of the package that clients take for this one, because only its build
- * metadata differs. Null when the version itself exists, or no such one.
+ * Returns another version of the package that clients take for this one, because only the build
+ * metadata differs. Returns null when the version itself exists, or if there is no such version.
  */
 export function findTwin(db: DbOrTx, packageId: number, name: string): string | null {
   const plain = withoutBuild(name);
-  // This range of names uses the index; "," is the character after "+".
+  // The range from `name+` to `name,` holds all names with build metadata and uses the index: ","
+  // follows "+" in the order of characters.
   const built = and(gt(version.name, `${plain}+`), lt(version.name, `${plain},`));
   const names = db
     .select({ name: version.name })
@@ -73,7 +79,7 @@ export function findTwin(db: DbOrTx, packageId: number, name: string): string | 
   return names.some((known) => known.name === name) ? null : (names[0]?.name ?? null);
 }
 
-/** Returns the version whose tarball lies at this path. */
+/** Returns the version whose tarball is at this path. */
 export function versionOfTarball(
   db: DbOrTx,
   packageId: number,
@@ -89,7 +95,10 @@ export function versionOfTarball(
   );
 }
 
-/** The texts that a search looks into: of `latest`; without that, of the newest arrival. */
+/**
+ * The texts of a package that a search looks at: those of the version `latest`, or without it those
+ * of the version that arrived last.
+ */
 export type SearchRow = {
   id: number;
   name: string;
@@ -133,7 +142,7 @@ export function packagesById(db: DbOrTx, ids: readonly number[]): PackageRow[] {
 }
 
 /**
- * Returns the package's revision: it changes with every change of the package, its versions and its
+ * Returns the package's revision. It changes with every change of the package, its versions and its
  * dist-tags, and never repeats (markChanged).
  */
 export const revisionOf = ({

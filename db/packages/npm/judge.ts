@@ -10,8 +10,8 @@ import type { Refusal } from "../../../domain/sync.ts";
 import { refused } from "../stated-applying.ts";
 
 /**
- * Returns why a declared npm version is invalid: invalid names, other files than its one tarball,
- * no document, or a digest that its tarball does not have.
+ * Returns why a declared npm version is invalid: it has invalid names, files other than its one
+ * tarball, no document, or a digest that does not match its tarball.
  */
 export function judgeNpmVersion({
   package: name,

@@ -19,15 +19,15 @@ type NpmVersion = {
    * The version's document; its name, version and tarball address are corrected when it is stored.
    */
   document: NpmDocument;
-  /** The node `/{name}/-/{file}`, which exists. */
+  /** The node `/{name}/-/{file}`, which must exist. */
   tarball: { sha256: string; size: number; file: string };
-  /** Tags to set to this version; in a replication `decideTags` chooses them. */
+  /** Dist-tags to set to this version; in a replication `decideTags` chooses them. */
   distTags: readonly string[];
 };
 
 /**
- * Makes a version of an existing tarball node, or changes its document and dist-tags, and writes
- * the event for REAL_TIME, in the caller's transaction.
+ * Creates a version whose tarball is an existing node, or changes the version's document and
+ * dist-tags. Writes the event for REAL_TIME, too, in the caller's transaction.
  */
 export function putNpmVersion(
   tx: DbOrTx,
@@ -51,7 +51,10 @@ export function putNpmVersion(
   return row;
 }
 
-/** Returns a package's dist-tags as they were set; `latestVersion` chooses `latest` without one. */
+/**
+ * Returns a package's dist-tags as they were set. If `latest` was not set, `latestVersion` chooses
+ * it.
+ */
 export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
   const rows = db
     .select({ tag: distTag.tag, version: distTag.version })
@@ -62,7 +65,7 @@ export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
   return new Map(rows.map(({ tag, version }) => [tag, version]));
 }
 
-/** Returns the description of a package in one version's document. */
+/** Returns a package's description, as one version's document states it. */
 export function descriptionOf(
   db: DbOrTx,
   packageId: number,
@@ -72,7 +75,9 @@ export function descriptionOf(
   return typeof description === "string" ? description : null;
 }
 
-/** Changes the row only: the caller also calls `markChanged` and `tellVersion`. */
+/**
+ * Sets a dist-tag. Changes only that row: the caller also calls `markChanged` and `tellVersion`.
+ */
 export function setDistTag(
   tx: DbOrTx,
   packageId: number,
@@ -92,8 +97,8 @@ export function removeDistTag(tx: DbOrTx, packageId: number, tag: string): void 
 }
 
 /**
- * Sets a package's date, which is also its revision: each change moves it forward, even within one
- * millisecond or after the clock was put back. `before`: the date until now.
+ * Sets a package's date, which is also its revision. Each change moves the date forward, even
+ * within one millisecond or after the clock was put back. `before`: the date until now.
  */
 export function markChanged(
   tx: DbOrTx,

@@ -30,13 +30,13 @@ import { findPackage, tellVersion, type VersionRow } from "../versions.ts";
 import { findTwin } from "./find.ts";
 import { distTagsOf, putNpmVersion } from "./record.ts";
 
-/** A declared npm version that was judged: it has a document. */
+/** A declared npm version that has passed the checks, so it has a document. */
 type Npm = DescribedVersion & { document: Record<string, unknown> };
 type Tarball = Pick<ContentFacts, "sha256" | "size">;
 
 /**
- * Decides a declared npm version by its tarball and makes it. Of an existing version only
- * deprecation and dist-tags ever change.
+ * Compares a declared npm version with the present one by the tarball, and creates it if it is
+ * missing. Of an existing version only deprecation and dist-tags ever change.
  */
 export function applyNpmVersion(
   applying: Applying,
@@ -86,7 +86,7 @@ export function applyNpmVersion(
   return { result: "made", written: 1 };
 }
 
-/** Returns the tarball of a version, whose digest is the version's digest. */
+/** Returns the tarball of a version. The digest of the version is that of its tarball. */
 const tarballOf = ({ digest, size }: VersionRow): Tarball => ({
   sha256: digest.slice("sha256:".length),
   size,
