@@ -42,10 +42,10 @@ export function describeConnector(
     for (const [title, { needs, run }] of Object.entries<Case>(CASES)) {
       const skipped = skip.find((each) => each.case === title);
       if (skipped !== undefined) {
-        test(title, (context) => context.skip(skipped.reason));
+        test(`a connector ${title}`, (context) => context.skip(skipped.reason));
         continue;
       }
-      test(title, async (context) => {
+      test(`a connector ${title}`, async (context) => {
         if (rig === null) return context.skip("its server is not available here");
         const current = rig;
         const lacking = needs.find((ability) => !ABILITIES[ability](current));

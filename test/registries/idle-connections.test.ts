@@ -62,7 +62,7 @@ function patient(proxy: FaultProxy): CopyHooks {
 test.each([
   ["a declaration with small files", 1_000, /^POST .*\/files\//],
   ["a chunk of a large file", 3 * MIB, /^PATCH .*\/uploads\//],
-])("%s survives that the server closes idle connections", async (_, size, carries) => {
+])("%s arrives although the server closes idle connections", async (_, size, carries) => {
   const files = await source.addAll([
     { fullPath: `/of-${size}`, bytes: randomBytes(size) },
   ]);
@@ -80,7 +80,7 @@ test.each([
   await client.close();
 });
 
-test("a declaration with package versions survives that the server closes idle connections", async () => {
+test("a declaration with package versions arrives although the server closes idle connections", async () => {
   const built = mavenVersion("com.acme:a", "1", { ".jar": randomBytes(50_000) });
   const contents = [...built.bytes.values()].map((content) => ({ content }));
   await source.store.putAll(contents, (blobs) => putBlobs(source.db, blobs, Date.now()));
@@ -102,7 +102,7 @@ test("a declaration with package versions survives that the server closes idle c
   await client.close();
 });
 
-describe.skipIf(!registry.available)("while the server closes idle connections", () => {
+describe.skipIf(!registry.available)("idle connections of a registry", () => {
   const content = randomBytes(MIB);
   const blob = { digest: `sha256:${sha256(content)}` as const, size: content.length };
   async function* body(): AsyncGenerator<Uint8Array> {
@@ -122,13 +122,16 @@ describe.skipIf(!registry.available)("while the server closes idle connections",
         await ends.to.finishUpload(name, session, blob, null);
       },
     ],
-  ])("%s of an image arrives", async (what, send) => {
-    const name = what.replaceAll(" ", "-");
-    const ends = openEnds(registry.url, images.url);
-    const session = await ends.to.startUpload(name, blob.digest, null);
-    if (session === "mounted") throw new Error("the blob was there before");
-    await send(ends, name, session);
-    expect(await ends.to.hasBlob(name, blob)).toBe(true);
-    await ends.close();
-  });
+  ])(
+    "image data sent as %s arrives although the registry closes idle connections",
+    async (what, send) => {
+      const name = what.replaceAll(" ", "-");
+      const ends = openEnds(registry.url, images.url);
+      const session = await ends.to.startUpload(name, blob.digest, null);
+      if (session === "mounted") throw new Error("the blob was there before");
+      await send(ends, name, session);
+      expect(await ends.to.hasBlob(name, blob)).toBe(true);
+      await ends.close();
+    },
+  );
 });
