@@ -178,7 +178,7 @@ test("a REAL_TIME upload has its own trace, and the span of a failed artifact ha
   });
 });
 
-test("a collector that cannot be reached is logged once and does not disturb a run", async () => {
+test("a trace collector that cannot be reached is logged once and does not disturb a run", async () => {
   const gone = createServer();
   await new Promise<void>((resolve) => {
     gone.listen(0, "127.0.0.1", resolve);
