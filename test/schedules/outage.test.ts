@@ -111,7 +111,7 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
   });
 });
 
-test("one of the waiting firings runs after an outage of the service, unless all are too old", async () => {
+test("one of a task's waiting firings runs after an outage of the workers, unless all are too old", async () => {
   const [patient, strict] = [await open(120_000), await open(3_000)];
   const due = Date.now() + 6_000;
   const [often, once] = [await patient.create(EVERY_2_S), await patient.create(at(due))];
@@ -187,7 +187,7 @@ test("all schedules come back after Temporal lost its data, and missed firings r
   expect(dueBetween(control, often, down, made).length).toBeLessThanOrEqual(1);
 });
 
-test("a firing that an older release started is not run again under its present id", async () => {
+test("a firing that an older release started does not run again under its present workflow id", async () => {
   const control = await open(120_000);
   const due = Math.ceil(Date.now() / 1000) * 1000 + 5_000;
   const [key, plain] = [
@@ -231,7 +231,7 @@ test("a firing that an older release started is not run again under its present 
   }
 });
 
-test("a task that is saved while Temporal does not answer is saved in time and scheduled afterwards", async () => {
+test("a task is saved quickly while Temporal does not answer, and its schedule follows afterwards", async () => {
   const control = await open(120_000);
   const [toggled, deleted] = [await control.create(YEARLY), await control.create(YEARLY)];
   temporal.freeze();

@@ -116,7 +116,7 @@ describe("a cron task", () => {
     await control.remove(key);
   });
 
-  test("a changed cron task follows its new cron at once, and its present run stays as it began", async () => {
+  test("a changed cron task follows its new cron at once, and its present run goes on as it began", async () => {
     const key = await control.create(YEARLY, { blocked: true });
     await control.execute(key);
     const { id } = await running(key);
@@ -159,7 +159,7 @@ describe("a cron task", () => {
     );
   });
 
-  test("a cron task does not run at times of a schedule that is not updated yet", async () => {
+  test("a cron task does not run at its old times while its schedule is not updated yet", async () => {
     const key = await control.create(EVERY_2_S);
     await finished(control, key, 1);
     control.up.temporal = false;
