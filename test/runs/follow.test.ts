@@ -90,7 +90,7 @@ async function following(
   };
 }
 
-test("a run-once task with the request of bk-repo's users sends one version to another instance", async () => {
+test("a run-once task in the form that bk-repo's users send copies one version to another instance", async () => {
   const { center, edge, product, cluster } = rig;
   const projectId = unique("p");
   await product.project(projectId);

@@ -27,7 +27,7 @@ describe("a run of images that is going on", () => {
     return { held: () => target().requests.filter(isHeld), letGo };
   };
 
-  test("a stop closes every connection of the run within 5 s, and the record says who stopped it", async () => {
+  test("stopping a run closes all its connections within 5 s, and its record says who stopped it", async () => {
     const { held } = hold("stopped");
     const key = await rig.run({ to: "stopped" });
     await follow(rig.product, key, () => held().length >= 10);

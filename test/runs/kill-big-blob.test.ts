@@ -47,7 +47,7 @@ describe.concurrent(
   "a large transfer whose worker is killed",
   { timeout: 150_000 },
   () => {
-    test("a big blob whose worker is killed goes on in the middle, on another worker", async ({
+    test("a big blob whose worker is killed is resumed in the middle by another worker", async ({
       skip,
     }) => {
       const { product, instance, source, target, projectId, cluster } = images;
@@ -77,7 +77,7 @@ describe.concurrent(
       expect(sent(target.proxy)).toBeLessThan(SIZE + LOST);
     });
 
-    test("a big file whose worker is killed goes on in the middle, on another worker", async () => {
+    test("a big file whose worker is killed is resumed in the middle by another worker", async () => {
       const { product, center, partner, proxy, projectId, cluster } = files;
       const name = unique("big-");
       await product.hosted(projectId, name);

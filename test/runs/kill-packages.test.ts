@@ -129,7 +129,7 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
   };
 
   test(
-    "the run sends each version once although every kind of process is killed",
+    "a run sends each image and package version once although every kind of process is killed",
     { timeout: WITHIN_MS + 60_000 },
     async () => {
       const { product, projectId, cluster } = rig;
@@ -182,7 +182,7 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
     },
   );
 
-  test("every image has its digest at the target, and every file and version its content", async () => {
+  test("after kills every image has its digest at the target, and every file and version its content", async () => {
     const { partner, projectId, edge } = rig;
     expect(sorted(await listFiles(partner, projectId, "maven", sha256))).toEqual(
       sorted(seeded.maven),

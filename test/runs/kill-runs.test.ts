@@ -173,7 +173,7 @@ describe("runs of 300 images and 602 files with a SIGKILL", () => {
   };
 
   test.each(Object.keys(victims))(
-    "both runs end whole after a SIGKILL of the %s, and nothing is counted or sent twice",
+    "a run of images and a run of files end complete after a SIGKILL of the %s, and send nothing twice",
     { timeout: WITHIN_MS + 60_000 },
     async (victim) => {
       await rig.center.ready();

@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 test(
-  "a run that Temporal lost starts again and sends only the rest, and a terminated one ends with that reason",
+  "a run that Temporal lost starts again and sends only the rest, and a terminated run ends with that reason",
   { timeout: 180_000 },
   async () => {
     const { product, source, target, projectId, cluster, instance } = rig;

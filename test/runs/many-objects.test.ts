@@ -26,7 +26,7 @@ const LONGEST_RUN = 200;
 const LONGEST_CHILD = 4_400;
 
 test(
-  "a run of a task with many objects ends, and no history grows with their number",
+  "a run of a task with many objects ends, and no workflow history grows with their number",
   { timeout: 1_800_000 },
   async () => {
     const { center, edge, product, projectId, cluster, proxy, end } =

@@ -104,7 +104,7 @@ describe("a run of an NPM repository to another instance", () => {
     });
   });
 
-  test("another tarball at the target stays under SKIP, and fails under OVERWRITE with the reason", async () => {
+  test("a different tarball at the target is kept under SKIP, and fails its version under OVERWRITE", async () => {
     const repoName = await rig.hosted("NPM");
     const [theirs, ours, other] = [
       npmVersion("lib", "1.0.0"),

@@ -108,7 +108,7 @@ test(
   },
 );
 
-test("a worker with another protocol is refused, and one with the same protocol may have any release", async () => {
+test("a worker with another protocol version is refused, and one with the same may have any release", async () => {
   const path = "/internal/v1/worker";
   const headers = createInternalSigner(secretKeyOf(rig.center)).headers("GET", path, "");
   const ask = (more: Record<string, string>) =>

@@ -48,7 +48,7 @@ const runIdOf = async (workflowId: string) =>
   (await rig.client.workflow.getHandle(workflowId).describe()).runId;
 
 test(
-  "a run that a release would break starts again with that release, succeeds and does nothing twice",
+  "a run that a new release cannot replay starts again with it, succeeds and does nothing twice",
   SLOW,
   async () => {
     const { product, partner, projectId, cluster } = rig;
@@ -100,7 +100,7 @@ test(
 );
 
 test(
-  "a REAL_TIME run that a release would break starts again, and without a break it goes on unchanged",
+  "a REAL_TIME run that a new release cannot replay starts again, and any other goes on unchanged",
   SLOW,
   async () => {
     const { product, partner, projectId, cluster } = rig;
@@ -144,7 +144,7 @@ test(
 );
 
 test(
-  "a run that breaks again is not restarted again, says why, and goes on with a release without the mistake",
+  "a run that fails again is not restarted a second time, reports why, and goes on with a good release",
   SLOW,
   async () => {
     const { product, projectId, cluster, center } = rig;

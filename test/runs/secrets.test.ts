@@ -130,7 +130,7 @@ describe("secrets of runs that succeed and of runs that are refused", () => {
     ]);
   });
 
-  test("histories contain no secret, no manifest and no listing, and their payloads are small", async () => {
+  test("workflow histories contain no secret, no manifest and no listing, and their payloads are small", async () => {
     for (const { workflowId } of runs) {
       const histories = await readHistories(center.endpoints().temporal, workflowId);
       const contents = [...histories.values()].map(contentsOf);

@@ -33,7 +33,7 @@ const queuesOf = async (temporal: string, workflowId: string): Promise<string[]>
   (await handedOut(temporal, workflowId)).map(({ queue }) => queue);
 
 test(
-  "a big file stops after a chunk when its batch's time is over, and goes on in the next batch",
+  "a big file stops after a chunk when its batch's time slice is over, and goes on in the next batch",
   { timeout: 300_000 },
   async () => {
     const { product, center, proxy, projectId, cluster } = files;
@@ -57,7 +57,7 @@ test(
 );
 
 test(
-  "many files to a slow cluster are sent once each, although their batch's time is over again and again",
+  "many files to a slow cluster are sent once each, although several batches run out of time",
   { timeout: 300_000 },
   async () => {
     const { product, center, proxy, projectId, cluster } = files;

@@ -217,7 +217,7 @@ const STORIES = {
 };
 
 test(
-  "runs that a faulty release stops report it, can be stopped or deleted, or go on with the next release",
+  "runs that a faulty release blocks report it, can be stopped or deleted, or go on with the next release",
   SLOW,
   async () => {
     await rig.release(
@@ -251,7 +251,7 @@ test(
 );
 
 test(
-  "a step that fails repeatedly is reported with its reason until it succeeds",
+  "an activity that fails repeatedly is reported with its reason until it succeeds",
   SLOW,
   async () => {
     const { product, center } = rig;

@@ -59,7 +59,7 @@ async function workersOf(task: string): Promise<Set<number>> {
 }
 
 describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
-  test("a worker with another key says so and ends", async () => {
+  test("a worker with a wrong secret key reports that and ends", async () => {
     const { ended, output } = machine.startWorker(
       rig.center.url,
       "0123456789abcdef0123456789abcdef",
@@ -69,7 +69,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     expect(output()).toMatch(/SECRET_KEY|secret key/);
   });
 
-  test("a worker on another machine is enough to make an instance without its own ready", async () => {
+  test("an instance without workers of its own is ready once a worker runs on another machine", async () => {
     const [port, secretKey] = [await freePort(), "a key that both of them were given"];
     machine.startWorker(`http://127.0.0.1:${port}`, secretKey);
     const instance = await startInstance({
@@ -111,7 +111,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     await expectWhole(rig.product, await closed(rig.product, task), files);
   });
 
-  test("a worker that was frozen until its batches went to another one changes nothing when it goes on", async () => {
+  test("a worker that was frozen until others took its batches changes nothing when it goes on", async () => {
     const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
     await expect
       .poll(worker.output, { timeout: 60_000 })

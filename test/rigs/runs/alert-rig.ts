@@ -93,7 +93,7 @@ export type Cause = {
 /** Makes a test of each cause: its alert is raised while it lasts, and no longer once it is mended. */
 export function testCauses(causes: Cause[], instance: () => Instance): void {
   for (const { what, alert, skip = false, provoke } of causes) {
-    test.skipIf(skip)(`${what} raises ${alert} until it is mended`, async () => {
+    test.skipIf(skip)(`${what} raises ${alert} until the cause is gone`, async () => {
       const { subject, says, mend } = await provoke();
       try {
         expect((await untilTold(instance(), alert, subject)).message).toMatch(says);
