@@ -80,7 +80,10 @@ const cut = (run: Run, most = 8) =>
     time.now,
   );
 
-/** Returns a batch without any outcome, as a worker does when its time is over; returns how many artifacts are left. */
+/**
+ * Takes a batch and hands it back without any outcome, as a worker does when its time is over; returns
+ * how many artifacts are left.
+ */
 function handIn(run: Run, number: number, interrupted = false): number {
   const batch = takeBatch(db, run.recordId, number, time.now, paces.isSlow);
   if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));

@@ -46,7 +46,10 @@ function take(number: number) {
   return batch;
 }
 
-/** Plays a process that sends a whole batch, but dies if the killer is in it; returns whether it survived. */
+/**
+ * Acts as a process that sends a whole batch, or dies if the artifact KILLER is in it; returns whether
+ * it survived.
+ */
 function send(number: number): boolean {
   const { artifacts, epoch } = take(number);
   if (artifacts.some(({ name }) => name === KILLER)) return false;

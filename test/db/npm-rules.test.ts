@@ -137,7 +137,7 @@ test("the stored document of an npm version names that version and contains no h
   });
 });
 
-/** Creates a repository with versions 1.0.0 … 1.{n-1}.0 of a package, all with the same content. */
+/** Creates a repository with versions 1.0.0, 1.1.0 … of a package: `n` versions, all with the same content. */
 function createPackage(n: number) {
   const content = createContent();
   const { db } = content;

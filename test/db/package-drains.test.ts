@@ -41,7 +41,7 @@ function follow(
   return followed;
 }
 
-/** Adds files to a MAVEN repository as its own endpoint does. */
+/** Adds files to the hosted MAVEN repository as the Maven endpoint does when a client deploys them. */
 function deploy({ db, time }: Followed, ...paths: string[]): void {
   const repository = findRepository(db, "p", "packages");
   if (!repository) throw new Error("repository p/packages does not exist");

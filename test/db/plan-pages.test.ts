@@ -58,8 +58,8 @@ const lastSeq = (recordId: string) =>
   ).last;
 
 /**
- * Plans the object to its end and returns the number of pages; after each, the record's count and size must equal the
- * plan's.
+ * Plans the object to its end and returns the number of pages. After each page the record's count and
+ * size must equal the plan's.
  */
 function planAll(recordId: string, object: TaskObject): number {
   for (let pages = 1; ; pages += 1) {

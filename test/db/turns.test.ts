@@ -3,7 +3,7 @@ import { hashTurn } from "../../activities/store/hash-turns.ts";
 import { inPages } from "../../db/pages.ts";
 import { inTurn, turn } from "../../db/turns.ts";
 
-/** Counts the rounds of the event loop, in each of which it reads input, until `stop`. */
+/** Counts the rounds of the event loop until `stop`. The loop reads input once in each round. */
 function watchLoop(): { rounds: () => number; stop: () => void } {
   let rounds = 0;
   let next = setImmediate(function count() {
