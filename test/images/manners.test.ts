@@ -205,7 +205,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   });
 });
 
-/** The list of attachments that a fallback tag names. */
+/** Builds the list of attachments to which a fallback tag (`sha256-…`) points. */
 const listOf = (attached: TestManifest): TestManifest =>
   rewrite(makeIndex([attached]), (json) => ({
     ...json,

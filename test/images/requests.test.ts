@@ -162,7 +162,10 @@ function forget(...proxies: FaultProxy[]): void {
   for (const proxy of proxies) proxy.clear();
 }
 
-/** Counts requests by method and kind. Each client's first question, which login is demanded, is left out. */
+/**
+ * Counts requests by method and kind, without each client's first request, which finds out the kind of
+ * login.
+ */
 function summary(proxy: FaultProxy): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { method, path } of proxy.requests) {
