@@ -23,9 +23,9 @@ type CaseName = keyof typeof CASES;
 export type Skipped = { case: CaseName; reason: string };
 
 /**
- * Tests that a connector keeps its contract (docs/connectors.md), against a real server behind a faulty proxy. `open`
- * returns null when the server is not available. Cases that need a missing method are skipped and say so; every other
- * skipped case has a reason. The last lines of a run show both.
+ * Tests that a connector keeps its contract (docs/connectors.md), against a real server behind a faulty
+ * proxy. `open` returns null if the server is not available. The last lines of a test run list the
+ * skipped cases, each with its reason: a missing method, or an entry of `skip`.
  */
 export function describeConnector(
   name: string,

@@ -77,7 +77,8 @@ describe("HTTP connections", () => {
         await use(read, () => waiting.abort());
       }
       await client.close();
-      // undici lets a connection rest for one turn of the event loop, in which the pool may open a second one.
+      // After an answer undici keeps a connection idle for one turn of the event loop, in which it may
+      // open a second one.
       expect(sockets.size).toBeLessThanOrEqual(2);
     },
   );

@@ -19,10 +19,6 @@ import { artifactOf, mavenVersion } from "../rigs/transfer/package-copy-fixture.
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
-/**
- * Servers close idle connections, so a body that waits for the rate limit must not hold one. Each test sends one body.
- */
-
 const MIB = 1024 * 1024;
 type Ends = ReturnType<typeof openEnds>;
 const registry = await startRegistry("docker-registry");
@@ -42,7 +38,10 @@ afterAll(async () => {
   target.remove();
 });
 
-/** Makes the first piece wait until the server has closed its idle connections. */
+/**
+ * Returns hooks that delay a body's first piece until the server has closed its idle connections. A body
+ * that waits for the rate limit must not hold such a connection; each test sends one body.
+ */
 function patient(proxy: FaultProxy): CopyHooks {
   let isFirst = true;
   const throttle = async (bytes: number) => {

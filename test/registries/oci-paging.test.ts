@@ -20,7 +20,7 @@ async function endlessRegistry(pageAt: (at: number) => string[]) {
     const { pathname } = new URL(request.url ?? "", "http://registry");
     const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
     const list = pageAt(state.asked);
-    // The first request asks for the login.
+    // The first request, for /v2/, finds out the kind of login and is not counted.
     if (pathname !== "/v2/") state.asked += 1;
     response
       .setHeader("link", `<${pathname}?page=${state.asked}>; rel="next"`)
