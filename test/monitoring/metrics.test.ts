@@ -33,7 +33,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-/** Scrapes the numbers, late enough that no remembered ones are returned. */
+/** Scrapes the metrics one minute later, so that no cached ones are returned. */
 async function scrape() {
   time += 60_000;
   const answer = await api.call("GET", "/metrics");
@@ -326,7 +326,7 @@ describe("the metrics", () => {
           step,
         ),
       );
-    // Running records have their own index.
+    // The index of running records is small, so it may be scanned.
     expect(
       scans.filter(
         (step) => !step.includes("USING INDEX record_running") && step !== "SCAN o",

@@ -149,7 +149,8 @@ test.skipIf(judge === null)(
         scrapes: [{ at: Date.now(), text }],
         expressions: shown,
       })) ?? {};
-    // prom-client itself gives these two such names.
+    // The library prom-client itself exposes two metrics (replication_nodejs_active_…) whose names
+    // break the rules.
     expect(
       problems.filter((problem) => !problem.startsWith("replication_nodejs_active_")),
     ).toEqual([]);

@@ -71,7 +71,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-/** The reported problems after `later` ms, by alert. */
+/** Returns the problems that are reported after `later` ms, by alert. */
 async function told(later = MINUTE): Promise<Map<Alert, Told>> {
   time += later;
   const { status, code, data } = await api.call(
