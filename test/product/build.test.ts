@@ -50,7 +50,7 @@ const files = () =>
   readdirSync(join(tree, "dist"), { recursive: true, withFileTypes: true }).filter(
     (entry) => entry.isFile(),
   );
-/** The inode of each file, which changes when the file is written again. */
+/** Returns the inode of each built file, which changes when the file is written again. */
 const written = () =>
   files().map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
 

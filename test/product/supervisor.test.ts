@@ -14,7 +14,7 @@ import {
 } from "../rigs/runs/instance.ts";
 import { programOf, ROOT } from "../rigs/runs/program.ts";
 
-/** Runs the entry file where it is expected to end on its own. */
+/** Runs the entry file in a case in which it should end on its own; returns its exit code and output. */
 function run(env: Record<string, string>): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -149,7 +149,7 @@ const identity = ({ dataDir }: Instance) =>
     readFileSync(join(dataDir, file), "utf8"),
   );
 
-/** The nice value of each thread of a process: proc(5), the 17th field after the name in brackets. */
+/** Returns the nice value of each thread of a process: proc(5), the 17th field after the name in brackets. */
 const niceOf = (pid: number) =>
   readdirSync(`/proc/${pid}/task`).map((thread) =>
     Number(
