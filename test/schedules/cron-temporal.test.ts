@@ -16,7 +16,7 @@ declare module "vitest" {
 
 const seed = Number(process.env["CRON_SEED"] ?? Math.floor(Math.random() * 1e9));
 const DAY = 86_400_000;
-/** Most times that the server lists at once. */
+/** Maximum number of times that the server lists at once. */
 const MOST = 1000;
 
 let connection: Connection;
@@ -29,8 +29,8 @@ beforeAll(async () => {
 afterAll(() => connection.close());
 
 /**
- * Lists the server's firing times of one of our schedules, after `from` up to `to`; the schedule is paused and deleted
- * afterwards.
+ * Lists the times after `from` up to `to` at which the server would fire a schedule of ours. The
+ * schedule is paused, and deleted afterwards.
  */
 async function listTimes(
   expression: string,

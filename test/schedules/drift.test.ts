@@ -120,7 +120,7 @@ test(`a schedule that matches its task is not updated, for any cron (CRON_SEED=$
     }).expression,
   }));
   const keys: string[] = [];
-  // Some of these never fire again; the API refuses them.
+  // Some of these crons never fire again: the API refuses them, and they are left out.
   for (const plan of plans)
     keys.push(
       ...(await control

@@ -14,7 +14,10 @@ const EVERY_2_S = { cron: "*/2 * * * * ?" };
 const YEARLY = { cron: "0 0 0 1 1 ?" };
 
 let temporal: Awaited<ReturnType<typeof startTemporal>>;
-/** What the tests opened; each control has its own catch-up window. */
+/**
+ * Functions that close the control planes and workers that tests opened. Each control plane has a
+ * catch-up window of its own.
+ */
 const opened: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
@@ -95,7 +98,8 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
     () => dueTimes(patient, often).some((due) => due > up + 4_000),
     60_000,
   );
-  // There is none if the firing before was still running when Temporal went down: it overlaps the missed ones.
+  // At most one missed firing runs; none if the firing before was still running when Temporal went
+  // down, because it overlaps them.
   expect(dueBetween(patient, often, down, up).length).toBeLessThanOrEqual(1);
   await patient.remove(often);
 
@@ -243,7 +247,8 @@ test("a task is saved quickly while Temporal does not answer, and its schedule f
       ({ level, facts }) => level === "warn" && facts["taskKey"] === created,
     ),
   ).toHaveLength(1);
-  // From now on the supervisor has noticed, and nobody waits for Temporal.
+  // From here on the control plane knows from the supervisor that Temporal is away, and no request
+  // waits for Temporal.
   control.up.temporal = false;
   await control.toggle(toggled);
   await control.remove(deleted);
@@ -253,7 +258,7 @@ test("a task is saved quickly while Temporal does not answer, and its schedule f
   await control.schedules.reconcile();
   expect((await control.schedule(toggled).describe()).state.paused).toBe(true);
   expect((await control.schedule(created).describe()).state.paused).toBe(false);
-  // Orphans are found in Temporal's listing, which is updated a little later.
+  // Schedules without a task are found in Temporal's listing, which is updated a little later.
   await until("the deleted task's schedule to go", async () => {
     await control.schedules.reconcile();
     return control
