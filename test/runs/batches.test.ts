@@ -112,7 +112,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Works on the run's one batch as a worker does. */
+/** Runs the run's one batch as a worker does. */
 function work() {
   const none = () => Promise.reject(new Error("no content must be read in this test"));
   const source = { open: none, readSmall: none, close: async () => {} };

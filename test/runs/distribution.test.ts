@@ -151,7 +151,7 @@ test("the password of a distribution is in no answer, log, plain file or workflo
   ]);
 });
 
-/** All histories of a task's runs in Temporal, payloads decoded. */
+/** Returns all histories of a task's runs in Temporal as text, with decoded payloads. */
 async function historiesOf(taskName: string): Promise<string> {
   const connection = await Connection.connect({ address: inject("temporalAddress") });
   const { workflow } = new Client({ connection });

@@ -21,7 +21,10 @@ import {
 } from "../rigs/runs/run-fixture.ts";
 import { each } from "../rigs/runs/run-sources.ts";
 
-/** Transfers that never end keep what they hold; no test here depends on how long anything takes. */
+/**
+ * Number of clusters whose transfers never end and so keep all that they use; no test here depends on
+ * how long anything takes.
+ */
 
 const MANY_CLUSTERS = 40;
 const REAL_TIME_CLUSTERS = 10;
@@ -66,7 +69,7 @@ async function run(draft: TaskDraft): Promise<string> {
   return key;
 }
 
-/** Creates clusters that all lead to the same held server. */
+/** Creates clusters that all lead to the same server, whose requests are held. */
 const clusters = (
   count: number,
   url: string,
@@ -200,7 +203,10 @@ describe("small work beside transfers that hang", { timeout: 480_000 }, () => {
   });
 });
 
-/** Creates a project of linked repositories; each is the whole source and has its own place at the target. */
+/**
+ * Creates a project of linked repositories. Each of them is the whole source and has a place of its own
+ * at the target.
+ */
 async function linked(
   count: number,
   url: string,

@@ -20,7 +20,7 @@ import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
 const MIB = 2 ** 20;
-/** The third file goes through an upload session in more than one part. */
+/** Sizes of files. The third file is large enough for an upload session in more than one part. */
 const BIG = [1.5 * MIB, 3 * MIB, 70 * MIB];
 
 let rig: FileRig;

@@ -60,7 +60,7 @@ async function following(
       if (Date.now() > begun + 60_000) throw new Error(`${what}: not within 60 s`);
     console.log(`${what} after ${Date.now() - begun} ms`);
   };
-  /** Waits until all drains have ended, and returns what they sent. */
+  /** Waits until all drains have ended, and returns the artifacts that they sent. */
   const sent = async () => {
     await until(
       async () =>

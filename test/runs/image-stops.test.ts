@@ -16,7 +16,10 @@ afterEach(() => rig.passAll());
 const target = () => rig.target.proxy;
 
 describe("a run of images that is going on", () => {
-  /** Holds every image's manifest at the target, so that the run goes on until it is released. */
+  /**
+   * Holds every request for a manifest at the target, so that the run goes on until the requests are
+   * released.
+   */
   const hold = (namespace: string) => {
     const { until, letGo } = createGate();
     const isHeld = ({ method, path }: { method: string; path: string }) =>

@@ -151,7 +151,7 @@ describe("a run of an NPM repository to another instance", () => {
       `/repository/api/version/delete/${rig.projectId}/${repoName}` +
         `?packageKey=${encodeURIComponent("npm://lib")}&version=1.9.0`,
     );
-    // The request after the current one comes from an attempt that began without the version.
+    // The next request after this moment comes from an attempt that began when the version had been deleted.
     const before = asked();
     await expect.poll(asked, { timeout: 30_000 }).toBeGreaterThan(before);
     rig.proxy.fault = () => null;

@@ -18,7 +18,7 @@ afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 
 describe("bytes that are read at a target npm registry", () => {
-  /** The target's documents contain no digest. */
+  /** Makes the target answer package documents without digests. */
   const undigested: FaultProxy["fault"] = ({ path }) =>
     path.includes(".tgz")
       ? null

@@ -24,12 +24,13 @@ beforeAll(async () => {
 }, 180_000);
 afterEach(async ({ task }) => {
   rig.passAll();
-  // Runs that started with this test's code would not be broken by the same deploy when the test is tried again.
+  // If a test fails, it is tried again: the original code is restored, because runs that start with the
+  // changed code would not be broken by the same change.
   if (task.result?.state === "fail") await rig.release();
 });
 afterAll(() => rig?.end());
 
-/** An additional step in the workflow of a run's part, as a careless change would add it. */
+/** A change that adds a step to the workflow of a target run, as a careless developer might. */
 const ONE_STEP_MORE: Change[] = [
   {
     file: "workflows/target-run.ts",
@@ -75,7 +76,7 @@ test(
     expect(await product.records(key)).toHaveLength(1);
     expect(await product.details(id)).toHaveLength(30);
     expect(await listFiles(partner, projectId, "copy", sha256)).toEqual(files);
-    // The last activity closes the record; the workflow ends a moment later.
+    // The last activity of a run closes the record; the workflow ends a moment later.
     const describe = () => rig.client.workflow.getHandle(workflowId).describe();
     await until(
       "the end of the workflow",

@@ -20,7 +20,7 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 const PARTNER = "secret-of-the-partner";
 const WRONG = "wrong-secret-of-somebody";
 const SECRETS = [USER.password, PARTNER, WRONG];
-/** The secrets as plain text, and as Basic authentication encodes them. */
+/** The secrets in the forms to look for: as plain text, and as Basic authentication encodes them. */
 const FORMS = [
   ...SECRETS,
   ...[

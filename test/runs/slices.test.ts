@@ -14,7 +14,10 @@ import type { FaultProxy } from "../rigs/servers/proxy.ts";
 
 const CHUNK = 64 * 2 ** 20;
 const MANY = 120;
-/** Longer than a slice, so that each batch's time is over after its first requests. */
+/**
+ * Delay of each request: longer than a time slice, so that each batch's time is over after its first
+ * requests.
+ */
 const LATENCY = { kind: "latency", ms: 1_500 } as const;
 
 let images: ImageRig;
@@ -28,7 +31,7 @@ afterAll(() => Promise.allSettled([images.end(), files.end()]));
 const sent = (proxy: FaultProxy) =>
   proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
 
-/** The task queue of each batch of a run, once for each time that the batch was handed out. */
+/** Returns the task queue of each batch of a run, once for each time that the batch was handed out. */
 const queuesOf = async (temporal: string, workflowId: string): Promise<string[]> =>
   (await handedOut(temporal, workflowId)).map(({ queue }) => queue);
 
