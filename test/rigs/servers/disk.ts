@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Mounts a small disk (512 MiB); null where that is not allowed, with a message that says which test is `skipped`. */
+/**
+ * Mounts a small disk (512 MiB). Returns null if that is not allowed, and prints `skipped`, which says
+ * what is not tested.
+ */
 export function mountDisk(
   skipped: string,
 ): { folder: string; unmount: () => void } | null {
