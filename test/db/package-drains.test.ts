@@ -179,7 +179,7 @@ describe("the versions of a drain", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("a drain also sends versions that change while it runs, and those again that change while sent", async () => {
+  test("a drain also sends versions that change while it runs, and resends those that change while sent", async () => {
     const { release, drain, grow, take, send, close, waiting } = follow();
     release("a:1");
     release("b:1");

@@ -77,7 +77,7 @@ function listings(rig: TestRegistry): void {
     expect(attached.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(left);
   });
 
-  test("an image listing has tags that only look like attachments, judged by manifest and subject", async () => {
+  test("an image listing includes tags that only look like attachments, judged by manifest and subject", async () => {
     const own = makeImage();
     const index = makeIndex([makeImage(), makeImage()]);
     const v1 = makeImage();
