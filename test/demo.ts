@@ -26,7 +26,7 @@ import { each } from "./rigs/runs/run-sources.ts";
 const PACKAGES = fileURLToPath(new URL("../node_modules", import.meta.url));
 const MOST_FILES = 1_500;
 const MOST_BYTES = 1024 ** 2;
-/** The run is slowed down to about this long, so that there is something to watch. */
+/** The run's rate limit makes it last about this long, so that there is something to watch. */
 const WATCHED_SECONDS = 8;
 const REPOSITORY = { project: "demo", name: "packages" };
 
@@ -41,7 +41,7 @@ const say = (line = "") => process.stdout.write(`${line}\n`);
 const number = (value: number) => value.toLocaleString("en");
 const mebibytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 
-/** Prints what is being done and, when it is done, how long it took. */
+/** Prints what is being done and, once it is done, how long it took. */
 async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
   interrupted.signal.throwIfAborted();
   const begun = Date.now();
@@ -78,7 +78,7 @@ function start(options: Parameters<typeof startInstance>[0]): Promise<Instance> 
   return starting;
 }
 
-/** Files of this checkout's node_modules, sorted by name. */
+/** Returns files of this checkout's node_modules, sorted by name. */
 function packageFiles(): File[] {
   const entries = readdirSync(PACKAGES, { recursive: true, withFileTypes: true }).filter(
     (entry) => entry.isFile(),

@@ -14,7 +14,7 @@ const FOLLOWING = 10;
 const LOOK_MS = 10;
 const SETTLED_LOOKS = 20;
 const LONGEST_MS = 300_000;
-/** Budget of a small run beside the crowd: this many times its time alone, plus this much. */
+/** Budget of a small run beside the crowd: at most TIMES_ALONE times its duration alone, plus MORE_MS. */
 const TIMES_ALONE = 3;
 const MORE_MS = 2_000;
 const REAL_TIME_MS = 2_000;
@@ -86,7 +86,10 @@ function rows(alone: Measured, beside: Measured): Row[] {
   ];
 }
 
-/** Prepares a one-file run that has already run once; returns a function that runs it and returns its ms. */
+/**
+ * Creates a task of one file and runs it once; returns a function that runs it again and returns the ms
+ * that took.
+ */
 async function prepareSmall(bench: Bench): Promise<() => Promise<number>> {
   const { product, target } = bench;
   await hosted(bench, "fair-small", [{ path: "/one.bin", content: randomBytes(1024) }]);

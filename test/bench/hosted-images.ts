@@ -74,7 +74,7 @@ export async function hostedImages({
 
 type Layer = { digest: string; chunks: Buffer[] };
 
-/** Builds a layer of 1 GiB with its own content for each turn, so that it never exists already. */
+/** Builds a layer of 1 GiB with different content for each turn, so that no registry has it already. */
 function gibibyte(turn: number): Layer {
   const head = Buffer.from(CHUNK);
   head.writeUInt32BE(turn);
@@ -84,7 +84,7 @@ function gibibyte(turn: number): Layer {
   return { digest: `sha256:${hash.digest("hex")}`, chunks };
 }
 
-/** A client that pushes and pulls as usual: POST and PUT for each blob, then the manifest. */
+/** Creates a client that pushes and pulls as usual: POST and PUT for each blob, then the manifest. */
 function createClient(base: string, authorization: string | null) {
   const dispatcher = new Agent({
     connections: AT_ONCE,

@@ -10,7 +10,10 @@ import {
 const LAYER = 16 * 1024;
 const BASES = 5;
 
-/** Pushes images like those of one service: three layers of 16 KiB, two of which are a base that others share. */
+/**
+ * Pushes images like those of one service: three layers of 16 KiB, two of which are a base that several
+ * images share.
+ */
 export async function fillRegistry(
   url: string,
   name: string,

@@ -8,7 +8,7 @@ import { percentile, within, type Row } from "./measure.ts";
 import { askInfo, type Bench, fromHosted, hosted, runTask } from "./rig.ts";
 
 const MANY = 1_000_000;
-/** Files in one transaction, few enough that the instance's own transactions do not wait long. */
+/** Files added in one transaction: few enough that the transactions of the instance do not wait long. */
 const CHUNK = 10_000;
 const RUN = 100_000;
 const LOOK_MS = 250;
@@ -66,7 +66,7 @@ export async function infoBeside(bench: Bench): Promise<Row[]> {
   ];
 }
 
-/** Adds only the rows, next to the running instance; the store does not have the contents. */
+/** Adds the rows of the files to the running instance's database. The store does not have their contents. */
 async function fill({ first, product }: Bench): Promise<void> {
   await product.hosted("bench", "million");
   const db = openDb(join(first.dataDir, "replication.db"));

@@ -6,9 +6,12 @@ import { type Bench, hosted, runTask } from "./rig.ts";
 
 const OBJECTS = 10_000;
 const CLUSTERS = 20;
-/** Files in every hundredth repository. */
+/** Number of files in every hundredth repository; the other repositories are empty. */
 const FILES = 10;
-/** Most events of a child, which continues as new at the server's 4,096 after ending the batches in its window. */
+/**
+ * Maximum events in a child workflow's history. A child continues as new at the server's limit of
+ * 4,096, but ends the batches in its window before.
+ */
 const MOST_EVENTS = 4_400;
 
 /**

@@ -19,7 +19,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
 
-/** The smallest value that at least `percent` percent of all values do not exceed. */
+/** Returns the smallest value that at least `percent` percent of all values do not exceed. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return (
@@ -104,7 +104,7 @@ export function within(
   };
 }
 
-/** Compares the peak memory of processes, in MiB, with a budget; null where the system does not report it. */
+/** Compares the peak memory of processes, in MiB, with a budget; null if the system does not report it. */
 export function memory(
   work: string,
   peaks: Record<string, number | null>,

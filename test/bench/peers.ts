@@ -11,8 +11,8 @@ import { findTool, type Tool } from "../rigs/servers/tools.ts";
 const run = promisify(execFile);
 
 /**
- * rclone's own code with only its WebDAV backend: Debian's version cannot turn off the wait of 10 ms before each
- * request.
+ * A build of rclone's code with only its WebDAV backend: Debian's version cannot turn off the wait of
+ * 10 ms before each request.
  */
 const RCLONE: Tool = {
   name: "rclone-webdav",

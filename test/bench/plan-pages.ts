@@ -11,7 +11,10 @@ import type { Bench } from "./rig.ts";
 
 const MANY = 1_000_000;
 const FEW = 50_000;
-/** The same in both repositories, so that the files of a page lie equally close together. */
+/**
+ * Files in each folder: as many in both repositories, so that the rows of a page are equally close
+ * together.
+ */
 const FILES_OF_FOLDER = 100;
 
 /**
@@ -32,7 +35,8 @@ export async function planPages({ say }: Pick<Bench, "say">): Promise<Row[]> {
     say(`${MANY} and ${FEW} files are there`);
     const [many, few] = [planning(db, "many"), planning(db, "few")];
     const pages = { many: [] as number[], few: [] as number[] };
-    // Each turn is as long as the smaller plan, so that each plan has the database's cache to itself.
+    // The plans take turns. A turn lasts for the whole smaller plan, so that each plan has the
+    // database's cache to itself.
     while (!planSome(many, pages.many)) planSome(few, pages.few);
     const total = pages.many.reduce((sum, ms) => sum + ms, 0);
     const [all, last, small] = [pages.many, pages.many.slice(-100), pages.few].map((ms) =>

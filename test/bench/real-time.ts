@@ -6,7 +6,7 @@ import { type Bench, fromHosted } from "./rig.ts";
 const TURNS = 20;
 const LOOK_MS = 10;
 const LONGEST_MS = 60_000;
-/** Pauses between the uploads, short and long. */
+/** Pauses between the measured uploads, short and long. */
 const PAUSES_MS = [0, 300, 1_000, 2_500];
 
 /** Measures the time from an upload's answer until a REAL_TIME task has brought the file to the other instance. */

@@ -14,7 +14,7 @@ import {
 import { quietHooks } from "../rigs/transfer/instance-fixture.ts";
 
 export type Bench = {
-  /** How often each side does each piece of work. */
+  /** How often the product and its peer each do every piece of work. */
   times: number;
   /** The measured instance with its own Temporal server, and another one on the same server. */
   first: Instance;
@@ -235,7 +235,8 @@ function forget(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, "5");
   } catch {
-    // Not Linux, or not allowed: the peak then covers the time since the process' start, or is unknown.
+    // The peak cannot be reset (not Linux, or not allowed): it then covers the time since the process
+    // began, or is unknown.
   }
 }
 

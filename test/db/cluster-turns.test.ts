@@ -80,7 +80,10 @@ const cut = (run: Run, most = 8) =>
     time.now,
   );
 
-/** Returns a batch without any outcome, as a worker does when its time is over; returns how many artifacts are left. */
+/**
+ * Takes a batch and hands it back without any outcome, as a worker does when its time is over; returns
+ * how many artifacts are left.
+ */
 function handIn(run: Run, number: number, interrupted = false): number {
   const batch = takeBatch(db, run.recordId, number, time.now, paces.isSlow);
   if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
@@ -107,7 +110,7 @@ const open = (clusterId: string, lane = "SHARED") =>
     .reduce((sum, { n }) => sum + n, 0);
 
 describe("the open batches of a cluster", () => {
-  test("a cluster's batches are capped over all runs, and a waiting run is woken when one ends", () => {
+  test("a cluster's open batches are limited over all runs, and a waiting run is woken when a batch ends", () => {
     const clusterId = addCluster(db, "busy");
     const [first, second, third] = [begin(clusterId), begin(clusterId), begin(clusterId)];
     const begun = cut(first);
@@ -122,7 +125,7 @@ describe("the open batches of a cluster", () => {
     expect(open(clusterId)).toBe(MOST_OPEN);
   });
 
-  test("slow clusters get few batches each and only a share of all slots, and a quick one gets its own", () => {
+  test("slow clusters get few batches each and a share of all slots, and a quick cluster still gets 8 batches", () => {
     const slow = Array.from({ length: 40 }, (_, at) => addCluster(db, `slow-${at}`));
     for (const end of slow) paces.note(end, SLOW_MS);
     for (const end of slow) cut(begin(end));
@@ -133,7 +136,7 @@ describe("the open batches of a cluster", () => {
     expect(cut(begin(addCluster(db, "quick"))).batches).toHaveLength(8);
   });
 
-  test("a cluster that becomes slow gives back the batches beyond its new limit, and the others go on", () => {
+  test("when a cluster becomes slow, workers hand back its batches beyond the lower limit and keep the others", () => {
     const clusterId = addCluster(db, "turning");
     const runs = [begin(clusterId), begin(clusterId)];
     const taken = runs.flatMap((run) =>
@@ -156,7 +159,7 @@ describe("the open batches of a cluster", () => {
     expect(told).toHaveLength(MOST_OPEN - MOST_OPEN_SLOW);
   });
 
-  test("a cluster counts as slow when workers hold its batches far beyond their time", () => {
+  test("a cluster counts as slow when workers hold its batches much longer than their time slice", () => {
     const clusterId = addCluster(db, "stuck");
     const [first, second] = [begin(clusterId), begin(clusterId)];
     for (const { number } of cut(first).batches)
@@ -165,7 +168,7 @@ describe("the open batches of a cluster", () => {
     expect(cut(second)).toMatchObject({ batches: [], left: true });
   });
 
-  test("clusters get batches in turn when all slots are taken", () => {
+  test("when all slots are taken, freed slots go to the waiting clusters in turn", () => {
     const clusters = Array.from({ length: 12 }, (_, at) =>
       addCluster(db, `cluster-${at}`),
     );
@@ -184,7 +187,7 @@ describe("the open batches of a cluster", () => {
 });
 
 describe("the batches of small runs", () => {
-  test("a small batch gets its own slot also when its cluster has all its shared batches open", () => {
+  test("a small batch gets a quick slot even if its cluster has its maximum of shared batches open", () => {
     const clusterId = addCluster(db, "busy");
     paces.note(clusterId, 20);
     cut(begin(clusterId));
@@ -196,7 +199,7 @@ describe("the batches of small runs", () => {
     });
   });
 
-  test("a quick cluster gets a few small batches at once, an unknown one gets one, and a slow one none", () => {
+  test("a quick cluster gets a few quick slots at once, an unknown cluster one, and a slow cluster none", () => {
     const [quick, unknown, slow] = [
       addCluster(db, "quick"),
       addCluster(db, "unknown"),
@@ -214,7 +217,7 @@ describe("the batches of small runs", () => {
     expect(open(slow)).toBe(MOST_OPEN_SLOW);
   });
 
-  test("small batches of a cluster that becomes slow are handed back and go on in the shared slots", () => {
+  test("small batches of a cluster that becomes slow are handed back and continue in shared slots", () => {
     const clusterId = addCluster(db, "turning");
     paces.note(clusterId, 20);
     const [early, late] = [begin(clusterId, "/file-1"), begin(clusterId, "/file-2")];
@@ -265,7 +268,7 @@ describe("the batches of small runs", () => {
 });
 
 describe("artifacts that a batch had no time for", () => {
-  test("artifacts that a batch had no time for are due at once, once, and keep their tries", () => {
+  test("artifacts that a batch had no time for are handed out again at once, only once, with the same tries", () => {
     const clusterId = addCluster(db, "target");
     const run = begin(clusterId);
     const [first, ...others] = cut(run).batches;
@@ -291,7 +294,7 @@ describe("artifacts that a batch had no time for", () => {
     expect(others).toHaveLength(7);
   });
 
-  test("the next worker of an interrupted batch learns that its artifacts may be at the target", () => {
+  test("the next worker of an interrupted batch learns that the artifacts may already be at the target", () => {
     const run = begin(addCluster(db, "target"));
     const [first] = cut(run, 1).batches;
     handIn(run, first?.number ?? 0, true);
@@ -302,7 +305,7 @@ describe("artifacts that a batch had no time for", () => {
   });
 });
 
-test("slow linked repositories are listed few at a time, and quick ones all at once", () => {
+test("slow linked repositories get few listings at a time, and quick ones all their listings at once", () => {
   const listings = createListings(
     paces,
     () => 2,

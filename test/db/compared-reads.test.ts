@@ -145,7 +145,7 @@ describe("the comparison and verification of an artifact", () => {
     expect(page.records).toMatchObject([{ compared: "SIZE", verified: "READ_BACK" }]);
   });
 
-  test("a detail has no comparison and verification when an older worker reports none", async () => {
+  test("a detail shows no comparison and no verification when an older worker reports none", async () => {
     const recordId = await planned();
     attempt(recordId, 1, { result: SENT });
     expect(await detail(recordId)).toMatchObject({
@@ -171,7 +171,7 @@ describe("the comparison and verification of an artifact", () => {
     expect(await bytesRead(recordId)).toBe(320);
   });
 
-  test("the numbers count bytes read at the target, during the run and after it", async () => {
+  test("metrics count bytes read at the target, during the run and after it", async () => {
     const recordId = await planned();
     attempt(recordId, 1, { result: SENT, bytesRead: 25 });
     const checked = async () => {
@@ -194,7 +194,7 @@ describe("permission to read at a cluster to compare", () => {
   const grant = (recordId: string, bytes: number, at = clusterId) =>
     grantCompareRead(api.db, { recordId, clusterId: at, bytes });
 
-  test("a compare read is allowed under AUTO within the limit of its run and cluster", async () => {
+  test("under compare AUTO contents may be read to compare them, up to the limit of the run and cluster", async () => {
     const { recordId } = await run({ compareReadLimit: 100 });
     expect([
       grant(recordId, 60),
@@ -208,7 +208,7 @@ describe("permission to read at a cluster to compare", () => {
     );
   });
 
-  test("a compare read is always allowed under READ, and never under SIZE or for a deleted run", async () => {
+  test("under compare READ contents may always be read, and under SIZE or for a deleted run never", async () => {
     const { recordId } = await run({ compare: "READ", compareReadLimit: 1 });
     expect(grant(recordId, 1_000)).toBe(true);
     expect(grant((await run({ compare: "SIZE" }, "by size")).recordId, 1)).toBe(false);

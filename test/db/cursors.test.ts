@@ -36,7 +36,7 @@ function follow(...options: Parameters<typeof createFollowed>): Followed {
 const SECOND = 1_000;
 
 describe("the cursors of a REAL_TIME task", () => {
-  test("a disabled task stands still, and goes on from there once it is enabled", () => {
+  test("a disabled REAL_TIME task sends nothing, and sends the missed uploads once it is enabled", () => {
     const { upload, toggle, begin, drain, planned } = follow();
     toggle(false);
     upload("/a");
@@ -45,7 +45,7 @@ describe("the cursors of a REAL_TIME task", () => {
     expect(planned(drain().recordId)).toEqual(["/a"]);
   });
 
-  test("a stopped task keeps unsent uploads for the next drain, which begins after 5 s", async () => {
+  test("a stopped REAL_TIME task keeps its unsent uploads for the next drain, which begins after 5 s", async () => {
     const { upload, drain, close, begin, db, time, planned } = follow();
     upload("/a");
     const { recordId } = drain();
@@ -59,7 +59,7 @@ describe("the cursors of a REAL_TIME task", () => {
     expect(planned(drain().recordId)).toEqual(["/a"]);
   });
 
-  test("a task forgets a cluster that is removed from it, also during a drain", async () => {
+  test("a REAL_TIME task drops the cursor of a cluster that is removed from it, even during a drain", async () => {
     const {
       upload,
       drain,
@@ -83,7 +83,7 @@ describe("the cursors of a REAL_TIME task", () => {
     expect([begin(leaving), waiting()]).toEqual([{ kind: "gone" }, ["/a 1"]]);
   });
 
-  test("a deleted task leaves no waiting file", async () => {
+  test("deleting a REAL_TIME task deletes its list of files that wait to be sent", async () => {
     const { upload, exhaust, db, taskKey, waiting, begin } = follow();
     upload("/a");
     await exhaust(() => LATER);
@@ -91,7 +91,7 @@ describe("the cursors of a REAL_TIME task", () => {
     expect([waiting(), begin()]).toEqual([[], { kind: "gone" }]);
   });
 
-  test("a task shows the status of the drain that began last, also when another one ends later", async () => {
+  test("a task shows the status of the drain that began last, even if an earlier drain ends later", async () => {
     const { upload, drain, send, close, clusterIds, time, db } = follow({ clusters: 2 });
     const [one = "", two = ""] = clusterIds;
     upload("/a");
@@ -116,7 +116,7 @@ describe("the cursors of a REAL_TIME task", () => {
 describe("the event log", () => {
   const events = (db: Followed["db"]) => db.select().from(event).all().length;
 
-  test("the event log loses the events that every cursor has passed, and keeps the rest", async () => {
+  test("events that every cursor has passed are deleted from the event log, and the others are kept", async () => {
     const { upload, run, db, clusterIds } = follow({ clusters: 2 });
     upload("/a", "/b");
     await run(() => SENT, clusterIds[0]);
@@ -126,7 +126,7 @@ describe("the event log", () => {
     expect([deletePassedEvents(db), events(db)]).toEqual([2, 1]);
   });
 
-  test("the event log does not keep uploads that concern no task", async () => {
+  test("events of uploads that concern no task are deleted from the event log", async () => {
     const { uploadAll, db, cursor } = follow();
     uploadAll([["/a", "a"]], "more");
     await forwardCursors(db, 1_000_000);
@@ -134,7 +134,7 @@ describe("the event log", () => {
     expect([deletePassedEvents(db), events(db)]).toEqual([1, 0]);
   });
 
-  test("a cursor that is too far behind is replaced by a full plan, and nothing is lost", async () => {
+  test("a cluster that is too many events behind gets a full plan, and no upload is lost", async () => {
     const {
       upload,
       uploadAll,
@@ -175,7 +175,7 @@ describe("the event log", () => {
     expect(begin()).toMatchObject({ kind: "drain" });
   });
 
-  test("a full plan that a cluster could not receive is made again", async () => {
+  test("a full plan that an unreachable cluster could not receive is made again for the next drain", async () => {
     const { upload, db, cursor, time, drain, exhaust } = follow();
     upload("/a", "/b");
     await forwardCursors(db, 1);
@@ -188,8 +188,8 @@ describe("the event log", () => {
   });
 });
 
-describe("the bell", () => {
-  test("the bell rings for clusters of enabled tasks that an upload concerns, unless they wait", async () => {
+describe("the wake-up of REAL_TIME workflows", () => {
+  test("an upload wakes the enabled tasks that it concerns, except at clusters that wait after failures", async () => {
     const { upload, uploadAll, db, time, taskKey, clusterIds, toggle, exhaust } = follow({
       objects: [paths("/wanted")],
       clusters: 2,
@@ -214,7 +214,7 @@ describe("the bell", () => {
     );
   });
 
-  test("a sweep rings for missed uploads and due retries, and lists drains that go on separately", async () => {
+  test("the sweep finds clusters with missed uploads or due retries, and lists running drains separately", async () => {
     const { upload, db, time, exhaust, clusterIds, run, drain } = follow({ clusters: 3 });
     const [one = "", two = "", three = ""] = clusterIds;
     const due = async () =>
@@ -237,7 +237,7 @@ describe("the bell", () => {
   });
 });
 
-test("a cluster that becomes healthy again is due at once, and one that stayed healthy waits", async () => {
+test("a waiting cluster is due at once when it becomes healthy again, but not if it was healthy before", async () => {
   const { upload, exhaust, db, time, clusterId } = follow();
   upload("/a");
   await exhaust(() => UNREACHABLE);
@@ -253,7 +253,7 @@ test("a cluster that becomes healthy again is due at once, and one that stayed h
   expect((await listDue(db, time.now)).due).toMatchObject([{ clusterId }]);
 });
 
-test("a waiting file is taken by a drain when it is due, and returned when the drain breaks off", async () => {
+test("a drain takes a waiting file once it is due, and the file waits again if the drain breaks off", async () => {
   const { upload, exhaust, drain, db, time, close } = follow();
   upload("/a");
   await exhaust(() => LATER);

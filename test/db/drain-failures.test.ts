@@ -24,7 +24,7 @@ const IDLE = { kind: "idle", wait: null };
 const SECOND = 1_000;
 
 describe("a file that fails in a drain", () => {
-  test("a file that fails for good is recorded and passed", async () => {
+  test("a file that fails permanently is recorded as FAILED, and no later drain sends it again", async () => {
     const { upload, run, begin, details } = follow();
     upload("/a", "/b");
     const { recordId, closed } = await run((path) => (path === "/a" ? BROKEN : SENT));
@@ -36,7 +36,7 @@ describe("a file that fails in a drain", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("a file that fails for 60 s waits for a later drain, and the cursor moves on", async () => {
+  test("a file that fails for 60 s waits for a later drain, and newer uploads are sent before it", async () => {
     const { upload, exhaust, run, begin, waiting, time, cursor, db, planned, drain } =
       follow();
     upload("/a", "/b");
@@ -59,7 +59,7 @@ describe("a file that fails in a drain", () => {
     expect(planned(recordId)).toEqual(["/a"]);
   });
 
-  test("a file that fails repeatedly is tried after 5 s, 10 s, 20 s, at most 5 min, until it is sent", async () => {
+  test("a file that keeps failing is tried again after 5 s, 10 s, 20 s, at most 5 min, until it is sent", async () => {
     const { upload, exhaust, run, begin, waiting, time } = follow();
     upload("/a");
     const waits: number[] = [];
@@ -79,7 +79,7 @@ describe("a file that fails in a drain", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("a waiting file that is changed is tried at once", async () => {
+  test("a file that waits after failures is sent at once when it is uploaded again", async () => {
     const { upload, exhaust, run, begin } = follow();
     upload("/a");
     await exhaust(() => LATER);
@@ -88,7 +88,7 @@ describe("a file that fails in a drain", () => {
     expect(begin()).toMatchObject({ kind: "idle", wait: expect.any(Number) });
   });
 
-  test("a waiting file that is deleted, or no longer matches its task, is forgotten", async () => {
+  test("a file that waits after failures is dropped when it is deleted or no longer matches its task", async () => {
     const { upload, exhaust, begin, remove, update, waiting, time } = follow();
     upload("/a", "/b");
     await exhaust(() => LATER);
@@ -112,7 +112,7 @@ describe("a file that fails in a drain", () => {
       CONFLICT,
     ],
   ])(
-    "a %s ends the drain, its file is passed, and the next drain sends the others",
+    "a %s ends the drain, and the next drain sends all files except the failed one",
     async (_, setting, failure) => {
       const { uploadAll, drain, take, close, begin, send, planned } = follow({ setting });
       uploadAll(
@@ -141,7 +141,7 @@ describe("a file that fails in a drain", () => {
 });
 
 describe("a cluster that cannot be reached by a drain", () => {
-  test("a cluster that is away for 60 s ends its drain, and is tried after 5 s, 10 s, up to 5 min", async () => {
+  test("a drain whose cluster is unreachable for 60 s ends, and the next drains begin after 5 s to 5 min", async () => {
     const { upload, exhaust, run, begin, cursor, time, waiting, planned, drain } =
       follow();
     upload("/a", "/b");
@@ -170,7 +170,7 @@ describe("a cluster that cannot be reached by a drain", () => {
     expect(planned(drain().recordId)).toEqual(["/d"]);
   });
 
-  test("a cluster that is away ends its drain after 60 s, for any number of files", async () => {
+  test("a drain to an unreachable cluster ends after 60 s, for any number of files", async () => {
     const { uploadAll, drain, take, time, close } = follow();
     uploadAll(Array.from({ length: 1_000 }, (_, at) => [`/f${at}`, "x"] as const));
     const { recordId } = drain();
@@ -184,7 +184,7 @@ describe("a cluster that cannot be reached by a drain", () => {
     expect(await close(recordId)).toMatchObject({ status: "FAILED", errorReason: stop });
   });
 
-  test("a cluster that is away does not delay another one", async () => {
+  test("an unreachable cluster does not delay the drains of another cluster", async () => {
     const { upload, exhaust, run, begin, cursor, db, clusterIds } = follow({
       clusters: 2,
     });
@@ -199,7 +199,7 @@ describe("a cluster that cannot be reached by a drain", () => {
     expect([cursor(up)?.position, cursor(down)?.position]).toEqual([newestEvent(db), 0]);
   });
 
-  test("a cluster that receives some files is not treated as away", async () => {
+  test("a cluster that receives some files is not treated as unreachable", async () => {
     const { upload, drain, send, time, close, waiting, begin } = follow();
     upload("/a");
     const { recordId } = drain();

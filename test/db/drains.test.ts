@@ -24,7 +24,7 @@ const IDLE = { kind: "idle", wait: null };
 const SECOND = 1_000;
 
 describe("the files of a drain", () => {
-  test("a drain sends each path uploaded since its cluster joined the task once, with its present content", () => {
+  test("a drain sends each file uploaded since its cluster joined the task once, with its newest content", () => {
     const { uploadAll, upload, update, clusterIds, drain, take, planned } = follow();
     upload("/old");
     update([FILES], []);
@@ -67,7 +67,7 @@ describe("the files of a drain", () => {
     ]);
   });
 
-  test("a drain has nothing to do for uploads that do not match the task, and passes them", () => {
+  test("uploads that do not match the task start no drain, and the task's cursor moves past them", () => {
     const { upload, uploadAll, begin, cursor, db } = follow({
       objects: [paths("/wanted")],
     });
@@ -103,7 +103,7 @@ describe("the files of a drain", () => {
     });
   });
 
-  test("a file that is deleted while it waits to be tried again counts as skipped", async () => {
+  test("a file that is deleted while a drain waits to try it again counts as skipped", async () => {
     const { upload, remove, drain, send, close, time, overview } = follow();
     upload("/a");
     const { recordId } = drain();
@@ -120,7 +120,7 @@ describe("the files of a drain", () => {
     });
   });
 
-  test("a drain plans 1,000 files in one transaction, 10,000 in all, and leaves the rest to the next", async () => {
+  test("a drain plans 1,000 files per transaction, 10,000 in all, and leaves the rest to the next drain", async () => {
     const { uploadAll, drain, grow, planned, send, close } = follow();
     const files = Array.from({ length: 12_000 }, (_, at): [string, string] => [
       `/f${at}`,
@@ -139,14 +139,14 @@ describe("the files of a drain", () => {
     expect(planned(drain().recordId)[0]).toBe("/f10000");
   });
 
-  test("a drain that goes on is returned again when it is asked for", () => {
+  test("a request for a drain returns the running drain if there is one", () => {
     const { upload, drain } = follow();
     upload("/a");
     const { recordId } = drain();
     expect(drain()).toMatchObject({ recordId, targets: null, plan: false });
   });
 
-  test("a drain to a cluster that cannot receive files fails with that reason and passes the uploads", async () => {
+  test("a drain to a cluster that cannot receive files fails with that reason and is not repeated", async () => {
     const { upload, begin, close, db } = follow({ type: "REMOTE" });
     upload("/a");
     const step = begin();
@@ -163,7 +163,7 @@ describe("the files of a drain", () => {
 });
 
 describe("uploads during a drain", () => {
-  test("a drain also sends new files, and new contents of files that it has sent", async () => {
+  test("a drain also sends files that are uploaded or changed while it runs", async () => {
     const { upload, uploadAll, drain, grow, send, take, close, overview, begin } = follow(
       {
         objects: [FILES, { ...FILES, localRepoName: "more" }],
@@ -191,7 +191,7 @@ describe("uploads during a drain", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("a new content of a file that is being sent waits for the next drain, so that it arrives last", async () => {
+  test("new content of a file that is being sent waits for the next drain, so that it arrives last", async () => {
     const { uploadAll, drain, grow, take, close, waiting } = follow();
     uploadAll([["/a", "one"]]);
     const { recordId } = drain();
@@ -205,7 +205,7 @@ describe("uploads during a drain", () => {
     expect(take(next.recordId)[0]?.artifacts).toMatchObject([{ name: "/a", size: 6 }]);
   });
 
-  test("uploads after a change of their task are left to the next drain", () => {
+  test("uploads after a change of their task are sent by the next drain", () => {
     const { upload, drain, grow, update, toggle, time } = follow();
     upload("/a");
     const { recordId } = drain();

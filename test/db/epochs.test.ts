@@ -74,7 +74,7 @@ const again = (more: object = {}): ArtifactResult => ({
 const rows = () =>
   db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
 
-test("a batch that was handed to another worker refuses reports of the previous one and stops it", () => {
+test("reports about a batch that another worker has taken over are refused, and their worker is stopped", () => {
   cut(1);
   const first = take();
   const second = take();
@@ -86,7 +86,7 @@ test("a batch that was handed to another worker refuses reports of the previous 
   expect(rows()).toMatchObject([{ seq: 1, status: "SUCCESS" }]);
 });
 
-test("a worker that takes a batch again gets only artifacts without outcome, and which of them had begun", () => {
+test("a worker that takes a batch again gets only artifacts without outcome, and learns which had begun", () => {
   cut(1);
   const { epoch, artifacts } = take();
   expect(artifacts).toMatchObject([
@@ -98,7 +98,7 @@ test("a worker that takes a batch again gets only artifacts without outcome, and
   expect(take().artifacts).toMatchObject([{ name: "/b", begun: true }]);
 });
 
-test("a recorded outcome stays, and a try that is reported twice counts once", () => {
+test("a recorded outcome never changes, and a try that is reported twice counts once", () => {
   cut(1);
   const { epoch } = take();
   tell(1, epoch, 1, { kind: "sent" });
@@ -116,7 +116,7 @@ test("a recorded outcome stays, and a try that is reported twice counts once", (
   ]);
 });
 
-test("an untried artifact keeps its tries, is due sooner, and comes before tried ones", () => {
+test("an artifact returned untried keeps its number of tries, is due sooner, and is sent before tried ones", () => {
   cut(1);
   const { epoch } = take();
   tell(1, epoch, 1, again());
@@ -133,7 +133,7 @@ test("an untried artifact keeps its tries, is due sooner, and comes before tried
   expect(take(2).artifacts.map(({ name }) => name)).toEqual(["/b", "/a"]);
 });
 
-test("a cut that is repeated returns the same batches, and says that others were cut later", () => {
+test("a repeated cut returns the same batches, and reports that a later cut found more", () => {
   const before = cut(1);
   const { epoch } = take();
   tell(1, epoch, 1, again());

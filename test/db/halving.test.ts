@@ -46,7 +46,10 @@ function take(number: number) {
   return batch;
 }
 
-/** Plays a process that sends a whole batch, but dies if the killer is in it; returns whether it survived. */
+/**
+ * Acts as a process that sends a whole batch, or dies if the artifact KILLER is in it; returns whether
+ * it survived.
+ */
 function send(number: number): boolean {
   const { artifacts, epoch } = take(number);
   if (artifacts.some(({ name }) => name === KILLER)) return false;
@@ -87,7 +90,7 @@ function sendAlone(number: number): number {
 
 const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).all();
 
-test("halving a batch that kills processes fails the one artifact that kills them, and sends all others", () => {
+test("halving a batch that kills its processes fails only the artifact that kills them and sends all others", () => {
   const number = cut(1);
   expect(send(number)).toBe(false);
   isolateBatch(db, recordId, number);
@@ -148,7 +151,7 @@ test("halving a batch of artifacts that are tried again keeps their unfinished u
   ).toBe(true);
 });
 
-test("the worker of a half learns that its artifacts may have been sent before", () => {
+test("the worker that takes half of a batch learns that its artifacts may have been sent before", () => {
   const number = cut(1);
   take(number);
   take(number);

@@ -84,7 +84,7 @@ function batchOf(recordId: string) {
 }
 
 describe("a plan from a listing with sizes and digests", () => {
-  test("a listing with sizes makes the bytes of the plan known before anything is sent, for every cluster", () => {
+  test("when a listing reports sizes, the plan's bytes are known for every cluster before anything is sent", () => {
     const other = addCluster(db, "two", "REMOTE");
     const recordId = listed(
       [
@@ -105,7 +105,7 @@ describe("a plan from a listing with sizes and digests", () => {
     });
   });
 
-  test("a listing with sizes lets batches be cut by bytes, and big artifacts be sent alone", () => {
+  test("when a listing reports sizes, batches are cut by bytes and big artifacts get a batch of their own", () => {
     const sizes = [
       200 * MIB,
       200 * MIB,
@@ -121,7 +121,7 @@ describe("a plan from a listing with sizes and digests", () => {
     expect(cutAll(recordId).counts).toEqual([5, 1, 1, 2]);
   });
 
-  test("a batch contains the sizes and digests of the listing", () => {
+  test("a batch contains the sizes and digests that the listing reported", () => {
     const { artifacts } = batchOf(
       listed([image(1, { size: 7, digest: "sha1:cd" }), image(2)]),
     );
@@ -131,7 +131,7 @@ describe("a plan from a listing with sizes and digests", () => {
     ]);
   });
 
-  test("a run of many small artifacts gets quick slots, and one of artifacts of unknown size does not", () => {
+  test("a run of many small artifacts gets quick slots, and a run of artifacts of unknown size does not", () => {
     const small = Array.from({ length: 40 }, (_, at) => image(at, { size: MIB }));
     expect(cutAll(listed(small), 8).lanes[0]).toBe("QUICK");
     const unknown = small.map(({ size: _size, ...artifact }) => artifact);
@@ -139,7 +139,7 @@ describe("a plan from a listing with sizes and digests", () => {
   });
 });
 
-test("a listing without sizes and digests, from an older worker, is planned without them", () => {
+test("a listing from an older worker, without sizes and digests, is planned without them", () => {
   const recordId = listed([
     image(1),
     { name: "library/gone", version: "", problem: "it is not there" },
@@ -194,14 +194,8 @@ describe("the protocol of an end", () => {
 
   test.each<[string, RepositoryType, string, Protocol | null, Protocol | null]>([
     ["the configured one", "HELM", "https://r.example", "OCI", "OCI"],
-    [
-      "that of its type without a configured one",
-      "NPM",
-      "https://r.example",
-      null,
-      "NPM",
-    ],
-    ["that of its type for images", "OCI", "https://r.example", null, "OCI"],
+    ["that of its type if none is configured", "NPM", "https://r.example", null, "NPM"],
+    ["OCI for images if none is configured", "OCI", "https://r.example", null, "OCI"],
     ["S3 for the address of a bucket", "GENERIC", "s3://bucket/prefix", null, "S3"],
     [
       "DIRECTORY for the address of a folder, for any type",
@@ -211,25 +205,25 @@ describe("the protocol of an end", () => {
       "DIRECTORY",
     ],
     [
-      "left to the worker for files over HTTP",
+      "unknown until a worker detects it, for files over HTTP",
       "GENERIC",
       "https://r.example",
       null,
       null,
     ],
     [
-      "the configured one for files over HTTP",
+      "the configured one also for files over HTTP",
       "GENERIC",
       "https://r.example",
       "WEBDAV",
       "WEBDAV",
     ],
-    ["none for a type without protocol", "NUGET", "https://r.example", null, null],
+    ["null for a type without a protocol", "NUGET", "https://r.example", null, null],
   ])("the protocol of a linked repository is %s", (_case, type, url, given, resolved) => {
     expect(source(type, url, given)).toBe(resolved);
   });
 
-  test("a batch names the protocols of registries, and null for hosted repositories and instances", () => {
+  test("a batch states the protocol of each registry, and null for hosted repositories and other instances", () => {
     const recordId = listed([image(1)]);
     expect(batchOf(recordId)).toMatchObject({
       source: { protocol: "OCI" },

@@ -40,7 +40,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }],
   }));
 
-  test("a run of 10,000 objects is recorded, planned, cut, handed out and closed, object by object", async () => {
+  test("a run of 10,000 objects is planned, cut into batches, handed out and closed, object by object", async () => {
     addManyNodes(db, "files", OBJECTS);
     const clusterIds = Array.from({ length: CLUSTERS }, (_, at) =>
       addCluster(db, `cluster-${at}`),
@@ -90,7 +90,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     });
   });
 
-  test("a run of which nothing can be sent names only the first 10 reasons", () => {
+  test("a run that cannot send anything names only the first 10 reasons", () => {
     const clusterIds = Array.from({ length: CLUSTERS }, (_, at) =>
       addCluster(db, `registry-${at}`, "REMOTE"),
     );
@@ -104,7 +104,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
 });
 
 describe("the targets of a run", () => {
-  test("targets are returned in pages, each once, also to a caller that starts in the middle", () => {
+  test("a run's targets are returned in pages, each once, also to a caller that starts in the middle", () => {
     const clusterIds = Array.from({ length: 30 }, (_, at) =>
       addCluster(db, `cluster-${at}`),
     );
@@ -141,7 +141,7 @@ describe("the snapshot that a run keeps of its task", () => {
       now,
     );
 
-  test("a snapshot is parsed once for all reads, inside and outside of transactions", () => {
+  test("a run's snapshot of its task is parsed once for all reads, inside and outside of transactions", () => {
     const recordId = open(NOW);
     const first = snapshotOf(db, recordId);
     expect(first?.objects[0]?.packageConstraints).toEqual(packageConstraints);
@@ -149,7 +149,7 @@ describe("the snapshot that a run keeps of its task", () => {
     write(db, (tx) => expect(snapshotOf(tx, recordId)).toBe(first));
   });
 
-  test("a snapshot is read again after many others, and is gone with its record", async () => {
+  test("a run's snapshot is parsed again after many others were read, and is deleted with its record", async () => {
     const recordId = open(NOW);
     const others = Array.from({ length: 8 }, (_, at) => open(NOW + at + 1));
     const first = snapshotOf(db, recordId);
@@ -163,7 +163,7 @@ describe("the snapshot that a run keeps of its task", () => {
   });
 });
 
-test("a long reason of a run's end is cut for the workflow, and is whole in the record", async () => {
+test("a long reason for the end of a run is shortened for the workflow, and complete in the record", async () => {
   const recordId = addRecord(db, saved("stopped", [FILES], [addCluster(db, "one")]), NOW);
   requestStop(db, recordId, "x".repeat(1_900));
   expect(toldClosed(await closeRecord(db, recordId, null, () => NOW))?.errorReason).toBe(

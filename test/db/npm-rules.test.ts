@@ -39,7 +39,7 @@ const ORDERED = [
   "9007199254740994.0.0",
 ];
 
-test("npm versions are ordered by semver", () => {
+test("npm versions are sorted in the order that semver defines", () => {
   const shuffled = ORDERED.toReversed();
   expect(shuffled.sort(compareNpmVersions)).toEqual(ORDERED);
   expect(ORDERED.every(isNpmVersion)).toBe(true);
@@ -61,7 +61,7 @@ test.each([
   expect(isNpmVersion(text)).toBe(false);
 });
 
-test("npm package names are valid as in npm, older ones with capitals included", () => {
+test("package names that npm accepts are valid, also older names with capital letters", () => {
   expect(
     ["pear", "@s/pear", "JSONStream", "a.b_c~d-e", "@scope-1/x"].every(isNpmName),
   ).toBe(true);
@@ -85,7 +85,7 @@ test("npm package names are valid as in npm, older ones with capitals included",
   ).toEqual([]);
 });
 
-test("dist-tags are words, and not versions or ranges", () => {
+test("a dist-tag may be a word, but not a version or a range of versions", () => {
   expect(
     ["latest", "next-11", "es5", "release.candidate", "vnext", "__proto__"].every(
       isDistTag,
@@ -109,14 +109,14 @@ test("dist-tags are words, and not versions or ranges", () => {
   ).toEqual([]);
 });
 
-test("the latest version is the tagged one, else the highest release, else the highest version", () => {
+test("the latest npm version is the one with that tag, else the highest release, else the highest version", () => {
   expect(latestVersion("1.0.0", ["1.0.0", "2.0.0"])).toBe("1.0.0");
   expect(latestVersion(undefined, ["2.0.0-rc.1", "1.9.0", "1.10.0"])).toBe("1.10.0");
   expect(latestVersion(undefined, ["2.0.0-rc.1", "2.0.0-rc.2"])).toBe("2.0.0-rc.2");
   expect(latestVersion(undefined, [])).toBeNull();
 });
 
-test("a stored document names its own version and contains no host", () => {
+test("the stored document of an npm version names that version and contains no host", () => {
   const stored = storedDocument(
     {
       name: "x",
@@ -137,7 +137,7 @@ test("a stored document names its own version and contains no host", () => {
   });
 });
 
-/** Creates a repository with versions 1.0.0 … 1.{n-1}.0 of a package, all with the same content. */
+/** Creates a repository with versions 1.0.0, 1.1.0 … of a package: `n` versions, all with the same content. */
 function createPackage(n: number) {
   const content = createContent();
   const { db } = content;
@@ -199,7 +199,7 @@ function createPackage(n: number) {
   };
 }
 
-test("deleting a version deletes its tarball and tags, and with the last one the package and its folders", () => {
+test("deleting an npm version deletes its tarball and tags, and the last one takes package and folders along", () => {
   const { db, repository, name, left, close } = createPackage(2);
   const before = findPackage(db, repository.id, name)?.lastModifiedDate ?? 0;
   expect(deleteNpmVersion(db, repository, name, "9.9.9", NOW)).toBe(false);
@@ -216,7 +216,7 @@ test("deleting a version deletes its tarball and tags, and with the last one the
   close();
 });
 
-test("deleting a large package leaves nothing, and deleting it again returns false", () => {
+test("deleting a large npm package leaves nothing of it, and deleting it again returns false", () => {
   const { db, repository, name, left, close } = createPackage(450);
   expect(deleteNpmPackage(db, repository, name, NOW)).toBe(true);
   expect(left()).toEqual([0, 0, 0, 0]);

@@ -41,7 +41,7 @@ function follow(
   return followed;
 }
 
-/** Adds files to a MAVEN repository as its own endpoint does. */
+/** Adds files to the hosted MAVEN repository as the Maven endpoint does when a client deploys them. */
 function deploy({ db, time }: Followed, ...paths: string[]): void {
   const repository = findRepository(db, "p", "packages");
   if (!repository) throw new Error("repository p/packages does not exist");
@@ -74,7 +74,7 @@ function deploy({ db, time }: Followed, ...paths: string[]): void {
 }
 
 describe("the versions of a drain", () => {
-  test("a drain sends each new or changed version once, as it is now", async () => {
+  test("a drain sends each new or changed version once, with its present content", async () => {
     const { release, drain, take, close, begin, overview } = follow();
     release("@acme/tool:1.0.0");
     release("@acme/tool:1.0.0", "deprecated");
@@ -107,7 +107,7 @@ describe("the versions of a drain", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("a drain sends only the versions that match the object's packages", () => {
+  test("a drain sends only versions of the packages that the task object names", () => {
     const { release, drain, planned, begin, cursor, db } = follow({
       type: "DOCKER",
       packageConstraints: [
@@ -138,7 +138,7 @@ describe("the versions of a drain", () => {
     });
   });
 
-  test("an artifact that is deleted while it is sent does not fail its drain, also under FAST_FAIL", async () => {
+  test("an artifact that is deleted while it is sent does not fail its drain, even under FAST_FAIL", async () => {
     const { release, withdraw, uploadAll, remove, drain, take, close, begin, details } =
       follow(
         {},
@@ -179,7 +179,7 @@ describe("the versions of a drain", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("a drain grows by versions that change meanwhile, and by those being sent once they ended", async () => {
+  test("a drain also sends versions that change while it runs, and resends those that change while sent", async () => {
     const { release, drain, grow, take, send, close, waiting } = follow();
     release("a:1");
     release("b:1");
@@ -201,7 +201,7 @@ describe("the versions of a drain", () => {
     expect(waiting()).toEqual([]);
   });
 
-  test("a version that cannot be sent now waits, and other versions of its package do not", async () => {
+  test("a version that cannot be sent for now waits, while other versions of its package are sent", async () => {
     const followed = follow();
     const { release, exhaust, waiting, time, run, details } = followed;
     for (const version of ["1", "2"]) release(`a:${version}`);
@@ -213,7 +213,7 @@ describe("the versions of a drain", () => {
     expect(waiting()).toEqual([]);
   });
 
-  test("versions that a drain did not send because of FAST_FAIL wait for the next drain", async () => {
+  test("versions that a drain did not send because of FAST_FAIL are sent by the next drain", async () => {
     const { release, run, waiting, drain, planned } = follow(
       {},
       { setting: { errorStrategy: "FAST_FAIL" } },
@@ -224,7 +224,7 @@ describe("the versions of a drain", () => {
     expect(planned(drain().recordId)).toEqual(["a:2", "a:3"]);
   });
 
-  test("a drain that missed too many events plans all matching versions once", () => {
+  test("a drain after too many missed events plans all matching versions, each once", () => {
     const { release, drain, planned, db, clusterId } = follow({
       packageConstraints: [
         { packageKey: "npm://a", versions: [] },
@@ -243,7 +243,7 @@ describe("the versions of a drain", () => {
 describe("the versions and files of a drain of a MAVEN repository", () => {
   const LIB = "/com/acme/lib/1.0/lib-1.0";
 
-  test("a Maven version is sent when it is complete or grows, and a file outside the layout on its own", () => {
+  test("a drain sends a Maven version when it is complete or grows, and a file outside Maven's layout alone", () => {
     const followed = follow({ type: "MAVEN" });
     const { drain, send, planned, begin } = followed;
     deploy(followed, `${LIB}.jar`);
@@ -257,7 +257,7 @@ describe("the versions and files of a drain of a MAVEN repository", () => {
     expect(send(recordId)).toEqual(["com.acme:lib:1.0"]);
   });
 
-  test("a task with paths sends the matching files of a version when the version is complete", () => {
+  test("a task with path constraints sends the matching files of a Maven version when it is complete", () => {
     const followed = follow({
       type: "MAVEN",
       pathConstraints: [{ path: "/com/acme/lib/1.0/*.jar" }, { path: "/notes.txt" }],
@@ -277,7 +277,7 @@ describe("the versions and files of a drain of a MAVEN repository", () => {
     expect(planned(drain().recordId).sort()).toEqual([`${LIB}.jar`, "/notes.txt"]);
   });
 
-  test("a task with packages rings only for their versions", () => {
+  test("only a change of one of its packages wakes a task with package constraints", () => {
     const followed = follow({
       type: "MAVEN",
       packageConstraints: [{ packageKey: "gav://com.acme:lib", versions: [] }],
@@ -295,7 +295,7 @@ describe("the versions and files of a drain of a MAVEN repository", () => {
   });
 });
 
-test("a drain of a type that its cluster cannot receive fails with that reason", async () => {
+test("a drain of a repository type that its cluster cannot receive fails with that reason", async () => {
   const followed = follow({ type: "MAVEN" }, { type: "REMOTE" });
   const { drain, close, begin } = followed;
   deploy(followed, "/com/acme/lib/1.0/lib-1.0.jar", "/com/acme/lib/1.0/lib-1.0.pom");

@@ -131,7 +131,7 @@ function planned(object: TaskObject): string[] {
 }
 
 describe("a plan of images", () => {
-  test("a plan of images has a row for each tag, also for tags named like attached manifests", () => {
+  test("a plan of images has a row for each tag, also for tags that only look like attached manifests", () => {
     const attached = `sha256-${"a".repeat(64)}`;
     addVersions(
       "images",
@@ -159,7 +159,7 @@ describe("a plan of images", () => {
     ]);
   });
 
-  test("a plan of packages has all of their tags or the chosen ones, and names missing ones", () => {
+  test("a plan of image packages has all their tags or the chosen ones, and names those that are missing", () => {
     addVersions(
       "images",
       "app:1",
@@ -259,7 +259,7 @@ describe("a plan of a MAVEN repository", () => {
     ).toMatch(/^maven: 3 versions → /);
   });
 
-  test("a plan of paths has files, also those of versions, except computed ones", () => {
+  test("a plan of Maven paths has the files below them, also those of versions, but no computed files", () => {
     addFiles(
       `${LIB}.jar`,
       `${LIB}.pom`,
@@ -283,7 +283,7 @@ describe("a plan of a MAVEN repository", () => {
     ]);
   });
 
-  test("a plan of packages and paths has the versions and the files", () => {
+  test("a plan of Maven packages and paths has versions of the packages and files of the paths", () => {
     addFiles(`${LIB}.jar`, "/com/acme/lib/2.0/lib-2.0.jar", "/other/readme.txt");
     expect(
       planned(
@@ -297,7 +297,7 @@ describe("a plan of a MAVEN repository", () => {
 });
 
 describe("a plan of very many versions", () => {
-  test("a plan of very many versions is made in pages and has each version once", () => {
+  test("a plan of very many versions is made page by page and has each version once", () => {
     addVersions(
       "npm",
       ...Array.from({ length: 6_000 }, (_, at) => `@acme/many:1.0.${at}`),

@@ -58,8 +58,8 @@ const lastSeq = (recordId: string) =>
   ).last;
 
 /**
- * Plans the object to its end and returns the number of pages; after each, the record's count and size must equal the
- * plan's.
+ * Plans the object to its end and returns the number of pages. After each page the record's count and
+ * size must equal the plan's.
  */
 function planAll(recordId: string, object: TaskObject): number {
   for (let pages = 1; ; pages += 1) {
@@ -117,7 +117,7 @@ describe("a page of a plan", () => {
   };
 
   test.for(Object.entries(objects))(
-    "a page of %s starts by an index where the last one ended, and sorts nothing",
+    "a plan page of %s finds its start by an index where the previous page ended, and sorts nothing",
     ([, object]) => {
       addManyNodes(db, object.localRepoName, PAGE + 10);
       addManyVersions(db, object.localRepoName, PAGE + 10);
@@ -132,7 +132,7 @@ describe("a page of a plan", () => {
     },
   );
 
-  test("a page of a folder reads nothing outside of the folder", () => {
+  test("a plan page of a folder reads nothing outside of the folder", () => {
     addManyNodes(db, "files", 5 * PAGE, { folders: 100 });
     const folder = open(paths("/folder-7"));
     expect(planAll(folder, paths("/folder-7"))).toBe(1);
@@ -140,7 +140,7 @@ describe("a page of a plan", () => {
     expect(planAll(open(FILES), FILES)).toBe(6);
   });
 
-  test("a page goes on within a package of very many versions, past attached tags", () => {
+  test("a plan page goes on within a package of very many versions, and past attached tags", () => {
     addManyVersions(db, "images", 3 * PAGE, { packages: 1 });
     addManyVersions(db, "images", 3 * PAGE, { packages: 1, attached: true });
     const recordId = open(from("images", "OCI"));
@@ -151,7 +151,7 @@ describe("a page of a plan", () => {
     ]);
   });
 
-  test("a page plans many packages that are named one by one", () => {
+  test("plan pages cover 10,000 packages that the task names one by one", () => {
     addManyVersions(db, "npm", 10_000, { packages: 10_000 });
     const wanted = Array.from({ length: 10_000 }, (_, at) => ({
       packageKey: `npm://package-${at}`,
@@ -163,7 +163,7 @@ describe("a page of a plan", () => {
     expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([10_000, 10_000]);
   });
 
-  test("a page adds no artifact twice, and leaves no gap in the sequence", () => {
+  test("plan pages add no artifact twice, and leave no gap in the sequence numbers", () => {
     addManyNodes(db, "files", 2 * PAGE, { folders: 2 });
     const object = paths("/folder-0/*4", "/folder-0", "/");
     const recordId = open(object);
@@ -174,7 +174,7 @@ describe("a page of a plan", () => {
     ]);
   });
 
-  test("a page of a listing counts an artifact that is named twice once", () => {
+  test("an artifact that a page of a listing names twice is counted once", () => {
     const recordId = open(FILES);
     const artifacts = ["a", "b", "a", "c"].map((name) => ({ name, version: "1" }));
     takePage(db, recordId, 0, 0, artifacts, "more");
@@ -195,7 +195,7 @@ describe("a page of a plan", () => {
 });
 
 describe("the count and size of a drain's plan", () => {
-  test("a drain's count and size follow new, changed and deleted files", () => {
+  test("a drain's planned count and size follow new, changed and deleted files", () => {
     const followed = createFollowed();
     const check = (planned: number, bytes: number) => {
       expect(told(followed.db, recordId)).toEqual({ planned, bytes });

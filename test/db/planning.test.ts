@@ -67,7 +67,7 @@ test("a file that matches several paths is planned once, and only paths without 
   ]);
 });
 
-test("a folder of many files in which one matches is searched to its end", () => {
+test("a folder of many files is searched to its end, even if only one file matches", () => {
   upload(
     ...Array.from(
       { length: 5_001 },
@@ -102,7 +102,7 @@ test("a run that was stopped or has ended is not planned any further", async () 
   expect(listingRequest(db, listed, 0)).toEqual({ kind: "over" });
 });
 
-test("an incomplete listing is not a plan, and none of it counts as not done", async () => {
+test("artifacts of an incomplete listing are not planned, and none of them counts as not done", async () => {
   const recordId = open({ ...FILES, localRepoName: "images", repoType: "OCI" });
   takePage(db, recordId, 0, 0, [{ name: "a", version: "1" }], "more");
   takeListingFailure(
@@ -138,7 +138,7 @@ test("closing a large run keeps only the plan rows of failed artifacts", async (
   expect(kept.every((seq) => seq % 4 === 0)).toBe(true);
 });
 
-test("late plan pages and reports leave nothing of a record that is being deleted", async () => {
+test("plan pages and reports that arrive while their record is being deleted leave no rows", async () => {
   upload(...Array.from({ length: 12_000 }, (_, at) => `/${at}`));
   const recordId = open(FILES);
   const clusterId = snapshotOf(db, recordId)?.clusters[0]?.id ?? "";

@@ -44,7 +44,7 @@ const sent = (seq: number, name: string): ArtifactReport => {
   };
 };
 
-test("a report of a thousand artifacts is recorded 50 at a time, and then its batch is done", async () => {
+test("a worker's report of a thousand artifacts is recorded 50 at a time, and then its batch is done", async () => {
   addManyNodes(db, "files", 8 * COUNT);
   const clusterId = addCluster(db, "one");
   const recordId = openRun(db, FILES, [clusterId], NOW);
@@ -82,7 +82,7 @@ test("a report of a thousand artifacts is recorded 50 at a time, and then its ba
   expect(takeBatch(db, recordId, number, NOW)).toEqual({ kind: "done" });
 });
 
-test("an empty report is answered with whether its batch may go on", async () => {
+test("the answer to a worker's empty report says whether its batch may go on", async () => {
   expect(
     await takeAllReports(
       db,

@@ -3,7 +3,7 @@ import { hashTurn } from "../../activities/store/hash-turns.ts";
 import { inPages } from "../../db/pages.ts";
 import { inTurn, turn } from "../../db/turns.ts";
 
-/** Counts the rounds of the event loop, in each of which it reads input, until `stop`. */
+/** Counts the rounds of the event loop until `stop`. The loop reads input once in each round. */
 function watchLoop(): { rounds: () => number; stop: () => void } {
   let rounds = 0;
   let next = setImmediate(function count() {
@@ -13,8 +13,8 @@ function watchLoop(): { rounds: () => number; stop: () => void } {
   return { rounds: () => rounds, stop: () => clearImmediate(next) };
 }
 
-describe("long work on the state", () => {
-  test("long work runs one stretch in each round of the event loop, also when many loops are going on", async () => {
+describe("long work on the database", () => {
+  test("database work runs one piece per round of the event loop, even if many loops of it run at once", async () => {
     const loop = watchLoop();
     const seen: number[] = [];
     const work = async () => {
@@ -29,7 +29,7 @@ describe("long work on the state", () => {
     );
   });
 
-  test("loops of long work take turns in the order in which they came", async () => {
+  test("loops of database work take turns in the order in which they came", async () => {
     const order: string[] = [];
     const work = async (name: string) => {
       for (let stretch = 0; stretch < 3; stretch += 1) {
@@ -41,7 +41,7 @@ describe("long work on the state", () => {
     expect(order.join("")).toBe("abcabcabc");
   });
 
-  test("long work lets awaited answers go first, and still takes its own turns", async () => {
+  test("database work that an answer waits for goes first, and other database work still gets its turns", async () => {
     const order: string[] = [];
     const loop = async (name: string, lane: "answer" | "work") => {
       for (let stretch = 0; stretch < 3; stretch += 1)
@@ -56,7 +56,7 @@ describe("long work on the state", () => {
     expect(order.join("")).toBe("xwyvxwyvxwyv");
   });
 
-  test("long work goes on after a stretch that failed", async () => {
+  test("waiting database work goes on after one piece of work has thrown", async () => {
     const failing = inTurn(() => {
       throw new Error("the disk is full");
     });
@@ -68,7 +68,7 @@ describe("long work on the state", () => {
 });
 
 describe("request bodies that arrive at once", () => {
-  test("bodies are hashed in order of arrival, at most 128 KiB in each round of the event loop", async () => {
+  test("request bodies are hashed in order of arrival, at most 128 KiB per round of the event loop", async () => {
     const loop = watchLoop();
     const seen: { body: number; round: number }[] = [];
     const take = async (body: number) => {
@@ -88,7 +88,7 @@ describe("request bodies that arrive at once", () => {
     ).toEqual([]);
   });
 
-  test("a body with large pieces is hashed without delay when no other one arrives", async () => {
+  test("a request body with large pieces is hashed without delay when no other body arrives", async () => {
     const taken: number[] = [];
     for (let piece = 0; piece < 3; piece += 1)
       await hashTurn(4 * 1024 ** 2).then(() => taken.push(piece));

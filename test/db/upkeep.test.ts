@@ -82,7 +82,7 @@ describe("old records", () => {
       .all()
       .map(({ id }) => id);
 
-  test("old records are deleted with all their rows after the days of their task, except running ones", async () => {
+  test("records older than their task keeps them are deleted with all their rows, except running ones", async () => {
     const [short, long, busy] = [
       await create({}, { recordReserveDays: 2 }),
       await create({}, { recordReserveDays: 40 }),
@@ -113,7 +113,7 @@ describe("old records", () => {
     expect(ids.flatMap(rowsOf).every((count) => count === 0)).toBe(true);
   });
 
-  test("hundreds of old records are deleted at once", async () => {
+  test("one cleanup deletes hundreds of old records", async () => {
     const key = await create({}, { recordReserveDays: 1 });
     for (let i = 0; i < 250; i += 1) addOld(key, 2 * DAY + i);
     expect(await deleteOldRecords(api.db, NOW)).toBe(250);
@@ -122,7 +122,7 @@ describe("old records", () => {
 });
 
 describe("the next execution time", () => {
-  test("the next execution time moves on once it has passed", async () => {
+  test("a task's next execution time moves on once it has passed", async () => {
     const key = await create(cron("0 0 3 * * ?"));
     expect((await info(key))["nextExecutionTime"]).toBe("2027-06-16T03:00:00.000");
     now = Date.parse("2027-06-16T03:00:00Z");
@@ -131,7 +131,7 @@ describe("the next execution time", () => {
     expect((await info(key))["nextExecutionTime"]).toBe("2027-07-01T03:00:00.000");
   });
 
-  test("lists are sorted by the next execution time, also after it has moved on", async () => {
+  test("task lists are sorted by the next execution time, also after it has moved on", async () => {
     const [daily, hourly] = [
       await create(cron("0 30 12 * * ?")),
       await create(cron("0 0 * * * ?")),
@@ -148,7 +148,7 @@ describe("the next execution time", () => {
     expect(await list()).toEqual([hourly, daily]);
   });
 
-  test("the next execution time is null for a disabled task, a past specified time and an ended cron", async () => {
+  test("the next execution time is null for a disabled task, a past specified time and a cron that ended", async () => {
     const [daily, once, ending] = [
       await create(cron("0 0 3 * * ?")),
       await create(at("2027-06-15T12:30:00")),
@@ -166,7 +166,7 @@ describe("the next execution time", () => {
   });
 });
 
-test("next execution times follow a new configured time zone, unless their task has its own", async () => {
+test("next execution times follow a change of the configured time zone, unless a task has its own zone", async () => {
   const [plain, zoned] = [
     await create(cron("0 0 3 * * ?")),
     await create(cron("0 0 3 * * ?", "Europe/Berlin")),
@@ -192,7 +192,7 @@ describe("a firing of a schedule", () => {
     );
   const daily = "0 0 12 * * ? in UTC";
 
-  test("a firing whose first step is repeated opens one record, and none after that was closed", async () => {
+  test("a firing whose first activity is repeated opens one record, and none once that record is closed", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     const first = take(key, NOW, daily);
     expect(first.kind).toBe("opened");
@@ -203,7 +203,7 @@ describe("a firing of a schedule", () => {
     expect(row(key)).toMatchObject({ executionTimes: 1, settledTime: NOW });
   });
 
-  test("a firing counts once under an older release's id, under the present id and after a rename", async () => {
+  test("a firing counts once, even if it has an older release's workflow id or its task was renamed", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     const named = (workflowId: string) =>
       takeFiring(
@@ -220,7 +220,7 @@ describe("a firing of a schedule", () => {
     expect(row(key)).toMatchObject({ executionTimes: 1, skippedTimes: 0 });
   });
 
-  test("a firing is refused when its task is deleted, disabled or has other times", async () => {
+  test("a firing is refused when its task has been deleted, disabled or given other times", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     expect(take("0".repeat(32), NOW, daily)).toEqual({ kind: "stale" });
     expect(take(key, NOW, "0 0 11 * * ? in UTC")).toEqual({ kind: "stale" });
@@ -244,7 +244,7 @@ describe("a firing of a schedule", () => {
     });
   });
 
-  test("a firing older than the window does not run, unless a younger one was missed with it", async () => {
+  test("a firing older than the catch-up window does not run, unless a younger one was missed with it", async () => {
     const [rare, often] = [
       await create(cron("0 0 12 * * ?")),
       await create(cron("0 0/10 * * * ?")),
@@ -259,13 +259,13 @@ describe("a firing of a schedule", () => {
     });
   });
 
-  test("a firing runs when Temporal's clock is ahead of ours", async () => {
+  test("a firing runs even if the clock of Temporal's server is ahead of ours", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     now = NOW - 500;
     expect(take(key, NOW, daily).kind).toBe("opened");
   });
 
-  test("a late firing of a task with a specified time ends the task once, as missed", async () => {
+  test("a specified time that fires too late fails its task once, as missed", async () => {
     const key = await create(at("2027-06-15T12:30:00"));
     const due = NOW + 1_800_000;
     now = due + RULES.window + 1;

@@ -14,7 +14,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     ["deflate", deflateSync],
     ["br", brotliCompressSync],
   ] as const)(
-    "decodes answers of the source with the content coding %s",
+    "an image copy decodes answers of the source with the content coding %s",
     async (coding, encode) => {
       const image = makeImage({ layers: [5_000, 200_000] });
       const name = `coded/${coding}`;
@@ -32,7 +32,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     },
   );
 
-  test("does not decode a layer's own compression, and refuses an unknown content coding by name", async () => {
+  test("an image copy keeps a layer's own compression, and its error names an unknown content coding", async () => {
     const image = makeImage({ layers: [5_000, 200_000] });
     await pushImage(source.url, "labelled", "latest", image);
     const label = (coding: string) => {

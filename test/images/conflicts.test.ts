@@ -8,7 +8,7 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 const source = await startRegistry("docker-registry");
 const target = await startRegistry("docker-registry");
 
-describe.skipIf(!source.available)("a tag that the target has with other content", () => {
+describe.skipIf(!source.available)("a tag that exists at the target", () => {
   const ends = openEnds(source.url, target.url);
   afterAll(async () => {
     await ends.close();
@@ -29,7 +29,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
   const run = (name: string, rules: Partial<CopyRules>, targetTags?: string[]) =>
     copy({ ...ends, memory: createImageMemory(), name, rules, targetTags });
 
-  test("is kept under SKIP, and nothing is sent", async () => {
+  test("under SKIP, a tag with other content at the target is kept, and nothing is sent", async () => {
     const { here, there, digestNow } = await differing("skip");
     const outcome = await run("skip", { conflictStrategy: "SKIP" });
     expect(outcome).toMatchObject({
@@ -41,7 +41,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect(await digestNow()).toBe(there.digest);
   });
 
-  test("is replaced under OVERWRITE", async () => {
+  test("under OVERWRITE, a tag with other content at the target is replaced", async () => {
     const { here, there, digestNow } = await differing("overwrite");
     const outcome = await run("overwrite", { conflictStrategy: "OVERWRITE" });
     expect(outcome).toMatchObject({ result: { kind: "replaced" }, digest: here.digest });
@@ -51,7 +51,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     );
   });
 
-  test("stops the cluster under FAST_FAIL, and the reason names the tag", async () => {
+  test("under FAST_FAIL, a tag with other content stops its cluster, and the reason names the tag", async () => {
     const { there, digestNow } = await differing("fast-fail");
     const outcome = await run("fast-fail", { conflictStrategy: "FAST_FAIL" });
     expect(outcome.result).toMatchObject({
@@ -67,7 +67,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect(await digestNow()).toBe(there.digest);
   });
 
-  test("is a conflict of that target tag only: missing tags are written, the others follow the strategy", async () => {
+  test("a conflict concerns one target tag: missing tags are written, the others follow conflictStrategy", async () => {
     const { here, there } = await differing("tags");
     const outcome = await run("tags", { conflictStrategy: "SKIP" }, ["latest", "1.0"]);
     expect(outcome.result.kind).toBe("skipped");
@@ -75,7 +75,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect((await readManifest(target.url, "tags", "1.0"))?.digest).toBe(here.digest);
   });
 
-  test("is not a conflict if its content is equal; content that this run may have sent counts as sent", async () => {
+  test("a tag with equal content is no conflict, and counts as sent if this run may have sent it", async () => {
     const image = makeImage();
     await pushImage(source.url, "equal", "latest", image);
     await pushImage(target.url, "equal", "latest", image);
@@ -85,7 +85,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect((await run("equal", { mayHaveSent: true })).result).toEqual({ kind: "sent" });
   });
 
-  test("is replaced if it is a cosign signature that gained layers; others are kept under SKIP", async () => {
+  test("a cosign signature that gained layers is replaced, and other signatures are kept under SKIP", async () => {
     const image = makeImage();
     const tag = `${image.digest.replace(":", "-")}.sig`;
     const [one, two, other] = ["one", "two", "other"].map((text) =>

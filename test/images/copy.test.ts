@@ -40,14 +40,11 @@ async function pairOf(source: RegistryKind, target: RegistryKind) {
 await Promise.all([CRANE, REGCTL, SKOPEO].map(findTool));
 const pairs = await Promise.all(PAIRS.map(([source, target]) => pairOf(source, target)));
 
-describe.each(pairs)("from $source to $target", ({ rigs }) => {
+describe.each(pairs)("image copies from $source to $target", ({ rigs }) => {
   const [source, target] = rigs;
-  describe.skipIf(!source.available || !target.available)(
-    "an image is copied completely:",
-    () => {
-      copies(source, target);
-    },
-  );
+  describe.skipIf(!source.available || !target.available)("complete images", () => {
+    copies(source, target);
+  });
 });
 
 function copies(source: TestRegistry, target: TestRegistry): void {
@@ -61,7 +58,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     copy({ ...ends, name, ...options });
 
   test.each(["oci", "docker"] as const)(
-    "a single %s manifest with config and small, streamed and empty layers",
+    "an image of one %s manifest arrives with its config and its small, streamed and empty layers",
     async (format) => {
       const name = `single/${format}`;
       const image = makeImage({ format, layers: [100, 0, 65_536, 65_537, 3_000_000] });
@@ -85,7 +82,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
   );
 
   test.each(["oci", "docker"] as const)(
-    "an %s index with all its children",
+    "an %s index arrives with all its children",
     async (format) => {
       const base = makeBlob(70_000);
       const index = makeIndex(
@@ -106,14 +103,14 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     },
   );
 
-  test("an index within an index", async () => {
+  test("an index within an index arrives completely", async () => {
     const index = makeIndex([makeIndex([makeImage()]), makeImage()]);
     await pushImage(source.url, "nested", "latest", index);
     expect((await run("nested")).result).toEqual({ kind: "sent" });
     expect(await missingParts(target.url, "nested", index)).toEqual([]);
   });
 
-  test("its attachments: referrers of image and index children, their own attachments, cosign's tags", async () => {
+  test("attachments arrive: referrers of an index and its children, their own attachments, cosign's tags", async () => {
     const name = "attached";
     const child = makeImage();
     const index = makeIndex([child, makeImage()]);
@@ -156,7 +153,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     expect(again).toMatchObject({ result: { kind: "same" }, bytesSent: 0 });
   });
 
-  test("a later signature, while the attachments that the target already lists stay listed", async () => {
+  test("a later signature arrives, and the attachments that the target already lists stay listed", async () => {
     const name = "signed-later";
     const image = makeImage();
     const first = makeImage({ subject: image, artifactType: "application/x-signature" });
@@ -181,7 +178,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     );
   });
 
-  test("the same bytes under every target tag", async () => {
+  test("an image arrives with the same bytes under every target tag", async () => {
     const image = makeImage();
     await pushImage(source.url, "retagged", "latest", image);
     const proxy = await startProxy(target.url);
@@ -203,7 +200,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     await proxy.stop();
   });
 
-  test("except a foreign layer, which stays at its URL", async () => {
+  test("a foreign layer is not copied and stays at its URL", async () => {
     const foreign = {
       ...descriptor(makeBlob(10)),
       mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",

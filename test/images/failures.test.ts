@@ -38,7 +38,7 @@ const atTarget = (
   there.fault = (request) => (when(request) ? fault : null);
 };
 
-describe.skipIf(!source.available)("an image copy with failures", () => {
+describe.skipIf(!source.available)("failures of an image copy", () => {
   afterEach(() => {
     here.fault = () => null;
     there.fault = () => null;
@@ -48,7 +48,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     await Promise.all([here.stop(), there.stop(), source.stop(), target.stop()]);
   });
 
-  test("names an image that does not exist", async () => {
+  test("the failure of an image copy names an image that does not exist", async () => {
     await pushImage(source.url, "here", "latest", makeImage());
     for (const [name, tag] of [
       ["here", "deleted"],
@@ -66,7 +66,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
   });
 
   test.each([1_000, 200_000])(
-    "detects a blob of %i bytes that is corrupt at the source, and makes nothing of the image visible",
+    "an image copy detects a blob of %i bytes that is corrupt at the source, and makes nothing visible",
     async (size) => {
       const layer = makeBlob(size);
       const name = `corrupt/${size}`;
@@ -91,7 +91,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     },
   );
 
-  test("names a blob that the source lost, and a manifest that an index lost", async () => {
+  test("an image copy fails and names a blob or a child manifest of an index that the source has lost", async () => {
     const layer = makeBlob(2_000);
     await pushImage(source.url, "lost/blob", "latest", makeImage({ layers: [layer] }));
     rmSync(fileOf(layer));
@@ -123,7 +123,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     [500, {}, false],
     [408, {}, false],
   ] as const)(
-    "tries again later when the target answers %i, and then succeeds",
+    "an image copy is to be tried again when the target answers %i, and then succeeds",
     async (status, headers, throttled) => {
       const name = `busy/${status}`;
       const image = makeImage();
@@ -162,7 +162,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     [400, "answered 400"],
     [403, "what this user may do"],
   ])(
-    "fails permanently when the target answers %i, and says what to do",
+    "an image copy fails permanently when the target answers %i, and says what to do",
     async (status, advice) => {
       const name = `refused/${status}`;
       await pushImage(source.url, name, "latest", makeImage());
@@ -182,7 +182,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     },
   );
 
-  test("reports a full disk of the target", async () => {
+  test("an image copy reports that the disk of the target is full", async () => {
     await pushImage(source.url, "full", "latest", makeImage());
     const detail = {
       DriverName: "filesystem",
@@ -197,7 +197,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     expect(reasonOf(outcome)).toContain("no space left on its device");
   });
 
-  test("stops waiting for a registry that never answers after the idle time", async () => {
+  test("an image copy gives up a registry that is silent for the idle time", async () => {
     await pushImage(source.url, "silent", "latest", makeImage());
     atTarget({ kind: "hang" }, ({ path }) => path.includes("/silent/"));
     expect((await run("silent")).result).toMatchObject({
@@ -206,7 +206,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     });
   });
 
-  test("does not wait for the other blobs when one is refused permanently", async () => {
+  test("an image copy does not wait for the other blobs when one is refused permanently", async () => {
     const [refused, endless] = [makeBlob(100_000), makeBlob(100_001)];
     await pushImage(
       source.url,
@@ -231,7 +231,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     await patient.close();
   });
 
-  test("tries again when a connection breaks, at either end", async () => {
+  test("an image copy is to be tried again when a connection to either end breaks", async () => {
     const image = makeImage({ layers: [400_000] });
     await pushImage(source.url, "broken", "latest", image);
     here.fault = ({ path, method }) =>
@@ -253,7 +253,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     expect(await missingParts(target.url, "broken", image)).toEqual([]);
   });
 
-  test("tries again while the target is down", async () => {
+  test("an image copy is to be tried again if the target is down", async () => {
     await pushImage(source.url, "down", "latest", makeImage());
     const direct = openEnds(source.url, target.url);
     await target.kill();
@@ -266,7 +266,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     await direct.close();
   });
 
-  test("stops at once when its signal fires, even in the middle of a body", async () => {
+  test("an image copy stops at once when its abort signal fires, even in the middle of a body", async () => {
     await pushImage(source.url, "stopped", "latest", makeImage({ layers: [500_000] }));
     const patient = openEnds(here.url, there.url);
     const controller = new AbortController();
@@ -288,7 +288,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     await patient.close();
   });
 
-  test("sends no byte without a grant of the rate limit", async () => {
+  test("an image copy sends no byte that the rate limit has not granted", async () => {
     await pushImage(
       source.url,
       "limited",
@@ -303,7 +303,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     expect(Math.max(...granted)).toBeLessThanOrEqual(1024 * 1024);
   });
 
-  test("refuses an untrusted certificate, and accepts it when it is configured or verification is off", async () => {
+  test("an image copy refuses an untrusted certificate, unless it is configured or verification is off", async () => {
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const files = selfSigned(folder);
     const certificate = readFileSync(files.certificate, "utf8");
@@ -328,7 +328,7 @@ describe.skipIf(!source.available)("an image copy with failures", () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("sends a blob again that the memory knows but the target has lost", async () => {
+  test("an image copy sends a blob again that the target has lost since an earlier copy", async () => {
     const base = makeBlob(3_000);
     await pushImage(source.url, "forgotten", "one", makeImage({ layers: [base] }));
     const two = makeImage({ layers: [base] });

@@ -26,7 +26,7 @@ const rigs = await Promise.all(
   KINDS.map(async (kind) => ({ kind, rig: await startRegistry(kind) })),
 );
 
-describe.each(rigs)("a listing of images of $kind", ({ rig }) => {
+describe.each(rigs)("image listings of $kind", ({ rig }) => {
   describe.skipIf(!rig.available)("read page by page", () => {
     listings(rig);
   });
@@ -39,7 +39,7 @@ function listings(rig: TestRegistry): void {
     await rig.stop();
   });
 
-  test("has every tag of every repository once, and names attached tags separately", async () => {
+  test("an image listing has every tag of every repository once, and names attached tags separately", async () => {
     const image = makeImage();
     const index = makeIndex([makeImage()]);
     const fallback = makeIndex([
@@ -77,7 +77,7 @@ function listings(rig: TestRegistry): void {
     expect(attached.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(left);
   });
 
-  test("has tags that are only named like attachments, judged by their manifest and their subject", async () => {
+  test("an image listing includes tags that only look like attachments, judged by manifest and subject", async () => {
     const own = makeImage();
     const index = makeIndex([makeImage(), makeImage()]);
     const v1 = makeImage();
@@ -111,7 +111,7 @@ function listings(rig: TestRegistry): void {
     ).toEqual([]);
   });
 
-  test("has all requested versions, even those that do not exist, and reports missing names", async () => {
+  test("an image listing has all requested versions, even missing ones, and reports missing names", async () => {
     const { artifacts, missing } = await readAll({
       registry,
       names: ["d", "no/such", "BAD NAME", "constructor"],
@@ -128,13 +128,13 @@ function listings(rig: TestRegistry): void {
     expect(all.sizes).toEqual([500, 500, 100]);
   });
 
-  test("omits a repository without tags", async () => {
+  test("an image listing omits a repository without tags", async () => {
     await fetch(`${rig.url}/v2/empty/blobs/uploads/`, { method: "POST" });
     const { artifacts } = await readAll({ registry, names: null });
     expect(artifacts.some(({ name }) => name === "empty")).toBe(false);
   });
 
-  test("says what to do when the registry does not list its repositories", async () => {
+  test("an image listing fails with advice when the registry does not list its repositories", async () => {
     for (const status of [401, 403, 404, 405]) {
       const proxy = await startProxy(rig.url);
       proxy.fault = ({ path }) =>
@@ -157,7 +157,7 @@ function listings(rig: TestRegistry): void {
     }
   });
 
-  test("fails when a page fails, instead of counting as complete", async () => {
+  test("an image listing fails when one of its pages fails, instead of counting as complete", async () => {
     const proxy = await startProxy(rig.url);
     proxy.fault = ({ path }) =>
       /tags\/list/.test(path) ? { kind: "answer", status: 503 } : null;

@@ -38,7 +38,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   afterAll(stop);
 
   test.each(STATUSES)(
-    "uses GET when the target answers HEAD of a manifest with %i, and a second copy finds the image equal",
+    "an image copy uses GET when the target answers HEAD of a manifest with %i, and later finds it equal",
     async (status) => {
       const image = makeIndex([makeImage(), makeImage()]);
       const name = `head/${status}`;
@@ -51,7 +51,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   );
 
   test.each(STATUSES)(
-    "consults the list of tags when HEAD and GET of an absent tag are answered with %i",
+    "an image copy reads the list of tags when HEAD and GET of an absent tag are answered with %i",
     async (status) => {
       const name = `absent/${status}`;
       const image = makeImage();
@@ -64,7 +64,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   );
 
   test.each(["SKIP", "FAST_FAIL", "OVERWRITE"] as const)(
-    "writes a tag of unknown existence only under OVERWRITE (%s)",
+    "an image copy that cannot find out whether a tag exists writes it only under OVERWRITE (here: %s)",
     async (conflictStrategy) => {
       const name = `untold/${conflictStrategy.toLowerCase().replace("_", "-")}`;
       await pushImage(source.url, name, "latest", makeImage());
@@ -91,7 +91,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     },
   );
 
-  test("stops asking a question that the target has refused for several images", async () => {
+  test("an image copy no longer sends a kind of request that the target has refused for several images", async () => {
     const tags = Array.from({ length: 20 }, (_, at) => `v${at}`);
     for (const tag of tags) await pushImage(source.url, "many", tag, makeImage());
     refuse(there, ["HEAD"], /\/(?:manifests|blobs)\//, 405);
@@ -107,7 +107,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   });
 
   test.each([403, 405])(
-    "sends blobs when HEAD of a blob is answered with %i, and finds existing blobs by GET",
+    "an image copy sends blobs when HEAD of a blob is answered with %i, and finds existing blobs by GET",
     async (status) => {
       const [base, name] = [makeBlob(200_000), `blobs/${status}`];
       await pushBlob(target.url, name, base);
@@ -127,7 +127,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   );
 
   test.each([...STATUSES, 404])(
-    "uses the fallback tag at both ends when the referrers API is answered with %i",
+    "an image copy lists attachments in a fallback tag when the referrers API is answered with %i",
     async (status) => {
       const name = `attached/${status}`;
       const image = makeImage();
@@ -153,7 +153,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     },
   );
 
-  test("succeeds when the referrers API redirects to an unreachable host", async () => {
+  test("an image copy succeeds when the referrers API redirects to an unreachable host", async () => {
     await pushImage(source.url, "redirected", "latest", makeImage());
     for (const proxy of [here, there]) {
       proxy.fault = ({ path }) =>
@@ -169,7 +169,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   });
 
   test.each(STATUSES)(
-    "succeeds when the source refuses to list tags with %i",
+    "an image copy succeeds when the source refuses to list tags with %i",
     async (status) => {
       const name = `tags/${status}`;
       const image = makeImage();
@@ -187,7 +187,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     },
   );
 
-  test("sends a blob whose mount from another name is refused", async () => {
+  test("an image copy uploads a blob if the target refuses to mount it from another repository", async () => {
     const base = makeBlob(300_000);
     await pushImage(source.url, "mounts/one", "latest", makeImage({ layers: [base] }));
     await pushImage(source.url, "mounts/two", "latest", makeImage({ layers: [base] }));
@@ -205,7 +205,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   });
 });
 
-/** The list of attachments that a fallback tag names. */
+/** Builds the list of attachments to which a fallback tag (`sha256-…`) points. */
 const listOf = (attached: TestManifest): TestManifest =>
   rewrite(makeIndex([attached]), (json) => ({
     ...json,

@@ -21,7 +21,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   afterEach(heal);
   afterAll(stop);
 
-  test("succeeds when the tag of a list of attachments names an image or an index of images", async () => {
+  test("an image is copied even if the tag that should list its attachments names an ordinary image", async () => {
     const [v1, v2] = [makeImage(), makeImage()];
     const index = makeIndex([makeImage(), makeImage()]);
     const tags: [string, TestManifest][] = [
@@ -42,7 +42,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     }
   });
 
-  test("names manifest and blob of a misstated size after one read, even if the target has the blob", async () => {
+  test("a wrong blob size fails an image copy after one read, and the reason names manifest and blob", async () => {
     for (const [size, stated] of [
       [3_000, 2_999],
       [3_000, 3_001],
@@ -72,7 +72,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     }
   });
 
-  test("succeeds when only the manifest of another image misstates the size of a shared blob", async () => {
+  test("an image is copied even if another image's manifest misstates the size of a shared blob", async () => {
     const layer = makeBlob(200_000);
     const sound = makeImage({ layers: [layer] });
     await pushImage(source.url, "both", "sound", sound);
@@ -101,7 +101,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     }
   });
 
-  test("finds missing and negative sizes of blobs, and accepts null in place of a list or a config", async () => {
+  test("an image is copied even if blob sizes are missing or negative, or a list or the config is null", async () => {
     const layers = [makeBlob(1_000), makeBlob(200_000)];
     const sized = makeImage({ layers });
     const unsized = layers.map((layer, at) => ({
@@ -156,7 +156,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     }
   });
 
-  test("ignores invalid entries of a list of attachments", async () => {
+  test("an image copy ignores invalid entries of a list of attachments", async () => {
     const image = makeImage();
     const signature = makeImage({
       subject: image,

@@ -16,7 +16,7 @@ export async function startProxied() {
     target,
     here,
     there,
-    /** Opens both ends anew: nothing is remembered of earlier copies. */
+    /** Opens both ends anew, so that nothing is remembered of earlier copies. */
     fresh,
     /** Copies one image between ends that are opened for it. */
     async run(

@@ -26,7 +26,7 @@ describe.skipIf(!plain.available)(
   () => {
     const { source, here, there, ends } = prepare(plain);
 
-    test("are one HEAD at each end for each equal tag, and one list of tags for the name", async () => {
+    test("equal tags cost one HEAD at each end for each tag, and one list of tags for the repository", async () => {
       const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
       for (const tag of tags)
         await pushImage(
@@ -45,7 +45,7 @@ describe.skipIf(!plain.available)(
       expect(summary(there)).toEqual({ "HEAD manifests": 10 });
     });
 
-    test("ask for a shared layer once, even if many images need it at the same time", async () => {
+    test("a shared layer is requested and sent once, even if many images need it at the same time", async () => {
       const base = makeBlob(200_000);
       const names = ["a", "b", "c", "d", "e", "f"];
       for (const tag of names)
@@ -63,7 +63,7 @@ describe.skipIf(!plain.available)(
       ]);
     });
 
-    test("mount a layer that another name of the target just got, without sending it again", async () => {
+    test("a layer that another repository of the target has just received is mounted and not sent again", async () => {
       const base = makeBlob(300_000);
       await pushImage(source.url, "mount/one", "latest", makeImage({ layers: [base] }));
       await pushImage(source.url, "mount/two", "latest", makeImage({ layers: [base] }));
@@ -82,7 +82,7 @@ describe.skipIf(!plain.available)(
       ).toBe(1);
     });
 
-    test("for a new small image are no HEAD at the source and two for each small blob at the target", async () => {
+    test("a new small image costs no HEAD at the source and two requests per small blob at the target", async () => {
       await pushImage(source.url, "cold", "one", makeImage({ layers: [100, 200] }));
       await pushImage(source.url, "cold", "two", makeImage({ layers: [100, 200] }));
       const memory = createImageMemory();
@@ -98,7 +98,7 @@ describe.skipIf(!plain.available)(
       });
     });
 
-    test("do not read the image at the source when the plan knows the digest and the target has it", async () => {
+    test("an image is not read at the source if the plan knows its digest and the target has it", async () => {
       const image = makeImage();
       await pushImage(source.url, "planned", "latest", image);
       await copy({ ...ends, memory: createImageMemory(), name: "planned" });
@@ -121,7 +121,7 @@ describe.skipIf(!withReferrers.available)(
   () => {
     const { source, here, there, ends } = prepare(withReferrers);
 
-    test("are one HEAD at each end and one list of referrers for each equal tag and child of an index", async () => {
+    test("an equal tag costs one HEAD at each end, and one list of referrers for it and each child", async () => {
       const index = makeIndex([makeImage(), makeImage()]);
       await pushImage(source.url, "warm", "single", makeImage());
       await pushImage(source.url, "warm", "index", index);
@@ -162,7 +162,10 @@ function forget(...proxies: FaultProxy[]): void {
   for (const proxy of proxies) proxy.clear();
 }
 
-/** Counts requests by method and kind. Each client's first question, which login is demanded, is left out. */
+/**
+ * Counts requests by method and kind, without each client's first request, which finds out the kind of
+ * login.
+ */
 function summary(proxy: FaultProxy): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { method, path } of proxy.requests) {

@@ -28,7 +28,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     { kind: "docker-registry", resumes: false },
     { kind: "gcr", resumes: false },
   ] as const)(
-    "that is cut in the middle of its second chunk to $kind is resumed there: $resumes",
+    "a blob that is cut off in its second chunk to $kind is resumed at that place: $resumes",
     async ({ kind, resumes }, context) => {
       const rig = await rigFor(kind, context);
       const newest: UploadState[] = [];
@@ -66,7 +66,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
   );
 
   test.for(["distribution", "docker-registry"] as const)(
-    "is resumed after a SIGKILL of %s between two chunks",
+    "a blob is resumed after a SIGKILL of %s between two chunks",
     async (kind, context) => {
       const rig = await rigFor(kind, context);
       rig.there.fault = ({ method }) =>
@@ -90,7 +90,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     },
   );
 
-  test("is sent in one request to a registry that refused a second chunk once", async (context) => {
+  test("a blob is sent in one request to a registry that refused a second chunk once", async (context) => {
     const rig = await rigFor("distribution", context);
     const other = makeImage({ layers: [makeBlob(65 * MiB)] });
     await pushImage(source.url, "other", "latest", other);
@@ -113,7 +113,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("is sent from its start when the target lost the upload or confirms a wrong size", async (context) => {
+  test("a blob is sent from its start if the target lost its upload or confirms a wrong size", async (context) => {
     const rig = await rigFor("docker-registry", context);
     const lost = [
       {
@@ -156,7 +156,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("that is corrupt at the source is never completed, and its upload is cancelled", async (context) => {
+  test("a blob that is corrupt at the source is never completed, and its upload is cancelled", async (context) => {
     const rig = await rigFor("distribution", context);
     const layer = makeBlob(70 * MiB);
     await pushImage(source.url, "corrupt", "latest", makeImage({ layers: [layer] }));
@@ -179,7 +179,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("is sent in chunks of at least the size that the registry demands", async (context) => {
+  test("a blob is sent in chunks of at least the size that the registry demands", async (context) => {
     const rig = await rigFor("distribution", context);
     const asked: string[] = [];
     rig.there.answerHeaders = { "oci-chunk-min-length": String(100 * MiB) };

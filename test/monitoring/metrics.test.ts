@@ -33,7 +33,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-/** Scrapes the numbers, late enough that no remembered ones are returned. */
+/** Scrapes the metrics one minute later, so that no cached ones are returned. */
 async function scrape() {
   time += 60_000;
   const answer = await api.call("GET", "/metrics");
@@ -44,8 +44,8 @@ async function scrape() {
   return readSeries(answer.text);
 }
 
-describe("access to the numbers", () => {
-  test("the admin and the bearer of the token may read the numbers, and others get 401 in plain text", async () => {
+describe("access to the metrics", () => {
+  test("the admin and clients with the token may read the metrics, and others get 401 in plain text", async () => {
     const ask = async (authorization: string | null) => {
       const answer = await api.call("GET", "/metrics", {
         login: null,
@@ -71,7 +71,7 @@ describe("access to the numbers", () => {
     expect(refused.headers.get("www-authenticate")).toContain("Basic");
   });
 
-  test("no bearer may read the numbers while no token is configured", async () => {
+  test("no bearer token gives access to the metrics while no token is configured", async () => {
     const closed = createTestApi();
     for (const token of ["null", "undefined", ""])
       expect(
@@ -86,8 +86,8 @@ describe("access to the numbers", () => {
   });
 });
 
-describe("the numbers", () => {
-  test("the numbers count runs and artifacts by task, cluster, trigger and result", async () => {
+describe("the metrics", () => {
+  test("metrics count runs and artifacts by task, cluster, trigger and result", async () => {
     const key = addTask(api.db, 'a "task"', [cluster], START);
     addRun(api.db, key, {
       clusterId: cluster,
@@ -178,7 +178,7 @@ describe("the numbers", () => {
     expect(valueOf(series, "replication_cluster_up", { cluster: "shanghai" })).toBe(1);
   });
 
-  test("the numbers do not fall when records are deleted, and disappear with their task", async () => {
+  test("metrics do not fall when records are deleted, and disappear with their task", async () => {
     const key = addTask(api.db, "nightly", [cluster], START);
     for (let at = 0; at < 3; at += 1)
       addRun(api.db, key, {
@@ -202,7 +202,7 @@ describe("the numbers", () => {
     expect(await numbers()).toEqual([undefined, undefined, 0]);
   });
 
-  test("the numbers count each time of a schedule once, by its result", async () => {
+  test("metrics count each scheduled time once, by its result", async () => {
     const cron = (cronExpression: string) => ({
       executeImmediately: false,
       executeTime: null,
@@ -264,7 +264,7 @@ describe("the numbers", () => {
     expect(valueOf(series, "replication_runs_total")).toBeUndefined();
   });
 
-  test("the numbers name 500 tasks and sum up the others", async () => {
+  test("metrics have series of their own for 500 tasks, and one common series for all others", async () => {
     for (let at = 0; at < 503; at += 1) {
       const key = addTask(api.db, `task ${at}`, [cluster], START + at);
       addRun(api.db, key, {
@@ -289,7 +289,7 @@ describe("the numbers", () => {
     ).toBe(30);
   });
 
-  test("reading the numbers scans no big table", async () => {
+  test("reading the metrics scans no big table", async () => {
     const key = addTask(api.db, "nightly", [cluster], START);
     const follows = addTask(api.db, "follows", [cluster], START, {
       replicaType: "REAL_TIME",
@@ -326,7 +326,7 @@ describe("the numbers", () => {
           step,
         ),
       );
-    // Running records have their own index.
+    // The index of running records is small, so it may be scanned.
     expect(
       scans.filter(
         (step) => !step.includes("USING INDEX record_running") && step !== "SCAN o",
@@ -334,13 +334,13 @@ describe("the numbers", () => {
     ).toEqual([]);
   });
 
-  test("the number of a cluster is the result of its last test", async () => {
+  test("the metric of a cluster is the result of its last connection test", async () => {
     for (const row of listClusters(api.db))
       setClusterHealth(api.db, row, "connection refused", time);
     expect(valueOf(await scrape(), "replication_cluster_up")).toBe(0);
   });
 
-  test("the numbers count a run whose record has a problem as stuck", async () => {
+  test("metrics count a run whose record has a problem as stuck", async () => {
     const key = addTask(api.db, "nightly", [cluster], START);
     expect(valueOf(await scrape(), "replication_stuck_runs")).toBe(0);
     const id = addRun(api.db, key, { clusterId: cluster, start: START });

@@ -64,7 +64,7 @@ function namesIn(expression: string): { metrics: string[]; labels: string[] } {
   return { metrics: [...metrics], labels: [...labels] };
 }
 
-test("the rules file has one rule for each alert, with its expression and severity", () => {
+test("the file of alert rules has one rule for each alert, with its expression and severity", () => {
   expect(ruled).toEqual(ALERTS.map((alert) => ({ alert, expr: expressionOf(alert) })));
   const severities = [...readFileSync(RULES, "utf8").matchAll(/severity: (\w+)/g)].map(
     ([, severity]) => severity,
@@ -72,7 +72,7 @@ test("the rules file has one rule for each alert, with its expression and severi
   expect(severities).toEqual(ALERTS.map((alert) => ALERT_RULES[alert].severity));
 });
 
-test("the rules and the dashboard name only series and labels that an instance has", () => {
+test("the alert rules and the dashboard name only series and labels that an instance exposes", () => {
   const series = readSeries(text);
   const metrics = new Set(
     [...text.matchAll(/^# TYPE (\S+) (\w+)/gm)].flatMap(([, name = "", type]) =>
@@ -104,7 +104,7 @@ test("the rules and the dashboard name only series and labels that an instance h
   expect(wrong).toEqual([]);
 });
 
-test("the monitoring page explains every number with its labels, and every alert", () => {
+test("the monitoring page explains every metric with its labels, and every alert", () => {
   const ours = [...text.matchAll(/^# TYPE (replication_\S+)/gm)]
     .map(([, name = ""]) => name)
     .filter(
@@ -124,7 +124,7 @@ test("the monitoring page explains every number with its labels, and every alert
   expect(undocumented).toEqual([]);
 });
 
-test("a scrape has the numbers of Temporal's SDK from every process, and each family once", () => {
+test("a scrape has the metrics of Temporal's SDK from every process, and each metric family once", () => {
   const processes = new Set(
     readSeries(text)
       .filter(({ name }) => name.startsWith("temporal_"))
@@ -141,7 +141,7 @@ test("a scrape has the numbers of Temporal's SDK from every process, and each fa
 });
 
 test.skipIf(judge === null)(
-  "Prometheus' own code finds nothing wrong with the scrape, the rules and the dashboard",
+  "Prometheus' own code finds nothing wrong with the metrics, the alert rules and the dashboard",
   async () => {
     const { problems = [], rules = [] } =
       (await judge?.({
@@ -149,7 +149,8 @@ test.skipIf(judge === null)(
         scrapes: [{ at: Date.now(), text }],
         expressions: shown,
       })) ?? {};
-    // prom-client itself gives these two such names.
+    // The library prom-client itself exposes two metrics (replication_nodejs_active_…) whose names
+    // break the rules.
     expect(
       problems.filter((problem) => !problem.startsWith("replication_nodejs_active_")),
     ).toEqual([]);

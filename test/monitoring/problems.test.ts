@@ -71,7 +71,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-/** The reported problems after `later` ms, by alert. */
+/** Returns the problems that are reported after `later` ms, by alert. */
 async function told(later = MINUTE): Promise<Map<Alert, Told>> {
   time += later;
   const { status, code, data } = await api.call(
@@ -122,7 +122,7 @@ test("each missing process is reported, the most severe first", async () => {
   );
 });
 
-test("a task is reported as overdue when a firing is long past and led to no run", async () => {
+test("a task is reported as overdue when a scheduled time is long past and led to no run", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
   const executionPlan = {
     executeImmediately: false,
@@ -150,7 +150,7 @@ test("a task is reported as overdue when a firing is long past and led to no run
   expect((await told(48 * 60 * MINUTE)).has("TaskOverdue")).toBe(false);
 });
 
-test("a run is reported as stalled when nothing ended or moved for a quarter of an hour", async () => {
+test("a run is reported as stalled when no artifact ended and no byte moved for 15 minutes", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
   const detail = {
     recordId: "",
@@ -198,7 +198,7 @@ test("a run with a problem is reported as stuck with that problem", async () => 
   });
 });
 
-test("firings that cannot begin are reported, and count as stuck runs", async () => {
+test("scheduled runs that cannot begin are reported, and count as stuck runs", async () => {
   unbegun = ["nightly", "weekly"].map((name) => addTask(api.db, name, [cluster], START));
   const problems = (await api.call("GET", "/replication/api/system/problems"))
     .data as Told[];
@@ -293,7 +293,7 @@ test("refused credentials are reported separately from a cluster that does not a
   expect([...(await told()).keys()]).toEqual(["ClusterDown"]);
 });
 
-test("slow clusters, refused workers and batches that kill workers are reported from their signals", async () => {
+test("slow clusters, refused workers and batches that kill workers are reported as problems", async () => {
   slow = [cluster];
   workers = [
     {

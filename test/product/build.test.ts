@@ -50,11 +50,11 @@ const files = () =>
   readdirSync(join(tree, "dist"), { recursive: true, withFileTypes: true }).filter(
     (entry) => entry.isFile(),
   );
-/** The inode of each file, which changes when the file is written again. */
+/** Returns the inode of each built file, which changes when the file is written again. */
 const written = () =>
   files().map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
 
-test("a build contains the whole program with its data files, and a second one writes nothing", () => {
+test("a build contains the whole program with its data files, and a second build writes nothing", () => {
   build();
   const all = readdirSync(tree, { recursive: true, encoding: "utf8" }).filter(
     (name) =>
@@ -83,7 +83,7 @@ test("a build that cannot write dist/ says so in one sentence", () => {
   build();
 });
 
-test("a build adds and removes changed files, and one with an error names the file and changes nothing", () => {
+test("a build follows changes of files, and a build with an error names the file and changes nothing", () => {
   writeFileSync(join(tree, "domain/added.ts"), "export const added: number = 1;\n");
   build();
   expect(existsSync(inDist("domain/added.js"))).toBe(true);

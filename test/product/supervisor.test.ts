@@ -14,7 +14,7 @@ import {
 } from "../rigs/runs/instance.ts";
 import { programOf, ROOT } from "../rigs/runs/program.ts";
 
-/** Runs the entry file where it is expected to end on its own. */
+/** Runs the entry file in a case in which it should end on its own; returns its exit code and output. */
 function run(env: Record<string, string>): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -58,7 +58,7 @@ describe("a whole instance with its own Temporal server", () => {
     );
   });
 
-  test("an embedded Temporal server keeps closed runs for 7 days and has our search attributes", async () => {
+  test("an embedded Temporal server keeps closed runs for 7 days and has the product's search attributes", async () => {
     const { temporal, temporalUi } = instance.endpoints();
     const connection = await Connection.connect({ address: temporal });
     const { config } = await connection.workflowService.describeNamespace({
@@ -75,7 +75,7 @@ describe("a whole instance with its own Temporal server", () => {
     expect((await fetch(String(temporalUi))).status).toBe(200);
   });
 
-  test("an instance keeps idle connections longer than the proxies before it", async () => {
+  test("an instance keeps idle connections open for longer than proxies in front of it do", async () => {
     const { headers } = await fetch(`${instance.endpoints().api}/health`);
     expect(headers.get("keep-alive")).toBe("timeout=75");
   });
@@ -130,7 +130,7 @@ describe("a whole instance with its own Temporal server", () => {
     expect(instance.pids().temporal).toBe(pids.temporal);
   });
 
-  test("kill -9 of the supervisor leaves no child, and the next start uses the same data", async () => {
+  test("kill -9 of the supervisor ends its child processes, and the next start uses the same data", async () => {
     const before = {
       children: children(instance),
       temporal: instance.pids().temporal,
@@ -149,7 +149,7 @@ const identity = ({ dataDir }: Instance) =>
     readFileSync(join(dataDir, file), "utf8"),
   );
 
-/** The nice value of each thread of a process: proc(5), the 17th field after the name in brackets. */
+/** Returns the nice value of each thread of a process: proc(5), the 17th field after the name in brackets. */
 const niceOf = (pid: number) =>
   readdirSync(`/proc/${pid}/task`).map((thread) =>
     Number(
@@ -171,7 +171,7 @@ describe("the end of an instance", () => {
     await instance.remove();
   });
 
-  test("an instance that ends leaves a Temporal server running that is not its own", async () => {
+  test("an instance that ends does not stop a Temporal server that it did not start", async () => {
     const instance = await startInstance();
     const { temporal, temporalUi, pids } = instance.endpoints();
     expect({ temporalUi, pid: pids.temporal }).toEqual({ temporalUi: null, pid: null });
@@ -189,7 +189,7 @@ describe("a start that cannot succeed", () => {
     expect(output).toMatch(/PORT must[^]*RETRY_WINDOW must/);
   });
 
-  test("a start on a port that is in use fails and names the port's variable", async () => {
+  test("a start on a port that is in use fails and names the environment variable of the port", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;

@@ -16,7 +16,7 @@ let collector: Collector;
 let rig: FileRig;
 beforeAll(async () => {
   collector = await cleanup.keep(startCollector(), (one) => one.stop());
-  // A setting of the SDK: how long spans are collected before they are sent, in ms.
+  // OTEL_BSP_SCHEDULE_DELAY, a setting of the SDK: how many ms spans are collected before they are sent.
   const env = {
     ...UTC,
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -53,7 +53,7 @@ async function post(
   return traceId;
 }
 
-/** The names of the spans from this one up to the root of its trace; `?` for a missing parent. */
+/** Returns the names of the spans from this one up to the root of its trace; `?` for a missing parent. */
 function wayUp(spans: Span[], { name, parentSpanId }: Span): string[] {
   const parent = spans.find(({ spanId }) => spanId === parentSpanId);
   return [name, ...(parent ? wayUp(spans, parent) : parentSpanId ? ["?"] : [])];
@@ -92,7 +92,7 @@ test("one trace leads from the API call through Temporal to each artifact", asyn
   });
   expect(traceId).toBe(caller.traceId);
   const { id: recordId } = await closed(product, key);
-  // The caller sends its span itself.
+  // The span of the API's caller, which the caller would send to the collector itself.
   const above: Span = {
     traceId,
     spanId: caller.spanId,
@@ -178,7 +178,7 @@ test("a REAL_TIME upload has its own trace, and the span of a failed artifact ha
   });
 });
 
-test("a collector that cannot be reached is logged once and does not disturb a run", async () => {
+test("a trace collector that cannot be reached is logged once and does not disturb a run", async () => {
   const gone = createServer();
   await new Promise<void>((resolve) => {
     gone.listen(0, "127.0.0.1", resolve);

@@ -23,9 +23,9 @@ type CaseName = keyof typeof CASES;
 export type Skipped = { case: CaseName; reason: string };
 
 /**
- * Tests that a connector keeps its contract (docs/connectors.md), against a real server behind a faulty proxy. `open`
- * returns null when the server is not available. Cases that need a missing method are skipped and say so; every other
- * skipped case has a reason. The last lines of a run show both.
+ * Tests that a connector keeps its contract (docs/connectors.md), against a real server behind a faulty
+ * proxy. `open` returns null if the server is not available. The last lines of a test run list the
+ * skipped cases, each with its reason: a missing method, or an entry of `skip`.
  */
 export function describeConnector(
   name: string,
@@ -42,10 +42,10 @@ export function describeConnector(
     for (const [title, { needs, run }] of Object.entries<Case>(CASES)) {
       const skipped = skip.find((each) => each.case === title);
       if (skipped !== undefined) {
-        test(title, (context) => context.skip(skipped.reason));
+        test(`a connector ${title}`, (context) => context.skip(skipped.reason));
         continue;
       }
-      test(title, async (context) => {
+      test(`a connector ${title}`, async (context) => {
         if (rig === null) return context.skip("its server is not available here");
         const current = rig;
         const lacking = needs.find((ability) => !ABILITIES[ability](current));

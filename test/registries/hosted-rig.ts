@@ -57,8 +57,8 @@ export async function hostedRig(): Promise<Rig> {
 }
 
 /**
- * The failure kinds of the control plane's statuses for a worker, which distinguishes only those that the control plane
- * itself sends.
+ * The failure kinds that a worker derives from statuses of the control plane; it distinguishes only the
+ * statuses that the control plane itself sends.
  */
 const MEANINGS = {
   401: "refused",

@@ -21,14 +21,14 @@ describe("link-local and metadata addresses", () => {
     "http://2852039166/",
     "http://169.254.43518/",
     "http://100.100.100.200/",
-  ])("are refused: %s", async (url) => {
+  ])("a request to the link-local or metadata address %s is refused", async (url) => {
     await expect(ask(url)).rejects.toMatchObject({
       kind: "invalid",
       message: expect.stringContaining("link-local or metadata address"),
     });
   });
 
-  test("are refused as the target of a redirect", async () => {
+  test("a redirect to a link-local or metadata address is refused", async () => {
     const url = await serve((_request, response) =>
       response.writeHead(302, { location: "http://169.254.169.254/keys" }).end(),
     );
@@ -37,7 +37,7 @@ describe("link-local and metadata addresses", () => {
     });
   });
 
-  test("are allowed by ALLOWED_ADDRESSES", async () => {
+  test("ALLOWED_ADDRESSES allows link-local and metadata addresses", async () => {
     const options = { allowedAddresses: ["169.254.0.0/16"], connectTimeoutMs: 200 };
     await expect(ask("http://169.254.1.1:9/", {}, options)).rejects.not.toMatchObject({
       kind: "invalid",
@@ -45,13 +45,13 @@ describe("link-local and metadata addresses", () => {
   });
 });
 
-describe("a connection", () => {
+describe("HTTP connections", () => {
   const SIZE = 64 * 1024;
   test.each([
     ["HEAD", async (read: () => Promise<void>) => read()],
     ["GET", async (read: () => Promise<void>, stop: () => void) => read().then(stop)],
   ] as const)(
-    "serves one %s after the other, even if answers are long and signals fire after them",
+    "connections are reused for one %s after the other, even if answers are long or signals fire later",
     async (method, use) => {
       const url = new URL(
         await serve((request, response) =>
@@ -77,14 +77,15 @@ describe("a connection", () => {
         await use(read, () => waiting.abort());
       }
       await client.close();
-      // undici lets a connection rest for one turn of the event loop, in which the pool may open a second one.
+      // After an answer undici keeps a connection idle for one turn of the event loop, in which it may
+      // open a second one.
       expect(sockets.size).toBeLessThanOrEqual(2);
     },
   );
 });
 
-describe("redirects", () => {
-  test("are followed; credentials stay within the origin", async () => {
+describe("HTTP redirects", () => {
+  test("redirects are followed, and credentials are sent only within the same origin", async () => {
     const memory: string[] = [];
     const other = await serve((request, response) => {
       memory.push(
@@ -108,7 +109,7 @@ describe("redirects", () => {
     ]);
   });
 
-  test("are followed at most five times, and only to http and https", async () => {
+  test("redirects are followed at most five times, and only to http and https", async () => {
     const url = await serve((_request, response) =>
       response.writeHead(302, { location: "/again" }).end(),
     );
@@ -125,7 +126,7 @@ describe("redirects", () => {
     });
   });
 
-  test("are followed with a body only if the body can be sent again", async () => {
+  test("a request with a body follows a redirect only if the body can be sent again", async () => {
     const bodies: string[] = [];
     const url = await serve((request, response) => {
       const chunks: Buffer[] = [];
@@ -144,7 +145,7 @@ describe("redirects", () => {
 });
 
 describe("a proxy", () => {
-  test("carries https requests except to exempt hosts; literal metadata addresses are still refused", async () => {
+  test("a proxy carries https requests except to exempt hosts, and metadata addresses stay refused", async () => {
     const tunnels: string[] = [];
     const proxy = createServer().listen(0, "127.0.0.1");
     servers.push(proxy);
@@ -189,7 +190,7 @@ test("a streamed body is closed when its request cannot be sent", async () => {
   await expect.poll(() => isOpen).toBe(false);
 });
 
-test("a request whose body has not begun ends when its signal fires", async () => {
+test("a request whose body has not begun ends when its abort signal fires", async () => {
   const url = await serve((_request, response) => response.end());
   const stop = new AbortController();
   async function* body(): AsyncGenerator<Uint8Array> {

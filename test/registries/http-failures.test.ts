@@ -5,7 +5,7 @@ import { ask, closeServers, serve } from "./http-rig.ts";
 
 afterEach(closeServers);
 
-describe("an error", () => {
+describe("errors of the HTTP client", () => {
   test.each([
     [401, "auth", false],
     [403, "auth", false],
@@ -18,20 +18,23 @@ describe("an error", () => {
     [501, "unsupported", false],
     [503, "server", true],
     [507, "noSpace", false],
-  ] as const)("of status %i has the verdict %s", async (status, kind, retryable) => {
-    const url = await serve((_request, response) =>
-      response.writeHead(status).end("why"),
-    );
-    await expect(ask(url)).rejects.toMatchObject({
-      kind,
-      retryable,
-      message: expect.stringMatching(
-        new RegExp(`^the thing: http://.* answered ${status} \\(why\\)`),
-      ),
-    });
-  });
+  ] as const)(
+    "an answer with status %i becomes an error of kind %s",
+    async (status, kind, retryable) => {
+      const url = await serve((_request, response) =>
+        response.writeHead(status).end("why"),
+      );
+      await expect(ask(url)).rejects.toMatchObject({
+        kind,
+        retryable,
+        message: expect.stringMatching(
+          new RegExp(`^the thing: http://.* answered ${status} \\(why\\)`),
+        ),
+      });
+    },
+  );
 
-  test("shows one short line of the body, no query and no secret", async () => {
+  test("an error message shows one short line of the body, and neither query nor secret", async () => {
     const url = await serve((request, response) =>
       response
         .writeHead(400)
@@ -53,7 +56,7 @@ describe("an error", () => {
     expect(message).not.toMatch(/hidden|aGlkZGVu/);
   });
 
-  test("has the error codes of the answer: each once, few, short and without secrets", async () => {
+  test("an error carries the answer's error codes: each once, few, short and without secrets", async () => {
     const url = await serve((_request, response) => response.writeHead(400).end("why"));
     const many = Array.from({ length: 100 }, (_, at) => `CODE_${at}`);
     const errorCodes = () => [
@@ -75,7 +78,7 @@ describe("an error", () => {
     await expect(ask(url)).rejects.toMatchObject({ codes: undefined });
   });
 
-  test("of silence is thrown after the idle time, before the headers and within a body", async () => {
+  test("a server that is silent for the idle time causes a timeout error, before and within the body", async () => {
     const silent = await serve(() => undefined);
     await expect(ask(silent, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({
       kind: "timeout",
@@ -90,7 +93,7 @@ describe("an error", () => {
     });
   });
 
-  test("of the network says what to check", async () => {
+  test("a network error says what to check", async () => {
     await expect(ask("http://127.0.0.1:9/")).rejects.toMatchObject({
       kind: "unreachable",
       message: expect.stringContaining("ECONNREFUSED"),
@@ -106,14 +109,14 @@ describe("an error", () => {
     });
   });
 
-  test("of a stopped request is a cancellation", async () => {
+  test("stopping a request ends it with an error of kind cancelled", async () => {
     const silent = await serve(() => undefined);
     await expect(ask(silent, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
       kind: "cancelled",
     });
   });
 
-  test("of a body above the limit ends the read", async () => {
+  test("reading a body stops with an error when it exceeds the limit", async () => {
     const url = await serve((_request, response) => response.end("x".repeat(2_000_000)));
     await expect(ask(url)).rejects.toMatchObject({
       kind: "invalid",

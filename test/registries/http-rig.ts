@@ -8,7 +8,7 @@ export const servers: Server[] = [];
 export const closeServers = (): void =>
   servers.splice(0).forEach((server) => server.close().closeAllConnections());
 
-/** Starts a server and returns its address; `closeServers` ends it. */
+/** Starts a server and returns its address; `closeServers` ends all servers. */
 export async function serve(
   listener: RequestListener,
   host = "127.0.0.1",

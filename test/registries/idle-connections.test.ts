@@ -17,10 +17,6 @@ import { artifactOf, mavenVersion } from "../rigs/transfer/package-copy-fixture.
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
-/**
- * Servers close idle connections, so a body that waits for the rate limit must not hold one. Each test sends one body.
- */
-
 const MIB = 1024 * 1024;
 type Ends = ReturnType<typeof openEnds>;
 const registry = await startRegistry("docker-registry");
@@ -37,7 +33,10 @@ afterAll(async () => {
   await registry.stop();
 });
 
-/** Makes the first piece wait until the server has closed its idle connections. */
+/**
+ * Returns hooks that delay a body's first piece until the server has closed its idle connections. A body
+ * that waits for the rate limit must not hold such a connection; each test sends one body.
+ */
 function patient(proxy: FaultProxy): CopyHooks {
   let isFirst = true;
   const throttle = async (bytes: number) => {
@@ -51,7 +50,7 @@ function patient(proxy: FaultProxy): CopyHooks {
 test.each([
   ["a declaration with small files", 1_000, /^POST .*\/files\//],
   ["a chunk of a large file", 3 * MIB, /^PATCH .*\/uploads\//],
-])("%s survives that the server closes idle connections", async (_, size, carries) => {
+])("%s arrives although the server closes idle connections", async (_, size, carries) => {
   const { source, proxy } = rig;
   const files = await source.addAll([
     { fullPath: `/of-${size}`, bytes: randomBytes(size) },
@@ -70,7 +69,7 @@ test.each([
   await client.close();
 });
 
-test("a declaration with package versions survives that the server closes idle connections", async () => {
+test("a declaration with package versions arrives although the server closes idle connections", async () => {
   const built = mavenVersion("com.acme:a", "1", { ".jar": randomBytes(50_000) });
   const { source, proxy } = rig;
   const contents = [...built.bytes.values()].map((content) => ({ content }));
@@ -93,7 +92,7 @@ test("a declaration with package versions survives that the server closes idle c
   await client.close();
 });
 
-describe.skipIf(!registry.available)("while the server closes idle connections", () => {
+describe.skipIf(!registry.available)("idle connections of a registry", () => {
   const content = randomBytes(MIB);
   const blob = { digest: `sha256:${sha256(content)}` as const, size: content.length };
   async function* body(): AsyncGenerator<Uint8Array> {
@@ -113,13 +112,16 @@ describe.skipIf(!registry.available)("while the server closes idle connections",
         await ends.to.finishUpload(name, session, blob, null);
       },
     ],
-  ])("%s of an image arrives", async (what, send) => {
-    const name = what.replaceAll(" ", "-");
-    const ends = openEnds(registry.url, images.url);
-    const session = await ends.to.startUpload(name, blob.digest, null);
-    if (session === "mounted") throw new Error("the blob was there before");
-    await send(ends, name, session);
-    expect(await ends.to.hasBlob(name, blob)).toBe(true);
-    await ends.close();
-  });
+  ])(
+    "image data sent as %s arrives although the registry closes idle connections",
+    async (what, send) => {
+      const name = what.replaceAll(" ", "-");
+      const ends = openEnds(registry.url, images.url);
+      const session = await ends.to.startUpload(name, blob.digest, null);
+      if (session === "mounted") throw new Error("the blob was there before");
+      await send(ends, name, session);
+      expect(await ends.to.hasBlob(name, blob)).toBe(true);
+      await ends.close();
+    },
+  );
 });

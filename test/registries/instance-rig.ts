@@ -14,7 +14,10 @@ import { LOGIN } from "../rigs/api/socket-fixture.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 
-/** How an instance sends a text: in the envelope of a refusal, and wherever it repeats a text that it received. */
+/**
+ * How an instance answers. `bare`: failure kinds of statuses without the JSON envelope; `sayings`:
+ * bodies with a text, in a refusal and wherever an instance repeats a text that it received.
+ */
 export const INSTANCE_WORDS: Pick<Rig, "bare" | "sayings"> = {
   // A server that sends these statuses without an envelope is another product.
   bare: { 400: "unsupported", 404: "unsupported", 409: "unsupported" },

@@ -8,7 +8,10 @@ import type { Judged, RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts"
 import { plainEnd } from "./conformance/writing.ts";
 
 type Login = { username: string; password: string };
-/** What differs from an npm registry. `namespace`: the namespace of an end whose address is that of the server. */
+/**
+ * The parts of the rig that differ for a connector of another protocol. `namespace`: namespace of an
+ * end whose address is that of the server.
+ */
 type Place = Partial<Rig> & { namespace?: string };
 const ORIGIN = {
   createdBy: "tester",
@@ -73,7 +76,7 @@ export async function npmRig(
   };
 }
 
-/** Makes a new name; every second one is scoped. */
+/** Number of names made so far; every second name is scoped. */
 let names = 0;
 const freshName = (): string =>
   `${names++ % 2 === 0 ? "" : "@conformance/"}sample-${randomBytes(6).toString("hex")}`;

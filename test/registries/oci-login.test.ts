@@ -23,8 +23,8 @@ import { startRegistry, type RegistryKind } from "../rigs/servers/registries.ts"
 
 const basic = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString("base64")}`;
 
-describe("a challenge", () => {
-  test("is parsed completely from a header with several login methods", () => {
+describe("a login challenge", () => {
+  test("a login challenge is parsed completely from a header with several login methods", () => {
     const header =
       'Negotiate, Basic realm="a \\"b\\", c=d", ' +
       'Bearer realm="https://auth.example/token",service=reg , scope="repository:x:pull,push"';
@@ -50,7 +50,7 @@ describe("a challenge", () => {
     ).toEqual(Array(5).fill(undefined));
   });
 
-  test("is Bearer in any position, else Basic; a Bearer without a realm does not count", () => {
+  test("a Bearer challenge is preferred in any position, else Basic; Bearer without a realm is ignored", () => {
     const bearer = 'Bearer realm="https://auth.example/token",scope=,service="reg"';
     for (const before of [
       "Negotiate",
@@ -75,7 +75,7 @@ describe("a challenge", () => {
   });
 
   test.each(["Negotiate", "NTLM"])(
-    "is found in the second field when the first one is %s",
+    "a login challenge is found in the second header field when the first one is %s",
     async (first) => {
       const server = createServer((request, response) => {
         const isIn = request.headers.authorization === basic;
@@ -98,7 +98,7 @@ describe("a challenge", () => {
     },
   );
 
-  test("that demands the password without TLS is refused if the registry has TLS", async () => {
+  test("a challenge that demands the password without TLS is refused if the registry has TLS", async () => {
     const folder = mkdtempSync(join(tmpdir(), "challenge-"));
     const files = selfSigned(folder);
     const proxy = await startProxy("http://127.0.0.1:9", {
@@ -130,7 +130,7 @@ describe("a challenge", () => {
 });
 
 describe.each(["docker-registry", "distribution"] as RegistryKind[])(
-  "%s and the login",
+  "the login at %s",
   async (kind) => {
     const plain = await startRegistry(kind);
     const withBasic = await startRegistry(kind, { auth: "htpasswd" });
@@ -142,8 +142,8 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
       Object.assign(tokens?.settings ?? {}, { lifeSeconds: 300, field: "token" });
     });
 
-    describe.skipIf(!plain.available)("of a client", () => {
-      test("by Basic copies an image into and out of the registry", async () => {
+    describe.skipIf(!plain.available)("a client with credentials", () => {
+      test("a client with a Basic login copies an image into and out of the registry", async () => {
         const image = makeImage({ layers: [100, 100_000] });
         await pushImage(plain.url, "in", "latest", image);
         const into = openEnds(plain.url, { url: withBasic.url, ...USER });
@@ -158,7 +158,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         await Promise.all([into.close(), out.close()]);
       });
 
-      test("by token requests one token for each name and scope, and another after its expiry", async () => {
+      test("a client requests one token for each repository and scope, and another after its expiry", async () => {
         const names = ["one", "two"];
         for (const name of names)
           await pushImage(
@@ -191,7 +191,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         await ends.close();
       });
 
-      test("by token requests the right to read the source of a mount", async () => {
+      test("a client requests a token with the right to read the repository that it mounts from", async () => {
         const base = makeBlob(100_000);
         for (const name of ["mount/a", "mount/b"])
           await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
@@ -206,7 +206,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         await ends.close();
       });
 
-      test("with a wrong password fails permanently, and the reason has an advice and no secret", async () => {
+      test("a wrong password fails a copy permanently, and the reason has advice and no secret", async () => {
         await pushImage(plain.url, "refused", "latest", makeImage());
         for (const rig of [withBasic, withTokens]) {
           const wrong = "not-the-password";
@@ -239,7 +239,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         await anonymous.close();
       });
 
-      test("is checked with separate answers for reachability, login and permission", async () => {
+      test("checking a login answers separately for reachability, login and permission", async () => {
         const registry = createOciRegistry({
           url: withTokens.url,
           ...USER,
@@ -255,7 +255,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         await registry.close();
       });
 
-      test("is not sent to another host that a redirect names", async () => {
+      test("a login is not sent to another host that a redirect names", async () => {
         const memory: (string | undefined)[] = [];
         const image = makeImage({ layers: [200_000] });
         await pushImage(withBasic.url, "moved", "latest", image, {

@@ -20,7 +20,7 @@ async function endlessRegistry(pageAt: (at: number) => string[]) {
     const { pathname } = new URL(request.url ?? "", "http://registry");
     const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
     const list = pageAt(state.asked);
-    // The first request asks for the login.
+    // The first request, for /v2/, finds out the kind of login and is not counted.
     if (pathname !== "/v2/") state.asked += 1;
     response
       .setHeader("link", `<${pathname}?page=${state.asked}>; rel="next"`)
@@ -55,7 +55,7 @@ async function listAll(registry: Registry, { list }: Listing): Promise<void> {
   while (cursor !== null);
 }
 
-describe.each(LISTINGS)("a listing of $what", (listing) => {
+describe.each(LISTINGS)("listings of $what", (listing) => {
   test.each([
     { pages: "empty", pageAt: () => [], most: 100 },
     { pages: "all the same", pageAt: () => ["a", "b"], most: 2 },
@@ -64,21 +64,24 @@ describe.each(LISTINGS)("a listing of $what", (listing) => {
       pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`),
       most: 1_000,
     },
-  ])("fails and says what to do when its pages are $pages", async ({ pageAt, most }) => {
-    const { state, registry } = await endlessRegistry(pageAt);
-    const message = expect.stringMatching(
-      `never ends its pages.*name the ${listing.what} to replicate`,
-    );
-    await expect(listAll(registry, listing)).rejects.toMatchObject({
-      kind: "invalid",
-      retryable: false,
-      message,
-    });
-    expect(state.asked).toBe(most);
-    await registry.close();
-  });
+  ])(
+    "a listing fails and says what to do when its pages are $pages",
+    async ({ pageAt, most }) => {
+      const { state, registry } = await endlessRegistry(pageAt);
+      const message = expect.stringMatching(
+        `never ends its pages.*name the ${listing.what} to replicate`,
+      );
+      await expect(listAll(registry, listing)).rejects.toMatchObject({
+        kind: "invalid",
+        retryable: false,
+        message,
+      });
+      expect(state.asked).toBe(most);
+      await registry.close();
+    },
+  );
 
-  test("continues from a cursor of an older release", async () => {
+  test("a listing continues from a cursor that an older release stored", async () => {
     const { registry } = await endlessRegistry((page) => [`t${page}`]);
     const page = { items: ["t0"], next: expect.stringContaining("link:?page=1") };
     expect(await listing.list(registry, "link:?n=500&last=x")).toMatchObject(page);

@@ -29,7 +29,7 @@ const rigs = await Promise.all(
 );
 
 describe.each(rigs)("a client of $kind", ({ kind, rig }) => {
-  describe.skipIf(!rig.available)("speaks distribution-spec 1.1", () => {
+  describe.skipIf(!rig.available)("distribution-spec 1.1", () => {
     conformance(kind, rig);
   });
 });
@@ -59,7 +59,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await rig.stop();
   });
 
-  test("checks that it is reachable, that the login is valid, and what is allowed", async () => {
+  test("a client checks whether the registry is reachable, the login valid and the use allowed", async () => {
     await pushImage(rig.url, "check/image", "1", makeImage());
     const listing = await registry.check({ name: null, push: false });
     expect([listing.reachable.ok, listing.authenticated.ok, listing.allowed.ok]).toEqual([
@@ -83,7 +83,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await nowhere.close();
   });
 
-  test("returns manifests of every media type with their digest, and null for missing ones", async () => {
+  test("a client returns manifests of every media type with their digest, and null for missing ones", async () => {
     for (const image of [
       makeImage(),
       makeImage({ format: "docker" }),
@@ -115,7 +115,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     });
   });
 
-  test("writes the exact bytes of a manifest", async () => {
+  test("a client writes the exact bytes of a manifest", async () => {
     const image = makeImage({ annotations: { odd: "spacing   and ünicode" } });
     for (const blob of image.blobs) await pushBlob(rig.url, "exact", blob);
     await registry.putManifest("exact", "tag", {
@@ -127,7 +127,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     );
   });
 
-  test("writes a small blob, finds it and reads it from any offset", async () => {
+  test("a client writes a small blob, finds it and reads it from any offset", async () => {
     const blob = makeBlob(50_000);
     const digest = asDigest(blob.digest);
     expect(await registry.headBlob("small", digest)).toBeNull();
@@ -149,7 +149,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
   });
 
   test.each([null, 400, 404])(
-    "writes small blobs in as few requests as possible when a mount from the name itself is answered with %s",
+    "a client writes small blobs in few requests if mounts are answered with status %s (null: as usual)",
     async (status) => {
       const name = `own-mounts/${status}`;
       const blobs = [makeBlob(1_000), makeBlob(20_000), makeBlob(50_000)];
@@ -176,7 +176,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     },
   );
 
-  test("reads from an offset when the server ignores Range", async () => {
+  test("a client reads a blob from an offset even if the server ignores Range", async () => {
     const blob = makeBlob(200_000);
     await pushBlob(rig.url, "ignoring", blob);
     proxy.fault = ({ path }) =>
@@ -192,7 +192,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(read.equals(blob.bytes.subarray(123_456))).toBe(true);
   });
 
-  test("uploads in chunks and reads the state of an upload", async () => {
+  test("a client uploads a blob in chunks and reads the state of an upload", async () => {
     const blob = makeBlob(300_000);
     const digest = asDigest(blob.digest);
     let session = await registry.startUpload("chunks", digest, null);
@@ -220,7 +220,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     ).toBe(digest);
   });
 
-  test("reports a wrong digest at the closing request as a digest mismatch, and cancels an upload", async () => {
+  test("a client reports a wrong digest at the end of an upload as a mismatch, and cancels an upload", async () => {
     const digest = asDigest(makeBlob(10).digest);
     const session = await registry.startUpload("wrong", digest, null);
     if (session === "mounted") throw new Error("mounted without asking");
@@ -237,7 +237,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(await registry.uploadStatus("wrong", session.location)).toBeNull();
   });
 
-  test("mounts a blob from another name, or gets an upload instead", async () => {
+  test("a client mounts a blob from another repository, or gets an upload session instead", async () => {
     const blob = makeBlob(5_000);
     await pushImage(rig.url, "mount/from", "1", makeImage({ layers: [blob] }));
     const begun = await registry.startUpload(
@@ -251,7 +251,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     ).toHaveProperty("location");
   });
 
-  test("lists every tag once, page after page", async () => {
+  test("a client lists every tag once over several pages", async () => {
     const image = makeImage();
     const tags = Array.from({ length: 1_203 }, (_, index) => `v${index}`);
     await pushImage(rig.url, "paging", "v0", image);
@@ -276,7 +276,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(await registry.listTags("no/such/name", null)).toBeNull();
   });
 
-  test("lists a repository whose tags fill exactly one page", async () => {
+  test("a client lists a repository whose tags fill exactly one page", async () => {
     const image = makeImage();
     const tags = Array.from({ length: 500 }, (_, index) => `t${index}`);
     await pushImage(rig.url, "full", "t0", image);
@@ -293,7 +293,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     );
   });
 
-  test("lists the repositories under its namespace, relative to it", async () => {
+  test("a client lists the repositories below its namespace, by names relative to the namespace", async () => {
     await pushImage(rig.url, "team/app", "1", makeImage());
     await pushImage(rig.url, "team/deep/er", "1", makeImage());
     await pushImage(rig.url, "teamwork", "1", makeImage());
@@ -304,7 +304,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await inside.close();
   });
 
-  test("lists what is attached to an image if the registry supports it", async () => {
+  test("a client lists the attachments of an image if the registry supports referrers", async () => {
     const image = makeImage();
     const signature = makeImage({
       subject: image,
@@ -319,7 +319,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(await missingParts(rig.url, "attached", signature)).toEqual([]);
   });
 
-  test("sends no request for an invalid name, tag or digest", async () => {
+  test("a client sends no request for an invalid name, tag or digest", async () => {
     proxy.clear();
     for (const name of [
       "../_catalog",

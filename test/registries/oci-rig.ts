@@ -19,7 +19,7 @@ const ORIGIN = {
   lastModifiedBy: "tester",
   lastModifiedDate: 0,
 };
-/** The images of the samples. */
+/** The image that each sample stands for. */
 const images = new WeakMap<Sample, TestManifest>();
 
 /** Opens two image registries, which are filled and read by plain HTTP. `login`: the login that is accepted. */

@@ -108,7 +108,7 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
     rmSync(folder, { recursive: true });
   });
 
-  test("a run from a source that refuses its catalog fails and asks for the packages' names", async () => {
+  test("a run from a source that does not list its repositories fails and asks for package names", async () => {
     const closedCatalog = await startProxy(rig.source.url);
     closedCatalog.fault = ({ path }) =>
       path.startsWith("/v2/_catalog")

@@ -16,7 +16,10 @@ import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 import { selfSigned } from "../rigs/servers/credentials.ts";
 import { startProxy, type Fault, type FaultProxy } from "../rigs/servers/proxy.ts";
 
-/** Long compared with the temporary refusals (2 + 4 s), also on a busy machine. */
+/**
+ * Retry window of the instances: long compared with the temporary refusals (2 + 4 s), also on a busy
+ * machine.
+ */
 const RETRY_WINDOW_MS = 20_000;
 const BOUND_MS = RETRY_WINDOW_MS + 40_000;
 const MIB = 2 ** 20;
@@ -27,7 +30,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rig.end());
 
-/** Creates files for one test, and its own cluster behind its own proxy. */
+/** Creates files for one test, and a cluster of its own behind a proxy of its own. */
 async function place(
   name: string,
   sizes: number[] = [10, 20_000, 300_000, 2 * MIB],
@@ -292,7 +295,7 @@ describe.concurrent(
   },
 );
 
-/** Replaces the content of a blob's file; the blob must be too large to be stored inline in the database. */
+/** Damages the file of a blob in the store; the blob must be too large to be stored inline in the database. */
 function damage(dataDir: string, digest: string): void {
   const file = join(dataDir, "blobs", digest.slice(0, 2), digest.slice(2, 4), digest);
   writeFileSync(file, randomBytes(readFileSync(file).length));

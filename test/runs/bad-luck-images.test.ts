@@ -179,7 +179,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     ["faults", { kind: "answer", status: 500 }],
     ["breaks", { kind: "cutRequest", afterBytes: 1 }],
   ] satisfies [string, Fault][])(
-    "images that fail repeatedly (%s) do not prevent the others from being sent",
+    "images that fail repeatedly (%s) do not keep a run from sending the others",
     async (name, fault) => {
       rig.luck.set(name, (request) => (isPut(request, "/a-bad/") ? fault : null));
       const [bad, good] = [`${name}/a-bad`, `${name}/z-good`];

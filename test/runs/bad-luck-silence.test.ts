@@ -27,7 +27,8 @@ const run = (name: string, cluster: string) =>
   });
 
 /**
- * Expects that the run gives up after one wait, not one for each image; without a retry window it does not try again.
+ * Expects that the run gives up after one wait, and not after one for each image. It has no retry
+ * window, so it tries nothing again.
  */
 async function givenUp(key: string, wait: number): Promise<string[]> {
   const record = await closed(rig.product, key, wait + 40_000);
@@ -66,7 +67,10 @@ describe.concurrent(
   },
 );
 
-/** Starts a stopped process whose queue of connections is full: further connections get no answer. */
+/**
+ * Starts a process that is stopped (SIGSTOP) and whose queue of connections is full, so that new
+ * connections get no answer.
+ */
 async function startDeafServer(): Promise<{ port: number; stop: () => void }> {
   const program =
     `require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () {` +

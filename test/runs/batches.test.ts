@@ -112,7 +112,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Works on the run's one batch as a worker does. */
+/** Runs the run's one batch as a worker does. */
 function work() {
   const none = () => Promise.reject(new Error("no content must be read in this test"));
   const source = { open: none, readSmall: none, close: async () => {} };
@@ -145,7 +145,7 @@ const details = () =>
     .where(eq(detail.recordId, recordId))
     .all();
 
-test("credentials that were sealed with another key fail each artifact and say so", async () => {
+test("credentials that were sealed with another key fail each artifact with that reason", async () => {
   expect(await work()).toEqual({ total: 2, again: 0, failed: 2 });
   const reason =
     "the stored credentials of https://target.example were sealed with another secret key: enter them again";
@@ -154,7 +154,7 @@ test("credentials that were sealed with another key fail each artifact and say s
   );
 });
 
-test("a batch whose outcomes the control plane refuses ends with an error and does not repeat them", async () => {
+test("a batch whose outcomes the control plane refuses ends with an error, without reporting them again", async () => {
   refuseReports = true;
   await expect(work()).rejects.toThrow("answered 400");
 });

@@ -117,7 +117,7 @@ test("a run-once task puts a manifest once under each target version, with the r
   expect(puts()).toEqual([]);
 });
 
-test("a distribution's login is in no answer, log, plain file or history", async () => {
+test("the password of a distribution is in no answer, log, plain file or workflow history", async () => {
   const infos = await Promise.all(
     [
       "/replication/api/cluster/list",
@@ -151,7 +151,7 @@ test("a distribution's login is in no answer, log, plain file or history", async
   ]);
 });
 
-/** All histories of a task's runs in Temporal, payloads decoded. */
+/** Returns all histories of a task's runs in Temporal as text, with decoded payloads. */
 async function historiesOf(taskName: string): Promise<string> {
   const connection = await Connection.connect({ address: inject("temporalAddress") });
   const { workflow } = new Client({ connection });

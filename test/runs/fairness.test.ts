@@ -21,7 +21,10 @@ import {
 } from "../rigs/runs/run-fixture.ts";
 import { each } from "../rigs/runs/run-sources.ts";
 
-/** Transfers that never end keep what they hold; no test here depends on how long anything takes. */
+/**
+ * Number of clusters whose transfers never end and so keep all that they use; no test here depends on
+ * how long anything takes.
+ */
 
 const MANY_CLUSTERS = 40;
 const REAL_TIME_CLUSTERS = 10;
@@ -66,7 +69,7 @@ async function run(draft: TaskDraft): Promise<string> {
   return key;
 }
 
-/** Creates clusters that all lead to the same held server. */
+/** Creates clusters that all lead to the same server, whose requests are held. */
 const clusters = (
   count: number,
   url: string,
@@ -113,8 +116,8 @@ async function besides(
   return { small, somethingIsHeld, heldRuns: [...new Set(runs)].join() };
 }
 
-describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
-  test(`small work ends while ${REPOSITORIES * FILES} files wait for a cluster that is silent at first`, async () => {
+describe("small work beside transfers that hang", { timeout: 480_000 }, () => {
+  test(`small runs and uploads end while ${REPOSITORIES * FILES} files wait for a silent cluster`, async () => {
     const held = await hold(rig.edge.url);
     const [cluster = ""] = await clusters(1, held.proxy.url, "instance");
     const key = await run({
@@ -132,7 +135,7 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     });
   });
 
-  test(`small work ends while ${FILES} files wait for ${MANY_CLUSTERS} silent clusters`, async () => {
+  test(`small runs and uploads end while ${FILES} files wait for ${MANY_CLUSTERS} silent clusters`, async () => {
     const held = await hold(rig.edge.url);
     const to = await clusters(MANY_CLUSTERS, held.proxy.url, "instance");
     const key = await run({
@@ -144,7 +147,7 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
-  test(`small work ends while a REAL_TIME task sends uploads to ${REAL_TIME_CLUSTERS} silent clusters`, async () => {
+  test(`small runs and uploads end while a REAL_TIME task sends to ${REAL_TIME_CLUSTERS} silent clusters`, async () => {
     const held = await hold(rig.edge.url);
     const projectId = unique("followed");
     await rig.product.project(projectId);
@@ -169,7 +172,7 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
-  test(`small work ends while ${LINKED * IMAGES} images wait for ${REAL_TIME_CLUSTERS} silent registries`, async () => {
+  test(`small runs and uploads end while images wait for ${REAL_TIME_CLUSTERS} silent registries`, async () => {
     const held = await hold(rig.target.url);
     const to = await clusters(REAL_TIME_CLUSTERS, held.proxy.url, "registry");
     const objects = await linked(LINKED, rig.source.url);
@@ -177,7 +180,7 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
-  test(`small work ends while the listings of ${LISTED_TASKS} tasks wait for a silent source`, async () => {
+  test(`small runs and uploads end while the listings of ${LISTED_TASKS} tasks wait for a silent source`, async () => {
     const held = await hold(rig.source.url);
     const keys: string[] = [];
     for (let at = 0; at < LISTED_TASKS; at += 1)
@@ -190,7 +193,7 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     expect(await besides(held, keys)).toEqual(ALL_WELL);
   });
 
-  test(`small work ends while ${LINKED * IMAGES} linked images wait for a source that sends no blob`, async () => {
+  test(`small runs and uploads end while ${LINKED * IMAGES} images wait for a source that sends no blob`, async () => {
     const held = await hold(rig.source.url, (path) => path.includes("/blobs/"));
     const key = await run({
       ...(await linked(LINKED, held.proxy.url)),
@@ -200,7 +203,10 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
   });
 });
 
-/** Creates a project of linked repositories; each is the whole source and has its own place at the target. */
+/**
+ * Creates a project of linked repositories. Each of them is the whole source and has a place of its own
+ * at the target.
+ */
 async function linked(
   count: number,
   url: string,

@@ -20,7 +20,7 @@ import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
 const MIB = 2 ** 20;
-/** The third file goes through an upload session in more than one part. */
+/** Sizes of files. The third file is large enough for an upload session in more than one part. */
 const BIG = [1.5 * MIB, 3 * MIB, 70 * MIB];
 
 let rig: FileRig;
@@ -68,7 +68,7 @@ const node = (repoName: string, path: string) =>
   );
 
 describe("a run of files to another instance", () => {
-  test("a run copies all files, byte by byte, with their metadata, and the second run has nothing to do", async () => {
+  test("a run copies all files unchanged and with their metadata, and the second run has nothing to do", async () => {
     const content = randomBytes(500);
     await rig.product.upload(rig.projectId, "files", "/kept/with-metadata.txt", content, {
       "X-BKREPO-META-colour": "blue",
@@ -123,7 +123,7 @@ describe("a run of files to another instance", () => {
     expect(rig.proxy.requests.length).toBeLessThan(30);
   });
 
-  test("a run waits at Temporal in turns with other projects' runs, and a small one before longer ones", async () => {
+  test("Temporal gives runs of different projects their turns, and prefers small runs to longer ones", async () => {
     const connection = clientConnection({
       temporalAddress: rig.center.endpoints().temporal,
     });
@@ -188,7 +188,7 @@ describe("a run of files to another instance", () => {
     }
   });
 
-  test("SKIP leaves other content at the target, OVERWRITE replaces it, and FAST_FAIL stops at it", async () => {
+  test("SKIP keeps a different file at the target, OVERWRITE replaces it, and FAST_FAIL stops the run", async () => {
     const paths = ["/folder 4"];
     const wanted = new Map([...files].filter(([path]) => path.startsWith("/folder 4/")));
     const [first = "", second = ""] = [...wanted.keys()].toSorted();
@@ -249,7 +249,7 @@ describe("a run of files to another instance", () => {
     expect(sorted(await there("conflicts"))).toEqual(sorted(wanted));
   });
 
-  test("a task's rateLimit holds for everything that is sent", async () => {
+  test("a task's rateLimit holds for everything that its run sends", async () => {
     const rate = 3 * MIB;
     await rig.product.hosted(rig.projectId, "slow");
     const slow = await fillRepository(rig.product, rig.projectId, "slow", [
@@ -275,7 +275,7 @@ describe("a run of files to another instance", () => {
     expect(bytes / seconds).toBeLessThan(1.1 * rate);
   });
 
-  test("a run of a task with record: false keeps its counts and no details", async () => {
+  test("a run of a task with the setting record: false keeps its counts but no details", async () => {
     const record = await closed(
       rig.product,
       await run({ type: "PATH", paths: ["/folder 5"], to: "unrecorded", record: false }),
@@ -289,7 +289,7 @@ describe("a run of files to another instance", () => {
 });
 
 describe("a run of files that is disturbed", () => {
-  test("a file that was deleted after the run was planned fails, and the others are sent", async () => {
+  test("a file that was deleted after the run was planned fails, and the other files are sent", async () => {
     await rig.product.hosted(rig.projectId, "shrinking");
     const all = await fillRepository(
       rig.product,

@@ -60,7 +60,7 @@ async function following(
       if (Date.now() > begun + 60_000) throw new Error(`${what}: not within 60 s`);
     console.log(`${what} after ${Date.now() - begun} ms`);
   };
-  /** Waits until all drains have ended, and returns what they sent. */
+  /** Waits until all drains have ended, and returns the artifacts that they sent. */
   const sent = async () => {
     await until(
       async () =>
@@ -90,7 +90,7 @@ async function following(
   };
 }
 
-test("a run-once task with the request of bk-repo's users sends one version to another instance", async () => {
+test("a run-once task in the form that bk-repo's users send copies one version to another instance", async () => {
   const { center, edge, product, cluster } = rig;
   const projectId = unique("p");
   await product.project(projectId);

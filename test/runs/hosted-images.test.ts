@@ -221,7 +221,7 @@ describe("a run of images of a hosted repository", () => {
     },
   );
 
-  test("hosted images fail with a clear reason where the instance has another type of repository", async () => {
+  test("hosted images fail with a clear reason if the instance's repository has another type", async () => {
     const { start, push, projectId } = await rig.hosted();
     await push("app", "1");
     await rig.edge.product.project(projectId);

@@ -16,7 +16,10 @@ afterEach(() => rig.passAll());
 const target = () => rig.target.proxy;
 
 describe("a run of images that is going on", () => {
-  /** Holds every image's manifest at the target, so that the run goes on until it is released. */
+  /**
+   * Holds every request for a manifest at the target, so that the run goes on until the requests are
+   * released.
+   */
   const hold = (namespace: string) => {
     const { until, letGo } = createGate();
     const isHeld = ({ method, path }: { method: string; path: string }) =>
@@ -27,7 +30,7 @@ describe("a run of images that is going on", () => {
     return { held: () => target().requests.filter(isHeld), letGo };
   };
 
-  test("a stop closes every connection of the run within 5 s, and the record says who stopped it", async () => {
+  test("stopping a run closes all its connections within 5 s, and its record says who stopped it", async () => {
     const { held } = hold("stopped");
     const key = await rig.run({ to: "stopped" });
     await follow(rig.product, key, () => held().length >= 10);

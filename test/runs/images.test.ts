@@ -32,7 +32,7 @@ const failures = (details: RecordDetail[]) =>
 const target = () => rig.target.proxy;
 
 describe("a run of images from a linked repository to a registry", () => {
-  test("a run copies all images, as independent clients see them, and the second run has nothing to do", async () => {
+  test("independent clients can read all images that a run copied, and the second run has nothing to do", async () => {
     const key = await rig.run({});
     const details = await expectWhole(
       rig.product,
@@ -85,7 +85,7 @@ describe("a run of images from a linked repository to a registry", () => {
     expect((await rig.product.task(key)).executionTimes).toBe(2);
   });
 
-  test("a run is legible in Temporal by its ids, its attributes and the summary of each batch", async () => {
+  test("a run is readable in Temporal by its workflow ids, search attributes and batch summaries", async () => {
     const key = await rig.run({
       type: "PACKAGE",
       packages: [{ packageKey: "docker://library/redis" }],
@@ -200,7 +200,7 @@ describe("a run of images that finds other content at the target", () => {
     new Map([...rig.images].filter(([image]) => image.startsWith("team/app:")));
   const packages = [{ packageKey: "oci://team/app" }];
 
-  test("SKIP leaves other images at the target and reports the conflicts", async () => {
+  test("SKIP keeps different images at the target and reports them as conflicts", async () => {
     const other = await spoil("skip");
     const record = await closed(
       rig.product,
@@ -235,7 +235,7 @@ describe("a run of images that finds other content at the target", () => {
     ]);
   });
 
-  test("OVERWRITE replaces other images at the target", async () => {
+  test("OVERWRITE replaces different images at the target", async () => {
     await spoil("overwrite");
     const record = await closed(
       rig.product,

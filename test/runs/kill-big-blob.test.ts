@@ -13,13 +13,14 @@ import type { FaultProxy } from "../rigs/servers/proxy.ts";
 
 const CHUNK = 64 * 2 ** 20;
 const SIZE = 3 * CHUNK + 1_000_000;
-/** Most bytes that may be sent twice: unconfirmed ones in buffers when the worker dies, and small parts. */
+/** Maximum bytes that may be sent twice: unconfirmed ones in buffers when the worker dies, and small parts. */
 const LOST = 16 * 2 ** 20;
 
 let images: ImageRig;
 let files: FileRig;
 beforeAll(async () => {
-  // Longer than two chunks take on any machine: a transfer that goes to a new batch counts its bytes anew.
+  // A time slice longer than two chunks take on any machine, because a transfer that goes to a new
+  // batch counts its bytes anew.
   const env = { BATCH_SLICE: "1h" };
   [images, files] = await Promise.all([startImageRig({ env }), startFileRig({ env })]);
 }, 180_000);
@@ -47,7 +48,7 @@ describe.concurrent(
   "a large transfer whose worker is killed",
   { timeout: 150_000 },
   () => {
-    test("a big blob whose worker is killed goes on in the middle, on another worker", async ({
+    test("a big blob whose worker is killed is resumed in the middle by another worker", async ({
       skip,
     }) => {
       const { product, instance, source, target, projectId, cluster } = images;
@@ -77,7 +78,7 @@ describe.concurrent(
       expect(sent(target.proxy)).toBeLessThan(SIZE + LOST);
     });
 
-    test("a big file whose worker is killed goes on in the middle, on another worker", async () => {
+    test("a big file whose worker is killed is resumed in the middle by another worker", async () => {
       const { product, center, partner, proxy, projectId, cluster } = files;
       const name = unique("big-");
       await product.hosted(projectId, name);

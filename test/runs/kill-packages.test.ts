@@ -22,14 +22,14 @@ import { npmTarball } from "../rigs/api/tarball.ts";
 
 const execute = promisify(execFile);
 
-/** Seed of the random moments and samples; KILL_SEED repeats a run of the test. */
+/** Seed of the random moments and samples; the same seed in KILL_SEED repeats a run of the test. */
 const SEED = Number(process.env["KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const random = randomOf(SEED);
 const [IMAGES, MAVEN, NPM] = [200, 300, 300];
 const ALL = IMAGES + MAVEN + NPM;
 const SAMPLE = 10;
 const GROUP = "org.example.killed";
-/** The rate limit makes the run take at least this many seconds on any machine. */
+/** Minimum duration of the run in seconds on any machine, enforced by its rate limit. */
 const LEAST_SECONDS = 20;
 const WITHIN_MS = 240_000;
 
@@ -129,7 +129,7 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
   };
 
   test(
-    "the run sends each version once although every kind of process is killed",
+    "a run sends each image and package version once although every kind of process is killed",
     { timeout: WITHIN_MS + 60_000 },
     async () => {
       const { product, projectId, cluster } = rig;
@@ -182,7 +182,7 @@ describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with
     },
   );
 
-  test("every image has its digest at the target, and every file and version its content", async () => {
+  test("after kills every image has its digest at the target, and every file and version its content", async () => {
     const { partner, projectId, edge } = rig;
     expect(sorted(await listFiles(partner, projectId, "maven", sha256))).toEqual(
       sorted(seeded.maven),
@@ -298,7 +298,7 @@ describe(`clients that read ${SAMPLE} random versions of each type from the targ
             ([path]) => path.endsWith(".jar") && !path.endsWith("-sources.jar"),
           ),
         );
-        // Takes one version of each artifact, because a build cannot resolve two.
+        // Takes only one version of each artifact, because a Maven build cannot resolve two.
         const sample = new Map(
           draw(jars, jars.size).map((path) => [path.split("/").at(-3), path]),
         );

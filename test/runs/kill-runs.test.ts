@@ -25,14 +25,14 @@ import { fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sou
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
 import type { TestRegistry } from "../rigs/servers/registries.ts";
 
-/** Seed of the random moments; KILL_SEED repeats a run of the test. */
+/** Seed of the random moments; the same seed in KILL_SEED repeats a run of the test. */
 const SEED = Number(process.env["KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const random = randomOf(SEED);
 const between = (from: number, to: number) => from + random() * (to - from);
 
 const NAMES = Array.from({ length: 20 }, (_, at) => `team-${at % 3}/app-${at}`);
 const TAGS = 15;
-/** The rate limit makes the runs take at least this many seconds on any machine. */
+/** Minimum durations of the runs in seconds on any machine, enforced by their rate limits. */
 const LEAST = { images: 14, files: 8 };
 const WITHIN_MS = 150_000;
 
@@ -98,8 +98,8 @@ type Round = {
 };
 
 /**
- * Starts a run of 300 images to the registry and, at a random moment, one of 602 files to the other instance; returns
- * while both have done a part and have work left.
+ * Starts a run of 300 images to the registry and, at a random moment, a run of 602 files to the other
+ * instance. Returns while both have sent a part and have work left.
  */
 async function untilTheMoment(name: string): Promise<Round> {
   const { product, images, registry, cluster } = rig;
@@ -173,7 +173,7 @@ describe("runs of 300 images and 602 files with a SIGKILL", () => {
   };
 
   test.each(Object.keys(victims))(
-    "both runs end whole after a SIGKILL of the %s, and nothing is counted or sent twice",
+    "a run of images and a run of files end complete after a SIGKILL of the %s, and send nothing twice",
     { timeout: WITHIN_MS + 60_000 },
     async (victim) => {
       await rig.center.ready();

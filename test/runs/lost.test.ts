@@ -12,7 +12,10 @@ import {
 import { startImageRig, type ImageRig } from "../rigs/runs/run-rig.ts";
 import { fillRegistry } from "../rigs/runs/run-sources.ts";
 
-/** The reconciler ignores younger records; it runs at start and each minute. */
+/**
+ * Minimum age of a record that the reconciler compares with Temporal, and a margin; it runs at start
+ * and each minute.
+ */
 const SETTLED_MS = 31_000;
 
 let rig: ImageRig;
@@ -22,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 test(
-  "a run that Temporal lost starts again and sends only the rest, and a terminated one ends with that reason",
+  "a run that Temporal lost starts again and sends only the rest, and a terminated run ends with that reason",
   { timeout: 180_000 },
   async () => {
     const { product, source, target, projectId, cluster, instance } = rig;

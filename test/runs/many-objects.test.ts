@@ -13,20 +13,23 @@ import { readHistories } from "../rigs/runs/run-histories.ts";
 import { startFileRig, startImageRig } from "../rigs/runs/run-rig.ts";
 import { each, fillRegistry, fillRepository } from "../rigs/runs/run-sources.ts";
 
-/** More than 300 pairs of object and cluster, so that each cluster has one child workflow for all objects. */
+/**
+ * Number of objects: more than 300 pairs of object and cluster, so that each cluster has one child
+ * workflow for all objects.
+ */
 const OBJECTS = Number(process.env["MANY_OBJECTS"] ?? 500);
 const CLUSTERS = Number(process.env["MANY_CLUSTERS"] ?? 3);
 const FILLED = 20;
 const FILES = 5;
 /**
- * Most events of a run with a child for each cluster, and of a child, which continues as new at 4,096 after ending the
- * batches in its window.
+ * Maximum events in the history of a run with a child for each cluster (LONGEST_RUN), and of a child,
+ * which continues as new at 4,096 after it has ended the batches in its window.
  */
 const LONGEST_RUN = 200;
 const LONGEST_CHILD = 4_400;
 
 test(
-  "a run of a task with many objects ends, and no history grows with their number",
+  "a run of a task with many objects ends, and no workflow history grows with their number",
   { timeout: 1_800_000 },
   async () => {
     const { center, edge, product, projectId, cluster, proxy, end } =
@@ -79,7 +82,7 @@ test(
   },
 );
 
-/** One task object for each image, all of the same linked repository. */
+/** Returns one task object for each image, all of the same linked repository. */
 const imagesOf = (names: readonly string[]): TaskObject[] =>
   names.map((name) => ({
     localRepoName: "images",

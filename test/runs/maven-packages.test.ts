@@ -110,7 +110,7 @@ describe("a run of a MAVEN repository to another instance", () => {
     );
   });
 
-  test("SKIP leaves another Maven version whole, OVERWRITE replaces only a snapshot, FAST_FAIL stops", async () => {
+  test("SKIP keeps a different Maven version, OVERWRITE replaces only snapshots, FAST_FAIL stops the run", async () => {
     const repoName = await rig.hosted("MAVEN");
     const jar = randomBytes(300);
     const ours = [

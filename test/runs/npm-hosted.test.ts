@@ -16,7 +16,7 @@ afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 
 describe("a run of a hosted NPM repository to a registry", () => {
-  test("a run publishes hosted versions that npm can read, also below the object's names", async () => {
+  test("a run publishes hosted npm versions that npm can fetch, also into another repository name", async () => {
     const [repoName, name] = [unique("npm"), unique("own-")];
     await rig.product.hosted(rig.projectId, repoName, "NPM");
     const here = rig.open(rig.center, repoName);

@@ -104,7 +104,7 @@ describe("a run of an NPM repository to another instance", () => {
     });
   });
 
-  test("another tarball at the target stays under SKIP, and fails under OVERWRITE with the reason", async () => {
+  test("a different tarball at the target is kept under SKIP, and fails its version under OVERWRITE", async () => {
     const repoName = await rig.hosted("NPM");
     const [theirs, ours, other] = [
       npmVersion("lib", "1.0.0"),
@@ -151,7 +151,7 @@ describe("a run of an NPM repository to another instance", () => {
       `/repository/api/version/delete/${rig.projectId}/${repoName}` +
         `?packageKey=${encodeURIComponent("npm://lib")}&version=1.9.0`,
     );
-    // The request after the current one comes from an attempt that began without the version.
+    // The next request after this moment comes from an attempt that began when the version had been deleted.
     const before = asked();
     await expect.poll(asked, { timeout: 30_000 }).toBeGreaterThan(before);
     rig.proxy.fault = () => null;

@@ -18,7 +18,7 @@ afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 
 describe("bytes that are read at a target npm registry", () => {
-  /** The target's documents contain no digest. */
+  /** Makes the target answer package documents without digests. */
   const undigested: FaultProxy["fault"] = ({ path }) =>
     path.includes(".tgz")
       ? null
@@ -87,7 +87,7 @@ describe("bytes that are read at a target npm registry", () => {
     );
   }, 240_000);
 
-  test("bytes decide whether versions are equal where no digest can, up to compareReadLimit", async () => {
+  test("versions without a digest at the target are compared by their bytes, up to compareReadLimit", async () => {
     const name = unique("undigested-");
     const tarballs = await publish(rig.from, name, ["1.0.0"]);
     for (const [version, tarball] of tarballs)
@@ -118,7 +118,7 @@ describe("bytes that are read at a target npm registry", () => {
 });
 
 describe("dist-tags at a target npm registry", () => {
-  test("latest follows the source back under OVERWRITE, and only moves forward under SKIP", async () => {
+  test("the dist-tag latest follows the source to older versions under OVERWRITE, but not under SKIP", async () => {
     const name = unique("tagged-");
     await publish(rig.from, name, ["1.0.0", "1.1.0", "3.0.0"]);
     await publish(rig.to, name, ["2.0.0"]);

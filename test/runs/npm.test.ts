@@ -95,7 +95,7 @@ describe("a run from a linked npm registry to another", () => {
     );
   }, 120_000);
 
-  test("a run of a whole npm repository copies all listed packages, and fails where none are listed", async () => {
+  test("a run of a whole npm repository copies all listed packages, and fails if the registry lists none", async () => {
     const names = [unique("whole-"), unique("whole-")];
     const tarballs = await Promise.all(
       names.map((name) => publish(rig.from, name, ["1.0.0"])),
@@ -111,7 +111,7 @@ describe("a run from a linked npm registry to another", () => {
     expect(record.errorReason).toContain("name them with packageConstraints");
   }, 120_000);
 
-  test("a published npm version is never replaced: SKIP leaves it, OVERWRITE fails it, FAST_FAIL stops", async () => {
+  test("a published npm version is never replaced: SKIP keeps it, OVERWRITE fails it, FAST_FAIL stops", async () => {
     const name = unique("differs-");
     await publish(rig.from, name, ["1.0.0"]);
     const there = await publish(rig.to, name, ["1.0.0"]);

@@ -7,7 +7,10 @@ import { startFileRig } from "../rigs/runs/run-rig.ts";
 const FILES = 200;
 const BYTES = 16 * 1024;
 const RATE = 1024 * 1024;
-/** Most runs until both workers had a batch: Temporal decides, and may give all eight batches of a run to one. */
+/**
+ * Maximum number of runs until both workers had a batch: Temporal decides, and may give all eight
+ * batches of a run to one worker.
+ */
 const MOST_RUNS = 5;
 
 test(

@@ -51,7 +51,8 @@ test("a cluster that is down for over a minute delays no other, says so in its r
   const { upload, arrival, records, repo } = await following(rig, {
     clusters: [one.cluster, two.cluster],
   });
-  // Stopping the instance would free its port, at which another test's server might then answer.
+  // The proxy resets connections instead of stopping the instance, which would free its port for
+  // another test's server.
   two.proxy.fault = () => ({ kind: "reset" });
   const files: [string, Buffer][] = [];
   const send = async () => {

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 describe("a REAL_TIME task that is changed", () => {
-  test("a REAL_TIME task that is disabled stands still, and goes on from there once it is enabled", async () => {
+  test("a disabled REAL_TIME task sends nothing, and sends the missed uploads once it is enabled", async () => {
     const { key, upload, download, arrival, records, task } = await following(rig);
     await rig.product.toggle(key);
     expect(await task()).toMatchObject({ enabled: false, status: "WAITING" });
@@ -82,7 +82,7 @@ describe("a REAL_TIME task that is changed", () => {
     expect(await download(rig.one, "/wanted/b")).toBeNull();
   });
 
-  test("a REAL_TIME task that is changed during a drain is looked up once, not again at each upload", async () => {
+  test("a change of a REAL_TIME task during a drain makes the drain read it once, not at each upload", async () => {
     const { key, repo, upload, arrival, records } = await following(rig);
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     const bytes = randomBytes(2_000_000);
@@ -142,7 +142,7 @@ describe("a REAL_TIME task that is changed", () => {
     ]);
   }, 300_000);
 
-  test("a REAL_TIME task that is deleted during a drain is gone, and its workflow ends", async () => {
+  test("a REAL_TIME task that is deleted during a drain disappears, and its workflow ends", async () => {
     const { key, upload } = await following(rig);
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     await upload("/a", randomBytes(2_000_000));

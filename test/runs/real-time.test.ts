@@ -79,7 +79,7 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     expect((await records()).length).toBeLessThan(60);
   });
 
-  test("a small file does not wait for a big one that is being sent, and neither does its next content", async () => {
+  test("a small file and its next version both arrive while a big file is still being sent", async () => {
     const { key, upload, arrival, download, task } = await following(rig);
     rig.one.proxy.clear();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);

@@ -61,7 +61,7 @@ const run = (): Promise<string> => {
   });
 };
 
-/** How often each batch of a run was handed out, and the pids of the workers that took one. */
+/** Returns how often each batch of a run was handed out, and the pids of the workers that took one. */
 async function batchesOf(
   key: string,
 ): Promise<{ attempts: number[]; pids: Set<number> }> {
@@ -99,7 +99,7 @@ test(
       await expectWhole(rig.product, await closed(rig.product, key), files);
       expect(Math.max(...(await batchesOf(key)).attempts)).toBeLessThanOrEqual(2);
     }
-    // By now the worker has returned the batch that Temporal had handed to it at that moment.
+    // By now the worker has returned the batch that Temporal had given to it when its clock became wrong.
     await expect.poll(others, { timeout: 120_000 }).toBe(false);
 
     worker.set(0);
@@ -108,7 +108,7 @@ test(
   },
 );
 
-test("a worker with another protocol is refused, and one with the same protocol may have any release", async () => {
+test("a worker with another protocol version is refused, and one with the same may have any release", async () => {
   const path = "/internal/v1/worker";
   const headers = createInternalSigner(secretKeyOf(rig.center)).headers("GET", path, "");
   const ask = (more: Record<string, string>) =>

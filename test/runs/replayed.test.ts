@@ -24,12 +24,13 @@ beforeAll(async () => {
 }, 180_000);
 afterEach(async ({ task }) => {
   rig.passAll();
-  // Runs that started with this test's code would not be broken by the same deploy when the test is tried again.
+  // If a test fails, it is tried again: the original code is restored, because runs that start with the
+  // changed code would not be broken by the same change.
   if (task.result?.state === "fail") await rig.release();
 });
 afterAll(() => rig?.end());
 
-/** An additional step in the workflow of a run's part, as a careless change would add it. */
+/** A change that adds a step to the workflow of a target run, as a careless developer might. */
 const ONE_STEP_MORE: Change[] = [
   {
     file: "workflows/target-run.ts",
@@ -48,7 +49,7 @@ const runIdOf = async (workflowId: string) =>
   (await rig.client.workflow.getHandle(workflowId).describe()).runId;
 
 test(
-  "a run that a release would break starts again with that release, succeeds and does nothing twice",
+  "a run that a new release cannot replay starts again with it, succeeds and does nothing twice",
   SLOW,
   async () => {
     const { product, partner, projectId, cluster } = rig;
@@ -75,7 +76,7 @@ test(
     expect(await product.records(key)).toHaveLength(1);
     expect(await product.details(id)).toHaveLength(30);
     expect(await listFiles(partner, projectId, "copy", sha256)).toEqual(files);
-    // The last activity closes the record; the workflow ends a moment later.
+    // The last activity of a run closes the record; the workflow ends a moment later.
     const describe = () => rig.client.workflow.getHandle(workflowId).describe();
     await until(
       "the end of the workflow",
@@ -100,7 +101,7 @@ test(
 );
 
 test(
-  "a REAL_TIME run that a release would break starts again, and without a break it goes on unchanged",
+  "a REAL_TIME run that a new release cannot replay starts again, and any other goes on unchanged",
   SLOW,
   async () => {
     const { product, partner, projectId, cluster } = rig;
@@ -144,7 +145,7 @@ test(
 );
 
 test(
-  "a run that breaks again is not restarted again, says why, and goes on with a release without the mistake",
+  "a run that fails again is not restarted a second time, reports why, and goes on with a good release",
   SLOW,
   async () => {
     const { product, projectId, cluster, center } = rig;

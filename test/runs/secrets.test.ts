@@ -20,7 +20,7 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 const PARTNER = "secret-of-the-partner";
 const WRONG = "wrong-secret-of-somebody";
 const SECRETS = [USER.password, PARTNER, WRONG];
-/** The secrets as plain text, and as Basic authentication encodes them. */
+/** The secrets in the forms to look for: as plain text, and as Basic authentication encodes them. */
 const FORMS = [
   ...SECRETS,
   ...[
@@ -130,7 +130,7 @@ describe("secrets of runs that succeed and of runs that are refused", () => {
     ]);
   });
 
-  test("histories contain no secret, no manifest and no listing, and their payloads are small", async () => {
+  test("workflow histories contain no secret, no manifest and no listing, and their payloads are small", async () => {
     for (const { workflowId } of runs) {
       const histories = await readHistories(center.endpoints().temporal, workflowId);
       const contents = [...histories.values()].map(contentsOf);

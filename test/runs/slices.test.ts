@@ -14,7 +14,10 @@ import type { FaultProxy } from "../rigs/servers/proxy.ts";
 
 const CHUNK = 64 * 2 ** 20;
 const MANY = 120;
-/** Longer than a slice, so that each batch's time is over after its first requests. */
+/**
+ * Delay of each request: longer than a time slice, so that each batch's time is over after its first
+ * requests.
+ */
 const LATENCY = { kind: "latency", ms: 1_500 } as const;
 
 let images: ImageRig;
@@ -28,12 +31,12 @@ afterAll(() => Promise.allSettled([images.end(), files.end()]));
 const sent = (proxy: FaultProxy) =>
   proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
 
-/** The task queue of each batch of a run, once for each time that the batch was handed out. */
+/** Returns the task queue of each batch of a run, once for each time that the batch was handed out. */
 const queuesOf = async (temporal: string, workflowId: string): Promise<string[]> =>
   (await handedOut(temporal, workflowId)).map(({ queue }) => queue);
 
 test(
-  "a big file stops after a chunk when its batch's time is over, and goes on in the next batch",
+  "a big file stops after a chunk when its batch's time slice is over, and goes on in the next batch",
   { timeout: 300_000 },
   async () => {
     const { product, center, proxy, projectId, cluster } = files;
@@ -57,7 +60,7 @@ test(
 );
 
 test(
-  "many files to a slow cluster are sent once each, although their batch's time is over again and again",
+  "many files to a slow cluster are sent once each, although several batches run out of time",
   { timeout: 300_000 },
   async () => {
     const { product, center, proxy, projectId, cluster } = files;

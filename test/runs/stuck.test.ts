@@ -15,7 +15,10 @@ import {
 } from "../rigs/runs/run-fixture.ts";
 import { fillRepository } from "../rigs/runs/run-sources.ts";
 
-/** The reconciler's times are multiples of its interval: it waits at most this long for a reaction. */
+/**
+ * Interval of the reconciler; the times that it waits for a reaction of a run are multiples of the
+ * interval.
+ */
 const INTERVAL_MS = 12_000;
 const PATIENCE_MS = INTERVAL_MS * 0.75;
 const CLOSED_WITHIN_MS = 60_000;
@@ -81,7 +84,10 @@ async function stopped(key: string) {
   return record;
 }
 
-/** Each story runs in the bad release up to its `yield`, and after it in a good one. */
+/**
+ * The part of each story before its `yield` runs under the bad release, and the part after it under a
+ * good one.
+ */
 const STORIES = {
   async *late() {
     const { product, center } = rig;
@@ -217,7 +223,7 @@ const STORIES = {
 };
 
 test(
-  "runs that a faulty release stops report it, can be stopped or deleted, or go on with the next release",
+  "runs that a faulty release blocks report it, can be stopped or deleted, or go on with the next release",
   SLOW,
   async () => {
     await rig.release(
@@ -251,7 +257,7 @@ test(
 );
 
 test(
-  "a step that fails repeatedly is reported with its reason until it succeeds",
+  "an activity that fails repeatedly is reported with its reason until it succeeds",
   SLOW,
   async () => {
     const { product, center } = rig;
@@ -284,7 +290,7 @@ test(
     const key = await run("slow");
     await follow(product, key, rig.isHeld);
     const [worker = 0] = center.pids().workers;
-    // The worker is frozen for longer than the reconciler waits for a run that does nothing.
+    // The worker stays frozen for longer than the reconciler waits for a stopped run that makes no progress.
     process.kill(worker, "SIGSTOP");
     await product.stop(key);
     const begun = Date.now();

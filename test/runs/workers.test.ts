@@ -49,7 +49,7 @@ async function run(): Promise<{ key: string; repository: string }> {
   };
 }
 
-/** Pids of the workers that took a batch of a run. */
+/** Returns the pids of the workers that took a batch of a run. */
 async function workersOf(task: string): Promise<Set<number>> {
   const { workflowId } = await newest(rig.product, task);
   const batches = await handedOut(rig.center.endpoints().temporal, workflowId);
@@ -59,7 +59,7 @@ async function workersOf(task: string): Promise<Set<number>> {
 }
 
 describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
-  test("a worker with another key says so and ends", async () => {
+  test("a worker with a wrong secret key reports that and ends", async () => {
     const { ended, output } = machine.startWorker(
       rig.center.url,
       "0123456789abcdef0123456789abcdef",
@@ -69,7 +69,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     expect(output()).toMatch(/SECRET_KEY|secret key/);
   });
 
-  test("a worker on another machine is enough to make an instance without its own ready", async () => {
+  test("an instance without workers of its own is ready once a worker runs on another machine", async () => {
     const [port, secretKey] = [await freePort(), "a key that both of them were given"];
     machine.startWorker(`http://127.0.0.1:${port}`, secretKey);
     const instance = await startInstance({
@@ -111,7 +111,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     await expectWhole(rig.product, await closed(rig.product, task), files);
   });
 
-  test("a worker that was frozen until its batches went to another one changes nothing when it goes on", async () => {
+  test("a worker that was frozen until others took its batches changes nothing when it goes on", async () => {
     const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
     await expect
       .poll(worker.output, { timeout: 60_000 })
@@ -132,8 +132,8 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     rig.proxy.fault = ({ path }) =>
       path.includes("/sync/v1/files/") ? { kind: "hold", until: second.until } : null;
     try {
-      // Temporal hands tasks to any polling worker, also to the frozen one while its polls last (a minute): it may get
-      // a batch again and let its heartbeat lapse.
+      // Temporal hands tasks to any polling worker, and for up to a minute also to the frozen one,
+      // whose polls are still open: it may get a batch again and let its heartbeat time out.
       await expect
         .poll(async () => (await holders(held.task)).includes(frozen ?? 0), {
           timeout: 200_000,
@@ -153,7 +153,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
   });
 });
 
-/** Starts a run whose declarations are held at the target, and returns once some are. */
+/** Starts a run whose declarations are held at the target, and returns once some declarations are held. */
 async function heldRun(): Promise<{ task: string; letGo: () => void }> {
   const { until, letGo } = createGate();
   rig.proxy.clear();
@@ -172,7 +172,7 @@ async function heldRun(): Promise<{ task: string; letGo: () => void }> {
   return { task, letGo };
 }
 
-/** Pids of the workers that hold a batch of the run now. */
+/** Returns the pids of the workers that hold a batch of the run now. */
 async function holders(task: string): Promise<number[]> {
   const { workflowId } = await newest(rig.product, task);
   const connection = clientConnection({

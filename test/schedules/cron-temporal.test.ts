@@ -16,7 +16,7 @@ declare module "vitest" {
 
 const seed = Number(process.env["CRON_SEED"] ?? Math.floor(Math.random() * 1e9));
 const DAY = 86_400_000;
-/** Most times that the server lists at once. */
+/** Maximum number of times that the server lists at once. */
 const MOST = 1000;
 
 let connection: Connection;
@@ -29,8 +29,8 @@ beforeAll(async () => {
 afterAll(() => connection.close());
 
 /**
- * Lists the server's firing times of one of our schedules, after `from` up to `to`; the schedule is paused and deleted
- * afterwards.
+ * Lists the times after `from` up to `to` at which the server would fire a schedule of ours. The
+ * schedule is paused, and deleted afterwards.
  */
 async function listTimes(
   expression: string,
@@ -135,7 +135,7 @@ describe("cron expressions on Temporal's server", () => {
       ["2028-02-29T00", "2032-02-29T00"],
     ],
   ])(
-    "the cron %s in %s fires on Quartz' days",
+    "the cron %s in %s fires on the days on which Quartz fires",
     async (expression, zone, from, to, hours) => {
       const times = await listTimes(expression, zone, new Date(from), new Date(to));
       expect(
@@ -168,7 +168,7 @@ describe("cron expressions on Temporal's server", () => {
     expect(listed).toEqual(ownTimes(expression, "America/New_York", from, to));
   });
 
-  test(`our next times equal the server's, also at clock changes (CRON_SEED=${seed})`, async () => {
+  test(`the computed times of a cron equal those of Temporal's server (CRON_SEED=${seed})`, async () => {
     const random = createRandom(seed);
     const changes: [zone: string, ...days: string[]][] = [
       ["America/New_York", "2027-03-14", "2027-11-07"],
@@ -198,7 +198,7 @@ describe("cron expressions on Temporal's server", () => {
     }
   });
 
-  test("weekdays around a skipped midnight are the same as on the server", async () => {
+  test("the computed weekdays around a skipped midnight equal those of Temporal's server", async () => {
     const [from, to] = [
       new Date("2026-09-01T00:00:00Z"),
       new Date("2026-09-20T00:00:00Z"),
@@ -216,7 +216,7 @@ describe("cron expressions on Temporal's server", () => {
     }
   });
 
-  test("every kind of time zone name that we accept works in a schedule", async () => {
+  test("every kind of time zone name that the API accepts works in a schedule", async () => {
     const zones = [
       "Asia/Kolkata",
       "Asia/Calcutta",

@@ -35,7 +35,7 @@ afterAll(async () => {
 const describe = (key: string) => control.schedule(key).describe();
 const seen = (key: string) => describe(key).catch(() => null);
 
-test("a schedule that was deleted behind the service's back is created again", async () => {
+test("a schedule that was deleted in Temporal is created again", async () => {
   const key = await control.create(DAILY);
   const { spec } = await describe(key);
   await control.schedule(key).delete();
@@ -100,7 +100,7 @@ test("a schedule that was paused or unpaused in Temporal follows its task again"
     .toEqual([false, true]);
 });
 
-test("a schedule whose task is gone is deleted, and one of another instance is not", async () => {
+test("a schedule whose task is gone is deleted, and a schedule of another instance is kept", async () => {
   const key = await control.create(DAILY);
   control.db.delete(task).where(eq(task.key, key)).run();
   const other = await startControl({ address: inject("temporalAddress") });
@@ -120,7 +120,7 @@ test(`a schedule that matches its task is not updated, for any cron (CRON_SEED=$
     }).expression,
   }));
   const keys: string[] = [];
-  // Some of these never fire again; the API refuses them.
+  // Some of these crons never fire again: the API refuses them, and they are left out.
   for (const plan of plans)
     keys.push(
       ...(await control
@@ -171,7 +171,7 @@ test("a schedule names its task and contains no secret", async () => {
   expect(control.schedule(key).scheduleId).toBe(scheduleId(key));
 });
 
-test("a task that should have started when it was created starts when the service is back", async () => {
+test("a task whose start was lost when it was created is started later by the reconciler", async () => {
   const { executions } = control.api.deps;
   const saved = executions.taskSaved;
   executions.taskSaved = async () => undefined;

@@ -14,7 +14,10 @@ const EVERY_2_S = { cron: "*/2 * * * * ?" };
 const YEARLY = { cron: "0 0 0 1 1 ?" };
 
 let temporal: Awaited<ReturnType<typeof startTemporal>>;
-/** What the tests opened; each control has its own catch-up window. */
+/**
+ * Functions that close the control planes and workers that tests opened. Each control plane has a
+ * catch-up window of its own.
+ */
 const opened: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
@@ -95,7 +98,8 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
     () => dueTimes(patient, often).some((due) => due > up + 4_000),
     60_000,
   );
-  // There is none if the firing before was still running when Temporal went down: it overlaps the missed ones.
+  // At most one missed firing runs; none if the firing before was still running when Temporal went
+  // down, because it overlaps them.
   expect(dueBetween(patient, often, down, up).length).toBeLessThanOrEqual(1);
   await patient.remove(often);
 
@@ -111,7 +115,7 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
   });
 });
 
-test("one of the waiting firings runs after an outage of the service, unless all are too old", async () => {
+test("one of a task's waiting firings runs after an outage of the workers, unless all are too old", async () => {
   const [patient, strict] = [await open(120_000), await open(3_000)];
   const due = Date.now() + 6_000;
   const [often, once] = [await patient.create(EVERY_2_S), await patient.create(at(due))];
@@ -187,7 +191,7 @@ test("all schedules come back after Temporal lost its data, and missed firings r
   expect(dueBetween(control, often, down, made).length).toBeLessThanOrEqual(1);
 });
 
-test("a firing that an older release started is not run again under its present id", async () => {
+test("a firing that an older release started does not run again under its present workflow id", async () => {
   const control = await open(120_000);
   const due = Math.ceil(Date.now() / 1000) * 1000 + 5_000;
   const [key, plain] = [
@@ -231,7 +235,7 @@ test("a firing that an older release started is not run again under its present 
   }
 });
 
-test("a task that is saved while Temporal does not answer is saved in time and scheduled afterwards", async () => {
+test("a task is saved quickly while Temporal does not answer, and its schedule follows afterwards", async () => {
   const control = await open(120_000);
   const [toggled, deleted] = [await control.create(YEARLY), await control.create(YEARLY)];
   temporal.freeze();
@@ -243,7 +247,8 @@ test("a task that is saved while Temporal does not answer is saved in time and s
       ({ level, facts }) => level === "warn" && facts["taskKey"] === created,
     ),
   ).toHaveLength(1);
-  // From now on the supervisor has noticed, and nobody waits for Temporal.
+  // From here on the control plane knows from the supervisor that Temporal is away, and no request
+  // waits for Temporal.
   control.up.temporal = false;
   await control.toggle(toggled);
   await control.remove(deleted);
@@ -253,7 +258,7 @@ test("a task that is saved while Temporal does not answer is saved in time and s
   await control.schedules.reconcile();
   expect((await control.schedule(toggled).describe()).state.paused).toBe(true);
   expect((await control.schedule(created).describe()).state.paused).toBe(false);
-  // Orphans are found in Temporal's listing, which is updated a little later.
+  // Schedules without a task are found in Temporal's listing, which is updated a little later.
   await until("the deleted task's schedule to go", async () => {
     await control.schedules.reconcile();
     return control

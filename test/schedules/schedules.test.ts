@@ -116,7 +116,7 @@ describe("a cron task", () => {
     await control.remove(key);
   });
 
-  test("a changed cron task follows its new cron at once, and its present run stays as it began", async () => {
+  test("a changed cron task follows its new cron at once, and its present run goes on as it began", async () => {
     const key = await control.create(YEARLY, { blocked: true });
     await control.execute(key);
     const { id } = await running(key);
@@ -159,11 +159,11 @@ describe("a cron task", () => {
     );
   });
 
-  test("a cron task does not run at times of a schedule that is not updated yet", async () => {
+  test("a cron task does not run at its old times while its schedule is not updated yet", async () => {
     const key = await control.create(EVERY_2_S);
     await finished(control, key, 1);
     control.up.temporal = false;
-    // Earlier updates of the schedule have ended once this one had its turn.
+    // This call queues behind earlier updates of the schedule, so they have ended when it returns.
     await control.schedules.align(key);
     await control.update(key, YEARLY);
     const count = control.records(key).length;
@@ -220,7 +220,7 @@ describe("a cron task", () => {
   );
 });
 
-/** The next time that the API shows at the given moment. */
+/** Returns the next execution time that the API shows at the moment `now`. */
 async function shownAt(key: string, now: number): Promise<number> {
   const real = control.api.deps.now;
   control.api.deps.now = () => now;

@@ -6,7 +6,8 @@ import type { RoundRun } from "./load-crowd.ts";
 import { PROJECT, type World } from "./world.ts";
 
 /**
- * Longest time after the troubles until everything has ended and arrived: retries wait up to 2 minutes, drains up to 5.
+ * Maximum time in ms from the end of the troubles until everything has ended and arrived: retries wait
+ * up to 2 minutes, drains up to 5.
  */
 const WITHIN_MS = 600_000;
 const LOOK_MS = 1_000;
@@ -51,7 +52,7 @@ export async function converge(
   );
 }
 
-/** Waits until `look` returns null; it returns what is still missing. */
+/** Calls `look`, which returns what is still missing, until it returns null. */
 async function waitFor(
   { journal }: World,
   rule: string,

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** The timeline, each line with seconds since the start, and the violations. */
 export type Journal = ReturnType<typeof createJournal>;
 
-/** Violations of one rule that are printed; all are counted. */
+/** Maximum number of violations of one rule that are printed; all are counted. */
 const MOST_TOLD = 20;
-/** A request that still fails after this long, with no process in trouble, is lost. */
+/** Time in ms: a request that still fails after this long, with no process in trouble, is lost. */
 const PERSIST_MS = 600_000;
 
 export function createJournal(folder: string) {
@@ -27,7 +27,7 @@ export function createJournal(folder: string) {
     if (told.length < MOST_TOLD) note(`VIOLATED ${rule}: ${text.slice(0, 600)}`);
   }
 
-  /** The cases of rules that are reported only once each. */
+  /** Violations that were already reported, of rules that report each case only once. */
   const once = new Set<string>();
   function violatedOnce(rule: string, subject: string, text: string): void {
     const key = `${rule} ${subject}`;
@@ -56,7 +56,7 @@ export function createJournal(folder: string) {
     count: (what: string, number = 1) =>
       void counts.set(what, (counts.get(what) ?? 0) + number),
     counts: () => [...counts],
-    /** The number of violations of all rules. */
+    /** Returns the number of violations of all rules. */
     violationCount: () =>
       [...violations.values()].reduce((sum, cases) => sum + cases.length, 0),
     violations: (): ReadonlyMap<string, readonly string[]> => violations,

@@ -11,7 +11,7 @@ export type Followed = {
   contents: Map<string, string>;
   /** The sha256 of every content that was ever uploaded to each path. */
   ever: Map<string, Set<string>>;
-  /** Stops the uploads; resolves once the present one has ended. */
+  /** Stops the uploads; resolves once the upload under way has ended. */
   pause: () => Promise<void>;
   resume: () => void;
 };
@@ -25,7 +25,10 @@ type Kind = {
   executes?: true;
 };
 
-/** Mostly small files, some with their own request, a few in chunks: an hour of them fits on a disk. */
+/**
+ * Sizes of the uploaded files: mostly small, some large enough for a request of their own, a few sent
+ * in chunks. An hour of them fits on a disk.
+ */
 const SIZES = [200, 200, 2_000, 2_000, 30_000, 300_000, 1_500_000];
 const OVERWRITE = { conflictStrategy: "OVERWRITE" };
 const CRON = {
@@ -96,7 +99,7 @@ async function uploadAll(
   }
 }
 
-/** Uploads the same bytes until they are acknowledged, so that the present content is known. */
+/** Uploads bytes until the upload is acknowledged, so that the file's content is known. */
 async function uploadOne(
   { journal, product, random }: World,
   { name, contents, ever }: Followed,

@@ -7,7 +7,7 @@ const ALONE_TURNS = 9;
 const PAUSE_MS = 1_500;
 const LOOK_MS = 20;
 const LONGEST_MS = 300_000;
-/** Budget of small work beside everything else. */
+/** Budget of small work beside all other load: at most TIMES_ALONE times its duration alone, plus MORE_MS. */
 const TIMES_ALONE = 3;
 const MORE_MS = 2_000;
 const REAL_TIME_MS = 2_000;
@@ -15,10 +15,10 @@ const REAL_TIME_MS = 2_000;
 type Samples = { small: number[]; realTime: number[] };
 export type Probes = {
   alone: Samples;
-  /** Measured while ends were slow and no process was in trouble. */
+  /** Durations measured while ends were slow and no process was in trouble. */
   beside: Samples;
   tasks: [task: string, name: string][];
-  /** Measures until the signal fires. */
+  /** Measures small work again and again until the signal fires. */
   measure: (until: AbortSignal) => Promise<void>;
 };
 
@@ -77,7 +77,7 @@ export async function startProbes(world: World): Promise<Probes> {
     work: () => Promise<number>,
   ) => {
     const begun = Date.now();
-    // An API that is away cannot be measured.
+    // A failure means that the API is away, so there is nothing to measure.
     const ms = await work().catch(() => null);
     if (ms === null || !signals.quietSince(begun))
       return journal.count("probes not counted: processes were troubled");

@@ -124,7 +124,7 @@ async function troubledRound(
   ) => {
     for (const trouble of troubles) {
       await sleep(Math.max(0, start + trouble.at - Date.now()));
-      // A trouble that waited too long for the previous one is left out, so that not all of them come at once.
+      // A trouble is left out if it waited too long for the previous one, so that not all of them come at once.
       if (Date.now() < start + trouble.at + LATE_MS) await make(trouble);
     }
   };

@@ -36,7 +36,7 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     try {
       process.kill(pid, signal);
     } catch {
-      // The process has ended meanwhile.
+      // The process has ended meanwhile, so there is nothing to do.
     }
   }
 

@@ -48,7 +48,10 @@ const FAULTS: Record<EndTrouble["kind"], (random: () => number) => Fault> = {
       : { kind: "cutAnswer", afterBytes: 20 },
 };
 
-/** Applies a trouble to a way for its time; a later trouble of the same way replaces it. */
+/**
+ * Applies a trouble to the connection to an end, for the trouble's duration. A later trouble of the
+ * same connection replaces it.
+ */
 export function makeEndTrouble(
   { ways, journal, random }: World,
   { way, kind, ms }: EndTrouble,

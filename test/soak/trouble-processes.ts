@@ -63,7 +63,7 @@ function drawOne(random: () => number, at: number, lengthMs: number): ProcessTro
   return { at, kind: "restart", signal: length < 0.5 ? "SIGTERM" : "SIGKILL" };
 }
 
-/** Carries out a trouble; resolves when the next one may follow. */
+/** Carries out a process trouble; resolves when the next trouble may follow. */
 export async function makeProcessTrouble(
   world: World,
   trouble: ProcessTrouble,

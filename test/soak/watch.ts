@@ -39,7 +39,7 @@ export function startWatch(world: World, until: AbortSignal): Watch {
     if (!tasks.has(task)) return;
     for (const record of records) judge(name, record, before.get(record.id), realTime);
     const listed = new Set(records.map(({ id }) => id));
-    // A full page may no longer contain the record.
+    // A record may only be missing if the page is full, because newer records then displace it.
     if (records.length < NEWEST)
       for (const id of before.keys())
         if (!listed.has(id)) journal.violatedOnce("no record is lost", id, `of ${name}`);
@@ -93,7 +93,7 @@ export function startWatch(world: World, until: AbortSignal): Watch {
   }
 
   void (async () => {
-    // An API that is away or frozen is asked again later.
+    // If the API is away or frozen, it is asked again later.
     for (; !until.aborted; await sleep(LOOK_MS))
       for (const [task, kind] of tasks) await look(task, kind).catch(() => undefined);
   })();

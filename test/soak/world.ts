@@ -8,7 +8,7 @@ import { type End, type EndName, startEnds } from "./ends.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createSignals, type Signals } from "./signals.ts";
 
-/** Ways on which an end can be made slow, silent or refusing. */
+/** Names of the connections, each with a proxy, on which an end can be made slow, silent or refusing. */
 export type WayName = "edge" | "registry" | "source" | "crowd";
 
 export type World = {
@@ -16,14 +16,20 @@ export type World = {
   journal: Journal;
   /** Random numbers of the load; troubles have their own, so that the same seed gives the same troubles. */
   random: () => number;
-  /** The first has its own Temporal server and sends to the second, which uses the same server. */
+  /**
+   * The two instances. The first has its own Temporal server and sends to the second, which uses the
+   * same server.
+   */
   ends: Record<EndName, End>;
   product: Product;
   partner: Product;
   source: TestRegistry;
   target: TestRegistry;
   ways: Record<WayName, FaultProxy>;
-  /** `direct` leads to the second instance without troubles; `crowd` are many names of one slow end. */
+  /**
+   * Ids of clusters. `direct` leads to the second instance without troubles; `crowd`: many clusters
+   * that all lead to one slow end.
+   */
   clusters: { edge: string; direct: string; registry: string; crowd: string[] };
   signals: Signals;
   remove: (keep: boolean) => Promise<void>;

@@ -36,7 +36,7 @@ const honest = onceFor(async (rig) => {
   return sample;
 });
 
-/** Under the rule, a complete read, descriptions included, returns the right content or fails. */
+/** Expects that a complete read under the rule, descriptions included, returns the right content or fails. */
 async function neverBelieves(rig: Rig, rule: Rule, what: string): Promise<void> {
   const sample = await honest(rig);
   const { answer } = await during(wire(rig.from), rule, () =>
@@ -46,7 +46,7 @@ async function neverBelieves(rig: Rig, rule: Rule, what: string): Promise<void> 
     expect(shown(answer), what).toEqual(shown(sample.contents));
 }
 
-/** Only the answer with the content is wrong: the read must fail. */
+/** Expects that a read fails if only the answer with the content has the fault. */
 async function findsOut(rig: Rig, fault: Fault, what: string): Promise<void> {
   const sample = await honest(rig);
   await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
@@ -62,7 +62,7 @@ async function findsOut(rig: Rig, fault: Fault, what: string): Promise<void> {
   });
 }
 
-/** Codes every answer, requested or not. */
+/** Compresses every answer with gzip and gives it this Content-Encoding, although the request accepts none. */
 const coded = (encoding: string): Fault => ({
   kind: "alter",
   headers: { "content-encoding": encoding },

@@ -13,7 +13,7 @@ import {
 import type { Fault } from "../../rigs/servers/proxy.ts";
 import { wire, type Case, type Rig } from "./rig.ts";
 
-/** Limit of the requests for a listing of a few artifacts. */
+/** Maximum number of requests that a listing of a few artifacts may need. */
 const MOST_REQUESTS = 1_000;
 
 const keyOf = ({ name, version }: { name: string; version: string }): string =>
@@ -21,7 +21,7 @@ const keyOf = ({ name, version }: { name: string; version: string }): string =>
 const sortedKeys = (all: readonly { name: string; version: string }[]): string[] =>
   all.map(keyOf).toSorted();
 
-/** The expected listing of three artifacts, two of them with one name where versions exist. */
+/** The expected listing of three artifacts; two of them have the same name if the type has versions. */
 const three = onceFor(async (rig) => {
   const first = rig.sample();
   const samples = [first, rig.sample({ beside: first }), rig.sample()];

@@ -9,7 +9,7 @@ import { contentOf, withParts } from "./writing.ts";
 
 const SIZE = 1024 ** 3;
 const EVERY = 32 * 1024 ** 2;
-/** Limit for the test process, whose memory includes the proxy's buffers. */
+/** Maximum growth of the test process's memory in bytes; the buffers of the proxy are in the same process. */
 const MOST_GROWTH = 200 * 1024 ** 2;
 
 export const MEMORY_CASES = {

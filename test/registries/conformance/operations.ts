@@ -18,7 +18,7 @@ import { contentOf, deliver, pieces, withParts } from "./writing.ts";
 /** One operation of a connector, for the cases about failures. */
 export type Operation = {
   kind: "list" | "describe" | "open" | "stat" | "put" | "write";
-  /** The name for messages. */
+  /** The operation's name in the messages of failed tests. */
   name: string;
   proxy: FaultProxy | null;
   /** Applies faults to the requests of the operation. */
@@ -32,7 +32,10 @@ const named = <K extends Operation["kind"]>(kind: K) => ({ kind, name: kind });
 const SMALL = 1_000;
 export const LARGE = 1.5 * 1024 * 1024;
 
-/** A failure as its end reports it. `kind` null: only the outcome is known. */
+/**
+ * A failure as the connector reports it. `kind` is null if it was reported as an outcome, which has no
+ * kind.
+ */
 export type Trouble = {
   kind: FailureKind | null;
   retryable: boolean;
@@ -123,12 +126,12 @@ const putting =
     );
   };
 
-/** One request of a write of `size` bytes; the requests before it succeed. */
+/** The request with index `step` in a write of `size` bytes; the requests before it succeed. */
 export type Step = { size: number; step: number };
 
 /**
- * The changing requests in the writes of a small and of a large artifact; requests that both begin with are listed
- * once.
+ * Lists the changing requests (not GET, HEAD …) in the writes of a small and of a large artifact.
+ * Requests with which both writes begin are listed once.
  */
 export const stepsOf = onceFor(async (rig): Promise<Step[]> => {
   const few = await countWrites(rig, SMALL);
@@ -150,7 +153,7 @@ async function countWrites(rig: Rig, size: number): Promise<number> {
   return requests.filter(({ method }) => !SAFE.includes(method)).length;
 }
 
-/** One operation for each step of a write; that step and all later ones fail. */
+/** Returns one operation for each request of a write; that request and all later ones fail. */
 const settlingOf = async (rig: Rig): Promise<Operation[]> =>
   (await stepsOf(rig)).map(({ size, step }) => ({
     kind: "write",
@@ -178,7 +181,7 @@ const delivering =
     });
   };
 
-/** A failure that arrived as an outcome. */
+/** Thrown for a failure that was reported as an outcome and not as an error. */
 class Told extends Error {
   readonly trouble: Trouble;
   constructor(trouble: Trouble) {

@@ -17,7 +17,7 @@ export const never = (): AbortSignal => new AbortController().signal;
 const MOST_PAGES = 2_000;
 const MOST_OF_A_PAGE = 500;
 
-/** Opens an end for one piece of work. */
+/** Runs `work` with an opened end, and closes the end afterwards. */
 export async function using<T extends Closing, R>(
   end: T | undefined,
   work: (end: T) => Promise<R>,
@@ -131,7 +131,7 @@ export function readAll(
   );
 }
 
-/** Contents in a form that a failed comparison can show. */
+/** Returns contents in a form that a failed comparison can print. */
 export const shown = (
   contents: ReadonlyMap<string, Uint8Array> | null,
 ): Record<string, string> | null =>

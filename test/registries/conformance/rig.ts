@@ -18,7 +18,7 @@ export type RealEnd = {
   proxy: FaultProxy | null;
   /** The end at the proxy's address, with a login that may do everything; `changes` replace parts of it. */
   end: (changes?: Partial<End>) => End;
-  /** Puts an artifact at the server. */
+  /** Stores an artifact on the server by the server's own client. */
   fill: (sample: Sample) => Promise<void>;
   /** Reads the server's contents by the path of their part; null when the artifact does not exist. */
   read: (sample: Sample) => Promise<ReadonlyMap<string, Buffer> | null>;
@@ -52,7 +52,10 @@ export type Rig = {
   pages?: { endless: () => Rule; repeating: () => Rule };
   /** False statements that a server of this protocol can make, besides those of every HTTP server. */
   lies: readonly { lie: string; rule: () => Rule }[];
-  /** The failure kinds of statuses without a body of the protocol, where they differ from the usual kinds. */
+  /**
+   * Failure kinds of statuses that come without a body of the protocol, if they differ from the usual
+   * kinds.
+   */
   bare?: Partial<Record<number, FailureKind>>;
   /** Bodies of the protocol that contain `message`, in a refusal or wherever else a server may show it. */
   sayings?: (message: string) => string[];

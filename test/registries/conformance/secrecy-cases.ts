@@ -19,7 +19,10 @@ import { wire, type Case, type Rig } from "./rig.ts";
 
 const PASSWORD = 'pass"word\\of/mallory+%?';
 const TOKEN = "token-of-mallory-0123456789abcdef";
-/** Number of characters of a secret that must not appear: messages are cut, so a part may remain. */
+/**
+ * A secret counts as leaked if its first TELLING characters appear: a shortened message may contain
+ * only a part.
+ */
 const TELLING = 40;
 /** A secret in each form in which a server may echo it. */
 const formsOf = (secret: string): string[] => [
@@ -91,7 +94,10 @@ const sayingsOf = (
     [200, 400].map((code) => status(code, { body, headers: JSON_TYPE })),
   );
 
-/** An operation with an end, and the rule that answers its requests by echoes. */
+/**
+ * An operation, the proxy before its end, and a function that breaks its requests by faults that echo
+ * secrets.
+ */
 type Talk = {
   name: string;
   proxy: FaultProxy;
@@ -130,14 +136,14 @@ async function expectSilent(
   }
 }
 
-/** Breaks only the last request; before it, a login may have become a token. */
+/** Breaks only the last request of an operation: by then the login may have been exchanged for a token. */
 async function lastOf({ proxy, run }: Talk): Promise<Talk["breaks"]> {
   const { requests } = await watching(proxy, () => run({}));
   return (faults) =>
     on({}, (at, asked) => (at < requests.length - 1 ? null : faultOf(faults, at, asked)));
 }
 
-/** The login that the server accepts. */
+/** Returns the login that the server accepts; null if it needs none. */
 function ownLogin({ from, to }: Rig, proxy: FaultProxy): Login | null {
   const { password, token } = (proxy === to.proxy ? to : from).end();
   const secret = token ?? password;
@@ -161,7 +167,8 @@ export const SECRECY_CASES = {
           await expectSilent(talk, own, echoes);
           await expectSilent({ ...talk, breaks: await lastOf(talk) }, own, echoes);
         }
-        // An unknown login does not get beyond the first request.
+        // A login that the server does not know fails at the first request, so one operation of each
+        // kind is enough.
         if (all.find(({ kind }) => kind === operation.kind) !== operation) continue;
         for (const each of LOGINS)
           await expectSilent({ ...talk, breaks: every }, each, (sent) =>

@@ -20,7 +20,7 @@ import {
 } from "./operations.ts";
 import { wire, type Case } from "./rig.ts";
 
-/** The failure kinds of each status; several where a protocol may be more specific. */
+/** The failure kinds of each status; several if a protocol may be more specific. */
 const KINDS: Record<number, FailureKind[]> = {
   400: ["invalid"],
   401: ["auth"],
@@ -98,7 +98,7 @@ export const TROUBLE_CASES = {
               status(code, { headers: { "retry-after": said } }),
             );
             const what = `${operation.name} is answered ${code} with Retry-After: ${said}`;
-            // A date has whole seconds and stays fixed.
+            // A date in Retry-After has whole seconds and does not depend on when the answer arrives.
             expect(notBefore ?? 0, what).toBeGreaterThanOrEqual(
               inSeconds ? before + WAIT_S * 1000 : Date.parse(said),
             );

@@ -177,7 +177,7 @@ async function lostAndFound(rig: Rig, { size, step }: Step): Promise<void> {
     nth(step, lost, { does: "write" }),
     () => deliver(rig, sample),
   );
-  // The write may succeed without this answer.
+  // The write may succeed although the answer to this request was lost.
   expect(["again", "sent"], what).toContain(first.kind);
   const { kind } = await deliver(rig, sample, { again: true, uploads: uploadsOf(first) });
   expect(["sent", "same"], what).toContain(kind);

@@ -31,7 +31,7 @@ type Delivering = {
   changes?: Partial<End>;
   signal?: AbortSignal;
   uploads?: readonly UploadState[];
-  /** An earlier write of this artifact may have left something. */
+  /** Whether an earlier write of this artifact may have left something at the target. */
   again?: boolean;
 };
 
@@ -53,7 +53,7 @@ export async function deliver(
   );
 }
 
-/** Opens a target that accepts parts for one piece of work. */
+/** Runs `work` with a target that accepts single parts, and closes the target afterwards. */
 export const withParts = <R>(
   rig: Rig,
   changes: Partial<End>,
@@ -64,7 +64,7 @@ export const withParts = <R>(
     return work(target);
   });
 
-/** Compares each part with the target's content; reads it when nothing else decides. */
+/** Compares each part with the target's content; reads that content if nothing else decides. */
 export async function comparisons(
   target: PartsTarget,
   { artifact, contents }: Sample,
@@ -83,7 +83,7 @@ export async function comparisons(
   );
 }
 
-/** Makes the content of a sample for a target. */
+/** Makes the `content` argument with which a target is given the bytes of a sample. */
 export function contentOf(
   stream: (part: Part, offset: number) => AsyncIterable<Uint8Array>,
   { signal = never(), uploads = [] }: Delivering = {},

@@ -29,7 +29,10 @@ type Call = { body?: unknown; headers?: Record<string, string>; login?: string |
 export const ADMIN = { username: "admin", password: "correct horse" };
 export const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
 
-/** The whole API over its own database; runs are recorded, not carried out. `close` deletes everything. */
+/**
+ * Creates the whole API over its own database; runs are recorded, but not carried out. `close` deletes
+ * everything.
+ */
 export function createTestApi(
   overrides: Partial<ApiDeps> = {},
   directory = mkdtempSync(join(tmpdir(), "api-test-")),

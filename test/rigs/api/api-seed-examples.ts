@@ -289,7 +289,8 @@ export const RECORD_EXAMPLES: Example[] = [
     path: "/replication/api/task/record/overview/unknown",
     answer: ok(null),
   },
-  // From the older document; where it shows an object and the newer one a list, the answer is a list.
+  // This example is from the older document. It shows an object where the newer one shows a list, and
+  // the API answers a list.
   {
     name: "older detail list",
     method: "GET",
@@ -313,7 +314,7 @@ export const RECORD_EXAMPLES: Example[] = [
 ];
 
 const DISTRIBUTION = "/replication/api/remote/distribution";
-/** The document has {registry-host}/{repository}, xxxx and *** in these places. */
+/** The document has placeholders in these places: {registry-host}/{repository}, xxxx and ***. */
 const TO_REGISTRY = {
   registry: "127.0.0.1:5000/mirror",
   username: "robot",
@@ -361,7 +362,7 @@ const distribution = (
   data: unknown = null,
 ): Example => ({ name, method, path: `${DISTRIBUTION}/${path}`, body, answer: ok(data) });
 
-/** Run in this order: each example builds on the state that the examples before it left. */
+/** The tests run these examples in this order: each builds on the state that the ones before it left. */
 export const DISTRIBUTION_EXAMPLES: Example[] = [
   distribution("create, to a registry", "POST", "create/bkrepo/maven-local", {
     configs: [{ name: "mirrors", ...TO_REGISTRY, ...DISTRIBUTED }],

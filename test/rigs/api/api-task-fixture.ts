@@ -17,7 +17,7 @@ export const IMAGES = { localRepoName: "images", repoType: "DOCKER" };
 export type Changes = Record<string, unknown>;
 export type Info = Record<string, unknown> & { key: string; name: string };
 
-/** The setting of a task with this execution strategy and plan. */
+/** Returns the setting of a task with this execution strategy and plan. */
 export const planned = (executionStrategy: string, executionPlan: object) => ({
   setting: { executionStrategy, executionPlan },
 });
@@ -34,7 +34,10 @@ export function taskBody(changes: Changes = {}): Changes {
   };
 }
 
-/** The API with project p, several repositories, an instance and a registry; `time` (epoch ms) is its clock. */
+/**
+ * Creates the API with project p, several repositories, an instance and a registry; `time` (epoch ms)
+ * is its clock.
+ */
 export function createTaskApi() {
   const time = { now: Date.parse("2030-01-01T00:00:00Z") };
   const api = createTestApi({ now: () => time.now });

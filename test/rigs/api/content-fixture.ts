@@ -18,7 +18,7 @@ export const sha256 = (content: Uint8Array | string) =>
 export const md5 = (content: Uint8Array | string) =>
   createHash("md5").update(content).digest("hex");
 
-/** A body that arrives in pieces. */
+/** Returns the content as a body that arrives in pieces of `piece` bytes. */
 export const body = (content: Uint8Array, piece = 64 * 1024) =>
   Readable.from(
     Array.from({ length: Math.ceil(content.length / piece) }, (_, i) =>
@@ -34,7 +34,7 @@ export async function read(stream: AsyncIterable<unknown>): Promise<Buffer> {
 
 export const random = (size: number) => randomBytes(size);
 
-/** Opens the content of a data directory as the control plane does. */
+/** Opens the database and store of a data directory as the control plane does. */
 export function openContent(dataDir: string) {
   const db = openDb(join(dataDir, "replication.db"));
   const inline = openInlineBlobs(layout(dataDir).inlineFile);
@@ -46,7 +46,10 @@ export function openContent(dataDir: string) {
   return { dataDir, db, inline, store, close };
 }
 
-/** Opens content in a fresh directory, with a GENERIC repository p/r; `close` deletes the directory. */
+/**
+ * Opens a database and store in a fresh directory, with a GENERIC repository p/r; `close` deletes the
+ * directory.
+ */
 export function createContent(dataDir = mkdtempSync(join(tmpdir(), "content-test-"))) {
   const content = openContent(dataDir);
   const by = { user: "tester", now: NOW };

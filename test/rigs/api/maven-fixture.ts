@@ -54,7 +54,7 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
           (row) => `${row.pack} ${row.version} ${row.complete ? "complete" : "lacking"}`,
         )
         .sort(),
-    /** The event log in order, as REAL_TIME tasks read it. */
+    /** Returns the event log in order, as REAL_TIME tasks read it. */
     told: () =>
       api.db
         .select()
@@ -73,7 +73,7 @@ export const pom = (artifact: string, version: string, packaging?: string): stri
   `<groupId>org.example</groupId><artifactId>${artifact}</artifactId><version>${version}</version>` +
   `${packaging === undefined ? "" : `<packaging>${packaging}</packaging>`}</project>\n`;
 
-/** The text of each element with this name. */
+/** Returns the text of each XML element with this name. */
 export const elements = (xml: string, name: string): string[] =>
   [...xml.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"))].map(
     ([, text]) => text ?? "",

@@ -21,7 +21,10 @@ export type NpmAnswer = {
 };
 type Call = { body?: unknown; headers?: Record<string, string> };
 
-/** Sends requests below a repository's address; a body that is not a Buffer is sent as JSON. */
+/**
+ * Returns functions that send requests below a repository's address; a body that is not a Buffer is
+ * sent as JSON.
+ */
 export function npmCaller(port: number, base: string) {
   return async (
     method: string,

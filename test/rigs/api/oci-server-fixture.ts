@@ -59,7 +59,7 @@ async function makeRepositories(
   });
 }
 
-/** A plain HTTP client with the admin's Basic login, unless a request gives another one. */
+/** Creates a plain HTTP client with the admin's Basic login, unless a request has another login. */
 export function createClient(url: string) {
   async function http(
     method: string,
@@ -118,7 +118,7 @@ export function createClient(url: string) {
   return { http, begin, push, putBlob, putManifest, tags };
 }
 
-/** The first error's code in an answer that has the error format of the distribution specification. */
+/** Returns the first error's code of an answer in the error format of the distribution specification. */
 export const codeOf = ({ json }: Answer): string =>
   (json as { errors: { code: string }[] } | null)?.errors[0]?.code ?? "";
 export const withDigest = (location: string, digest: string): string =>

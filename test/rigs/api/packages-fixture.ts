@@ -15,7 +15,8 @@ export const mavenPath = (packageName: string, version: string, end: string) => 
 };
 
 /**
- * Publishes packages to hosted repositories by plain HTTP, as their own clients do. `repo`: `{projectId}/{repoName}`.
+ * Returns functions that publish packages to hosted repositories by plain HTTP, as Maven and npm do.
+ * `repo`: `{projectId}/{repoName}`.
  */
 export function createFiller({ url, authorization }: Login) {
   async function put(

@@ -38,7 +38,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: str
 
 type Raw = { status: number; headers: string; body: string };
 
-/** Sends the bytes unchanged and reads until the server closes the connection. */
+/** Sends raw bytes to the port and reads until the server closes the connection. */
 export function sendRaw(port: number, bytes: string | Buffer): Promise<Raw> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(bytes));

@@ -20,7 +20,7 @@ export function npmTarball(
   });
 }
 
-/** The header of a regular file (POSIX.1-1988, ustar). */
+/** Returns the tar header of a regular file (POSIX.1-1988, ustar). */
 function header(name: string, size: number): Buffer {
   const block = Buffer.alloc(BLOCK);
   const octal = (value: number, length: number) =>

@@ -84,8 +84,8 @@ type Options = {
 };
 
 /**
- * Creates a REAL_TIME task over repositories p/files and p/more, its clusters, and a clock; the test acts as the
- * worker.
+ * Creates a REAL_TIME task over repositories p/files and p/more, its clusters, and a clock. The test
+ * does the work of the worker.
  */
 export function createFollowed({
   objects = [FILES],
@@ -202,7 +202,10 @@ export function createFollowed({
     return step;
   }
 
-  /** Cuts the due artifacts of an object into batches and takes them; `report` reports a result for each artifact. */
+  /**
+   * Cuts the due artifacts of an object into batches and takes them as a worker; `report` reports a
+   * result for each artifact.
+   */
   function take(
     recordId: string,
     object = 0,
@@ -291,7 +294,10 @@ export function createFollowed({
       send(recordId, result);
       return { recordId, closed: await close(recordId) };
     },
-    /** Runs a drain for 61 s of its clock: a drain ends after 60 s in which no artifact ended. */
+    /**
+     * Runs a drain for 61 s of its clock and closes it: a drain gives up after 60 s in which no
+     * artifact ended.
+     */
     async exhaust(result: (path: string) => ArtifactResult, to = clusterId) {
       const { recordId } = drain(to);
       for (const end = time.now + 61_000; time.now < end; time.now += 500)

@@ -62,7 +62,7 @@ const numbers = (count: number, from = 0) =>
   sql.raw(
     `WITH RECURSIVE n (i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${from + count})`,
   );
-/** Written as text because SQLite treats a bound number as REAL. */
+/** SQL for `i % of`. The number is written as text because SQLite treats a bound number as REAL. */
 const rest = (of: number) => sql.raw(`(i % ${of})`);
 
 /**
@@ -111,7 +111,7 @@ export function addManyVersions(
   if (attached) addSubjects(db, id, count, packages);
 }
 
-/** Adds the subjects of the attached tags; one file stands for all manifests. */
+/** Adds the manifests to which the attached tags belong; one file stands for all of them. */
 function addSubjects(db: Db, id: number, count: number, packages: number): void {
   addManyNodes(db, "images", 1, { folders: 1 });
   const file = sql`(SELECT max(id) FROM node WHERE repository_id = ${id} AND folder = 0)`;
@@ -119,7 +119,7 @@ function addSubjects(db: Db, id: number, count: number, packages: number): void 
   db.run(sql`
     ${numbers(count)} INSERT INTO ${columns}
     SELECT ${id}, 'package-' || ${rest(packages)}, 'sha256:' || printf('%064d', i), ${file}, ${MANIFEST}, 1, 0 FROM n`);
-  // The tags' own manifest may already be among the subjects.
+  // OR IGNORE: the manifest of the tags themselves may already have been added above.
   db.run(sql`
     ${numbers(packages)} INSERT OR IGNORE INTO ${columns}
     SELECT ${id}, 'package-' || i, ${`sha256:${SHA256}`}, ${file}, ${MANIFEST}, 1, 0 FROM n`);

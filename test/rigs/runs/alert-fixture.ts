@@ -6,8 +6,8 @@ const MINUTE = 60_000;
 const judge = await findJudge();
 
 /**
- * Asks Prometheus' own engine whether a scrape, one minute after an earlier one, makes an alert's expression true.
- * Returns true where the engine is not available.
+ * Returns whether Prometheus' own engine finds an alert's expression true for a scrape that follows an
+ * earlier one by a minute. Returns true if the engine is not available.
  */
 export async function isAlerted(
   alert: Alert,

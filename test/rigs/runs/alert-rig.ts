@@ -30,8 +30,8 @@ const problemsOf = (instance: Instance) =>
   );
 
 /**
- * Waits until the API reports the problem and the instance's numbers make the alert's expression true; returns the
- * problem.
+ * Waits until the API reports the problem and the instance's metrics make the alert's expression true;
+ * returns the problem.
  */
 export async function untilTold(
   instance: Instance,
@@ -73,7 +73,7 @@ export async function untilOver(
   }
 }
 
-/** Changes the database of an instance while it is stopped: the only way to let time pass. */
+/** Stops an instance, changes its database and starts it again: the only way to let time pass. */
 export async function rewrite(instance: Instance, statements: string): Promise<void> {
   await instance.stop();
   const db = new Sqlite(join(instance.dataDir, "replication.db"));
@@ -82,7 +82,7 @@ export async function rewrite(instance: Instance, statements: string): Promise<v
   await instance.restart();
 }
 
-/** A cause of an alert: how to provoke it, the alert's subject and message, and how to mend it. */
+/** A cause of an alert: how to bring it about, the alert's subject and message, and how to remove it. */
 export type Cause = {
   what: string;
   alert: Alert;
@@ -90,10 +90,10 @@ export type Cause = {
   provoke: () => Promise<{ subject: string; says: RegExp; mend: () => Promise<unknown> }>;
 };
 
-/** Makes a test of each cause: its alert is raised while it lasts, and no longer once it is mended. */
+/** Makes a test of each cause: its alert is raised while the cause lasts, and no longer once it is gone. */
 export function testCauses(causes: Cause[], instance: () => Instance): void {
   for (const { what, alert, skip = false, provoke } of causes) {
-    test.skipIf(skip)(`${what} raises ${alert} until it is mended`, async () => {
+    test.skipIf(skip)(`${what} raises ${alert} until the cause is gone`, async () => {
       const { subject, says, mend } = await provoke();
       try {
         expect((await untilTold(instance(), alert, subject)).message).toMatch(says);
@@ -111,6 +111,6 @@ export const connectEdge = ({ product }: FileRig) =>
     .call("POST", "/replication/api/cluster/tryConnect?name=edge")
     .catch(() => undefined);
 
-/** The name of a task, the subject of its alerts. */
+/** Returns the name of a task, which is the subject of its alerts. */
 export const nameOf = async ({ product }: FileRig, key: string) =>
   (await product.task(key)).name;

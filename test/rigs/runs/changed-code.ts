@@ -22,8 +22,8 @@ const log = pino({ level: "silent" });
 export type Change = { file: string; from: string; to: string };
 
 /**
- * Creates a CACHE_DIR for one test, whose workflow bundle may differ from the sources: it stands for a deploy, good or
- * bad.
+ * Creates a CACHE_DIR for one test. The workflow bundle in it can differ from the sources, as after a
+ * good or bad deploy.
  */
 export async function createDeploys() {
   const folder = mkdtempSync(join(tmpdir(), "deploys-"));
@@ -52,7 +52,8 @@ export async function createDeploys() {
       const root = mkdtempSync(join(folder, "tree-"));
       for (const name of SOURCES)
         cpSync(join(ROOT, name), join(root, name), { recursive: true });
-      // The bundler ignores types, but resolves everything that is imported as a value.
+      // The bundler ignores imports of types, but resolves all others, so the changed sources need
+      // node_modules.
       symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));
       for (const { file, from, to } of changes) {
         const text = readFileSync(join(root, file), "utf8");

@@ -1,4 +1,4 @@
-/** Random cron expressions, each with its meaning as a predicate, independent of our parser. */
+/** A calendar day; `length`: the number of days of its month. */
 export type Day = {
   day: number;
   length: number;
@@ -6,6 +6,7 @@ export type Day = {
   month: number;
   year: number;
 };
+/** A random cron expression, and predicates that say when it fires, independent of the product's parser. */
 export type Sample = {
   expression: string;
   matchesDay: (day: Day) => boolean;
@@ -16,8 +17,8 @@ type Random = (below: number) => number;
 type Term = { text: string; has: (value: number, day: Day) => boolean };
 type Numbers = { min: number; max: number; top: number; names: string[] };
 /**
- * What the other implementation supports: `wraps` = 22-2, SAT-SUN and Unix' 7 with a step for Sunday; `lastOffsets` =
- * L-3.
+ * Which syntax the implementation under comparison supports: `wraps` = 22-2, SAT-SUN and Unix' 7 with a
+ * step for Sunday; `lastOffsets` = L-3.
  */
 type Abilities = { wraps: boolean; lastOffsets: boolean };
 

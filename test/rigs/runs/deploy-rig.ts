@@ -7,7 +7,10 @@ import { startFileRig, type FileRig } from "./run-rig.ts";
 export type DeployRig = FileRig & {
   /** A client of the first instance's Temporal server. */
   client: Client;
-  /** Restarts the orchestrator with these changes in its workflows; without any, with the sources' own. */
+  /**
+   * Restarts the orchestrator with these changes in its workflows; without changes, with the workflows
+   * of the sources.
+   */
   release: (...changes: Change[]) => Promise<void>;
   /** Holds all file declarations until the returned function or `passAll` is called. */
   hold: () => () => void;
@@ -17,7 +20,10 @@ export type DeployRig = FileRig & {
   passAll: () => void;
 };
 
-/** Starts two instances; the first one's workflows can be changed, and it reconciles every `intervalMs`. */
+/**
+ * Starts two instances. The first one's workflows can be changed, and its reconciler runs every
+ * `intervalMs`.
+ */
 export async function startDeployRig(intervalMs: number): Promise<DeployRig> {
   const deploys = await createDeploys();
   const rig = await startFileRig({

@@ -22,11 +22,11 @@ export const REPOSITORIES = 10;
 export const FILES = 200;
 /** Number of images in each linked repository that a crowd sends. */
 export const IMAGES = 100;
-/** Far longer than small work takes; only a failing test waits this long. */
+/** Time limit of small work in ms: far longer than it takes, so only a failing test waits this long. */
 const SMALL_WITHIN_MS = 90_000;
 /**
- * The product holds its maximum of requests once this many looks in a row found no new maximum; batches end and begin
- * all the time.
+ * The product has its maximum of requests open once this many looks in a row found no new maximum,
+ * although batches end and begin all the time.
  */
 const SETTLED_LOOKS = 10;
 const LOOK_MS = 500;
@@ -45,13 +45,13 @@ export type FairRig = {
   product: Product;
   partner: Product;
   edge: Instance;
-  /** Clusters that work normally. */
+  /** A cluster that works normally: the second instance. */
   edgeCluster: string;
   registryCluster: string;
   /** The registries behind the working linked source and the working REMOTE cluster. */
   source: TestRegistry;
   target: TestRegistry;
-  /** Small work that succeeds on its own; rejects when it fails or takes too long. */
+  /** Does one kind of small work, which succeeds on an idle system; rejects if it fails or takes too long. */
   small: Record<SmallWork, () => Promise<void>>;
   end: () => Promise<void>;
 };
@@ -116,7 +116,7 @@ type Ends = Pick<
   "product" | "partner" | "edgeCluster" | "registryCluster" | "source"
 >;
 
-/** Creates the small work; each piece has a task that has already run once, so that nothing about it is new. */
+/** Creates tasks for the small work. Each of them has already run once, so that nothing about it is new. */
 async function smallWork({
   product,
   partner,
@@ -206,7 +206,10 @@ export type Held = {
   stop: () => Promise<void>;
 };
 
-/** Starts a proxy to `url` on which every matching request waits until it is released, however long that takes. */
+/**
+ * Starts a proxy to `url` that holds every matching request until `letGo` is called, however long that
+ * takes.
+ */
 export async function holdBefore(
   url: string,
   matches: (path: string) => boolean = () => true,
@@ -228,7 +231,7 @@ export async function holdBefore(
     proxy,
     letGo,
     open,
-    /** Waits until the product holds its maximum of requests at once, and returns that number. */
+    /** Waits until the product has its maximum of requests open, and returns that number. */
     async settled() {
       await until("requests are held", async () => open() > 0, SMALL_WITHIN_MS);
       let [looks, most] = [0, 0];

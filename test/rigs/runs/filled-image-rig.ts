@@ -3,7 +3,7 @@ import type { TaskDraft } from "./run-fixture.ts";
 import { startImageRig, type ImageRig } from "./run-rig.ts";
 import { fillRegistry, type Listing } from "./run-sources.ts";
 
-/** Tags of each of the images `NAMES`. */
+/** Number of tags of each image in `NAMES`. */
 export const TAGS = 12;
 const NAMES = ["library/nginx", "library/redis", "team/app"];
 

@@ -94,7 +94,7 @@ async function start(cleanup: Cleanup) {
     /** The digest of a tag at the second instance; null when it does not exist. */
     digestAtEdge: async (name: string, tag: string) =>
       (await readManifest(atEdge.url, name, tag, atEdge.options))?.digest ?? null,
-    /** Reads an image with independent clients; see `judge`. */
+    /** Reads an image with independent clients; for the result see `judge`. */
     judged: (host: string, name: string, tag: string) => judge(clients, host, name, tag),
     passAll(): void {
       edgeProxy.fault = () => null;
@@ -144,7 +144,7 @@ async function start(cleanup: Cleanup) {
         return { kind: "hold", until: changed };
       };
     },
-    /** The `leftOut` values in a run's histories: what the run left out of its lists. */
+    /** Returns the `leftOut` values in a run's histories: names that the run did not list in full. */
     async leftOut({ workflowId }: { workflowId: string }): Promise<unknown[]> {
       const histories = await readHistories(
         center.instance.endpoints().temporal,
@@ -178,8 +178,8 @@ async function openClients(cleanup: Cleanup, instances: Instance[]): Promise<Cli
 }
 
 /**
- * Reads an image with independent clients: crane's digest, after checking that it can be pulled whole, and the digests
- * in regctl's tree of attached manifests. Null where a client is not available.
+ * Reads an image with independent clients: crane's digest, after a check that it can be pulled whole,
+ * and the digests in regctl's tree of attached manifests. Null for a client that is not available.
  */
 async function judge(
   clients: Clients,

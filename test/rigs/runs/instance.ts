@@ -35,15 +35,15 @@ export type ProcessName =
 
 export type InstanceOptions = {
   env?: Record<string, string>;
-  /** Starts its own Temporal server instead of using the test run's. */
+  /** Whether the instance starts its own Temporal server instead of using that of the test run. */
   embedded?: boolean;
   /** host:port of a Temporal server to use instead of the test run's; required outside vitest unless `embedded`. */
   temporalAddress?: string;
-  /** Starts through `npm start` instead of the entry file. */
+  /** Whether the instance is started by `npm start` instead of the entry file. */
   throughNpm?: boolean;
-  /** The instance never becomes ready: waits only until it answers. */
+  /** Set if the instance never becomes ready: the start waits only until the API answers. */
   neverReady?: boolean;
-  /** A file to which all output is also written. */
+  /** A file to which the output of all processes is also written. */
   logFile?: string;
 };
 
@@ -105,7 +105,7 @@ export async function startInstance(options: InstanceOptions = {}) {
     output: () => supervisor.output(),
     /** Waits until every process runs and reports that it is ready. */
     ready,
-    /** Stops it in order and keeps its data; resolves with how it ended (`0`, `1`, `SIGKILL`). */
+    /** Stops the instance in order and keeps its data; resolves with how it ended (`0`, `1`, `SIGKILL`). */
     stop,
     /** Sends the signal to one process (the first of the workers) and resolves with its pid once it has ended. */
     async kill(name: ProcessName, signal: NodeJS.Signals = "SIGKILL"): Promise<number> {
@@ -115,18 +115,21 @@ export async function startInstance(options: InstanceOptions = {}) {
       while (isAlive(pid)) await sleep(20);
       return pid;
     },
-    /** Starts it again with the same data and API port, after `stop` or after its supervisor was killed. */
+    /**
+     * Starts the instance again with the same data and API port, after `stop` or after its supervisor
+     * was killed.
+     */
     async restart(): Promise<void> {
       await supervisor.end;
       supervisor = launch(options, { ...env, PORT: new URL(url).port });
       await ready();
     },
-    /** Ends it in any state and deletes its data. */
+    /** Ends the instance in any state and deletes its data. */
     remove,
   };
 }
 
-/** The Authorization header of an instance's admin login. */
+/** Returns the Authorization header of an instance's admin login. */
 export const authorizationOf = ({
   username,
   password,

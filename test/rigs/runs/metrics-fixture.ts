@@ -34,7 +34,7 @@ export function readSeries(text: string): Series[] {
 const unescape = (text: string) =>
   text.replaceAll(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char));
 
-/** The value of the one series with these labels, other labels ignored; undefined when there is none. */
+/** Returns the value of the one series with these labels, other labels ignored; undefined if there is none. */
 export function valueOf(
   series: readonly Series[],
   name: string,
@@ -167,7 +167,7 @@ export async function statementsOf(
   return [...seen];
 }
 
-/** SQLite's query plan of a statement. */
+/** Returns SQLite's query plan of a statement. */
 export function planOf(db: Db, statement: string): string[] {
   const parameters = (statement.match(/\?/g) ?? []).map(() => null);
   return db.$client

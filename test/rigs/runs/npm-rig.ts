@@ -16,15 +16,16 @@ import {
 } from "./run-fixture.ts";
 import { startFileRig } from "./run-rig.ts";
 
-/** Runs of npm packages from and to registries, checked with the npm program. */
-
 /** A registry, and an npm program that is logged in there. */
 type End = { npm: NpmClient; url: string };
 type Upstream = End & { proxy: FaultProxy; server: Verdaccio };
 
 export type NpmRig = Awaited<ReturnType<typeof startNpmRig>>;
 
-/** Starts two instances and two npm registries: `from`, linked as `source`, and `to`, the REMOTE cluster `target`. */
+/**
+ * Starts two instances and two npm registries for runs of npm packages: `from`, linked as `source`, and
+ * `to`, the REMOTE cluster `target`.
+ */
 export async function startNpmRig() {
   const cleanup = createCleanup();
   const upstream = async (
@@ -79,7 +80,7 @@ export async function startNpmRig() {
   }
 }
 
-/** An npm package whose content is `size` random bytes. */
+/** Returns the tarball of an npm package with `size` random bytes. */
 export const tarballOf = (name: string, version: string, size = 500): Buffer =>
   npmTarball({
     "package.json": JSON.stringify({ name, version, description: `about ${name}` }),
@@ -114,11 +115,11 @@ export async function npmPublish(
   return [version, tarball];
 }
 
-/** The package constraints that choose these packages. */
+/** Returns the package constraints that choose these packages. */
 export const packagesOf = (...names: string[]) =>
   names.map((name) => ({ packageKey: `npm://${name}` }));
 
-/** The reason of each failed detail, by package. */
+/** Returns the reason of each failed detail, by package. */
 export const reasonsOf = (details: RecordDetail[]): Record<string, string> =>
   Object.fromEntries(
     details.flatMap(({ artifactName, errorReason }) =>
@@ -126,7 +127,7 @@ export const reasonsOf = (details: RecordDetail[]): Record<string, string> =>
     ),
   );
 
-/** Expects that npm fetches exactly these tarballs, given by version. */
+/** Expects that npm fetches exactly these tarballs, given by version, from the registry `end`. */
 export async function expectThere(
   { npm }: End,
   name: string,
@@ -139,12 +140,12 @@ export async function expectThere(
     ).toBe(true);
 }
 
-/** A field of a package as `npm view` shows it; undefined when it is empty. */
+/** Returns a field of a package as `npm view` shows it; undefined if it is empty. */
 export async function view({ npm }: End, name: string, field: string): Promise<unknown> {
   const said = await npm.run(".", "view", name, field, "--json");
   return said.trim() === "" ? undefined : JSON.parse(said);
 }
 
-/** Flips one bit of the last byte. */
+/** Returns the bytes with one bit of the last byte flipped. */
 export const flipped = (bytes: Buffer): Buffer =>
   Buffer.concat([bytes.subarray(0, -1), Buffer.from([(bytes.at(-1) ?? 0) ^ 1])]);

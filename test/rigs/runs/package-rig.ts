@@ -114,6 +114,6 @@ function openRepository(end: Instance, projectId: string, repoName: string) {
   };
 }
 
-/** The detail of a version; `version` null: of a file. */
+/** Returns the detail of a version, or of a file if `version` is null. */
 export const detailOf = (details: RecordDetail[], name: string, version: string | null) =>
   details.find((row) => row.artifactName === name && row.version === version);

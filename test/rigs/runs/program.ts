@@ -12,7 +12,10 @@ export function compileOnce(): void {
   compiled = true;
 }
 
-/** Node's arguments for a process of the product, run in `ROOT`, as in `npm start` and `npm run worker`. */
+/**
+ * Returns Node's arguments for a process of the product, run in `ROOT`, as in `npm start` and `npm run
+ * worker`.
+ */
 export const programOf = (entry: "main" | "activities/start"): string[] => [
   "--enable-source-maps",
   `dist/${entry}.js`,

@@ -14,7 +14,7 @@ import {
   type TaskObject,
 } from "./run-fixture.ts";
 
-/** Far more time than needed, for busy machines; the time taken is printed. */
+/** Time limit in ms, far more than needed because machines may be busy; the time taken is printed. */
 export const WITHIN_MS = 60_000;
 
 type End = { instance: Instance; product: Product; proxy: FaultProxy; cluster: string };

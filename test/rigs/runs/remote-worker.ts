@@ -10,11 +10,11 @@ const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) =>
   process.env[name] ? [[name, process.env[name]] as const] : [],
 );
 
-/** The key that an instance made for itself. */
+/** Returns the secret key that an instance made for itself. */
 export const secretKeyOf = ({ dataDir }: Pick<Instance, "dataDir">): string =>
   readFileSync(join(dataDir, "secret-key"), "utf8").trim();
 
-/** Stands for another machine: its workers see neither the data nor the settings of an instance. */
+/** Stands for another machine, whose workers see neither the data nor the settings of an instance. */
 export function createMachine() {
   const folder = mkdtempSync(join(tmpdir(), "elsewhere-"));
   const workers: ChildProcess[] = [];
@@ -47,7 +47,7 @@ export function createMachine() {
     },
     /** Stops the workers. */
     async stop(): Promise<void> {
-      // npm passes on only signals that it can catch.
+      // SIGTERM, because npm passes on to the worker only signals that it can catch.
       await Promise.all(
         workers.map(
           (worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit")),

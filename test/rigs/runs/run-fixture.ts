@@ -12,7 +12,7 @@ export type RecordInfo = z.output<typeof RecordShape>;
 export type RecordDetail = z.output<typeof DetailShape>;
 export type TaskInfo = z.output<typeof TaskShape>;
 
-/** Makes the times in answers directly comparable with the clock. */
+/** Settings of an instance whose answers have times in UTC, which tests can compare with the clock. */
 export const UTC = { TIME_ZONE: "UTC" };
 export const epoch = (time: string | null): number =>
   time === null ? Number.NaN : Date.parse(`${time}Z`);
@@ -54,7 +54,7 @@ export type TaskDraft = {
 
 export type Product = ReturnType<typeof openProduct>;
 
-/** The actions of a user on an instance, over REST. Every unsuccessful answer throws with its text. */
+/** Returns the actions of a user on an instance, over REST. Every unsuccessful answer throws with its text. */
 export function openProduct(instance: Login) {
   const send = api(instance);
   const authorization = authorizationOf(instance);
@@ -152,7 +152,7 @@ export function openProduct(instance: Login) {
     },
     registry: (name: string, url: string, access: Access = {}) =>
       cluster(name, "REMOTE", { url, ...access }),
-    /** Adds another instance as a cluster; `url` if a proxy stands before it. */
+    /** Adds another instance as a cluster; `url`: the address of a proxy before it, if there is one. */
     partner: (name: string, other: Login, url = other.url) =>
       cluster(name, "STANDALONE", {
         url,
@@ -196,7 +196,7 @@ export function openProduct(instance: Login) {
       );
       return page.records[0];
     },
-    /** All records of a task, the newest first. */
+    /** Returns all records of a task, the newest first. */
     records: (key: string) =>
       call<RecordInfo[]>("GET", `/replication/api/task/record/list/${key}`),
     details: (recordId: string) =>
@@ -251,7 +251,7 @@ export async function follow(
 export const closed = (product: Product, key: string, withinMs?: number) =>
   follow(product, key, ({ status }) => status !== "RUNNING", withinMs);
 
-/** Repeats `work` while the API is unreachable: a killed control plane is started again. */
+/** Repeats `work` while the API is unreachable: the supervisor restarts a control plane that a test killed. */
 export async function patiently<T>(
   work: () => Promise<T>,
   withinMs = 60_000,
@@ -281,7 +281,10 @@ export async function until(
   }
 }
 
-/** Random numbers from 0 up to but not including 1; the same seed gives the same numbers (mulberry32). */
+/**
+ * Returns a generator of numbers from 0 up to but not including 1; the same seed gives the same numbers
+ * (mulberry32).
+ */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -292,7 +295,7 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** Ends everything that was started, also when a later start failed. */
+/** Collects what must be ended, so that everything started is ended even if a later start failed. */
 export function createCleanup() {
   const ends: (() => Promise<unknown>)[] = [];
   return {
@@ -308,7 +311,7 @@ export function createCleanup() {
   };
 }
 
-/** A promise that waits until `letGo` is called. */
+/** Creates a promise (`until`) that resolves when `letGo` is called. */
 export function createGate() {
   const gate = new EventTarget();
   const until = new Promise<void>((resolve) => {

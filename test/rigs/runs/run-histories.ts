@@ -31,7 +31,7 @@ export async function readHistories(
   return found;
 }
 
-/** The children that a history started, and the run that it continued as new. */
+/** Returns the child workflows that a history started, and the run that it continued as new. */
 function begunBy(
   id: string,
   { events }: History,
@@ -49,10 +49,13 @@ function begunBy(
   );
 }
 
-/** A batch that a run handed out: its input as JSON, its task queue, and its worker's identity once one took it. */
+/**
+ * A batch that a run handed out: its input as JSON, its task queue, and its worker's identity once a
+ * worker took it.
+ */
 type HandedOut = { input: string; queue: string; identity: string | null };
 
-/** Returns every batch that a run and its children handed out, once for each time. */
+/** Returns every batch that a run and its children handed out; a batch handed out twice appears twice. */
 export async function handedOut(
   address: string,
   workflowId: string,
@@ -84,7 +87,7 @@ export async function handedOut(
   });
 }
 
-/** The pid in a worker's identity. */
+/** Returns the pid in a worker's identity. */
 export const pidOf = (identity: string | null | undefined): number =>
   Number(identity?.split("@")[0]);
 

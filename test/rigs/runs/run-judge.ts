@@ -16,8 +16,8 @@ import { findTool } from "../servers/tools.ts";
 const run = promisify(execFile);
 
 /**
- * Lists all images below a namespace of a registry with crane, or by plain HTTP where crane is not available. Digests
- * are read by plain HTTP; tags of attached manifests are left out.
+ * Lists all images below a namespace of a registry with crane, or by plain HTTP if crane is not
+ * available. Digests are read by plain HTTP; tags of attached manifests are left out.
  */
 export async function listImages(host: string, namespace: string): Promise<Listing> {
   const crane = await findTool(CRANE);
@@ -52,7 +52,7 @@ export async function listImages(host: string, namespace: string): Promise<Listi
   return listing;
 }
 
-/** A repository that holds only blobs is in the catalog but has no list of tags. */
+/** Returns an empty list for a repository that has only blobs: it is in the catalog but has no list of tags. */
 function noTags(error: unknown): string[] {
   if (String(error).includes("NAME_UNKNOWN")) return [];
   throw error;
@@ -166,7 +166,10 @@ function endTimes(details: RecordDetail[]): Map<string, number> {
   );
 }
 
-/** The paths in a declaration's body (docs/instance-protocol.md); a body cut off within its head declares nothing. */
+/**
+ * Returns the paths in a declaration's body (docs/instance-protocol.md); none if the body was cut off
+ * within its head.
+ */
 function statedPaths(body: Buffer): string[] {
   const length = body.length < 4 ? Number.POSITIVE_INFINITY : body.readUInt32BE(0);
   if (body.length < 4 + length) return [];

@@ -21,7 +21,10 @@ export async function oneOf(...kinds: RegistryKind[]): Promise<TestRegistry> {
 export type ImageRig = {
   instance: Instance;
   product: Product;
-  /** The linked repository and the cluster point to proxies, which count requests and inject faults. */
+  /**
+   * The two registries. The linked repository and the cluster use proxies before them, which count
+   * requests and inject faults.
+   */
   source: TestRegistry & { proxy: FaultProxy };
   target: TestRegistry & { proxy: FaultProxy };
   /** A project with the linked repository `images` (the whole source) and the REMOTE cluster (the whole target). */

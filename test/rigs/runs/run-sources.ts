@@ -5,7 +5,7 @@ import { sha256, type Product } from "./run-fixture.ts";
 /** `name:tag` → digest, or full path → sha256. */
 export type Listing = Map<string, string>;
 
-/** Works on all items, at most `atOnce` at a time. */
+/** Calls `work` for all items, at most `atOnce` at a time. */
 export async function each<T>(
   items: readonly T[],
   atOnce: number,

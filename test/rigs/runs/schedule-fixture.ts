@@ -32,7 +32,7 @@ import { createTurns } from "../../../activities/control/turns.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const log = pino({ level: "silent" });
-// Without this, the SDK logs a line for every call on a lost connection.
+// Gives the SDK a silent logger: otherwise it prints a line for every call on a lost connection.
 await installRuntime(log);
 
 type Plan = { cron: string } | { at: string } | "immediately";
@@ -175,7 +175,7 @@ export async function startControl({
         status: string;
         skippedTimes: number;
       },
-    /** All records of a task, the oldest first. */
+    /** Returns all records of a task, the oldest first. */
     records: (key: string): RecordRow[] =>
       db
         .select()
@@ -269,7 +269,7 @@ export const finished = ({ records }: Control, key: string, count = 1) =>
     () => records(key).filter(({ status }) => status !== "RUNNING").length >= count,
   );
 
-/** Whether a task has no schedule. */
+/** Resolves with whether a task has no schedule. */
 export const isGone = ({ schedule }: Control, key: string): Promise<boolean> =>
   schedule(key)
     .describe()
@@ -328,7 +328,7 @@ export async function startTemporal() {
       rmSync(dataDir, { recursive: true });
       mkdirSync(dataDir);
     },
-    /** The server stops answering without ending, until `thaw`. */
+    /** Makes the server stop answering, without ending it, until `thaw`. */
     freeze: () => child?.kill("SIGSTOP"),
     thaw: () => child?.kill("SIGCONT"),
     async remove(): Promise<void> {

@@ -11,9 +11,12 @@ import { listImages } from "./run-judge.ts";
 import { startImageRig, type ImageRig } from "./run-rig.ts";
 import { fillRegistry, type Listing } from "./run-sources.ts";
 
-/** Long compared with the temporary refusals (2 + 4 s), also on a busy machine. */
+/**
+ * Retry window of the instance: long compared with the temporary refusals (2 + 4 s), also on a busy
+ * machine.
+ */
 const RETRY_WINDOW_MS = 20_000;
-/** Longest run: the retry window, and time for the last try on a busy machine. */
+/** Longest duration of a run: the retry window, and time for the last try on a busy machine. */
 export const BOUND_MS = RETRY_WINDOW_MS + 40_000;
 /** Tags of each image that `begin` pushes. */
 export const TAGS = ["v1", "v2", "v3"];
@@ -22,18 +25,24 @@ type Faults = (request: { method: string; path: string }) => Fault | null;
 type Ended = RecordInfo & { counts: Counts; details: RecordDetail[]; reasons: string[] };
 
 export type UnluckyRig = ImageRig & {
-  /** Faults of the target by the first part of the name there, so that each test has its own. */
+  /**
+   * Faults of the target, by the first segment of the image's name there: each test has its own name
+   * and so its own faults.
+   */
   luck: Map<string, Faults>;
-  /** Pushes images under the test's own name, and starts a run that sends them to the test's own place. */
+  /**
+   * Pushes images below the test's own name, and starts a run that sends them below that name at the
+   * target.
+   */
   begin: (
     name: string,
     draft?: Partial<TaskDraft> & { names?: string[]; tags?: number },
   ) => Promise<{ key: string; images: Listing }>;
-  /** Starts a run of the images `names` to the place `name` of the target. */
+  /** Starts a run that sends the images `names` below the name `name` at the target. */
   start: (name: string, names: string[], draft?: Partial<TaskDraft>) => Promise<string>;
   /** Waits for the end of a run; no detail may be RUNNING then. `reasons`: those of the failed details. */
   ended: (key: string) => Promise<Ended>;
-  /** The images at the place `name` of the target. */
+  /** Lists the images below the name `name` of the target. */
   there: (name: string) => Promise<Listing>;
 };
 

@@ -36,8 +36,8 @@ const record = (attributes: OtlpSpan["attributes"]) =>
   );
 
 /**
- * Starts a collector of OTLP over HTTP with JSON, at /v1/traces, that keeps all spans; `role`: the kind of process that
- * sent a span.
+ * Starts a collector of OTLP over HTTP with JSON, at /v1/traces, that keeps all spans. `role` of a
+ * span: the kind of process that sent it.
  */
 export async function startCollector() {
   const spans: Span[] = [];
@@ -61,7 +61,7 @@ export async function startCollector() {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
-    /** The spans of one trace that have arrived. */
+    /** Returns the spans of one trace that have arrived. */
     of: (traceId: string): Span[] => spans.filter((span) => span.traceId === traceId),
     stop: async () => void server.close(),
   };

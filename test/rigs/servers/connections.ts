@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /**
- * The pid of the local process with a TCP connection from its port `from` to the port `to` (proc(5), Linux only);
- * undefined when no process has one.
+ * Returns the pid of the local process with a TCP connection from its port `from` to the port `to`
+ * (proc(5), Linux only); undefined if no process has one.
  */
 export function ownerOf(from: number, to: number): number | undefined {
   const ends = [from, to].map(
@@ -11,7 +11,7 @@ export function ownerOf(from: number, to: number): number | undefined {
   const rows = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) =>
     readFileSync(file, "utf8").split("\n"),
   );
-  // Both addresses are compared, since a port may have several connections, to different ends.
+  // Both ports are compared, because one port may have connections to several other ports.
   const row = rows.find((line) =>
     ends.every((end, at) => line.trim().split(/\s+/)[at + 1]?.endsWith(end)),
   );

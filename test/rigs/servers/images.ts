@@ -1,6 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 
-/** Images for tests, pushed by plain HTTP so that no code under test prepares its own test. */
+/**
+ * A blob of an image for tests. Such images are pushed by plain HTTP, so that no code under test
+ * prepares its own test.
+ */
 export type TestBlob = { digest: string; bytes: Buffer; mediaType: string };
 export type TestManifest = {
   digest: string;
@@ -47,7 +50,7 @@ export function makeBlob(
 type ImageOptions = {
   format?: "oci" | "docker";
   architecture?: string;
-  /** Each layer is the size of a random one, or a blob (for shared bases). */
+  /** Each entry is the size of a layer of random bytes, or a blob (for bases that images share). */
   layers?: (number | TestBlob)[];
   subject?: TestManifest;
   artifactType?: string;

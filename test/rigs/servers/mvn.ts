@@ -18,14 +18,14 @@ const MVN: Tool = {
 
 const DEPLOY = "org.apache.maven.plugins:maven-deploy-plugin:3.1.4";
 const DEPENDENCY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
-/** Plugins are kept between runs; the artifacts under test never are. */
+/** Folder of Maven's plugins, which are kept between test runs; artifacts under test never are. */
 const PLUGINS = join(CACHE_DIR, "mvn-plugins");
 
 export type Mvn = Awaited<ReturnType<typeof mvnClient>>;
 
 /**
- * Maven with a login for repositories at `url`; null, with a message, where Maven or its plugins are not available.
- * `group`: the only group under test.
+ * Returns Maven with a login for repositories at `url`; null, with a message, if Maven or its plugins
+ * are not available. `group`: the only group under test.
  */
 export async function mvnClient({
   url,
@@ -48,7 +48,8 @@ export async function mvnClient({
       `<username>${username}</username><password>${password}</password></server></servers></settings>`,
   );
 
-  // Written as global settings, because the user's own decide where plugins come from; -C: a wrong checksum fails.
+  // The settings are global ones, because the user's own settings decide where plugins come from. -C: a
+  // wrong checksum fails the build.
   const run = (
     goal: string,
     options: Record<string, string>,

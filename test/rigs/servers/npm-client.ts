@@ -7,7 +7,10 @@ import { pathOf, publication, type Publishing } from "./npm-publication.ts";
 type NpmLogin = { username: string; password: string } | { token: string };
 export type NpmClient = ReturnType<typeof npmClient>;
 
-/** The npm program with its own configuration for one registry. `run` resolves with the output, or rejects with it. */
+/**
+ * Creates an npm program with its own configuration for one registry. `run` resolves with the output,
+ * or rejects with it.
+ */
 export function npmClient(registry: string, login: NpmLogin) {
   const home = mkdtempSync(join(tmpdir(), "npm-client-"));
   const config = join(home, ".npmrc");
@@ -27,7 +30,8 @@ export function npmClient(registry: string, login: NpmLogin) {
       "",
     ].join("\n"),
   );
-  // A test run started by npm has npm's settings in its environment; they would override the file.
+  // A test run started by npm has npm's settings in its environment, which would override the
+  // configuration file.
   const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
   const env = { ...Object.fromEntries(inherited), npm_config_userconfig: config };
   const run = (folder: string, ...args: string[]) =>
@@ -79,8 +83,8 @@ export function npmClient(registry: string, login: NpmLogin) {
         throw new Error(`PUT ${name}: ${answer.status} ${await answer.text()}`);
     },
     /**
-     * The tarball of `name@version`, fetched by `npm pack` with an empty cache; null when npm reports that it does not
-     * exist.
+     * Returns the tarball of `name@version`, fetched by `npm pack` with an empty cache; null if npm
+     * reports that it does not exist.
      */
     async fetchTarball(what: string): Promise<Buffer | null> {
       const folder = mkdtempSync(join(home, "fetch-"));
@@ -115,8 +119,8 @@ function credentials(login: NpmLogin): string {
 }
 
 /**
- * The file name in the output of `npm pack --json`: npm 12 prints an object with the packages by name, older versions a
- * list.
+ * Returns the file name in the output of `npm pack --json`: npm 12 prints an object with the packages
+ * by name, older versions a list.
  */
 function nameOf(said: string): string {
   const [packed] = Object.values(

@@ -10,7 +10,7 @@ export type Publishing = {
   root?: Record<string, unknown>;
 };
 
-/** The body that `npm publish` sends. */
+/** Returns the body that `npm publish` sends for a version. */
 export function publication(
   name: string,
   version: string,

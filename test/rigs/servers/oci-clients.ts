@@ -49,7 +49,10 @@ export async function judge(
   }
 }
 
-/** The digests in regctl's tree of an image and its attached manifests; null when regctl is not available. */
+/**
+ * Returns the digests in regctl's tree of an image and its attached manifests; null if regctl is not
+ * available.
+ */
 export async function treeDigests(
   rig: TestRegistry,
   name: string,

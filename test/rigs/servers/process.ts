@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type RunningServer = {
-  /** Sends SIGTERM and waits until it has ended. */
+  /** Sends SIGTERM to the server and waits until it has ended. */
   stop: () => Promise<void>;
-  /** Sends SIGKILL and waits until it has ended. */
+  /** Sends SIGKILL to the server and waits until it has ended. */
   kill: () => Promise<void>;
-  /** Ends it and starts it again with the same port and data. */
+  /** Ends the server and starts it again with the same port and data. */
   restart: () => Promise<void>;
 };
 

@@ -25,7 +25,7 @@ type Answer = {
   results: Record<string, { labels: Record<string, string>; value: number }[]>;
 };
 
-/** Returns a function that asks Prometheus' engine; null when it is not available on this machine. */
+/** Returns a function that runs Prometheus' engine; null if the engine is not available on this machine. */
 export async function findJudge(): Promise<
   ((question: Question) => Promise<Answer>) | null
 > {

@@ -62,15 +62,15 @@ export type SeenRequest = {
   path: string;
   status: number | null;
   headers: IncomingMessage["headers"];
-  /** The client's port. */
+  /** The client's port of the connection. */
   port: number;
-  /** Arrival, epoch ms. */
+  /** Time at which the request arrived, epoch ms. */
   time: number;
-  /** When the answer was complete or the connection closed, epoch ms; null before that. */
+  /** Time at which the answer was complete or the connection closed, epoch ms; null before that. */
   closed: number | null;
-  /** Bytes of the body that have arrived. */
+  /** Number of bytes of the request's body that have arrived. */
   bytes: number;
-  /** The body, if `keepBodies` returns true for the path; otherwise empty. */
+  /** The request's body, if `keepBodies` returns true for the path; otherwise empty. */
   body: Buffer[];
 };
 
@@ -82,13 +82,19 @@ export type FaultProxy = {
   /** How many requests so far match, e.g. `count("HEAD", /\/manifests\//)`. */
   count: (method: string, path: RegExp) => number;
   clear: () => void;
-  /** Called for each request; null passes it on. It can be replaced at any time. */
+  /**
+   * Returns the fault of a request, or null to pass the request on. Called for each request; can be
+   * replaced at any time.
+   */
   fault: (
     request: Pick<SeenRequest, "method" | "path" | "port" | "headers">,
   ) => Fault | null;
   /** Headers added to every answer of the target. */
   answerHeaders: Record<string, string>;
-  /** Ends the idle connections, as servers do after a while; resolves when the clients have closed their side. */
+  /**
+   * Ends the idle connections of clients, as servers do after a while; resolves when the clients have
+   * closed them, too.
+   */
   endIdle: () => Promise<void>;
   stop: () => Promise<void>;
 };
@@ -160,7 +166,7 @@ export async function startProxy(
     }
     if (fault?.kind === "latency") await sleep(fault.ms);
     if (fault?.kind === "hold") await held(response, fault);
-    // The client has left meanwhile.
+    // The client has closed the connection meanwhile.
     if (seen.closed !== null) return;
     const { hostname, port } = upstream;
     if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
@@ -259,7 +265,7 @@ function wayBack(fault: Fault | null, cut: () => void): Duplex {
   return new PassThrough();
 }
 
-/** Ends the connection after the answer: a wrong length leaves it unusable. */
+/** Sends a changed answer and then ends the connection, which a wrong length has made unusable. */
 async function alter(
   answer: IncomingMessage,
   response: ServerResponse,

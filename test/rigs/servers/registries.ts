@@ -10,7 +10,7 @@ export type RegistryKind = "docker-registry" | "distribution" | "gcr";
 
 export type TestRegistry = RunningServer & {
   kind: RegistryKind;
-  /** False when its program is not available: skip the tests that need it. */
+  /** False if the registry's program is not available: skip the tests that need it. */
   available: boolean;
   url: string;
   host: string;
@@ -24,7 +24,10 @@ const HTPASSWD = "alice:$2y$05$L/lybmfTc1ofSwqtTrcV6.oRWnhY1zY5CEfyzmzhWbkAH7t3b
 
 type Options = { auth?: "none" | "htpasswd" | "token" };
 
-/** Starts a registry with its own data. go-containerregistry's has no login, and keeps manifests only in memory. */
+/**
+ * Starts a registry with its own data. The registry of go-containerregistry has no login, and keeps
+ * manifests only in memory.
+ */
 export async function startRegistry(
   kind: RegistryKind,
   { auth = "none" }: Options = {},

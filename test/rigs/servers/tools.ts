@@ -17,7 +17,7 @@ import { loadConfig } from "../../../config.ts";
 export type Tool = {
   name: string;
   version: string;
-  /** Its name on PATH, and a pattern that the output of its version must match. */
+  /** The program's name on PATH, and a pattern that the output of its version must match. */
   onPath?: { command: string; versionArgs: string[]; matches: RegExp };
   /** Debian packages, installed when the tests run as root. */
   apt?: { packages: string[]; command: string };
@@ -38,7 +38,7 @@ const CACHE = join(CACHE_DIR, "bin");
 const LONGEST_BUILD_MS = 15 * 60_000;
 const found = new Map<string, Promise<string | null>>();
 
-/** The program's path, or null, with a message, when it is not available; in CI that is an error. */
+/** Returns the program's path; null, with a message, if it is not available, which in CI is an error. */
 export function findTool(tool: Tool): Promise<string | null> {
   const known = found.get(tool.name) ?? locate(tool);
   found.set(tool.name, known);

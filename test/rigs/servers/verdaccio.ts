@@ -13,7 +13,7 @@ const VERDACCIO: Tool = {
 };
 
 export type Verdaccio = RunningServer & {
-  /** False when it is not available: skip the tests that need it. */
+  /** False if verdaccio is not available: skip the tests that need it. */
   available: boolean;
   url: string;
   /** A Bearer token of one of the users, as `npm login` receives it. */
@@ -28,7 +28,7 @@ type Options = {
   maxBodySize?: string;
 };
 
-/** Logged-in users may do everything, and nobody else anything. */
+/** Permissions by default: logged-in users may do everything, and nobody else anything. */
 const MEMBERS_ONLY = {
   "**": {
     access: "$authenticated",

@@ -27,7 +27,7 @@ export function statedFile(
   };
 }
 
-/** The body of a request that declares files, followed by the attached contents. */
+/** Returns the body of a request that declares files, followed by the attached contents. */
 export function frameFiles(
   files: unknown[],
   contents: Buffer[] = [],

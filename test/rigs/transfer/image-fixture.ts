@@ -19,7 +19,7 @@ import type {
 } from "../../../domain/outcome.ts";
 import { quietHooks } from "./instance-fixture.ts";
 
-/** The input that the engine gives one copy; every rule and hook can be set. */
+/** The input that the transfer engine gives one image copy; every rule and hook can be set. */
 export type CopyOptions = Partial<
   Omit<CopyImage, "source" | "target" | "rules" | "hooks">
 > & {

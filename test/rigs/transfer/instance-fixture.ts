@@ -80,7 +80,7 @@ export async function startInstance({
       () => resolve(starting),
     );
   });
-  // Both ends share this thread: a long stretch of work must not look like an idle connection.
+  // Both instances share this thread, so a long computation must not look like an idle connection.
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = 60_000;
   const address = server.address() as AddressInfo;
 
@@ -90,7 +90,7 @@ export async function startInstance({
     requests,
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
-    /** Drops every connection at once, as when the process dies. */
+    /** Drops every connection at once, as happens when the process dies. */
     async stop(): Promise<void> {
       const closed = new Promise((resolve) => server.close(resolve));
       if ("closeAllConnections" in server) server.closeAllConnections();
@@ -203,7 +203,7 @@ export function clientOf(url: string, options: Partial<InstanceOptions> = {}) {
   return createInstanceClient({ url, ...ADMIN, ...options });
 }
 
-/** Hooks of a copy without limits, whose events are ignored. */
+/** Returns hooks for a copy without limits, whose events are ignored, except the given `hooks`. */
 export const quietHooks = (hooks: Partial<CopyHooks> = {}): CopyHooks => ({
   signal: new AbortController().signal,
   slice: UNHURRIED,
@@ -342,7 +342,7 @@ export async function startProxy(port: number) {
       }
       if (state.up < state.cutAfter) return;
       state.cuts += 1;
-      // Bytes that were passed on arrive before the connection ends.
+      // `far.end` still sends the bytes that were passed on before it ends the connection.
       near.destroy();
       far.end();
     });

@@ -132,7 +132,7 @@ export function artifactOf({
   return { name, version, parts, digest, document, tags: distTags, origin };
 }
 
-/** The body of a request that declares versions, with the given contents attached. */
+/** Returns the body of a request that declares versions, with the given contents attached. */
 export function frame(
   type: string,
   versions: unknown[],

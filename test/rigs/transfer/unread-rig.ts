@@ -36,7 +36,10 @@ export async function startUnreadTarget() {
     },
     read: (path: string) =>
       target.fetchFile(path, { projectId: "copies", repoName: repository() }),
-    /** Uploads a content of which the target knows only `known`; returns the sha256 and size that it found. */
+    /**
+     * Uploads a content of which the target knows only the digests `known`; returns the sha256 and size
+     * that the target found.
+     */
     async upload(
       content: Buffer,
       known: object = {},

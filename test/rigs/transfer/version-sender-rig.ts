@@ -97,7 +97,7 @@ export async function startVersionSender() {
         }
       }
     },
-    /** Injects a fault into the first `times` requests with a matching path. */
+    /** Makes the proxy inject a fault into the first `times` requests with a matching path. */
     fails(fault: Fault, path: RegExp, times = 1): void {
       let left = times;
       proxy.fault = (request) => (path.test(request.path) && left-- > 0 ? fault : null);
