@@ -166,7 +166,7 @@ describe("detaching a cluster", () => {
 });
 
 describe("the regular check of clusters", () => {
-  test("the regular check stores which clusters are healthy or why not, and skips those that report", async () => {
+  test("the regular check stores each cluster's health, and skips clusters of detectType REPORT", async () => {
     for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
     api.db
       .update(cluster)

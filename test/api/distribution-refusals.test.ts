@@ -96,7 +96,7 @@ describe("the rules for a distribution", () => {
     });
   });
 
-  test("a distribution may have the longest project name, repository name and name", async () => {
+  test("a distribution is accepted with names of the maximum length", async () => {
     const [project, repo, name] = ["p".repeat(100), "r".repeat(64), "n".repeat(128)];
     addRepository(api.db, project, repo, "GENERIC");
     expect(await create([{ ...TO_REGISTRY, name }], `${project}/${repo}`)).toMatchObject(

@@ -271,7 +271,7 @@ describe("a distribution", () => {
     );
   });
 
-  test("a change of a distribution's task must keep its name, its one object and its one cluster", async () => {
+  test("a change of a distribution's task is refused unless it keeps name, one object and one cluster", async () => {
     await create([TO_REGISTRY]);
     const { key = "" } = taskNamed("p/files/mirrors") ?? {};
     const object = { localRepoName: "files", repoType: "GENERIC" };

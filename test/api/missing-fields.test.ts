@@ -113,7 +113,7 @@ function without(body: unknown, way: Way, put: null | undefined): unknown {
 
 const pathOf = (path: string): string => path.replaceAll(/\{\w+\}/g, "demo");
 
-test("every route refuses a body without a required field with 250106 and the field's full name", async () => {
+test("every route answers 250106 with the field's full name if a required field is missing", async () => {
   const seen: string[] = [];
   for (const { method, path, schema } of bodies) {
     const whole = valueOf(schema);
@@ -153,7 +153,7 @@ test.each([
   ["the body null", "null", /object/],
   ["a list as its body", "[]", /object|missing/],
 ])(
-  "every route with required fields refuses a request that has %s with 250106",
+  "every route with required fields answers 250106 to a request that has %s",
   async (_what, body, sentence) => {
     for (const { method, path, schema } of bodies) {
       if (requiredIn(schema).length === 0) continue;

@@ -103,7 +103,7 @@ test.each([
   [long(255), `/${long(255)}`],
   ["%E4%B8%AD".repeat(255), `/${"中".repeat(255)}`],
   [`deep/${deep(1018)}`, `/deep/${deep(1018)}`],
-])("the path %.40s names the file %.40s at each endpoint", async (path, fullPath) => {
+])("the path $0 names the file $1 at each endpoint", async (path, fullPath) => {
   const target = (prefix: string) => `${prefix}/demo/files/${path}`;
   const put = await rawRequest(api.port, "PUT", target("/generic"), fullPath);
   expect(JSON.parse(put.body).data.fullPath).toBe(fullPath);

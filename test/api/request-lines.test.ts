@@ -181,13 +181,16 @@ test.each([
   ],
   ["the method CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not supported/],
   ["a request that is not HTTP", "\u0016\u0003\u0001", 400, /it is not HTTP\/1.1/],
-])("%s is refused with an envelope", async (_what, line, status, sentence) => {
-  const answer = await sendRaw(api.port, heads(line, HOST));
-  expect([answer.status, envelopeOf(answer.body)]).toEqual([
-    status,
-    expect.stringMatching(sentence),
-  ]);
-});
+])(
+  "%s is refused with an error in the API's format",
+  async (_what, line, status, sentence) => {
+    const answer = await sendRaw(api.port, heads(line, HOST));
+    expect([answer.status, envelopeOf(answer.body)]).toEqual([
+      status,
+      expect.stringMatching(sentence),
+    ]);
+  },
+);
 
 const ask = (method: string, target: string, body = "") =>
   sendRaw(

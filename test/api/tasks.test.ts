@@ -146,7 +146,7 @@ describe("pages of tasks", () => {
     ]);
   });
 
-  test("pages of tasks 0 and 1 are both the first page, and each page has the totals", async () => {
+  test("page numbers 0 and 1 both return the first page of tasks, and each page has the totals", async () => {
     expect(await pageOf("pageNumber=0&pageSize=3")).toMatchObject({
       pageNumber: 0,
       page: 0,
