@@ -46,7 +46,7 @@ test("a deployed file can be read whole or in part, and a client that has it get
   ).toBe(304);
 });
 
-test("a version exists from its first file on, and writes events once it has POM and main artifact", async () => {
+test("a Maven version exists from its first file on, and writes events once POM and main artifact exist", async () => {
   await server.put(JAR, "jar");
   expect([server.versions(), server.told()]).toEqual([
     ["org.example:app 1.0 lacking"],
@@ -68,10 +68,13 @@ test.each([
   ["jar", "lacking"],
   ["war", "lacking"],
   [undefined, "lacking"],
-])("a version that has only a POM of packaging %s is %s", async (packaging, state) => {
-  await server.put(POM, pom("app", "1.0", packaging));
-  expect(server.versions()).toEqual([`org.example:app 1.0 ${state}`]);
-});
+])(
+  "a Maven version that has only a POM of packaging %s is %s",
+  async (packaging, state) => {
+    await server.put(POM, pom("app", "1.0", packaging));
+    expect(server.versions()).toEqual([`org.example:app 1.0 ${state}`]);
+  },
+);
 
 test("a POM that is not XML or has entities is stored unchanged, and its packaging is unknown", async () => {
   const bomb = `<!DOCTYPE p [<!ENTITY a "pom"><!ENTITY b "&a;&a;">]><project><packaging>&a;</packaging></project>`;
@@ -92,7 +95,7 @@ test("a POM that is not XML or has entities is stored unchanged, and its packagi
   );
 });
 
-test("a release file cannot be changed, but the same content can be deployed again", async () => {
+test("a Maven release file cannot be changed, but the same content can be deployed again", async () => {
   await server.put(JAR, "one");
   expect((await server.put(JAR, "one")).status).toBe(200);
   for (const other of ["two", "longer than one"]) {
@@ -110,7 +113,7 @@ test("a release file cannot be changed, but the same content can be deployed aga
   expect(await server.text(JAR)).toBe("one");
 });
 
-test("a release file can be changed while the repository's setting allowOverwrite is true", async () => {
+test("a Maven release file can be changed while the repository's setting allowOverwrite is true", async () => {
   const allow = async (allowOverwrite: boolean) =>
     server.call("POST", "/repository/api/repo/update/demo/maven", {
       body: { configuration: { type: "local", settings: { allowOverwrite } } },
@@ -221,7 +224,7 @@ test("a Maven version or package is deleted with its folders, but not with those
   ]).toEqual([false, ["org.example.app:child 2.0 lacking"], "404"]);
 });
 
-test("a version of 1,100 files is deleted completely", async () => {
+test("a Maven version of 1,100 files is deleted completely", async () => {
   const puts = Array.from(
     { length: 1100 },
     (_, i) => `/org/example/app/1.0/app-1.0-c${i}.txt`,

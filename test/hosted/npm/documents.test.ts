@@ -24,7 +24,7 @@ const deprecate = (document: Record<string, unknown>, version: string, message: 
 const packument = async (name: string, headers: Record<string, string> = {}) =>
   (await api.npm("GET", pathOf(name), { headers })).json;
 
-test("a packument has versions, tags, times, the readme of latest, and tarball addresses of this instance", async () => {
+test("a packument has versions, tags, times, the readme of latest, and tarball URLs of this instance", async () => {
   await put("pear", "1.0.0", random(100), {
     document: { readme: "old", description: "a fruit", scripts: { postinstall: "x" } },
   });
@@ -200,7 +200,7 @@ test("a tarball can be read whole, in part or with HEAD, under both spellings of
   });
 });
 
-test("latest is the version of that dist-tag, or the highest release, or the highest version", async () => {
+test("the latest version is that of the dist-tag, or the highest release, or the highest version", async () => {
   const latest = async () =>
     (await api.npm("GET", "/-/package/pear/dist-tags")).json["latest"];
   await put("pear", "2.0.0-rc.1", random(10), { tag: "next" });

@@ -50,7 +50,7 @@ test("a published npm version cannot be published again, even with the same cont
   expect(staged()).toEqual([]);
 });
 
-test("a version that differs from a published one only in build metadata is refused", async () => {
+test("an npm version that differs from a published one only in build metadata is refused", async () => {
   expect((await publish("pear", "1.0.0", random(100))).status).toBe(201);
   expect((await publish("pear", "2.0.0-rc.1+a", random(100))).status).toBe(201);
   for (const [version, twin] of [
@@ -72,7 +72,7 @@ test("a version that differs from a published one only in build metadata is refu
   expect(staged()).toEqual([]);
 });
 
-test("versions that differ only in build metadata can be read and removed if an old release stored them", async () => {
+test("npm versions that differ only in build metadata can be read and removed if already stored", async () => {
   const content = random(100);
   await publish("pear", "1.0.0", random(100));
   await publish("pear", "1.0.1", content);
@@ -181,7 +181,7 @@ test("integrity and shasum of a tarball are added if the client leaves them out"
   });
 });
 
-test("a publication that is cut off leaves nothing behind", async () => {
+test("an npm publication that is cut off leaves nothing behind", async () => {
   const bytes = Buffer.from(
     JSON.stringify(publication("pear", "1.0.0", random(600_000))),
   );
@@ -206,7 +206,7 @@ test("a publication that is cut off leaves nothing behind", async () => {
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("16 versions can be published at once, and one version published twice at once exists once", async () => {
+test("16 npm versions can be published at once, and one version published twice at once exists once", async () => {
   const contents = Array.from({ length: 16 }, () => random(30_000));
   const answers = await Promise.all(
     contents.map((content, i) =>

@@ -170,7 +170,7 @@ test.each([
     /1048576 bytes/,
   ],
 ])(
-  "a publication with %s is refused and leaves nothing behind",
+  "an npm publication with %s is refused and leaves nothing behind",
   async (_what, body, status, message) => {
     const answer = await put("pear", body);
     expect([answer.status, String(answer.json["error"])]).toEqual([
@@ -199,7 +199,7 @@ test.each([
   "caf%C3%A9",
   "%ff",
   "x".repeat(215),
-])("the package name %s is refused, and nothing is stored", async (name) => {
+])("the npm package name %s is refused, and nothing is stored", async (name) => {
   for (const method of ["PUT", "GET"]) {
     const { status, headers, body } = await rawRequest(
       api.port,

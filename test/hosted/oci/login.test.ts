@@ -167,8 +167,8 @@ describe("the login of image clients", () => {
   });
 });
 
-describe("tokens", () => {
-  test("tokens allow only the actions and the image of their scopes", async () => {
+describe("registry tokens", () => {
+  test("registry tokens allow only the actions and the image of their scopes", async () => {
     const call = bearer([{ name: "team/images/app", actions: ["pull"] }]);
     expect((await api.http("GET", "/v2/team/images/app/tags/list", call)).status).toBe(
       200,
@@ -214,7 +214,7 @@ describe("tokens", () => {
     ).toBe(201);
   });
 
-  test("tokens are refused when they have expired or were changed", async () => {
+  test("registry tokens are refused when they have expired or were changed", async () => {
     const token = api.deps.registryTokens.issue([], 60);
     const path = "/v2/";
     expect((await api.http("GET", path, { login: `Bearer ${token}` })).status).toBe(200);

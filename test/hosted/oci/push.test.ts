@@ -182,7 +182,7 @@ describe("pushing a blob in one request", () => {
     }
   });
 
-  test("an upload is refused at its start if its digest-algorithm is unsupported", async () => {
+  test("a blob upload is refused at its start if its digest-algorithm is unsupported", async () => {
     const answer = await api.http(
       "POST",
       `/v2/${fresh()}/blobs/uploads/?digest-algorithm=sha384`,
@@ -249,7 +249,7 @@ describe("pushing a blob in chunks", () => {
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(201);
   });
 
-  test("a chunk at a wrong offset is refused with 416 and the stored range, and the upload can continue", async () => {
+  test("a chunk at a wrong offset is refused with 416 and the stored range, and the upload can go on", async () => {
     const name = fresh();
     const { bytes, digest } = makeBlob(1_000);
     const location = await api.begin(name);
@@ -305,7 +305,7 @@ describe("pushing a blob in chunks", () => {
     expect(header(await api.http("GET", location), "range")).toBe("0-0");
   });
 
-  test("an upload is not found under another image's name, with an unknown id, or after its end", async () => {
+  test("a blob upload is not found under another image's name, with an unknown id, or after its end", async () => {
     const [name, other] = [fresh(), fresh()];
     const location = await api.begin(name);
     await api.http("PATCH", location, { body: "hello" });

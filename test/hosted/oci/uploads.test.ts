@@ -54,7 +54,7 @@ async function cut(
 
 describe("an interrupted upload", () => {
   test.each(["PATCH", "PUT"])(
-    "an upload whose %s is cut off keeps the bytes that arrived, and continues after them",
+    "a blob upload whose %s is cut off keeps the bytes that arrived, and continues after them",
     async (method) => {
       const blob = makeBlob(8 * MIB);
       const location = await api.begin(NAME);
@@ -114,7 +114,7 @@ describe("an interrupted upload", () => {
     expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  test("an upload that is cut off by a kill of the service continues after the restart", async () => {
+  test("a blob upload that is cut off by a kill of the service continues after the restart", async () => {
     const directory = mkdtempSync(join(tmpdir(), "images-"));
     const blob = makeBlob(8 * MIB);
     let server = await forkApi(directory);

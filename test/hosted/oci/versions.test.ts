@@ -99,7 +99,7 @@ describe("tags as versions", () => {
     expect(rows("SELECT * FROM event WHERE kind = 'node'")).toEqual([]);
   });
 
-  test("pushing an attachment writes an event for each tag whose image, child image or attachment has it", async () => {
+  test("pushing an attachment writes an event for each tag to which it belongs, directly or not", async () => {
     const child = makeImage();
     const index = makeIndex([child]);
     for (const tag of ["v1", "v2"]) await api.push(NAME, tag, index);
