@@ -15,7 +15,7 @@ import { send, startApi } from "../rigs/api/socket-fixture.ts";
 
 const MIB = 1024 * 1024;
 
-/** Mounts a disk of 16 MiB; null where that is not permitted. */
+/** Mounts a disk of 16 MiB and returns its path; null if mounting is not permitted. */
 function mountSmallDisk(): string | null {
   const directory = mkdtempSync(join(tmpdir(), "small-disk-"));
   try {
@@ -40,7 +40,7 @@ afterAll(() => {
   rmdirSync(disk);
 });
 
-/** Fills the disk until `bytes` are free. */
+/** Fills the small disk with a file until only `bytes` are free. */
 function fill(bytes: number): void {
   rmSync(join(disk ?? "", "filler"), { force: true });
   const { bavail, bsize } = statfsSync(join(disk ?? "", "."));
@@ -51,7 +51,7 @@ function fill(bytes: number): void {
 }
 
 test.skipIf(disk === null)(
-  "a full disk is reported to the uploader, damages no stored file, and uploads succeed once there is space",
+  "a full disk is reported to the uploader and damages no file, and uploads succeed once it has space",
   async () => {
     const directory = join(disk ?? "", "data");
     mkdirSync(directory);
