@@ -61,7 +61,7 @@ const access = (changes: Partial<ClusterAccess>): ClusterAccess => ({
   ...changes,
 });
 
-test("an instance is reachable when it answers and accepts the password", async () => {
+test("the connection test finds an instance reachable only if it answers and accepts the password", async () => {
   expect(await check(access({}))).toBeNull();
   const refused = await check(access({ password: "s3cret guess" }));
   expect(refused).toMatch(/127\.0\.0\.1.*(password|credentials|login)/i);
@@ -74,7 +74,7 @@ test("an instance is reachable when it answers and accepts the password", async 
   expect(await check(access({ url: urls.closed }))).toMatch(/127\.0\.0\.1/);
 });
 
-test("a registry that answers with any status is reachable", async () => {
+test("the connection test finds a registry reachable if it answers, whatever the status", async () => {
   expect(
     await check(
       access({ type: "REMOTE", url: urls.website, username: null, password: null }),
@@ -89,7 +89,7 @@ const registry = await startRegistry("docker-registry", { auth: "htpasswd" });
 afterAll(() => registry.stop());
 
 test.skipIf(!registry.available)(
-  "a registry of images must accept the given credentials",
+  "the connection test of an image registry fails if the registry refuses the given credentials",
   async () => {
     const at = { type: "REMOTE" as const, url: `${registry.url}/mirror` };
     expect(await check(access({ ...at, ...USER }))).toBeNull();
@@ -103,13 +103,13 @@ test.skipIf(!registry.available)(
   },
 );
 
-test("no redirect leads to a metadata address", async () => {
+test("the connection test refuses to follow a redirect to a metadata address", async () => {
   expect(await check(access({ type: "REMOTE", url: urls.moved }))).toMatch(
     /169\.254\.169\.254.*ALLOWED_ADDRESSES/,
   );
 });
 
-test("a cluster whose protocol needs a later release is not reachable, and the reason says what to do", async () => {
+test("the connection test fails for a protocol that this release lacks, and advises to set ping to false", async () => {
   expect(
     await check(access({ type: "REMOTE", url: "s3://bucket", protocol: null })),
   ).toMatch(/S3.*ping false/);

@@ -42,10 +42,10 @@ const names = (data: unknown) => (data as { name: string }[]).map(({ name }) => 
 const isDown = async ({ url }: ClusterAccess) =>
   url.includes("down") ? { reason: "connection refused", refused: false } : null;
 
-describe("testing a connection", () => {
+describe("the connection test", () => {
   beforeEach(() => create());
 
-  test("testing a connection works with the name as parameter or in the body, and keeps the finding", async () => {
+  test("the connection test takes the cluster's name from the query or the body, and stores its result", async () => {
     const byQuery = await Promise.all(
       ["GET", "POST"].map((method) => api.call(method, `${CLUSTER}/tryConnect?name=hub`)),
     );
@@ -70,9 +70,9 @@ describe("testing a connection", () => {
     ["with a body without a name", "", {}, 250103],
     ["with a blank name", "?name=%20", undefined, 250104],
     ["with an unknown name", "?name=nope", undefined, 250306],
-    ["with a name that is no text", "", { name: 7 }, 250106],
+    ["with a name that is a number", "", { name: 7 }, 250106],
     ["with malformed JSON", "", "{", 250106],
-  ])("testing a connection is refused %s", async (_case, query, body, code) => {
+  ])("the connection test is refused %s", async (_case, query, body, code) => {
     expect((await api.call("POST", `${CLUSTER}/tryConnect${query}`, { body })).code).toBe(
       code,
     );
@@ -119,7 +119,7 @@ describe("finding clusters", () => {
     expect(page.records).toHaveLength(2);
   });
 
-  test("the center is the CENTER cluster, else this instance", async () => {
+  test('the cluster "center" is the attached CENTER cluster, or this instance if there is none', async () => {
     expect(await get("info/center")).toMatchObject({
       name: "center",
       type: "CENTER",
@@ -137,7 +137,7 @@ describe("finding clusters", () => {
 });
 
 describe("detaching a cluster", () => {
-  test("detaching a cluster is refused while tasks use it, which are named", async () => {
+  test("detaching a cluster that tasks use is refused, and the answer names the tasks", async () => {
     addRepository(api.db, "p", "files", "GENERIC");
     const id = addCluster(api.db, "shanghai");
     for (const name of ["nightly", "weekly"]) {
@@ -154,7 +154,7 @@ describe("detaching a cluster", () => {
     expect(row("shanghai").id).toBe(id);
   });
 
-  test("detaching a cluster takes it away, once", async () => {
+  test("detaching a cluster removes it, and detaching it again is refused", async () => {
     const id = addCluster(api.db, "shanghai");
     expect(await api.call("DELETE", `${CLUSTER}/delete/${id}`)).toMatchObject({
       status: 200,
@@ -165,8 +165,8 @@ describe("detaching a cluster", () => {
   });
 });
 
-describe("the watch over clusters", () => {
-  test("the watch over clusters stores which are healthy and why others are not, except reporting ones", async () => {
+describe("the regular check of clusters", () => {
+  test("the regular check stores each cluster's health, and skips clusters of detectType REPORT", async () => {
     for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
     api.db
       .update(cluster)

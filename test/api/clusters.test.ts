@@ -42,7 +42,7 @@ const secretsOf = (name?: string) => {
 };
 
 describe("attaching a cluster", () => {
-  test("attaching a cluster keeps its secrets sealed and shows none of them", async () => {
+  test("attaching a cluster stores its secrets sealed, and no answer or log shows them", async () => {
     expect(
       await create({
         token: "t0ken",
@@ -90,7 +90,7 @@ describe("attaching a cluster", () => {
     expect(secretsOf()).toEqual({ username: "u", password: "s3cret", token: "t0ken" });
   });
 
-  test("attaching a cluster does not try to reach it when told so", async () => {
+  test("attaching a cluster tests the connection, unless ping is false or detectType is REPORT", async () => {
     problem = "it is down";
     expect((await create({ ping: false })).code).toBe(0);
     expect((await create({ name: "reports", detectType: "REPORT" })).code).toBe(0);
@@ -111,40 +111,40 @@ describe("attaching a cluster", () => {
     ["a blank url", { url: "" }, 250104, /\[url\]/],
     ["no type", { type: undefined }, 250106, /: type is missing$/],
     ["an unknown type", { type: "MOON" }, 250106, /type/],
-    ["another protocol", { url: "ftp://r.example" }, 250105, /http/],
+    ["an ftp url", { url: "ftp://r.example" }, 250105, /http/],
     [
       "credentials in the url",
       { url: "https://u:p@r.example" },
       250105,
       /username and password/,
     ],
-    ["a url with a query", { url: "https://r.example/?a=b" }, 250105, /without \?/],
-    ["a protocol nobody knows", { protocol: "GOPHER" }, 250106, /protocol/],
+    ["a query in the url", { url: "https://r.example/?a=b" }, 250105, /without \?/],
+    ["an unknown protocol", { protocol: "GOPHER" }, 250106, /protocol/],
     [
-      "a protocol of another instance",
+      "type EDGE and a protocol",
       { type: "EDGE", protocol: "NPM" },
       250105,
       /\[protocol\].*only a REMOTE cluster/,
     ],
     [
-      "a bucket as another instance",
+      "type EDGE and the url of a bucket",
       { type: "EDGE", url: "s3://bucket" },
       250105,
       /\[url\].*only http and https/,
     ],
     [
-      "a bucket of a protocol over http",
+      "the url of a bucket and the protocol WEBDAV",
       { url: "s3://bucket", protocol: "WEBDAV" },
       250105,
       /\[url\].*S3, not WEBDAV/,
     ],
     [
-      "a folder without its three slashes",
+      "the url of a folder without three slashes",
       { url: "file://srv/carry" },
       250105,
       /\[url\].*three slashes/,
     ],
-    ["a url that is none", { url: "https://" }, 250105, /\[url\]/],
+    ["a url without a host", { url: "https://" }, 250105, /\[url\]/],
     [
       "a metadata address",
       { url: "http://169.254.169.254/latest" },
@@ -152,15 +152,15 @@ describe("attaching a cluster", () => {
       /ALLOWED_ADDRESSES/,
     ],
     [
-      "a metadata address in disguise",
+      "a metadata address as a hexadecimal number",
       { url: "http://0xa9fea9fe" },
       250105,
       /169\.254\.169\.254/,
     ],
     ["a link-local address", { url: "http://[fe80::1]:5000" }, 250105, /link-local/],
     ["the name of the local instance", { name: "center" }, 250305, /\[center\]/],
-    ["a port that is none", { udpPort: 70_000 }, 250106, /udpPort/],
-  ])("attaching a cluster refuses %s", async (_case, changes, code, message) => {
+    ["an invalid UDP port", { udpPort: 70_000 }, 250106, /udpPort/],
+  ])("attaching a cluster with %s is refused", async (_case, changes, code, message) => {
     const answer = await create(changes);
     expect([answer.status, answer.code, answer.message]).toEqual([
       400,
@@ -170,7 +170,7 @@ describe("attaching a cluster", () => {
     expect(listClusters(api.db)).toEqual([]);
   });
 
-  test("attaching a cluster refuses a name that is taken and a second CENTER", async () => {
+  test("attaching a cluster is refused if its name is taken or if it is a second CENTER", async () => {
     await create();
     expect((await create({ url: "https://other.example" })).code).toBe(250305);
     expect((await create({ name: "main", type: "CENTER" })).code).toBe(0);
@@ -180,7 +180,7 @@ describe("attaching a cluster", () => {
     });
   });
 
-  test("attaching a cluster twice at the same moment makes one", async () => {
+  test("attaching a cluster twice at the same moment creates it once", async () => {
     const codes = (await Promise.all([create(), create()])).map(({ code }) => code);
     expect(codes.toSorted()).toEqual([0, 250305]);
   });
@@ -190,7 +190,7 @@ describe("attaching a cluster", () => {
     ["localhost:5000", "http://localhost:5000"],
     ["127.0.0.1:5000/a", "http://127.0.0.1:5000/a"],
     [" HTTP://R.example:80/ ", "http://r.example"],
-  ])("attaching a cluster reads the url %s", async (given, kept) => {
+  ])('attaching a cluster with the url "%s" stores "%s"', async (given, kept) => {
     await create({ url: given });
     expect(row().url).toBe(kept);
   });
@@ -199,7 +199,7 @@ describe("attaching a cluster", () => {
 describe("the protocol of a cluster", () => {
   const info = async () => (await get("info?name=hub")) as Record<string, unknown>;
 
-  test("the protocol of a cluster is answered as sent, and given to the test of the connection", async () => {
+  test("the protocol of a cluster is answered as it was sent, and is used by the connection test", async () => {
     await create();
     expect(await info()).toMatchObject({ protocol: null });
     expect(await get("list")).toMatchObject([{ name: "hub", protocol: null }]);
@@ -211,7 +211,7 @@ describe("the protocol of a cluster", () => {
     expect(row("edge").protocol).toBeNull();
   });
 
-  test("the protocol of a cluster stays where an update says nothing of it, and goes with null", async () => {
+  test("the protocol of a cluster is kept by an update without it, and cleared by null", async () => {
     await create({ protocol: "NPM" });
     await update();
     expect(await info()).toMatchObject({ protocol: "NPM" });
@@ -221,7 +221,7 @@ describe("the protocol of a cluster", () => {
     expect(await info()).toMatchObject({ protocol: null });
   });
 
-  test("the protocol of a cluster has to suit the url, also where only one of them is changed", async () => {
+  test("the protocol of a cluster must fit its url and type, also when an update changes only one", async () => {
     await create({ url: "s3://bucket/mirror?region=eu-central-1", ping: false });
     expect(await info()).toMatchObject({
       url: "s3://bucket/mirror?region=eu-central-1",
@@ -242,7 +242,7 @@ describe("the protocol of a cluster", () => {
     });
   });
 
-  test("secrets of a cluster stay with their bucket, and never go to a host with its name", async () => {
+  test("secrets of a cluster are kept for the same bucket, and dropped for a host with the bucket's name", async () => {
     await create({ url: "s3://bucket", ping: false });
     await update({ url: "s3://bucket/below", ping: false });
     expect(secretsOf().password).toBe("s3cret");
@@ -254,7 +254,7 @@ describe("the protocol of a cluster", () => {
 describe("changing a cluster", () => {
   beforeEach(() => create());
 
-  test("changing a cluster answers it as it is now and keeps what is not sent", async () => {
+  test("changing a cluster returns its new state, and keeps secrets that the request leaves out", async () => {
     const before = row();
     const { data } = await update({
       url: "https://registry.example/elsewhere",
@@ -275,7 +275,7 @@ describe("changing a cluster", () => {
     });
   });
 
-  test("changing a cluster never sends kept secrets to another host, port or protocol's host", async () => {
+  test("changing a cluster's host or port drops the secrets that the request leaves out", async () => {
     await update({ url: "https://evil.example/mirror" });
     expect(tried.at(-1)).toMatchObject({ username: null, password: null });
     expect(secretsOf()).toEqual({ username: null, password: null, token: null });
@@ -287,7 +287,7 @@ describe("changing a cluster", () => {
     expect(secretsOf()).toEqual({ username: "v", password: "n3w", token: null });
   });
 
-  test("changing a cluster clears with an empty text", async () => {
+  test("changing a field of a cluster to an empty text clears it", async () => {
     await update({ username: "", password: "", certificate: "" });
     expect(row()).toMatchObject({ username: null, secret: null, certificate: null });
   });
@@ -296,13 +296,13 @@ describe("changing a cluster", () => {
     ["an unknown name", { name: "nope" }, 250306],
     ["no url", { url: undefined }, 250106],
     ["a blank url", { url: "" }, 250104],
-    ["a bad url", { url: "gopher://x" }, 250105],
-  ])("changing a cluster refuses %s", async (_case, changes, code) => {
+    ["a url of an unsupported scheme", { url: "gopher://x" }, 250105],
+  ])("changing a cluster with %s is refused", async (_case, changes, code) => {
     expect((await update(changes)).code).toBe(code);
     expect(row().url).toBe(HUB.url);
   });
 
-  test("changing a cluster changes nothing when it cannot be reached, unless told not to try", async () => {
+  test("changing a cluster that cannot be reached changes nothing, unless ping is false", async () => {
     problem = "password refused";
     expect((await update({ password: "wrong" })).code).toBe(250301);
     expect(secretsOf().password).toBe("s3cret");

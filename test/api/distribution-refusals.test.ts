@@ -13,7 +13,7 @@ const SETTING = {
   executionStrategy: "IMMEDIATELY",
   executionPlan: { executeImmediately: true },
 };
-/** The examples of the documents, with a valid registry. */
+/** A distribution as in the API documentation, with an address of a registry that is valid. */
 const TO_REGISTRY = {
   name: "mirrors",
   registry: "127.0.0.1:5000/mirror",
@@ -39,25 +39,25 @@ const done = { status: 200, code: 0, message: null, data: null };
 const clusterNamed = (name: string) =>
   api.db.select().from(cluster).where(eq(cluster.name, name)).get();
 
-describe("refused configurations", () => {
+describe("the rules for a distribution", () => {
   test.each([
-    ["a name that is none", { name: "1x" }, 250105],
+    ["an invalid name", { name: "1x" }, 250105],
     ["a name that is too long", { name: `a${"b".repeat(128)}` }, 250105],
     ["neither registry nor cluster", { registry: null }, 250105],
-    ["a registry that cannot be", { registry: "ftp://host" }, 250105],
+    ["an ftp address as registry", { registry: "ftp://host" }, 250105],
     ["a registry at a metadata address", { registry: "http://169.254.169.254" }, 250105],
     ["an unknown cluster", { clusterId: "nope" }, 250306],
     ["credentials in the registry", { registry: "robot:hush-hush@host/x" }, 250105],
-    ["a project that climbs", { remoteProjectId: "../.." }, 250105],
+    ['a remote project with ".."', { remoteProjectId: "../.." }, 250105],
     ["a path that leaves the repository", { pathConstraints: ["/../x"] }, 251011],
-  ])("a configuration is refused with %s", async (_what, changes, code) => {
+  ])("a distribution with %s is refused", async (_what, changes, code) => {
     const answer = await create([{ ...TO_REGISTRY, ...changes }]);
     expect(answer).toMatchObject({ status: 400, code, data: null });
     expect(answer.text).not.toContain("hush-hush");
     expect(api.db.select().from(cluster).all()).toHaveLength(2);
   });
 
-  test("a configuration is refused where there is no such project, repository or configuration", async () => {
+  test("a request for a distribution with an unknown project, repository or name is refused", async () => {
     expect(await create([TO_REGISTRY], "q/files")).toMatchObject({
       status: 404,
       code: 251004,
@@ -88,7 +88,7 @@ describe("refused configurations", () => {
     });
   });
 
-  test("a configuration of a linked repository cannot follow uploads", async () => {
+  test("a distribution of a linked repository is refused if its type is REAL_TIME", async () => {
     expect(await create([TO_REGISTRY], "p/images")).toMatchObject({
       status: 400,
       code: 250105,
@@ -96,7 +96,7 @@ describe("refused configurations", () => {
     });
   });
 
-  test("a configuration may have the longest of names", async () => {
+  test("a distribution is accepted with names of the maximum length", async () => {
     const [project, repo, name] = ["p".repeat(100), "r".repeat(64), "n".repeat(128)];
     addRepository(api.db, project, repo, "GENERIC");
     expect(await create([{ ...TO_REGISTRY, name }], `${project}/${repo}`)).toMatchObject(

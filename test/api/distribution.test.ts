@@ -20,7 +20,7 @@ const SETTING = {
   executionStrategy: "IMMEDIATELY",
   executionPlan: { executeImmediately: true },
 };
-/** The examples of the documents, with a valid registry. */
+/** A distribution as in the API documentation, with an address of a registry that is valid. */
 const TO_REGISTRY = {
   name: "mirrors",
   registry: "127.0.0.1:5000/mirror",
@@ -70,8 +70,8 @@ const taskNamed = (name: string) =>
 const clusterNamed = (name: string) =>
   api.db.select().from(cluster).where(eq(cluster.name, name)).get();
 
-describe("a configuration", () => {
-  test("a configuration is the task project/repository/name, and owns the cluster of its registry", async () => {
+describe("a distribution", () => {
+  test("a distribution is stored as the task project/repository/name, with a cluster for its registry", async () => {
     expect(await create([TO_REGISTRY])).toMatchObject(done);
     expect(taskNamed("p/files/mirrors")).toMatchObject({
       kind: "config",
@@ -119,7 +119,7 @@ describe("a configuration", () => {
     );
   });
 
-  test("a configuration gives its registry a protocol, kept by an update without it and cleared by null", async () => {
+  test("a distribution has its registry's protocol: an update without it keeps it, null clears it", async () => {
     expect(await create([{ ...TO_REGISTRY, protocol: "WEBDAV" }])).toMatchObject(done);
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: "WEBDAV" }]);
     expect(clusterNamed("p/files/mirrors")?.protocol).toBe("WEBDAV");
@@ -147,7 +147,7 @@ describe("a configuration", () => {
     });
   });
 
-  test("a configuration can go to a cluster that is there already, which it does not own", async () => {
+  test("a distribution can use a cluster that exists already, and does not own it", async () => {
     expect(await create([TO_CLUSTER])).toMatchObject(done);
     expect(await infoOf("p/files")).toMatchObject([
       {
@@ -161,7 +161,7 @@ describe("a configuration", () => {
     expect(await infoOf("p/files/other")).toEqual([]);
   });
 
-  test("a configuration comes with all others of its request, or none does", async () => {
+  test("several distributions in one request are created together or not at all", async () => {
     expect(
       await create([TO_REGISTRY, { ...TO_CLUSTER, name: "second", clusterId: "nope" }]),
     ).toMatchObject({
@@ -185,7 +185,7 @@ describe("a configuration", () => {
     ]);
   });
 
-  test("a configuration is changed by creating it again: key and records stay", async () => {
+  test("creating a distribution again changes it and keeps its key and records", async () => {
     await create([TO_REGISTRY]);
     const key = taskNamed("p/files/mirrors")?.key ?? "";
     endRecord(api.db, addRecord(api.db, key, api.time.now), "SUCCESS", api.time.now);
@@ -202,7 +202,7 @@ describe("a configuration", () => {
     ).toHaveLength(1);
   });
 
-  test("a configuration keeps its password in an update without one, while the registry's host stays", async () => {
+  test("an update without password keeps a distribution's password while the registry's host is the same", async () => {
     await create([TO_REGISTRY]);
     const sealed = () => {
       const { id = "", secret = null } = clusterNamed("p/files/mirrors") ?? {};
@@ -239,7 +239,7 @@ describe("a configuration", () => {
     expect(sealed()).toBeNull();
   });
 
-  test("a configuration keeps in an update what only its task and its cluster can be told", async () => {
+  test("an update of a distribution keeps settings that only its task or its cluster can have", async () => {
     await create([TO_REGISTRY]);
     api.db
       .update(task)
@@ -257,7 +257,7 @@ describe("a configuration", () => {
     );
   });
 
-  test("a configuration is not changed by a request of which another part is refused", async () => {
+  test("a request in which one distribution is refused changes no other distribution", async () => {
     await create([TO_REGISTRY]);
     const before = [taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")];
     expect(
@@ -271,7 +271,7 @@ describe("a configuration", () => {
     );
   });
 
-  test("a configuration whose task is changed keeps one object and one cluster", async () => {
+  test("a change of a distribution's task is refused unless it keeps name, one object and one cluster", async () => {
     await create([TO_REGISTRY]);
     const { key = "" } = taskNamed("p/files/mirrors") ?? {};
     const object = { localRepoName: "files", repoType: "GENERIC" };
@@ -309,7 +309,7 @@ describe("a configuration", () => {
     ]);
   });
 
-  test("a configuration lets its own cluster go when it turns to another, and when it is deleted", async () => {
+  test("a distribution's own cluster is deleted with it, and when it changes to another cluster", async () => {
     await create([TO_REGISTRY]);
     expect(
       await api.call("POST", `${AT}/update/p/files/mirrors`, { body: TO_CLUSTER }),
@@ -328,7 +328,7 @@ describe("a configuration", () => {
     expect(clusterNamed("p/files/third")).toBeUndefined();
   });
 
-  test("a configuration guards its cluster: it cannot be deleted alone, nor used by others", async () => {
+  test("the cluster of a distribution can neither be deleted alone nor be used by other tasks", async () => {
     await create([TO_REGISTRY]);
     const id = clusterNamed("p/files/mirrors")?.id ?? "";
     const alone = await api.call("DELETE", `/replication/api/cluster/delete/${id}`);
@@ -359,7 +359,7 @@ describe("a configuration", () => {
     expect(clusterNamed("p/files/mirrors")?.id).toBe(id);
   });
 
-  test("a configuration is switched off and on", async () => {
+  test("toggling a distribution disables it", async () => {
     await create([TO_REGISTRY]);
     expect(await api.call("POST", `${AT}/toggle/status/p/files/mirrors`)).toMatchObject(
       done,

@@ -20,12 +20,12 @@ const ask = async (language: string) =>
 
 describe("the envelope of answers", () => {
   test.each([
-    ["a success", "GET", `${TASK}/page/p`, {}, 200, 0],
+    ["a valid request", "GET", `${TASK}/page/p`, {}, 200, 0],
     ["malformed JSON", "POST", `${TASK}/create`, { body: '{"name":' }, 400, 250106],
     ["an empty body", "POST", `${TASK}/create`, { body: "" }, 400, 250106],
-    ["a body that is no object", "POST", `${TASK}/create`, { body: "null" }, 400, 250106],
+    ["a body of null", "POST", `${TASK}/create`, { body: "null" }, 400, 250106],
     [
-      "a wrong type",
+      "a field of a wrong type",
       "POST",
       `${TASK}/copy`,
       { body: { name: 1, key: "k" } },
@@ -34,7 +34,7 @@ describe("the envelope of answers", () => {
     ],
     ["a missing field", "POST", `${TASK}/copy`, { body: { name: "n" } }, 400, 250106],
     ["an unknown route", "GET", "/replication/api/tasks", {}, 404, 250130],
-    ["a slash at the end", "GET", `${TASK}/page/p/`, {}, 404, 250130],
+    ["a slash at the end of a route", "GET", `${TASK}/page/p/`, {}, 404, 250130],
     ["a wrong method", "PUT", `${TASK}/copy`, { body: {} }, 405, 250112],
     [
       "a wrong media type",
@@ -45,7 +45,7 @@ describe("the envelope of answers", () => {
       250119,
     ],
     [
-      "a form, which curl sends unasked",
+      "a form, which is curl's default media type",
       "POST",
       `${TASK}/copy`,
       { body: "{}", headers: { "content-type": "application/x-www-form-urlencoded" } },
@@ -53,19 +53,26 @@ describe("the envelope of answers", () => {
       250119,
     ],
     [
-      "a long body",
+      "a body that is too long",
       "POST",
       `${TASK}/copy`,
       { body: { name: "n".repeat(70_000), key: "k" } },
       413,
       250106,
     ],
-    ["a bad number in the query", "GET", `${TASK}/page/p?pageSize=many`, {}, 400, 250131],
-    ["a page that is too large", "GET", `${TASK}/page/p?pageSize=1001`, {}, 400, 250131],
-    ["a page of nothing", "GET", `${TASK}/page/p?pageSize=0`, {}, 400, 250131],
+    [
+      "a query value that is not a number",
+      "GET",
+      `${TASK}/page/p?pageSize=many`,
+      {},
+      400,
+      250131,
+    ],
+    ["a page size of 1001", "GET", `${TASK}/page/p?pageSize=1001`, {}, 400, 250131],
+    ["a page size of 0", "GET", `${TASK}/page/p?pageSize=0`, {}, 400, 250131],
     ["a negative page", "GET", `${TASK}/page/p?pageNumber=-1`, {}, 400, 250131],
     [
-      "a word that is not in the list",
+      "a query value that is not in the list",
       "GET",
       `${TASK}/page/p?lastExecutionStatus=DONE`,
       {},
@@ -81,9 +88,16 @@ describe("the envelope of answers", () => {
       250131,
     ],
     ["a missing parameter", "GET", "/replication/api/cluster/exist", {}, 400, 250103],
-    ["no credentials", "GET", `${TASK}/page/p`, { login: null }, 401, 250114],
     [
-      "credentials of another kind",
+      "a request without credentials",
+      "GET",
+      `${TASK}/page/p`,
+      { login: null },
+      401,
+      250114,
+    ],
+    [
+      "a request with a Bearer token",
       "GET",
       `${TASK}/page/p`,
       { headers: { authorization: "Bearer x" } },
@@ -91,33 +105,43 @@ describe("the envelope of answers", () => {
       250114,
     ],
     [
-      "no credentials for an unknown route",
+      "an unknown route without credentials",
       "GET",
       "/nowhere",
       { login: null },
       401,
       250114,
     ],
-    ["open health", "GET", "/health/live", { login: null }, 200, 0],
-  ])("%s", async (_case, method, path, call, status, code) => {
-    const answer = await api.call(method, path, call);
-    expect(Object.keys(JSON.parse(answer.text) as object).sort()).toEqual([
-      "code",
-      "data",
-      "message",
-      "traceId",
-    ]);
-    expect([answer.status, answer.code]).toEqual([status, code]);
-    expect(answer.traceId).toMatch(/^[0-9a-f]{32}$/);
-    expect(answer.headers.get("x-trace-id")).toBe(answer.traceId);
-    expect(answer.headers.get("content-type")).toMatch(/^application\/json/);
-    expect([answer.message !== null, answer.data === null || code === 0]).toEqual([
-      code !== 0,
-      true,
-    ]);
-  });
+    [
+      "a health check without credentials",
+      "GET",
+      "/health/live",
+      { login: null },
+      200,
+      0,
+    ],
+  ])(
+    "%s is answered with an envelope of code, message, data and traceId",
+    async (_case, method, path, call, status, code) => {
+      const answer = await api.call(method, path, call);
+      expect(Object.keys(JSON.parse(answer.text) as object).sort()).toEqual([
+        "code",
+        "data",
+        "message",
+        "traceId",
+      ]);
+      expect([answer.status, answer.code]).toEqual([status, code]);
+      expect(answer.traceId).toMatch(/^[0-9a-f]{32}$/);
+      expect(answer.headers.get("x-trace-id")).toBe(answer.traceId);
+      expect(answer.headers.get("content-type")).toMatch(/^application\/json/);
+      expect([answer.message !== null, answer.data === null || code === 0]).toEqual([
+        code !== 0,
+        true,
+      ]);
+    },
+  );
 
-  test("a wrong method is refused with the methods that the path has", async () => {
+  test("a wrong method is refused, and the answer lists the methods that the path allows", async () => {
     const answer = await api.call("POST", `${TASK}/page/p`);
     expect(answer.headers.get("allow")).toBe("GET, HEAD");
     expect(
@@ -127,7 +151,7 @@ describe("the envelope of answers", () => {
     ).toBe("GET, HEAD, POST");
   });
 
-  test("an unexpected error is logged and answered in general words only", async () => {
+  test("an unexpected error is logged with its details and answered without them", async () => {
     const broken = createTestApi({
       checkCluster: async () => {
         throw new Error("the password hunter2 leaked");
@@ -146,7 +170,7 @@ describe("the envelope of answers", () => {
     broken.close();
   });
 
-  test("each request is logged with its trace, without its query", async () => {
+  test("each request is logged with its trace id and without its query", async () => {
     const answer = await api.call("GET", `${TASK}/page/p?name=secret`);
     const logged = api.logs.find(({ facts }) => facts["traceId"] === answer.traceId);
     expect(logged).toMatchObject({
@@ -165,7 +189,7 @@ describe("the envelope of answers", () => {
     expect(await ask(";;q=x,,")).toBe("replica task [none] is not found");
   });
 
-  test("every text exists in both languages, with the same places for arguments", () => {
+  test("every message exists in Chinese and English, with the same placeholders", () => {
     for (const code of Object.keys(MESSAGES).map(Number) as (keyof typeof MESSAGES)[]) {
       const { en, zh } = MESSAGES[code];
       expect([code, en.includes("{0}")]).toEqual([code, zh.includes("{0}")]);
@@ -175,7 +199,7 @@ describe("the envelope of answers", () => {
 });
 
 describe("the login", () => {
-  test("the login asks for Basic and answers 401 to anything but the admin's", async () => {
+  test("the login asks for Basic credentials, and answers 401 to any but the admin's", async () => {
     const fresh = createTestApi();
     const logins = [
       "admin:",
@@ -191,7 +215,7 @@ describe("the login", () => {
     fresh.close();
   });
 
-  test("the login is slower with each wrong password, up to a limit, and forgets after a while", async () => {
+  test("the login waits longer after each wrong password, up to a limit, and starts anew after a while", async () => {
     const slept: number[] = [];
     let now = 0;
     const slow = createSlowDown(
@@ -206,7 +230,7 @@ describe("the login", () => {
     expect(slept.slice(10)).toEqual([0, 0]);
   });
 
-  test("the login refuses a flood of guesses from one address, unread, and nobody else", async () => {
+  test("the login counts 100 waiting guesses from one address as a flood, and not those of others", async () => {
     const releases: (() => void)[] = [];
     const slow = createSlowDown(
       () => 0,
@@ -219,7 +243,7 @@ describe("the login", () => {
     expect(slow.floods("1.2.3.4")).toBe(false);
   });
 
-  test("the login takes an IPv4 address, and the /64 of an IPv6 one however it is written, for one client", () => {
+  test("the login counts an IPv4 address, and the /64 network of an IPv6 address, as one client", () => {
     const clients = [
       "1.2.3.4",
       "::ffff:1.2.3.4",
@@ -240,7 +264,7 @@ describe("the login", () => {
     ]);
   });
 
-  test("the login answers 429 to the flood, and lets everybody in again when it is over", async () => {
+  test("the login answers 429 to a flood of wrong passwords, and works again after the flood", async () => {
     const flooded = createTestApi();
     const wrong = Array.from({ length: 100 }, () =>
       flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" }),
@@ -261,7 +285,7 @@ describe("the login", () => {
     flooded.close();
   });
 
-  test("the login does not make right credentials wait for wrong ones", async () => {
+  test("the login answers right credentials at once while wrong ones wait", async () => {
     const guesses = Array.from({ length: 6 }, () =>
       api.call("GET", `${TASK}/page/p`, { login: "admin:guess" }),
     );
@@ -272,8 +296,8 @@ describe("the login", () => {
   });
 });
 
-describe("health", () => {
-  test("health is ready when each kind of process is up, else says which is not", async () => {
+describe("the health check", () => {
+  test("the health check answers 200 if each kind of process is up, and otherwise names the missing ones", async () => {
     const up = await api.call("GET", "/health/ready", { login: null });
     expect([up.status, up.data]).toEqual([200, { status: "UP", missing: [] }]);
     const half = createTestApi({
@@ -293,39 +317,36 @@ describe("health", () => {
   });
 
   test.each([
-    ["a worker elsewhere", true, true, []],
-    ["no worker anywhere", true, false, ["transfer worker"]],
+    ["answers 200 if only another machine has a worker", true, true, []],
+    ["answers 503 if no worker runs on any machine", true, false, ["transfer worker"]],
     [
-      "a worker elsewhere that cannot be seen without Temporal",
+      "answers 503 if Temporal is away, which knows the workers",
       false,
       true,
       ["temporal", "transfer worker"],
     ],
-  ])(
-    "health without workers here and with %s is as docs/operations.md says",
-    async (_what, temporal, elsewhere, missing) => {
-      const processes = () => ({
-        temporal,
-        searchAttributes: true,
-        orchestrator: true,
-        workers: 0,
-      });
-      const remote = createTestApi({
-        processes,
-        hasTransferWorker: async () => elsewhere,
-      });
-      const { status, data } = await remote.call("GET", "/health/ready", { login: null });
-      expect([status, (data as { missing: string[] }).missing]).toEqual([
-        missing.length === 0 ? 200 : 503,
-        missing,
-      ]);
-      remote.close();
-    },
-  );
+  ])("the health check %s", async (_what, temporal, elsewhere, missing) => {
+    const processes = () => ({
+      temporal,
+      searchAttributes: true,
+      orchestrator: true,
+      workers: 0,
+    });
+    const remote = createTestApi({
+      processes,
+      hasTransferWorker: async () => elsewhere,
+    });
+    const { status, data } = await remote.call("GET", "/health/ready", { login: null });
+    expect([status, (data as { missing: string[] }).missing]).toEqual([
+      missing.length === 0 ? 200 : 503,
+      missing,
+    ]);
+    remote.close();
+  });
 });
 
-describe("documentation", () => {
-  test("documentation is a page that loads nothing from elsewhere and runs nothing", async () => {
+describe("the API documentation", () => {
+  test("the API documentation is a page that loads nothing from other hosts and runs no script", async () => {
     const { text, status, headers } = await api.call("GET", "/docs", { login: null });
     expect(status).toBe(200);
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
@@ -338,7 +359,7 @@ describe("documentation", () => {
       expect(text).toContain(part);
   });
 
-  test("documentation describes every route in OpenAPI 3.1 and resolves its references", async () => {
+  test("the API documentation describes every route in OpenAPI 3.1, and its references resolve", async () => {
     const { text } = await api.call("GET", "/openapi.json", { login: null });
     const document = JSON.parse(text) as {
       openapi: string;

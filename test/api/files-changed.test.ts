@@ -20,7 +20,7 @@ const put = (path: string, body: string, headers: Record<string, string> = {}) =
 const node = (path: string) =>
   api.call("GET", `/repository/api/node/detail/demo/files/${path}`);
 
-/** The raw answer of the endpoint for files. */
+/** Sends a request to the endpoint for files, and returns its response unread. */
 function files(
   method: string,
   path: string,
@@ -50,7 +50,7 @@ test("an existing file is replaced only with X-BKREPO-OVERWRITE", async () => {
   expect(await (await files("GET", "f")).text()).toBe("new");
 });
 
-test("exactly one of many uploads to one path without overwrite succeeds, and the file has its content", async () => {
+test("exactly one of many simultaneous uploads to a path succeeds without overwrite", async () => {
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, i) => put("one", `content ${i}`)),
   );
@@ -60,7 +60,7 @@ test("exactly one of many uploads to one path without overwrite succeeds, and th
   expect(await (await files("GET", "one")).text()).toBe(`content ${codes.indexOf(0)}`);
 });
 
-test("a file is not a folder, and a folder not a file", async () => {
+test("an upload is refused if its path is a folder, or if a parent of its path is a file", async () => {
   await put("a/b", "x");
   expect(await put("a", "x", { "X-BKREPO-OVERWRITE": "true" })).toMatchObject({
     status: 400,
@@ -78,7 +78,7 @@ test("a file is not a folder, and a folder not a file", async () => {
   });
 });
 
-test("metadata of single headers or of one header is stored and answered", async () => {
+test("metadata is read from single headers and from X-BKREPO-META, and is returned", async () => {
   const packed = Buffer.from("Kept=Case&text=a%20b&utf8=中&__proto__=x&empty=").toString(
     "base64",
   );
@@ -102,7 +102,7 @@ test("metadata of single headers or of one header is stored and answered", async
   });
 });
 
-test("an expired file is gone", async () => {
+test("an expired file is not found, and its path can be used again", async () => {
   await put("f", "x", { "X-BKREPO-EXPIRES": "1" });
   time += 86_399_000;
   expect((await files("GET", "f")).status).toBe(200);
@@ -112,7 +112,7 @@ test("an expired file is gone", async () => {
   expect(await put("f", "again")).toMatchObject({ code: 0 });
 });
 
-test("files and folders, but not the root, are deleted through both endpoints", async () => {
+test("both endpoints for deleting delete files and folders, and refuse to delete the root", async () => {
   for (const path of ["a/1", "a/b/2", "c", "d/e"]) await put(path, path);
   expect(await api.call("DELETE", "/generic/demo/files/c")).toMatchObject({
     code: 0,
@@ -138,7 +138,7 @@ test("files and folders, but not the root, are deleted through both endpoints", 
   expect((await node("d/e")).code).toBe(0);
 });
 
-test("a page of a folder shows folders first, all below with deep, and metadata on request", async () => {
+test("a page of a folder lists folders first, the whole tree with deep, and metadata on request", async () => {
   for (const path of ["z", "b/2", "b/a/1"])
     await put(path, path, { "X-BKREPO-META-k": "v" });
   const page = async (path: string, query = "") => {
@@ -197,7 +197,7 @@ test("a page of a folder shows folders first, all below with deep, and metadata 
   });
 });
 
-test("unknown projects, repositories and files have codes of their own, and strangers get nothing", async () => {
+test("requests for unknown projects, repositories or files get specific codes, and 401 without login", async () => {
   expect(await api.call("GET", "/generic/nowhere/files/f")).toMatchObject({
     status: 404,
     code: 251004,

@@ -21,7 +21,7 @@ const put = (path: string, body: string, headers: Record<string, string> = {}) =
 const node = (path: string) =>
   api.call("GET", `/repository/api/node/detail/demo/files/${path}`);
 
-/** The raw answer of the endpoint for files. */
+/** Sends a request to the endpoint for files, and returns its response unread. */
 function files(
   method: string,
   path: string,
@@ -39,7 +39,7 @@ function files(
   );
 }
 
-test("an upload is answered with the digests and the file that it created", async () => {
+test("an upload is answered with the digests and the description of the new file", async () => {
   const answer = await put("a/test.json", "hello");
   expect(answer.headers.get("x-checksum-sha256")).toBe(sha256("hello"));
   expect(answer.headers.get("x-checksum-md5")).toBe(md5("hello"));
@@ -63,7 +63,7 @@ test("an upload is answered with the digests and the file that it created", asyn
   expect((await node("a/test.json")).data).toEqual(answer.data);
 });
 
-test("a download has the uploaded bytes, with the headers that describe them", async () => {
+test("a download has the uploaded bytes, and headers with their length, type and digests", async () => {
   for (const size of [0, 1, 16_384, 200_000]) {
     const bytes = random(size);
     expect((await files("PUT", `f${size}.bin`, {}, new Uint8Array(bytes))).status).toBe(
@@ -89,7 +89,7 @@ test("a download has the uploaded bytes, with the headers that describe them", a
 });
 
 test.each([100, 100_000])(
-  "requested ranges of a file of %i bytes are answered",
+  "range requests for a file of %i bytes are answered with the requested bytes",
   async (size) => {
     const bytes = random(size);
     await files("PUT", "f", {}, new Uint8Array(bytes));
@@ -148,7 +148,7 @@ test.each([100, 100_000])(
   },
 );
 
-test("a client that has the file gets 304, and a download as attachment names the file", async () => {
+test("a client that has a file gets 304, and download=true adds the file's name", async () => {
   await put("%E6%96%87%20%22a%22.txt", "x");
   const tag = `"${sha256("x")}"`;
   for (const given of [tag, `W/${tag}`, `"y", ${tag}`, "*"])
@@ -164,7 +164,7 @@ test("a client that has the file gets 304, and a download as attachment names th
   );
 });
 
-test("a page that was uploaded cannot run with the API's origin", async () => {
+test("an uploaded HTML page is served in a sandbox, so its scripts cannot use the API", async () => {
   await put("evil.html", "<script>alert(1)</script>");
   const { headers } = await files("GET", "evil.html");
   expect(headers.get("content-security-policy")).toContain("sandbox");
@@ -174,15 +174,18 @@ test("a page that was uploaded cannot run with the API's origin", async () => {
 test.each([
   ["X-BKREPO-SHA256", sha256("other")],
   ["X-BKREPO-MD5", md5("other")],
-])("content that does not match %s is refused and not kept", async (header, digest) => {
-  expect(await put("f", "hello", { [header]: digest })).toMatchObject({
-    status: 400,
-    code: 251003,
-    message: expect.stringContaining(digest),
-  });
-  expect(await node("f")).toMatchObject({ status: 404, code: 251010 });
-  expect(api.db.$client.prepare("SELECT count(*) FROM blob").pluck().get()).toBe(0);
-});
+])(
+  "an upload whose content does not match %s is refused and not kept",
+  async (header, digest) => {
+    expect(await put("f", "hello", { [header]: digest })).toMatchObject({
+      status: 400,
+      code: 251003,
+      message: expect.stringContaining(digest),
+    });
+    expect(await node("f")).toMatchObject({ status: 404, code: 251010 });
+    expect(api.db.$client.prepare("SELECT count(*) FROM blob").pluck().get()).toBe(0);
+  },
+);
 
 test.each([
   ["X-BKREPO-SHA256", "abc"],
@@ -191,16 +194,19 @@ test.each([
   ["X-BKREPO-EXPIRES", "-1"],
   ["X-BKREPO-EXPIRES", "99999"],
   ["X-BKREPO-META", "not base64!"],
-])("%s: %s is refused by name", async (header, value) => {
-  expect(await put("f", "hello", { [header]: value })).toMatchObject({
-    status: 400,
-    code: 250105,
-    message: expect.stringContaining(header),
-  });
-});
+])(
+  'an upload with "%s: %s" is refused, and the answer names the header',
+  async (header, value) => {
+    expect(await put("f", "hello", { [header]: value })).toMatchObject({
+      status: 400,
+      code: 250105,
+      message: expect.stringContaining(header),
+    });
+  },
+);
 
 test.each(["Content-Range", "X-BKREPO-UPLOAD-ID", "X-BKREPO-SEQUENCE"])(
-  "a piece of a file (%s) is not taken for the file",
+  "an upload of a part of a file, with the header %s, is refused",
   async (header) => {
     expect(await put("f", "hello", { [header]: "bytes 0-4/10" })).toMatchObject({
       status: 400,
@@ -211,7 +217,7 @@ test.each(["Content-Range", "X-BKREPO-UPLOAD-ID", "X-BKREPO-SEQUENCE"])(
   },
 );
 
-test("right digests are accepted in capitals as well", async () => {
+test("an upload with correct digests in capital letters is accepted", async () => {
   const headers = {
     "X-BKREPO-SHA256": sha256("hello").toUpperCase(),
     "X-BKREPO-MD5": md5("hello").toUpperCase(),
@@ -219,7 +225,7 @@ test("right digests are accepted in capitals as well", async () => {
   expect(await put("f", "hello", headers)).toMatchObject({ code: 0 });
 });
 
-test("a file larger than the limit is refused, with and without its length", async () => {
+test("an upload larger than the limit is refused, with and without Content-Length", async () => {
   const limited = createTestApi({ maxUpload: 1000 });
   try {
     await limited.call("POST", "/repository/api/project/create", {

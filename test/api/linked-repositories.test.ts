@@ -79,7 +79,7 @@ const credentials = async () =>
   ((await get("/repo/info/demo/hub")).data as { configuration: { credentials: unknown } })
     .configuration.credentials;
 
-test("credentials of a linked repository stay while its host does, and are never sent to another host", async () => {
+test("credentials of a linked repository are kept for the same host, and dropped for another host", async () => {
   await makeProject();
   await post("/repo/create", linked("https://registry.example/team"));
   await post("/repo/update/demo/hub", {
@@ -97,13 +97,13 @@ test("credentials of a linked repository stay while its host does, and are never
 
 test.each([
   [
-    "a hosted one with a remote configuration",
+    "category LOCAL and a remote configuration",
     { category: "LOCAL", configuration: { type: "remote", url: "https://x.example" } },
     250105,
   ],
-  ["a linked one without configuration", { category: "REMOTE" }, 250103],
+  ["category REMOTE and no configuration", { category: "REMOTE" }, 250103],
   [
-    "a linked one without url",
+    "category REMOTE and no url",
     { category: "REMOTE", configuration: { type: "remote" } },
     250103,
   ],
@@ -116,12 +116,12 @@ test.each([
     250105,
   ],
   [
-    "another scheme",
+    "an ftp url",
     { category: "REMOTE", configuration: { type: "remote", url: "ftp://x.example" } },
     250105,
   ],
   [
-    "a bucket of another protocol",
+    "the url of a bucket and the protocol WEBDAV",
     {
       category: "REMOTE",
       configuration: { type: "remote", url: "s3://bucket", protocol: "WEBDAV" },
@@ -129,12 +129,12 @@ test.each([
     250105,
   ],
   [
-    "a protocol of a hosted one",
+    "category LOCAL and a protocol",
     { configuration: { type: "local", protocol: "WEBDAV" } },
     250105,
   ],
   [
-    "a protocol nobody knows",
+    "an unknown protocol",
     {
       category: "REMOTE",
       configuration: { type: "remote", url: "https://x.example", protocol: "GOPHER" },
@@ -150,7 +150,7 @@ test.each([
     250105,
   ],
   [
-    "a certificate that is none",
+    "an invalid certificate",
     {
       category: "REMOTE",
       configuration: {
@@ -165,9 +165,9 @@ test.each([
   ["an unknown category", { category: "VIRTUAL" }, 250106],
   ["a name with a slash", { name: "a/b" }, 250105],
   ["an upper-case name for images", { type: "DOCKER", name: "Images" }, 250105],
-  ["a project that is not there", { projectId: "nowhere" }, 251004],
-  ["no name at all", { name: undefined }, 250106],
-])("a repository is refused: %s", async (_what, change, code) => {
+  ["an unknown project", { projectId: "nowhere" }, 251004],
+  ["no name", { name: undefined }, 250106],
+])("creating a repository with %s is refused", async (_what, change, code) => {
   await makeProject();
   const answer = await post("/repo/create", {
     projectId: "demo",
@@ -180,7 +180,7 @@ test.each([
   expect(await get("/repo/list/demo")).toMatchObject({ data: [] });
 });
 
-test("the protocol of a linked repository is answered as sent, kept by an update, and cleared by null", async () => {
+test("the protocol of a linked repository is kept by an update without it, and cleared by null", async () => {
   await makeProject();
   const link = (configuration: object) => ({
     projectId: "demo",
@@ -216,7 +216,7 @@ test("the protocol of a linked repository is answered as sent, kept by an update
   });
 });
 
-test("a linked repository whose protocol this release lacks is saved, and its test says so", async () => {
+test("a linked repository whose protocol this release lacks is saved, and its connection test says so", async () => {
   await makeProject();
   await post("/repo/create", {
     projectId: "demo",
@@ -247,7 +247,7 @@ async function startRegistry(): Promise<string> {
   return `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
 }
 
-test("the test of a linked repository has three answers: reachable, authenticated, allowed", async () => {
+test("the connection test of a linked repository reports reachable, authenticated and allowed", async () => {
   await makeProject();
   const url = await startRegistry();
   await post("/repo/create", linked(url));

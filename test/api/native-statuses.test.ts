@@ -5,10 +5,10 @@ import { startImages } from "../rigs/api/oci-server-fixture.ts";
 import { makeBlob, makeImage } from "../rigs/servers/images.ts";
 import { send, startApi } from "../rigs/api/socket-fixture.ts";
 
-// That the OpenAPI document lists each of these answers is checked when the API is closed (documented-statuses.ts),
-// here as in all other tests of native endpoints: these are what those do not meet.
+// These tests provoke status codes that no other test of native endpoints provokes. When a test closes its API,
+// documented-statuses.ts checks that the OpenAPI document lists every status that was answered.
 
-test("the OpenAPI document lists the rare statuses of the registry of images", async () => {
+test("the OpenAPI document lists the rare status codes of the image endpoints", async () => {
   const api = await startImages();
   const blob = makeBlob(2_000);
   await api.putBlob("team/images/a", blob);
@@ -39,7 +39,7 @@ test("the OpenAPI document lists the rare statuses of the registry of images", a
   await api.close();
 });
 
-test("the OpenAPI document lists the rare statuses of the npm registry", async () => {
+test("the OpenAPI document lists the rare status codes of the npm endpoints", async () => {
   const api = await startNpm();
   await api.npm("PUT", "/pear", { body: publication("pear", "1.0.0", Buffer.from("x")) });
   const tarball = "/pear/-/pear-1.0.0.tgz";
@@ -70,7 +70,7 @@ test("the OpenAPI document lists the rare statuses of the npm registry", async (
   await api.close();
 });
 
-test("the OpenAPI document lists the rare statuses of Maven and plain files", async () => {
+test("the OpenAPI document lists the rare status codes of the Maven and file endpoints", async () => {
   const api = await startApi();
   await api.call("POST", "/repository/api/repo/create", {
     body: { projectId: "demo", name: "jars", type: "MAVEN" },

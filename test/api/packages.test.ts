@@ -76,7 +76,7 @@ const sizes = (repo: string) => {
 };
 
 describe("packages of a MAVEN repository", () => {
-  test("packages of a MAVEN repository are what the layout says, the latest by Maven's order", async () => {
+  test("packages of a MAVEN repository follow from its paths, their latest version from Maven's order", async () => {
     const repo = await repository("maven", "MAVEN");
     for (const version of ["1.10", "1.9", "2.0-alpha-1", "1.9-SNAPSHOT"])
       await fill.deploy(repo, "com.acme:lib", version);
@@ -138,7 +138,7 @@ describe("packages of a MAVEN repository", () => {
     ]);
   });
 
-  test("packages of a MAVEN repository have a complete latest version while files of a newer one arrive", async () => {
+  test("the latest version of a Maven package stays a complete one while files of a newer one arrive", async () => {
     const repo = await repository("maven-coming", "MAVEN");
     await fill.deploy(repo, "com.acme:lib", "1.0");
     await fill.file(repo, mavenPath("com.acme:lib", "2.0", ".jar"), "jar");
@@ -150,7 +150,7 @@ describe("packages of a MAVEN repository", () => {
     expect(await info(repo, "gav://com.acme:lib")).toMatchObject({ latest: "2.0" });
   });
 
-  test("deleted packages of a MAVEN repository are gone for Maven's clients at once", async () => {
+  test("deleted versions and packages of a MAVEN repository disappear for Maven at once", async () => {
     const repo = await repository("maven-deleted", "MAVEN");
     for (const version of ["1", "2"]) await fill.deploy(repo, "com.acme:lib", version);
     expect(
@@ -176,7 +176,7 @@ describe("packages of a MAVEN repository", () => {
 });
 
 describe("packages of an NPM repository", () => {
-  test("packages of an NPM repository have npm's dist-tags, of which latest is the latest", async () => {
+  test("packages of an NPM repository have npm's dist-tags, and the tag latest is their latest version", async () => {
     const repo = await repository("npm", "NPM");
     await fill.publish(repo, "@acme/tool", "1.0.0", {
       document: { description: "A tool" },
@@ -207,7 +207,7 @@ describe("packages of an NPM repository", () => {
     ]);
   });
 
-  test("deleted packages of an NPM repository are gone for npm at once", async () => {
+  test("deleted versions and packages of an NPM repository disappear for npm at once", async () => {
     const repo = await repository("npm-deleted", "NPM");
     for (const version of ["1.0.0", "1.1.0"]) await fill.publish(repo, "tool", version);
     expect(
@@ -227,7 +227,7 @@ describe("packages of an NPM repository", () => {
 });
 
 describe("packages of an image repository", () => {
-  test("packages of an image repository are its images, with one version for each tag of its own", async () => {
+  test("packages of an image repository are its images, with one version per tag except attachments", async () => {
     const repo = await repository("images", "OCI");
     const image = await fill.push(repo, "team/app", "1.0");
     await fill.push(repo, "team/app", "latest", image);
@@ -262,7 +262,7 @@ describe("packages of an image repository", () => {
     });
   });
 
-  test("deleted packages of an image repository are gone for docker at once, except what other tags need", async () => {
+  test("deleted tags and images disappear for docker at once, except manifests that other tags need", async () => {
     const repo = await repository("images-deleted", "DOCKER");
     const image = await fill.push(repo, "app", "1", makeImage({ format: "docker" }));
     await fill.push(repo, "app", "2", image);
@@ -282,8 +282,8 @@ describe("packages of an image repository", () => {
   });
 });
 
-describe("missing packages", () => {
-  test("missing packages and impossible requests have codes of their own", async () => {
+describe("refused requests for packages", () => {
+  test("requests for missing packages, and requests that are invalid, get specific codes", async () => {
     const repo = await repository("none", "MAVEN");
     const linked = await repository("linked", "OCI", {
       category: "REMOTE",
@@ -322,7 +322,7 @@ describe("missing packages", () => {
 });
 
 describe("a repository with packages", () => {
-  test("a repository with packages goes only when forced, and leaves nothing behind", async () => {
+  test("a repository with packages is deleted only with forced=true, and none of its rows are left", async () => {
     const repos = [
       await repository("goes-maven", "MAVEN"),
       await repository("goes-npm", "NPM"),

@@ -55,7 +55,7 @@ test.each(
     `a/${"%E4%B8%AD".repeat(256)}`,
     deep(1026),
   ].map(named),
-)("no file can be put at %s", async ({ path }) => {
+)("an upload to the path %s is refused", async ({ path }) => {
   const answer = await rawRequest(api.port, "PUT", `/generic/demo/files/${path}`, "x");
   expect([answer.status, JSON.parse(answer.body).code]).toEqual([400, 251011]);
   expect(answer.headers).not.toContain("X-Injected");
@@ -67,14 +67,17 @@ test.each([
   "/generic/demo/../demo/files/x",
   "/generic/%2e%2e/generic/demo/files/x",
   "/x/../generic/demo/files/x",
-])("dots before the path are refused as well: %s", async (target) => {
-  const answer = await rawRequest(api.port, "PUT", target, "x");
-  expect(answer.status).toBeGreaterThanOrEqual(400);
-  expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
-});
+])(
+  "an upload to %s is refused because of a dot segment outside the file's path",
+  async (target) => {
+    const answer = await rawRequest(api.port, "PUT", target, "x");
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
+  },
+);
 
 test.each(["a\\b", "a b", "' OR 1=1 --", "größe"])(
-  "characters that no URL may have are refused: %s",
+  "an upload to a path with characters that no URL may contain is refused: %s",
   async (path) => {
     expect(
       (await rawRequest(api.port, "PUT", `/generic/demo/files/${path}`, "x")).status,
@@ -100,7 +103,7 @@ test.each([
   [long(255), `/${long(255)}`],
   ["%E4%B8%AD".repeat(255), `/${"中".repeat(255)}`],
   [`deep/${deep(1018)}`, `/deep/${deep(1018)}`],
-])("%.40s is the file %.40s, for each endpoint", async (path, fullPath) => {
+])("the path $0 names the file $1 at each endpoint", async (path, fullPath) => {
   const target = (prefix: string) => `${prefix}/demo/files/${path}`;
   const put = await rawRequest(api.port, "PUT", target("/generic"), fullPath);
   expect(JSON.parse(put.body).data.fullPath).toBe(fullPath);
@@ -123,7 +126,7 @@ test.each([
   await rawRequest(api.port, "DELETE", `/generic/demo/files/${path.split("/")[0]}`);
 });
 
-test("a path in a body is checked by the same rules", () => {
+test("a path in a request body is checked by the same rules as a path in a URL", () => {
   expect([
     parsePath("a/b"),
     parsePath("/a/b"),

@@ -72,7 +72,7 @@ describe("a linked repository", () => {
     ["MAVEN", "https://r.example", null],
     ["NUGET", "https://r.example", "HTTP"],
   ])(
-    "of type %s at %s with protocol %s is saved, though this release may not read it yet",
+    "a linked repository of type %s at %s with protocol %s is saved, even if it cannot be read yet",
     async (type, url, protocol) => {
       expect(await link(type, url, protocol)).toMatchObject({
         code: 0,
@@ -81,7 +81,7 @@ describe("a linked repository", () => {
     },
   );
 
-  test("a linked repository cannot be given a protocol later by which its type is not read", async () => {
+  test("an update of a linked repository is refused if its type cannot be read by the new protocol", async () => {
     await link("HELM", "https://r.example", null);
     const update = (protocol: Protocol) =>
       api.call("POST", "/repository/api/repo/update/p/linked", {
@@ -96,7 +96,7 @@ describe("a linked repository", () => {
 });
 
 describe("a task to a registry", () => {
-  test("a task to a registry is refused where its type cannot be written by the cluster's protocol", async () => {
+  test("a task to a registry is refused if the cluster's protocol cannot write its repository type", async () => {
     setCluster({ protocol: "CARGO" });
     expect(await task("GENERIC", "files")).toMatchObject({
       status: 400,
@@ -113,12 +113,12 @@ describe("a task to a registry", () => {
     expect(await task("GENERIC", "files")).toMatchObject({ code: 0 });
   });
 
-  test("a task to another instance alone does not depend on a protocol", async () => {
+  test("a task to another instance is accepted whatever protocol a registry speaks", async () => {
     setCluster({ protocol: "CARGO" });
     expect(await api.create({ remoteClusterIds: [INSTANCE] })).toMatchObject({ code: 0 });
   });
 
-  test("a task to a registry is refused as a distribution with the field that distributions have", async () => {
+  test("a distribution is refused if its type cannot be written by the protocol, and the field is named", async () => {
     const distribute = (destination: object) =>
       api.call("POST", "/replication/api/remote/distribution/create/p/maven", {
         body: { configs: [{ name: "out", replicaType: "SCHEDULED", ...destination }] },
@@ -164,7 +164,7 @@ describe("a task that a later release can run", () => {
       api.time.now,
     );
 
-  test("a task for a later release is saved, and its run ends with a reason that names the protocol", async () => {
+  test("a task whose protocol this release lacks is saved, and its run fails naming the protocol", async () => {
     setCluster({ protocol: "S3", url: "s3://bucket" });
     const id = await record([{ localRepoName: "files", repoType: "GENERIC" }]);
     expect(runTargets(api.db, id)).toEqual({
@@ -181,7 +181,7 @@ describe("a task that a later release can run", () => {
     });
   });
 
-  test("the reason why a task cannot run yet depends on the protocol of the cluster", async () => {
+  test("the reason why a task cannot run yet follows from the protocol of its cluster", async () => {
     setCluster({ protocol: null });
     const images = await record([{ localRepoName: "images", repoType: "DOCKER" }]);
     expect(runTargets(api.db, images)).toMatchObject({
@@ -197,7 +197,7 @@ describe("a task that a later release can run", () => {
     });
   });
 
-  test("a run is judged by the protocol that its linked repository had when it began", async () => {
+  test("a run is judged by the protocol that its linked repository had when the run began", async () => {
     addRepository(api.db, "p", "carried", "DOCKER", "REMOTE");
     api.db
       .update(repository)

@@ -55,7 +55,7 @@ type Page = {
 const get = async (path: string) => (await api.call("GET", `${RECORD}/${path}`)).data;
 const pageOf = async (path: string) => (await get(path)) as Page;
 
-describe("details", () => {
+describe("details of an execution", () => {
   let id: string;
   const rows: Omit<DetailValues, "recordId">[] = [
     {
@@ -118,7 +118,7 @@ describe("details", () => {
     );
   });
 
-  test("details say what became of each artifact, in the newer and the older shape", async () => {
+  test("details of an execution show the outcome of each artifact, in the newer and the older format", async () => {
     const list = (await get(`detail/list/${id}`)) as Row[];
     expect(list.map(({ artifactName }) => artifactName)).toEqual(
       rows.map(({ artifactName }) => artifactName).toReversed(),
@@ -190,39 +190,47 @@ describe("details", () => {
 
   const all = rows.length;
   test.each<[string, string, number[]]>([
-    ["nothing", "", [5, 4, 3, 2, 1, 0]],
-    ["status", "status=SUCCESS", [5, 4, 3, 0]],
+    ["no value", "", [5, 4, 3, 2, 1, 0]],
+    ["a status", "status=SUCCESS", [5, 4, 3, 0]],
     ["another status", "status=RUNNING", [2]],
-    ["repository", "repoName=imag", [4, 3]],
-    ["repository, in full", "repoName=files", [2, 1, 0]],
-    ["a repository that is none", "repoName=x", []],
-    ["cluster", "clusterName=shang", [2, 1, 0]],
-    ["a cluster that is none", "clusterName=%25", []],
-    ["package", "packageName=library/", [4, 3]],
-    ["package key", "packageName=docker://library/ng", [4, 3]],
-    ["package, where files begin alike", "packageName=/lib", []],
-    ["Maven package", "packageName=com.alibaba", [5]],
-    ["path", "path=/lib/", [1, 0]],
-    ["path without its slash", "path=lib/a", [0]],
-    ["path to the letter", "path=/lib/b%25_", [1]],
-    ["path with what might be a wildcard", "path=/lib/%25", []],
-    ["path in another case", "path=/LIB", []],
-    ["artifact", "artifactName=library/nginx", [4, 3]],
-    ["artifact that is a file", "artifactName=/o", [2]],
-    ["version, exactly", "version=1", [3]],
-    ["version that is only a beginning", "version=1.2", []],
+    ["the beginning of a repository's name", "repoName=imag", [4, 3]],
+    ["the full name of a repository", "repoName=files", [2, 1, 0]],
+    ["a repository that does not exist", "repoName=x", []],
+    ["the beginning of a cluster's name", "clusterName=shang", [2, 1, 0]],
+    ["a wildcard as cluster, which matches nothing", "clusterName=%25", []],
+    ["the beginning of a package's name", "packageName=library/", [4, 3]],
+    ["the beginning of a package key", "packageName=docker://library/ng", [4, 3]],
     [
-      "several at once",
+      "the beginning of a file's path as package, which matches nothing",
+      "packageName=/lib",
+      [],
+    ],
+    ["the beginning of a Maven package's name", "packageName=com.alibaba", [5]],
+    ["the beginning of a path", "path=/lib/", [1, 0]],
+    ["a path without its first slash", "path=lib/a", [0]],
+    [
+      "a path with characters that could be wildcards, taken literally",
+      "path=/lib/b%25_",
+      [1],
+    ],
+    ["a path with a wildcard, which matches nothing", "path=/lib/%25", []],
+    ["a path in another letter case, which matches nothing", "path=/LIB", []],
+    ["the beginning of an artifact's name", "artifactName=library/nginx", [4, 3]],
+    ["the beginning of a file's path as artifact", "artifactName=/o", [2]],
+    ["an exact version", "version=1", [3]],
+    ["the beginning of a version, which matches nothing", "version=1.2", []],
+    [
+      "several values at once",
       "clusterName=hub&repoName=images&version=1.1&status=SUCCESS",
       [4],
     ],
-    ["several that exclude one another", "clusterName=shanghai&repoName=images", []],
+    ["values that exclude one another", "clusterName=shanghai&repoName=images", []],
     [
-      "empty texts, which ask nothing",
+      "empty texts, which match everything",
       "packageName=&path=&version=&repoName=&clusterName=&artifactName=",
       [5, 4, 3, 2, 1, 0],
     ],
-  ])("details are filtered by %s", async (_case, query, expected) => {
+  ])("details of an execution are filtered by %s", async (_case, query, expected) => {
     const page = await pageOf(`detail/page/${id}?${query}`);
     expect(
       page.records.map(({ artifactName, version }) => [artifactName, version]),
@@ -239,7 +247,7 @@ describe("details", () => {
     ]);
   });
 
-  test("details of a task that keeps none are gone with the end of the run, the overview stays", async () => {
+  test("details of a task with record=false are deleted when its run ends, and the overview is kept", async () => {
     const quiet = await api.created({ name: "quiet", record: false, enabled: true });
     const run = addRecord(api.db, quiet.key, api.time.now);
     setPlanned(api.db, run, 1, 10);
@@ -267,7 +275,7 @@ const numbers = ({ records }: Pick<Page, "records">) =>
 describe("many details", () => {
   const MANY = 20_000;
 
-  test("many details are listed and paged from both ends without a gap, and hold up no other request", async () => {
+  test("20,000 details are listed and paged without a gap, and do not delay other requests", async () => {
     const id = addRecord(api.db, key, api.time.now);
     addManyDetails(api.db, id, INSTANCE, MANY);
     const expected = (from: number, count: number, step = 1) =>

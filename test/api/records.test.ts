@@ -48,8 +48,8 @@ type Page = {
 const get = async (path: string) => (await api.call("GET", `${RECORD}/${path}`)).data;
 const pageOf = async (path: string) => (await get(path)) as Page;
 
-describe("one execution", () => {
-  test("one execution is answered with its task's kind, bytes and counts that add up at every moment", async () => {
+describe("an execution", () => {
+  test("an execution is answered with its task's type, and with artifact counts and bytes that add up", async () => {
     const id = addRecord(api.db, key, api.time.now);
     setPlanned(api.db, id, 2, 50);
     addDetails(api.db, [
@@ -89,7 +89,7 @@ describe("one execution", () => {
         errorReason: "no",
       },
     ]);
-    // Three objects with two artifacts each, at two clusters.
+    // The task has three objects, each planned with 2 artifacts and 50 bytes, and two clusters.
     expect(await get(id)).toEqual({
       replicaObjectType: "REPOSITORY",
       replicaType: "SCHEDULED",
@@ -129,7 +129,7 @@ describe("one execution", () => {
     });
   });
 
-  test("every answer about an execution says what keeps its run from going on, until it is over", async () => {
+  test("every answer about an execution names the problem that blocks its run, until the run ends", async () => {
     const id = addRecord(api.db, key, api.time.now);
     setProblem(api.db, id, "its code fails");
     const answered = [
@@ -149,7 +149,7 @@ describe("one execution", () => {
     });
   });
 
-  test("one execution that is unknown is refused, its overview is null and its details are none", async () => {
+  test("an unknown execution is refused, its overview is null, and its list of details is empty", async () => {
     expect(await api.call("GET", `${RECORD}/nope`)).toMatchObject({
       status: 400,
       code: 250310,
@@ -173,7 +173,7 @@ describe("executions of a task", () => {
   let ids: string[];
   beforeEach(() => {
     ids = Array.from({ length: 450 }, (_, i) => {
-      // Several begin in the same millisecond.
+      // Seven executions each begin in the same millisecond.
       const id = addRecord(api.db, key, api.time.now + Math.floor(i / 7));
       endRecord(
         api.db,
@@ -186,7 +186,7 @@ describe("executions of a task", () => {
     });
   });
 
-  test("executions of a task are listed whole, the newest first, none twice", async () => {
+  test("executions of a task are listed newest first, each of them once", async () => {
     const rows = (await get(`list/${key}`)) as Row[];
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(ids));
     const times = rows.map(({ startTime }) => String(startTime));
@@ -201,7 +201,7 @@ describe("executions of a task", () => {
     });
   });
 
-  test("executions of a task come in pages, by status, under the older path, too", async () => {
+  test("executions of a task are paged and filtered by status, also under the older path", async () => {
     const pages = await Promise.all(
       [0, 1, 2, 3].map((n) => pageOf(`page/${key}?pageNumber=${n}&pageSize=200`)),
     );

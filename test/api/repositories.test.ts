@@ -39,7 +39,7 @@ const linked = (url: string, more: object = {}) => ({
   displayName: null,
 });
 
-test("a project is created once and listed", async () => {
+test("a project is created and listed, and cannot be created twice", async () => {
   await makeProject();
   expect(await post("/project/create", { name: "demo", displayName: "x" })).toMatchObject(
     {
@@ -53,7 +53,7 @@ test("a project is created once and listed", async () => {
 });
 
 test.each(["x", "1abc", "a/b", "../x", "a b", "ä1", "a".repeat(101), ""])(
-  "%j is not a valid name of a project",
+  "a project with the name %j is refused",
   async (name) => {
     expect(await post("/project/create", { name, displayName: "x" })).toMatchObject({
       status: 400,
@@ -160,7 +160,7 @@ test("repositories are listed and paged by the beginning of their names and by t
   expect(await get("/repo/list/nowhere")).toMatchObject({ status: 404, code: 251004 });
 });
 
-test("a repository with files goes only when forced", async () => {
+test("a repository with files is deleted only with forced=true", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "files", type: "GENERIC" });
   await api.call("PUT", "/generic/demo/files/a/b.txt", { body: "x" });
@@ -174,7 +174,7 @@ test("a repository with files goes only when forced", async () => {
   expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test("a repository that tasks use is not deleted, and the answer names them", async () => {
+test("deleting a repository that tasks use is refused, and the answer names the tasks", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "files", type: "GENERIC" });
   const setting = {
@@ -229,7 +229,7 @@ test("a repository that tasks use is not deleted, and the answer names them", as
   });
 });
 
-test("files of hosted repositories with packages cannot be written by their paths", async () => {
+test("the file endpoints refuse to write to NPM repositories and to linked repositories", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "packages", type: "NPM" });
   expect(

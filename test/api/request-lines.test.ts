@@ -13,7 +13,7 @@ const heads = (line: string, ...fields: string[]) =>
   [line, `Authorization: ${LOGIN}`, "Connection: close", ...fields, "", ""].join("\r\n");
 const long = "x".repeat(maxHeaderSize + 1);
 
-/** Invalid requests for `prefix`, with the status and the sentence of the answer. */
+/** Invalid requests for a path that begins with `prefix`, with the status and the message to expect. */
 const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][] = [
   ["no Host", (prefix) => heads(`GET ${prefix} HTTP/1.1`), 400, /no Host header/],
   [
@@ -29,7 +29,7 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
     /is not a host/,
   ],
   [
-    "a Host that no address has",
+    "a Host that is an impossible IP address",
     (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: 1.2.3.999"),
     400,
     /is not a host/,
@@ -53,37 +53,37 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
     /percent-encoded/,
   ],
   [
-    "a control character",
+    "a control character in its path",
     (prefix) => heads(`GET ${prefix}a\u0001b HTTP/1.1`, HOST),
     400,
     /percent-encoded/,
   ],
   [
-    "a raw null",
+    "a null byte in its path",
     (prefix) => heads(`GET ${prefix}a\u0000b HTTP/1.1`, HOST),
     400,
     /percent-encoded/,
   ],
   [
-    "letters beyond ASCII",
+    "letters beyond ASCII in its path",
     (prefix) => Buffer.from(heads(`GET ${prefix}größe HTTP/1.1`, HOST), "utf8"),
     400,
     /percent-encoded/,
   ],
   [
-    "bytes that are no UTF-8",
+    "bytes in its path that are not UTF-8",
     (prefix) => Buffer.from(heads(`GET ${prefix}\u00ff HTTP/1.1`, HOST), "latin1"),
     400,
     /percent-encoded/,
   ],
   [
-    "a space",
+    "a space in its path",
     (prefix) => heads(`GET ${prefix}a b HTTP/1.1`, HOST),
     400,
     /it is not HTTP\/1.1/,
   ],
   [
-    "an address that is too long",
+    "a path that is too long",
     (prefix) => heads(`GET ${prefix}${long} HTTP/1.1`, HOST),
     431,
     /longer than 16384 bytes/,
@@ -95,39 +95,39 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
     /longer than 16384 bytes/,
   ],
   [
-    "a header that is none",
+    "a header line without a colon",
     (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, "no colon"),
     400,
     /it is not HTTP\/1.1/,
   ],
   [
-    "a version of HTTP that nobody speaks",
+    "an unknown HTTP version",
     (prefix) => heads(`GET ${prefix} HTTP/9.9`, HOST),
     400,
     /it is not HTTP\/1.1/,
   ],
   [
-    "a method that nobody knows",
+    "an unknown method",
     (prefix) => heads(`FETCH ${prefix} HTTP/1.1`, HOST),
     400,
     /it is not HTTP\/1.1/,
   ],
   [
-    "two lengths",
+    "two Content-Length headers",
     (prefix) =>
       heads(`PUT ${prefix} HTTP/1.1`, HOST, "Content-Length: 1", "Content-Length: 2"),
     400,
     /it is not HTTP\/1.1/,
   ],
   [
-    "an expectation that cannot be met",
+    "an Expect header that cannot be met",
     (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, "Expect: wonders"),
     417,
     /Expect: wonders/,
   ],
 ];
 
-/** The sentence of an answer, taken out of the form of its endpoint. */
+/** For each endpoint: its path prefix, the media type of its errors, and how to read the message from their body. */
 const FORMS: [string, RegExp, (body: string) => string][] = [
   ["/generic/demo/files/", /application\/json/, (body) => envelopeOf(body)],
   ["/replication/api/task/info/", /application\/json/, (body) => envelopeOf(body)],
@@ -160,7 +160,7 @@ function envelopeOf(body: string): string {
 }
 
 test.each(UNREADABLE)(
-  "a request with %s is answered with a sentence, in the form of each protocol",
+  "a request with %s is refused with a clear message in the format of each protocol",
   async (_what, request, status, sentence) => {
     for (const [prefix, type, sentenceOf] of FORMS) {
       const answer = await sendRaw(api.port, request(prefix));
@@ -174,15 +174,15 @@ test.each(UNREADABLE)(
 
 test.each([
   [
-    "an asterisk",
+    'the request target "*"',
     "OPTIONS * HTTP/1.1",
     400,
     /"\*" is neither a path nor an http address/,
   ],
-  ["CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not supported/],
-  ["no HTTP at all", "\u0016\u0003\u0001", 400, /it is not HTTP\/1.1/],
+  ["the method CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not supported/],
+  ["a request that is not HTTP", "\u0016\u0003\u0001", 400, /it is not HTTP\/1.1/],
 ])(
-  "%s for a target is answered with an envelope",
+  "%s is refused with an error in the API's format",
   async (_what, line, status, sentence) => {
     const answer = await sendRaw(api.port, heads(line, HOST));
     expect([answer.status, envelopeOf(answer.body)]).toEqual([
@@ -199,7 +199,7 @@ const ask = (method: string, target: string, body = "") =>
   );
 
 test.each(["a\\b", "..\\..\\x", "\\", "a/\\..\\b", "a%5C\\b"])(
-  "a backslash is a character of a name, which no file may have: %s",
+  "a file path with a backslash is refused, and the backslash is not read as a slash: %s",
   async (path) => {
     for (const method of ["PUT", "GET", "DELETE"]) {
       const { status, body } = await ask(
@@ -215,7 +215,7 @@ test.each(["a\\b", "..\\..\\x", "\\", "a/\\..\\b", "a%5C\\b"])(
   },
 );
 
-test("a backslash in any path is a character of a name that does not exist, and not a slash", async () => {
+test("no endpoint reads a backslash in a path as a slash", async () => {
   const codes = [
     "/replication/api/task/info/a\\b",
     "/replication/api\\task\\page\\p",
@@ -239,7 +239,7 @@ test("a backslash in any path is a character of a name that does not exist, and 
   expect((await ask("GET", "/health/live?a=\\")).status).toBe(200);
 });
 
-test("unusual but readable targets are read", async () => {
+test("unusual but valid request targets and hosts are accepted", async () => {
   const statuses = [
     "http://elsewhere.example/health/live",
     "HTTP://LocalHost:80/health/live",
@@ -272,7 +272,7 @@ test("unusual but readable targets are read", async () => {
   }
 });
 
-test("a body with unreadable chunks is answered once, with a sentence, and nothing of it is kept", async () => {
+test("an upload with invalid chunks is answered once with a clear message, and nothing of it is kept", async () => {
   const before = api.logs.length;
   const request = heads(
     "PUT /generic/demo/files/chunked HTTP/1.1",
@@ -289,7 +289,7 @@ test("a body with unreadable chunks is answered once, with a sentence, and nothi
   expect(api.logs.slice(before).filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("an unreadable request does not stop the server for others", async () => {
+test("unreadable requests do not stop the server", async () => {
   await Promise.all(
     Array.from({ length: 50 }, () => sendRaw(api.port, Buffer.from("\0\r\n\r\n"))),
   );

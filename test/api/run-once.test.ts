@@ -18,7 +18,7 @@ const SETTING = {
   executionStrategy: "IMMEDIATELY",
   executionPlan: { executeImmediately: true },
 };
-/** The examples of the documents, with a valid registry. */
+/** A distribution as in the API documentation, with an address of a registry that is valid. */
 const TO_REGISTRY = {
   name: "mirrors",
   registry: "127.0.0.1:5000/mirror",
@@ -82,7 +82,7 @@ describe("a run-once task", () => {
   const remove = (name = "push") =>
     api.call("DELETE", `${AT}/delete/runOnceTask/p/files?name=${name}`);
 
-  test("a run-once task sends a package's version under other tags to a registry", async () => {
+  test("a run-once task can send a version of a package to a registry under other tags", async () => {
     expect(await once(ONCE_PACKAGE, "p/hosted")).toMatchObject(done);
     const saved = taskNamed("p/hosted/push");
     expect(saved).toMatchObject({
@@ -108,7 +108,7 @@ describe("a run-once task", () => {
     expect(api.started).toEqual([]);
   });
 
-  test("a run-once task sends a package or a path to a cluster", async () => {
+  test("a run-once task can send a package or a path to a cluster", async () => {
     const {
       targetVersions: _tags,
       registry: _registry,
@@ -125,7 +125,7 @@ describe("a run-once task", () => {
   });
 
   test.each(["com.acme:lib", "gav://com.acme:lib"])(
-    "a run-once task takes the package %s, by name or by key",
+    "a run-once task accepts the package %s, given by name or by key",
     async (packageName) => {
       addRepository(api.db, "p", "libs", "MAVEN");
       const body = {
@@ -150,7 +150,7 @@ describe("a run-once task", () => {
     },
   );
 
-  test("a run-once task is executed on demand, shows its newest execution and is deleted after it", async () => {
+  test("a run-once task runs on demand, shows its newest execution, and can be deleted after that ended", async () => {
     await once(ONCE_PATH);
     expect(await status()).toMatchObject(done);
     const key = taskNamed("p/files/push")?.key ?? "";
@@ -188,7 +188,7 @@ describe("a run-once task", () => {
       250105,
     ],
     [
-      "two versions for the target's tags",
+      "two versions and other tags for the target",
       {
         pathConstraints: null,
         packageName: "nginx",
@@ -197,7 +197,7 @@ describe("a run-once task", () => {
       },
       250105,
     ],
-    ["a name that is none", { name: "-" }, 250105],
+    ["an invalid name", { name: "-" }, 250105],
     ["neither registry nor cluster", { clusterId: null }, 250105],
   ])("a run-once task is refused with %s", async (_what, changes, code) => {
     expect(await once({ ...ONCE_PATH, ...changes }, "p/files")).toMatchObject({
@@ -210,7 +210,7 @@ describe("a run-once task", () => {
     ["targetVersions", { targetVersions: ["../other"] }],
     ["packageKey", { packageName: "nginx?x" }],
   ])(
-    "a run-once task of an image is refused with %s that no registry takes",
+    "a run-once task of an image is refused if no registry would accept its %s",
     async (field, changes) => {
       expect(await once({ ...ONCE_PACKAGE, ...changes }, "p/hosted")).toMatchObject({
         status: 400,
@@ -220,7 +220,7 @@ describe("a run-once task", () => {
     },
   );
 
-  test("a run-once task and a configuration do not share a name", async () => {
+  test("a run-once task and a distribution cannot have the same name", async () => {
     await create([TO_REGISTRY, { ...TO_CLUSTER, name: "push" }]);
     expect(await once(ONCE_PATH)).toMatchObject({ status: 400, code: 250107 });
     expect(
@@ -235,7 +235,7 @@ describe("a run-once task", () => {
     });
   });
 
-  test("a run-once task of an unknown or no name is refused", async () => {
+  test("a request for a run-once task with an unknown name or no name is refused", async () => {
     expect(
       [await execute(), await status(), await remove()].map(({ status, code }) => [
         status,

@@ -22,7 +22,7 @@ let api: TestApi;
 let key: string;
 let record: string;
 
-/** What the examples presuppose: two clusters, a repository, a task named test… that has succeeded once. */
+/** Creates what the examples need: two clusters, a repository, and a task named test… that has succeeded once. */
 beforeEach(async () => {
   api = createTestApi();
   addRepository(api.db, "bkrepo", "maven-local", "MAVEN");
@@ -54,15 +54,19 @@ test.each(
   [...TASK_EXAMPLES, ...RECORD_EXAMPLES].map(
     (example) => [example.name, example] as const,
   ),
-)("%s", async (_name, { method, path, body, answer }: Example) => {
-  const fill = (text: string) => text.replaceAll("KEY", key).replaceAll("RECORD", record);
-  const given = body === undefined ? {} : { body: fill(JSON.stringify(body)) };
-  const { status, text } = await api.call(method, fill(path), given);
-  expect(status).toBe(200);
-  expect(differences(answer, JSON.parse(text), "")).toEqual([]);
-});
+)(
+  'the documented request "%s" is answered with every key that the documentation shows',
+  async (_name, { method, path, body, answer }: Example) => {
+    const fill = (text: string) =>
+      text.replaceAll("KEY", key).replaceAll("RECORD", record);
+    const given = body === undefined ? {} : { body: fill(JSON.stringify(body)) };
+    const { status, text } = await api.call(method, fill(path), given);
+    expect(status).toBe(200);
+    expect(differences(answer, JSON.parse(text), "")).toEqual([]);
+  },
+);
 
-test("remote distribution works from the first configuration to the end of a run-once task", async () => {
+test("the examples of remote distribution work in their order, up to the end of a run-once task", async () => {
   for (const [repository, type] of [
     ["images", "DOCKER"],
     ["files", "GENERIC"],
@@ -90,7 +94,7 @@ test("remote distribution works from the first configuration to the end of a run
   }
 });
 
-/** Finds the keys of an example that an answer lacks; further keys are allowed. */
+/** Returns the keys of an example that an answer lacks. Further keys in the answer are allowed. */
 function differences(shown: unknown, given: unknown, at: string): string[] {
   if (given === undefined) return [`${at} is missing`];
   if (shown === null || given === null) return [];

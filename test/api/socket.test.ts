@@ -21,7 +21,7 @@ afterAll(async () => {
   api.close();
 });
 
-/** Sends exactly these lines: a client would normalise the request. */
+/** Sends a request exactly as written, over a socket: an HTTP client would normalise its path. */
 async function send(
   requestLine: string,
   { body = "", headers = [] as string[] } = {},
@@ -74,14 +74,14 @@ test.each(["/replication/api/task/cluster", "/replication//api/task/cluster"])(
   },
 );
 
-test("slashes that are not right after /replication are part of the path", async () => {
+test("several slashes are accepted only right after /replication", async () => {
   expect(
     (await send("POST /replication/api//task/cluster", { body: "{}" })).json.code,
   ).toBe(250130);
   expect((await send("GET //replication/api/task/page/p")).json.code).toBe(250130);
 });
 
-test("the body of a GET is read", async () => {
+test("the body of a GET request is read, and may not be too large", async () => {
   expect(
     await send("GET /replication/api/cluster/tryConnect", {
       body: '{"name":"shanghai"}',
@@ -113,7 +113,7 @@ test("the body of a GET is read", async () => {
   });
 });
 
-test("a body sent in chunks is limited as well", async () => {
+test("a request body sent in chunks is refused if it is too large", async () => {
   const chunk = `${(16_384).toString(16)}\r\n${"x".repeat(16_384)}\r\n`;
   const answer = await send("POST /replication/api/task/create", {
     headers: [
@@ -126,7 +126,7 @@ test("a body sent in chunks is limited as well", async () => {
   expect([answer.status, answer.json.code]).toEqual([413, 250106]);
 });
 
-test("unexpected methods and targets are answered with an envelope", async () => {
+test("requests with unexpected methods or paths are answered with an envelope", async () => {
   for (const line of [
     "TRACE /replication/api/task/page/p",
     "PATCH /replication/api/task/page/p",

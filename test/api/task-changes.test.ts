@@ -29,7 +29,7 @@ const update = (key: string, changes: Changes = {}) =>
   });
 
 describe("changing a task", () => {
-  test("changing a task keeps id, key, records and a setting that is not sent", async () => {
+  test("changing a task keeps its id, key and records, and its setting if the request has none", async () => {
     const before = await api.created({
       setting: { rateLimit: 5, executionPlan: { cronExpression: "0 0 2 * * ?" } },
       description: "old",
@@ -59,7 +59,7 @@ describe("changing a task", () => {
     expect(api.started).toEqual([`saved ${before.key}`]);
   });
 
-  test("changing a task moves the next execution with the plan", async () => {
+  test("changing a task's schedule changes its next execution time", async () => {
     const { key } = await api.created(
       planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }),
     );
@@ -71,7 +71,7 @@ describe("changing a task", () => {
     expect(await api.info(key)).toMatchObject({ nextExecutionTime: null });
   });
 
-  test("changing a task accepts a cron of earlier releases that Quartz refuses, if it is unchanged", async () => {
+  test("changing a task accepts an unchanged cron expression of an earlier release that is now invalid", async () => {
     const cron = (cronExpression: string) =>
       planned("CRON_EXPRESSION", { cronExpression });
     const { key } = await api.created(cron("0 0 2 * * ?"));
@@ -88,7 +88,7 @@ describe("changing a task", () => {
     expect((await update(key, cron("0 0 3 ? * ?"))).code).toBe(250105);
   });
 
-  test("changing a task accepts a time that has passed since, if it is unchanged", async () => {
+  test("changing a task accepts an unchanged start time that has passed since", async () => {
     const soon = planned("SPECIFIED_TIME", { executeTime: "2030-01-01T08:00:01" });
     const { key } = await api.created(soon);
     api.time.now += 60_000;
@@ -115,17 +115,20 @@ describe("changing a task", () => {
       { replicaTaskObjects: [{ ...FILES, localRepoName: "x" }] },
       251006,
     ],
-    ["too long a retention", { recordReserveDays: 90 }, 250105],
+    ["a retention of 90 days", { recordReserveDays: 90 }, 250105],
     ["no objects", { replicaTaskObjects: [] }, 250104],
-  ])("changing a task refuses %s and changes nothing", async (_case, changes, code) => {
-    const { key } = await api.created();
-    await api.created({ name: "taken" });
-    const before = await api.info(key);
-    expect((await update(key, changes)).code).toBe(code);
-    expect(await api.info(key)).toEqual(before);
-  });
+  ])(
+    "changing a task with %s is refused and changes nothing",
+    async (_case, changes, code) => {
+      const { key } = await api.created();
+      await api.created({ name: "taken" });
+      const before = await api.info(key);
+      expect((await update(key, changes)).code).toBe(code);
+      expect(await api.info(key)).toEqual(before);
+    },
+  );
 
-  test("changing a task refuses to rename what belongs to a distribution", async () => {
+  test("changing a task of a distribution is refused if it renames the task", async () => {
     const { key } = await api.created();
     api.db
       .update(task)
@@ -136,7 +139,7 @@ describe("changing a task", () => {
     expect((await update(key, { name: "p/files/n" })).code).toBe(0);
   });
 
-  test("real time stays refused on a linked repository", async () => {
+  test("changing a REAL_TIME task to a linked repository is refused", async () => {
     const { key } = await api.created({ replicaType: "REAL_TIME" });
     expect((await update(key, { replicaTaskObjects: [IMAGES] })).message).toMatch(
       /CRON_EXPRESSION/,
@@ -148,7 +151,7 @@ const copy = (changes: Changes) =>
   api.call("POST", `${TASK}/copy`, { body: { name: "copy", ...changes } });
 
 describe("copying a task", () => {
-  test("copying a task makes a disabled one that has never run, with the same objects and clusters", async () => {
+  test("copying a task creates a disabled task without executions, with the same objects and clusters", async () => {
     const { key } = await api.created({
       ...planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }),
       description: "original",
@@ -177,12 +180,12 @@ describe("copying a task", () => {
     ["a blank name", { name: " " }, 250104],
     ["a short name", { name: "x" }, 250105],
     ["an unknown key", { key: "nope" }, 250310],
-  ])("copying a task refuses %s", async (_case, changes, code) => {
+  ])("copying a task with %s is refused", async (_case, changes, code) => {
     const { key } = await api.created();
     expect((await copy({ key, ...changes })).code).toBe(code);
   });
 
-  test("copying a task refuses to share the cluster of a distribution", async () => {
+  test("copying a task that uses the cluster of a distribution is refused", async () => {
     const { key } = await api.created();
     api.db
       .update(cluster)
@@ -212,7 +215,7 @@ describe("enabling, executing and stopping tasks", () => {
     expect(api.started).toEqual([`saved ${key}`, `saved ${key}`]);
   });
 
-  test("execute starts a task, unless it is disabled or follows uploads", async () => {
+  test("executing a task starts it, unless it is disabled or of type REAL_TIME", async () => {
     const { key } = await api.created();
     api.started.splice(0);
     expect((await api.call("POST", `${TASK}/execute/${key}`)).data).toBeNull();
@@ -223,7 +226,7 @@ describe("enabling, executing and stopping tasks", () => {
     expect((await api.call("POST", `${TASK}/execute/${live.key}`)).code).toBe(250303);
   });
 
-  test("stop says whether a run was stopped", async () => {
+  test("stopping a task answers whether a run was stopped", async () => {
     const { key } = await api.created();
     expect((await api.call("POST", `${TASK}/stop/${key}`)).data).toEqual({
       stopped: true,
@@ -231,7 +234,7 @@ describe("enabling, executing and stopping tasks", () => {
   });
 
   test.each(["toggle/status", "execute", "stop"])(
-    "an unknown key is refused by %s",
+    "the endpoint %s refuses the key of an unknown task",
     async (what) => {
       expect((await api.call("POST", `${TASK}/${what}/nope`)).code).toBe(250310);
     },
@@ -239,7 +242,7 @@ describe("enabling, executing and stopping tasks", () => {
 });
 
 describe("deleting a task", () => {
-  test("deleting a task stops it first, then takes everything of it and nothing of others", async () => {
+  test("deleting a task stops its run, and deletes all its rows and none of other tasks", async () => {
     const { key } = await api.created();
     const other = await api.created({ name: "other" });
     for (const [i, owner] of [key, other.key].entries()) {
@@ -274,7 +277,7 @@ describe("deleting a task", () => {
     expect((await api.call("GET", `${TASK}/info/${key}`)).code).toBe(250310);
   });
 
-  test("deleting a task with an unknown key is a success", async () => {
+  test("deleting a task that does not exist succeeds", async () => {
     expect(await api.call("DELETE", `${TASK}/delete/nope`)).toMatchObject({
       status: 200,
       code: 0,

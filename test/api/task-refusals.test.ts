@@ -27,7 +27,7 @@ const packageObject = (...packageConstraints: unknown[]) => ({
   remoteClusterIds: [REGISTRY],
 });
 
-describe("creating a task that breaks a rule", () => {
+describe("a task that breaks a rule", () => {
   test.each<[string, Changes, number, RegExp]>([
     ["no name", { name: null }, 250106, /: name is missing$/],
     ["a blank name", { name: "  " }, 250104, /\[name\]/],
@@ -44,10 +44,15 @@ describe("creating a task that breaks a rule", () => {
     ["no setting", { setting: undefined }, 250106, /: setting is missing$/],
     ["no objects", { replicaTaskObjects: [] }, 250104, /\[replicaTaskObjects\]/],
     ["no clusters", { remoteClusterIds: [] }, 250104, /\[remoteClusterIds\]/],
-    ["retention of 0 days", { recordReserveDays: 0 }, 250105, /\[recordReserveDays\]/],
-    ["retention of 61 days", { recordReserveDays: 61 }, 250105, /\[recordReserveDays\]/],
+    ["a retention of 0 days", { recordReserveDays: 0 }, 250105, /\[recordReserveDays\]/],
     [
-      "a repository type nobody knows",
+      "a retention of 61 days",
+      { recordReserveDays: 61 },
+      250105,
+      /\[recordReserveDays\]/,
+    ],
+    [
+      "an unknown repository type",
       { replicaTaskObjects: [{ ...FILES, repoType: "TAPE" }] },
       250106,
       /replicaTaskObjects\[0\]\.repoType/,
@@ -59,31 +64,31 @@ describe("creating a task that breaks a rule", () => {
       /: replicaTaskObjects\[0\]\.localRepoName is missing$/,
     ],
     [
-      "a fraction of a byte",
+      "a rate limit that is not an integer",
       { setting: { rateLimit: 0.5 } },
       250106,
       /setting\.rateLimit/,
     ],
     [
-      "a way to compare nobody knows",
+      "an unknown compare mode",
       { setting: { compare: "GUESS" } },
       250106,
       /setting\.compare/,
     ],
     [
-      "a limit of reading below none",
+      "a negative compareReadLimit",
       { setting: { compareReadLimit: -1 } },
       250106,
       /setting\.compareReadLimit/,
     ],
     [
-      "a verification nobody knows",
+      "an unknown verification",
       { setting: { verification: "HOPE" } },
       250106,
       /setting\.verification/,
     ],
     [
-      "two objects by package",
+      "type PACKAGE and two objects",
       {
         ...packageObject({ packageKey: "docker://a" }),
         replicaTaskObjects: [IMAGES, IMAGES],
@@ -92,12 +97,17 @@ describe("creating a task that breaks a rule", () => {
       /exactly one object/,
     ],
     [
-      "by package without packages",
+      "type PACKAGE and no packageConstraints",
       { replicaObjectType: "PACKAGE", replicaTaskObjects: [IMAGES] },
       250103,
       /\[packageConstraints\]/,
     ],
-    ["by package with none", packageObject(), 250104, /\[packageConstraints\]/],
+    [
+      "type PACKAGE and empty packageConstraints",
+      packageObject(),
+      250104,
+      /\[packageConstraints\]/,
+    ],
     [
       "a package without a key",
       packageObject({ versions: ["1"] }),
@@ -118,7 +128,7 @@ describe("creating a task that breaks a rule", () => {
       /docker:\/\/name or oci:\/\/name/,
     ],
     [
-      "a package key that climbs",
+      'a package key with ".."',
       packageObject({ packageKey: "docker://../etc" }),
       250105,
       /\[packageKey\]/,
@@ -130,12 +140,12 @@ describe("creating a task that breaks a rule", () => {
       /\[versions\]/,
     ],
     [
-      "by path without paths",
+      "type PATH and no pathConstraints",
       { replicaObjectType: "PATH" },
       250103,
       /\[pathConstraints\]/,
     ],
-    ["by path with none", pathObject(), 250104, /\[pathConstraints\]/],
+    ["type PATH and empty pathConstraints", pathObject(), 250104, /\[pathConstraints\]/],
     [
       "a path that is null",
       pathObject({ path: null }),
@@ -143,14 +153,14 @@ describe("creating a task that breaks a rule", () => {
       /pathConstraints\[0\]\.path is missing$/,
     ],
     ["a blank path", pathObject(" "), 250104, /\[path\]/],
-    ["a path that climbs", pathObject("/a/../b"), 251011, /\.\./],
+    ['a path with ".."', pathObject("/a/../b"), 251011, /\.\./],
     [
       "a path with a control character",
       pathObject("/a\u0000b"),
       251011,
       /control character/,
     ],
-    ["a wildcard in a folder", pathObject("/a*/b"), 251011, /last segment/],
+    ["a wildcard in a folder's name", pathObject("/a*/b"), 251011, /last segment/],
     [
       "a path of 1,100 characters",
       pathObject(`/${"a/".repeat(550)}b`),
@@ -158,7 +168,7 @@ describe("creating a task that breaks a rule", () => {
       /longer than 1024/,
     ],
     [
-      "paths and packages by path",
+      "type PATH and packageConstraints",
       {
         replicaObjectType: "PATH",
         replicaTaskObjects: [
@@ -173,69 +183,79 @@ describe("creating a task that breaks a rule", () => {
       /packageConstraints/,
     ],
     [
-      "at once, but not now",
+      "strategy IMMEDIATELY and executeImmediately=false",
       planned("IMMEDIATELY", { executeImmediately: false }),
       250105,
       /\[executeImmediately\]/,
     ],
-    ["at a time, but none", planned("SPECIFIED_TIME", {}), 250103, /\[executeTime\]/],
     [
-      "at a time that has passed",
+      "strategy SPECIFIED_TIME and no time",
+      planned("SPECIFIED_TIME", {}),
+      250103,
+      /\[executeTime\]/,
+    ],
+    [
+      "a start time that has passed",
       planned("SPECIFIED_TIME", { executeTime: "2029-12-31T23:59:59Z" }),
       250105,
       /\[executeTime\].*passed/,
     ],
     [
-      "at a time that has passed in the zone",
+      "a local start time that has passed",
       planned("SPECIFIED_TIME", { executeTime: "2030-01-01T08:00:00" }),
       250105,
       /passed/,
     ],
     [
-      "at no time at all",
+      "a start time that is not a time",
       planned("SPECIFIED_TIME", { executeTime: "tomorrow" }),
       250105,
       /\[executeTime\]/,
     ],
-    ["by cron, but none", planned("CRON_EXPRESSION", {}), 250103, /\[cronExpression\]/],
     [
-      "by a blank cron",
+      "strategy CRON_EXPRESSION and no expression",
+      planned("CRON_EXPRESSION", {}),
+      250103,
+      /\[cronExpression\]/,
+    ],
+    [
+      "a blank cron expression",
       planned("CRON_EXPRESSION", { cronExpression: "  " }),
       250104,
       /\[cronExpression\]/,
     ],
     [
-      "by a cron that is none",
+      "an invalid cron expression",
       planned("CRON_EXPRESSION", { cronExpression: "0 0 25 * * ?" }),
       250105,
       /hour/,
     ],
     [
-      "by a cron without a day",
+      'a cron expression with "?" for both day fields',
       planned("CRON_EXPRESSION", { cronExpression: "0 0 0 ? * ?" }),
       250105,
       /\[cronExpression\].*write "\*" for one of them: 0 0 0 \* \* \?$/,
     ],
     [
-      "by a cron with both days",
+      "a cron expression with values for both day fields",
       planned("CRON_EXPRESSION", { cronExpression: "0 0 2 13 * FRI" }),
       250105,
       /write "\?" for the other/,
     ],
     [
-      "by a cron whose days are both open",
+      'a cron expression with "*" for both day fields',
       planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * *" }),
       250105,
       /neither is "\?".*: 0 0 2 \* \* \?$/,
     ],
     [
-      "by a cron that never fires",
+      "a cron expression that never fires",
       planned("CRON_EXPRESSION", { cronExpression: "0 0 0 30 2 ?" }),
       250105,
       /never/,
     ],
     [
-      "in a zone nobody knows",
+      "an unknown time zone",
       planned("CRON_EXPRESSION", {
         cronExpression: "0 0 2 * * ?",
         timeZone: "Mars/Olympus",
@@ -263,7 +283,7 @@ describe("creating a task that breaks a rule", () => {
       /\[repoType\].*GENERIC/,
     ],
     [
-      "packages of files",
+      "type PACKAGE and a GENERIC repository",
       {
         replicaObjectType: "PACKAGE",
         replicaTaskObjects: [
@@ -274,7 +294,7 @@ describe("creating a task that breaks a rule", () => {
       /pathConstraints/,
     ],
     [
-      "paths of images",
+      "type PATH and an image repository",
       {
         replicaObjectType: "PATH",
         replicaTaskObjects: [{ ...IMAGES, pathConstraints: ["/a"] }],
@@ -284,19 +304,19 @@ describe("creating a task that breaks a rule", () => {
       /by package, not by path/,
     ],
     [
-      "images to an instance under a name that is not lower-case",
+      "images and a remote repository name that is not lower-case",
       { replicaTaskObjects: [{ ...IMAGES, remoteRepoName: "Images" }] },
       250105,
       /\[remoteRepoName\].*p\/Images is not lower-case/,
     ],
     [
-      "real time on a linked repository",
+      "type REAL_TIME and a linked repository",
       { replicaType: "REAL_TIME", replicaTaskObjects: [IMAGES] },
       250105,
       /CRON_EXPRESSION/,
     ],
     [
-      "other tags for Maven",
+      "targetVersions for a Maven package",
       {
         replicaObjectType: "PACKAGE",
         replicaTaskObjects: [
@@ -312,7 +332,7 @@ describe("creating a task that breaks a rule", () => {
       /\[targetVersions\]/,
     ],
     [
-      "other tags for two versions",
+      "targetVersions for two versions",
       packageObject({
         packageKey: "docker://a",
         versions: ["1", "2"],
@@ -322,7 +342,7 @@ describe("creating a task that breaks a rule", () => {
       /exactly one version/,
     ],
     [
-      "Maven coordinates without an artifact",
+      "a Maven package key without an artifact",
       {
         replicaObjectType: "PACKAGE",
         replicaTaskObjects: [
@@ -333,7 +353,7 @@ describe("creating a task that breaks a rule", () => {
       /gav:\/\/group:artifact/,
     ],
     [
-      "paths to a registry of packages",
+      "type PATH and a HELM repository",
       {
         replicaObjectType: "PATH",
         replicaTaskObjects: [
@@ -343,7 +363,7 @@ describe("creating a task that breaks a rule", () => {
       250105,
       /no paths/,
     ],
-  ])("creating a task refuses %s", async (_case, changes, code, message) => {
+  ])("creating a task with %s is refused", async (_case, changes, code, message) => {
     const answer = await api.create(changes);
     expect([answer.code, answer.message]).toEqual([code, expect.stringMatching(message)]);
     expect(answer.status).toBe(code === 251004 || code === 251006 ? 404 : 400);

@@ -27,7 +27,7 @@ const pathObject = (...pathConstraints: unknown[]) => ({
 });
 
 describe("creating a task", () => {
-  test("creating a task fills in what is left out and answers the whole task", async () => {
+  test("creating a task fills in the defaults and returns the whole task", async () => {
     const data = await api.created();
     expect(data).toMatchObject({
       projectId: "p",
@@ -70,7 +70,7 @@ describe("creating a task", () => {
     expect(api.started).toEqual([`saved ${data.key}`]);
   });
 
-  test("creating a task refuses paths of images, linked or hosted", async () => {
+  test("creating a task with paths of a linked or hosted image repository is refused", async () => {
     addRepository(api.db, "p", "hosted-images", "OCI");
     for (const object of [IMAGES, { localRepoName: "hosted-images", repoType: "OCI" }]) {
       const answer = await api.create({
@@ -85,12 +85,12 @@ describe("creating a task", () => {
     }
   });
 
-  test("creating a task refuses a name that any task has, before anything else", async () => {
+  test("creating a task with a name that is taken is refused before its other fields are checked", async () => {
     await api.created();
     expect((await api.create({ replicaTaskObjects: [] })).code).toBe(250107);
   });
 
-  test("creating a task refuses a cluster that belongs to a distribution", async () => {
+  test("creating a task with the cluster of a distribution is refused", async () => {
     api.db
       .update(cluster)
       .set({ ownerTaskKey: "k" })
@@ -102,7 +102,7 @@ describe("creating a task", () => {
     ).toBe(250112);
   });
 
-  test("creating a task saves what is not built yet; its execution will say so", async () => {
+  test("creating a task is accepted even if this release cannot send its files to the cluster", async () => {
     expect((await api.create({ remoteClusterIds: [REGISTRY] })).code).toBe(0);
     expect(
       (
@@ -115,7 +115,7 @@ describe("creating a task", () => {
     ).toBe(0);
   });
 
-  test("creating a task stores paths in normal form and keeps constraints of a whole repository", async () => {
+  test("creating a task stores paths in normal form, and keeps constraints even if type is REPOSITORY", async () => {
     const { key } = await api.created(pathObject("a/b/", { path: "/c/*.jar" }, "/"));
     const { data } = await api.call("GET", `${TASK}/detail/${key}`);
     expect(data).toMatchObject({
@@ -154,31 +154,31 @@ describe("creating a task", () => {
 
   test.each([
     [
-      "at a time",
+      "for a local time",
       { executeTime: "2030-01-02T03:04:05.678" },
       "SPECIFIED_TIME",
       "2030-01-02T03:04:05.678",
     ],
     [
-      "at a time with an offset",
+      "for a time with an offset",
       { executeTime: "2030-01-02T03:04:05Z" },
       "SPECIFIED_TIME",
       "2030-01-02T11:04:05.000",
     ],
     [
-      "by Quartz cron",
+      "with a Quartz cron expression",
       { cronExpression: "0 0 2 * * ?" },
       "CRON_EXPRESSION",
       "2030-01-02T02:00:00.000",
     ],
     [
-      "by Unix cron in its own zone",
+      "with a Unix cron expression in its own time zone",
       { cronExpression: "0 2 * * *", timeZone: "Europe/Berlin" },
       "CRON_EXPRESSION",
       "2030-01-01T09:00:00.000",
     ],
   ])(
-    "infers the strategy and knows the next execution: %s",
+    "creating a task %s sets its strategy and next execution time",
     async (_case, executionPlan, executionStrategy, nextExecutionTime) => {
       const data = await api.created({ setting: { executionPlan } });
       expect(data).toMatchObject({
@@ -203,8 +203,8 @@ const older = (changes: Changes) =>
 const typeOf = (name: string) =>
   api.db.select().from(task).where(eq(task.name, name)).get()?.replicaObjectType;
 
-describe("the older way to create a task", () => {
-  test("the older way to create a task infers the object type and answers nothing", async () => {
+describe("the older endpoint for creating tasks", () => {
+  test("the older endpoint for creating tasks infers the object type and returns no data", async () => {
     const constraints = {
       packageConstraints: [{ packageKey: "gav://g:a" }],
       pathConstraints: [],
@@ -235,7 +235,7 @@ describe("the older way to create a task", () => {
     expect(api.started).toHaveLength(4);
   });
 
-  test("the older way to create a task has the same rules, and takes slashes after /replication only", async () => {
+  test("the older endpoint for creating tasks has the same rules, and accepts // after /replication", async () => {
     expect((await older({ name: "" })).code).toBe(250104);
     const answers = await Promise.all(
       [

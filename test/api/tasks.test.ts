@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => api.close());
 
 describe("the state of a task", () => {
-  test("the state of a task is what its executions make it, bytes included", async () => {
+  test("the state of a task, with its counts and bytes, follows from its executions", async () => {
     const { key } = await api.created({
       setting: { executionPlan: { cronExpression: "0 0 2 * * ?" } },
     });
@@ -68,14 +68,17 @@ describe("the state of a task", () => {
     expect(await api.info(live.key)).toMatchObject({ status: "WAITING" });
   });
 
-  test.each(["info", "detail"])("an unknown key is refused by %s", async (what) => {
-    const answer = await api.call("GET", `${TASK}/${what}/nope`);
-    expect([answer.status, answer.code, answer.message]).toEqual([
-      400,
-      250310,
-      "replica task [nope] is not found",
-    ]);
-  });
+  test.each(["info", "detail"])(
+    "the endpoint %s refuses the key of an unknown task",
+    async (what) => {
+      const answer = await api.call("GET", `${TASK}/${what}/nope`);
+      expect([answer.status, answer.code, answer.message]).toEqual([
+        400,
+        250310,
+        "replica task [nope] is not found",
+      ]);
+    },
+  );
 });
 
 const pageOf = async (query: string) =>
@@ -111,7 +114,7 @@ describe("pages of tasks", () => {
     }
   });
 
-  test("pages of tasks come newest first, filtered by the beginning of the name, status and enabled", async () => {
+  test("pages of tasks list the newest first, and filter by beginning of name, status and enabled", async () => {
     expect(await names("")).toEqual(["other", "Test 3", "test%2", "test_1"]);
     expect(await names("name=test")).toEqual(["test%2", "test_1"]);
     expect(await names("name=test_")).toEqual(["test_1"]);
@@ -126,7 +129,7 @@ describe("pages of tasks", () => {
     });
   });
 
-  test("pages of tasks are sorted by either spelling, both ways", async () => {
+  test("pages of tasks are sorted in both directions, by CREATE_TIME and CREATED_TIME alike", async () => {
     expect(await names("sortType=CREATE_TIME&sortDirection=ASC")).toEqual([
       "test_1",
       "test%2",
@@ -143,7 +146,7 @@ describe("pages of tasks", () => {
     ]);
   });
 
-  test("pages of tasks begin with 0 and with 1, echo the number and say how many there are", async () => {
+  test("page numbers 0 and 1 both return the first page of tasks, and each page has the totals", async () => {
     expect(await pageOf("pageNumber=0&pageSize=3")).toMatchObject({
       pageNumber: 0,
       page: 0,

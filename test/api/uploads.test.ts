@@ -23,7 +23,7 @@ function* pieces(bytes: Buffer, size = 100_000): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-/** Sends the bytes of a request and cuts the connection while they are under way. */
+/** Sends a PUT request with `head` and `body`, and cuts the connection at the end of `body`. */
 async function cut(head: string, body: Buffer): Promise<void> {
   const socket = connect(api.port, "127.0.0.1");
   socket.write(
@@ -34,7 +34,7 @@ async function cut(head: string, body: Buffer): Promise<void> {
 }
 
 test.each(["with its length", "in chunks"])(
-  "a large file sent %s comes back the same",
+  "a large file that is sent %s is downloaded unchanged",
   async (how) => {
     const bytes = random(20 * MIB);
     const headers = how === "in chunks" ? {} : { "content-length": bytes.length };
@@ -59,7 +59,7 @@ test.each(["with its length", "in chunks"])(
   },
 );
 
-test("a slowly reading client gets the same bytes", async () => {
+test("a client that reads slowly downloads a large file unchanged", async () => {
   const bytes = random(20 * MIB);
   await send(api.port, "PUT", path("halting"), {}, pieces(bytes));
   const got = createHash("sha256");
@@ -85,7 +85,7 @@ test("a slowly reading client gets the same bytes", async () => {
   expect(got.digest("hex")).toBe(sha256(bytes));
 });
 
-test("a client that sends Expect: 100-continue is answered to go on", async () => {
+test("a client that sends Expect: 100-continue gets 100 Continue before it sends the body", async () => {
   const answer = await new Promise<{ continued: boolean; status: number | undefined }>(
     (resolve, reject) => {
       let continued = false;
@@ -130,7 +130,7 @@ test.each([
     "Transfer-Encoding: chunked",
     Buffer.concat([Buffer.from("100000\r\n"), random(MIB), Buffer.from("\r\n")]),
   ],
-])("an upload whose connection is cut leaves nothing: %s", async (_what, head, body) => {
+])("an upload that is cut leaves nothing: %s", async (_what, head, body) => {
   await cut(head, body);
   await expect
     .poll(() =>
@@ -146,18 +146,18 @@ async function* endless() {
   for (;;) yield random(MIB);
 }
 
-test("a body of unknown length that gets too large is answered while it is still sent", async () => {
+test("an upload of unknown length that gets too large is refused while it is still being sent", async () => {
   const seen = await send(api.port, "PUT", path("endless"), {}, endless()).then(
     ({ status }) => status,
     (error: NodeJS.ErrnoException) => error.code,
   );
-  // The answer is lost when the sender's socket breaks first; what counts is that nothing was kept.
+  // The sender may see an error of its socket before the answer. The checks below matter: nothing was kept.
   expect([413, "EPIPE", "ECONNRESET"]).toContain(seen);
   await expect.poll(staged).toEqual([]);
   expect(blobs()).toBe(0);
 });
 
-test("64 small uploads at once all arrive, and equal contents are stored once", async () => {
+test("64 simultaneous small uploads all succeed, and equal contents are stored once", async () => {
   const contents = Array.from({ length: 64 }, (_, i) => Buffer.from(`content ${i % 60}`));
   const answers = await Promise.all(
     contents.map((each, i) =>
@@ -175,7 +175,7 @@ test("64 small uploads at once all arrive, and equal contents are stored once", 
 const openFiles = () => readdirSync("/proc/self/fd").length;
 
 test.skipIf(process.platform !== "linux")(
-  "a client that goes away in the middle of a download does no harm and leaves no file open",
+  "a download that the client breaks off leaves no file open on the server",
   async () => {
     await send(api.port, "PUT", path("large"), {}, pieces(random(8 * MIB)));
     const before = openFiles();

@@ -21,8 +21,8 @@ const problem = (
   protocol: Protocol | null = null,
 ) => transferProblem({ category, repoType, protocol }, to);
 
-describe("the reason why this version cannot send", () => {
-  test("is null for images from hosted and linked repositories to registries and to other instances", () => {
+describe("unsupported replications", () => {
+  test("images from hosted and linked repositories can be sent to registries and to other instances", () => {
     for (const type of ["DOCKER", "OCI"] as const) {
       for (const category of ["LOCAL", "REMOTE"] as const) {
         expect([
@@ -34,7 +34,7 @@ describe("the reason why this version cannot send", () => {
     }
   });
 
-  test("names a protocol without a connector, at either end", () => {
+  test("a replication is refused with the name of the protocol that has no connector, at either end", () => {
     expect(problem("LOCAL", "OCI", remote("DIRECTORY"))).toMatch(
       /not yet to a REMOTE cluster that speaks DIRECTORY$/,
     );
@@ -43,13 +43,13 @@ describe("the reason why this version cannot send", () => {
     );
   });
 
-  test("says that charts cannot be sent by the connector of images, though both speak OCI", () => {
+  test("Helm charts cannot be sent by the connector of images, though both use OCI", () => {
     expect(problem("REMOTE", "HELM", remote("OCI"), "OCI")).toMatch(
       /linked HELM repositories that speak OCI is not built yet/,
     );
   });
 
-  test("lists the types that can be replicated when a type is not built", () => {
+  test("the refusal of an unsupported repository type lists the supported ones", () => {
     expect(problem("LOCAL", "PYPI", INSTANCE)).toBe(
       "replication of hosted PYPI repositories is not built yet; " +
         "hosted GENERIC, DOCKER, OCI, MAVEN, NPM and linked DOCKER, OCI or NPM repositories can be replicated",
@@ -57,7 +57,7 @@ describe("the reason why this version cannot send", () => {
   });
 });
 
-describe("a task that no version can ever execute", () => {
+describe("impossible tasks", () => {
   const wanted = (repoType: RepositoryType, more: Partial<Wanted> = {}): Wanted => ({
     repository: "demo/files",
     category: "LOCAL",
@@ -72,7 +72,7 @@ describe("a task that no version can ever execute", () => {
   const refused = (repoType: RepositoryType, cluster: To, more?: Partial<Wanted>) =>
     impossible(wanted(repoType, more), "SCHEDULED", [INSTANCE, cluster]);
 
-  test("is refused when the cluster's protocol cannot hold the type, with the protocols that can", () => {
+  test("a task is refused if the cluster's protocol cannot carry the type, naming the protocols that can", () => {
     expect(refused("MAVEN", remote("OCI"))).toEqual({
       field: "remoteClusterIds",
       reason: {
@@ -85,7 +85,7 @@ describe("a task that no version can ever execute", () => {
     expect(refused("GENERIC", remote("NPM"))?.field).toBe("remoteClusterIds");
   });
 
-  test("is refused when the protocol of a linked repository cannot carry its type", () => {
+  test("a task is refused if the protocol of its linked repository cannot carry the repository's type", () => {
     expect(refused("NPM", INSTANCE, { category: "REMOTE", protocol: "S3" })).toEqual({
       field: "localRepoName",
       reason: {
@@ -95,7 +95,7 @@ describe("a task that no version can ever execute", () => {
     });
   });
 
-  test("is accepted with a protocol that its type may have, built or not, and with a type without protocols", () => {
+  test("a task is accepted if a later release could execute it", () => {
     expect([
       refused("HELM", remote("OCI")),
       refused("GENERIC", remote("S3")),

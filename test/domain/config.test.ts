@@ -16,8 +16,8 @@ function problems(env: Record<string, string>): string[] {
   }
 }
 
-describe("configuration", () => {
-  test("has the documented defaults when no variable is set", () => {
+describe("the configuration", () => {
+  test("the configuration has the documented defaults if no variable is set", () => {
     expect(loadConfig({})).toEqual({
       host: "127.0.0.1",
       port: 8080,
@@ -44,13 +44,13 @@ describe("configuration", () => {
     });
   });
 
-  test("is a frozen value", () => {
+  test("the configuration cannot be changed after it was loaded", () => {
     const config = loadConfig({ ALLOWED_ADDRESSES: "10.0.0.0/8" });
     expect(Object.isFrozen(config)).toBe(true);
     expect(Object.isFrozen(config.allowedAddresses)).toBe(true);
   });
 
-  test("reports every problem at once, each with its variable", () => {
+  test("the configuration reports every problem at once, each with its variable", () => {
     const wrong = {
       HOST: "a b",
       PORT: "70000",
@@ -89,7 +89,7 @@ describe("configuration", () => {
     ["2h", 7_200_000],
     ["3d", 259_200_000],
     ["0s", 0],
-  ])("reads the duration %s", (text, milliseconds) => {
+  ])("the configuration accepts the duration %s", (text, milliseconds) => {
     expect(loadConfig({ RETRY_WINDOW: text }).retryWindow).toBe(milliseconds);
   });
 
@@ -97,23 +97,23 @@ describe("configuration", () => {
     ["1000", 1_000],
     ["512KiB", 524_288],
     ["2 GiB", 2_147_483_648],
-  ])("reads the size %s", (text, bytes) => {
+  ])("the configuration accepts the size %s", (text, bytes) => {
     expect(loadConfig({ MAX_UPLOAD: text }).maxUpload).toBe(bytes);
   });
 
-  test("treats an empty variable as unset", () => {
+  test("the configuration treats an empty variable as not set", () => {
     expect(loadConfig({ PORT: "", PUBLIC_URL: "", MAX_UPLOAD: "" })).toEqual(
       loadConfig({}),
     );
   });
 
-  test("reads addresses and ranges, and single addresses as ranges of one", () => {
+  test("the configuration accepts address ranges and single addresses", () => {
     expect(
       loadConfig({ ALLOWED_ADDRESSES: "10.0.0.0/8, ::1,192.0.2.7" }).allowedAddresses,
     ).toEqual(["10.0.0.0/8", "::1/128", "192.0.2.7/32"]);
   });
 
-  test("names the settings that a process needs and that are not set", () => {
+  test("the configuration error names the required settings that are not set", () => {
     expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "secretKey"])).toThrow(
       /PORT must[^]*API_URL must be set[^]*SECRET_KEY must be set/,
     );
@@ -122,7 +122,7 @@ describe("configuration", () => {
     );
   });
 
-  test("turns TLS on with an API key or any TLS file, and needs key and certificate together", () => {
+  test("the configuration enables TLS for an API key or TLS file, and needs key and certificate together", () => {
     const file = join(mkdtempSync(join(tmpdir(), "config-")), "pem");
     writeFileSync(file, "pem");
     expect(loadConfig({ TEMPORAL_API_KEY: "key" }).temporalTls).toEqual({});

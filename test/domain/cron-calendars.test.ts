@@ -47,7 +47,7 @@ function dayOf(time: number): Day {
   return { year, month, day: date.getUTCDate(), weekday: date.getUTCDay(), length };
 }
 
-/** Returns the first `count` matches of the model after `after` and before `until`, found by trying each second. */
+/** Returns the first `count` times after `after` and before `until` that the sample matches, trying each second. */
 function modelTimes(
   { matchesDay, matchesTime }: Sample,
   after: number,
@@ -75,7 +75,7 @@ describe(`random cron expressions (CRON_SEED=${seed})`, () => {
   const random = createRandom(seed);
   const all = { wraps: true, lastOffsets: true };
 
-  test("have calendars that match exactly the days of Quartz or Unix cron", () => {
+  test("random cron expressions have calendars that match exactly the days of Quartz or Unix cron", () => {
     for (let round = 0; round < 400; round += 1) {
       const { expression, matchesDay: means } = sample(
         random,
@@ -93,7 +93,7 @@ describe(`random cron expressions (CRON_SEED=${seed})`, () => {
     }
   });
 
-  test("fire next at the times that a walk over every second finds", () => {
+  test("random cron expressions fire at the times that a test of every second finds", () => {
     for (let round = 0; round < 200; round += 1) {
       const drawn = sample(random, round % 3 === 0 ? "unix" : "quartz", all);
       const after = Date.UTC(
@@ -113,7 +113,7 @@ describe(`random cron expressions (CRON_SEED=${seed})`, () => {
     }
   });
 
-  test("fire at the times that croner finds, also in zones with daylight saving, apart from clock changes", () => {
+  test("random cron expressions fire when the library croner says, in several zones, except near clock changes", () => {
     const zones = [
       "UTC",
       "Asia/Shanghai",

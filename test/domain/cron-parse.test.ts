@@ -17,14 +17,14 @@ const next = (
 const every = (expression: string): string[] => next(expression, 3);
 
 describe("the dialect of a cron expression", () => {
-  test("follows from the number of fields", () => {
+  test("the number of fields decides the dialect of a cron expression", () => {
     expect(parseCron("0 2 * * *").dialect).toBe("unix");
     expect(parseCron(" 0 0 2 * * ? ").dialect).toBe("quartz");
     expect(parseCron("0 0 2 * * ? 2030").dialect).toBe("quartz");
     expect(next("0 2 * * *", 1)).toEqual(next("0 0 2 * * ?", 1));
   });
 
-  test("determines how weekdays are counted", () => {
+  test("the dialect of a cron expression decides how weekdays are counted", () => {
     expect(parseCron("0 0 * * 1").daysOfWeek).toEqual([{ kind: "days", days: [1] }]);
     expect(parseCron("0 0 0 ? * 1").daysOfWeek).toEqual([{ kind: "days", days: [0] }]);
     expect(parseCron("0 0 * * 7").daysOfWeek).toEqual(
@@ -35,7 +35,7 @@ describe("the dialect of a cron expression", () => {
     );
   });
 
-  test("determines the meaning of two given day fields: either of them in Unix, an error in Quartz", () => {
+  test("two day fields in a cron expression match either of them in Unix, and are an error in Quartz", () => {
     expect(next("0 0 13 * FRI", 3)).toEqual([
       "2027-01-08T00:00:00",
       "2027-01-13T00:00:00",
@@ -47,7 +47,7 @@ describe("the dialect of a cron expression", () => {
   });
 });
 
-describe("the day fields of a cron expression to save", () => {
+describe("day fields of new cron expressions", () => {
   test.each([
     "0 0 2 * * ?",
     "0 0 2 ? * *",
@@ -56,7 +56,7 @@ describe("the day fields of a cron expression to save", () => {
     "0 0 2 */2 * ?",
     "0 2 * * *",
     "0 2 13 * FRI",
-  ])("are accepted in %s, as Quartz or Unix accepts them", (expression) => {
+  ])('the day fields of the cron expression "%s" are accepted', (expression) => {
     expect(() => checkDayFields(expression)).not.toThrow();
   });
 
@@ -74,7 +74,7 @@ describe("the day fields of a cron expression to save", () => {
     ["0 0 2 1 * * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 1 * ? *'],
     ["0 0 2 */2 * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 */2 * ?'],
   ])(
-    "are refused in %s, as Quartz refuses them, with the expression to write",
+    'the day fields of the cron expression "%s" are refused, and a correct expression is proposed',
     (expression, reason) => {
       expect(() => checkDayFields(expression)).toThrow(CronError);
       expect(() => checkDayFields(expression)).toThrow(
@@ -102,12 +102,12 @@ describe("cron expressions", () => {
     ["0 0 0 ? * 2#1,2#1,6L", "0 0 0 ? * MON#1,FRIL"],
     ["0 0 0 ? * SUN-SUN", "0 0 0 ? * SUN"],
     ["0 0 0 1 1 ? 1970-2099/2", "0 0 0 1 1 ? 2000-2098/2"],
-  ])("%s is the same as %s", (one, other) => {
+  ])('the cron expression "%s" matches the same times as "%s"', (one, other) => {
     expect(toCalendars(parseCron(one))).toEqual(toCalendars(parseCron(other)));
     expect(every(one)).toHaveLength(3);
   });
 
-  test("that never fire again have no next time, which is found quickly", () => {
+  test("a cron expression that never fires again has no next time", () => {
     expect(next("0 0 0 30 2 ?", 1)).toEqual([]);
     expect(next("0 0 0 L-30 2 ?", 1)).toEqual([]);
     expect(next("0 0 0 1 1 ? 2026", 1)).toEqual([]);
@@ -119,7 +119,7 @@ describe("cron expressions", () => {
     ]);
   });
 
-  test("fire after the given instant, not at it", () => {
+  test("a cron expression's next time is after the given instant, not at it", () => {
     expect(next("* * * * * ?", 2, "2027-01-01T00:00:00.250Z")).toEqual([
       "2027-01-01T00:00:01",
       "2027-01-01T00:00:02",
@@ -130,7 +130,7 @@ describe("cron expressions", () => {
     expect(next("0 0 0 1 1 ?", 1)).toEqual(["2028-01-01T00:00:00"]);
   });
 
-  test("become calendars in the form of Temporal's client", () => {
+  test("a cron expression is converted to calendars of Temporal's client", () => {
     const calendars = toCalendars(
       parseCron("0 */15 9-17 ? NOV-FEB MON#2"),
     ) satisfies CalendarSpec[];
@@ -150,7 +150,7 @@ describe("cron expressions", () => {
     ]);
   });
 
-  test("with a hundred special days become only a few calendars", () => {
+  test("a cron expression with a hundred special days is converted to at most 12 calendars", () => {
     const days = Array.from(
       { length: 31 },
       (_, index) => `${index + 1}W,L-${index}W`,
@@ -159,7 +159,7 @@ describe("cron expressions", () => {
   });
 });
 
-describe("a cron expression that cannot be saved is refused with the field and the reason", () => {
+describe("invalid cron expressions", () => {
   test.each([
     ["", "has 0 fields; write 5"],
     ["@daily", "has 1 fields; write 5"],
@@ -193,7 +193,7 @@ describe("a cron expression that cannot be saved is refused with the field and t
       'year: "1999" lies before 2000, where Temporal\'s calendars begin',
     ],
     [`${"0,".repeat(600)}0 0 0 * * ?`, "is longer than 1000 characters"],
-  ])("%s", (expression, reason) => {
+  ])('the cron expression "%s" is refused with the reason: %s', (expression, reason) => {
     expect(() => parseCron(expression)).toThrow(CronError);
     expect(() => parseCron(expression)).toThrow(reason);
   });

@@ -39,8 +39,8 @@ function timing(plan: Partial<TaskSetting["executionPlan"]>, zone = "UTC") {
   return made;
 }
 
-describe("the last firing of a span", () => {
-  test(`is the last firing that a walk forward finds (CRON_SEED=${seed})`, () => {
+describe("the last firing in a period", () => {
+  test(`the last firing in a period equals the last one found by stepping through all (CRON_SEED=${seed})`, () => {
     const random = createRandom(seed);
     for (let round = 0; round < 80; round += 1) {
       const { expression } = sample(random, round % 2 ? "unix" : "quartz", {
@@ -52,7 +52,7 @@ describe("the last firing of a span", () => {
       const times: number[] = [];
       for (let time = next(from); time !== null && times.length < 200; time = next(time))
         times.push(time);
-      // The end of the span is a firing, shortly before a firing, or any time.
+      // The rounds end the period in turn at a firing, 1 ms before a firing, and at any time.
       const to =
         [
           times.at(-1) ?? from,
@@ -68,7 +68,7 @@ describe("the last firing of a span", () => {
     }
   });
 
-  test("may be at the end of the span, but not at its beginning", () => {
+  test("the last firing in a period may be at its end, but not at its beginning", () => {
     const at = Date.parse("2027-05-05T03:00:00Z");
     const daily = timing({ cronExpression: "0 3 * * *" });
     expect(lastFiring(daily, at - 1, at)).toBe(at);
@@ -78,8 +78,8 @@ describe("the last firing of a span", () => {
   });
 });
 
-describe("a task for one time", () => {
-  test("fires at the first whole second that is not before that time", () => {
+describe("a task with a single start time", () => {
+  test("a task with a single start time fires at the first whole second that is not before it", () => {
     const { once, calendars, zone, next } = timing({
       executeTime: "2027-12-31T23:59:59.001",
       timeZone: "Asia/Shanghai",
@@ -96,21 +96,24 @@ describe("a task for one time", () => {
     "2028-02-29T23:59:59Z",
     "2030-06-01T00:00:00+08:00",
     "2099-12-31T23:59:59Z",
-  ])("has a calendar that matches %s and no other time", (executeTime) => {
-    const { calendars, once } = timing({ executeTime });
-    const [calendar] = calendars;
-    const only = (ranges: { start: unknown; end: unknown }[] | undefined) =>
-      ranges?.map(({ start, end }) => [start, end]);
-    const at = new Date(once ?? 0);
-    expect(only(calendar?.second)).toEqual([[at.getUTCSeconds(), at.getUTCSeconds()]]);
-    expect(only(calendar?.hour)).toEqual([[at.getUTCHours(), at.getUTCHours()]]);
-    expect(only(calendar?.dayOfMonth)).toEqual([[at.getUTCDate(), at.getUTCDate()]]);
-    expect(only(calendar?.year)).toEqual([[at.getUTCFullYear(), at.getUTCFullYear()]]);
-    expect(at.getTime()).toBe(Date.parse(executeTime));
-  });
+  ])(
+    "a task with the single start time %s has a calendar that matches no other time",
+    (executeTime) => {
+      const { calendars, once } = timing({ executeTime });
+      const [calendar] = calendars;
+      const only = (ranges: { start: unknown; end: unknown }[] | undefined) =>
+        ranges?.map(({ start, end }) => [start, end]);
+      const at = new Date(once ?? 0);
+      expect(only(calendar?.second)).toEqual([[at.getUTCSeconds(), at.getUTCSeconds()]]);
+      expect(only(calendar?.hour)).toEqual([[at.getUTCHours(), at.getUTCHours()]]);
+      expect(only(calendar?.dayOfMonth)).toEqual([[at.getUTCDate(), at.getUTCDate()]]);
+      expect(only(calendar?.year)).toEqual([[at.getUTCFullYear(), at.getUTCFullYear()]]);
+      expect(at.getTime()).toBe(Date.parse(executeTime));
+    },
+  );
 });
 
-test("the id of a run contains the time when it was due", () => {
+test("the workflow id of a scheduled run contains the time when the run was due", () => {
   const due = Date.parse("2027-03-04T05:06:07Z");
   const task = { key: "abc", name: "nightly/镜像" };
   expect(firingId(task, due)).toBe("repl/nightly_镜像/abc-2027-03-04T05:06:07Z");
@@ -118,7 +121,7 @@ test("the id of a run contains the time when it was due", () => {
   expect(dueTime("repl/abc/5f1e2d3c4b5a69788796a5b4")).toBeNull();
 });
 
-test("tasks that run by hand, at once or with the uploads have no timing", () => {
+test("tasks that start immediately, follow uploads or run once have no schedule", () => {
   const cron = { ...SETTING.executionPlan, cronExpression: "0 3 * * *" };
   expect(
     timingOf(

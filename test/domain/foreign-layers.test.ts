@@ -43,7 +43,7 @@ test.each([
   },
   { mediaType: "application/vnd.example.foreign.words+json", urls: URLS, foreign: false },
 ])(
-  "copier and server agree that $mediaType with urls $urls is foreign: $foreign",
+  "image copier and registry server agree that a layer $mediaType with urls $urls is foreign: $foreign",
   ({ foreign, ...described }) => {
     const layer = { ...described, digest: `sha256:${"a".repeat(64)}`, size: 5 };
     const config = {

@@ -9,7 +9,8 @@ import {
   parseMavenPath,
 } from "../../domain/maven/layout.ts";
 
-// From "Version Order Specification" of Maven's POM reference; the rest from results of ComparableVersion of Maven 3.8.
+// These pairs come from "Version Order Specification" in Maven's POM reference, and from results of
+// ComparableVersion of Maven 3.8.
 test.each([
   ["1", "1.1"],
   ["1-snapshot", "1"],
@@ -48,7 +49,7 @@ test.each([
   ["1.0.RELEASE", "1.0"],
   ["1.0-FINAL", "1"],
 ])(
-  "%s and the versions that Maven considers equal to it still have an order",
+  "Maven version %s and others that Maven considers equal are sorted by their text",
   (...same) => {
     for (const a of same)
       for (const b of same)
@@ -94,7 +95,7 @@ test.each([
   ],
   ["/x/app/1.0+b.1/app-1.0+b.1.jar", ["x:app", "1.0+b.1", null, "jar", null]],
 ] as const)(
-  "%s is inside Maven's layout",
+  "the path %s belongs to Maven's layout",
   (path, [name, version, classifier, extension, build]) => {
     const file = parseMavenPath(path);
     expect(file).toMatchObject({ version, classifier, extension, build });
@@ -115,9 +116,11 @@ test.each([
   "/x/app/1 0/app-1 0.jar",
   "/x/app/maven-metadata.xml",
   "/x/maven/metadata/maven-metadata.xml",
-])("%s is outside Maven's layout", (path) => expect(parseMavenPath(path)).toBeNull());
+])("the path %s does not belong to Maven's layout", (path) =>
+  expect(parseMavenPath(path)).toBeNull(),
+);
 
-test("checksums, main artifacts and builds are distinguished", () => {
+test("Maven paths are recognized as checksums, main artifacts and snapshot builds", () => {
   expect([
     checksumOf("/a/b.jar.sha512"),
     checksumOf("/a/b.jar"),

@@ -11,7 +11,7 @@ import {
 
 const HEX = "a".repeat(64);
 
-describe("a registry's URL", () => {
+describe("the URL of an image registry", () => {
   test.each([
     ["https://host.example", "https://host.example", ""],
     ["https://host.example/mirror/", "https://host.example", "mirror"],
@@ -23,9 +23,12 @@ describe("a registry's URL", () => {
     ["https://host.example/v2/project/repo", "https://host.example", "project/repo"],
     ["docker.io", "https://registry-1.docker.io", ""],
     ["localhost.example", "https://localhost.example", ""],
-  ])("%s is read as %s with the namespace %j", (text, origin, namespace) => {
-    expect(parseRegistryUrl(text)).toEqual({ origin, namespace });
-  });
+  ])(
+    "the registry URL %s is read as %s with the namespace %j",
+    (text, origin, namespace) => {
+      expect(parseRegistryUrl(text)).toEqual({ origin, namespace });
+    },
+  );
 
   test.each([
     "",
@@ -37,11 +40,11 @@ describe("a registry's URL", () => {
     "https://host/UPPER",
     "https://host/../..%2f",
     "http://host:99999",
-  ])("%j is refused", (text) => {
+  ])("the registry URL %j is refused", (text) => {
     expect(parseRegistryUrl(text)).toBeNull();
   });
 
-  test("completes image names: its path is a prefix, and Docker's own images are below library", () => {
+  test("the registry URL's path is a prefix of image names, and Docker Hub's own images are below library", () => {
     expect(
       fullName({ origin: "https://host", namespace: "mirror" }, "library/nginx"),
     ).toBe("mirror/library/nginx");
@@ -57,7 +60,7 @@ describe("a registry's URL", () => {
   });
 });
 
-test("image names, tags and digests are accepted, and similar texts are refused", () => {
+test("valid image names, tags and digests are accepted, and similar texts are refused", () => {
   expect(["a", "a/b", "a.b_c__d-e---f/0"].every(isImageName)).toBe(true);
   expect(
     [
@@ -92,7 +95,7 @@ test("image names, tags and digests are accepted, and similar texts are refused"
   ).toBe(false);
 });
 
-test("tags that are attached to another image are recognised, and similar tags are not", () => {
+test("tags that attach an artifact to another image are recognized, and similar tags are not", () => {
   const subject = `sha256:${HEX}`;
   expect(attachedTo(`sha256-${HEX}`)).toEqual({ subject, suffix: null });
   expect(attachedTo(`sha256-${HEX}.sig`)).toEqual({ subject, suffix: "sig" });
@@ -108,7 +111,7 @@ test("tags that are attached to another image are recognised, and similar tags a
   expect(isDigest(subject) ? fallbackTag(subject) : "").toBe(`sha256-${HEX}`);
 });
 
-test("a hostile image name is checked quickly", () => {
+test("long and hostile image names are checked within a second", () => {
   const began = Date.now();
   for (const text of [
     "a-".repeat(100_000),

@@ -31,7 +31,7 @@ describe("the address of a registry", () => {
     ["DIRECTORY", "file:/srv/a b", "file:///srv/a%20b", null],
     ["DIRECTORY", "file:///srv/../srv/carry", "file:///srv/carry", null],
   ])(
-    "of protocol %s that is written %s is stored as %s",
+    "a registry address of protocol %s that is written %s is stored as %s",
     (protocol, given, text, host) => {
       expect(parseProtocolUrl(given, protocol)).toEqual({ text, host });
       expect(parseProtocolUrl(text, protocol).text).toBe(text);
@@ -61,10 +61,13 @@ describe("the address of a registry", () => {
     ["DIRECTORY", "file:///srv/a%2F..%2F..%2Fetc", /file:\/\/\/folder/],
     ["DIRECTORY", "file:///srv?x", /without \?/],
     [null, `s3://bucket/${"a".repeat(1024)}`, /1024/],
-  ])("of protocol %s cannot be %s", (protocol, given, reason) => {
-    expect(() => parseProtocolUrl(given, protocol)).toThrow(EndpointUrlError);
-    expect(() => parseProtocolUrl(given, protocol)).toThrow(reason);
-  });
+  ])(
+    "a registry address of protocol %s is refused if it is %s",
+    (protocol, given, reason) => {
+      expect(() => parseProtocolUrl(given, protocol)).toThrow(EndpointUrlError);
+      expect(() => parseProtocolUrl(given, protocol)).toThrow(reason);
+    },
+  );
 });
 
 test.each([
@@ -73,6 +76,6 @@ test.each([
   ["s3://bucket/one", "s3://bucket/two?region=eu-west-1", true],
   ["s3://bucket", "s3://other", false],
   ["s3://bucket", "https://bucket", false],
-])("secrets stored for %s may be sent to %s: %s", (before, after, same) => {
+])("credentials stored for %s may be sent to %s: %s", (before, after, same) => {
   expect(isSameEnd(before, after)).toBe(same);
 });

@@ -3,7 +3,7 @@ import { firingId } from "../../domain/firing.ts";
 import { distinctNames, runBase, safeName } from "../../domain/run-names.ts";
 import { targetWorkflowId } from "../../workflows/contract.ts";
 
-test("a name in a workflow id keeps letters and digits of every script, but no separators or quotes", () => {
+test("a name in a workflow id keeps letters and digits of every script, and gets _ for separators and quotes", () => {
   expect(safeName("nightly mirror (v1.2)_a-b+c@d")).toBe("nightly mirror (v1.2)_a-b+c@d");
   expect(safeName("镜像/élan/е́лки")).toBe("镜像_élan_е́лки");
   expect(safeName("a/b\\c'd\"e`f~g#h?i%j\u0000k\nl\u202Em\u200Bn\uD800o🚀")).toBe(
@@ -13,12 +13,12 @@ test("a name in a workflow id keeps letters and digits of every script, but no s
   expect(safeName("   ")).toBe("_");
 });
 
-test("a long name in a workflow id is cut after 60 characters, never within one", () => {
+test("a long name in a workflow id is cut after 60 whole characters", () => {
   expect(safeName("x".repeat(300))).toBe("x".repeat(60));
   expect(Array.from(safeName("𠮷".repeat(300)))).toHaveLength(60);
 });
 
-test("names that would be equal in workflow ids get their number, and no others do", () => {
+test("names that would be equal in workflow ids get a number, and no others do", () => {
   const long = "y".repeat(80);
   const names = distinctNames([
     "edge",

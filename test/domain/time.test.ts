@@ -8,7 +8,7 @@ import {
 } from "../../domain/time.ts";
 
 describe("a formatted time", () => {
-  test("is the zone's clock, with milliseconds and without offset", () => {
+  test("a formatted time is local time with milliseconds and without offset", () => {
     const noon = Date.parse("2020-03-16T12:00:00.070Z");
     expect(formatTime(noon, "UTC")).toBe("2020-03-16T12:00:00.070");
     expect(formatTime(new Date(noon), "Asia/Shanghai")).toBe("2020-03-16T20:00:00.070");
@@ -16,7 +16,7 @@ describe("a formatted time", () => {
     expect(formatTime(noon, "Asia/Kathmandu")).toBe("2020-03-16T17:45:00.070");
   });
 
-  test("has the offset of its own instant, to the millisecond of a clock change", () => {
+  test("a formatted time uses the offset of its instant, to the millisecond of a clock change", () => {
     const change = Date.parse("2027-03-14T07:00:00Z");
     expect(formatTime(change - 1, "America/New_York")).toBe("2027-03-14T01:59:59.999");
     expect(formatTime(change, "America/New_York")).toBe("2027-03-14T03:00:00.000");
@@ -25,7 +25,7 @@ describe("a formatted time", () => {
     );
   });
 
-  test("equals the time that Intl writes, in every zone and season", () => {
+  test("a formatted time equals that of Intl.DateTimeFormat in every zone and season", () => {
     for (const zone of Intl.supportedValuesOf("timeZone")) {
       const intl = new Intl.DateTimeFormat("sv-SE", {
         timeZone: zone,
@@ -44,7 +44,7 @@ describe("a formatted time", () => {
 });
 
 describe("a parsed time", () => {
-  test("follows its offset, whatever the zone is", () => {
+  test("a parsed time with an offset does not depend on the zone", () => {
     const instant = new Date("2030-01-31T12:00:00Z");
     for (const text of [
       "2030-01-31T12:00:00Z",
@@ -56,7 +56,7 @@ describe("a parsed time", () => {
     }
   });
 
-  test("is on the zone's clock without an offset, and formats to the same text", () => {
+  test("a parsed time without an offset is local time of the zone", () => {
     expect(parseTime("2030-01-31T12:00", "Asia/Shanghai")).toEqual(
       new Date("2030-01-31T04:00:00Z"),
     );
@@ -71,7 +71,7 @@ describe("a parsed time", () => {
     }
   });
 
-  test("moves forward when a clock change skips it, and is the first of two when it is repeated", () => {
+  test("a parsed time that a clock change skips is moved forward, and one that occurs twice is the first", () => {
     expect(parseTime("2027-03-14T02:30:00", "America/New_York")).toEqual(
       new Date("2027-03-14T07:30:00Z"),
     );
@@ -92,7 +92,7 @@ describe("a parsed time", () => {
     );
   });
 
-  test("may have any fraction, whose milliseconds are kept", () => {
+  test("a parsed time may have any fraction of a second, and its milliseconds are kept", () => {
     expect(parseTime("2022-08-23T10:45:19.79", "UTC")).toEqual(
       new Date("2022-08-23T10:45:19.790Z"),
     );
@@ -117,14 +117,14 @@ describe("a parsed time", () => {
     "2030-01-31T12:00:00+08:60",
     "+12030-01-31T12:00:00",
     "2030-01-31T12:00:00.Z",
-  ])("cannot be made from %j: the error has an example", (text) => {
+  ])("parsing the time %j fails with an error that has a correct example", (text) => {
     expect(() => parseTime(text, "UTC")).toThrow(TimeError);
     expect(() => parseTime(text, "UTC")).toThrow("write 2030-01-31T12:00:00");
   });
 });
 
 describe("a time zone", () => {
-  test("is a name or an alias of the IANA database", () => {
+  test("a time zone may be a name or an alias of the IANA database", () => {
     for (const zone of [
       ...Intl.supportedValuesOf("timeZone"),
       "UTC",
@@ -140,7 +140,7 @@ describe("a time zone", () => {
     }
   });
 
-  test("is refused when only one of Intl and Temporal understands it", () => {
+  test("a time zone is refused if it is unknown, or if not both Intl and Temporal accept it", () => {
     for (const zone of [
       "",
       "Local",
@@ -159,7 +159,7 @@ describe("a time zone", () => {
     }
   });
 
-  test("has no clock when it is unknown", () => {
+  test("a time zone that is unknown has no offset and causes a RangeError", () => {
     expect(() => offsetAt("Mars/Olympus", 0)).toThrow(RangeError);
   });
 });

@@ -30,7 +30,7 @@ afterEach(async () => {
   }
 });
 
-/** Starts another server on a free port. */
+/** Starts a server that answers as given, on a free port, and returns its URL. */
 async function serverThat(answer: RequestListener): Promise<string> {
   const server = createServer(answer);
   servers.push(server);
@@ -47,8 +47,8 @@ async function check(url: string, options: Parameters<typeof clientOf>[1] = {}) 
   }
 }
 
-describe("the check of a connection", () => {
-  it("the check finds an instance by a URL with or without scheme and trailing slash", async () => {
+describe("the connection check", () => {
+  it("the connection check finds an instance by its URL, with or without scheme and trailing slash", async () => {
     const well = {
       reachable: true,
       authenticated: true,
@@ -61,7 +61,7 @@ describe("the check of a connection", () => {
     expect(await check(target.url.replace("http://", ""))).toEqual(well);
   });
 
-  it("the check reports a wrong password without repeating it", async () => {
+  it("the connection check reports a wrong password without repeating it", async () => {
     const found = await check(target.url, { password: "wrong-secret" });
     expect(found).toMatchObject({
       reachable: true,
@@ -72,7 +72,7 @@ describe("the check of a connection", () => {
     expect(JSON.stringify(found)).not.toContain("wrong-secret");
   });
 
-  it("the check reports that nothing listens at the address", async () => {
+  it("the connection check reports that nothing listens at the address", async () => {
     expect(await check("http://127.0.0.1:1")).toMatchObject({
       reachable: false,
       authenticated: false,
@@ -89,18 +89,18 @@ describe("the check of a connection", () => {
     ["answers everything with a page", (_, answer) => answer.end("<html>Welcome</html>")],
     ["answers everything with an empty list", (_, answer) => answer.end("[]")],
     [
-      "has an envelope of its own",
+      "answers with another JSON envelope",
       (_, answer) => answer.end('{"code":0,"message":null,"data":{"version":1}}'),
     ],
     [
-      "is a registry",
+      "is an image registry",
       (_, answer) =>
         answer
           .writeHead(404, { "content-type": "application/json" })
           .end('{"errors":[{"code":"NOT_FOUND"}]}'),
     ],
   ])(
-    "the check reports that a server is another product when it %s",
+    "the connection check reports that a server is not an instance of this product if it %s",
     async (_name, listener) => {
       const found = await check(await serverThat(listener));
       expect(found).toMatchObject({
@@ -112,7 +112,7 @@ describe("the check of a connection", () => {
     },
   );
 
-  it("the check reports an instance of another protocol version", async () => {
+  it("the connection check reports an instance with another protocol version", async () => {
     const data = {
       product: "artifact-replication",
       version: 2,
@@ -129,7 +129,7 @@ describe("the check of a connection", () => {
     });
   });
 
-  it("the check reports an instance in trouble, and gives up on a silent one", async () => {
+  it("the connection check reports an instance that answers 503 and one that does not answer", async () => {
     const down = await serverThat((_, answer) =>
       answer.writeHead(503, { "retry-after": "7" }).end(),
     );
@@ -145,7 +145,7 @@ describe("the check of a connection", () => {
     });
   });
 
-  it("the client refuses metadata addresses and texts that are not URLs", async () => {
+  it("the connection check refuses metadata addresses, and a client refuses ftp URLs", async () => {
     expect(await check("http://169.254.169.254")).toMatchObject({
       reachable: false,
       reason: expect.stringContaining("ALLOWED_ADDRESSES"),
@@ -154,8 +154,8 @@ describe("the check of a connection", () => {
   });
 });
 
-describe("creation of a repository at another instance", () => {
-  it("ensureRepository creates project and repository once", async () => {
+describe("ensureRepository", () => {
+  it("ensureRepository creates a project and a repository at another instance, once", async () => {
     const client = clientOf(target.url);
     expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({
       created: true,
@@ -185,7 +185,7 @@ describe("creation of a repository at another instance", () => {
       /files.*linked GENERIC/,
     ],
   ] as const)(
-    "ensureRepository fails where the target has a repository %s",
+    "ensureRepository fails if the target has a repository of this name %s",
     async (_name, { type, category, url }, reason) => {
       const client = clientOf(target.url);
       await client.ensureRepository({ ...REMOTE, repoName: "other" }, "GENERIC");
@@ -220,7 +220,7 @@ describe("creation of a repository at another instance", () => {
     },
   );
 
-  it("ensureRepository refuses names that are not valid, and types that the target does not support", async () => {
+  it("ensureRepository refuses invalid names, and types that the target does not support", async () => {
     const client = clientOf(target.url);
     await expect(
       client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC"),
@@ -251,7 +251,7 @@ describe("features of newer instances", () => {
     yield content;
   }
 
-  it("an older instance has no features, and unknown features of a later release are ignored", async () => {
+  it("a client ignores unknown features of a later release, and finds none at an older instance", async () => {
     const capabilities = {
       product: "artifact-replication",
       version: 1,
@@ -284,7 +284,7 @@ describe("features of newer instances", () => {
     ]);
   });
 
-  it("an upload that starts without a digest returns the sha256 at its end", async () => {
+  it("an upload to an instance can start without a digest, and its end returns the sha256", async () => {
     const client = clientOf(target.url);
     const uploads = await client.feature("uploadsWithoutDigest");
     const session = await uploads?.startUpload({}, hooks.signal);
@@ -310,7 +310,7 @@ describe("features of newer instances", () => {
     await client.close();
   });
 
-  it("an upload without a digest is refused when its content does not match the digest at its end", async () => {
+  it("an upload that started without a digest is refused if its content does not match that at its end", async () => {
     const client = clientOf(target.url);
     const uploads = await client.feature("uploadsWithoutDigest");
     const session = await uploads?.startUpload({ size: 3000 }, hooks.signal);
@@ -330,7 +330,7 @@ describe("features of newer instances", () => {
     await client.close();
   });
 
-  it("files and versions can be declared by digests other than sha256", async () => {
+  it("files and versions can be declared to another instance by digests other than sha256", async () => {
     const client = clientOf(target.url);
     const calls = await client.feature("versionsByOtherDigests");
     await client.ensureRepository(REMOTE, "GENERIC");

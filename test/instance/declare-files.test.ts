@@ -48,7 +48,7 @@ const isThere = (content: Buffer) =>
   haveBlobs(target.db, [sha256(content)], Date.now()).size > 0;
 
 describe("a statement of files", () => {
-  it("content with a wrong digest fails its file alone and is not stored", async () => {
+  it("a content with a wrong digest in a statement fails only its file and is not stored", async () => {
     const [good, changed, alsoGood] = [
       randomBytes(500),
       randomBytes(500),
@@ -86,7 +86,7 @@ describe("a statement of files", () => {
     `/${"x/".repeat(600)}x`,
   ];
   it.each(badPaths.map((path) => [path.slice(0, 24), path]))(
-    "a statement refuses the path %j and handles the other files",
+    "a file with the path %j in a statement is refused, and the other files are handled",
     async (_shown, path) => {
       const content = randomBytes(10);
       const { status, data } = await post(
@@ -102,7 +102,7 @@ describe("a statement of files", () => {
     },
   );
 
-  it("a file is refused where the target has a folder, and below a file", async () => {
+  it("a declared file is refused if the target has a folder at its path, or a file at a parent", async () => {
     const content = randomBytes(10);
     await post(frame([file(content, { path: "/folder/file" })], [content]));
     const files = [
@@ -180,14 +180,14 @@ describe("a statement of files", () => {
         ),
       ),
     ],
-  ])("a statement that %s is refused as a whole", async (_name, body) => {
+  ])("a statement of files that %s is refused as a whole", async (_name, body) => {
     const { status, code, data } = await post(body);
     expect([status, code, data]).toEqual([400, 250106, null]);
     expect(await fetchFile("/f")).toBeNull();
     expect(isThere(content)).toBe(false);
   });
 
-  it("a statement larger than the limits is refused before it is read", async () => {
+  it("a statement of files larger than the limits is refused with 413", async () => {
     const body = Buffer.alloc(SYNC_LIMITS.contentBytes + SYNC_LIMITS.statementBytes + 5);
     expect(await post(body)).toMatchObject({ status: 413, code: 250106 });
     const head = Buffer.alloc(4);
@@ -199,7 +199,7 @@ describe("a statement of files", () => {
     });
   });
 
-  it("a file may have metadata with any name", async () => {
+  it('a declared file may have metadata with names like "__proto__"', async () => {
     const content = randomBytes(30);
     const metadata = JSON.parse('{"__proto__":"x","constructor":"y","":"z"}') as Record<
       string,
@@ -218,7 +218,7 @@ describe("a statement of files", () => {
     expect(row).toBe('{"__proto__":"x","constructor":"y","":"z"}');
   });
 
-  it("a statement needs its media type, a login and an existing hosted repository", async () => {
+  it("a statement is refused without its media type, a login and an existing hosted repository", async () => {
     expect(
       await call("POST", `/files/copies/${remote.repoName}`, cut, JSON_TYPE),
     ).toMatchObject({
@@ -243,7 +243,7 @@ describe("a statement of files", () => {
   });
 });
 
-it("OpenAPI documents every path of the replication protocol", async () => {
+it("the OpenAPI document lists every path of the replication protocol", async () => {
   const answer = await fetch(`${target.url}/openapi.json`);
   const { paths } = (await answer.json()) as { paths: Record<string, object> };
   const ours = Object.entries(paths).filter(([path]) => path.startsWith(SYNC_PREFIX));

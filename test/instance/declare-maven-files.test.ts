@@ -16,8 +16,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
-describe("files that are declared one by one to a repository of packages", () => {
-  it("files declared to a Maven repository form versions, keep releases unchanged and cannot be metadata", async () => {
+describe("files declared one by one", () => {
+  it("files declared to a Maven repository form versions, and cannot change releases or metadata", async () => {
     const [group, artifact] = ["com.acme", "bom"];
     const own = pom(group, artifact, "1.0", "pom");
     const at = mavenPath("com.acme:bom", "1.0", "bom-1.0.pom");
@@ -70,7 +70,7 @@ describe("files that are declared one by one to a repository of packages", () =>
     expect(await rig.download(at)).toEqual(own);
   });
 
-  it("an npm repository refuses files that are declared one by one", async () => {
+  it("files declared one by one are refused by an npm repository", async () => {
     const content = randomBytes(5);
     expect(
       await rig.stateFiles([fileAt("/a", content)], [content], {}, rig.repos.npm, "NPM"),

@@ -23,7 +23,7 @@ afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
 describe("a Maven version that another instance declares", () => {
-  it("a new version is needed, then created with its contents and audit fields, and has one event", async () => {
+  it("a declared Maven version is needed, then created with its files and audit fields, with one event", async () => {
     const built = mavenVersion("com.acme:lib", "1.0", {
       ".jar": randomBytes(400),
       "-sources.jar": randomBytes(300_000),
@@ -56,7 +56,7 @@ describe("a Maven version that another instance declares", () => {
     expect(rig.events(rig.repos.maven)).toHaveLength(1);
   });
 
-  it("a version of packaging pom is complete without a main artifact", async () => {
+  it("a declared Maven version of packaging pom is complete without a main artifact", async () => {
     await rig.stateAll("MAVEN", [
       mavenVersion("com.acme:parent", "3", {}, "pom"),
       mavenVersion("com.acme:half", "3", {}),
@@ -68,7 +68,7 @@ describe("a Maven version that another instance declares", () => {
     ]);
   });
 
-  it("a packaging that is not valid is not kept", async () => {
+  it("an invalid packaging in a declared Maven version is not stored", async () => {
     const { stated, bytes } = mavenVersion("com.acme:odd", "1", {}, "pom");
     const [sha] = Object.keys(stated.document?.["packagings"] ?? {});
     await rig.stateAll("MAVEN", [
@@ -86,7 +86,7 @@ describe("a Maven version that another instance declares", () => {
     });
   });
 
-  it("a version gains the files that it lacks and keeps its additional files, also after its release", async () => {
+  it("a declared Maven version adds missing files and keeps additional ones, even in a release", async () => {
     const jar = randomBytes(100);
     const sources = randomBytes(90);
     await rig.stateAll("MAVEN", [
@@ -109,7 +109,7 @@ describe("a Maven version that another instance declares", () => {
     expect(rig.events(rig.repos.maven)).toHaveLength(2);
   });
 
-  describe("with a file that has other content at the target", () => {
+  describe("a file that differs at the target", () => {
     const theirs = randomBytes(50);
     const path = mavenPath("com.acme:lib", "1.0", "lib-1.0.jar");
     let ours: Built;
@@ -126,7 +126,7 @@ describe("a Maven version that another instance declares", () => {
     });
 
     it.each(["SKIP", "FAST_FAIL"])(
-      "a version with a differing file is a conflict as a whole under %s, and none of its files is written",
+      "a Maven version with a differing file is a conflict under %s, and none of its files is written",
       async (conflictStrategy) => {
         const other = mavenVersion("com.acme:other", "1.0");
         const answers = await rig.stateAll("MAVEN", [ours, other], { conflictStrategy });
@@ -146,7 +146,7 @@ describe("a Maven version that another instance declares", () => {
       },
     );
 
-    it("a released version with a differing file is refused under OVERWRITE", async () => {
+    it("a Maven release with a differing file is refused under OVERWRITE", async () => {
       const [answer] = await rig.stateAll("MAVEN", [ours], {
         conflictStrategy: "OVERWRITE",
       });
@@ -167,7 +167,7 @@ describe("a Maven version that another instance declares", () => {
       ).toBeNull();
     });
 
-    it("a released version is replaced under OVERWRITE where the repository allows releases to change", async () => {
+    it("a Maven release is replaced under OVERWRITE if the target repository has allowOverwrite", async () => {
       rig.target.db.$client
         .prepare("UPDATE repository SET allow_overwrite = 1 WHERE name = ?")
         .run(rig.repos.maven);
@@ -181,7 +181,7 @@ describe("a Maven version that another instance declares", () => {
     });
   });
 
-  it("a snapshot with other content is replaced under OVERWRITE", async () => {
+  it("a Maven snapshot with other content is replaced under OVERWRITE", async () => {
     const first = mavenVersion("com.acme:lib", "2-SNAPSHOT", { ".jar": randomBytes(50) });
     const changed = mavenVersion("com.acme:lib", "2-SNAPSHOT", {
       ".jar": randomBytes(51),
@@ -195,7 +195,7 @@ describe("a Maven version that another instance declares", () => {
     ).toMatchObject([{ result: "replaced", written: 1 }]);
   });
 
-  it("a version whose folder is a file at the target is refused as a whole", async () => {
+  it("a declared Maven version is refused as a whole if its folder is a file at the target", async () => {
     const blocker = { path: "/com/acme/lib/1.0", content: randomBytes(9) };
     await rig.stateFiles([fileAt(blocker.path, blocker.content)], [blocker.content]);
     const built = mavenVersion("com.acme:lib", "1.0");
@@ -207,7 +207,7 @@ describe("a Maven version that another instance declares", () => {
     expect(rig.rowOf(rig.repos.maven, "com.acme:lib", "1.0")).toBeUndefined();
   });
 
-  it("metadata of a version's files is set where it differs, only with includeMetadata", async () => {
+  it("metadata of declared files is updated if it differs, but only with includeMetadata", async () => {
     const built = mavenVersion("com.acme:lib", "1.0");
     await rig.stateAll("MAVEN", [built]);
     const marked = {
@@ -277,7 +277,7 @@ describe("a Maven version that another instance declares", () => {
       251003,
     ],
   ])(
-    "a version with %s is refused, the versions beside it are not",
+    "a declared Maven version with %s is refused, and the versions beside it are not",
     async (_, change, code) => {
       const built = mavenVersion("com.acme:lib", "1.0");
       const good = mavenVersion("com.acme:good", "1.0");

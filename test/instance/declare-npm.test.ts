@@ -18,7 +18,7 @@ afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
 describe("an npm version that another instance declares", () => {
-  it("a declared version is created with its document and dist-tags, and npm sees it at once", async () => {
+  it("a declared npm version is created with its document and dist-tags, and npm sees it at once", async () => {
     const built = [
       npmVersion("@acme/lib", "1.0.0", { distTags: [] }),
       npmVersion("@acme/lib", "1.1.0", { distTags: ["latest", "beta"] }),
@@ -52,7 +52,7 @@ describe("an npm version that another instance declares", () => {
     expect(rig.events(rig.repos.npm)).toHaveLength(2);
   });
 
-  it("a version with another tarball is a conflict, and is refused under OVERWRITE", async () => {
+  it("a declared npm version with another tarball is a conflict, and is refused under OVERWRITE", async () => {
     const theirs = npmVersion("lib", "1.0.0");
     const ours = npmVersion("lib", "1.0.0");
     await rig.stateAll("NPM", [theirs]);
@@ -80,7 +80,7 @@ describe("an npm version that another instance declares", () => {
     expect(rig.rowOf(rig.repos.npm, "lib", "1.0.0")?.digest).toBe(digest);
   });
 
-  it("a declaration updates deprecation and dist-tags, but never moves latest back", async () => {
+  it("declaring an npm version updates deprecation and dist-tags, but does not move latest back", async () => {
     const tarballs = [randomBytes(10), randomBytes(11), randomBytes(12)] as const;
     const version = (name: string, i: 0 | 1 | 2, distTags: string[], more = {}) =>
       npmVersion("lib", name, { tarball: tarballs[i], distTags, more });
@@ -120,7 +120,7 @@ describe("an npm version that another instance declares", () => {
     );
   });
 
-  it("another document of the same tarball changes the deprecation only", async () => {
+  it("a declared npm version with the same tarball and another document changes only the deprecation", async () => {
     const tarball = randomBytes(10);
     await rig.stateAll("NPM", [
       npmVersion("lib", "1.0.0", { tarball, more: { license: "MIT" } }),
@@ -148,7 +148,7 @@ describe("an npm version that another instance declares", () => {
     expect(rig.events(rig.repos.npm)).toHaveLength(2);
   });
 
-  it("a version that differs from another in build metadata only is refused under every strategy", async () => {
+  it("a declared npm version that differs from another only in build metadata is refused", async () => {
     const [plain, built, other] = ["1.0.0", "1.0.0+build.5", "1.0.1+build.5"].map(
       (version) => npmVersion("lib", version),
     ) as [Built, Built, Built];
@@ -171,7 +171,7 @@ describe("an npm version that another instance declares", () => {
     ]);
   });
 
-  it("a version that an earlier release stored beside its twin is the same when it is declared again", async () => {
+  it("a declared npm version that is already stored is accepted, even if only build metadata differs", async () => {
     const [plain, built] = [npmVersion("lib", "1.0.0"), npmVersion("lib", "1.0.1")];
     await rig.stateAll("NPM", [plain, built]);
     rig.target.db.$client
@@ -186,7 +186,7 @@ describe("an npm version that another instance declares", () => {
     ]);
   });
 
-  it("a version without includeMetadata sets a missing latest and no other metadata", async () => {
+  it("a declared npm version sets only a missing latest without includeMetadata", async () => {
     const built = npmVersion("lib", "1.0.0", {
       distTags: ["latest", "beta"],
       more: { deprecated: "no" },
@@ -199,18 +199,14 @@ describe("an npm version that another instance declares", () => {
 
   it.each<[string, (version: StatedVersion) => StatedVersion, number]>([
     ["a hostile name", (version) => ({ ...version, package: "../x" }), 250105],
-    [
-      "a version that is not valid",
-      (version) => ({ ...version, version: "latest" }),
-      250105,
-    ],
+    ["an invalid version", (version) => ({ ...version, version: "latest" }), 250105],
     [
       "a tag that is a version",
       (version) => ({ ...version, distTags: ["1.0.0"] }),
       250105,
     ],
     [
-      "another place for its tarball",
+      "an unusual path of its tarball",
       (version) => changePath(version, "/other/-/lib-1.0.0.tgz"),
       251011,
     ],
@@ -231,7 +227,7 @@ describe("an npm version that another instance declares", () => {
       (version) => ({ ...version, digest: `sha256:${"0".repeat(64)}` }),
       251003,
     ],
-  ])("a version with %s is refused", async (_, change, code) => {
+  ])("a declared npm version with %s is refused", async (_, change, code) => {
     const built = npmVersion("lib", "1.0.0");
     expect(
       await rig.stateAll("NPM", [{ ...built, stated: change(built.stated) }]),
@@ -239,7 +235,7 @@ describe("an npm version that another instance declares", () => {
     expect(rig.events(rig.repos.npm)).toEqual([]);
   });
 
-  it("a hostile document does not pollute prototypes", async () => {
+  it('a document with "__proto__" in a declared npm version changes no JavaScript prototype', async () => {
     const built = npmVersion("lib", "1.0.0");
     const hostile = JSON.parse(
       `{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}`,

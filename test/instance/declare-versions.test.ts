@@ -23,8 +23,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
-describe("a document that is nested too deeply", () => {
-  it("a version with a document nested too deeply is refused, the versions beside it are not", async () => {
+describe("a deeply nested document", () => {
+  it("a version with a document nested too deeply is refused, and the versions beside it are not", async () => {
     const deep = npmVersion("deep", "1.0.0", { more: { nested: "HERE" } });
     const good = npmVersion("good", "1.0.0");
     const contents = [deep, good].flatMap(({ bytes }) => [...bytes.values()]);
@@ -56,7 +56,7 @@ describe("a document that is nested too deeply", () => {
 });
 
 describe("many versions in one statement", () => {
-  it("all versions behind a conflict are stopped under FAST_FAIL", async () => {
+  it("all versions after a conflict in a statement are stopped under FAST_FAIL", async () => {
     const built = Array.from({ length: 50 }, (_, i) => npmVersion("lib", `1.0.${i}`));
     await rig.stateAll("NPM", [npmVersion("lib", "1.0.10")]);
     const answers = await rig.stateAll("NPM", built, { conflictStrategy: "FAST_FAIL" });
@@ -69,7 +69,7 @@ describe("many versions in one statement", () => {
 });
 
 describe("contents attached to a statement", () => {
-  it("a content that arrives damaged fails its version alone and is not stored", async () => {
+  it("a content that arrives damaged fails only its version and is not stored", async () => {
     const [good, bad] = [npmVersion("good", "1.0.0"), npmVersion("bad", "1.0.0")];
     const [content] = [...good.bytes.values()];
     const [lost] = [...bad.bytes.values()];
@@ -91,7 +91,7 @@ describe("contents attached to a statement", () => {
     expect(await rig.packument("bad")).toBeNull();
   });
 
-  it("contents may arrive before their version is declared", async () => {
+  it("contents may be sent in a statement before the one that declares their version", async () => {
     const built = mavenVersion("com.acme:lib", "1.0");
     expect(await rig.stateAll("MAVEN", [], {}, [...built.bytes.values()])).toEqual([]);
     expect(await rig.stateAll("MAVEN", [built], {}, [])).toEqual([
@@ -141,7 +141,7 @@ describe("a statement of versions", () => {
       () => frame("NPM", [{ ...stated, document: [] }]),
     ],
     [
-      "has no strategy",
+      "has an unknown strategy",
       () => frame("NPM", [stated], [], { conflictStrategy: "WHATEVER" }),
     ],
     ["is of another type", () => frame("MAVEN", [])],
@@ -157,7 +157,7 @@ describe("a statement of versions", () => {
     },
   );
 
-  it("a statement of versions larger than the limits is refused before it is read", async () => {
+  it("a statement of versions larger than the limits is refused with 413", async () => {
     const head = Buffer.alloc(4);
     head.writeUInt32BE(SYNC_LIMITS.versionBytes + 1);
     expect(
@@ -170,7 +170,7 @@ describe("a statement of versions", () => {
     });
   });
 
-  it("a version may have a document of 5 MiB and 10,000 files", async () => {
+  it("a declared version may have a document of 5 MiB or 10,000 files", async () => {
     const readme = "x".repeat(5 * 1024 ** 2);
     expect(
       await rig.stateAll("NPM", [npmVersion("long", "1.0.0", { more: { readme } })]),
@@ -194,7 +194,7 @@ describe("a statement of versions", () => {
     expect(await rig.stateAll("MAVEN", [many], {}, [])).toEqual([{ result: "same" }]);
   }, 60_000);
 
-  it("a statement of versions needs its media type, a login and a hosted repository with versions", async () => {
+  it("a statement of versions is refused without media type, login and a repository with versions", async () => {
     const body = frame("NPM", []);
     expect(
       await rig.call("POST", `/versions/copies/${rig.repos.npm}`, body, JSON_TYPE),

@@ -22,7 +22,7 @@ describe("a file with other content at the target", () => {
     files = await rig.seed([10, 2000, 30, 3 * MIB]);
   });
 
-  it("a file with other content stays under SKIP", async () => {
+  it("a file that has other content at the target stays unchanged under SKIP", async () => {
     const { kinds, outcomes } = await rig.run(files, {
       rules: { conflictStrategy: "SKIP", includeMetadata: true },
     });
@@ -32,7 +32,7 @@ describe("a file with other content at the target", () => {
     expect(rig.nodeAt("/a b/ü/1.bin")?.metadata).toEqual({ owner: "them" });
   });
 
-  it("a file with other content is replaced under OVERWRITE", async () => {
+  it("a file that has other content at the target is replaced under OVERWRITE", async () => {
     const { kinds } = await rig.run(files, {
       rules: { conflictStrategy: "OVERWRITE", includeMetadata: true },
     });
@@ -40,7 +40,7 @@ describe("a file with other content at the target", () => {
     await rig.expectCopies(files);
   });
 
-  it("a file with other content stops the cluster under FAST_FAIL, and no further file begins", async () => {
+  it("a file that has other content at the target stops the cluster's run under FAST_FAIL", async () => {
     const { outcomes, kinds } = await rig.run(files, {
       rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
     });
@@ -55,7 +55,7 @@ describe("a file with other content at the target", () => {
     expect(await rig.target.fetchFile("/a b/ü/3.bin")).toBeNull();
   });
 
-  it("a file with other content stays under SKIP also after an earlier attempt of this execution", async () => {
+  it("a file that has other content at the target stays under SKIP, even if it may have been sent before", async () => {
     const { kinds } = await rig.run(files.slice(1, 2), { mayHaveSent: true });
     expect(kinds).toEqual(["skipped"]);
     expect(await rig.target.fetchFile("/a b/ü/1.bin")).toEqual(theirs);
@@ -63,7 +63,7 @@ describe("a file with other content at the target", () => {
 });
 
 describe("a file that this execution may have sent before", () => {
-  it("a file that is found equal after an earlier attempt counts as sent", async () => {
+  it("a file that is found equal at the target after an earlier attempt counts as sent", async () => {
     const files = await rig.seed([10, 2 * MIB]);
     await rig.run(files);
     const { outcomes, bytes } = await rig.run(files, {

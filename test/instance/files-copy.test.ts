@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe("copies of files to another instance", () => {
-  it("files of every size are copied byte for byte", async () => {
+  it("files of every size are copied unchanged to another instance", async () => {
     const files = await rig.seed([
       0,
       1,
@@ -42,7 +42,7 @@ describe("copies of files to another instance", () => {
     expect(bytes).toBe(files.reduce((sum, file) => sum + file.size, 0));
   });
 
-  it("tiny files go to an empty repository in one request, and much metadata goes in several statements", async () => {
+  it("400 tiny files reach an empty repository in one request, and files with much metadata in several", async () => {
     const tiny = await rig.seed(Array.from({ length: 400 }, () => 100));
     await rig.run(tiny, { isEmpty: true });
     expect(rig.target.requests).toHaveLength(1);
@@ -76,7 +76,7 @@ describe("copies of files to another instance", () => {
     });
   });
 
-  it("a second copy of the same files sends no content", async () => {
+  it("copying the same files a second time sends no content", async () => {
     const files = await rig.seed([10, 20_000, 2 * MIB]);
     await rig.run(files);
     rig.target.requests.length = 0;
@@ -106,7 +106,7 @@ describe("copies of files to another instance", () => {
     await rig.expectCopies(files);
   }, 180_000);
 
-  it("each file is reported as soon as it has an outcome", async () => {
+  it("each copied file is reported as soon as it has an outcome", async () => {
     const files = await rig.seed([10, 20 * MIB]);
     const seen: string[] = [];
     await rig.run(files, {
@@ -118,7 +118,7 @@ describe("copies of files to another instance", () => {
     expect(seen.at(-1)).toBe("file 1");
   });
 
-  it("the throttle is called before each portion of at most 1 MiB", async () => {
+  it("the rate limit is asked before each portion of a copied file, at most 1 MiB", async () => {
     const files = await rig.seed([500_000, 500_001, 500_002, 3 * MIB]);
     const asked: number[] = [];
     const { bytes } = await rig.run(files, {
@@ -165,7 +165,7 @@ describe("content that the target already has", () => {
 });
 
 describe("metadata of files", () => {
-  it("metadata is updated where it differs, without sending the content again", async () => {
+  it("metadata of a file is updated if it differs, without sending the content again", async () => {
     const content = randomBytes(100);
     await rig.run([await rig.source.add("/f", content, { a: "1", b: "2" })]);
     const changed = await rig.source.add("/f", content, { b: "2", c: "3" });
@@ -175,7 +175,7 @@ describe("metadata of files", () => {
     expect(rig.nodeAt("/f")?.metadata).toEqual({ b: "2", c: "3" });
   });
 
-  it("metadata at the target stays unchanged without includeMetadata", async () => {
+  it("metadata of a file at the target stays unchanged without includeMetadata", async () => {
     const content = randomBytes(100);
     await rig.run([await rig.source.add("/f", content, { a: "1" })]);
     const rules = { conflictStrategy: "OVERWRITE", includeMetadata: false } as const;

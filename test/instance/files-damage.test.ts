@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe("a source that lost or damaged content", () => {
-  it("files whose content is lost or damaged at the source fail and say so, the others are sent", async () => {
+  it("files whose content is lost or damaged at the source fail with this reason, and others are sent", async () => {
     const files = await rig.seed([100_000, 100_001, 100_002, 3 * MIB, 3 * MIB + 1]);
     const [lost, damaged, , lostBig, damagedBig] = files.map((file) =>
       blobFile(layout(rig.source.dataDir), file.sha256),
@@ -57,7 +57,7 @@ describe("a source that lost or damaged content", () => {
 });
 
 describe("an abort", () => {
-  it("an abort of a copy of files ends its requests within two seconds and reports no outcome", async () => {
+  it("aborting a copy of files ends its requests within two seconds, and reports no outcome", async () => {
     const files = await rig.seed([20 * MIB]);
     const stop = new AbortController();
     let aborted = 0;

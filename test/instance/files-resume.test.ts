@@ -64,12 +64,12 @@ const seed = (count: number, size: number) =>
 
 describe("a silent target", () => {
   it.each([
-    ["the beginning", /POST .*\/uploads$/],
-    ["a chunk", /PATCH .*\/uploads\//],
-    ["the end", /PUT .*\/uploads\//],
-    ["the statement", /POST .*\/files\//],
+    ["the start of the upload", /POST .*\/uploads$/],
+    ["a chunk of the upload", /PATCH .*\/uploads\//],
+    ["the end of the upload", /PUT .*\/uploads\//],
+    ["the statement of files", /POST .*\/files\//],
   ])(
-    "a target that is silent at %s of an upload is given up after the idle time, and the next attempt continues",
+    "a file is to be tried again if the target is silent at %s, and the next attempt succeeds",
     async (_, hung) => {
       const [file] = await seed(1, 9 * MIB);
       if (!file) throw new Error("no file was added");
@@ -101,7 +101,7 @@ describe("a silent target", () => {
 });
 
 describe("a connection that is cut", () => {
-  it("a connection cut in the middle of a batch leaves no half-written file; a repetition completes it", async () => {
+  it("a connection that breaks during a batch leaves no half-written file, and a second try completes it", async () => {
     const files = await seed(40, 200_000);
     proxy.state.cutAfter = MIB;
     const first = await run(files);
@@ -121,7 +121,7 @@ describe("a connection that is cut", () => {
     await expectCopies(files);
   });
 
-  it("a connection cut in the middle of an upload costs only the unconfirmed bytes", async () => {
+  it("a connection that breaks during an upload costs only the bytes that were not confirmed", async () => {
     const files = await seed(1, 150 * MIB);
     proxy.state.cutAfter = 100 * MIB;
     const first = await run(files);
@@ -143,7 +143,7 @@ describe("a connection that is cut", () => {
     await expectCopies(files);
   });
 
-  it("a connection cut in the middle of the first chunk keeps the bytes that arrived", async () => {
+  it("a connection that breaks during the first chunk of an upload keeps the bytes that arrived", async () => {
     const files = await seed(1, 40 * MIB);
     proxy.state.cutAfter = 30 * MIB;
     const { outcomes } = await run(files);
@@ -161,7 +161,7 @@ describe("a connection that is cut", () => {
 });
 
 describe("a target that restarts in the middle of an upload", () => {
-  it("an upload continues at the confirmed offset after a restart, and is verified as a whole", async () => {
+  it("an upload continues at the confirmed offset after a restart of the target", async () => {
     const files = await seed(1, 130 * MIB);
     let restart: Promise<void> | undefined;
     const { dataDir, port } = target;
@@ -203,7 +203,7 @@ describe("a target that restarts in the middle of an upload", () => {
 });
 
 describe("an upload to which another client wrote", () => {
-  it("an upload with foreign bytes is refused by its digest, leaves nothing, and succeeds from the start", async () => {
+  it("an upload that has another client's bytes is refused by its digest, and succeeds from the start", async () => {
     const files = await seed(1, 3 * MIB);
     const signal = new AbortController().signal;
     const session = await client.startUpload(
@@ -229,7 +229,7 @@ describe("an upload to which another client wrote", () => {
 });
 
 describe("a target whose disk is full", () => {
-  it("files fail with the reason that the target's disk is full, and are sent once there is space", async () => {
+  it("files fail with the reason that the target's disk is full, and are sent once it has space", async () => {
     const files = [
       ...(await seed(3, 1000)),
       await source.add("/big", randomBytes(5 * MIB)),

@@ -34,21 +34,21 @@ const VERSIONS = ["1.0.0", "2.0.0-rc.1", "2.0.0", "10.0.0"];
 
 const ROWS: Row[] = [
   {
-    what: "tags that the target lacks",
+    what: "the tags that the target lacks",
     strategies: ALL,
     source: { latest: "2.0.0", next: "10.0.0" },
     target: {},
     sets: { latest: "2.0.0", next: "10.0.0" },
   },
   {
-    what: "tags that point elsewhere, forwards and back",
+    what: "the tags that point to another version, newer or older",
     strategies: ALL,
     source: { old: "1.0.0", next: "10.0.0" },
     target: { old: "2.0.0", next: "2.0.0" },
     sets: { old: "1.0.0", next: "10.0.0" },
   },
   {
-    what: "no tag that is already right",
+    what: "no tag that already points to the right version",
     strategies: ALL,
     source: { latest: "2.0.0", next: "10.0.0" },
     target: { latest: "2.0.0", next: "10.0.0" },
@@ -77,7 +77,7 @@ const ROWS: Row[] = [
     sets: { latest: "10.0.0" },
   },
   {
-    what: "latest from a prerelease to its release",
+    what: "latest to a release that follows its prerelease",
     strategies: ALL,
     source: { latest: "2.0.0" },
     target: { latest: "2.0.0-rc.1" },
@@ -98,21 +98,21 @@ const ROWS: Row[] = [
     sets: {},
   },
   {
-    what: "latest in place of a version that only the target has",
+    what: "latest to another version if it is at a version that only the target has",
     strategies: ["OVERWRITE"],
     source: { latest: "2.0.0" },
     target: { latest: "1.5.0" },
     sets: { latest: "2.0.0" },
   },
   {
-    what: "no latest in place of a version that only the target has",
+    what: "no latest if it is at a version that only the target has",
     strategies: CAREFUL,
     source: { latest: "2.0.0" },
     target: { latest: "1.5.0" },
     sets: {},
   },
   {
-    what: "a newer latest for a source that does not send its versions",
+    what: "a newer latest even if the source does not send its list of versions",
     strategies: ALL,
     source: { latest: "2.0.0" },
     sourceHas: null,
@@ -120,7 +120,7 @@ const ROWS: Row[] = [
     sets: { latest: "2.0.0" },
   },
   {
-    what: "no older latest for a source that does not send its versions",
+    what: "no older latest if the source does not send its list of versions",
     strategies: ALL,
     source: { latest: "1.0.0" },
     sourceHas: null,
@@ -128,7 +128,7 @@ const ROWS: Row[] = [
     sets: {},
   },
   {
-    what: "only a missing latest without metadata",
+    what: "only a missing latest without includeMetadata",
     strategies: ALL,
     source: { latest: "2.0.0", next: "10.0.0" },
     target: {},
@@ -136,7 +136,7 @@ const ROWS: Row[] = [
     sets: { latest: "2.0.0" },
   },
   {
-    what: "no existing latest without metadata",
+    what: "no existing latest without includeMetadata",
     strategies: ALL,
     source: { latest: "2.0.0" },
     target: { latest: "1.0.0" },
@@ -149,7 +149,7 @@ const CASES = ROWS.flatMap((row) =>
   row.strategies.map((strategy) => [strategy, row.what, row] as const),
 );
 
-test.each(CASES)("under %s a replication sets %s", (strategy, _, row) => {
+test.each(CASES)("under %s a replication to npm sets %s", (strategy, _, row) => {
   const {
     source,
     sourceHas = VERSIONS,
@@ -169,7 +169,7 @@ test.each(CASES)("under %s a replication sets %s", (strategy, _, row) => {
   expect(Object.fromEntries(chosen)).toEqual(sets);
 });
 
-describe("the tag latest between two instances", () => {
+describe("the dist-tag latest between two instances", () => {
   const login = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
   const tarballs = Object.fromEntries(
     [...VERSIONS, "1.5.0"].map((version) => [version, randomBytes(200)]),
@@ -240,7 +240,7 @@ describe("the tag latest between two instances", () => {
     expect(status).toBe(201);
   }
 
-  /** Reads versions as the control plane describes them to a worker. */
+  /** Returns the given versions of the source as the control plane describes them to a worker. */
   function told(...versions: string[]): StatedVersion[] {
     const { id } = findRepository(instance.db, "copies", source) ?? { id: 0 };
     const keys = versions.map((version) => ({ name: "lib", version }));
@@ -257,7 +257,7 @@ describe("the tag latest between two instances", () => {
     return ((await answer.json()) as Record<string, unknown>)["dist-tags"];
   }
 
-  test("latest is declared with the source's versions, and moves back under OVERWRITE only", async () => {
+  test("the dist-tag latest moves to an older version of the source only under OVERWRITE", async () => {
     await state(source, [build("1.0.0").stated, build("2.0.0", ["latest"]).stated]);
     expect(told("1.0.0", "2.0.0").map(({ sourceVersions }) => sourceVersions)).toEqual([
       undefined,
@@ -273,7 +273,7 @@ describe("the tag latest between two instances", () => {
     expect(await tagsOf(target)).toEqual({ latest: "1.0.0" });
   });
 
-  test("latest stays at a version that only the target has under SKIP", async () => {
+  test("the dist-tag latest stays at a version that only the target has under SKIP, not under OVERWRITE", async () => {
     await state(target, [build("1.5.0", ["latest"]).stated]);
     await state(source, [build("2.0.0", ["latest"]).stated]);
     await state(target, told("2.0.0"));
@@ -282,7 +282,7 @@ describe("the tag latest between two instances", () => {
     expect(await tagsOf(target)).toEqual({ latest: "2.0.0" });
   });
 
-  test("latest moves forwards only for an older instance, which does not send its versions", async () => {
+  test("the dist-tag latest moves only to newer versions if the source sends no list of its versions", async () => {
     await state(target, [build("1.5.0", ["latest"]).stated]);
     await state(target, [build("2.0.0", ["latest"]).stated]);
     expect(await tagsOf(target)).toEqual({ latest: "2.0.0" });
@@ -291,7 +291,7 @@ describe("the tag latest between two instances", () => {
   });
 
   test.each([[["1.0.0", 5]], ["1.0.0"], [[""]]])(
-    "a declaration with the source versions %j is refused",
+    "a statement of an npm version with the invalid list of source versions %j is refused",
     async (sourceVersions) => {
       const stated = {
         ...build("1.0.0", ["latest"]).stated,

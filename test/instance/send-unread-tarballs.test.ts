@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-describe("a tarball of which only the sha512 is known", () => {
+describe("a tarball without a known sha256", () => {
   const CAPABILITIES = {
     product: "artifact-replication",
     version: 1,
@@ -38,7 +38,7 @@ describe("a tarball of which only the sha512 is known", () => {
     body: JSON.stringify({ code: 0, message: null, data: CAPABILITIES, traceId: "" }),
   };
 
-  /** Describes a version as a remote registry does. */
+  /** Describes a version as a remote registry does: its tarball has only a sha512, and no size. */
   function unreadOf({ stated, bytes }: Built) {
     const [[path = "", tarball = Buffer.alloc(0)] = []] = [...bytes];
     const digests = { sha512: createHash("sha512").update(tarball).digest("hex") };
@@ -64,14 +64,14 @@ describe("a tarball of which only the sha512 is known", () => {
 
   it.each([
     ["a large tarball without a known sha256 is uploaded as it is read", 3 * MIB, null],
-    ["a small tarball without a known sha256 is attached to a statement", 500, null],
+    ["a small tarball without a known sha256 is sent within a statement", 500, null],
     [
       "a large tarball without a known sha256 is read first for an older instance, then uploaded",
       3 * MIB,
       older,
     ],
     [
-      "a small tarball without a known sha256 is read first for an older instance, then attached",
+      "a small tarball without a known sha256 is read first for an older instance, then sent",
       500,
       older,
     ],
@@ -93,7 +93,7 @@ describe("a tarball of which only the sha512 is known", () => {
     await rig.expectThere([built]);
   });
 
-  it("an older instance gets sha256, size and version digest of a tarball that was read first", async () => {
+  it("a tarball is read before it is declared to an older instance, which gets its sha256 and size", async () => {
     const built = npmVersion("lib", "1.0.0");
     const { artifact, source: registry } = unreadOf(built);
     const seen = await startProxy(rig.target.url, {

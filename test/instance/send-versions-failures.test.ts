@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe("a source that lost or damaged content", () => {
-  it("versions whose content is lost or damaged at the source fail and say so, the others are sent", async () => {
+  it("versions whose content is lost or damaged at the source fail with this reason, and others are sent", async () => {
     const jars = [100_000, 100_001, 3 * MIB, 3 * MIB + 1].map((size) =>
       randomBytes(size),
     );
@@ -59,14 +59,14 @@ describe("a target that is away or answers wrongly", () => {
 
   it.each<[string, Fault, object]>([
     ["cuts connections", { kind: "reset" }, { unreachable: true }],
-    ["cuts bodies", { kind: "cutRequest", afterBytes: 50 }, {}],
+    ["cuts request bodies", { kind: "cutRequest", afterBytes: 50 }, {}],
     ["cuts answers", { kind: "cutAnswer", afterBytes: 20 }, {}],
     [
       "answers 429 with Retry-After",
       { kind: "answer", status: 429, headers: { "retry-after": "7" } },
       { throttled: true, notBefore: expect.any(Number) },
     ],
-    ["is down behind its proxy", { kind: "answer", status: 503 }, {}],
+    ["answers 503", { kind: "answer", status: 503 }, {}],
   ])(
     "versions are tried again, and then sent, when the target %s",
     async (_, fault, result) => {
@@ -84,7 +84,7 @@ describe("a target that is away or answers wrongly", () => {
     },
   );
 
-  it("the upload of a big file continues where it was cut", async () => {
+  it("the upload of a version's big file continues at the byte where it was cut", async () => {
     rig.fails({ kind: "cutRequest", afterBytes: 3 * MIB }, /uploads\/./);
     const first = await rig.run(built.slice(1));
     const [again] = first.outcomes;
@@ -104,7 +104,7 @@ describe("a target that is away or answers wrongly", () => {
     await rig.expectThere(built.slice(1));
   });
 
-  it("an answer that does not follow the replication protocol fails the version and says so", async () => {
+  it("a version fails with a clear reason if the target's answer does not follow the protocol", async () => {
     rig.fails(
       {
         kind: "answer",
@@ -124,7 +124,7 @@ describe("a target that is away or answers wrongly", () => {
     });
   });
 
-  it("versions fail with the advice to update a target that does not support their type", async () => {
+  it("versions of a type that the target does not support fail with the advice to update the target", async () => {
     const data = { ...(await rig.client.capabilities()), repositoryTypes: ["GENERIC"] };
     rig.fails(
       {
@@ -145,7 +145,7 @@ describe("a target that is away or answers wrongly", () => {
     });
   });
 
-  it("a version that arrives changed is tried at most three times", async () => {
+  it("a version that the target reports as damaged on arrival is tried at most three times", async () => {
     const [one] = built;
     const digest = one?.stated.files[0]?.sha256 ?? "";
     const body = JSON.stringify({
@@ -163,7 +163,7 @@ describe("a target that is away or answers wrongly", () => {
 });
 
 describe("an abort", () => {
-  it("an abort of a copy of versions ends its requests within two seconds and writes nothing", async () => {
+  it("aborting a copy of versions ends its requests within two seconds, and writes nothing", async () => {
     const built = await rig.store(
       npmVersion("a", "1.0.0", { tarball: randomBytes(20 * MIB) }),
     );

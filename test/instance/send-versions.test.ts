@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe("copies of versions to another instance", () => {
-  it("versions are copied with all their files, small, empty or large, byte for byte", async () => {
+  it("versions are copied to another instance unchanged, with small, empty and large files", async () => {
     const files = {
       ".jar": randomBytes(3 * MIB),
       "-sources.jar": randomBytes(200_000),
@@ -59,7 +59,7 @@ describe("copies of versions to another instance", () => {
     });
   });
 
-  it("hundreds of small versions are sent in few requests, and compared in fewer", async () => {
+  it("300 small versions are sent in fewer than 10 requests, and compared in fewer than 5", async () => {
     const built = await rig.store(
       ...Array.from({ length: 300 }, (_, i) =>
         npmVersion(`lib${i % 20}`, `1.${i}.0`, { tarball: randomBytes(4096) }),
@@ -75,7 +75,7 @@ describe("copies of versions to another instance", () => {
     await rig.expectThere(built.slice(0, 20));
   });
 
-  it("a version of thousands of files and more bytes than one request may hold is copied", async () => {
+  it("a version with 3,000 files, too large for one request, is copied", async () => {
     const files = Object.fromEntries(
       Array.from({ length: 3000 }, (_, i) => [`-part${i}.bin`, randomBytes(4096)]),
     );
@@ -93,7 +93,7 @@ describe("copies of versions to another instance", () => {
     ]);
   }, 60_000);
 
-  it("a version with a document above the limit fails with both sizes, and the others are sent", async () => {
+  it("a version with a document above the limit fails naming both sizes, and the others are sent", async () => {
     const large = npmVersion("large", "1.0.0", {
       more: { readme: "x".repeat(SYNC_LIMITS.versionBytes) },
     });
@@ -117,7 +117,7 @@ describe("copies of versions to another instance", () => {
     await rig.expectThere(built);
   });
 
-  it("every byte of a request's body passes the rate limit", async () => {
+  it("the rate limit covers nearly every byte that is sent for versions", async () => {
     const built = await rig.store(
       mavenVersion("com.acme:a", "1", { ".jar": randomBytes(2 * MIB) }),
       mavenVersion("com.acme:b", "1"),
@@ -151,14 +151,14 @@ describe("a version with other content at the target", () => {
     await rig.run([theirs]);
   });
 
-  it("a version with other content stays under SKIP, and none of its content is sent", async () => {
+  it("a version that has other content at the target stays under SKIP, and none of its content is sent", async () => {
     const { outcomes, kinds } = await rig.run([ours, ...others]);
     expect(kinds).toEqual(["skipped", "sent", "sent"]);
     expect(outcomes[0]).toMatchObject({ bytesSent: 0, parts: { node: { skip: 1 } } });
     await rig.expectThere([theirs, ...others]);
   });
 
-  it("a version with other content stops the cluster under FAST_FAIL, and no further version begins", async () => {
+  it("a version that has other content at the target stops the cluster's run under FAST_FAIL", async () => {
     const { outcomes, kinds } = await rig.run([ours, ...others], {
       rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
     });
@@ -174,7 +174,7 @@ describe("a version with other content at the target", () => {
     expect(await rig.download("/lib/-/lib-1.1.0.tgz", "npm")).toBeNull();
   });
 
-  it("a version with other content fails under OVERWRITE as immutable, and the others are sent", async () => {
+  it("a published npm version that differs at the target fails under OVERWRITE, and others are sent", async () => {
     const { outcomes, kinds } = await rig.run([ours, ...others], {
       rules: { conflictStrategy: "OVERWRITE", includeMetadata: true },
     });
@@ -189,7 +189,7 @@ describe("a version with other content at the target", () => {
     await rig.expectThere([theirs]);
   });
 
-  it("a Maven version with other content does not gain missing files under SKIP", async () => {
+  it("a Maven version with a differing file does not get its missing files under SKIP", async () => {
     const pair = await rig.store(
       mavenVersion("a.b:c", "1", { ".jar": randomBytes(9) }),
       mavenVersion("a.b:c", "1", {
@@ -202,7 +202,7 @@ describe("a version with other content at the target", () => {
     expect(await rig.download("/a/b/c/1/c-1-sources.jar", "maven")).toBeNull();
   });
 
-  it("a Maven version that only lacks files gains them, and the outcome counts them", async () => {
+  it("a Maven version that only lacks files gets them, and its outcome counts them", async () => {
     const jar = randomBytes(9);
     const pair = await rig.store(
       mavenVersion("a.b:c", "1", { ".jar": jar }),
@@ -220,7 +220,7 @@ describe("a version with other content at the target", () => {
 });
 
 describe("a version that this execution may have sent before", () => {
-  it("a version that is found equal after an earlier attempt counts as sent", async () => {
+  it("a version that is found equal at the target after an earlier attempt counts as sent", async () => {
     const built = await rig.store(mavenVersion("a.b:c", "1"));
     await rig.run(built);
     const { outcomes, bytes } = await rig.run(built, {

@@ -26,13 +26,13 @@ import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
 /**
- * Batches of one run share connections and the memory of their ends. When one batch is stopped, work that it began may
- * be stopped with it: the other batches must not suffer.
+ * Batches of one run share connections and a memory of images. Work that a stopped batch began must go on or be
+ * repeated if another batch of the run waits for it; these tests check that.
  */
 
 const stop = () => new TransferError("cancelled", "the run was stopped");
 
-/** Holds requests with a matching path until `letGo`; `isThere` resolves once a request is held. */
+/** Makes `proxy` hold requests with a matching path until `letGo`. `isThere` resolves once a request is held. */
 function hold(
   proxy: FaultProxy,
   matches: RegExp,
@@ -116,14 +116,14 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
     await Promise.all([here.stop(), there.stop(), from.stop(), to.stop()]);
   });
 
-  /** Pushes two images that share a layer. */
+  /** Pushes two images that share a layer, with the tags `first` and `second`. */
   async function push(name: string): Promise<void> {
     const shared = makeBlob(50_000);
     for (const tag of ["first", "second"])
       await pushImage(from.url, name, tag, makeImage({ layers: [shared] }));
   }
 
-  /** Creates a memory that shows when two images request the same entry. */
+  /** Creates a memory of images; `isShared` resolves once two copies have requested the same entry of it. */
   function watchedMemory(): { memory: ImageMemory; isShared: () => Promise<void> } {
     const memory = createImageMemory();
     const { once, attachedTags } = memory;
@@ -138,8 +138,8 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   }
 
   /**
-   * Copies the first image, and once `isThere` the second. Stops the first when both wait for the same entry, calls
-   * `then`, and returns the result of the second.
+   * Starts the copy of the first image, and of the second once `isThere` resolves. When both wait for the same entry of
+   * the memory, stops the first copy, calls `then`, and returns the result of the second copy.
    */
   async function stopTheFirst(
     name: string,
@@ -171,10 +171,10 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   }
 
   test.each([
-    ["the list of attached artifacts", /\/tags\/list/],
+    ["a list of attached artifacts", /\/tags\/list/],
     ["a layer", /\/blobs\/sha256/],
   ])(
-    "%s that is read for two images is still read when the first copy is stopped",
+    "%s that two image copies need is still read if the first copy is stopped",
     async (what, path) => {
       const name = `held/${what.replaceAll(" ", "-")}`;
       await push(name);
@@ -184,12 +184,12 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
     },
   );
 
-  test("a layer that two images share is sent by the second when the first is stopped at its rate limit", async () => {
+  test("a layer that two images share is sent by the second copy if the first is stopped while it waits", async () => {
     await push("throttled");
     const noGrant = createThrottle(1_000, async () => ({ bytes: 0, waitMs: 600_000 }));
     let waiting = 0;
     const throttle = async (bytes: number, signal: AbortSignal) => {
-      // The second copy gets a grant at once.
+      // Only the first call waits for a grant of the rate limit; later ones get all bytes at once.
       return (waiting += 1) === 1 ? noGrant(bytes, signal) : bytes;
     };
     const isWaiting = async () => {
@@ -199,7 +199,7 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   });
 });
 
-test("an error that reports an abort is classified as cancelled, and fails no artifact", async () => {
+test("an error that comes from an abort is classified as cancelled, and fails no artifact", async () => {
   const aborted = new AbortController();
   aborted.abort();
   const errors = [

@@ -45,7 +45,7 @@ test.each([
   [{ sha256: null, size: 1 }, { sha256: "a", size: 1 }, "unknown"],
   [{ sha256: null, size: 1 }, null, "absent"],
 ] as const)(
-  "a claim of %j compared with the content %j is %s",
+  "a declared file %j compared with the present file %j is %s",
   (claim, there, comparison) => {
     expect(compareClaim(claim, there)).toBe(comparison);
   },
@@ -63,7 +63,7 @@ describe("a file whose sha256 the source does not know", () => {
     [["md5"]],
     [["sha512", "sha1", "md5"]],
   ])(
-    "a file without a known sha256 is needed, then created, and found again by its %j",
+    "a declared file without sha256 is needed, then created, and found again by its %j",
     async (algorithms) => {
       const stated = unread(content, algorithms, { metadata: { k: "v" } });
       expect((await rig.stateFiles([stated])).files).toEqual([{ result: "need" }]);
@@ -87,7 +87,7 @@ describe("a file whose sha256 the source does not know", () => {
     },
   );
 
-  test("a file without a known sha256 conflicts with other content, and replaces it under OVERWRITE", async () => {
+  test("a declared file without sha256 conflicts with other content, and replaces it under OVERWRITE", async () => {
     await rig.stateFiles([{ ...(await rig.upload(other)) }]);
     const stated = unread(content, ["sha1"]);
     expect((await rig.stateFiles([stated])).files).toEqual([
@@ -108,7 +108,7 @@ describe("a file whose sha256 the source does not know", () => {
     expect(await rig.read("/a/f")).toEqual(content);
   });
 
-  test("a file without any digest conflicts with another size, and is needed with the same or no size", async () => {
+  test("a declared file without digests conflicts with a file of another size, and is needed otherwise", async () => {
     await rig.stateFiles([{ ...(await rig.upload(other)) }]);
     expect((await rig.stateFiles([unread(content, [], { size: 39_999 })])).files).toEqual(
       [{ result: "conflict", existing: sha256(other) }],
@@ -121,7 +121,7 @@ describe("a file whose sha256 the source does not know", () => {
     ]);
   });
 
-  test("a file with a known sha256 needs no size", async () => {
+  test("a declared file with a sha256 needs no size", async () => {
     const known = await rig.upload(content);
     expect((await rig.stateFiles([{ sha256: known.sha256 }])).files).toEqual([
       { result: "made" },
@@ -131,7 +131,7 @@ describe("a file whose sha256 the source does not know", () => {
     ]);
   });
 
-  test("the target's content is read once for its other digests, which are then remembered", async () => {
+  test("the target reads a content once to compute its other digests, and stores them", async () => {
     const large = randomBytes(300_000);
     await rig.stateFiles([{ ...(await rig.upload(large)) }]);
     expect((await rig.stateFiles([unread(large, ["sha512"])])).files).toEqual([
@@ -148,9 +148,9 @@ describe("a file whose sha256 the source does not know", () => {
     ["with a sha512 of a sha1's length", { sha512: "0".repeat(40) }],
     ["with a sha1 in capitals", { sha1: "A".repeat(40) }],
     ["with a number for its md5", { md5: 5 }],
-    ["with a text for its size", { size: "5" }],
+    ["with a string for its size", { size: "5" }],
   ])(
-    "a file without a known sha256 is refused when it is declared %s",
+    "a declared file without sha256 is refused if it is declared %s",
     async (_, changes) => {
       expect(await rig.stateFiles([unread(content, [], changes)])).toMatchObject({
         status: 400,

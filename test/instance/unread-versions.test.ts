@@ -25,7 +25,7 @@ afterAll(() => rig.stop());
 
 const [jar, sources] = [randomBytes(500), randomBytes(300_000)];
 
-describe("a Maven version with files of unknown sha256", () => {
+describe("a declared Maven version without sha256", () => {
   const built = mavenVersion("com.acme:lib", "1.0", {
     ".jar": jar,
     "-sources.jar": sources,
@@ -42,7 +42,7 @@ describe("a Maven version with files of unknown sha256", () => {
 
   beforeEach(() => rig.renew("MAVEN"));
 
-  test("a Maven version is needed by sha256 and path, then created and found by its known digests", async () => {
+  test("a declared Maven version is needed by its files' sha256 or path, then created and recognized", async () => {
     const stated = described(built, ["sha1"], ".jar");
     const pom = built.stated.files[0]?.sha256;
     const paths = [pathOf("lib-1.0.jar"), pathOf("lib-1.0-sources.jar")];
@@ -64,7 +64,7 @@ describe("a Maven version with files of unknown sha256", () => {
     ).toEqual([{ result: "same" }]);
   });
 
-  test("a Maven version with unknown sha256 gains the file that it lacks", async () => {
+  test("a declared Maven version without sha256 adds the file that the target lacks", async () => {
     await rig.stateVersions(
       "MAVEN",
       [mavenVersion("com.acme:lib", "1.0", { ".jar": jar }).stated],
@@ -81,7 +81,7 @@ describe("a Maven version with files of unknown sha256", () => {
     ).toEqual([{ result: "made", written: 1 }]);
   });
 
-  test("a Maven version with unknown sha256 conflicts where a file differs; OVERWRITE is refused", async () => {
+  test("a declared Maven version without sha256 conflicts if a file differs, and OVERWRITE is refused", async () => {
     await rig.stateVersions("MAVEN", [built.stated], {}, [...built.bytes.values()]);
     const ours = mavenVersion("com.acme:lib", "1.0", {
       ".jar": randomBytes(500),
@@ -97,7 +97,7 @@ describe("a Maven version with files of unknown sha256", () => {
     ).toMatchObject([{ result: "refused", code: 251020, existing: digest }]);
   });
 
-  test("a snapshot with unknown sha256 is needed and replaced under OVERWRITE", async () => {
+  test("a declared Maven snapshot without sha256 is needed and replaced under OVERWRITE", async () => {
     const [theirs, ours] = [
       mavenVersion("com.acme:lib", "2-SNAPSHOT"),
       mavenVersion("com.acme:lib", "2-SNAPSHOT"),
@@ -114,7 +114,7 @@ describe("a Maven version with files of unknown sha256", () => {
     ).toEqual([{ result: "replaced", written: 1, existing: theirs.stated.digest }]);
   });
 
-  test("a Maven version has the packaging of its POM, although the source did not read the POM", async () => {
+  test("a declared Maven version has its POM's packaging, even if the source has not read the POM", async () => {
     const parent = mavenVersion("com.acme:parent", "3", {}, "pom");
     const stated = { ...described(parent, [], ".pom"), document: null };
     const whole = await uploaded(rig, stated, parent, [stated.files[0]?.path ?? ""]);
@@ -124,7 +124,7 @@ describe("a Maven version with files of unknown sha256", () => {
     expect(rowOf("3")).toMatchObject({ complete: 1 });
   });
 
-  test("a Maven version with unknown sha256 is refused when it has a digest of its own", async () => {
+  test("a declared Maven version without sha256 of a file is refused if it has a version digest", async () => {
     const stated = { ...described(built, ["sha1"], ".jar"), digest: built.stated.digest };
     expect(await rig.stateVersions("MAVEN", [stated])).toMatchObject([
       {
@@ -136,7 +136,7 @@ describe("a Maven version with files of unknown sha256", () => {
   });
 });
 
-describe("an npm version with a tarball of unknown sha256", () => {
+describe("a declared npm version without sha256", () => {
   const tarball = randomBytes(700);
   const built = npmVersion("@acme/lib", "1.0.0", { tarball, distTags: ["latest"] });
   const path = "/@acme/lib/-/lib-1.0.0.tgz";
@@ -157,7 +157,7 @@ describe("an npm version with a tarball of unknown sha256", () => {
   }
 
   test.each<[Algorithm]>([["sha512"], ["sha1"]])(
-    "an npm version is needed by its path, then created, and found again by its %s",
+    "a declared npm version without sha256 is needed by path, then created, and recognized by its %s",
     async (algorithm) => {
       const stated = described(built, [algorithm], ".tgz");
       expect(await rig.stateVersions("NPM", [stated])).toEqual([
@@ -181,7 +181,7 @@ describe("an npm version with a tarball of unknown sha256", () => {
     },
   );
 
-  test("an npm version with unknown sha256 conflicts with another tarball; OVERWRITE is refused", async () => {
+  test("a declared npm version without sha256 conflicts with another tarball, also under OVERWRITE", async () => {
     await rig.stateVersions("NPM", [built.stated], {}, [tarball]);
     const stated = described(
       npmVersion("@acme/lib", "1.0.0", { tarball: randomBytes(700) }),
@@ -197,7 +197,7 @@ describe("an npm version with a tarball of unknown sha256", () => {
     ).toMatchObject([{ result: "refused", code: 251020, existing: digest }]);
   });
 
-  test("an npm version without any known digest is needed", async () => {
+  test("a declared npm version without any digest is needed", async () => {
     const stated = described(built, [], ".tgz");
     await rig.stateVersions("NPM", [built.stated], {}, [tarball]);
     expect(await rig.stateVersions("NPM", [stated])).toEqual([
@@ -218,7 +218,7 @@ describe("an npm version with a tarball of unknown sha256", () => {
   ];
 
   test.each(lies)(
-    "an npm version whose %s does not match its tarball is refused, uploaded or attached",
+    "a declared npm version whose %s does not match its tarball is refused",
     async (_, dist) => {
       const document = { ...built.stated.document, dist };
       const stated = { ...described(built, [], ".tgz"), document };

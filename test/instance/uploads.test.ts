@@ -35,7 +35,7 @@ const call = (
 const isThere = (content: Buffer) =>
   haveBlobs(target.db, [sha256(content)], Date.now()).size > 0;
 
-describe("an upload", () => {
+describe("an upload session", () => {
   let content: Buffer;
   let said: string;
   let path: string;
@@ -53,7 +53,7 @@ describe("an upload", () => {
       "upload-offset": offset,
     });
 
-  it("an upload goes in pieces, reports its offset, and is verified at its end", async () => {
+  it("an upload is sent in pieces, reports its offset, and is verified at its end", async () => {
     expect((await append("0", content.subarray(0, 1000))).data).toMatchObject({
       offset: 1000,
       done: false,
@@ -80,7 +80,7 @@ describe("an upload", () => {
     expect(await target.fetchFile("/f")).toEqual(content);
   });
 
-  it("a piece at another offset is refused with the current offset", async () => {
+  it("an upload's piece at a wrong offset is refused, and the answer has the current offset", async () => {
     await append("0", content.subarray(0, 1000));
     expect(await append("900", content)).toMatchObject({
       status: 409,
@@ -90,13 +90,13 @@ describe("an upload", () => {
   });
 
   it.each(["-1", "1e3", "", "0x10", "99999999999999999999"])(
-    "a piece with the offset %j is refused",
+    "an upload's piece with the invalid offset %j is refused",
     async (offset) => {
       expect(await append(offset, content)).toMatchObject({ status: 400 });
     },
   );
 
-  it("an upload with other content than announced leaves nothing", async () => {
+  it("an upload whose content differs from the announced digest is refused and not kept", async () => {
     await append("0", randomBytes(3000));
     expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({
       status: 400,
@@ -106,7 +106,7 @@ describe("an upload", () => {
     expect(isThere(content)).toBe(false);
   });
 
-  it("an upload that is ended too early leaves nothing", async () => {
+  it("an upload that ends before its announced size is refused and not kept", async () => {
     await append("0", content.subarray(0, 2999));
     expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({
       status: 400,
@@ -115,13 +115,13 @@ describe("an upload", () => {
     expect(await call("GET", path)).toMatchObject({ status: 404 });
   });
 
-  it("a piece larger than a chunk is refused", async () => {
+  it("an upload's piece larger than the maximum chunk is refused", async () => {
     expect(await append("0", Buffer.alloc(SYNC_LIMITS.chunkBytes + 1))).toMatchObject({
       status: 413,
     });
   });
 
-  it("an upload that was aborted is not found, like an unknown one", async () => {
+  it("an upload that was aborted is not found, and neither is an unknown one", async () => {
     expect(await call("DELETE", path)).toMatchObject({ status: 200 });
     for (const id of [path, "/uploads/0123456789abcdef01234567", "/uploads/%2e%2e%2fx"]) {
       expect(await call("GET", id)).toMatchObject({ status: 404 });
@@ -133,7 +133,7 @@ describe("an upload", () => {
   });
 });
 
-describe("an upload that starts without a sha256", () => {
+describe("an upload without a sha256", () => {
   const content = randomBytes(3000);
   const digests = Object.fromEntries(
     ["sha256", "sha512", "sha1", "md5"].map((name) => [
@@ -159,7 +159,7 @@ describe("an upload that starts without a sha256", () => {
     return call("PUT", path, JSON.stringify(end), JSON_TYPE);
   }
 
-  it("the capabilities name the features of uploads without a digest", async () => {
+  it("the capabilities of an instance name the features of this release", async () => {
     expect((await call("GET", "/capabilities")).data).toMatchObject({
       version: 1,
       features: ["uploadsWithoutDigest", "versionsByOtherDigests"],
@@ -169,7 +169,7 @@ describe("an upload that starts without a sha256", () => {
   it.each<[string, object, object]>([
     ["nothing", {}, {}],
     [
-      "nulls",
+      "null fields",
       { sha256: null, size: null },
       { sha256: null, size: null, sha512: null, sha1: null, md5: null },
     ],
@@ -179,7 +179,7 @@ describe("an upload that starts without a sha256", () => {
     ["its md5", {}, { md5: digests["md5"] }],
     ["all of its digests", {}, digests],
   ])(
-    "an upload that starts and ends with %s returns its sha256 and size",
+    "an upload that announces %s returns its sha256 and size at the end",
     async (_, beginning, end) => {
       const { status, data } = await upload(beginning, end);
       expect(status).toBe(200);
@@ -201,7 +201,7 @@ describe("an upload that starts without a sha256", () => {
     ["md5", { md5: "0".repeat(32) }],
     ["size", { size: 2999 }],
   ])(
-    "an upload with another %s than announced at its end is refused, and its content is not stored",
+    "an upload whose %s differs from that in its last request is refused and not stored",
     async (name, end) => {
       const other = randomBytes(3000);
       expect(await upload({}, end, other)).toMatchObject({
@@ -219,11 +219,14 @@ describe("an upload that starts without a sha256", () => {
     { md5: 5 },
     { size: -1 },
     { sha256: "x" },
-  ])("an upload is refused when it ends with %j", async (end) => {
-    expect(await upload({}, end)).toMatchObject({ status: 400 });
-  });
+  ])(
+    "an upload is refused if its last request has the invalid digests %j",
+    async (end) => {
+      expect(await upload({}, end)).toMatchObject({ status: 400 });
+    },
+  );
 
-  it("an upload is not needed when the target has content of this sha256", async () => {
+  it("an upload of content that the target already has is answered as done at its start", async () => {
     await upload({}, {});
     const answer = await call(
       "POST",

@@ -19,7 +19,7 @@ type State = { log: number; checkpointed: number };
 const stateOf = (db: Sqlite.Database): State =>
   (db.pragma("wal_checkpoint(NOOP)") as State[])[0] ?? { log: 0, checkpointed: 0 };
 
-test("rows written to both databases are checkpointed by another thread, and exist after a restart", async () => {
+test("a helper thread checkpoints both databases, and their rows exist after they are opened again", async () => {
   const [file, inlineFile] = [join(folder, "replication.db"), join(folder, "blobs.db")];
   const db = openDb(file);
   const inline = openInlineBlobs(inlineFile);
@@ -48,7 +48,7 @@ test("rows written to both databases are checkpointed by another thread, and exi
   expect(found).toEqual(contents.map(() => true));
 });
 
-test("a database that the checkpoint thread cannot open is reported, and stopping still resolves", async () => {
+test("a database that the checkpoint thread cannot open is reported, and the thread can be stopped", async () => {
   const troubles: string[] = [];
   const checkpoints = startCheckpoints([join(folder, "absent.db")], (reason) =>
     troubles.push(reason),

@@ -31,7 +31,7 @@ test.each([
   ["the largest inline content", 16 * 1024],
   ["the smallest content in a file", 16 * 1024 + 1],
   ["content of some megabytes", 3 * 1024 * 1024 + 7],
-])("%s is read back byte for byte under its digests", async (_what, size) => {
+])("%s is stored and read back unchanged by its digest", async (_what, size) => {
   const { store, register, staging } = content();
   const bytes = random(size);
   const staged = await store.stage(body(bytes));
@@ -43,7 +43,7 @@ test.each([
   expect(staging()).toEqual([]);
 });
 
-test("a range is read, and is cut at the end of the content", async () => {
+test("a range of a content is read, and is cut at the content's end", async () => {
   const { store, register } = content();
   for (const size of [100, 100_000]) {
     const bytes = random(size);
@@ -59,7 +59,7 @@ test("a range is read, and is cut at the end of the content", async () => {
 });
 
 test.each([100, 100_000])(
-  "content of %i bytes that does not match its announcement leaves nothing",
+  "content of %i bytes that does not match its announced digests or size is refused and not kept",
   async (size) => {
     const { store, staging, rows } = content();
     const bytes = random(size);
@@ -91,14 +91,14 @@ async function* broken() {
   throw new Error("connection lost");
 }
 
-test("a body that breaks and a staged content that is discarded leave nothing", async () => {
+test("an upload that breaks off and a staged content that is discarded leave no file", async () => {
   const { store, staging } = content();
   await expect(store.stage(broken())).rejects.toThrow("connection lost");
   await (await store.stage(body(random(200_000)))).discard();
   expect(staging()).toEqual([]);
 });
 
-test("equal content is stored once, even when many uploads send it at the same time", async () => {
+test("equal content is stored once, even if 20 uploads send it at the same time", async () => {
   const { store, register, dataDir, rows, staging } = content();
   for (const size of [500, 200_000]) {
     const bytes = random(size);
@@ -120,7 +120,7 @@ test("equal content is stored once, even when many uploads send it at the same t
   expect(staging()).toEqual([]);
 });
 
-test("many contents, inline ones and files, are committed together and read back together", async () => {
+test("several contents, small inline ones and files, are stored together and read back", async () => {
   const { store, db } = content();
   const contents = [
     random(0),
@@ -147,7 +147,7 @@ test("many contents, inline ones and files, are committed together and read back
   expect([...small.values()]).toEqual(contents.slice(0, 3));
 });
 
-test("leftovers of a process in the staging folder are removed by the next process, sessions are not", async () => {
+test("leftovers of an earlier process in the staging folder are removed, but upload sessions are kept", async () => {
   const { store, staging } = content();
   const id = await store.sessions.open();
   await store.stage(body(random(100_000)));
@@ -157,7 +157,7 @@ test("leftovers of a process in the staging folder are removed by the next proce
 });
 
 test.each(["../../etc/passwd", "AB".repeat(32), "", `${"a".repeat(63)}/`])(
-  "the text %j is not a valid digest and reaches no file",
+  "the invalid digest %j is refused, so it cannot name another file",
   async (digest) => {
     const { store } = content();
     await expect(store.open(digest)).rejects.toMatchObject({ kind: "invalid" });

@@ -16,7 +16,7 @@ const SIZES = [10, 4_000, 16_384, 16_385, 100_000, 3_000_000];
 const UPLOADERS = 6;
 const KILLS = 4;
 
-/** mulberry32: returns the same sequence for the same seed. */
+/** Returns a random generator (mulberry32) that gives the same sequence for the same seed. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -31,7 +31,7 @@ function* pieces(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += 50_000) yield bytes.subarray(at, at + 50_000);
 }
 
-/** Uploads until the server is gone; returns the path and digest of each acknowledged upload. */
+/** Uploads files until the server is killed, and returns path and digest of each upload that was acknowledged. */
 async function upload(
   port: number,
   prefix: string,
@@ -48,7 +48,7 @@ async function upload(
   }
 }
 
-test("uploads acknowledged before a kill are complete, and no other file is half-written", async () => {
+test("uploads acknowledged before a kill of the server are complete, and no file is half-written", async () => {
   const seed = Date.now() % 1_000_000;
   console.log(`seed of the kills: ${seed}`);
   const chance = seeded(seed);
@@ -98,7 +98,7 @@ test("uploads acknowledged before a kill are complete, and no other file is half
   await server.kill();
 }, 180_000);
 
-test("content that a killed process had not registered is found and removed", async () => {
+test("content that a killed server had stored but not registered is found and removed", async () => {
   const server = await forkApi(directory);
   const uploads = Array.from({ length: UPLOADERS }, (_, i) =>
     upload(server.port, String(i)),

@@ -11,7 +11,7 @@ const disk = mountDisk("a full disk is not tested", 16);
 afterAll(() => disk?.unmount());
 
 test.skipIf(disk === null)(
-  "a full disk is reported to the uploader, damages no stored file, and uploads succeed once there is space",
+  "a full disk is reported to the uploader and damages no file, and uploads succeed once it has space",
   async () => {
     const directory = join(disk?.folder ?? "", "data");
     mkdirSync(directory);

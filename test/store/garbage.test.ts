@@ -56,7 +56,7 @@ function content() {
 }
 
 test.each([100, 100_000])(
-  "content of %i bytes is removed a day after its last reference, and kept while a file refers to it",
+  "content of %i bytes is removed a day after its last use, and kept while a file refers to it",
   async (size) => {
     const { add, there, clock, keeping, db } = content();
     const kept = await add(random(size), "/kept");
@@ -71,7 +71,7 @@ test.each([100, 100_000])(
   },
 );
 
-test("a lookup, a delete and an overwrite each restart the day after which content is removed", async () => {
+test("content is kept for another 24 hours after each lookup, delete or overwrite", async () => {
   const { add, there, clock, keeping, db, repository } = content();
   const asked = await add(random(10));
   const deleted = await add(random(11), "/deleted");
@@ -114,7 +114,7 @@ test.each([100, 100_000])(
   },
 );
 
-test("a commit in progress protects its content from the collection", async () => {
+test("content that is being committed is not removed by the collection", async () => {
   const { store, add, there, clock, keeping, db } = content();
   const bytes = random(50_000);
   await add(bytes);
@@ -127,7 +127,7 @@ test("a commit in progress protects its content from the collection", async () =
   expect(haveBlobs(db, [staged.sha256], clock.now).size).toBe(1);
 });
 
-test("content without a row, left by a process that died, is removed, and content with a row is kept", async () => {
+test("content without a database row, left by a dead process, is removed, and content with a row is kept", async () => {
   const { add, there, store, dataDir, inline, keeping } = content();
   const kept = await add(random(100_000), "/kept");
   const [file, small] = [random(50_000), random(50)];
@@ -148,7 +148,7 @@ test("content without a row, left by a process that died, is removed, and conten
   ]);
 });
 
-test("expired files are invisible to readers at once, and are deleted by the next housekeeping", async () => {
+test("expired files cannot be read any more, and are deleted by the next housekeeping", async () => {
   const { add, clock, keeping, db, repository, there } = content();
   const digest = await add(random(10));
   const rules = { overwrite: false, user: "tester", now: clock.now };
@@ -177,7 +177,7 @@ test("expired files are invisible to readers at once, and are deleted by the nex
   expect(await there(digest)).toBe(false);
 });
 
-test("events are kept until every cursor has passed them", async () => {
+test("events are kept until every task that follows uploads has read them", async () => {
   const { add, db, keeping } = content();
   addFollower(db, "p");
   for (let i = 0; i < 4; i += 1) await add(random(10), `/file-${i}`);

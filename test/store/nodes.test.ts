@@ -9,7 +9,7 @@ import { createContent, HOUR, md5, NOW, sha256 } from "../rigs/api/content-fixtu
 const opened: { close: () => void }[] = [];
 afterEach(() => opened.splice(0).forEach(({ close }) => close()));
 
-/** Creates a repository whose contents are only registered: nodes do not depend on where content is stored. */
+/** Creates a repository without stored contents: files (nodes) need only the database rows of their contents. */
 function nodes() {
   const made = createContent();
   opened.push(made);
@@ -61,7 +61,7 @@ test("files are created with their parent folders, and with the size and md5 of 
   expect(get("/a")).toMatchObject({ parent: "/", name: "a", folder: true, sha256: null });
 });
 
-test("a file whose content is missing from the store is reported, and creates no folder", () => {
+test("a new file whose content is missing from the store is reported, and creates no folder", () => {
   const { put, entry, paths } = nodes();
   const missing = { fullPath: "/new/file", sha256: sha256("absent"), metadata: {} };
   expect(put([missing, entry("/there")])).toEqual([
@@ -71,7 +71,7 @@ test("a file whose content is missing from the store is reported, and creates no
   expect(paths()).toEqual(["/there"]);
 });
 
-test("an existing file is replaced only with overwrite, and its old content is released then", () => {
+test("an existing file is replaced only with overwrite, and then its old content counts as just used", () => {
   const { put, entry, get, db, known } = nodes();
   put([{ ...entry("/file", "old"), metadata: { k: "v" } }]);
   expect(put([entry("/file", "new")])).toEqual([
@@ -101,7 +101,7 @@ test("an existing file is replaced only with overwrite, and its old content is r
   ).toBe(later);
 });
 
-test("a file cannot replace a folder nor a folder a file, also within one batch", () => {
+test("a file cannot replace a folder, and a folder cannot replace a file, also within one call", () => {
   const { put, entry, paths } = nodes();
   const results = put(
     [entry("/a/file"), entry("/a"), entry("/a/file/below"), entry("/a/file/deep/below")],
@@ -118,7 +118,7 @@ test("a file cannot replace a folder nor a folder a file, also within one batch"
   expect(paths()).toEqual(["/a", "/a/file"]);
 });
 
-test("an expired file does not block a new file or folder", () => {
+test("an expired file does not block a new file or folder at its path", () => {
   const { put, entry, get } = nodes();
   put([
     { ...entry("/a"), expireDate: NOW - 1 },
@@ -131,7 +131,7 @@ test("an expired file does not block a new file or folder", () => {
   expect(get("/b")?.folder).toBe(true);
 });
 
-test("each created or changed file writes one event in its transaction, once a task follows the project", () => {
+test("each new or changed file writes one event if a task follows uploads of its project", () => {
   const { put, entry, db } = nodes();
   addFollower(db, "another");
   put([entry("/a/before")]);
@@ -153,7 +153,7 @@ test("each created or changed file writes one event in its transaction, once a t
   );
 });
 
-test("statPaths describes many paths in one query", () => {
+test("statPaths returns the existing files and folders of many paths", () => {
   const { put, entry, db, repository } = nodes();
   put([
     { ...entry("/a/b", "x"), metadata: { k: "v" } },
@@ -167,7 +167,7 @@ test("statPaths describes many paths in one query", () => {
   expect(found.size).toBe(2);
 });
 
-test("a page shows the children of a folder or its whole tree, with folders first on request", () => {
+test("a page lists a folder's children or its whole tree, with folders first on request", () => {
   const { put, entry, db, repository } = nodes();
   put(["/a/1", "/a/b/3", "/0"].map((path) => entry(path)));
   const page = (
@@ -195,7 +195,7 @@ test("a page shows the children of a folder or its whole tree, with folders firs
   expect(page("/a/b", false)).toEqual(["/a/b/3"]);
 });
 
-test("a folder is deleted with the thousands of files below it, and nothing beside it", async () => {
+test("deleting a folder deletes the thousands of files below it, and nothing beside it", async () => {
   const { put, entry, paths, db, repository } = nodes();
   const many = Array.from({ length: 1300 }, (_, i) => ({
     ...entry("/big/x", "x"),
@@ -224,7 +224,7 @@ test("files put into a folder during its deletion are kept, with their folders",
   expect(paths()).toEqual(["/big", "/big/f", "/big/f/new", "/big/g", "/big/g/new"]);
 });
 
-test("a delete leaves the same paths of another repository alone", async () => {
+test("deleting a path does not delete the same path in another repository", async () => {
   const { put, entry, paths, db } = nodes();
   put([entry("/a/b")]);
   expect(await deleteNodes(db, 999, "/a", NOW)).toBeNull();

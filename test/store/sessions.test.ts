@@ -24,7 +24,7 @@ function content() {
   return made;
 }
 
-test("an upload in pieces becomes one content", async () => {
+test("an upload session joins its pieces into one content", async () => {
   const { store, db } = content();
   const bytes = random(1_000_000);
   const id = await store.sessions.open();
@@ -50,7 +50,7 @@ test("an upload in pieces becomes one content", async () => {
   expect(await store.sessions.status(id)).toBeNull();
 });
 
-test("a piece at the wrong offset is not added, and the answer holds the current offset", async () => {
+test("an upload session refuses a piece at a wrong offset, and answers with the current offset", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(1000)));
@@ -65,7 +65,7 @@ test("a piece at the wrong offset is not added, and the answer holds the current
   expect(await store.sessions.status(id)).toBe(1000);
 });
 
-test("the bytes that arrived of a broken piece are kept, and the digest is still right", async () => {
+test("an upload session keeps the bytes that arrived of a broken piece, and its digest is right", async () => {
   const { store } = content();
   const bytes = random(500_000);
   const id = await store.sessions.open();
@@ -82,7 +82,7 @@ test("the bytes that arrived of a broken piece are kept, and the digest is still
   );
 });
 
-test("a session continues in the next process", async () => {
+test("an upload session continues after a restart of the process", async () => {
   const first = createContent();
   const bytes = random(700_000);
   const id = await first.store.sessions.open();
@@ -97,7 +97,7 @@ test("a session continues in the next process", async () => {
   );
 });
 
-test("a newer request takes over from one that hangs on a dead connection", async () => {
+test("an upload session accepts a newer request while an older one hangs on a dead connection", async () => {
   const { store } = content();
   const bytes = random(400_000);
   const id = await store.sessions.open();
@@ -115,7 +115,7 @@ test("a newer request takes over from one that hangs on a dead connection", asyn
   );
 });
 
-test("a session ends when its digest is wrong, and when it is aborted", async () => {
+test("an upload session ends when its digest is wrong, and when it is aborted", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(100_000)));
@@ -134,7 +134,7 @@ const hex = (algorithm: string, bytes: Buffer) =>
   createHash(algorithm).update(bytes).digest("hex");
 
 test.each([100, 300_000])(
-  "an upload of %i bytes is verified by the digests announced at its end, also in the next process",
+  "an upload session of %i bytes is verified by the digests at its end, also after a restart",
   async (size) => {
     const first = createContent();
     const bytes = random(size);
@@ -156,7 +156,7 @@ test.each([100, 300_000])(
 );
 
 test.each(["sha512", "sha1", "md5"])(
-  "an upload with another %s than announced at its end leaves nothing",
+  "an upload session is discarded if its %s differs from that at its end",
   async (algorithm) => {
     const { store } = content();
     const id = await store.sessions.open();
@@ -171,7 +171,7 @@ test.each(["sha512", "sha1", "md5"])(
   },
 );
 
-test("further digests of a content are computed by reading it once, and kept until it is removed", async () => {
+test("further digests of a content are computed once, and kept until the content is removed", async () => {
   const { store, db, dataDir } = content();
   const bytes = random(200_000);
   const staged = await store.stage(body(bytes));
@@ -193,7 +193,7 @@ test("further digests of a content are computed by reading it once, and kept unt
   });
 });
 
-test("a piece that makes the content too large is refused, and the session keeps its earlier bytes", async () => {
+test("an upload session refuses a piece that makes it too large, and keeps its earlier bytes", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(1000)), { maxBytes: 1500 });
@@ -205,7 +205,7 @@ test("a piece that makes the content too large is refused, and the session keeps
   expect(await store.sessions.status(id)).toBe(1000);
 });
 
-test("a session that nobody touches for a day expires, and unknown or hostile ids are not found", async () => {
+test("an upload session expires after a day without use, and unknown or invalid ids are not found", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.expire(Date.now() + SESSION_LIFE_MS - 60_000);

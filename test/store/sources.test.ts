@@ -86,7 +86,7 @@ const sourceOf = (name: string) => {
 };
 
 test.each(["disk", "internal API"])(
-  "a worker reads whole contents and ranges through the source %s",
+  "a worker reads whole contents and ranges from the %s",
   async (name) => {
     const source = sourceOf(name);
     for (const each of contents) {
@@ -106,7 +106,7 @@ test.each(["disk", "internal API"])(
 );
 
 test.each(["disk", "internal API"])(
-  "readSmall returns the small contents and omits large or missing ones through the source %s",
+  "a worker reads many small contents at once from the %s, without large or missing ones",
   async (name) => {
     const found = await sourceOf(name).readSmall([
       ...contents.map(sha256),
@@ -119,7 +119,7 @@ test.each(["disk", "internal API"])(
 );
 
 test.each(["disk", "internal API"])(
-  "a missing content is notFound and not retryable through the source %s",
+  "a worker gets an error that is not retried for a content missing at the %s",
   async (name) => {
     await expect(sourceOf(name).open(sha256("absent"))).rejects.toMatchObject({
       kind: "notFound",
@@ -128,7 +128,7 @@ test.each(["disk", "internal API"])(
   },
 );
 
-test("a worker without the secret key gets no content", async () => {
+test("a worker without the secret key is refused any content", async () => {
   await expect(sourceOf("stranger").open(sha256(contents[1] ?? ""))).rejects.toThrow(
     "401",
   );
@@ -144,7 +144,7 @@ test("a worker sees content that was stored after it started", async () => {
   );
 });
 
-test("an answer with small contents that ends early is an error", () => {
+test("an answer with small contents that ends early is reported as an error", () => {
   expect(() => unpack(Buffer.alloc(20))).toThrow("ended early");
   expect(() =>
     unpack(Buffer.concat([Buffer.alloc(32), Buffer.from([0, 0, 0, 9]), Buffer.alloc(5)])),
@@ -160,7 +160,7 @@ test("a download that is aborted leaves the worker's connection usable", async (
   );
 });
 
-test("a control plane that dies in the middle of an answer is unreachable, which is retryable", async () => {
+test("a control plane that dies during an answer counts as unreachable, which is retried", async () => {
   const bytes = random(60_000_000);
   await content.store.putAll([{ content: bytes }], () => undefined);
   const { stream } = await sourceOf("internal API").open(sha256(bytes));

@@ -23,8 +23,8 @@ import { REQUIRED, RETIRED } from "./histories/required.ts";
 import { type Shape, shapeOf } from "./histories/shape.ts";
 
 /**
- * Histories of every shape of every workflow by release, recorded by test/workflows/histories/record.ts. Runs that are
- * under way at an upgrade look like these.
+ * Releases with saved workflow histories, oldest first. test/workflows/histories/record.ts records them. A run that is
+ * under way during an upgrade has such a history, and the new code must be able to replay it.
  */
 const RELEASES = releases();
 const NEWEST = RELEASES.at(-1) ?? "";
@@ -39,7 +39,7 @@ const idOf = ({ history: { events } }: SavedHistory) =>
 const copyOf = (saved: SavedHistory): SavedHistory =>
   JSON.parse(JSON.stringify(saved)) as SavedHistory;
 
-/** The bundle without and with the interceptors for traces: a run may begin with one and go on with the other. */
+/** Workflow bundles without and with tracing. A run may begin in one of them and continue in the other. */
 let bundle: { codePath: string };
 let traced: { codePath: string };
 beforeAll(async () => {
@@ -63,7 +63,7 @@ beforeAll(async () => {
   };
 });
 
-test("the newest saved histories belong to this release, and those of the last two releases exist", () => {
+test("the newest saved workflow histories belong to this release, and those of its predecessor exist", () => {
   expect(NEWEST).toBe(RELEASE);
   expect(RELEASES.length).toBeGreaterThanOrEqual(SUPPORTED);
   expect(RELEASES.filter((release) => readRelease(release).length === 0)).toEqual([]);
@@ -71,7 +71,7 @@ test("the newest saved histories belong to this release, and those of the last t
   for (const release of RELEASES) expect(described).toContain(`\`${release}\``);
 });
 
-test("the newest saved histories contain every shape that a run can have", () => {
+test("the newest saved workflow histories contain every kind of run that required.ts lists", () => {
   const lacking = Object.entries(REQUIRED).filter(([, { type, has, lacks = [] }]) => {
     const fits = ({ features }: Shape) =>
       has.every((feature) => features.has(feature)) &&
@@ -81,7 +81,7 @@ test("the newest saved histories contain every shape that a run can have", () =>
   expect(lacking.map(([name]) => name)).toEqual([]);
 });
 
-test("the newest saved histories contain every workflow, activity and signal, and some release every patch", () => {
+test("the newest saved histories contain every workflow, activity and signal, and old ones every patch", () => {
   const seen = new Set(SHAPES.flatMap(({ type, features }) => [type, ...features]));
   const none = {} as never;
   const activities = [
@@ -105,7 +105,7 @@ test("the newest saved histories contain every workflow, activity and signal, an
   expect(patches.length).toBeGreaterThan(0);
   const ever = new Set(HISTORIES.flatMap((saved) => [...shapeOf(saved).features]));
   expect(patches.filter((patch) => !ever.has(patch))).toEqual([]);
-  // Only `isSince` uses patches: runs that today's code begins have none.
+  // Only the function `isSince` calls `patched`, and it sets no patch in runs that this release begins.
   expect(sources.filter((text) => /\bpatched\(/.test(text))).toHaveLength(1);
   expect(
     SHAPES.flatMap(({ features }) =>
@@ -115,9 +115,9 @@ test("the newest saved histories contain every workflow, activity and signal, an
 });
 
 test.each([
-  ["without traces", () => bundle],
-  ["with traces", () => traced],
-])("every saved history replays %s", async (_how, workflowBundle) => {
+  ["without the tracing interceptors", () => bundle],
+  ["with the tracing interceptors", () => traced],
+])("every saved workflow history can be replayed %s", async (_how, workflowBundle) => {
   const failed: string[] = [];
   const histories = HISTORIES.map((saved) => ({
     workflowId: idOf(saved),
@@ -137,19 +137,19 @@ test.each([
 
 test.each([
   [
-    "requests another activity",
+    "requested another activity",
     "activityTaskScheduledEventAttributes",
     "activityType",
     { name: "somethingElse" },
   ],
   [
-    "gives its child another id",
+    "gave its child another id",
     "startChildWorkflowExecutionInitiatedEventAttributes",
     "workflowId",
     "another",
   ],
 ])(
-  "a history of code that %s does not replay",
+  "a workflow history of code that %s cannot be replayed",
   async (_what, attributes, field, value) => {
     const saved = copyOf(
       HISTORIES.find(

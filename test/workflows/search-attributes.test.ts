@@ -11,7 +11,7 @@ import { ATTRIBUTES } from "../../workflows/contract.ts";
 const PERMISSION_DENIED = "7";
 const log = pino({ level: "silent" });
 
-/** A proxy to the test run's Temporal that refuses every call to the operator's service. */
+/** Starts a proxy to the tests' Temporal server that refuses every call to its OperatorService. */
 async function startGuarded() {
   const upstream = connect(`http://${inject("temporalAddress")}`);
   const server = createServer();
@@ -68,13 +68,13 @@ afterAll(async () => {
   guarded?.stop();
 });
 
-test("search attributes of an administrator are used where the service may neither list nor create them", async () => {
+test("search attributes that exist are used even if the service may neither list nor create any", async () => {
   expect(
     await ensureSearchAttributes(connection, "default", Object.values(ATTRIBUTES), log),
   ).toBe(true);
 });
 
-test("runs do without search attributes that are missing and may not be created", async () => {
+test("search attributes that are missing and may not be created are not used", async () => {
   expect(
     await ensureSearchAttributes(
       connection,

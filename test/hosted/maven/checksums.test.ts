@@ -16,7 +16,7 @@ const sum = (kind: string, bytes: string | Buffer) =>
   createHash(kind).update(bytes).digest("hex");
 
 test.each([[0], [1000], [5_000_000]])(
-  "a file of %i bytes has all four checksums, though no client sent one",
+  "a Maven file of %i bytes has all four checksums, even if no client sent one",
   async (size) => {
     const bytes = random(size);
     await server.put(JAR, bytes);
@@ -32,7 +32,7 @@ test.each([[0], [1000], [5_000_000]])(
   },
 );
 
-test("checksums follow a snapshot that was replaced", async () => {
+test("the checksum of a replaced snapshot file is that of its new content", async () => {
   const path = "/org/example/app/1.0-SNAPSHOT/app-1.0-SNAPSHOT.jar";
   for (const content of ["one", "two"]) {
     await server.put(path, content);
@@ -41,7 +41,7 @@ test("checksums follow a snapshot that was replaced", async () => {
 });
 
 test.each(KINDS)(
-  "a %s of the file that is there is taken, and another is refused and says what is kept",
+  "a correct %s of an existing file is accepted; a wrong one is refused and the answer has the right one",
   async (kind) => {
     await server.put(JAR, "content");
     const right = sum(kind, "content");
@@ -66,7 +66,7 @@ test.each(KINDS)(
 );
 
 test.each(["", "no checksum", "abc123", "z".repeat(40), "a".repeat(41)])(
-  "a checksum that says %j is refused",
+  "a checksum file with the content %j is refused",
   async (text) => {
     await server.put(JAR, "content");
     expect((await server.put(`${JAR}.sha1`, text)).status).toBe(400);
@@ -74,7 +74,7 @@ test.each(["", "no checksum", "abc123", "z".repeat(40), "a".repeat(41)])(
 );
 
 test.each(KINDS)(
-  "a %s that comes before its file is compared when the file comes",
+  "a %s that is uploaded before its file is compared with the file when that is uploaded",
   async (kind) => {
     expect((await server.put(`${JAR}.${kind}`, sum(kind, "content"))).status).toBe(201);
     expect(await server.text(`${JAR}.${kind}`)).toBe("404");
@@ -90,13 +90,13 @@ test.each(KINDS)(
   },
 );
 
-test("a large file that differs from its early checksum leaves nothing behind", async () => {
+test("a large file that differs from its earlier uploaded checksum is refused and not kept", async () => {
   await server.put(`${JAR}.sha512`, sum("sha512", "content"));
   expect((await server.put(JAR, random(3_000_000))).status).toBe(400);
   expect(server.db.$client.prepare("SELECT count(*) FROM blob").pluck().get()).toBe(0);
 });
 
-test("metadata has the checksums of the served bytes, not those of clients", async () => {
+test("the checksums of maven-metadata.xml are those of the served bytes, not those that clients send", async () => {
   await server.put("/org/example/app/1.0/app-1.0.pom", pom("app", "1.0", "pom"));
   expect((await server.put(METADATA, "<metadata/>")).status).toBe(201);
   for (const kind of KINDS) {
@@ -110,7 +110,7 @@ test("metadata has the checksums of the served bytes, not those of clients", asy
   expect(await server.text("/org/example/none/maven-metadata.xml.sha1")).toBe("404");
 });
 
-test("checksums are not files: they are not listed, have no checksums, and go with their file", async () => {
+test("checksums are not files: they are not listed, have no checksums, and disappear with their file", async () => {
   await server.put(JAR, "content");
   await server.put(`${JAR}.md5`, sum("md5", "content"));
   expect((await server.put(`${JAR}.md5.sha1`, sum("sha1", "x"))).status).toBe(400);

@@ -51,7 +51,7 @@ test("mvn deploys releases and resolves them by version, by range and as the new
   }
 });
 
-test("mvn cannot change a release, and may deploy the same content again", async () => {
+test("mvn cannot change a release, but can deploy the same content again", async () => {
   const { deploy, file } = client();
   const first = file("first.jar", "content");
   const pomFile = file(
@@ -98,7 +98,7 @@ test("mvn deploys snapshots, and resolves the newest build with its classifiers"
   expect(server.versions()).toContain(`${GROUP}:snap 1.0-SNAPSHOT complete`);
 });
 
-test("four mvn that deploy versions of one artifact at once leave correct metadata", async () => {
+test("four mvn processes that deploy versions of one artifact at once leave correct metadata", async () => {
   const { deploy, file } = client();
   const versions = ["1.0", "1.1", "1.2", "1.10"];
   await Promise.all(
@@ -117,7 +117,7 @@ test("four mvn that deploy versions of one artifact at once leave correct metada
   ]);
 });
 
-test("mvn deploy of a project goes to its distributionManagement", async () => {
+test("mvn deploys a project to the repository of its distributionManagement", async () => {
   const repository = `<id>hosted</id><url>${server.url}${server.base}</url>`;
   const project = `<project><modelVersion>4.0.0</modelVersion>
     <groupId>${GROUP}</groupId><artifactId>parent</artifactId><version>3-SNAPSHOT</version><packaging>pom</packaging>

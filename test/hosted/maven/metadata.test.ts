@@ -18,7 +18,7 @@ afterEach(() => server.close());
 const METADATA = "/org/example/app/maven-metadata.xml";
 const SNAPSHOT = "/org/example/app/1.1-SNAPSHOT";
 
-/** Deploys as a client does: file and checksum, POM and checksum, then the metadata that it made from what it read. */
+/** Deploys a version as mvn does: files with checksums, then the metadata it has read, with this version as release. */
 async function deploy(version: string): Promise<void> {
   const folder = `/org/example/app/${version}`;
   const sha1 = (text: string) => createHash("sha1").update(text).digest("hex");
@@ -39,7 +39,7 @@ async function deploy(version: string): Promise<void> {
   expect((await server.put(`${METADATA}.sha1`, sha1(mine))).status).toBe(201);
 }
 
-test("metadata lists versions in Maven's order, with the newest version and the newest release", async () => {
+test("maven-metadata.xml lists versions in Maven's order, and names the newest version and release", async () => {
   for (const version of ["1.10", "1.9", "1.0-rc1", "1.0", "2.0-SNAPSHOT"])
     await deploy(version);
   const xml = await server.text(METADATA);
@@ -59,7 +59,7 @@ test("metadata lists versions in Maven's order, with the newest version and the 
   expect(elements(xml, "lastUpdated")).toEqual([expect.stringMatching(/^20\d{12}$/)]);
 });
 
-test("metadata of snapshots alone names no release, and there is none without versions", async () => {
+test("maven-metadata.xml names no release if there are only snapshots, and is 404 without versions", async () => {
   expect(await server.text(METADATA)).toBe("404");
   await deploy("1.0-SNAPSHOT");
   expect([
@@ -68,7 +68,7 @@ test("metadata of snapshots alone names no release, and there is none without ve
   ]).toEqual([["1.0-SNAPSHOT"], []]);
 });
 
-test("an incomplete version is listed, but is not the newest while another version is complete", async () => {
+test("maven-metadata.xml lists an incomplete version, but names a complete one as the newest", async () => {
   await server.put("/org/example/app/2.0/app-2.0.jar", "jar");
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
   await deploy("1.0");
@@ -82,7 +82,7 @@ test("an incomplete version is listed, but is not the newest while another versi
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
 });
 
-test("metadata is not sent again to a client that has it", async () => {
+test("maven-metadata.xml is answered with 304 to a client that has it, until it changes", async () => {
   await deploy("1.0");
   const { headers } = await server.get(METADATA);
   expect(headers["content-type"]).toContain("xml");
@@ -99,7 +99,7 @@ test("metadata is not sent again to a client that has it", async () => {
   ).toBe(200);
 });
 
-test("16 clients that deploy versions of one artifact at once leave all of them in the metadata", async () => {
+test("16 clients deploy versions of one artifact at once, and maven-metadata.xml lists all of them", async () => {
   const versions = Array.from({ length: 16 * 6 }, (_, i) => `1.${i}`);
   await Promise.all(
     Array.from({ length: 16 }, async (_, client) => {
@@ -119,7 +119,7 @@ test("16 clients that deploy versions of one artifact at once leave all of them 
   );
 });
 
-test("16 clients that release one version with different content end in one of them", async () => {
+test("16 clients upload different content for one release file, and only one content is accepted", async () => {
   const answers = await Promise.all(
     Array.from({ length: 16 }, (_, i) =>
       server.put("/org/example/app/1.0/app-1.0.jar", `content ${i % 10}`),
@@ -135,7 +135,7 @@ test("16 clients that release one version with different content end in one of t
   ]).toEqual([true, 1]);
 });
 
-test("metadata of a snapshot names the newest build and the newest of each file", async () => {
+test("the metadata of a snapshot names its newest build and the newest build of each file", async () => {
   const put = (name: string) => server.put(`${SNAPSHOT}/app-1.1-${name}`, name);
   for (const name of [
     "20260102.030405-2.jar",
@@ -183,7 +183,7 @@ test("metadata of a snapshot names the newest build and the newest of each file"
   expect(await server.text(`${SNAPSHOT}/maven-metadata.xml`)).toBe("404");
 });
 
-test("a snapshot without timestamps may be overwritten, and its metadata says so", async () => {
+test("a snapshot file without timestamp can be overwritten, and the metadata has no timestamp", async () => {
   const path = `${SNAPSHOT}/app-1.1-SNAPSHOT.jar`;
   expect([
     (await server.put(path, "one")).status,
@@ -197,7 +197,7 @@ test("a snapshot without timestamps may be overwritten, and its metadata says so
   ]);
 });
 
-test("a new build of a complete snapshot makes an event when it is complete itself", async () => {
+test("a new build of a snapshot writes an event only when this build is complete", async () => {
   const put = (name: string, content: string) =>
     server.put(`${SNAPSHOT}/app-1.1-${name}`, content);
   await put("20260101.000000-1.jar", "one");
@@ -222,7 +222,7 @@ const pluginXml = (name: string) =>
 const plugins = (...names: string[]) =>
   `<metadata><plugins>${names.map(pluginXml).join("")}</plugins></metadata>`;
 
-test("prefixes of plugins come from their names or from several clients, and go with their plugin", async () => {
+test("plugin prefixes come from artifact names or uploaded metadata, and disappear with their plugin", async () => {
   const group = "/org/example/maven-metadata.xml";
   const names = Array.from({ length: 12 }, (_, i) => `p${String(i).padStart(2, "0")}`);
   for (const name of names)
@@ -249,7 +249,7 @@ test("prefixes of plugins come from their names or from several clients, and go 
   expect(server.told().filter((each) => each.startsWith("node"))).toEqual([]);
 });
 
-test("one folder can be a group with plugins and an artifact", async () => {
+test("one folder can be both a group with plugins and an artifact", async () => {
   await server.put("/org/example/1/example-1.jar", "jar");
   await server.put("/org/example/x-maven-plugin/1/x-maven-plugin-1.jar", "jar");
   await server.put("/org/example/maven-metadata.xml", plugins("x"));
@@ -257,7 +257,7 @@ test("one folder can be a group with plugins and an artifact", async () => {
   expect([elements(xml, "version"), elements(xml, "prefix")]).toEqual([["1"], ["x"]]);
 });
 
-test("metadata that is not XML or is too long is ignored", async () => {
+test("uploaded metadata that is not XML or is too long changes nothing", async () => {
   await deploy("1.0");
   const before = await server.text(METADATA);
   for (const text of [
@@ -271,7 +271,7 @@ test("metadata that is not XML or is too long is ignored", async () => {
   expect(await server.text(METADATA)).toBe(before);
 });
 
-test("metadata of 5,000 versions is made quickly", async () => {
+test("maven-metadata.xml lists 5,000 versions, and the time that it takes is printed", async () => {
   const audit = {
     createdBy: "admin",
     createdDate: 1,

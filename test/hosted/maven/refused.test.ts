@@ -16,7 +16,7 @@ afterEach(() => server.close());
 const JAR = "/org/example/app/1.0/app-1.0.jar";
 const POM = "/org/example/app/1.0/app-1.0.pom";
 
-test("files that are written through the API of files follow Maven's rules", async () => {
+test("files that are written to a MAVEN repository through /generic follow Maven's rules", async () => {
   const put = (path: string, body: string, headers: Record<string, string> = {}) =>
     send(server.port, "PUT", `/generic/demo/maven${path}`, headers, [Buffer.from(body)]);
   expect(
@@ -38,7 +38,7 @@ test("files that are written through the API of files follow Maven's rules", asy
   expect(server.versions()).toEqual(["org.example:app 1.0 complete"]);
 });
 
-test("impossible requests are answered in plain text", async () => {
+test("invalid Maven requests are refused with a reason in plain text", async () => {
   await server.put(JAR, "jar");
   await server.call("POST", "/repository/api/repo/create", {
     body: {
@@ -105,13 +105,13 @@ test.each([
   "/a\\b/c",
   "/%ff",
   "/org/example/app/1.0/..%2f..%2fapp-1.0.jar",
-])("the path %s is refused and nothing is kept", async (path) => {
+])("an upload to the Maven path %s is refused and nothing is kept", async (path) => {
   const { status } = await rawRequest(server.port, "PUT", `${server.base}${path}`, "x");
   expect(status).toBe(400);
   expect(server.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test("files with strange coordinates are files like any others", async () => {
+test("files whose Maven coordinates have unusual characters are stored and served like others", async () => {
   const names = [
     "/org/exämple/app/1/app-1.jar",
     "/o/a b/1/a b-1.jar",
@@ -130,7 +130,7 @@ test("files with strange coordinates are files like any others", async () => {
   expect(server.versions()).toEqual(["o:__proto__ 1 lacking"]);
 });
 
-test("an upload that is cut off leaves nothing behind", async () => {
+test("a Maven upload that is cut off leaves nothing behind", async () => {
   const socket = connect(server.port, "127.0.0.1");
   socket.write(
     `PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n` +
@@ -149,7 +149,7 @@ test("an upload that is cut off leaves nothing behind", async () => {
   ]);
 });
 
-test("a file larger than MAX_UPLOAD is refused", async () => {
+test("a Maven upload larger than MAX_UPLOAD is refused", async () => {
   await server.close();
   server = await startMaven({ maxUpload: 1000 }, mkdtempSync(join(tmpdir(), "maven-")));
   const refused = await server.put(JAR, random(1001));

@@ -22,7 +22,7 @@ const JAR = "/org/example/app/1.0/app-1.0.jar";
 const POM = "/org/example/app/1.0/app-1.0.pom";
 const METADATA = "/org/example/app/maven-metadata.xml";
 
-test("a deployed file is read back whole, in part, and not again by a client that has it", async () => {
+test("a deployed file can be read whole or in part, and a client that has it gets 304", async () => {
   const bytes = random(100_000);
   expect((await server.put(JAR, bytes)).status).toBe(201);
   const got = await server.get(JAR);
@@ -46,7 +46,7 @@ test("a deployed file is read back whole, in part, and not again by a client tha
   ).toBe(304);
 });
 
-test("a version exists from its first file, and makes events once it has POM and main artifact", async () => {
+test("a Maven version exists from its first file on, and writes events once POM and main artifact exist", async () => {
   await server.put(JAR, "jar");
   expect([server.versions(), server.told()]).toEqual([
     ["org.example:app 1.0 lacking"],
@@ -68,12 +68,15 @@ test.each([
   ["jar", "lacking"],
   ["war", "lacking"],
   [undefined, "lacking"],
-])("a POM of packaging %s alone is %s", async (packaging, state) => {
-  await server.put(POM, pom("app", "1.0", packaging));
-  expect(server.versions()).toEqual([`org.example:app 1.0 ${state}`]);
-});
+])(
+  "a Maven version that has only a POM of packaging %s is %s",
+  async (packaging, state) => {
+    await server.put(POM, pom("app", "1.0", packaging));
+    expect(server.versions()).toEqual([`org.example:app 1.0 ${state}`]);
+  },
+);
 
-test("a POM that is not XML, or would grow when read, is kept as it is and has no packaging", async () => {
+test("a POM that is not XML or has entities is stored unchanged, and its packaging is unknown", async () => {
   const bomb = `<!DOCTYPE p [<!ENTITY a "pom"><!ENTITY b "&a;&a;">]><project><packaging>&a;</packaging></project>`;
   const deep = "<a>".repeat(100_000);
   for (const [version, text] of Object.entries({
@@ -92,7 +95,7 @@ test("a POM that is not XML, or would grow when read, is kept as it is and has n
   );
 });
 
-test("a release cannot change, but the same content can be deployed again", async () => {
+test("a Maven release file cannot be changed, but the same content can be deployed again", async () => {
   await server.put(JAR, "one");
   expect((await server.put(JAR, "one")).status).toBe(200);
   for (const other of ["two", "longer than one"]) {
@@ -110,7 +113,7 @@ test("a release cannot change, but the same content can be deployed again", asyn
   expect(await server.text(JAR)).toBe("one");
 });
 
-test("a release changes where the repository allows it, until that is revoked", async () => {
+test("a Maven release file can be changed while the repository's setting allowOverwrite is true", async () => {
   const allow = async (allowOverwrite: boolean) =>
     server.call("POST", "/repository/api/repo/update/demo/maven", {
       body: { configuration: { type: "local", settings: { allowOverwrite } } },
@@ -135,7 +138,7 @@ test("a release changes where the repository allows it, until that is revoked", 
   ]);
 });
 
-test("files outside the layout belong to no version, may change, and make events of files", async () => {
+test("files outside Maven's layout belong to no version, can be changed, and write file events", async () => {
   for (const path of ["/archetype-catalog.xml", "/org/example/app/1.0/README.md"]) {
     expect((await server.put(path, "one")).status).toBe(201);
     expect((await server.put(path, "two")).status).toBe(200);
@@ -150,7 +153,7 @@ test("files outside the layout belong to no version, may change, and make events
   ]);
 });
 
-test("deleting files and folders through any endpoint updates versions and metadata at once", async () => {
+test("deleting Maven files and folders through any endpoint updates versions and metadata at once", async () => {
   for (const version of ["1.0", "1.1", "1.2", "1.3"]) {
     await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
     await server.put(
@@ -188,7 +191,7 @@ test("deleting files and folders through any endpoint updates versions and metad
   ]).toEqual([[], "404", 404]);
 });
 
-test("a version and a package are deleted with everything in their folders", async () => {
+test("a Maven version or package is deleted with its folders, but not with those of other packages", async () => {
   const repository = { id: 2, projectId: "demo", name: "maven", type: "MAVEN" as const };
   for (const version of ["1.0", "1.1", "1.2"])
     await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
@@ -221,7 +224,7 @@ test("a version and a package are deleted with everything in their folders", asy
   ]).toEqual([false, ["org.example.app:child 2.0 lacking"], "404"]);
 });
 
-test("a large version is deleted in steps, and nothing of it is left", async () => {
+test("a Maven version of 1,100 files is deleted completely", async () => {
   const puts = Array.from(
     { length: 1100 },
     (_, i) => `/org/example/app/1.0/app-1.0-c${i}.txt`,

@@ -24,7 +24,7 @@ const deprecate = (document: Record<string, unknown>, version: string, message: 
 const packument = async (name: string, headers: Record<string, string> = {}) =>
   (await api.npm("GET", pathOf(name), { headers })).json;
 
-test("a packument has versions, tags, times, the readme of latest, and addresses of this instance", async () => {
+test("a packument has versions, tags, times, the readme of latest, and tarball URLs of this instance", async () => {
   await put("pear", "1.0.0", random(100), {
     document: { readme: "old", description: "a fruit", scripts: { postinstall: "x" } },
   });
@@ -77,7 +77,7 @@ test("a packument has versions, tags, times, the readme of latest, and addresses
   });
 });
 
-test("the abbreviated packument has what an installation needs and no more", async () => {
+test("the abbreviated packument has only the fields that an installation needs", async () => {
   const document = {
     dependencies: { a: "1" },
     bin: { x: "y" },
@@ -115,7 +115,7 @@ test("the abbreviated packument has what an installation needs and no more", asy
   ).toBeDefined();
 });
 
-test("an unchanged packument is not sent again, and each change makes another one", async () => {
+test("an unchanged packument is answered with 304, and each change gives it another ETag", async () => {
   await put("pear", "1.0.0");
   const tagOf = async () => (await api.npm("GET", "/pear")).headers["etag"] as string;
   const tag = await tagOf();
@@ -137,14 +137,14 @@ test("an unchanged packument is not sent again, and each change makes another on
   deprecate(document, "1.0.0", "old");
   expect((await api.npm("PUT", "/pear", { body: document })).status).toBe(200);
   tags.push(await tagOf());
-  // The same request again changes nothing.
+  // The same request once more, without _rev, changes nothing.
   const { _rev, ...unrevised } = document;
   expect((await api.npm("PUT", "/pear", { body: unrevised })).status).toBe(200);
   tags.push(await tagOf());
   expect([new Set(tags).size, tags.length]).toEqual([4, 5]);
 });
 
-test("addresses in packuments follow PUBLIC_URL, else the Host header", async () => {
+test("tarball addresses in packuments begin with PUBLIC_URL, or with the Host header without it", async () => {
   await put("@s/pear", "1.0.0");
   const tarballOf = (document: Record<string, unknown>) =>
     (versionsIn(document)["1.0.0"]?.["dist"] as { tarball: string } | undefined)?.tarball;
@@ -161,7 +161,7 @@ test("addresses in packuments follow PUBLIC_URL, else the Host header", async ()
   await other.close();
 });
 
-test("a tarball is sent whole, in parts and as headers, with both spellings of a scope", async () => {
+test("a tarball can be read whole, in part or with HEAD, under both spellings of its scope", async () => {
   const tarball = random(300_000);
   await put("@s/pear", "1.0.0", tarball);
   const path = "/@s/pear/-/pear-1.0.0.tgz";
@@ -200,7 +200,7 @@ test("a tarball is sent whole, in parts and as headers, with both spellings of a
   });
 });
 
-test("latest is the dist-tag, else the highest release, else the highest version", async () => {
+test("the latest version is that of the dist-tag, or the highest release, or the highest version", async () => {
   const latest = async () =>
     (await api.npm("GET", "/-/package/pear/dist-tags")).json["latest"];
   await put("pear", "2.0.0-rc.1", random(10), { tag: "next" });
@@ -215,7 +215,7 @@ test("latest is the dist-tag, else the highest release, else the highest version
   expect(await latest()).toBe("1.2.0");
 });
 
-test("a packument of 3,000 versions does not hold up other requests, and is quick the second time", async () => {
+test("a package of 3,000 versions can be read, deprecated and deleted, and its read times are printed", async () => {
   await put("pear", "0.0.0", random(10), {
     document: {
       readme: "r".repeat(500),
@@ -252,7 +252,7 @@ test("a packument of 3,000 versions does not hold up other requests, and is quic
   expect((await api.npm("GET", "/pear")).status).toBe(404);
 });
 
-test("a search has pages, and finds only packages of its own repository", async () => {
+test("an npm search has pages, and finds only packages of its own repository", async () => {
   await api.call("POST", "/repository/api/repo/create", {
     body: { projectId: "demo", name: "others", type: "NPM" },
   });
@@ -275,7 +275,7 @@ test("a search has pages, and finds only packages of its own repository", async 
   });
 });
 
-test("a change of a document that was changed meanwhile is refused", async () => {
+test("a write of a packument is refused if another client has changed it since it was read", async () => {
   await put("pear", "1.0.0");
   await put("pear", "1.1.0");
   const old = await packument("pear");
@@ -305,7 +305,7 @@ test("a change of a document that was changed meanwhile is refused", async () =>
   });
 });
 
-test("publications, moved tags and deprecations make events of their versions for REAL_TIME", async () => {
+test("publishing, moving a dist-tag and deprecating each write an event of the version", async () => {
   await put("pear", "1.0.0");
   await put("pear", "1.1.0");
   await api.npm("PUT", "/-/package/pear/dist-tags/old", { body: "1.0.0" });

@@ -31,7 +31,7 @@ const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body
 const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
   put(name, publication(name, version, content, more));
 
-test("a published version is immutable, even for the same content", async () => {
+test("a published npm version cannot be published again, even with the same content", async () => {
   const content = random(1000);
   expect((await publish("pear", "1.0.0", content)).status).toBe(201);
   for (const again of [content, random(1000)]) {
@@ -50,7 +50,7 @@ test("a published version is immutable, even for the same content", async () => 
   expect(staged()).toEqual([]);
 });
 
-test("a version that differs from a published one in build metadata only is refused, in both directions", async () => {
+test("an npm version that differs from a published one only in build metadata is refused", async () => {
   expect((await publish("pear", "1.0.0", random(100))).status).toBe(201);
   expect((await publish("pear", "2.0.0-rc.1+a", random(100))).status).toBe(201);
   for (const [version, twin] of [
@@ -72,7 +72,7 @@ test("a version that differs from a published one in build metadata only is refu
   expect(staged()).toEqual([]);
 });
 
-test("versions that an earlier release stored side by side can be read, deprecated and unpublished", async () => {
+test("npm versions that differ only in build metadata can be read and removed if already stored", async () => {
   const content = random(100);
   await publish("pear", "1.0.0", random(100));
   await publish("pear", "1.0.1", content);
@@ -110,7 +110,7 @@ const withDist = (dist: object) => ({
   versions: { "1.0.0": { ...version, dist } },
 });
 
-test("names of JavaScript's own objects are ordinary names, and pollute nothing", async () => {
+test('packages with names like "constructor" or "__proto__" work, and change no JavaScript prototype', async () => {
   const hostile = JSON.stringify(publication("constructor", "1.0.0", tarball)).replace(
     '"name":',
     '"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"name":',
@@ -135,7 +135,7 @@ test("names of JavaScript's own objects are ordinary names, and pollute nothing"
   expect((await api.npm("GET", "/constructor/toString")).status).toBe(404);
 });
 
-test("a body in single bytes, with attachments first and rare escapes, is the same publication", async () => {
+test("a publication that arrives byte by byte, attachments first, with rare escapes, is read correctly", async () => {
   const content = Buffer.from(Array.from({ length: 300 }, (_, i) => (i * 7) % 256));
   const { _attachments, ...rest } = publication("pear", "1.0.0", content, {
     document: {
@@ -171,7 +171,7 @@ test("a body in single bytes, with attachments first and rare escapes, is the sa
   });
 });
 
-test("hashes that a client leaves out are added", async () => {
+test("integrity and shasum of a tarball are added if the client leaves them out", async () => {
   await put("pear", withDist({}));
   const { dist } = (await api.npm("GET", "/pear/1.0.0")).json;
   expect(dist).toEqual({
@@ -181,7 +181,7 @@ test("hashes that a client leaves out are added", async () => {
   });
 });
 
-test("a publication that is cut off leaves nothing", async () => {
+test("an npm publication that is cut off leaves nothing behind", async () => {
   const bytes = Buffer.from(
     JSON.stringify(publication("pear", "1.0.0", random(600_000))),
   );
@@ -206,7 +206,7 @@ test("a publication that is cut off leaves nothing", async () => {
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("16 versions published at once all exist, and the same version published twice at once exists once", async () => {
+test("16 npm versions can be published at once, and one version published twice at once exists once", async () => {
   const contents = Array.from({ length: 16 }, () => random(30_000));
   const answers = await Promise.all(
     contents.map((content, i) =>
@@ -246,7 +246,7 @@ const rss = (pid: number, field: "VmRSS" | "VmHWM") =>
   ) / 1024;
 
 test.skipIf(process.platform !== "linux")(
-  "a tarball of 100 MiB is published and read with flat memory",
+  "a tarball of 100 MiB is published with less than 100 MiB of additional memory",
   async () => {
     const directory = mkdtempSync(join(tmpdir(), "npm-large-"));
     const server = await forkApi(directory);

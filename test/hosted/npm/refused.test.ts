@@ -55,7 +55,7 @@ test.each([
     /has the integrity sha512-/,
   ],
   [
-    "an integrity of no known kind",
+    "an integrity of an unknown algorithm",
     withDist({ integrity: "md5-abcd" }),
     400,
     /is not a sha512, sha256 or sha1/,
@@ -67,19 +67,19 @@ test.each([
     /announces 4999 bytes and has 5000/,
   ],
   [
-    "letters that are no base64",
+    "characters that are not base64",
     withAttachment({ data: `${data.slice(0, 400)}%$${data.slice(402)}` }),
     400,
     /not valid base64/,
   ],
   [
-    "base64 that goes on after its end",
+    "base64 that continues after its end",
     withAttachment({ data: `QQ==${data}` }),
     400,
     /not valid base64/,
   ],
   [
-    "half a letter of base64",
+    "base64 that is cut off",
     withAttachment({ data: data.slice(0, -3) }),
     400,
     /not valid base64/,
@@ -114,20 +114,25 @@ test.each([
   ],
   ["no version", { ...whole, versions: {} }, 400, /the one version/],
   [
-    "what is no version",
+    "an invalid version",
     { ...whole, versions: { "1.0": { ...version, version: "1.0" } } },
     400,
     /"1.0" is not a valid version/,
   ],
   [
-    "another version inside",
+    "another version inside its document",
     { ...whole, versions: { "1.0.1": version } },
     400,
     /names the version "1.0.0"/,
   ],
-  ["another name inside", { ...whole, name: "apple" }, 400, /names the package "apple"/],
   [
-    "another name deeper inside",
+    "another name inside its document",
+    { ...whole, name: "apple" },
+    400,
+    /names the package "apple"/,
+  ],
+  [
+    "another name inside its version",
     { ...whole, versions: { "1.0.0": { ...version, name: "apple" } } },
     400,
     /names the package "apple"/,
@@ -138,8 +143,8 @@ test.each([
     400,
     /"1.x" is not a valid dist-tag/,
   ],
-  ["a list", [], 400, /not a JSON object/],
-  ["no JSON", Buffer.from('{"versions":'), 400, /not valid JSON/],
+  ["a JSON list as its body", [], 400, /not a JSON object/],
+  ["invalid JSON", Buffer.from('{"versions":'), 400, /not valid JSON/],
   [
     "JSON that ends within the tarball",
     Buffer.from(`{"_attachments":{"x":{"data":"${data}`),
@@ -147,7 +152,7 @@ test.each([
     /ends within the tarball/,
   ],
   [
-    "nesting without end",
+    "1,000 nested lists",
     Buffer.from(`{"a":${"[".repeat(1000)}${"]".repeat(1000)}}`),
     400,
     /nested more than/,
@@ -165,7 +170,7 @@ test.each([
     /1048576 bytes/,
   ],
 ])(
-  "a publication with %s is refused and leaves nothing",
+  "an npm publication with %s is refused and leaves nothing behind",
   async (_what, body, status, message) => {
     const answer = await put("pear", body);
     expect([answer.status, String(answer.json["error"])]).toEqual([
@@ -194,7 +199,7 @@ test.each([
   "caf%C3%A9",
   "%ff",
   "x".repeat(215),
-])("%s is not a valid name of a package", async (name) => {
+])("the npm package name %s is refused, and nothing is stored", async (name) => {
   for (const method of ["PUT", "GET"]) {
     const { status, headers, body } = await rawRequest(
       api.port,
@@ -210,7 +215,7 @@ test.each([
 });
 
 test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx"])(
-  "the tarball %s is nowhere",
+  "the tarball path %s is not found",
   async (file) => {
     await publish("pear", "1.0.0", random(10));
     const { status } = await rawRequest(api.port, "GET", `${api.base}/pear/-/${file}`);
@@ -219,9 +224,9 @@ test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx
 );
 
 test.each([
-  ["no credentials", "GET", "/pear", { authorization: "" }, 401, /_auth/],
+  ["a request without credentials", "GET", "/pear", { authorization: "" }, 401, /_auth/],
   [
-    "a wrong password",
+    "a request with a wrong password",
     "GET",
     "/pear",
     { authorization: `Basic ${Buffer.from("admin:wrong").toString("base64")}` },
@@ -236,29 +241,43 @@ test.each([
     403,
     /_auth/,
   ],
-  ["npm login by web", "POST", "/-/v1/login", { authorization: "" }, 403, /_auth/],
-  ["an audit", "POST", "/-/npm/v1/security/advisories/bulk", {}, 404, /not supported/],
   [
-    "owners",
+    "npm login with a browser",
+    "POST",
+    "/-/v1/login",
+    { authorization: "" },
+    403,
+    /_auth/,
+  ],
+  ["npm audit", "POST", "/-/npm/v1/security/advisories/bulk", {}, 404, /not supported/],
+  [
+    "npm owner",
     "GET",
     "/-/user/org.couchdb.user:joe",
     {},
     403,
     /there are no users, owners/,
   ],
-  ["access", "GET", "/-/package/pear/access", {}, 403, /there are no users, owners/],
+  ["npm access", "GET", "/-/package/pear/access", {}, 403, /there are no users, owners/],
   [
-    "a missing package",
+    "a request for a missing package",
     "GET",
     "/pear",
     {},
     404,
     /there is no package pear in demo\/packages/,
   ],
-  ["a method that is not offered", "DELETE", "/pear", {}, 405, /GET, HEAD, PUT/],
-  ["an address of nothing", "GET", "/pear/1.0.0/x/y", {}, 404, /there is nothing at/],
+  ["a request with an unsupported method", "DELETE", "/pear", {}, 405, /GET, HEAD, PUT/],
+  [
+    "a request for an unknown address",
+    "GET",
+    "/pear/1.0.0/x/y",
+    {},
+    404,
+    /there is nothing at/,
+  ],
 ])(
-  "%s is answered as npm reads it",
+  "%s is refused with a reason that npm shows",
   async (_what, method, path, headers, status, message) => {
     const answer = await api.npm(method, path, { headers });
     expect([answer.status, answer.json]).toEqual([
@@ -275,7 +294,7 @@ test.each([
   ["/npm/nowhere/packages", /there is no project nowhere/],
   ["/npm/demo/nowhere", /there is no repository demo\/nowhere/],
   ["/npm/demo/files", /of type GENERIC, not NPM/],
-])("%s is not an npm repository, and the answer says why", async (base, message) => {
+])("%s is refused as an npm registry, and the answer says why", async (base, message) => {
   const { status, json } = await npmCaller(api.port, base)("GET", "/-/ping");
   expect([status, json["error"]]).toEqual([404, expect.stringMatching(message)]);
 });

@@ -18,7 +18,7 @@ afterEach(async () => {
 
 const LONG = 120_000;
 
-/** Publishes with npm itself. */
+/** Publishes a version with the real npm command. */
 function publish(
   name: string,
   version: string,
@@ -47,12 +47,12 @@ const view = async (what: string, ...fields: string[]): Promise<unknown> => {
   return said === "" ? null : JSON.parse(said);
 };
 
-/** npm 10 shows a list of one as its one member. */
+/** Returns the versions that npm shows. npm 10 prints a list with one member as that member: flat() undoes this. */
 const versions = async (what: string): Promise<unknown> =>
   [await view(what, "versions")].flat();
 
 test(
-  "npm shows and installs what it publishes, scoped or not, with dependencies",
+  "npm publishes, shows and installs packages, with and without scope, with dependencies",
   { timeout: LONG },
   async () => {
     await publish("pear", "1.0.0");
@@ -79,13 +79,13 @@ test(
     ]);
     await npm.run(app, "install", "pear@1.0.0");
     expect(installed("pear")).toContain("pear@1.0.0");
-    // Installs from the lock file with an empty cache, checked by integrity.
+    // npm ci installs from the lock file with an empty cache, and checks the integrity.
     await npm.run(app, "ci", "--cache", join(npm.home, "other-cache"));
     expect(installed("pear")).toContain("pear@1.0.0");
   },
 );
 
-test("npm publishes a version only once", { timeout: LONG }, async () => {
+test("npm cannot publish a version twice", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
   await expect(publish("pear", "1.0.0")).rejects.toThrow(/previously published version/);
   expect(await versions("pear")).toEqual(["1.0.0"]);
@@ -114,18 +114,22 @@ test("npm sets, shows, moves and removes dist-tags", { timeout: LONG }, async ()
   );
 });
 
-test("npm shows a deprecation and takes it back", { timeout: LONG }, async () => {
-  await publish("@orchard/pear", "1.0.0");
-  await publish("@orchard/pear", "1.1.0");
-  await npm.run(".", "deprecate", "@orchard/pear@1.0.0", "it is rotten");
-  expect(await view("@orchard/pear@1.0.0", "deprecated")).toBe("it is rotten");
-  expect(await view("@orchard/pear@1.1.0", "deprecated")).toBeNull();
-  await npm.run(".", "deprecate", "@orchard/pear@1.0.0", "");
-  expect(await view("@orchard/pear@1.0.0", "deprecated")).toBeNull();
-});
+test(
+  "npm deprecates a version, shows it as deprecated, and undoes the deprecation",
+  { timeout: LONG },
+  async () => {
+    await publish("@orchard/pear", "1.0.0");
+    await publish("@orchard/pear", "1.1.0");
+    await npm.run(".", "deprecate", "@orchard/pear@1.0.0", "it is rotten");
+    expect(await view("@orchard/pear@1.0.0", "deprecated")).toBe("it is rotten");
+    expect(await view("@orchard/pear@1.1.0", "deprecated")).toBeNull();
+    await npm.run(".", "deprecate", "@orchard/pear@1.0.0", "");
+    expect(await view("@orchard/pear@1.0.0", "deprecated")).toBeNull();
+  },
+);
 
 test(
-  "npm unpublishes one version, then the whole package, and nothing of it stays",
+  "npm unpublishes one version, then the whole package, and nothing of it is left",
   { timeout: LONG },
   async () => {
     for (const version of ["1.0.0", "1.1.0", "1.2.0"])
@@ -146,7 +150,7 @@ test(
 );
 
 test(
-  "npm search finds by name, description and keyword, and ping and whoami answer",
+  "npm search finds packages by name, description and keyword, and npm ping and whoami work",
   { timeout: LONG },
   async () => {
     await publish("pear", "1.0.0");
@@ -169,7 +173,7 @@ test(
 );
 
 test(
-  "unsupported commands of npm say so, and an installation goes on without an audit",
+  "unsupported npm commands fail with a reason, and npm install works without an audit",
   { timeout: LONG },
   async () => {
     await publish("pear", "1.0.0");

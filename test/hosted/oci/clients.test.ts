@@ -29,7 +29,7 @@ let api: Images;
 let folder: string;
 let image: TestManifest;
 let index: TestManifest;
-/** Clients of other projects, which log in as at any registry. */
+/** Runs a client program of another project, with the login of its usual configuration file. */
 const client = async (tool: keyof typeof tools, ...args: string[]): Promise<string> => {
   const env = {
     PATH: process.env["PATH"] ?? "",
@@ -140,7 +140,7 @@ describe.skipIf(tools.crane === null)("crane", () => {
 });
 
 describe.skipIf(tools.regctl === null)("regctl", () => {
-  test("regctl copies, attaches by subject, finds what is attached, deletes a tag and a manifest", async () => {
+  test("regctl copies an image, attaches artifacts and lists them, and deletes a tag and a manifest", async () => {
     for (const tag of ["one", "multi"])
       await regctl("image", "copy", at(`seed:${tag}`), at(`by/regctl:${tag}`));
     expect(await missing("by/regctl", index)).toEqual([]);
@@ -181,7 +181,7 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
         )
       ).trim(),
     ).toBe('{"sbom":true}');
-    // There is no fallback tag: the client uses the referrers API.
+    // regctl has written no fallback tag (sha256-…): it uses the referrers API.
     expect(await api.tags("team/images/by/regctl")).toEqual(["multi", "one"]);
     await regctl("tag", "delete", at("by/regctl:one"));
     await regctl("manifest", "delete", `${at("by/regctl")}@${index.digest}`);
@@ -191,7 +191,7 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
     );
   });
 
-  test("regctl sends a blob in chunks", async () => {
+  test("regctl uploads a blob in chunks", async () => {
     const blob = join(folder, "blob");
     const bytes = Buffer.alloc(20 * MIB, "chunks");
     writeFileSync(blob, bytes);
@@ -227,7 +227,7 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
 });
 
 describe.skipIf(tools.skopeo === null)("skopeo", () => {
-  test("skopeo copies all of an index to a folder and back, and inspects", async () => {
+  test("skopeo copies an index with all its images to a folder and back, and inspects it", async () => {
     const login = `${ADMIN.username}:${ADMIN.password}`;
     await client(
       "skopeo",
@@ -287,7 +287,7 @@ describe.skipIf(tools.skopeo === null)("skopeo", () => {
 });
 
 describe.skipIf(tools.helm === null)("helm", () => {
-  test("helm logs in, pushes a chart and pulls the same", async () => {
+  test("helm logs in, pushes a chart and pulls it unchanged", async () => {
     const chart = join(folder, "chart");
     mkdirSync(join(chart, "templates"), { recursive: true });
     writeFileSync(

@@ -30,7 +30,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => instance.remove());
 
-test("an upload that loses the control plane, and then the whole service, goes on at its offset", async () => {
+test("a blob upload continues at its offset after the control plane, then the whole service, was killed", async () => {
   const { http } = createClient(instance.url);
   const call: typeof http = (method, path, options) =>
     http(method, path, { ...options, login: authorization });

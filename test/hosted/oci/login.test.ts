@@ -40,8 +40,8 @@ type Token = {
   issued_at: string;
 };
 
-describe("docker login and what follows", () => {
-  test("the challenge leads to a token by Basic, which allows what its scopes name", async () => {
+describe("the login of image clients", () => {
+  test("the challenge names the token service, which issues a token for the requested scopes", async () => {
     const refused = await api.http("GET", "/v2/", { login: null });
     expect([refused.status, codeOf(refused), challengeOf(refused)]).toEqual([
       401,
@@ -83,7 +83,7 @@ describe("docker login and what follows", () => {
     ).toBe(200);
   });
 
-  test("the challenge names the scope that push, mount, catalog and delete need", async () => {
+  test("the challenge names the scopes that are needed for push, mount, catalog and delete", async () => {
     const scopeFor = async (method: string, path: string) =>
       /scope="([^"]+)"/.exec(
         challengeOf(await api.http(method, path, { login: null })),
@@ -103,7 +103,7 @@ describe("docker login and what follows", () => {
     expect(await scopeFor("GET", "/v2/_catalog")).toBe("registry:catalog:*");
   });
 
-  test("OAuth 2 with a password gives a token for scopes that are repeated or separated by blanks", async () => {
+  test("the token service accepts OAuth 2 with a password, and several scopes in one or more parameters", async () => {
     const form = (fields: Record<string, string>) => ({
       login: null,
       body: new URLSearchParams(fields).toString(),
@@ -153,7 +153,7 @@ describe("docker login and what follows", () => {
     );
   });
 
-  test("PUBLIC_URL makes the realm, and an invalid Host header does not get into it", async () => {
+  test("the challenge's realm begins with PUBLIC_URL, and never contains an invalid Host header", async () => {
     const raw = await sendRaw(
       api.port,
       'GET /v2/ HTTP/1.1\r\nHost: a",evil="b\r\nConnection: close\r\n\r\n',
@@ -167,8 +167,8 @@ describe("docker login and what follows", () => {
   });
 });
 
-describe("tokens", () => {
-  test("tokens allow what their scopes say, for their image, and nothing else", async () => {
+describe("registry tokens", () => {
+  test("registry tokens allow only the actions and the image of their scopes", async () => {
     const call = bearer([{ name: "team/images/app", actions: ["pull"] }]);
     expect((await api.http("GET", "/v2/team/images/app/tags/list", call)).status).toBe(
       200,
@@ -194,7 +194,7 @@ describe("tokens", () => {
     expect(await api.tags("team/images/app")).toEqual(["v1"]);
   });
 
-  test("a mount needs to pull its source; else it is an ordinary upload", async () => {
+  test("a mount without the right to pull its source becomes an ordinary upload", async () => {
     const blob = makeBlob(100);
     await api.putBlob("team/docker/secret", blob);
     const path = `/v2/team/images/app/blobs/uploads/?mount=${blob.digest}&from=team/docker/secret`;
@@ -214,7 +214,7 @@ describe("tokens", () => {
     ).toBe(201);
   });
 
-  test("tokens are over after their time, and no letter of them may be changed", async () => {
+  test("registry tokens are refused when they have expired or were changed", async () => {
     const token = api.deps.registryTokens.issue([], 60);
     const path = "/v2/";
     expect((await api.http("GET", path, { login: `Bearer ${token}` })).status).toBe(200);
@@ -249,8 +249,8 @@ describe("tokens", () => {
   });
 });
 
-describe("Basic", () => {
-  test("Basic is taken everywhere; wrong ones are refused, later each time; none are no failed login", async () => {
+describe("Basic credentials", () => {
+  test("Basic credentials work on all image endpoints; each wrong login is refused later than the last", async () => {
     const own = await startImages();
     for (let i = 0; i < 50; i += 1)
       expect(
@@ -276,7 +276,7 @@ describe("Basic", () => {
   });
 });
 
-test("a path that could turn into another one is judged as it is written", async () => {
+test("a token does not open another image by a path with dot segments or double slashes", async () => {
   const { headers } = bearer([{ name: "team/images/app", actions: ["pull"] }]);
   const get = (path: string) =>
     sendRaw(

@@ -10,7 +10,7 @@ import {
 import { codeOf, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
 /**
- * Distribution-spec 1.1 without the section "Push" (push.test.ts and push-manifests.test.ts):
+ * These tests follow the OCI distribution-spec 1.1 without its section "Push" (push.test.ts, push-manifests.test.ts):
  * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
  */
 let api: Images;
@@ -22,12 +22,12 @@ afterAll(() => api.close());
 const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 const NOWHERE = sha256(Buffer.from("nowhere"));
 let made = 0;
-/** An image name that no other test uses. */
+/** Returns an image name that no other test uses. */
 const fresh = (repository = "team/images") => `${repository}/app${(made += 1)}/part`;
 const header = (answer: { headers: Headers }, name: string) => answer.headers.get(name);
 
 describe("pulling manifests", () => {
-  test("GET and HEAD of a manifest, by tag and by digest, answer its bytes, type, digest and length", async () => {
+  test("a manifest is answered to GET and HEAD, by tag and digest, with its type, digest and length", async () => {
     const name = fresh();
     for (const image of [makeImage(), makeImage({ format: "docker" })]) {
       await api.push(name, "v1", image);
@@ -45,7 +45,7 @@ describe("pulling manifests", () => {
     }
   });
 
-  test("Accept never hides a manifest: absent, anything, or another type", async () => {
+  test("a manifest is answered whatever the Accept header contains", async () => {
     const name = fresh();
     const index = makeIndex([makeImage()]);
     await api.push(name, "multi", index);
@@ -67,7 +67,7 @@ describe("pulling manifests", () => {
     }
   });
 
-  test("a client that has a manifest gets 304, by ETag", async () => {
+  test("a client that sends the ETag of a manifest gets 304 until the tag moves", async () => {
     const name = fresh();
     const image = makeImage();
     await api.push(name, "v1", image);
@@ -89,7 +89,7 @@ describe("pulling manifests", () => {
     ).toBe(200);
   });
 
-  test("a missing manifest, tag, image or repository is 404", async () => {
+  test("a missing manifest, tag, image or repository is answered with 404", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     const codes = [];
@@ -116,7 +116,7 @@ describe("pulling manifests", () => {
 
 describe("pulling blobs", () => {
   test.each([0, 1, 1_000, 100_000])(
-    "GET and HEAD of a blob of %i bytes answer its bytes, digest and length",
+    "a blob of %i bytes is answered to GET and HEAD with its digest and length",
     async (size) => {
       const name = fresh();
       const blob = makeBlob(size);
@@ -140,7 +140,7 @@ describe("pulling blobs", () => {
   );
 
   test.each([1_000, 100_000])(
-    "Range and If-None-Match work for a blob of %i bytes",
+    "a blob of %i bytes can be read with Range and If-None-Match",
     async (size) => {
       const name = fresh();
       const blob = makeBlob(size);
@@ -180,7 +180,7 @@ describe("pulling blobs", () => {
     },
   );
 
-  test("a blob exists for its own image only", async () => {
+  test("a blob of one image is not found through another image", async () => {
     const [one, other] = [fresh(), fresh("team/docker")];
     const blob = makeBlob(500);
     await api.putBlob(one, blob);
@@ -195,7 +195,7 @@ describe("pulling blobs", () => {
 });
 
 describe("listing tags", () => {
-  test("tags are listed in the order of their bytes, in pages with n, last and Link", async () => {
+  test("tags are listed in byte order, and in pages with n, last and Link", async () => {
     const name = fresh();
     const image = makeImage();
     await api.push(name, null, image);
@@ -226,7 +226,7 @@ describe("listing tags", () => {
       expect((await api.http("GET", `/v2/${name}/tags/list?n=${n}`)).status).toBe(400);
   });
 
-  test("an image without tags has an empty list of tags, and a missing image is 404", async () => {
+  test("the tag list of an image without tags is empty, and that of a missing image is 404", async () => {
     const name = fresh();
     await api.push(name, null, makeImage());
     expect(await api.tags(name)).toEqual([]);
@@ -248,7 +248,7 @@ describe("listing referrers", () => {
     return { manifests, filters: header(answer, "oci-filters-applied") };
   };
 
-  test("referrers are listed with type and annotations, filtered on request, until they are deleted", async () => {
+  test("referrers are listed with type and annotations, can be filtered by type, and can be deleted", async () => {
     const name = fresh();
     const subject = makeImage();
     await api.push(name, "v1", subject);
@@ -307,7 +307,7 @@ describe("listing referrers", () => {
     ).toEqual([untyped.digest, index.digest]);
   });
 
-  test("referrers of any digest without attachments are an empty index, and an invalid digest is 400", async () => {
+  test("the referrers of a digest without attachments are an empty index, and an invalid digest is 400", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     expect((await referrers(name, NOWHERE)).manifests).toEqual([]);

@@ -9,7 +9,8 @@ import {
 import { codeOf, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
 /**
- * The section "Push" of distribution-spec 1.1: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+ * These tests follow the section "Push" of the OCI distribution-spec 1.1:
+ * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
  */
 let api: Images;
 beforeAll(async () => {
@@ -19,12 +20,12 @@ afterAll(() => api.close());
 
 const NOWHERE = sha256(Buffer.from("nowhere"));
 let made = 0;
-/** An image name that no other test uses. */
+/** Returns an image name that no other test uses. */
 const fresh = (repository = "team/images") => `${repository}/app${(made += 1)}/part`;
 const header = (answer: { headers: Headers }, name: string) => answer.headers.get(name);
 
 describe("pushing manifests", () => {
-  test("a manifest is pushed by tag, by digest, and by digest with tags as parameters", async () => {
+  test("a manifest can be pushed by tag, by digest, and by digest with tags as query parameters", async () => {
     const name = fresh();
     const image = makeImage();
     await api.push(name, null, image);
@@ -54,7 +55,7 @@ describe("pushing manifests", () => {
     expect(await api.tags(name)).toBeNull();
   });
 
-  test("a manifest is refused when only another image has its blobs", async () => {
+  test("a manifest is refused if its blobs exist only in another image", async () => {
     const image = makeImage();
     await api.push(fresh(), "v1", image);
     expect(codeOf(await api.putManifest(fresh(), "v1", image))).toBe(
@@ -62,7 +63,7 @@ describe("pushing manifests", () => {
     );
   });
 
-  test("descriptors without a size or with -1, and null lists and configs, are accepted", async () => {
+  test("manifests with missing or negative sizes, null lists or null configs are accepted", async () => {
     const name = fresh();
     const image = makeImage({ layers: [100, 200] });
     const layers = image.blobs
@@ -89,7 +90,7 @@ describe("pushing manifests", () => {
     );
   });
 
-  test("a manifest with foreign layers is accepted without them", async () => {
+  test("a manifest with foreign layers is accepted although these layers were not pushed", async () => {
     const name = fresh();
     const foreign = [
       {
@@ -116,29 +117,29 @@ describe("pushing manifests", () => {
   });
 
   test.each<[string, Partial<TestManifest>, string]>([
-    ["no JSON", { bytes: Buffer.from("{") }, "MANIFEST_INVALID"],
+    ["that is not complete JSON", { bytes: Buffer.from("{") }, "MANIFEST_INVALID"],
     [
-      "JSON after a byte order mark",
+      "that begins with a byte order mark",
       { bytes: Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), makeImage().bytes]) },
       "MANIFEST_INVALID",
     ],
     [
-      "not UTF-8",
+      "that is not UTF-8",
       { bytes: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) },
       "MANIFEST_INVALID",
     ],
     [
-      "an unknown media type",
+      "with an unknown media type",
       { mediaType: "application/vnd.example+json" },
       "MANIFEST_INVALID",
     ],
     [
-      "another media type than its own",
+      "with another media type than its content says",
       { mediaType: "application/vnd.docker.distribution.manifest.v2+json" },
       "MANIFEST_INVALID",
     ],
     [
-      "Docker's schema 1",
+      "of Docker's schema 1",
       {
         mediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws",
         bytes: Buffer.from('{"schemaVersion":1}'),
@@ -146,12 +147,12 @@ describe("pushing manifests", () => {
       "MANIFEST_INVALID",
     ],
     [
-      "a layer without digest",
+      "with a config of an invalid digest",
       { bytes: Buffer.from('{"schemaVersion":2,"config":{"digest":"x","size":1}}') },
       "MANIFEST_INVALID",
     ],
     [
-      "a layer of half a sha512",
+      "with a config whose sha512 is too short",
       {
         bytes: Buffer.from(
           `{"schemaVersion":2,"config":{"digest":"sha512:${"a".repeat(64)}","size":1},"layers":[]}`,
@@ -159,7 +160,7 @@ describe("pushing manifests", () => {
       },
       "MANIFEST_INVALID",
     ],
-  ])("%s is refused", async (_what, change, code) => {
+  ])("a manifest %s is refused", async (_what, change, code) => {
     const name = fresh();
     const answer = await api.putManifest(name, "v1", { ...makeImage(), ...change });
     expect([answer.status, codeOf(answer)]).toEqual([400, code]);
@@ -175,7 +176,7 @@ describe("pushing manifests", () => {
     expect((await api.putManifest(name, "a".repeat(128), image)).status).toBe(201);
   });
 
-  test("a manifest of 4 MiB is accepted, and a larger one is 413", async () => {
+  test("a manifest of 4 MiB is accepted, and a larger one is refused with 413", async () => {
     const name = fresh();
     const size = 4 * 1024 * 1024;
     const sized = (bytes: number): TestManifest => {
@@ -192,7 +193,7 @@ describe("pushing manifests", () => {
     expect(await api.tags(name)).toEqual(["largest"]);
   });
 
-  test("a manifest with a subject, which need not exist, is answered with OCI-Subject", async () => {
+  test("a manifest with a subject that does not exist is accepted, and the answer has OCI-Subject", async () => {
     const name = fresh();
     const subject = makeImage();
     const artifact = makeImage({ subject, artifactType: "application/vnd.example.sbom" });

@@ -9,7 +9,8 @@ import {
 } from "../../rigs/api/oci-server-fixture.ts";
 
 /**
- * The section "Push" of distribution-spec 1.1: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+ * These tests follow the section "Push" of the OCI distribution-spec 1.1:
+ * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
  */
 let api: Images;
 beforeAll(async () => {
@@ -21,13 +22,13 @@ const sha512 = (bytes: Uint8Array) =>
   `sha512:${createHash("sha512").update(bytes).digest("hex")}`;
 const NOWHERE = sha256(Buffer.from("nowhere"));
 let made = 0;
-/** An image name that no other test uses. */
+/** Returns an image name that no other test uses. */
 const fresh = (repository = "team/images") => `${repository}/app${(made += 1)}/part`;
 const header = (answer: { headers: Headers }, name: string) => answer.headers.get(name);
 
-describe("pushing a blob monolithically", () => {
+describe("pushing a blob in one request", () => {
   test.each([0, 300, 100_000, 3_000_000])(
-    "a blob of %i bytes is pushed with POST and PUT",
+    "a blob of %i bytes can be pushed with POST and PUT",
     async (size) => {
       const name = fresh();
       const blob = makeBlob(size);
@@ -49,7 +50,7 @@ describe("pushing a blob monolithically", () => {
   );
 
   test.each([0, 300, 100_000])(
-    "a blob of %i bytes is pushed with a single POST",
+    "a blob of %i bytes can be pushed with a single POST",
     async (size) => {
       const name = fresh();
       const blob = makeBlob(size);
@@ -74,7 +75,7 @@ describe("pushing a blob monolithically", () => {
     "sha256:abc",
     "md5:00",
     "nonsense",
-  ])("the digest %s is refused", async (digest) => {
+  ])("a blob upload with the digest %s is refused", async (digest) => {
     const name = fresh();
     for (const path of [
       `/v2/${name}/blobs/uploads/?digest=${digest}`,
@@ -89,7 +90,7 @@ describe("pushing a blob monolithically", () => {
   });
 
   test.each([10, 100_000])(
-    "%i bytes by sha512: at once, from a session, mounted, in an image that is pulled by sha512",
+    "a blob of %i bytes can be pushed, mounted and pulled by its sha512, and used by an image",
     async (size) => {
       const [name, other] = [fresh(), fresh()];
       const [blob, config] = [makeBlob(size), makeBlob("{}")].map((made) => ({
@@ -155,7 +156,7 @@ describe("pushing a blob monolithically", () => {
     },
   );
 
-  test("a blob with another digest than announced is not kept", async () => {
+  test("a blob whose digest differs from the announced one is refused and not kept", async () => {
     const name = fresh();
     for (const size of [100, 100_000]) {
       const [sent, announced] = [makeBlob(size), makeBlob(size)];
@@ -181,7 +182,7 @@ describe("pushing a blob monolithically", () => {
     }
   });
 
-  test("an upload with an unsupported digest-algorithm is refused at the beginning", async () => {
+  test("a blob upload is refused at its start if its digest-algorithm is unsupported", async () => {
     const answer = await api.http(
       "POST",
       `/v2/${fresh()}/blobs/uploads/?digest-algorithm=sha384`,
@@ -199,7 +200,7 @@ describe("pushing a blob in chunks", () => {
     },
   });
 
-  test("chunks are pushed in order, the last one with PATCH or with PUT", async () => {
+  test("chunks of a blob are pushed in order, the last one with PATCH or with PUT", async () => {
     for (const last of ["PATCH", "PUT"]) {
       const name = fresh();
       const { bytes, digest } = makeBlob(100_000);
@@ -232,7 +233,7 @@ describe("pushing a blob in chunks", () => {
     }
   });
 
-  test("a stream without Content-Range is pushed, and continued where it ended", async () => {
+  test("a blob can be pushed without Content-Range, in several requests", async () => {
     const name = fresh();
     const { bytes, digest } = makeBlob(50_000);
     const location = await api.begin(name);
@@ -248,7 +249,7 @@ describe("pushing a blob in chunks", () => {
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(201);
   });
 
-  test("a chunk at a wrong offset is 416 with the true range, and the upload goes on", async () => {
+  test("a chunk at a wrong offset is refused with 416 and the stored range, and the upload can go on", async () => {
     const name = fresh();
     const { bytes, digest } = makeBlob(1_000);
     const location = await api.begin(name);
@@ -282,7 +283,7 @@ describe("pushing a blob in chunks", () => {
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(201);
   });
 
-  test("a Content-Range that is invalid, or not as long as the body, is refused", async () => {
+  test("a chunk is refused if its Content-Range is invalid or does not match the body's length", async () => {
     const location = await api.begin(fresh());
     for (const range of ["bytes", "5-1", "0-", "a-b"])
       expect(
@@ -304,7 +305,7 @@ describe("pushing a blob in chunks", () => {
     expect(header(await api.http("GET", location), "range")).toBe("0-0");
   });
 
-  test("an upload of another image or instance, or one that has ended, is unknown", async () => {
+  test("a blob upload is not found under another image's name, with an unknown id, or after its end", async () => {
     const [name, other] = [fresh(), fresh()];
     const location = await api.begin(name);
     await api.http("PATCH", location, { body: "hello" });
@@ -337,7 +338,7 @@ describe("pushing a blob in chunks", () => {
 });
 
 describe("mounting a blob from another repository", () => {
-  test("a mount is 201 where the blob exists, else an ordinary upload", async () => {
+  test("a mount is answered with 201 if the blob exists, and with an upload session otherwise", async () => {
     const [source, target] = [fresh(), fresh("team/docker")];
     const blob = makeBlob(2_000);
     await api.putBlob(source, blob);

@@ -3,7 +3,7 @@ import { makeImage, sha256 } from "../../rigs/servers/images.ts";
 import { codeOf, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
 /**
- * Distribution-spec 1.1 without the section "Push" (push.test.ts and push-manifests.test.ts):
+ * These tests follow the OCI distribution-spec 1.1 without its section "Push" (push.test.ts, push-manifests.test.ts):
  * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
  */
 let api: Images;
@@ -14,12 +14,12 @@ afterAll(() => api.close());
 
 const NOWHERE = sha256(Buffer.from("nowhere"));
 let made = 0;
-/** An image name that no other test uses. */
+/** Returns an image name that no other test uses. */
 const fresh = (repository = "team/images") => `${repository}/app${(made += 1)}/part`;
 const header = (answer: { headers: Headers }, name: string) => answer.headers.get(name);
 
 describe("determining support", () => {
-  test("/v2/ answers 200, with and without the slash", async () => {
+  test("the endpoint /v2/ answers 200, with and without the last slash", async () => {
     for (const path of ["/v2/", "/v2"])
       expect([
         (await api.http("GET", path)).status,
@@ -28,8 +28,8 @@ describe("determining support", () => {
   });
 });
 
-describe("content management", () => {
-  test("deleting a tag leaves its manifest, deleting a manifest deletes its tags, and blobs go alone", async () => {
+describe("deletion", () => {
+  test("deleting a tag keeps its manifest, and deleting a manifest deletes its tags but not its blobs", async () => {
     const name = fresh();
     const image = makeImage();
     for (const tag of ["a", "b", "c"]) await api.push(name, tag, image);
@@ -54,7 +54,7 @@ describe("content management", () => {
     );
   });
 
-  test("deleting something that does not exist is 404", async () => {
+  test("deleting a tag, manifest or blob that does not exist is answered with 404", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     for (const path of [`manifests/v2`, `manifests/${NOWHERE}`, `blobs/${NOWHERE}`]) {
@@ -81,7 +81,7 @@ describe("the catalog", () => {
 });
 
 describe("errors", () => {
-  test("errors have distribution's form", async () => {
+  test("errors are answered in the JSON format of the OCI distribution specification", async () => {
     const answer = await api.http("GET", "/v2/team/images/none/manifests/v1");
     expect(header(answer, "content-type")).toContain("application/json");
     expect(answer.json).toEqual({
@@ -90,21 +90,36 @@ describe("errors", () => {
   });
 
   test.each([
-    ["a linked repository", "team/linked/app", "NAME_UNKNOWN", "linked"],
-    ["a repository of files", "team/files/app", "NAME_UNKNOWN", "GENERIC"],
+    ["an image in a linked repository", "team/linked/app", "NAME_UNKNOWN", "linked"],
+    ["an image in a repository of files", "team/files/app", "NAME_UNKNOWN", "GENERIC"],
     [
-      "a repository without an image",
+      "a path without an image name",
       "team/images",
       "NAME_UNKNOWN",
       "project/repository/image",
     ],
-    ["a missing repository", "team/none/app", "NAME_UNKNOWN", "team/none"],
-    ["upper case", "team/images/App", "NAME_INVALID", "lower-case"],
-    ["an empty part", "team/images//app", "NAME_INVALID", "lower-case"],
-    ["an encoded slash", "team/images/a%2fb", "NAME_INVALID", "lower-case"],
-    ["a name that is too long", `team/images/${"a".repeat(250)}`, "NAME_INVALID", "255"],
+    ["an image in a missing repository", "team/none/app", "NAME_UNKNOWN", "team/none"],
+    ["an image name in upper case", "team/images/App", "NAME_INVALID", "lower-case"],
+    [
+      "an image name with an empty part",
+      "team/images//app",
+      "NAME_INVALID",
+      "lower-case",
+    ],
+    [
+      "an image name with an encoded slash",
+      "team/images/a%2fb",
+      "NAME_INVALID",
+      "lower-case",
+    ],
+    [
+      "an image name that is too long",
+      `team/images/${"a".repeat(250)}`,
+      "NAME_INVALID",
+      "255",
+    ],
   ])(
-    "%s is refused with its reason in pushes and pulls",
+    "%s is refused with the reason, in pushes and pulls",
     async (_what, name, code, words) => {
       for (const answer of [
         await api.http("POST", `/v2/${name}/blobs/uploads/`),
@@ -119,7 +134,7 @@ describe("errors", () => {
     },
   );
 
-  test("unsupported methods are 405, and unknown paths are 404", async () => {
+  test("unsupported methods are answered with 405, and unknown paths with 404", async () => {
     const answer = await api.http("PATCH", "/v2/team/images/app/manifests/v1", {
       body: "x",
     });

@@ -28,7 +28,7 @@ const staged = () => readdirSync(join(api.directory, "blobs", "staging"));
 const blobs = () => api.db.$client.prepare("SELECT count(*) FROM blob").pluck().get();
 const rangeOf = ({ headers }: { headers: Headers }) => headers.get("range");
 
-/** Announces more bytes than it sends, and cuts the connection after `bytes`. */
+/** Sends a request that announces more bytes than it has, and cuts the connection after `bytes`. */
 async function cut(
   port: number,
   method: string,
@@ -44,9 +44,9 @@ async function cut(
   socket.destroy();
 }
 
-describe("an upload that is cut", () => {
+describe("an interrupted upload", () => {
   test.each(["PATCH", "PUT"])(
-    "an upload that is cut in a %s keeps what came and goes on from there",
+    "a blob upload whose %s is cut off keeps the bytes that arrived, and continues after them",
     async (method) => {
       const blob = makeBlob(8 * MIB);
       const location = await api.begin(NAME);
@@ -82,7 +82,7 @@ describe("an upload that is cut", () => {
     },
   );
 
-  test("an upload that is cut in a single POST, or in a manifest, leaves nothing", async () => {
+  test("a single POST of a blob, or a manifest, that is cut off leaves nothing behind", async () => {
     const blob = makeBlob(4 * MIB);
     await cut(
       api.port,
@@ -106,7 +106,7 @@ describe("an upload that is cut", () => {
     expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  test("an upload that is cut by the death of the service goes on after its restart", async () => {
+  test("a blob upload that is cut off by a kill of the service continues after the restart", async () => {
     const directory = mkdtempSync(join(tmpdir(), "images-"));
     const blob = makeBlob(8 * MIB);
     let server = await forkApi(directory);
@@ -151,7 +151,7 @@ describe("an upload that is cut", () => {
 });
 
 describe("simultaneous pushes", () => {
-  test("16 simultaneous pushes of one blob, in every way, end in one blob", async () => {
+  test("16 simultaneous pushes of one blob, in four ways, all succeed and store it once", async () => {
     const blob = makeBlob(300_000);
     const ways = [
       () =>
@@ -185,7 +185,7 @@ describe("simultaneous pushes", () => {
     ).toBe(blob.digest);
   });
 
-  test("16 simultaneous pushes of one tag end with one of them, whole", async () => {
+  test("16 simultaneous pushes of one tag leave it at one complete image, which the last event names", async () => {
     const images = Array.from({ length: 16 }, (_, i) =>
       i % 2 === 0 ? makeImage() : makeIndex([makeImage()]),
     );
@@ -216,7 +216,7 @@ describe("simultaneous pushes", () => {
 });
 
 describe("limits of uploads", () => {
-  test("MAX_UPLOAD holds for every way to push a blob, and a larger blob is not kept", async () => {
+  test("a blob larger than MAX_UPLOAD is refused in every way to push it, and is not kept", async () => {
     const { bytes, digest } = makeBlob(33 * MIB);
     const half = bytes.subarray(0, 20 * MIB);
     const location = await api.begin(NAME);
@@ -233,7 +233,7 @@ describe("limits of uploads", () => {
     expect(blobs()).toBe(0);
   });
 
-  test("other requests do not wait for uploads", async () => {
+  test("other requests are answered while large blobs are uploaded", async () => {
     const directory = mkdtempSync(join(tmpdir(), "images-"));
     const server = await forkApi(directory);
     const client = createClient(`http://127.0.0.1:${server.port}`);

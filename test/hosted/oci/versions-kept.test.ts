@@ -30,7 +30,7 @@ const folders = () =>
   rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 1").map(
     ({ path }) => path,
   );
-/** Checks that the files are those of the given images and no others. */
+/** Expects that the repository contains the files of the given images and no others. */
 function expectFiles(...images: TestManifest[]): void {
   const hex = (digest: string) => `sha256__${digest.slice("sha256:".length)}`;
   const below = (image: TestManifest): string[] => [
@@ -42,7 +42,7 @@ function expectFiles(...images: TestManifest[]): void {
 }
 
 describe("housekeeping of images", () => {
-  /** Runs housekeeping without REAL_TIME tasks, after a number of hours. */
+  /** Moves the clock by a number of hours and runs housekeeping, without REAL_TIME tasks. */
   async function later(hours: number): Promise<void> {
     clock.ahead += hours * HOUR;
     await createHousekeeping({
@@ -53,7 +53,7 @@ describe("housekeeping of images", () => {
     }).run();
   }
 
-  test("blobs without a manifest go after a day, then their content; blobs of manifests stay", async () => {
+  test("housekeeping removes blobs without a manifest a day after their last use, and then their content", async () => {
     const image = makeImage();
     const [loose, asked] = [makeBlob(50_000), makeBlob(1_000)];
     await api.push(NAME, "v1", image);
@@ -79,7 +79,7 @@ describe("housekeeping of images", () => {
       );
   });
 
-  test("blobs of a deleted manifest stay another day, for pushes that count on them", async () => {
+  test("housekeeping keeps the blobs of a deleted manifest for another day, for pushes that reuse them", async () => {
     const shared = makeBlob(5_000);
     const [old, young] = [
       makeImage({ layers: [shared] }),
@@ -100,8 +100,8 @@ describe("housekeeping of images", () => {
   });
 });
 
-describe("colliding names", () => {
-  test("an image with the name of another image's blob is refused, and the other image stays whole", async () => {
+describe("unusual names", () => {
+  test("an image whose name is the path of another image's blob is refused, and that image is unchanged", async () => {
     const image = makeImage();
     await api.push(NAME, "v1", image);
     const [blob] = image.blobs;
@@ -121,7 +121,7 @@ describe("colliding names", () => {
     expectFiles(image);
   });
 
-  test("images named like parts of a path are images like others", async () => {
+  test('images with names like "blobs" or "tags/list" can be pushed and pulled like others', async () => {
     for (const image of [
       "blobs",
       "manifests",
@@ -141,7 +141,7 @@ describe("colliding names", () => {
     }
   });
 
-  test("annotations named like properties of objects are annotations like others", async () => {
+  test('annotations with names like "__proto__" are stored and listed like others', async () => {
     const subject = makeImage();
     const text =
       '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],' +

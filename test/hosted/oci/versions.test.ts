@@ -55,7 +55,7 @@ function repository() {
   return found;
 }
 
-/** Checks that the files are those of the given images and no others. */
+/** Expects that the repository contains the files of the given images and no others. */
 function expectFiles(...images: TestManifest[]): void {
   const hex = (digest: string) => `sha256__${digest.slice("sha256:".length)}`;
   const below = (image: TestManifest): string[] => [
@@ -67,7 +67,7 @@ function expectFiles(...images: TestManifest[]): void {
 }
 
 describe("tags as versions", () => {
-  test("tags are versions with the digest of their manifest and their size, each layer once", async () => {
+  test("tags are versions with the digest of their manifest and a size that counts each layer once", async () => {
     const shared = makeBlob(5_000);
     const [one, two] = [
       makeImage({ layers: [shared, 100] }),
@@ -86,7 +86,7 @@ describe("tags as versions", () => {
     ]);
   });
 
-  test("a tag that is created or moved makes one event, and a push by digest or of the same none", async () => {
+  test("creating or moving a tag writes one event, and pushing by digest or unchanged writes none", async () => {
     const [one, two] = [makeImage(), makeImage()];
     await api.push(NAME, null, one);
     expect(events()).toEqual([]);
@@ -99,7 +99,7 @@ describe("tags as versions", () => {
     expect(rows("SELECT * FROM event WHERE kind = 'node'")).toEqual([]);
   });
 
-  test("an attachment to a manifest, a child of an index or an attachment makes an event of its tag", async () => {
+  test("pushing an attachment writes an event for each tag to which it belongs, directly or not", async () => {
     const child = makeImage();
     const index = makeIndex([child]);
     for (const tag of ["v1", "v2"]) await api.push(NAME, tag, index);
@@ -140,7 +140,7 @@ describe("tags as versions", () => {
     ).toEqual(both);
   });
 
-  test("a tag that only has the name of an attachment makes an event of its own", async () => {
+  test("a tag that is only named like an attachment is a version with its own event", async () => {
     const v1 = makeImage();
     await api.push(NAME, "v1", v1);
     const [own, index, signature] = [
@@ -170,7 +170,7 @@ describe("tags as versions", () => {
 });
 
 describe("deleting a version", () => {
-  test("deleting a version deletes its attachments and all that no other tag or index needs", async () => {
+  test("deleting a tag's version deletes its attachments and all that no other tag or index needs", async () => {
     const shared = makeBlob(5_000);
     const [amd, arm] = [
       makeImage({ layers: [shared, 100] }),
@@ -213,7 +213,7 @@ describe("deleting a version", () => {
     ]).toEqual([[], [], [], [], []]);
   });
 
-  test("a manifest stays while a second tag or an index has it", async () => {
+  test("a manifest is kept while another tag or an index refers to it", async () => {
     const image = makeImage();
     const index = makeIndex([image]);
     for (const tag of ["a", "b"]) await api.push(NAME, tag, image);
@@ -224,7 +224,7 @@ describe("deleting a version", () => {
     expect((await api.http("GET", `/v2/${NAME}/manifests/index`)).status).toBe(200);
   });
 
-  test("a whole image is deleted with all its tags, but not an image whose name begins with its name", async () => {
+  test("deleting an image deletes all its tags, but no image whose name begins with its name", async () => {
     const [one, two] = [makeImage(), makeImage({ layers: [20_000] })];
     for (const tag of ["a", "b"]) await api.push(NAME, tag, one);
     await api.push(NAME, null, two);
@@ -239,7 +239,7 @@ describe("deleting a version", () => {
     expect(files().every((path) => path.startsWith(`/${IMAGE}/blobs/`))).toBe(true);
   });
 
-  test("an image without tags can be deleted, and then the repository is empty", async () => {
+  test("deleting an image without tags leaves an empty repository", async () => {
     for (const image of [makeImage(), makeImage()]) await api.push(NAME, "latest", image);
     expect((await api.http("DELETE", `/v2/${NAME}/manifests/latest`)).status).toBe(202);
     const remove = () =>
@@ -256,7 +256,7 @@ describe("deleting a version", () => {
     expect((await remove()).status).toBe(404);
   });
 
-  test("a push while its image is deleted is refused, gone or whole", async () => {
+  test("a push during the deletion of its image leaves a complete image or nothing", async () => {
     await Promise.all(
       Array.from({ length: 300 }, (_, at) =>
         api.push(NAME, `old${at}`, makeImage({ layers: [10] })),
@@ -272,7 +272,7 @@ describe("deleting a version", () => {
     if (tags.length > 0) expectFiles(index);
   });
 
-  test("an image with 1,200 tags is deleted in bounded transactions", async () => {
+  test("an image with 1,200 tags is deleted completely", async () => {
     const image = makeImage();
     await api.push(NAME, null, image);
     const tags = Array.from({ length: 12 }, (_, i) =>

@@ -23,7 +23,7 @@ const only = process.argv
   .split(",");
 const folder = createFolder(RELEASE, { again: process.argv.includes("--again") });
 
-/** Starts once more after a failure: on a busy machine an instance may not be ready in time. */
+/** Calls `start`, and once more if it fails: on a busy machine an instance may not be ready in time. */
 async function patiently<T>(start: () => Promise<T>): Promise<T> {
   return start().catch((error: unknown) => {
     console.error("once more:", error);
@@ -81,7 +81,7 @@ async function record(address: string): Promise<void> {
     ...createFileScenes(stage),
     ...uploads.scenes,
   };
-  // Ten minutes of silence, during which everything else goes on.
+  // The scene real-time-quiet waits for ten minutes without uploads. The other scenes run meanwhile.
   const silence = isWanted("real-time-quiet") ? await uploads.beginSilence() : null;
   const quiet = silence && play("real-time-quiet", silence);
   for (const [name, scene] of Object.entries(scenes)) {

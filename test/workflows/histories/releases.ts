@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 /** The release of this code; record.ts writes into its folder. The README.md in this folder describes each release. */
 export const RELEASE = "0.1.0-d";
-/** Runs that began under this many releases, this one included, go on after an upgrade; their folders stay. */
+/** Number of releases, this one included, whose runs continue after an upgrade. Their history folders must be kept. */
 export const SUPPORTED = 2;
 
 export type SavedEvent = { eventType: string } & Record<string, unknown>;
@@ -13,7 +13,7 @@ export type SavedHistory = {
   history: { events: SavedEvent[] };
 };
 
-/** Oldest first. */
+/** Returns the releases that have saved histories (the names of the folders here), oldest first. */
 export const releases = (): string[] =>
   readdirSync(import.meta.dirname, { withFileTypes: true })
     .flatMap((entry) => (entry.isDirectory() ? entry.name : []))

@@ -1,10 +1,10 @@
 /**
- * A kind of run that can be under way when a new release takes over: features that its history must have, and must
- * lack.
+ * A kind of run that can be under way during an upgrade: its workflow `type`, and the features that its history has
+ * and lacks.
  */
 type Required = { type: string; has: string[]; lacks?: string[] };
 
-/** Every shape that the code can produce. A new shape of a workflow must be added here and to record.ts. */
+/** Every kind of run that the code can produce, by name. A new kind must be added here and as a scene of record.ts. */
 export const REQUIRED: Record<string, Required> = {
   "a run of hosted objects": {
     type: "taskRun",
@@ -117,5 +117,5 @@ export const REQUIRED: Record<string, Required> = {
   },
 };
 
-/** Activities that only runs of earlier releases request. */
+/** Activities that only runs of earlier releases request, so new histories lack them. */
 export const RETIRED = ["planHosted", "failBatch"];

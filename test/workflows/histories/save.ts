@@ -21,7 +21,7 @@ export function createFolder(release: string, { again }: { again: boolean }) {
   }
   mkdirSync(folder, { recursive: true });
 
-  /** Writes one file for each shape among the histories of a workflow, its children, and their continued runs. */
+  /** Writes the histories of a workflow, its children and their continued runs: one file for each shape (shape.ts). */
   function write(name: string, histories: readonly SavedHistory["history"][]): void {
     for (const file of readdirSync(folder))
       if (file.startsWith(`${name}.`)) rmSync(join(folder, file));
@@ -42,8 +42,8 @@ export function createFolder(release: string, { again }: { again: boolean }) {
   }
 
   /**
-   * Saves the histories of a workflow when it has ended: its newest run and those that led to it, or the named run and
-   * those after it.
+   * Waits until a workflow has ended and saves its histories: of its newest run and the runs that this one continues,
+   * or with `runId` of that run and the runs that continue it.
    */
   async function save(
     name: string,
@@ -71,7 +71,7 @@ export function createFolder(release: string, { again }: { again: boolean }) {
   return { save };
 }
 
-/** Serialises a history without the names of this machine, and without fields that replay ignores. */
+/** Serializes a history without this machine's host name, and without fields that a replay ignores. */
 function plain(history: SavedHistory["history"]): string {
   const text = JSON.stringify(history, (key, value: unknown) =>
     key === "identity" ? "recorder" : key === "stackTrace" ? "" : value,

@@ -16,12 +16,15 @@ import {
 import { fillRepository } from "../../rigs/runs/run-sources.ts";
 import { PATIENCE_MS, type Scenes, type Stage } from "./scenes-images.ts";
 
-/** Enough pairs that a cluster gets one child for all objects, and enough clusters that they need several pages. */
+/**
+ * Enough pairs of object and cluster (over 300) that each cluster gets one child workflow for all objects, and enough
+ * clusters that they are read in several pages.
+ */
 const [OBJECTS, CLUSTERS] = [8, 40];
 const MANY = 20_000;
 const DAY = 86_400_000;
 
-/** Runs of files to another instance, by hand and by schedules. */
+/** Creates scenes in which files are sent to another instance, by hand and by schedules. */
 export function createFileScenes({ files, client, save }: Stage): Scenes {
   const { product, projectId, cluster } = files;
   const partners = (count: number) =>
@@ -61,7 +64,7 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
     },
   });
 
-  /** Starts a run as a schedule would, with a due time of our choice. */
+  /** Starts a run as a schedule would, with the given due time. */
   async function fire(
     name: string,
     key: string,
@@ -97,7 +100,7 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
         await send(["one", "two"], { clusters: [cluster, ...(await partners(1))] }),
       ),
     "files-anew": async () => {
-      // Enough batches that the window is filled again and again.
+      // MANY files give more batches than a run may have under way at once, so it has to cut several times.
       await hosted(
         { first: files.center, product },
         "many",

@@ -24,10 +24,10 @@ export type Scenes = Record<string, () => Promise<void>>;
 /** Longest time (ms) that a scene waits for a condition. */
 export const PATIENCE_MS = 600_000;
 const MANY = 40;
-/** PendingActivityState (temporal.api.enums.v1). */
+/** The value STARTED of PendingActivityState (temporal.api.enums.v1): a worker is executing the activity. */
 const STARTED = 2;
 
-/** Runs of images from a linked repository to a registry. */
+/** Creates scenes in which images are sent from a linked repository to a registry. */
 export function createImageScenes({ images, files, client, save }: Stage): Scenes {
   const { product } = images;
   const filled = fillRegistry(
@@ -72,7 +72,7 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
   ) => {
     images.target.proxy.fault = fault;
   };
-  /** Starts a run and returns it once one of its manifests is held at the target. */
+  /** Starts a run, waits until the target's proxy holds the push of a manifest, and returns the run and `letGo`. */
   async function held(
     to: string,
   ): Promise<{ key: string; record: RecordInfo; letGo: () => void }> {
@@ -167,7 +167,7 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     "images-batch-lost": async () => {
       const { key, record, letGo } = await held("lost");
       const target = `${record.workflowId}/target/images`;
-      // The deaths of two workers, and of the process for this batch alone.
+      // Three deaths: of two workers, and of the process for this batch alone.
       for (let deaths = 0; deaths < 3; deaths += 1)
         await failPending(target, "transferBatch");
       letGo();
@@ -205,7 +205,7 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
       const { raw } = await client.workflow.getHandle(workflowId).describe();
       for (const { activityId, activityType, state } of raw.pendingActivities ?? []) {
         if (activityType?.name !== type || state !== STARTED) continue;
-        // An activity that has ended meanwhile has a successor.
+        // If the activity has ended meanwhile, this fails nothing, and the loop finds the next one.
         const isFailed = client.activity
           .fail(
             { workflowId, activityId: activityId ?? "" },

@@ -7,7 +7,7 @@ import { type History, readHistories } from "../../rigs/runs/run-histories.ts";
 import { fillRepository } from "../../rigs/runs/run-sources.ts";
 import { PATIENCE_MS, type Scenes, type Stage } from "./scenes-images.ts";
 
-/** Scenes of REAL_TIME tasks that follow uploads. */
+/** Creates scenes of REAL_TIME tasks, which follow uploads. */
 export function createUploadScenes({ files, client, address, save }: Stage): {
   scenes: Scenes;
   beginSilence: () => Promise<() => Promise<void>>;
@@ -33,7 +33,7 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
       replicaType: "REAL_TIME",
     });
   }
-  /** Removes the task, which ends its follower, and saves the histories. */
+  /** Deletes the task, which ends the workflow that follows uploads for it, and saves this workflow's histories. */
   async function end(name: string, key: string): Promise<void> {
     await product.remove(key);
     await save(name, idOf(key));
@@ -109,7 +109,7 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
         await until(async () => (await records(key)) > 0);
         await sent(key, 1);
         const before = await records(key);
-        // Pretends that more changes happened than are kept.
+        // The database now says that changes were lost because too many happened, so the task must catch up.
         const db = new Database(join(files.center.dataDir, "replication.db"), {
           timeout: 10_000,
         });

@@ -2,7 +2,7 @@ import type { SavedEvent, SavedHistory } from "./releases.ts";
 
 type Payloads = { payloads?: { data?: string }[] };
 type Named = { name?: string };
-/** The attributes of all kinds of events that determine a shape. */
+/** Those attributes of history events, of all kinds, from which a shape is derived. */
 type Attributes = {
   workflowType?: Named;
   activityType?: Named;
@@ -27,7 +27,7 @@ type Result = {
   linked?: number;
 };
 
-/** The differences between runs that matter to a replay: the type of the workflow, and features, each once. */
+/** What distinguishes runs for a replay: the type of the workflow, and the features of its history. */
 export type Shape = { type: string; features: Set<string> };
 
 const valuesOf = (payloads?: Payloads): unknown[] =>
@@ -40,7 +40,7 @@ function attributesOf(event: SavedEvent): Attributes {
   return (key ? event[key] : {}) as Attributes;
 }
 
-/** Features by kind of event, where the kind alone counts. */
+/** Features that follow from the kind of an event alone, by that kind. */
 const KINDS: Record<string, string> = {
   TIMER_STARTED: "timer",
   TIMER_CANCELED: "timer cancelled",
