@@ -26,8 +26,8 @@ const ASK_AGAIN_MS = 2_000;
 const TELL_AGAIN_MS = 60_000;
 const METRICS_MS = 15_000;
 /**
- * Nice value of a worker beside the control plane, which answers people: the worker uses the processor time that the
- * other processes leave.
+ * Nice value of a worker on the control plane's machine. People wait for the control plane, so the
+ * worker takes only the processor time that the others leave.
  */
 const NICE = 10;
 

@@ -48,8 +48,8 @@ export type Executions = {
    */
   taskSaved: (taskKey: string) => Promise<void>;
   /**
-   * Releases what a deleted task has outside of the database: its schedule and its place at the
-   * doorbell.
+   * Called while a task is deleted: deletes its Temporal schedule and its cursors, so that neither
+   * its timing nor uploads start it any more.
    */
   taskDeleted: (taskKey: string) => Promise<void>;
 };

@@ -66,7 +66,7 @@ export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
 const databases = new WeakMap<DbOrTx, Db>();
 
 /**
- * Returns the database of a transaction of `write`, or a database itself. Both use the one
- * connection.
+ * Returns the database in which `write` opened the transaction `tx`; a `tx` that is a database is
+ * returned unchanged. A transaction and its database share one connection.
  */
 export const databaseOf = (tx: DbOrTx): DbOrTx => databases.get(tx) ?? tx;

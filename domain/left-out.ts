@@ -1,5 +1,6 @@
-/** Maximum number of left-out tags that are named, and the maximum length of each name. */
+/** Maximum number of the left-out tags (`LeftOut`) that are listed by name. */
 const MOST_NAMED = 10;
+/** Maximum length of such a `name:version`. */
 const MOST_NAME = 100;
 
 /**

@@ -82,7 +82,10 @@ export type CopyRules = {
 
 /** The time slice that a batch has on its worker. */
 export type Slice = {
-  /** True when nothing new may begin; a large blob stops at its next chunk (`yieldTime`). */
+  /**
+   * True when the slice is over: nothing new may begin, and a large blob stops before its next chunk
+   * (`yieldTime` throws).
+   */
   isOver: () => boolean;
   /** Whether large blobs that cannot be interrupted may begin. */
   whole: boolean;

@@ -5,8 +5,9 @@ export class PathError extends TextError {
   override readonly name = "PathError";
 }
 
-/** Maximum lengths of a path and of one segment, in characters. */
+/** Maximum length of a path, in characters. */
 const MAX_PATH = 1024;
+/** Maximum length of one segment of a path, in characters. */
 const MAX_SEGMENT = 255;
 
 /** Characters that no path may have: control characters and halves of surrogate pairs. */

@@ -94,7 +94,7 @@ export function protocolOfScheme(url: string): Protocol | null {
 }
 
 /**
- * Returns the protocol that an end names, whatever is sent to it: the `given` one, else the one of the
+ * Returns the protocol that an end names, regardless of the repository type: the `given` one, else the one of the
  * scheme of its url (in stored form); null: none.
  */
 export const namedProtocol = (given: Protocol | null, url: string): Protocol | null =>

@@ -22,7 +22,10 @@ export const MOST_SOURCE_VERSIONS = 100_000;
 
 /** One version at the source: all of its files but checksums and maven-metadata. */
 export type StatedVersion = {
-  /** The package key without its scheme. */
+  /**
+   * The name of the package: the part of its key after `://`, such as `library/nginx` of
+   * `docker://library/nginx`.
+   */
   package: string;
   version: string;
   /** Digest of the whole version, `sha256:{hex}`, as in the table `version`. */

@@ -44,8 +44,8 @@ export function createBatchFailureActivities({ db, now, turns, died }: BatchFail
     },
 
     /**
-     * Halves a batch whose isolated process has crashed as well. If only one artifact is left in the
-     * batch, that artifact fails instead.
+     * Halves a batch that crashed its workers and then also the process of its own that it got. A
+     * batch of one artifact is not halved: that artifact fails.
      */
     async splitBatch(recordId: string, number: number, reason: string): Promise<Split> {
       died({ subject: batchName(db, recordId, number), deaths: MOST_DEATHS + 1 });

@@ -5,8 +5,8 @@ import type { Pace } from "../registries/pace.ts";
 import type { BatchDeps } from "./context.ts";
 
 /**
- * Opens an end with its credentials in plain text. The credentials leave this process only in requests
- * to that end.
+ * Returns an end with its credentials unsealed. The unsealed credentials leave this process only in
+ * requests to that end.
  */
 export function openEndpoint(
   { sealer, network }: Pick<BatchDeps, "sealer" | "network">,

@@ -114,7 +114,8 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
 }
 
 /**
- * `prepare`: runs before the first image of a batch is copied. `hosted`: the source is this instance
+ * The copier of two ends, and what it needs to know about them. `prepare`: runs before the first
+ * image of a batch is copied. `hosted`: the source is this instance
  * itself, which knows the digests, and whose images may change while a run is in progress.
  */
 type CopierEnds = {

@@ -123,8 +123,8 @@ const unexpected = (error: unknown) =>
     : new ApiError([250102], { cause: error });
 
 /**
- * Returns the error for a request that Node's parser gave up: it is not HTTP, is too long, or did
- * not arrive.
+ * Returns the error for a request on which Node's parser gave up: it is not HTTP, is too long, or
+ * did not arrive in time.
  */
 function unread(error: Error & { code?: string; reason?: string }): ApiError {
   switch (error.code) {

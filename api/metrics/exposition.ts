@@ -21,7 +21,8 @@ export type Merge = (a: number, b: number) => number;
 export const sum: Merge = (a, b) => a + b;
 
 /**
- * Creates a metric to which values can be added; `suffix` as histograms have it, such as `_bucket`.
+ * Creates a metric; `add` adds a value to it. `suffix` of `add`: appended to the metric's name, as
+ * histograms need it (`_bucket`, `_sum`, `_count`).
  */
 export function createFamily(
   name: string,

@@ -13,10 +13,9 @@ import { type CursorKey, cursorOf, findCursor, nextPending } from "../pending/cu
 import { addWaiting, type News, readDue, readEvents, type Waiting } from "./news.ts";
 import { type Drain, planNews } from "./plan.ts";
 
-/**
- * Maximum number of files, and of objects, in a drain: a drain that has as many accepts no more.
- */
+/** Maximum number of artifacts in a drain; a drain that has reached it takes no more events. */
 const MOST_FILES = 10_000;
+/** Maximum number of plan objects in a drain; a drain that has reached it takes no more events. */
 const MOST_OBJECTS = 200;
 
 /**

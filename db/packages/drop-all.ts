@@ -3,8 +3,9 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { packages } from "../schema/packages.ts";
 
-/** Maximum number of rows, and of packages, that one transaction deletes. */
+/** Maximum number of rows that one transaction deletes. */
 const PAGE = 500;
+/** Maximum number of packages that one transaction deletes. */
 const PACKAGES = 100;
 
 export function hasPackages(db: DbOrTx, repositoryId: number): boolean {

@@ -57,8 +57,9 @@ export function forgetAbsence(db: DbOrTx, clusterId: string): void {
       AND EXISTS (SELECT 1 FROM cluster WHERE id = ${clusterId} AND status = 'UNHEALTHY')`);
 }
 
-/** Maximum number of rows, and of cursors, that one transaction handles. */
+/** Maximum number of rows that one transaction deletes. */
 const PAGE = 1_000;
+/** Maximum number of cursors that one transaction handles. */
 const CURSORS = 100;
 
 /**
@@ -79,7 +80,7 @@ export async function dropLeftPending(db: Db, taskKey: string): Promise<void> {
   );
 }
 
-/** Deletes a task's cursors and everything that waits for its clusters. */
+/** Deletes a task's cursors, and its files and versions that wait for a later drain. */
 export async function dropCursors(db: Db, taskKey: string): Promise<void> {
   db.delete(eventCursor).where(eq(eventCursor.taskKey, taskKey)).run();
   await dropLeftPending(db, taskKey);

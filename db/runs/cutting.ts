@@ -25,8 +25,8 @@ export type Cut = { batches: Batch[]; left: boolean; due: number | null };
 export type Cutting = Required<CutRequest> & { now: number; snapshot: RunSnapshot };
 
 /**
- * Returns the linked repository that an object is read from, which may be slow as an end of its
- * own; null for a hosted one.
+ * Returns the linked repository that an object is read from, as `project/repository`; null for a
+ * hosted one. A linked repository counts as an end beside the cluster, because it can be slow too.
  */
 export function sourceOf(
   { projectId, objects }: RunSnapshot,

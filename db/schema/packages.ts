@@ -21,7 +21,10 @@ export const packages = sqliteTable(
     repositoryId: integer()
       .notNull()
       .references(() => repository.id, { onDelete: "cascade" }),
-    /** The package key without its scheme. */
+    /**
+     * The name of the package: the part of its key after `://`, such as `library/nginx` of
+     * `docker://library/nginx`.
+     */
     name: text().notNull(),
     ...audit,
   },
@@ -51,8 +54,8 @@ export const version = sqliteTable(
     /** Whether all needed files exist; false for a Maven version without POM or main artifact. */
     complete: integer({ mode: "boolean" }).notNull().default(true),
     /**
-     * For npm the version's document, as published; for Maven `packagings`: those of its POMs by
-     * their sha256.
+     * For npm the document of the version, as published. For Maven
+     * `{ packagings: { [sha256 of a POM]: the packaging that the POM names } }`.
      */
     document: text({ mode: "json" }).$type<Record<string, unknown>>(),
     ...audit,
@@ -76,7 +79,10 @@ export const distTag = sqliteTable(
   (t) => [primaryKey({ columns: [t.packageId, t.tag] })],
 );
 
-/** Manifests and indexes of images, tagged or not. The content of the node has their bytes. */
+/**
+ * Manifests and indexes of images, tagged or not. The bytes of each are the content of the file
+ * `nodeId` (table `node`).
+ */
 export const imageManifest = sqliteTable(
   "image_manifest",
   {

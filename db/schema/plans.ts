@@ -85,7 +85,8 @@ export const dispatch = sqliteTable(
      */
     lane: text({ enum: LANES }),
     /**
-     * The linked source of the batch, as `project/repository`. It may be slow as an end of its own.
+     * The linked repository that the batch is read from, as `project/repository`; null: a hosted one.
+     * It counts as an end beside the cluster, because it can be slow too.
      */
     source: text(),
     /** When a worker last took the batch (epoch ms). */

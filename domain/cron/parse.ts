@@ -111,7 +111,10 @@ function parseYears(list: string): number[] {
 
 const isOpen = (days: string): boolean => days === "*" || days === "?";
 
-/** Splits a day field: plain values go into one list; each special item becomes a rule of its own, once. */
+/**
+ * Splits a day field: plain values go into one list; each special item (such as `L` or `15W`)
+ * becomes a rule. Repeated items count once.
+ */
 function parseDays<Rule>(
   field: Field,
   list: string,

@@ -7,7 +7,10 @@ export const errorCodes = (body: string): string[] =>
     typeof error?.code === "string" ? [error.code] : [],
   );
 
-/** Describes an error body in one line. The registry `distribution` reports a full disk as errno 28. */
+/**
+ * Describes an error body in one line. Says "no space left" in words where the registry
+ * `distribution` gives only errno 28.
+ */
 export function describeErrors(body: string): string {
   const errors = readErrors(body);
   if (errors === null) return body;

@@ -22,8 +22,9 @@ const MOST_REFUSALS = 3;
 const MOST_LISTS = 200;
 
 /**
- * Kinds of request that a registry may refuse although the requested thing exists. `… listed`: for a
- * tag that the list of tags contains; a refusal then shows that the registry refuses all such requests.
+ * Kinds of request that a registry may refuse although the requested thing exists. `HEAD listed` and
+ * `GET listed` ask for the manifest of a tag that is in the registry's list of tags, so it exists: a
+ * refusal there means that the registry refuses this kind of request in general.
  */
 type Question =
   | "HEAD manifest"
