@@ -30,8 +30,7 @@ export const isSchema1Type = (mediaType: string): boolean =>
   mediaType.startsWith("application/vnd.docker.distribution.manifest.v1+");
 
 /** Types of non-distributable layers (image-spec, "Non-Distributable Layers") and Docker's foreign layers. */
-const FOREIGN_LAYERS =
-  /^application\/vnd\.(?:docker\.image\.rootfs\.foreign\.diff|oci\.image\.layer\.nondistributable\.v1)\.tar(?:[.+]|$)/;
+const FOREIGN_LAYERS = /\.foreign\.|nondistributable/;
 
 /** Whether a layer of this type may be stored elsewhere than in the registry. */
 export const isForeignType = (mediaType: string): boolean =>

@@ -41,7 +41,6 @@ test.each([
     urls: URLS,
     foreign: false,
   },
-  { mediaType: "application/vnd.example.foreign.words+json", urls: URLS, foreign: false },
 ])(
   "image copier and registry server agree that a layer $mediaType with urls $urls is foreign: $foreign",
   ({ foreign, ...described }) => {
