@@ -55,7 +55,7 @@ const DEFAULTS = {
   HUGGINGFACE: null,
 } as const satisfies Record<RepositoryType, Protocol | null>;
 
-/** The protocol of a registry whose owner names none; null: the repository type alone does not determine it. */
+/** The protocol of a registry for which none is configured; null: the repository type alone does not determine it. */
 export const defaultProtocol = (type: RepositoryType): Protocol | null => DEFAULTS[type];
 
 /** Forms of a registry's address: http or https, an S3 bucket, a folder on the disk. */

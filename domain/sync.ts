@@ -16,7 +16,7 @@ export type SyncLimits = {
   files: number;
   /** Maximum bytes of the declaration's JSON. */
   statementBytes: number;
-  /** Maximum content bytes after one declaration. */
+  /** Maximum bytes of all file contents that follow the JSON of one declaration in its request body. */
   contentBytes: number;
   /** Maximum bytes of one file that follows a declaration; a bigger one goes through an upload session. */
   fileBytes: number;

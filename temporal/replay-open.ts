@@ -63,7 +63,10 @@ async function endOf(ms: number): Promise<never> {
 
 type Seen = { replayed: number; left: boolean };
 
-/** Fills `broken`: the id of the top run of each tree that the code breaks, with the reason. */
+/**
+ * Replays the open runs with this release's code. Fills `broken` with the reason of a failed replay, by
+ * the workflow id of the run at the top, the parent of all others.
+ */
 async function replayAll(
   options: ReplayOptions,
   deadline: number,

@@ -87,9 +87,9 @@ export const ATTRIBUTES = {
 } as const;
 
 /**
- * Version of the way in which workflow code works, stored in the input of each run. A run with this version
- * works in today's way. For a run without it `patched` decides (workflows/form.ts), at the price of a
- * marker and an update of search attributes each time.
+ * Version of the workflow code's behaviour, stored in the input of each run. A run with a smaller
+ * version, or without one, began with older code and keeps its behaviour. New code asks
+ * `(input.form ?? 0) >= n`; only changes from before form 2 are found by `patched` (workflows/form.ts).
  */
 export const FORM = 2;
 

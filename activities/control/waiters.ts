@@ -81,8 +81,8 @@ export function createServed() {
       while (last.size > MOST_KEPT) last.delete(last.keys().next().value ?? "");
     },
     /**
-     * Whether `one` comes before `other`. Compares the last turns of their clusters, then projects,
-     * then runs, then since when they wait.
+     * Whether `one` is served before `other`: first the one whose cluster was served longer ago, then
+     * whose project, then whose run, then the one that has waited longer.
      */
     isBefore(one: Waiter, other: Waiter): boolean {
       const [mine, theirs] = [servedKeys(one), servedKeys(other)];

@@ -160,7 +160,8 @@ async function finish(
   expect: Expected,
 ): Promise<Staged> {
   const size = await sizeOf(stager, id);
-  // After the rename, a late append cannot change the bytes that are being verified.
+  // The file is renamed before it is verified: a late append then no longer finds it and cannot
+  // change the bytes.
   const file = temporaryFile(stager.layout);
   await rename(fileOf(stager, id), file);
   try {

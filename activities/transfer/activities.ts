@@ -18,7 +18,10 @@ export function createTransferActivities(deps: BatchDeps) {
         runBatch(deps, { recordId, number, signal, heartbeat }),
       );
     },
-    /** Continues the listing of a linked object, for as long as the listing may hold its slot. */
+    /**
+     * Continues listing an object whose repository is linked, for as long as the listing may hold its
+     * slot.
+     */
     async listPages(
       recordId: string,
       objectIndex: number,

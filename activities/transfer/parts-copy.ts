@@ -14,6 +14,6 @@ export type PartsCopy = {
   rules: CopyRules & Pick<TaskSetting, "compare" | "verification">;
   hooks: CopyHooks;
   uploads: readonly UploadState[];
-  /** Returns whether so many bytes may be read at the target to compare contents. */
+  /** Returns whether the given number of bytes may be read at the target to compare contents. */
   mayRead: Allowance;
 };

@@ -136,7 +136,8 @@ async function write(
 
 /**
  * Verifies an artifact that the target already has and that an earlier attempt of this run may have
- * written. The comparison is the proof, unless READ_BACK demands to read the bytes.
+ * written. That the artifact compared equal with the source is proof enough, unless the task demands
+ * READ_BACK: then its bytes are read, if the comparison did not read them.
  */
 async function verifyEarlier(
   copy: PartsCopy,

@@ -59,8 +59,8 @@ type FileEndpoint = {
     user: string,
   ) => Promise<void>;
   /**
-   * Reads the values that the type's packages need from declared files. `contents[i]`: the content
-   * of `files[i]`, if it was sent with the declaration.
+   * Reads from declared files what packages of this repository type need to know of them.
+   * `contents[i]`: the content of `files[i]`, if it was sent with the declaration.
    */
   read: (
     store: Pick<Store, "open">,

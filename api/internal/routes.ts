@@ -36,8 +36,8 @@ type InternalDeps = {
    */
   freed: () => void;
   /**
-   * Stores the metrics of a worker elsewhere; returns false if they are too long or too many
-   * workers send metrics.
+   * Stores the metrics that a worker on another machine has sent; returns false if they are too long
+   * or too many workers send metrics.
    */
   tellMetrics: (worker: string, text: string) => boolean;
 };

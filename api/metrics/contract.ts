@@ -10,7 +10,7 @@ export type Problem = {
   hint: string;
 };
 
-/** Watches the instance: returns its metrics, and in words which conditions of alerts are true. */
+/** Watches the instance: returns its metrics, and describes the alert conditions that are true now. */
 export type Watch = {
   /** Returns the metrics in Prometheus' text format, at most a second old. */
   metrics: () => Promise<string>;

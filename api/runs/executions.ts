@@ -136,8 +136,8 @@ async function stopRuns(
 }
 
 /**
- * Ends a run whose workflow code fails. It would never learn that it was cancelled, and without its
- * record nobody would find it.
+ * Terminates a run of a deleted task if its workflow code fails: such a run does not react to
+ * cancellation, and once its record is deleted with the task, the reconciler would not find it.
  */
 async function endBroken(
   { client, logger }: ExecutionDeps,

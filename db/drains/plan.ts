@@ -76,7 +76,7 @@ export function planNews(
 
 type Where = Drain & { object: number; repositoryId: number; now: number };
 
-/** Plans those of the files and versions that exist, and returns how many have to be sent. */
+/** Plans the changed files and versions that still exist, and returns how many have to be sent. */
 function planChanges(
   tx: DbOrTx,
   where: Where,

@@ -124,8 +124,8 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
     .set({ rest: false })
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();
-  // The epoch counts attempts that may have sent these artifacts: those of the old batch without
-  // its last one, which had not begun them.
+  // The new batch begins with the ended batch's epoch minus 1: an epoch also counts the attempts that
+  // may have sent the artifacts, and the last attempt of the ended batch had not begun these.
   return insertDispatch(tx, cutting, {
     object: objectIndex,
     lane: "SHARED",

@@ -9,8 +9,9 @@ import { digestsOf, jsonOf, type NpmRegistry, openNpmRegistry } from "./registry
 
 const PAGE = 500;
 const SEARCHED_AT_ONCE = 250;
-/** How many packages one page covers; `limit` bounds how many of them are requested concurrently. */
+/** How many packages one page covers. */
 const PACKAGES_A_PAGE = 100;
+/** Bounds how many packages are requested concurrently. */
 const limit = pLimit(8);
 
 /** The position of a listing: the index of the next package (`at`) and of its next version (`from`). */

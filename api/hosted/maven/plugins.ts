@@ -50,7 +50,8 @@ export async function keepPlugins(
   user: string,
 ): Promise<void> {
   const named = pluginsIn(content);
-  // Merges run one after the other: each reads what the one before it wrote.
+  // Plugin prefixes are merged one upload after the other: each merge reads what the previous one
+  // has stored.
   if (named.length > 0)
     await mavenMemory(deps.store).merging(() =>
       mergePlugins(deps, repository, path, named, user),

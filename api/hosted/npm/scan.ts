@@ -90,8 +90,8 @@ export function createScanner(maxText: number): Scanner {
 }
 
 /**
- * Keeps bytes of the body. Callers pass long ranges, not single words: a body may have a million
- * words.
+ * Appends bytes of the body to the kept text. Callers pass long ranges, not single JSON tokens: a body
+ * may have a million of them.
  */
 function keep(scan: Scan, bytes: Buffer): void {
   scan.size += bytes.length;

@@ -83,8 +83,8 @@ function pageOf(c: Context<Env>): Page {
 }
 
 /**
- * Cuts a page from `entries`, which have one more than the limit if there is another page. If so,
- * adds the Link header to it.
+ * Returns the first `limit` entries. `entries` has one more if there is another page: then the answer
+ * gets a Link header to that page.
  */
 function cut(
   c: Context<Env>,

@@ -37,8 +37,8 @@ async function sendChild(
     partKey(copy, child.digest),
     signal,
     async (): Promise<Placed> => {
-      // If the target does not report whether it has the manifest, it is written: under its digest it
-      // cannot replace another one.
+      // Unless the target reports that it has the manifest, the manifest is written: addressed by its
+      // digest, it cannot replace another one.
       if (
         (await target.registry.askManifest(target.name, child.digest, signal)).kind ===
         "there"
