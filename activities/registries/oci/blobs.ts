@@ -159,7 +159,8 @@ async function open(
   if (start > offset)
     throw new TransferError(
       "invalid",
-      `${blobLabel(name, digest)}: ${host} sent another range than requested`,
+      `${blobLabel(name, digest)}: ${host} sent a different byte range than requested: ` +
+        "check for a proxy that changes the Range header",
     );
   // A server that takes the layer's own compression for a content coding still sends the layer itself.
   const isLayersOwn =

@@ -101,7 +101,7 @@ async function sendRest(
     // docker-registry 2 appends every chunk at its current end, so only this comparison detects a gap.
     if (progress.session.offset !== offset + length) {
       await abandon(copy, blob, progress.session);
-      const counts = `${progress.session.offset} bytes where ${offset + length} were sent`;
+      const counts = `${progress.session.offset} bytes although ${offset + length} were sent`;
       throw new TransferError(
         "server",
         `${blobLabel(name, blob.digest)}: ${registry.host} confirms ${counts}`,
@@ -134,7 +134,8 @@ async function* openFrom(
   const what = `${blobLabel(name, blob.digest)} of ${registry.host}`;
   throw new TransferError(
     "digestMismatch",
-    `${what}: the source sends less than its ${blob.size} bytes: its copy is corrupt; push it there again`,
+    `${what}: the source sends less than the expected ${blob.size} bytes: ` +
+      "the copy at the source is corrupt; push it there again",
   );
 }
 
