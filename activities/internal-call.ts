@@ -63,7 +63,9 @@ export function createInternalCaller(options: CallOptions) {
     } catch (error) {
       if (signal?.aborted) throw stopOf(signal);
       if (error instanceof TransferError) throw error;
-      const message = `the control plane at ${apiUrl} cannot be reached`;
+      const message =
+        `the control plane at ${apiUrl} cannot be reached: ` +
+        "check that it runs, and API_URL of this worker";
       throw new TransferError("unreachable", message, { cause: error });
     }
   }

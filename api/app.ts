@@ -9,7 +9,7 @@ import { SYNC_PREFIX } from "../domain/sync.ts";
 import { authenticate, createLogin, type Login } from "./http/auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs/routes.ts";
-import { notOffered, tooLong } from "./http/details.ts";
+import { notOffered, tooLongJson } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { ApiError, failWith } from "./http/errors.ts";
 import { refuseInvalid } from "./http/invalid.ts";
@@ -69,7 +69,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
   const limit = bodyLimit({
     maxSize: deps.maxJsonBody,
-    onError: () => failWith(413, 250106, tooLong(deps.maxJsonBody)),
+    onError: () => failWith(413, 250106, tooLongJson(deps.maxJsonBody)),
   });
 
   const { traced } = deps;

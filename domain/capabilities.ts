@@ -144,8 +144,8 @@ export function impossible(
     return {
       field: "targetVersions",
       reason: text(
-        `only images can get other versions at the target, not ${repoType} packages`,
-        `只有镜像可以在目标端使用其他版本，${repoType} 包不可以`,
+        `only images can get other versions at the target, not ${repoType} packages: leave targetVersions out`,
+        `只有镜像可以在目标端使用其他版本，${repoType} 包不可以：请去掉 targetVersions`,
       ),
     };
   }

@@ -92,7 +92,7 @@ export function checkName(name: string, longest = MAX_NAME): void {
     throw new TaskRuleError(
       "invalid",
       "name",
-      text("it has a control character", "含有控制字符"),
+      text("it has a control character: leave that out", "含有控制字符：请去掉"),
     );
 }
 
@@ -317,7 +317,12 @@ function checkTime(
   try {
     const time = parseTime(executeTime, zone);
     if (time.getTime() <= now)
-      throw new TimeError(text("the time has already passed", "该时间已过"));
+      throw new TimeError(
+        text(
+          "the time has already passed: choose one in the future",
+          "该时间已过：请选择将来的时间",
+        ),
+      );
     if (time.getUTCFullYear() > LAST_YEAR)
       throw new TimeError(
         text(
@@ -345,7 +350,13 @@ function checkCron(
     if (known?.executionPlan.cronExpression !== cronExpression)
       checkDayFields(cronExpression);
     if (nextTimes(cron, zone, new Date(now), 1).length === 0)
-      throw new CronError(null, text("it never fires again", "不会再次触发"));
+      throw new CronError(
+        null,
+        text(
+          "it never fires again: name a time in the future",
+          "不会再次触发：请指定将来的时间",
+        ),
+      );
   } catch (error) {
     if (error instanceof CronError)
       throw new TaskRuleError("invalid", "cronExpression", error.text);

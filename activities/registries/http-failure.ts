@@ -1,5 +1,5 @@
 import { errors } from "undici";
-import { TransferError, type FailureKind } from "../../domain/failure.ts";
+import { stopOf, TransferError, type FailureKind } from "../../domain/failure.ts";
 
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
 const LONGEST_EXCERPT = 300;
@@ -28,7 +28,7 @@ const ADVICE: Partial<Record<FailureKind, string>> = {
   auth: "check username, password and what this user may do there",
   tooLarge: "raise the limit of the server or of the proxy before it",
   noSpace: "free space there",
-  throttled: "it demands fewer requests",
+  throttled: "the server demands fewer requests",
 };
 
 /** The content of an error answer: its body in one line, its Retry-After, and the error codes of its protocol. */
@@ -147,7 +147,9 @@ export function connectionFailure(
   if (known !== undefined) return known;
   const where = redactUrl(url);
   if (signal?.aborted === true)
-    return new TransferError("cancelled", `${what}: stopped`, { cause: error });
+    return new TransferError("cancelled", `${what}: ${stopOf(signal).message}`, {
+      cause: error,
+    });
   const code = errorCode(error);
   if (CERTIFICATE_CODES.has(code)) {
     const why = `certificate of ${url.host} is not signed by a trusted CA (${code})`;
@@ -164,9 +166,13 @@ export function connectionFailure(
     );
   }
   if (error instanceof errors.ConnectTimeoutError || code === "ETIMEDOUT") {
-    return new TransferError("timeout", `${what}: no connection to ${url.host} in time`, {
-      cause: error,
-    });
+    return new TransferError(
+      "timeout",
+      `${what}: no connection to ${url.host} in time: check the address and the firewalls between`,
+      {
+        cause: error,
+      },
+    );
   }
   if (
     error instanceof errors.HeadersTimeoutError ||
@@ -192,9 +198,9 @@ export function connectionFailure(
 
 function reachMessage(code: string, error: unknown): string {
   if (code === "ECONNREFUSED")
-    return "connection refused (ECONNREFUSED): is it running, and is the port right?";
+    return "connection refused (ECONNREFUSED): is the server running, and is the port right?";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
-    return `its name cannot be resolved (${code})`;
+    return `the host name cannot be resolved (${code}): check the address`;
   if (code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET")
     return `the connection broke off (${code})`;
   return messageOf(error);

@@ -60,7 +60,8 @@ export function toResponse(
         if (length > limit)
           throw new TransferError(
             "invalid",
-            `${what}: ${redactUrl(url)} sends more than ${limit} bytes`,
+            `${what}: the answer of ${redactUrl(url)} is larger than the ${limit} bytes that are accepted: ` +
+              "is this the right address?",
           );
         chunks.push(chunk);
       }

@@ -118,7 +118,7 @@ async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResp
     if (hops === MOST_REDIRECTS)
       throw new TransferError(
         "invalid",
-        `${first.what}: ${redactUrl(first.url)} redirects more than ${MOST_REDIRECTS} times`,
+        `${first.what}: ${redactUrl(first.url)} redirects more than ${MOST_REDIRECTS} times: check the url`,
       );
     if (next.origin !== url.origin) headers = withoutCredentials(headers);
     url = next;

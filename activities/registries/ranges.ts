@@ -14,7 +14,8 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
     void answer.discard();
     throw new TransferError(
       "invalid",
-      `${redactUrl(answer.url)} sent another range than the requested one from byte ${offset} on`,
+      `${redactUrl(answer.url)} sent a different byte range than the requested one from byte ${offset} on: ` +
+        "check for a proxy that changes the Range header",
     );
   }
   // With a Content-Encoding, Content-Length is the length of the encoded body, so the size of the

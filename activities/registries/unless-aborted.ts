@@ -15,7 +15,7 @@ export async function unlessAborted<T>(
   if (signal === undefined) return work;
   const waiting = new AbortController();
   const aborted = new Promise<never>((_resolve, reject) => {
-    const stop = () => reject(new TransferError("cancelled", "stopped"));
+    const stop = () => reject(new TransferError("cancelled", stopOf(signal).message));
     if (signal.aborted) stop();
     else signal.addEventListener("abort", stop, { once: true, signal: waiting.signal });
   });

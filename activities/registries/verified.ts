@@ -49,7 +49,7 @@ export async function* verified(
     // Without `misstated`, stop at once: the rest is read only to find out whether the content or the
     // expected size is wrong.
     if (wrong && !misstated)
-      throw damagedAt(what, `more than its ${expected.size} bytes`);
+      throw damagedAt(what, `more than the expected ${expected.size} bytes`);
     hash.update(chunk);
     if (held !== undefined && !wrong) yield held;
     held = chunk;
@@ -57,9 +57,10 @@ export async function* verified(
   const digest = `${algorithm}:${hash.digest("hex")}`;
   if (size !== expected.size && misstated && digest === expected.digest)
     throw misstated(size);
-  if (size > expected.size) throw damagedAt(what, `more than its ${expected.size} bytes`);
+  if (size > expected.size)
+    throw damagedAt(what, `more than the expected ${expected.size} bytes`);
   if (size < expected.size)
-    throw damagedAt(what, `${size} of its ${expected.size} bytes`);
+    throw damagedAt(what, `${size} of the expected ${expected.size} bytes`);
   if (digest !== expected.digest) throw damagedAt(what, `other content (${digest})`);
   if (held !== undefined) yield held;
 }
@@ -105,12 +106,14 @@ export async function* checked<T extends Uint8Array>(
   let held: T | undefined;
   for await (const chunk of source) {
     length += chunk.length;
-    if (size !== null && length > size) throw damaged(`more than its ${size} bytes`);
+    if (size !== null && length > size)
+      throw damaged(`more than the expected ${size} bytes`);
     hashes.update(chunk);
     if (held !== undefined) yield held;
     held = chunk;
   }
-  if (size !== null && length < size) throw damaged(`${length} of its ${size} bytes`);
+  if (size !== null && length < size)
+    throw damaged(`${length} of the expected ${size} bytes`);
   const found = hashes.digests();
   const expected = digests[algorithm];
   if (expected !== undefined && found[algorithm] !== expected)
@@ -123,6 +126,6 @@ export async function* checked<T extends Uint8Array>(
 export function damagedAt(what: string, found: string): TransferError {
   return new TransferError(
     "digestMismatch",
-    `${what}: the source sends ${found}: its copy is corrupt; push it there again`,
+    `${what}: the source sends ${found}: the copy at the source is corrupt; push it there again`,
   );
 }

@@ -115,7 +115,7 @@ async function* inTurns(
       if (bytesRead === 0)
         throw new TransferError(
           "invalid",
-          "the stored content ended before its size was reached",
+          "the content in the store is shorter than its recorded size: upload the file again",
         );
       at += bytesRead;
       yield into.subarray(0, bytesRead);

@@ -67,7 +67,9 @@ async function* chunksOf(
     for await (const chunk of body) yield chunk as Buffer;
   } catch (error) {
     if (signal?.aborted) throw stopOf(signal);
-    const message = "the connection to the control plane was lost while it sent content";
+    const message =
+      "the connection to the control plane was lost while it sent content: " +
+      "if that repeats, check the network between";
     throw new TransferError("unreachable", message, { cause: error });
   }
 }
@@ -101,7 +103,7 @@ export function unpack(packed: Buffer): Map<string, Buffer> {
     if (end > packed.length)
       throw new TransferError(
         "server",
-        "the control plane's answer with small contents ended early",
+        "the answer of the control plane was cut off: if that repeats, check the network between",
       );
     contents.set(packed.toString("hex", at, at + 32), packed.subarray(start, end));
     at = end;

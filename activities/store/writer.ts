@@ -63,7 +63,7 @@ export function createWriter(handle: FileHandle, digests: Digests) {
 export const tooLarge = (maxBytes: number) =>
   new TransferError(
     "tooLarge",
-    `the content is larger than the limit of ${maxBytes} bytes`,
+    `the content is larger than the limit of ${maxBytes} bytes (setting MAX_UPLOAD, or the limit of one chunk)`,
   );
 
 /** Runs `work` on an open file and closes the file, also when `work` fails. */

@@ -94,7 +94,7 @@ export function hostedContent(
     damaged: (part, found) =>
       new TransferError(
         "invalid",
-        `its content in the local store is damaged (${found}, not sha256:${sha256Of(part)}): upload the file again`,
+        `the content in the local store is damaged (${found}, not sha256:${sha256Of(part)}): upload the file again`,
       ),
   };
 }
@@ -150,7 +150,7 @@ function versionArtifact(
     case "tooMany":
       return new TransferError(
         "tooLarge",
-        `it has ${told.files} files; a version with more than ${SYNC_LIMITS.versionFiles} files cannot be sent`,
+        `the version has ${told.files} files; one with more than ${SYNC_LIMITS.versionFiles} files cannot be sent`,
       );
     case "found":
       return toArtifact(told.version);

@@ -101,7 +101,8 @@ function openLister(
   if (lister) return lister(openEndpoint(deps, source, "", pace), object.repoType);
   throw new TransferError(
     "unsupported",
-    `${source.url} cannot be listed by its protocol ${source.protocol}: name packages or paths`,
+    `this release cannot list ${source.url} by protocol ${source.protocol}: ` +
+      "name the packages or paths to replicate (packageConstraints, pathConstraints)",
   );
 }
 

@@ -109,6 +109,7 @@ async function openTarget(
   if (open) return open(artifact, part, signal);
   throw new TransferError(
     "unsupported",
-    `${part.path} cannot be read back from the target`,
+    `${part.path} cannot be read back from the target, which offers no reading: ` +
+      "set setting.verification to DIGEST and setting.compare to SIZE",
   );
 }

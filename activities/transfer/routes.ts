@@ -146,8 +146,9 @@ export function connectorOf(protocol: Protocol | null, url: string): Connector {
   throw new TransferError(
     "unsupported",
     protocol === null
-      ? `${url} speaks no protocol that this release knows for this repository type`
-      : `${url} speaks ${protocol}, which this release does not support`,
+      ? `this release knows no protocol for ${url} and this repository type: ` +
+          "name the protocol of the cluster or linked repository (docs/connectors.md)"
+      : `${url} speaks ${protocol}, which this release does not support: choose another protocol (docs/connectors.md)`,
   );
 }
 
@@ -163,7 +164,8 @@ function sourcesOf(opening: Opening, from: Connector | null): (batch: Batch) => 
   if (!from.source)
     throw new TransferError(
       "unsupported",
-      `reading from ${batch.source.url} by its protocol ${batch.source.protocol} is not supported`,
+      `this release cannot read from ${batch.source.url} by protocol ${batch.source.protocol}: ` +
+        "choose a source with another protocol (docs/connectors.md)",
     );
   const source = keep(from.source(sourceEnd(opening), batch.object.repoType));
   return () => source;
@@ -173,7 +175,8 @@ function openTarget({ batch, keep }: Opening, to: Connector, end: End): Target {
   if (to.target) return keep(to.target(end, batch.object.repoType));
   throw new TransferError(
     "unsupported",
-    `writing to ${batch.target.url} by its protocol ${batch.target.protocol} is not supported`,
+    `this release cannot write to ${batch.target.url} by protocol ${batch.target.protocol}: ` +
+      "choose a cluster with another protocol (docs/connectors.md)",
   );
 }
 

@@ -46,7 +46,7 @@ function mustBe({ at }: PartsCopy, part: Part, there: Fact | null): "DIGEST" | "
     throw unproved(part, at);
   const what =
     there === null
-      ? "afterwards it is missing there"
+      ? "afterwards the content is missing there"
       : "afterwards other content is there";
   throw new TransferError(
     "digestMismatch",

@@ -179,7 +179,10 @@ export function removeCluster({ db }: ApiDeps, id: string): void {
   const { en, zh } = listed(users, NAMED_TASKS);
   fail(
     250112,
-    text(`cluster ${row.name} is used by ${en}`, `集群 ${row.name} 正被 ${zh} 使用`),
+    text(
+      `cluster ${row.name} is used by tasks: ${en}. Delete them first, or change them to use another cluster`,
+      `集群 ${row.name} 正被以下任务使用：${zh}。请先删除这些任务，或改为使用其他集群`,
+    ),
   );
 }
 
@@ -207,8 +210,9 @@ function checkEnd(
       250105,
       "protocol",
       text(
-        `only a REMOTE cluster has a protocol: ${type} is another instance of this product`,
-        `只有 REMOTE 集群有协议：${type} 是本产品的另一个实例`,
+        `only a REMOTE cluster has a protocol; a ${type} cluster is another instance of this product: ` +
+          "leave the field out",
+        `只有 REMOTE 集群有协议；${type} 集群是本产品的另一个实例：请去掉该字段`,
       ),
     );
   }

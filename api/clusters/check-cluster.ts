@@ -24,7 +24,10 @@ export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
         : checkInstance(access, options, signal));
     } catch (error) {
       if (signal.aborted)
-        return { reason: `no answer within ${DEADLINE_MS / 1000} s`, refused: false };
+        return {
+          reason: `no answer within ${DEADLINE_MS / 1000} s: check the url and the network between`,
+          refused: false,
+        };
       const { kind, message } = toTransferError(error);
       return { reason: message, refused: kind === "auth" };
     }
@@ -74,7 +77,7 @@ async function checkProtocol(
   const connector: Connector | null = connectors[protocol];
   if (connector === null)
     return {
-      reason: `this release cannot test clusters that speak ${protocol}: attach it with ping false`,
+      reason: `this release cannot test clusters that speak ${protocol}: attach the cluster with ping false`,
       refused: false,
     };
   const { reachable, authenticated } = await connector.check(end, signal);

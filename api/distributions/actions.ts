@@ -98,7 +98,10 @@ export function createRunOnce(
     fail(
       250105,
       "targetVersions",
-      text("give exactly one version with them", "指定时必须恰好给出一个版本"),
+      text(
+        "with targetVersions, give exactly one version in versions",
+        "指定 targetVersions 时，versions 必须恰好有一个版本",
+      ),
     );
   const name = packageName ?? "";
   const packages = byPath
@@ -200,22 +203,22 @@ function toWanted(
   };
 }
 
+const OTHER_KIND = text(
+  "a task of another kind has this name: choose another name",
+  "该名称已被其他类型的任务使用：请选择其他名称",
+);
+
 /** Creates or changes the cluster and the task of a distribution, inside a transaction. Returns the key of the task. */
 function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const { db, zone } = deps;
   const task = findTaskByName(db, wanted.taskName);
-  if (task && task.kind !== wanted.kind)
-    fail(
-      250107,
-      wanted.taskName,
-      text("a task of another kind has this name", "该名称已被其他类型的任务使用"),
-    );
+  if (task && task.kind !== wanted.kind) fail(250107, wanted.taskName, OTHER_KIND);
   if (task?.kind === "runOnce" && task.lastExecutionStatus === "RUNNING")
     fail(
       250303,
       text(
-        "the task runs: wait for its end or stop it",
-        "任务正在运行：请等待其结束或停止它",
+        `task ${wanted.taskName} is running: wait for the end of its run, or stop it`,
+        `任务 ${wanted.taskName} 正在运行：请等待运行结束，或停止它`,
       ),
     );
   const clusterId = saveDestination(deps, wanted, task, by);
@@ -303,8 +306,8 @@ function saveDestination(
       ? fail(
           250112,
           text(
-            `cluster ${taskName} belongs to the distribution: give its registry instead`,
-            `集群 ${taskName} 属于该分发：请改为指定其 registry`,
+            `cluster ${taskName} belongs to this distribution: give its registry instead of a clusterId`,
+            `集群 ${taskName} 属于该分发：请指定其 registry，不要使用 clusterId`,
           ),
         )
       : cluster.id;

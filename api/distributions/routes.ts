@@ -168,8 +168,8 @@ export function distributionRoutes(deps: ApiDeps) {
         fail(
           250112,
           text(
-            `${task.name} is running: wait for its end or stop it`,
-            `${task.name} 正在运行：请等待其结束或停止它`,
+            `task ${task.name} is running: wait for the end of its run, or stop it`,
+            `任务 ${task.name} 正在运行：请等待运行结束，或停止它`,
           ),
         );
       await deleteTaskWholly(deps, task.key, by(c, deps));
@@ -226,7 +226,13 @@ function findOnce(db: Db, params: Named, name: string): TaskRow {
   const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
   return task.kind === "runOnce"
     ? task
-    : fail(250112, text(`${name} is not a run-once task`, `${name} 不是一次性任务`));
+    : fail(
+        250112,
+        text(
+          `task ${name} is not a run-once task: name one that was created as run-once`,
+          `任务 ${name} 不是一次性任务：请指定一次性任务`,
+        ),
+      );
 }
 
 function toInfo(

@@ -15,8 +15,9 @@ export function writable(
   return fail(
     250112,
     text(
-      `files of the ${type} repository ${projectId}/${name} come and go only with their packages`,
-      `${type} 仓库 ${projectId}/${name} 的文件只能随包增加或删除`,
+      `files of the ${type} repository ${projectId}/${name} cannot be stored or deleted alone: ` +
+        "publish or delete packages instead",
+      `${type} 仓库 ${projectId}/${name} 的文件不能单独存储或删除：请发布或删除包`,
     ),
   );
 }

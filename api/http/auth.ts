@@ -15,8 +15,8 @@ export const CHALLENGE = {
 };
 
 const FLOODED = text(
-  "too many wrong logins from this address",
-  "来自该地址的错误登录过多",
+  "too many wrong logins from this address: try again after Retry-After seconds",
+  "来自该地址的错误登录过多：请在 Retry-After 秒后重试",
 );
 const WRONG_LOGIN = text("user name or password is wrong", "用户名或密码错误");
 

@@ -6,7 +6,21 @@ import { text, type Text } from "../../domain/text.ts";
  */
 
 export const tooLong = (bytes: number): Text =>
-  text(`the body is larger than ${bytes} bytes`, `请求体超过 ${bytes} 字节`);
+  text(
+    `the body is larger than the ${bytes} bytes that are accepted: send a smaller one`,
+    `请求体超过允许的 ${bytes} 字节：请减小请求体`,
+  );
+
+/** Refuses a JSON body that is longer than the setting allows. */
+export const tooLongJson = (bytes: number): Text =>
+  text(
+    `the body is larger than ${bytes} bytes (setting MAX_JSON_BODY): send a smaller one`,
+    `请求体超过 ${bytes} 字节（设置 MAX_JSON_BODY）：请减小请求体`,
+  );
+
+/** Says which media type a body must have. */
+export const sendAs = (mediaType: string): Text =>
+  text(`send Content-Type: ${mediaType}`, `请发送 Content-Type: ${mediaType}`);
 
 /** Sentence for a request to delete the root of a repository as if it were a folder. */
 export const NAME_ONE = text(

@@ -5,7 +5,7 @@ import { TransferError } from "../../domain/failure.ts";
 import { TaskRuleError, type BrokenRule } from "../../domain/task-rules.ts";
 import { named, text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
-import { NOT_JSON } from "./details.ts";
+import { NOT_JSON, sendAs } from "./details.ts";
 import { ApiError, type Told } from "./errors.ts";
 import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
 import { languageOf, messageOf } from "./messages.ts";
@@ -56,16 +56,29 @@ export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
       cause: thrown,
     });
   if (thrown instanceof HTTPException && thrown.status === 415)
-    return new ApiError([250119, c.req.header("content-type") ?? "none"]);
+    return new ApiError([
+      250119,
+      c.req.header("content-type") ?? "none",
+      sendAs("application/json"),
+    ]);
   if (thrown instanceof HTTPException && thrown.status < 500)
     return new ApiError([250106, translated(thrown.message)], {
       status: thrown.status as ContentfulStatusCode,
     });
   if (isFull(thrown))
-    return new ApiError([250102, text("the disk is full", "磁盘已满")], {
-      status: FULL_STATUS,
-      cause: thrown,
-    });
+    return new ApiError(
+      [
+        250102,
+        text(
+          "the server's disk is full; free space on it, or ask the operator to",
+          "服务器磁盘已满；请释放空间，或联系管理员处理",
+        ),
+      ],
+      {
+        status: FULL_STATUS,
+        cause: thrown,
+      },
+    );
   return new ApiError([250102], { cause: thrown });
 }
 

@@ -106,7 +106,13 @@ function refusal({ en, zh }: Text, status: 400 | 408 | 413 | 417 | 431 = 400): A
   return new ApiError([250106, why], { status });
 }
 const NO_TUNNEL = new ApiError(
-  [250112, text("CONNECT is not supported", "不支持 CONNECT")],
+  [
+    250112,
+    text(
+      "CONNECT is not supported: this server is not a proxy, request its addresses directly",
+      "不支持 CONNECT：此服务器不是代理，请直接请求其地址",
+    ),
+  ],
   { status: 405 },
 );
 const unmet = ({ headers: { expect } }: IncomingMessage) =>
@@ -131,18 +137,27 @@ function unread(error: Error & { code?: string; reason?: string }): ApiError {
     case "HPE_HEADER_OVERFLOW":
       return refusal(
         text(
-          `its address and headers are longer than ${maxHeaderSize} bytes`,
-          `请求地址和请求头超过 ${maxHeaderSize} 字节`,
+          `its address and headers are longer than ${maxHeaderSize} bytes: shorten them`,
+          `请求地址和请求头超过 ${maxHeaderSize} 字节：请缩短`,
         ),
         431,
       );
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return refusal(
-        text("the extensions of a chunk are too long", "分块的扩展过长"),
+        text(
+          "the extensions of a chunk are too long: send chunks without extensions",
+          "分块的扩展过长：请不要使用分块扩展",
+        ),
         413,
       );
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return refusal(text("its headers did not arrive in time", "请求头未按时到达"), 408);
+      return refusal(
+        text(
+          "its headers did not arrive in time: send the request again",
+          "请求头未按时到达：请重新发送请求",
+        ),
+        408,
+      );
     case "HPE_INVALID_URL":
       return refusal(
         text(

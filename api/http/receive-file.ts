@@ -98,8 +98,14 @@ export function mustBeMade(fullPath: string, result: PutResult | undefined): voi
     251012,
     result.at,
     result.at === fullPath
-      ? text("it is a folder", "它是目录")
-      : text("it is a file and cannot be a folder as well", "它是文件，不能同时是目录"),
+      ? text(
+          `${result.at} is a folder: delete it, or choose another path`,
+          `${result.at} 是目录：请删除它，或选择其他路径`,
+        )
+      : text(
+          `${result.at} is a file and cannot be a folder as well: delete it, or choose another path`,
+          `${result.at} 是文件，不能同时是目录：请删除它，或选择其他路径`,
+        ),
   );
 }
 
@@ -108,7 +114,10 @@ export function refuseTooLarge(maxUpload: number): never {
 }
 
 const tooLarge = (maxUpload: number): Text =>
-  text(`a file may have at most ${maxUpload} bytes`, `文件最多 ${maxUpload} 字节`);
+  text(
+    `a file may have at most ${maxUpload} bytes (setting MAX_UPLOAD)`,
+    `文件最多 ${maxUpload} 字节（设置 MAX_UPLOAD）`,
+  );
 
 /**
  * Failures that have codes of their own; every other failure is answered as an invalid body

@@ -16,8 +16,8 @@ const CONTENTS = { files: "文件", images: "镜像", packages: "包" } as const
  */
 export const linkedElsewhere = (content: keyof typeof CONTENTS) =>
   text(
-    `linked: its ${content} are at another registry`,
-    `远程仓库：其${CONTENTS[content]}位于外部仓库`,
+    `a linked repository, whose ${content} are in another registry: request them there`,
+    `远程仓库，${CONTENTS[content]}位于外部仓库：请到外部仓库请求`,
   );
 
 /**

@@ -33,7 +33,10 @@ export async function sendFile(
   );
   const wanted = holds ? parseRange(c.req.header("range"), file.size) : "whole";
   if (wanted === "unsatisfiable") {
-    const size = text(`the file has ${file.size} bytes`, `文件有 ${file.size} 字节`);
+    const size = text(
+      `the range lies outside the file, which has ${file.size} bytes`,
+      `范围不在文件之内，文件有 ${file.size} 字节`,
+    );
     throw new ApiError([250105, "Range", size], {
       status: 416,
       headers: { "content-range": `bytes */${file.size}` },

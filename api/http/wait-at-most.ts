@@ -9,8 +9,8 @@ import { ApiError } from "./errors.ts";
 const MOST_WAIT_MS = 20_000;
 const RETRY_AFTER_S = 1;
 const STILL_READING = text(
-  "contents are still being read to compare them: declare them again",
-  "仍在读取内容以进行比较：请重新声明",
+  "only if this lasts; contents are still being compared: send the same request again after Retry-After seconds",
+  "仅在持续出现时需要；内容仍在比较中：请在 Retry-After 秒后重新发送同一请求",
 );
 
 /**

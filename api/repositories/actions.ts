@@ -132,7 +132,10 @@ function checkHasLink(
     fail(
       250105,
       "configuration.protocol",
-      text("only a linked repository has a protocol", "只有远程仓库有协议"),
+      text(
+        "only a linked repository has a protocol: leave the field out",
+        "只有远程仓库有协议：请去掉该字段",
+      ),
     );
 }
 
@@ -150,8 +153,8 @@ function settingsOf(
       250105,
       "configuration.settings.allowOverwrite",
       text(
-        `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have this setting`,
-        `只有 ${OVERWRITE_TYPES.join(" 和 ")} 本地仓库有此设置`,
+        `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have this setting: leave the field out`,
+        `只有 ${OVERWRITE_TYPES.join(" 和 ")} 本地仓库有此设置：请去掉该字段`,
       ),
     );
   }
@@ -203,8 +206,9 @@ function mustBeUnused(
   fail(
     250112,
     text(
-      `repository ${projectId}/${name} is used by ${en}`,
-      `仓库 ${projectId}/${name} 正被 ${zh} 使用`,
+      `repository ${projectId}/${name} is used by tasks: ${en}. ` +
+        "Delete them first, or change them to use another repository",
+      `仓库 ${projectId}/${name} 正被以下任务使用：${zh}。请先删除这些任务，或改为使用其他仓库`,
     ),
   );
 }

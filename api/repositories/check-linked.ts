@@ -57,7 +57,7 @@ function late(): LinkedCheck {
   return {
     reachable: {
       ok: false,
-      message: `no complete answer within ${PATIENCE_MS / 1000} seconds`,
+      message: `no complete answer within ${PATIENCE_MS / 1000} seconds: check the url and the network between`,
     },
     authenticated: answer,
     allowed: answer,

@@ -139,8 +139,8 @@ export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
   if (url === null) {
     const repository = `${row.projectId}/${row.name}`;
     const why = text(
-      `${repository} is hosted here: there is no registry to connect to`,
-      `${repository} 是本地仓库：没有可连接的外部仓库`,
+      `${repository} is hosted here and has no registry to connect to: name a linked repository`,
+      `${repository} 是本地仓库，没有可连接的外部仓库：请指定远程仓库`,
     );
     return fail(250112, why);
   }

@@ -158,7 +158,10 @@ export function repositoryRoutes(deps: ApiDeps) {
         : fail(
             251006,
             `${row.projectId}/${row.name}`,
-            text(`it is of type ${row.type}`, `其类型为 ${row.type}`),
+            text(
+              `as type ${type}; ${row.projectId}/${row.name} has type ${row.type}: request it with that type`,
+              `按类型 ${type} 查找；${row.projectId}/${row.name} 的类型是 ${row.type}：请按该类型请求`,
+            ),
           );
     })
     .openapi(exist, (c) => {

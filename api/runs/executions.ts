@@ -11,6 +11,7 @@ import { runningRecordsOf } from "../../db/runs/problems.ts";
 import type { Db } from "../../db/open.ts";
 import { findTask, type TaskRow } from "../../db/tasks/tasks.ts";
 import { cut } from "../../domain/run-names.ts";
+import { text } from "../../domain/text.ts";
 import {
   FORM,
   type Queues,
@@ -87,6 +88,11 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   };
 }
 
+const ALREADY_RUNNING = text(
+  "the task is already running: wait for the end of its run, or stop it",
+  "任务已在运行：请等待运行结束，或停止它",
+);
+
 /** Opens the RUNNING record of a task and starts its run; see `Executions.start` for the refusals. */
 async function openAndStart(deps: ExecutionDeps, taskKey: string): Promise<void> {
   const opened = openRecord(deps.db, {
@@ -98,7 +104,9 @@ async function openAndStart(deps: ExecutionDeps, taskKey: string): Promise<void>
   if (opened.kind !== "opened")
     return opened.kind === "unknown"
       ? fail(250310, taskKey)
-      : fail(opened.kind === "disabled" ? 250304 : 250303);
+      : opened.kind === "disabled"
+        ? fail(250304)
+        : fail(250303, ALREADY_RUNNING);
   await startRun(deps, taskKey, opened.recordId, opened.workflowId);
 }
 

@@ -50,7 +50,7 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
       deps.client,
       row.workflowId,
       look.children,
-      `${row.stopReason ?? "stopped"}; it could not end on its own: ${why}`.slice(
+      `${row.stopReason ?? "stopped"}; the run could not end on its own: ${why}`.slice(
         0,
         1_000,
       ),
@@ -96,7 +96,7 @@ function verdict(
   const trouble = broken ?? (quietMs < patience ? undefined : troubles[0]);
   if (trouble) {
     const why = trouble.reason === null ? "" : `: ${trouble.reason}`;
-    return `${trouble.activity ?? "its code"} has failed ${trouble.attempt} times${why}`;
+    return `${trouble.activity ?? "the workflow code"} has failed ${trouble.attempt} times${why}`;
   }
   if (quietMs < patience) return null;
   return taskSince === null

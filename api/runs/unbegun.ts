@@ -41,7 +41,7 @@ export function createUnbegun(
       client,
       workflowId,
       children,
-      "its code fails, and it has no running record",
+      "the workflow code fails, and the run has no running record",
       limit,
     );
   }

@@ -60,14 +60,15 @@ export async function receiveFiles(
 
 const otherType = (existing: RepositoryType, stated: RepositoryType): Text =>
   text(
-    `the repository is of type ${existing}, the files are of type ${stated}`,
-    `仓库的类型是 ${existing}，而文件的类型是 ${stated}`,
+    `the repository is of type ${existing}, the files are of type ${stated}: declare files of type ${existing}`,
+    `仓库的类型是 ${existing}，而文件的类型是 ${stated}：请声明类型为 ${existing} 的文件`,
   );
 
 const withoutFiles = (type: RepositoryType): Text =>
   text(
-    `files are declared for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`,
-    `只能为 ${HOSTED_FILE_TYPES.join(" 和 ")} 仓库声明文件；此仓库的类型是 ${type}`,
+    `this repository is of type ${type}; ` +
+      `files can be declared only for ${HOSTED_FILE_TYPES.join(" and ")} repositories`,
+    `此仓库的类型是 ${type}；只能为 ${HOSTED_FILE_TYPES.join(" 和 ")} 仓库声明文件`,
   );
 
 async function summariesOf(
@@ -93,7 +94,11 @@ function judge(file: DescribedEntry, arrived: Summary | undefined): Judged {
 function refusePath(path: string): Refusal | undefined {
   try {
     if (parsePath(path) === path) return undefined;
-    return { result: "refused", reason: "path", message: "a path begins with a slash" };
+    return {
+      result: "refused",
+      reason: "path",
+      message: "the path must begin with a slash",
+    };
   } catch (error) {
     if (error instanceof PathError)
       return { result: "refused", reason: "path", message: error.message };

@@ -39,6 +39,7 @@ import {
 import { bodyOf, wholeBody } from "../http/body.ts";
 import { hostedRepository } from "../http/repository.ts";
 import { saying } from "../http/saying.ts";
+import { sendAs } from "../http/details.ts";
 import { ensureRepository } from "../repositories/ensure.ts";
 import { PROJECT_NAME, REPOSITORY_NAME } from "../repositories/shapes.ts";
 import { inApiTerms } from "./failures.ts";
@@ -55,7 +56,10 @@ import { receiveVersions, statableRepository } from "./versions.ts";
 import { LONGEST_VERSIONS_BODY } from "./versions-statement.ts";
 
 const tags = ["between instances"];
-const CONFIRMED = text("must be the confirmed offset", "必须是已确认的偏移量");
+const CONFIRMED = text(
+  "must be the number of bytes that the upload has confirmed",
+  "必须是上传已确认的字节数",
+);
 
 const projectName = matching(
   PROJECT_NAME,
@@ -284,5 +288,5 @@ const capabilitiesOf = (name: string): z.output<typeof SyncCapabilities> => ({
  */
 function requireMediaType(c: Context<Env>, mediaType: string): void {
   const sent = c.req.header("content-type") ?? "none";
-  if (sent !== mediaType) fail(250119, sent);
+  if (sent !== mediaType) fail(250119, sent, sendAs(mediaType));
 }

@@ -60,7 +60,10 @@ export function parseHead(body: Buffer, limit: number): unknown {
     failWith(
       413,
       250106,
-      text(`the statement is larger than ${limit} bytes`, `声明超过 ${limit} 字节`),
+      text(
+        `the statement is larger than the ${limit} bytes that are accepted: declare less at once`,
+        `声明超过允许的 ${limit} 字节：请分多次声明`,
+      ),
     );
   try {
     return JSON.parse(body.toString("utf8", LENGTH_BYTES, LENGTH_BYTES + length));
@@ -76,7 +79,12 @@ function parseStatement(value: unknown): Statement<DescribedEntry> {
   const { files } = value;
   const type =
     REPOSITORY_TYPES.find((known) => known === value["type"]) ??
-    refuse(text("type must be a repository type", "type 必须是仓库类型"));
+    refuse(
+      text(
+        `type must be one of ${REPOSITORY_TYPES.join(", ")}`,
+        `type 必须是以下之一：${REPOSITORY_TYPES.join(", ")}`,
+      ),
+    );
   if (!Array.isArray(files) || files.length > SYNC_LIMITS.files)
     return refuse(
       text(
@@ -119,15 +127,15 @@ function parseFile(value: unknown, index: number): DescribedEntry {
   if (sha256 === null || size === null)
     return refuse(
       text(
-        `${at}.sha256 and size must be given when attached`,
-        `附上内容时必须给出 ${at}.sha256 和 size`,
+        `${at}.sha256 and ${at}.size must be given for a file whose content is attached`,
+        `附上文件内容时必须给出 ${at}.sha256 和 ${at}.size`,
       ),
     );
   if (size > SYNC_LIMITS.fileBytes)
     return refuse(
       text(
-        `${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`,
-        `附上内容时 ${at}.size 不能超过 ${SYNC_LIMITS.fileBytes}：请开始上传`,
+        `${at}.size must be at most ${SYNC_LIMITS.fileBytes} for an attached content: begin an upload instead`,
+        `附上内容时 ${at}.size 不能超过 ${SYNC_LIMITS.fileBytes}：请改为开始上传`,
       ),
     );
   return { ...file, sha256, size, attached };

@@ -53,8 +53,8 @@ export async function appendUpload(
   });
   if (appended.accepted) return { id, offset: appended.offset, done: false };
   const why = text(
-    `the upload is at ${appended.offset}, not at ${offset}`,
-    `上传位于 ${appended.offset}，而不是 ${offset}`,
+    `the upload has ${appended.offset} bytes, not ${offset}: continue at ${appended.offset}`,
+    `上传已有 ${appended.offset} 字节，而不是 ${offset}：请从 ${appended.offset} 继续`,
   );
   throw new ApiError([250105, "Upload-Offset", why], { status: 409 });
 }

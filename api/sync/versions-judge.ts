@@ -30,7 +30,7 @@ export function judgeVersion(
 
 function pathProblem(path: string): string | null {
   try {
-    return parsePath(path) === path ? null : "a path begins with a slash";
+    return parsePath(path) === path ? null : "the path must begin with a slash";
   } catch (error) {
     if (error instanceof PathError) return error.message;
     throw error;

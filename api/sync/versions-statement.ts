@@ -107,8 +107,8 @@ function parseContent(value: unknown, index: number): StatedContent {
   if (size > SYNC_LIMITS.fileBytes)
     return refuse(
       text(
-        `${at}.size must be at most ${SYNC_LIMITS.fileBytes}: begin an upload`,
-        `${at}.size 不能超过 ${SYNC_LIMITS.fileBytes}：请开始上传`,
+        `${at}.size must be at most ${SYNC_LIMITS.fileBytes} for an attached content: begin an upload instead`,
+        `附上内容时 ${at}.size 不能超过 ${SYNC_LIMITS.fileBytes}：请改为开始上传`,
       ),
     );
   return { sha256, size };

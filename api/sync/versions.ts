@@ -92,8 +92,8 @@ export async function receiveVersions(
 
 const otherType = (existing: RepositoryType, stated: StatedType): Text =>
   text(
-    `the repository is of type ${existing}, the versions are of type ${stated}`,
-    `仓库的类型是 ${existing}，而版本的类型是 ${stated}`,
+    `the repository is of type ${existing}, the versions are of type ${stated}: declare versions of type ${existing}`,
+    `仓库的类型是 ${existing}，而版本的类型是 ${stated}：请声明类型为 ${existing} 的版本`,
   );
 
 function judge(
@@ -125,8 +125,8 @@ export function statableRepository(
   if (isHostedVersionType(type)) return { ...repository, type };
   const name = `${named.projectId}/${named.repoName}`;
   const why = text(
-    `${name} is of type ${type}; versions are declared for ${STATED_TYPES.join(" and ")}`,
-    `${name} 的类型是 ${type}；只能为 ${STATED_TYPES.join(" 和 ")} 声明版本`,
+    `${name} is of type ${type}; versions can be declared only for ${STATED_TYPES.join(" and ")} repositories`,
+    `${name} 的类型是 ${type}；只能为 ${STATED_TYPES.join(" 和 ")} 仓库声明版本`,
   );
   return fail(250112, why);
 }

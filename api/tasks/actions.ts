@@ -130,8 +130,9 @@ function checkStaysDistribution(
       250105,
       field,
       text(
-        `the task belongs to the distribution ${name}, which must keep ${what.en}`,
-        `任务属于分发 ${name}，必须保留${what.zh}`,
+        `this task belongs to the distribution ${name}, so it must keep ${what.en}: ` +
+          "create another distribution instead",
+        `此任务属于分发 ${name}，因此必须保留${what.zh}：请另建一个分发`,
       ),
     );
   if (body.name !== name) no("name", text("its name", "其名称"));
@@ -144,13 +145,13 @@ function checkStaysDistribution(
   )
     no("replicaTaskObjects", text("its repository", "其仓库"));
   if (new Set(body.remoteClusterIds).size > 1)
-    no("remoteClusterIds", text("its one cluster", "其唯一的集群"));
+    no("remoteClusterIds", text("exactly one cluster", "唯一的集群"));
   if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY"))
     no(
       "replicaObjectType",
       kind === "config"
-        ? text("REPOSITORY", " REPOSITORY")
-        : text("PACKAGE or PATH", " PACKAGE 或 PATH"),
+        ? text("the type REPOSITORY", " REPOSITORY 类型")
+        : text("the type PACKAGE or PATH", " PACKAGE 或 PATH 类型"),
     );
 }
 
@@ -174,8 +175,9 @@ export function copyTask(
     fail(
       250112,
       text(
-        `cluster ${owned.name} belongs to the distribution of that name; a copy cannot use it`,
-        `集群 ${owned.name} 属于同名的分发；复制的任务不能使用它`,
+        `cluster ${owned.name} belongs to the distribution of that name, so a copy cannot use it: ` +
+          "create a cluster with the same url, and a task that uses that cluster",
+        `集群 ${owned.name} 属于同名的分发，复制的任务不能使用它：请用相同的 url 创建集群，再创建使用该集群的任务`,
       ),
     );
   const {
@@ -238,8 +240,8 @@ export async function executeTask(
     fail(
       250303,
       text(
-        "an enabled REAL_TIME task follows the uploads on its own",
-        "已启用的 REAL_TIME 任务会自动跟随上传",
+        "a REAL_TIME task cannot be executed by hand; while enabled, it sends each upload automatically",
+        "REAL_TIME 任务不能手动执行；启用期间，它会自动发送每次上传的内容",
       ),
     );
   await executions.start(key);

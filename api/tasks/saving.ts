@@ -66,8 +66,9 @@ function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined
     fail(
       250112,
       text(
-        `cluster ${cluster.name} belongs to the distribution of that name`,
-        `集群 ${cluster.name} 属于同名的分发`,
+        `cluster ${cluster.name} belongs to the distribution of that name, so no other task can use it: ` +
+          "create a cluster with the same url, and use that cluster",
+        `集群 ${cluster.name} 属于同名的分发，其他任务不能使用它：请用相同的 url 创建集群并使用该集群`,
       ),
     );
   }
@@ -100,8 +101,8 @@ function localProblem(
         250105,
         "repoType",
         text(
-          `${name} is of type ${repository.type}, not ${repoType}`,
-          `${name} 的类型是 ${repository.type}，而不是 ${repoType}`,
+          `${name} is of type ${repository.type}, not ${repoType}: write the type of the repository`,
+          `${name} 的类型是 ${repository.type}，而不是 ${repoType}：请写仓库的类型`,
         ),
       );
     const wanted = {

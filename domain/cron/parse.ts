@@ -126,7 +126,10 @@ function parseDays<Rule>(
     if (isOpen(item))
       throw new CronError(
         field.name,
-        text(`"${item}" must stand alone`, `“${item}”必须单独使用`),
+        text(
+          `"${item}" must be the only value of this field`,
+          `“${item}”必须是该字段的唯一值`,
+        ),
       );
     const rule = special(item);
     if (rule === null) plain.push(item);
@@ -148,7 +151,10 @@ function specialMonthDay(item: string): MonthDayRule | null {
     if (offset > 30)
       throw new CronError(
         DAY_OF_MONTH.name,
-        text(`"${item}" goes back more than 30 days`, `“${item}”倒退超过 30 天`),
+        text(
+          `"${item}" goes back more than 30 days: write at most L-30`,
+          `“${item}”倒退超过 30 天：最多写 L-30`,
+        ),
       );
     return { kind: "last", offset, weekday: last[2] === "W" };
   }

@@ -89,7 +89,7 @@ function mediaTypeOf(json: Json, named: string): string {
   const mediaType = GENERIC.includes(named) ? own || guessedType(json) : named;
   if (own !== "" && own !== mediaType)
     throw new ManifestError(
-      `its mediaType is ${shown(own)}, but it was sent as ${shown(mediaType)}`,
+      `the mediaType in the manifest is ${shown(own)}, but the manifest was sent as ${shown(mediaType)}`,
     );
   if (INDEX_TYPES.includes(mediaType) || MANIFEST_TYPES.includes(mediaType))
     return mediaType;

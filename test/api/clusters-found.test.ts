@@ -149,7 +149,8 @@ describe("detaching a cluster", () => {
     expect([answer.status, answer.code, answer.message]).toEqual([
       400,
       250112,
-      "operation not allowed: cluster shanghai is used by nightly, weekly",
+      "operation not allowed: cluster shanghai is used by tasks: nightly, weekly. " +
+        "Delete them first, or change them to use another cluster",
     ]);
     expect(row("shanghai").id).toBe(id);
   });

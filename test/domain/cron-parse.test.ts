@@ -177,7 +177,7 @@ describe("invalid cron expressions", () => {
     ["0 0 0 32W * ?", 'day of month: "32" is not one of 1 to 31'],
     ["0 0 0 W * ?", 'day of month: "" is not one of'],
     ["0 0 0 1-5W * ?", 'day of month: "1-5" is not one of'],
-    ["0 0 0 1,? * ?", 'day of month: "?" must stand alone'],
+    ["0 0 0 1,? * ?", 'day of month: "?" must be the only value'],
     ["0 ? 0 1 * ?", 'minute: "?" has a meaning only for the day of month'],
     ["0/90 0 0 * * ?", 'second: the step of "0/90" must be a number from 1 to 59'],
     ["*/0 0 0 * * ?", 'second: the step of "*/0" must be a number'],

@@ -83,7 +83,9 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
         uploads: [],
       });
       expect(reasonOf(outcome)).toContain(layer.digest);
-      expect(reasonOf(outcome)).toContain("its copy is corrupt; push it there again");
+      expect(reasonOf(outcome)).toContain(
+        "the copy at the source is corrupt; push it there again",
+      );
       expect(await visible(name)).toBe(false);
       expect((await fetch(`${target.url}/v2/${name}/blobs/${layer.digest}`)).status).toBe(
         404,
@@ -194,7 +196,7 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
     atTarget({ kind: "answer", status: 500, body }, ({ method }) => method === "PUT");
     const outcome = await run("full");
     expect(outcome.result.kind).toBe("again");
-    expect(reasonOf(outcome)).toContain("no space left on its device");
+    expect(reasonOf(outcome)).toContain("no space left on the device of the registry");
   });
 
   test("an image copy gives up a registry that is silent for the idle time", async () => {

@@ -140,7 +140,7 @@ describe("a target that is away or answers wrongly", () => {
     expect(outcomes[0]?.result).toMatchObject({
       kind: "failed",
       reason: expect.stringMatching(
-        /does not support NPM repositories: bring it to this release/,
+        /does not support NPM repositories: bring that instance to this release/,
       ),
     });
   });
@@ -157,7 +157,7 @@ describe("a target that is away or answers wrongly", () => {
     expect((await rig.run(built.slice(0, 1))).outcomes[0]?.result).toMatchObject({
       kind: "again",
       maxTries: 3,
-      reason: expect.stringContaining("arrived changed"),
+      reason: expect.stringContaining("the content was damaged on the way to"),
     });
   });
 });

@@ -121,7 +121,7 @@ describe("a login challenge", () => {
     });
     await expect(registry.headManifest("name", "tag")).rejects.toMatchObject({
       kind: "invalid",
-      message: expect.stringContaining("without TLS: refused"),
+      message: expect.stringContaining("without TLS, so the password is not sent"),
     });
     await registry.close();
     await proxy.stop();

@@ -68,7 +68,7 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
     expect(errorReason).toMatch(
       new RegExp(
         String.raw`/nowhere cannot be listed: .*127\.0\.0\.1:9: connection refused \(ECONNREFUSED\)` +
-          String.raw`: is it running, and is the port right\?`,
+          String.raw`: is the server running, and is the port right\?`,
       ),
     );
   });
@@ -79,7 +79,9 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
     const { status, counts, reasons } = await rig.ended(key);
     expect({ status, failed: counts.failed }).toEqual({ status: "FAILED", failed: 3 });
     for (const reason of reasons)
-      expect(reason).toMatch(/connection refused.*is it running.*\(tried for \d+ s\)$/);
+      expect(reason).toMatch(
+        /connection refused.*is the server running.*\(tried for \d+ s\)$/,
+      );
   });
 
   test("an untrusted certificate of a registry fails the images at once, until its PEM is set", async () => {

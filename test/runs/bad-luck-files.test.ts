@@ -131,7 +131,7 @@ describe.concurrent(
       expect(counts).toMatchObject({ planned: 5, success: 3, failed: 2 });
       for (const reason of reasons)
         expect(reason).toMatch(
-          /its content in the local store is damaged .*: upload the file again/,
+          /the content in the local store is damaged .*: upload the file again/,
         );
       const whole = new Map(files);
       for (const [path] of damaged) whole.delete(path);
@@ -248,7 +248,7 @@ describe.concurrent(
       await end();
       expect(status).toBe("FAILED");
       expect(errorReason).toMatch(
-        /^stopped at the first failure \(FAST_FAIL\): .*its content in the local store is damaged/,
+        /^stopped at the first failure \(FAST_FAIL\): .*the content in the local store is damaged/,
       );
       expect(details).toHaveLength(counts.success + counts.failed);
       expect(counts.notDone).toBeGreaterThan(0);

@@ -58,7 +58,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     expect(counts).toMatchObject({ planned: 4, success: 3, failed: 1 });
     expect(reasons).toEqual([
       expect.stringMatching(
-        /its copy is corrupt; push it there again \(tried 3 times\)$/,
+        /the copy at the source is corrupt; push it there again \(tried 3 times\)$/,
       ),
     ]);
     expect(reasons[0]).toContain(layer.digest);
@@ -83,7 +83,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
         status: 500,
         body: `{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"Enclosed":{"Op":"write","Err":28}}}]}`,
       },
-      /no space left on its device.*\(tried for \d+ s\)$/,
+      /no space left on the device of the registry.*\(tried for \d+ s\)$/,
     ],
   ] satisfies [string, Fault, RegExp][])(
     "a target that accepts no more data (%s) fails the image, shows no half-written one and receives the others",

@@ -66,7 +66,10 @@ async function logIn(
     const { username } = await jsonOf(answer, what);
     return typeof username === "string" && username !== ""
       ? { ok: true, message: `${registry.host} knows the login as ${username}` }
-      : { ok: false, message: `${what}: the registry does not know it` };
+      : {
+          ok: false,
+          message: `${what}: the registry does not know this login: check user name, password or token`,
+        };
   } catch (error) {
     const failure = toTransferError(error);
     if (failure.kind === "cancelled") throw failure;

@@ -118,7 +118,10 @@ async function readDocument(
   );
   const document = record(whole["versions"])[version];
   if (document === undefined)
-    throw new TransferError("notFound", `${what} is no longer at ${registry.host}`);
+    throw new TransferError(
+      "notFound",
+      `${what} is no longer at ${registry.host}: it was unpublished there`,
+    );
   return record(document);
 }
 

@@ -171,7 +171,8 @@ async function open(
   if (start > offset)
     throw new TransferError(
       "invalid",
-      `${blobLabel(name, digest)}: ${host} sent another range than requested`,
+      `${blobLabel(name, digest)}: ${host} sent a different byte range than requested: ` +
+        "check for a proxy that changes the Range header",
     );
   // Some servers declare the layer's own compression as Content-Encoding. The body is the layer itself
   // all the same and must not be decoded.

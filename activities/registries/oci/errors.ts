@@ -15,7 +15,7 @@ export function describeErrors(body: string): string {
   const errors = readErrors(body);
   if (errors === null) return body;
   const full = /"Err":28\b|no space left/.test(body)
-    ? "no space left on its device; "
+    ? "no space left on the device of the registry; "
     : "";
   return full + errors.map(describeError).join("; ");
 }

@@ -165,7 +165,8 @@ async function readList(
   } catch (error) {
     throw new TransferError(
       "invalid",
-      `${what}: the answer of ${response.url.host} cannot be read`,
+      `${what}: ${response.url.host} answered something other than JSON with a list "${field}": ` +
+        "check that the url is that of an OCI registry",
       { cause: error },
     );
   }
@@ -196,6 +197,6 @@ function splitCursor(
 function gone(what: string): never {
   throw new TransferError(
     "server",
-    `${what}: the registry does not continue the listing that it began`,
+    `${what}: the registry broke off the list before its end: if that repeats, check the registry`,
   );
 }

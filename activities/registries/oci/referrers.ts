@@ -41,7 +41,7 @@ export function createReferrers(
     signal: AbortSignal | undefined,
   ): Promise<Told<Descriptor[]>> {
     const path = `${access.path(name)}/referrers/${subject}`;
-    const what = `what is attached to ${manifestLabel(name, subject)}`;
+    const what = `attachments of ${manifestLabel(name, subject)}`;
     const found: Descriptor[] = [];
     let query: string | null = "";
     for (let page = 0; query !== null && page < MOST_PAGES; page += 1) {

@@ -93,7 +93,8 @@ function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean)
   if (!URL.canParse(realm))
     throw new TransferError(
       "invalid",
-      `${registry.host} demands a token but names no valid realm to fetch it from`,
+      `${registry.host} demands a token but names no valid realm to fetch the token from: ` +
+        "repair the WWW-Authenticate header of the registry",
     );
   const url = new URL(realm);
   const insecure =
@@ -101,7 +102,8 @@ function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean)
   if (insecure || (url.protocol !== "https:" && url.protocol !== "http:")) {
     throw new TransferError(
       "invalid",
-      `${registry.host} demands the password at ${url.protocol}//${url.host}, without TLS: refused`,
+      `${registry.host} demands the password at ${url.protocol}//${url.host}, without TLS, ` +
+        "so the password is not sent: give the token server https",
     );
   }
   return url;
@@ -115,7 +117,7 @@ function readToken(bytes: Buffer, what: string): Token {
   if (typeof token !== "string" || /[^\x21-\x7e]/.test(token))
     throw new TransferError(
       "invalid",
-      `${what}: the answer of the token server has no token`,
+      `${what}: the answer of the token server has no token: check the realm that the registry names`,
     );
   const seconds =
     typeof answer.expires_in === "number" && answer.expires_in > 0

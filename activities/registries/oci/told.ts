@@ -103,7 +103,7 @@ function silent({ refusal }: Untold): Untold {
     kind: "untold",
     refusal: new TransferError(
       kind,
-      `it refused to say so for ${MOST_REFUSALS} others, most recently for ${message}`,
+      `the registry refused to say so for ${MOST_REFUSALS} others, most recently for ${message}`,
       {
         cause: refusal,
       },
@@ -131,7 +131,8 @@ export function cannotTell(
 ): TransferError {
   return new TransferError(
     "invalid",
-    `cannot tell whether ${what} exists at ${host}, so only OVERWRITE writes it: ${refusal.message}`,
+    `cannot tell whether ${what} exists at ${host}, so it is written only with the conflict strategy OVERWRITE: ` +
+      refusal.message,
     { cause: refusal },
   );
 }

@@ -236,7 +236,8 @@ function sessionOf(
   if (location === undefined)
     throw new TransferError(
       "invalid",
-      `the answer of ${client.origin.host} to an upload has no Location`,
+      `${client.origin.host} accepted an upload but named no address for it (no Location header): ` +
+        "is it an OCI registry, or does a proxy remove headers?",
     );
   const least = Number(response.header("oci-chunk-min-length") ?? minChunk);
   return {

@@ -49,7 +49,14 @@ export async function receiveMaven(
 ): Promise<Received> {
   const subject = checksumOf(path);
   if (subject && checksumOf(subject.of))
-    fail(251011, path, text("a checksum has no checksum", "校验文件没有校验文件"));
+    fail(
+      251011,
+      path,
+      text(
+        "checksums of checksum files are not stored: upload only the checksums of the file itself",
+        "不保存校验文件的校验值：只需上传文件本身的校验值",
+      ),
+    );
   if (subject) return receiveChecksum(c, deps, repository, subject);
   if (!isMetadata(path)) return receiveFile(c, deps, repository, path);
   await keepPlugins(
@@ -98,10 +105,10 @@ async function receiveChecksum(
       251003,
       `${of}.${checksum}`,
       text(
-        `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, with its true ` +
-          "checksum: upload the file again, and delete it before if it is released",
-        `${of} 的 ${checksum} 是 ${found}，而不是 ${told}；文件按收到的内容保留，并使用其真实校验值：` +
-          "请重新上传该文件，如果是发布版本，请先删除它",
+        `the ${checksum} of ${of} is ${found}, not ${told}; the file was kept, with its actual checksum. ` +
+          "If the file is wrong, upload it again; a released file must be deleted first",
+        `${of} 的 ${checksum} 是 ${found}，而不是 ${told}；文件已保留，并使用其实际校验值。` +
+          "如果文件有误，请重新上传；发布版本的文件须先删除",
       ),
     );
   return { created: true, file: null };
@@ -119,8 +126,8 @@ async function receiveFile(
     fail(
       250112,
       text(
-        "X-BKREPO-EXPIRES: files of MAVEN repositories do not expire",
-        "X-BKREPO-EXPIRES：MAVEN 仓库的文件不会过期",
+        "files of MAVEN repositories do not expire: leave the header X-BKREPO-EXPIRES out",
+        "MAVEN 仓库的文件不会过期：请去掉 X-BKREPO-EXPIRES 请求头",
       ),
     );
   const length = c.req.header("content-length");
@@ -177,15 +184,15 @@ async function receiveFile(
 
 const unexpected = (checksum: string, found: string, expected: string | undefined) =>
   text(
-    `its ${checksum} is ${found}, not ${expected} as its checksum announced; ` +
-      "nothing of it is kept",
-    `其 ${checksum} 是 ${found}，而不是校验文件声明的 ${expected}；内容未保留`,
+    `the uploaded file has ${checksum} ${found}, but its .${checksum} file, uploaded before, says ${expected}. ` +
+      "The file was discarded: upload both again",
+    `上传文件的 ${checksum} 是 ${found}，但先前上传的 .${checksum} 文件中是 ${expected}。文件已丢弃：请重新上传两者`,
   );
 
 const RELEASED = text(
-  "it is released and must not change: deploy another version, " +
+  "a released file must not change; deploy another version, " +
     "or set configuration.settings.allowOverwrite of the repository",
-  "它已发布，不能修改：请部署其他版本，或设置仓库的 configuration.settings.allowOverwrite",
+  "已发布的文件不能修改；请部署其他版本，或设置仓库的 configuration.settings.allowOverwrite",
 );
 
 const mayChange = (repository: RepositoryRow, path: string): boolean => {

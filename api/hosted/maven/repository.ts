@@ -14,14 +14,17 @@ export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
   if (category === "LOCAL" && type === "MAVEN") return found;
   const kind =
     category === "LOCAL"
-      ? text(`a hosted ${type} repository`, `${type} 本地仓库`)
+      ? text(
+          `a hosted ${type} repository: use one of type MAVEN`,
+          `${type} 本地仓库：请使用 MAVEN 类型的仓库`,
+        )
       : linkedElsewhere("files");
   return fail(
     251006,
     `${projectId}/${name}`,
     text(
-      `it is ${kind.en}; Maven needs a hosted MAVEN repository`,
-      `它是${kind.zh}；Maven 需要 MAVEN 本地仓库`,
+      `as a hosted MAVEN repository; ${projectId}/${name} is ${kind.en}`,
+      `按 MAVEN 本地仓库查找；${projectId}/${name} 是${kind.zh}`,
     ),
   );
 }

@@ -48,7 +48,10 @@ function addressOf(segments: string[]): Address {
   )
     return { kind: "tarballRevision", name, file: b, rev: d };
   if (b === undefined) return { kind: "version", name, version: a };
-  throw new NpmError(404, `there is nothing at ${shown(segments.join("/"))}`);
+  throw new NpmError(
+    404,
+    `there is nothing at ${shown(segments.join("/"))}: check the address of the registry`,
+  );
 }
 
 function serviceOf(segments: string[]): Address {

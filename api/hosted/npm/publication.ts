@@ -51,7 +51,10 @@ export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publ
 
 function refuseTooLong(length: number, maxUpload: number | null): void {
   if (maxUpload !== null && length > Math.ceil(maxUpload / 3) * 4 + MAX_METADATA)
-    throw new NpmError(413, `a tarball may have at most ${maxUpload} bytes`);
+    throw new NpmError(
+      413,
+      `a tarball may have at most ${maxUpload} bytes (setting MAX_UPLOAD)`,
+    );
 }
 
 function mayCome(file: string, before: Tarball | null): void {

@@ -74,7 +74,7 @@ export async function publish(
       if (result?.kind === "blocked")
         throw new NpmError(
           409,
-          `${result.at} is in the way of the tarball ${judged.path}`,
+          `${result.at} is in the way of the tarball ${judged.path}: delete it first`,
         );
       const audit = {
         createdBy: user,
@@ -163,13 +163,15 @@ function checkNames(
     if (said !== name)
       throw new NpmError(
         400,
-        `the document names the package ${JSON.stringify(said)?.slice(0, 250)}, the address ${name}`,
+        `the document names the package ${JSON.stringify(said)?.slice(0, 250)}, but the address names ${name}: ` +
+          "send the document to the address of its package",
       );
   }
   if (document["version"] !== version)
     throw new NpmError(
       400,
-      `the document of ${name}@${version} names the version ${JSON.stringify(document["version"])?.slice(0, 100)}`,
+      `the document of ${name}@${version} names the version ${JSON.stringify(document["version"])?.slice(0, 100)}: ` +
+        "write the same version in both places",
     );
 }
 
@@ -187,7 +189,7 @@ function checkContent(
   if (typeof length === "number" && length !== staged.size)
     throw new NpmError(
       400,
-      `the attachment announces ${length} bytes and has ${staged.size}`,
+      `the attachment announces ${length} bytes and has ${staged.size}: publish again`,
     );
   const problem = integrityProblem(document, digestsOf(tarball));
   if (problem !== null) throw new NpmError(400, problem);
@@ -209,7 +211,7 @@ function completed(
   if (size > MAX_DOCUMENT)
     throw new NpmError(
       413,
-      `the document of the version has ${size} bytes, ${MAX_DOCUMENT} are allowed`,
+      `the document of the version has ${size} bytes, at most ${MAX_DOCUMENT} are allowed: shorten package.json`,
     );
   return whole;
 }

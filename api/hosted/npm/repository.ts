@@ -24,6 +24,9 @@ export function npmRepository(db: DbOrTx, { projectId, repoName }: Named): Repos
       `the repository ${name} is ${linkedElsewhere("packages").en}`,
     );
   if (found.type !== "NPM")
-    throw new NpmError(404, `the repository ${name} is of type ${found.type}, not NPM`);
+    throw new NpmError(
+      404,
+      `the repository ${name} is of type ${found.type}, not NPM: use one of type NPM`,
+    );
   return found;
 }

@@ -96,7 +96,10 @@ export function createScanner(maxText: number): Scanner {
 function keep(scan: Scan, bytes: Buffer): void {
   scan.size += bytes.length;
   if (scan.size > scan.maxText)
-    throw new NpmError(413, `the metadata has more than ${scan.maxText} bytes`);
+    throw new NpmError(
+      413,
+      `the metadata has more than ${scan.maxText} bytes, the most that is accepted: shorten it`,
+    );
   scan.text.push(bytes);
 }
 

@@ -74,7 +74,7 @@ export async function putManifest(request: ImageRequest): Promise<Response> {
     throw new OciError(
       400,
       "DIGEST_INVALID",
-      `the manifest has the digest ${digest}, not ${wanted}`,
+      `the manifest has the digest ${digest}, not ${wanted} as in the address: push it again`,
     );
   const facts = readManifest(bytes, c.req.header("content-type"));
   await keepManifest(request, bytes, digest, facts, tags);

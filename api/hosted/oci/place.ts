@@ -57,5 +57,5 @@ export const blockedName = (name: string) =>
   new OciError(
     400,
     "NAME_INVALID",
-    `${name} cannot be an image: another image has a file where its folder would be`,
+    `${name} cannot be an image: a file of another image is at the path of this image's folder; choose another name`,
   );

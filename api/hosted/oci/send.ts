@@ -35,9 +35,14 @@ export async function sendContent(
       ? parseRange(c.req.header("range"), size)
       : "whole";
   if (wanted === "unsatisfiable")
-    throw new OciError(416, "SIZE_INVALID", `the blob has ${size} bytes`, {
-      headers: { "content-range": `bytes */${size}` },
-    });
+    throw new OciError(
+      416,
+      "SIZE_INVALID",
+      `the range lies outside the blob, which has ${size} bytes`,
+      {
+        headers: { "content-range": `bytes */${size}` },
+      },
+    );
   const { start, end } = wanted === "whole" ? { start: 0, end: size - 1 } : wanted;
   headers["content-length"] = String(end - start + 1);
   if (wanted !== "whole") headers["content-range"] = `bytes ${start}-${end}/${size}`;

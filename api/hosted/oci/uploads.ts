@@ -127,7 +127,7 @@ async function append(
       md5: false,
     });
     if (appended.accepted) return appended.offset;
-    const message = `the upload is at ${appended.offset}: go on from there`;
+    const message = `the upload has ${appended.offset} bytes: continue at that offset`;
     throw new OciError(416, "BLOB_UPLOAD_INVALID", message, {
       headers: stand(request, id, appended.offset),
     });
@@ -143,7 +143,7 @@ function refuseTooLarge({ deps }: ImageRequest, size: number): void {
     throw new OciError(
       413,
       "BLOB_UPLOAD_INVALID",
-      `a blob may have at most ${deps.maxUpload} bytes here`,
+      `a blob may have at most ${deps.maxUpload} bytes here (setting MAX_UPLOAD)`,
     );
 }
 

@@ -92,5 +92,8 @@ const VERSION_DIGESTS = {
 function knownContent({ sha256, size }: UploadClaim, what: string): UploadRequest {
   if (typeof sha256 === "string" && typeof size === "number") return { sha256, size };
   const problem = `sha256 and size of ${what} must be known for an instance of an older release`;
-  throw new TransferError("unsupported", `${problem}: bring it to this release`);
+  throw new TransferError(
+    "unsupported",
+    `${problem}: bring that instance to this release`,
+  );
 }

@@ -155,10 +155,10 @@ async function* rest(
   let at = offset;
   for await (const chunk of chunks) {
     at += chunk.length;
-    if (size !== null && at > size) throw damaged(`more than its ${size} bytes`);
+    if (size !== null && at > size) throw damaged(`more than the expected ${size} bytes`);
     yield chunk;
   }
-  if (size !== null && at < size) throw damaged(`${at} of its ${size} bytes`);
+  if (size !== null && at < size) throw damaged(`${at} of the expected ${size} bytes`);
 }
 
 export type Reader = ReturnType<typeof createReader>;

@@ -198,7 +198,7 @@ async function finish(
       item,
       new TransferError(
         "server",
-        `${copy.client.url} does not have its content although it was sent`,
+        `${copy.client.url} does not have the content although it was sent: if that repeats, look into the log there`,
       ),
     );
   }
@@ -225,6 +225,7 @@ async function sendAhead(copy: Copy, item: Item, portion: KnownPart[]): Promise<
   if (damaged.length > 0)
     throw new TransferError(
       "digestMismatch",
-      `its bytes arrived changed at ${copy.client.url}`,
+      `the content was damaged on the way to ${copy.client.url} (wrong digest on arrival): ` +
+        "if that repeats, check the proxies between the instances",
     );
 }

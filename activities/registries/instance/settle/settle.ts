@@ -40,7 +40,7 @@ export async function settleBatch(batch: Settling, place: Place): Promise<void> 
       throw new TransferError(
         "unsupported",
         `the instance ${capabilities.name} at ${place.client.url} does not support ${place.type} repositories: ` +
-          "bring it to this release",
+          "bring that instance to this release",
       );
     }
     const calls = await callsOf(place.client, batch.hooks.signal);
@@ -98,10 +98,11 @@ function fits(copy: Copy, item: Item, mostBytes: number): boolean {
   const { versionFiles } = copy.capabilities.limits;
   const problem =
     item.parts.length > versionFiles
-      ? `it has ${item.parts.length} files; ${copy.client.url} accepts at most ${versionFiles} for one version`
+      ? `the version has ${item.parts.length} files; ${copy.client.url} accepts at most ${versionFiles} ` +
+        "for one version, so it cannot be replicated there"
       : item.length > mostBytes - STATEMENT_RESERVE
-        ? `the description of its files and its document has ${item.length} bytes; ` +
-          `${copy.client.url} accepts at most ${mostBytes}`
+        ? `the metadata (list of files and package document) has ${item.length} bytes; ` +
+          `${copy.client.url} accepts at most ${mostBytes}, so the artifact cannot be replicated there`
         : null;
   if (problem !== null) settleFailure(copy, item, new TransferError("tooLarge", problem));
   return problem === null;

@@ -67,7 +67,8 @@ function settleVerdict(
         item,
         new TransferError(
           "digestMismatch",
-          `its bytes arrived changed at ${copy.client.url}`,
+          `the content was damaged on the way to ${copy.client.url} (wrong digest on arrival): ` +
+            "if that repeats, check the proxies between the instances",
         ),
       );
     case "stopped":

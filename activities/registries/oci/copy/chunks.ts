@@ -106,7 +106,7 @@ async function sendRest(
     // this comparison detects a gap.
     if (progress.session.offset !== offset + length) {
       await abandon(copy, blob, progress.session);
-      const counts = `${progress.session.offset} bytes where ${offset + length} were sent`;
+      const counts = `${progress.session.offset} bytes although ${offset + length} were sent`;
       throw new TransferError(
         "server",
         `${blobLabel(name, blob.digest)}: ${registry.host} confirms ${counts}`,
@@ -139,7 +139,8 @@ async function* openFrom(
   const what = `${blobLabel(name, blob.digest)} of ${registry.host}`;
   throw new TransferError(
     "digestMismatch",
-    `${what}: the source sends less than its ${blob.size} bytes: its copy is corrupt; push it there again`,
+    `${what}: the source sends less than the expected ${blob.size} bytes: ` +
+      "the copy at the source is corrupt; push it there again",
   );
 }
 

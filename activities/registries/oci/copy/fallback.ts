@@ -84,8 +84,8 @@ export async function addToFallback(
     }
     throw new TransferError(
       "server",
-      `the list of what is attached to ${target.name}@${subject} (tag ${tag}) ` +
-        `changes all the time at ${target.registry.host}`,
+      `the list of attachments of ${target.name}@${subject} (tag ${tag}) ` +
+        `keeps changing at ${target.registry.host}: check who else writes there`,
     );
   });
 }
@@ -95,10 +95,10 @@ function takenTag(
   tag: string,
   subject: Digest,
 ): TransferError {
-  const place = `${registry.host} lists what is attached to ${name}@${subject} under the tag ${tag} only`;
+  const place = `${registry.host} lists attachments of ${name}@${subject} only under the tag ${tag}`;
   return new TransferError(
     "invalid",
-    `${place}, and has an image of its own there: give that image another tag`,
+    `${place}, which is the tag of another image there: give that image another tag`,
   );
 }
 
