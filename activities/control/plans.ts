@@ -20,9 +20,9 @@ const MOST_TRIES = 3;
 /** Indexes of objects that are still to be listed; `next`: the index from which on there are more, or null. */
 export type Unlisted = { objects: number[]; next: number | null };
 /**
- * `linked`: how many objects are to be listed; `unlisted`: the first of them. If there are none, the
- * plan is complete, and `targets` are the first to send to. Answers of earlier releases have `linked`
- * only. No workflow reads `leftOut`; it is for people who look at Temporal's history.
+ * `linked`: how many objects are to be listed; `unlisted`: the first of them. If no object is to be
+ * listed, the plan is complete, and `targets` are the first to send to. Answers of earlier releases
+ * have `linked` only. No workflow reads `leftOut`; it is for people who look at Temporal's history.
  */
 type HostedPlanned = {
   linked: number;

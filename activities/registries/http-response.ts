@@ -88,7 +88,8 @@ async function beginning(stream: AsyncIterable<Buffer>): Promise<string> {
       if (length >= ERROR_BODY_LIMIT) break;
     }
   } catch {
-    // A body that breaks off is no failure: the status is enough for an error, and the part that arrived is used.
+    // A body that ends early is not reported: the status is enough for an error, and the part that
+    // arrived is used.
   }
   return Buffer.concat(chunks).subarray(0, ERROR_BODY_LIMIT).toString("utf8");
 }

@@ -1,35 +1,19 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { checkClusters } from "../../api/clusters/health.ts";
 import type { ClusterAccess } from "../../api/deps.ts";
+import { checkClusters } from "../../api/clusters/health.ts";
 import { findClusterByName, listClusters } from "../../db/tasks/clusters.ts";
 import { cluster } from "../../db/schema/tasks.ts";
-import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+import { type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { FILES, taskBody, TASK } from "../rigs/api/api-task-fixture.ts";
 import { createPaces } from "../../activities/control/paces.ts";
-
-const CLUSTER = "/replication/api/cluster";
-const HUB = {
-  name: "hub",
-  type: "REMOTE",
-  url: "https://registry.example/mirror",
-  username: "u",
-  password: "s3cret",
-};
+import { CLUSTER, createCheckedApi, HUB } from "../rigs/api/checked-clusters.ts";
 
 let api: TestApi;
-let tried: ClusterAccess[];
-let problem: string | null;
+let check: { problem: string | null };
 beforeEach(() => {
-  tried = [];
-  problem = null;
-  api = createTestApi({
-    checkCluster: async (access) => {
-      tried.push(access);
-      return problem === null ? null : { reason: problem, refused: false };
-    },
-  });
+  ({ api, check } = createCheckedApi());
 });
 afterEach(() => api.close());
 
@@ -56,7 +40,7 @@ describe("the connection test", () => {
     expect(
       (await api.call("POST", `${CLUSTER}/tryConnect`, { body: { name: "hub" } })).code,
     ).toBe(0);
-    problem = "no route to host";
+    check.problem = "no route to host";
     expect(await api.call("POST", `${CLUSTER}/tryConnect?name=hub`)).toMatchObject({
       status: 400,
       code: 250301,

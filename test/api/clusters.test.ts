@@ -2,28 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { accessOf } from "../../api/clusters/actions.ts";
 import type { ClusterAccess } from "../../api/deps.ts";
 import { findClusterByName, listClusters } from "../../db/tasks/clusters.ts";
-import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
-const CLUSTER = "/replication/api/cluster";
-const HUB = {
-  name: "hub",
-  type: "REMOTE",
-  url: "https://registry.example/mirror",
-  username: "u",
-  password: "s3cret",
-};
+import { type TestApi } from "../rigs/api/api-fixture.ts";
+import { CLUSTER, createCheckedApi, HUB } from "../rigs/api/checked-clusters.ts";
 
 let api: TestApi;
 let tried: ClusterAccess[];
-let problem: string | null;
+let check: { problem: string | null };
 beforeEach(() => {
-  tried = [];
-  problem = null;
-  api = createTestApi({
-    checkCluster: async (access) => {
-      tried.push(access);
-      return problem === null ? null : { reason: problem, refused: false };
-    },
-  });
+  ({ api, tried, check } = createCheckedApi());
 });
 afterEach(() => api.close());
 
@@ -91,7 +77,7 @@ describe("attaching a cluster", () => {
   });
 
   test("attaching a cluster tests the connection, unless ping is false or detectType is REPORT", async () => {
-    problem = "it is down";
+    check.problem = "it is down";
     expect((await create({ ping: false })).code).toBe(0);
     expect((await create({ name: "reports", detectType: "REPORT" })).code).toBe(0);
     expect(tried).toEqual([]);
@@ -303,7 +289,7 @@ describe("changing a cluster", () => {
   });
 
   test("changing a cluster that cannot be reached changes nothing, unless ping is false", async () => {
-    problem = "password refused";
+    check.problem = "password refused";
     expect((await update({ password: "wrong" })).code).toBe(250301);
     expect(secretsOf().password).toBe("s3cret");
     expect((await update({ password: "later", ping: false })).code).toBe(0);

@@ -3,29 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cluster } from "../../db/schema/tasks.ts";
 import { addRepository } from "../rigs/db/rows.ts";
 import { createTaskApi, type TaskApi } from "../rigs/api/api-task-fixture.ts";
+import { AT, TO_REGISTRY } from "../rigs/api/distributions.ts";
 
-const AT = "/replication/api/remote/distribution";
-const SETTING = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "SKIP",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true },
-};
-/** A distribution as in the API documentation, with an address of a registry that is valid. */
-const TO_REGISTRY = {
-  name: "mirrors",
-  registry: "127.0.0.1:5000/mirror",
-  username: "robot",
-  password: "hush-hush",
-  packageConstraints: [],
-  pathConstraints: [],
-  replicaType: "REAL_TIME",
-  setting: SETTING,
-  enable: true,
-  description: "test replica task",
-};
 let api: TaskApi;
 beforeEach(() => {
   api = createTaskApi();

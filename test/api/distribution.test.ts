@@ -10,38 +10,8 @@ import {
   TASK,
   type TaskApi,
 } from "../rigs/api/api-task-fixture.ts";
+import { AT, TO_CLUSTER, TO_REGISTRY, SETTING } from "../rigs/api/distributions.ts";
 
-const AT = "/replication/api/remote/distribution";
-const SETTING = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "SKIP",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true },
-};
-/** A distribution as in the API documentation, with an address of a registry that is valid. */
-const TO_REGISTRY = {
-  name: "mirrors",
-  registry: "127.0.0.1:5000/mirror",
-  username: "robot",
-  password: "hush-hush",
-  packageConstraints: [],
-  pathConstraints: [],
-  replicaType: "REAL_TIME",
-  setting: SETTING,
-  enable: true,
-  description: "test replica task",
-};
-const TO_CLUSTER = {
-  ...TO_REGISTRY,
-  registry: undefined,
-  username: undefined,
-  password: undefined,
-  clusterId: INSTANCE,
-  remoteProjectId: "xxxx",
-  remoteRepoName: "xxxx",
-};
 const ONCE_PATH = {
   name: "push",
   clusterId: INSTANCE,

@@ -1,42 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ADMIN, basic, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+import { type TestApi } from "../rigs/api/api-fixture.ts";
+import { createFilesApi, fileCalls } from "../rigs/api/files-api.ts";
 
 let api: TestApi;
 let time: number;
 beforeEach(async () => {
   time = Date.UTC(2030, 0, 1, 4);
-  api = createTestApi({ now: () => time });
-  await api.call("POST", "/repository/api/project/create", {
-    body: { name: "demo", displayName: "Demo" },
-  });
-  await api.call("POST", "/repository/api/repo/create", {
-    body: { projectId: "demo", name: "files", type: "GENERIC" },
-  });
+  api = await createFilesApi(() => time);
 });
 afterEach(() => api.close());
 
-const put = (path: string, body: string, headers: Record<string, string> = {}) =>
-  api.call("PUT", `/generic/demo/files/${path}`, { body, headers });
-const node = (path: string) =>
-  api.call("GET", `/repository/api/node/detail/demo/files/${path}`);
-
-/** Sends a request to the endpoint for files, and returns its response unread. */
-function files(
-  method: string,
-  path: string,
-  headers: Record<string, string> = {},
-  body?: Uint8Array<ArrayBuffer>,
-) {
-  const init = {
-    method,
-    headers: { authorization: basic(`${ADMIN.username}:${ADMIN.password}`), ...headers },
-    ...(body ? { body } : {}),
-  };
-  return api.app.fetch(
-    new Request(`http://localhost/generic/demo/files/${path}`, init),
-    {},
-  );
-}
+const { files, node, put } = fileCalls(() => api);
 
 test("an existing file is replaced only with X-BKREPO-OVERWRITE", async () => {
   await put("f", "old");

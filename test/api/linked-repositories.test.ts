@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+import { linked, repositoryCalls } from "../rigs/api/repository-calls.ts";
 
 let api: TestApi;
 beforeEach(() => {
@@ -9,35 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-const post = (path: string, body: unknown) =>
-  api.call("POST", `/repository/api${path}`, { body });
-const get = (path: string) => api.call("GET", `/repository/api${path}`);
-
-async function makeProject(name = "demo") {
-  expect(
-    await post("/project/create", { name, displayName: "Demo", description: null }),
-  ).toMatchObject({
-    status: 200,
-    code: 0,
-    data: null,
-  });
-}
-
-const linked = (url: string, more: object = {}) => ({
-  projectId: "demo",
-  name: "hub",
-  type: "DOCKER",
-  category: "REMOTE",
-  public: false,
-  description: "elsewhere",
-  configuration: {
-    type: "remote",
-    url,
-    credentials: { username: "u", password: "top secret" },
-    ...more,
-  },
-  displayName: null,
-});
+const { post, get, makeProject } = repositoryCalls(() => api);
 
 test("a linked repository shows everything but its secrets, which are stored sealed", async () => {
   await makeProject();

@@ -9,49 +9,21 @@ import {
   type DetailValues,
   setPlanned,
 } from "../rigs/db/rows.ts";
+import { INSTANCE, REGISTRY, type TaskApi } from "../rigs/api/api-task-fixture.ts";
 import {
-  createTaskApi,
-  FILES,
-  IMAGES,
-  INSTANCE,
-  REGISTRY,
-  type TaskApi,
-} from "../rigs/api/api-task-fixture.ts";
+  createRecordedTask,
+  type Page,
+  RECORD,
+  type Row,
+} from "../rigs/api/recorded-task.ts";
 
 let api: TaskApi;
 let key: string;
 beforeEach(async () => {
-  api = createTaskApi();
-  const objects = [
-    FILES,
-    {
-      ...IMAGES,
-      packageConstraints: [
-        { packageKey: "docker://library/nginx", versions: ["1", "2"] },
-      ],
-    },
-    { localRepoName: "maven", repoType: "MAVEN" },
-  ];
-  key = (
-    await api.created({
-      replicaTaskObjects: objects,
-      remoteClusterIds: [INSTANCE, REGISTRY],
-    })
-  ).key;
+  ({ api, key } = await createRecordedTask());
 });
 afterEach(() => api.close());
 
-const RECORD = "/replication/api/task/record";
-type Row = Record<string, unknown> & { id: string };
-type Page = {
-  records: Row[];
-  totalRecords: number;
-  totalPages: number;
-  pageNumber: number;
-  pageSize: number;
-  count: number;
-  page: number;
-};
 const get = async (path: string) => (await api.call("GET", `${RECORD}/${path}`)).data;
 const pageOf = async (path: string) => (await get(path)) as Page;
 

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { random, sha256 } from "../../rigs/api/content-fixture.ts";
 import { npmCaller, startNpm } from "../../rigs/api/npm-fixture.ts";
-import { integrity, pathOf, publication } from "../../rigs/servers/npm-publication.ts";
+import { integrity, publication } from "../../rigs/servers/npm-publication.ts";
 import { forkApi, LOGIN, send } from "../../rigs/api/socket-fixture.ts";
+import { NOTHING, npmPublishing } from "../../rigs/api/npm-publishing.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;
 beforeEach(async () => {
@@ -16,20 +17,7 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 const MIB = 1024 * 1024;
-const staged = () => readdirSync(join(api.directory, "blobs", "staging"));
-const count = (table: string) =>
-  api.db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
-const nothing = () => [
-  staged(),
-  count("package"),
-  count("version"),
-  count("node"),
-  count("event"),
-];
-const NOTHING = [[], 0, 0, 0, 0];
-const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body });
-const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
-  put(name, publication(name, version, content, more));
+const { publish, put, staged, stored } = npmPublishing(() => api);
 
 test("a published npm version cannot be published again, even with the same content", async () => {
   const content = random(1000);
@@ -202,7 +190,7 @@ test("an npm publication that is cut off leaves nothing behind", async () => {
         ).length,
     )
     .toBe(3);
-  expect(nothing()).toEqual(NOTHING);
+  expect(stored()).toEqual(NOTHING);
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 

@@ -1,10 +1,9 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { random } from "../../rigs/api/content-fixture.ts";
 import { npmCaller, startNpm } from "../../rigs/api/npm-fixture.ts";
-import { integrity, pathOf, publication } from "../../rigs/servers/npm-publication.ts";
+import { integrity, publication } from "../../rigs/servers/npm-publication.ts";
 import { rawRequest } from "../../rigs/api/socket-fixture.ts";
+import { NOTHING, npmPublishing } from "../../rigs/api/npm-publishing.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;
 beforeEach(async () => {
@@ -13,20 +12,7 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 const MIB = 1024 * 1024;
-const staged = () => readdirSync(join(api.directory, "blobs", "staging"));
-const count = (table: string) =>
-  api.db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
-const nothing = () => [
-  staged(),
-  count("package"),
-  count("version"),
-  count("node"),
-  count("event"),
-];
-const NOTHING = [[], 0, 0, 0, 0];
-const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body });
-const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
-  put(name, publication(name, version, content, more));
+const { publish, put, stored } = npmPublishing(() => api);
 
 const tarball = random(5_000);
 const whole = publication("pear", "1.0.0", tarball);
@@ -177,7 +163,7 @@ test.each([
       status,
       expect.stringMatching(message),
     ]);
-    expect(nothing()).toEqual(NOTHING);
+    expect(stored()).toEqual(NOTHING);
     expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
   },
 );
@@ -211,7 +197,7 @@ test.each([
     expect(headers).toMatch(/content-type: application\/json/i);
     expect(body).toMatch(/"error":/);
   }
-  expect(nothing()).toEqual(NOTHING);
+  expect(stored()).toEqual(NOTHING);
 });
 
 test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx"])(

@@ -164,8 +164,8 @@ async function send(
 }
 
 /**
- * Handles an image of which nothing is to be written. `equal`: the content is the same, but attachments
- * may have been added since (such as a signature); these are sent.
+ * Handles an image that is not written to the target. `equal`: the target has the same content, but
+ * attachments may have been added at the source since (such as a signature); these are sent.
  */
 async function leave(copy: ImageCopy, image: SourceImage, equal: boolean): Promise<void> {
   copy.tally.sizeUnknown();
