@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { hasCredentials, hasQuery, isHttp } from "./domain/http-url.ts";
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type Unit = keyof typeof UNITS;
@@ -51,8 +52,7 @@ const bytes = text.transform((value, context) => {
 /** Parses a base address: http or https, without credentials, query or fragment; the result has no slash at its end. */
 const baseUrl = text.transform((value, context) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  const plain = url && !url.username && !url.password && !url.search && !url.hash;
-  if (plain && (url.protocol === "http:" || url.protocol === "https:"))
+  if (url && isHttp(url) && !hasCredentials(url) && !hasQuery(url))
     return url.href.replace(/\/+$/, "");
   context.addIssue(
     "must be a URL such as https://host:port/path, without credentials, query or fragment",

@@ -18,6 +18,8 @@ export default defineConfig({
     maxWorkers: 4,
     testTimeout: 240_000,
     hookTimeout: 120_000,
+    // A condition that a test waits for may take long on a slow machine.
+    expect: { poll: { timeout: 120_000 } },
     // On CI a failed test runs once more: its server may have got a port that the server of another test
     // has just released.
     retry: process.env["CI"] ? 1 : 0,

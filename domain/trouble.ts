@@ -60,8 +60,8 @@ function activityText(
   since: string,
 ): string {
   return (
-    `${activity} of workflow ${workflowId} has failed since ${since}; attempt ${attempt} is under way` +
-    `${because(reason)}. It is retried until it succeeds: remove the cause, or stop the task and execute it again: ` +
+    `${activity} of workflow ${workflowId} has failed since ${since}${because(reason)}. ` +
+    `Attempt ${attempt} is under way; it is retried until it succeeds: remove the cause, or stop the task and execute it again: ` +
     "finished artifacts are not sent again."
   );
 }

@@ -152,11 +152,8 @@ export function connectionFailure(
     });
   const code = errorCode(error);
   if (CERTIFICATE_CODES.has(code)) {
-    const why = `certificate of ${url.host} is not signed by a trusted CA (${code})`;
-    const advice = "set `certificate` to the CA's PEM";
-    return new TransferError("certificate", `${what}: ${why}: ${advice}`, {
-      cause: error,
-    });
+    const why = `the certificate of ${url.host} ${certificateFault(code)}`;
+    return new TransferError("certificate", `${what}: ${why}`, { cause: error });
   }
   if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
     return new TransferError(
@@ -194,6 +191,22 @@ export function connectionFailure(
     `${what}: ${url.host}: ${reachMessage(code, error)}`,
     { cause: error },
   );
+}
+
+function certificateFault(code: string): string {
+  switch (code) {
+    case "CERT_HAS_EXPIRED":
+      return `has expired (${code}): renew it at that server, or check this machine's clock`;
+    case "CERT_NOT_YET_VALID":
+      return `is not valid yet (${code}): check the clocks of that server and of this machine`;
+    case "CERT_REVOKED":
+      return `was revoked (${code}): replace it at that server`;
+    case "HOSTNAME_MISMATCH":
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return `is for another host name (${code}): use a host name that the certificate states`;
+    default:
+      return `is not signed by a trusted CA (${code}): set \`certificate\` to the CA's PEM`;
+  }
 }
 
 function reachMessage(code: string, error: unknown): string {

@@ -9,7 +9,7 @@ import type { HttpResponse } from "./http-message.ts";
  */
 export function openedFrom(answer: HttpResponse, offset: number): Opened {
   const length = Number(answer.header("content-length") ?? Number.NaN);
-  const start = answer.status === 206 ? startOf(answer.header("content-range")) : 0;
+  const start = startOf(answer);
   if (start === null || start > offset) {
     void answer.discard();
     throw new TransferError(
@@ -24,23 +24,26 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
     Number.isSafeInteger(length) && answer.coding === null ? length + start : null;
   return {
     size,
-    chunks: start === offset ? answer.stream() : without(answer.stream(), offset - start),
+    chunks:
+      start === offset ? answer.stream() : withoutFirst(answer.stream(), offset - start),
   };
 }
 
 /**
- * Returns the offset of the first byte in a Content-Range header; null when the header is not a single
- * range of bytes.
+ * Returns the offset at which the body of an answer begins; null when the Content-Range of a partial answer is not a
+ * single range of bytes.
  */
-function startOf(contentRange: string | undefined): number | null {
-  const [, start] = /^bytes (\d+)-/i.exec(contentRange ?? "") ?? [];
+export function startOf(answer: HttpResponse): number | null {
+  if (answer.status !== 206) return 0;
+  const [, start] = /^bytes (\d+)-/i.exec(answer.header("content-range") ?? "") ?? [];
   return start === undefined ? null : Number(start);
 }
 
-async function* without(
+/** Yields a stream without its first bytes. */
+export async function* withoutFirst(
   chunks: AsyncIterable<Buffer>,
   bytes: number,
-): AsyncGenerator<Buffer, void> {
+): AsyncGenerator<Buffer, void, undefined> {
   let left = bytes;
   for await (const chunk of chunks) {
     const rest = chunk.subarray(Math.min(left, chunk.length));

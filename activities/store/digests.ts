@@ -113,7 +113,7 @@ export function verify(found: Summary, expected: Expected): void {
   if (expected.size !== undefined && expected.size !== found.size) {
     throw new TransferError(
       "invalid",
-      `${expected.size} bytes were announced, ${found.size} arrived: send the content again`,
+      `${expected.size} bytes were announced, ${found.size} arrived: send the content again, or announce its size`,
     );
   }
   for (const algorithm of DIGEST_ALGORITHMS) {
@@ -121,7 +121,7 @@ export function verify(found: Summary, expected: Expected): void {
     if (wanted === undefined || wanted === found[algorithm]) continue;
     throw new TransferError(
       "digestMismatch",
-      `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced: send the content again`,
+      `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced: send the content again, or announce its digest`,
     );
   }
 }

@@ -1,9 +1,6 @@
 import { text, type Text } from "../../domain/text.ts";
 
-/**
- * Sentences that several answers append to the text of their error code; the first is for a body
- * that is too long.
- */
+// Sentences that several answers append to the text of their error code.
 
 export const tooLong = (bytes: number): Text =>
   text(
@@ -11,7 +8,6 @@ export const tooLong = (bytes: number): Text =>
     `请求体超过允许的 ${bytes} 字节：请减小请求体`,
   );
 
-/** Refuses a JSON body that is longer than the setting allows. */
 export const tooLongJson = (bytes: number): Text =>
   text(
     `the body is larger than ${bytes} bytes (setting MAX_JSON_BODY): send a smaller one`,

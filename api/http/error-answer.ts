@@ -70,7 +70,7 @@ export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
       [
         250102,
         text(
-          "the server's disk is full; free space on it, or ask the operator to",
+          "the server's disk is full; free some, or ask the operator to free some",
           "服务器磁盘已满；请释放空间，或联系管理员处理",
         ),
       ],

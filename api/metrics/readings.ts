@@ -231,7 +231,7 @@ export const READINGS = {
 
 const DAY = 86_400_000;
 const BROKEN_CODE =
-  "the workflow code fails; start a release in which it does not, and the firing goes on";
+  "its code fails; install a release that does not fail there, and the firing goes on";
 const REFUSED = {
   clock: "its clock is off",
   key: "it has another SECRET_KEY",

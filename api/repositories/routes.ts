@@ -159,8 +159,8 @@ export function repositoryRoutes(deps: ApiDeps) {
             251006,
             `${row.projectId}/${row.name}`,
             text(
-              `as type ${type}; ${row.projectId}/${row.name} has type ${row.type}: request it with that type`,
-              `按类型 ${type} 查找；${row.projectId}/${row.name} 的类型是 ${row.type}：请按该类型请求`,
+              `its type is ${row.type}, not ${type}: request it with its type`,
+              `它的类型是 ${row.type}，不是 ${type}：请按该类型请求`,
             ),
           );
     })

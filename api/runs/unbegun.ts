@@ -58,7 +58,7 @@ export function createUnbegun(
         if (!unbegun.has(workflowId))
           logger.error(
             { workflowId, taskKey: input.taskKey },
-            "a firing cannot begin: its code fails; start a release in which it does not, and it goes on",
+            "a firing cannot begin: its code fails; install a release that does not fail there, and the firing goes on",
           );
       }
       unbegun = new Map(

@@ -4,6 +4,7 @@ import {
   type OtherAlgorithm,
   type OtherDigests,
 } from "../../domain/content-digests.ts";
+import { isRecord } from "../../domain/json.ts";
 import {
   SYNC_LIMITS,
   type DescribedEntry,
@@ -13,7 +14,6 @@ import {
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { text, type Text } from "../../domain/text.ts";
 import { fail, failWith } from "../http/errors.ts";
-import { isRecord } from "../http/is-record.ts";
 
 export const LENGTH_BYTES = 4;
 export const LONGEST_BODY =

@@ -1,5 +1,6 @@
 import { isSha256 } from "../../activities/store/layout.ts";
 import { isDigest } from "../../domain/digest.ts";
+import { isRecord } from "../../domain/json.ts";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
 import {
   MOST_SOURCE_VERSIONS,
@@ -9,7 +10,6 @@ import {
   type VersionsStatement,
 } from "../../domain/sync-versions.ts";
 import { text, type Text } from "../../domain/text.ts";
-import { isRecord } from "../http/is-record.ts";
 import {
   BYTES,
   hexDigits,

@@ -43,7 +43,7 @@ export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
     if (deleted > 0)
       logger.info(
         { deleted },
-        "deleted records that were older than their tasks keep records",
+        "deleted records that were older than their tasks keep them",
       );
   });
   return {

@@ -3,6 +3,7 @@ import { protocolOf } from "../../domain/protocols.ts";
 import type { Endpoint } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { repository } from "../schema/content.ts";
+import { secretOwner } from "./repositories.ts";
 
 /** Returns a linked or hosted repository as the end that a batch reads from. */
 export function readSource(
@@ -20,14 +21,13 @@ export function readSource(
   const url = row.url ?? "";
   const protocol =
     row.category === "REMOTE" ? protocolOf(row.type, row.protocol, url) : null;
-  const sealedFor = `repository:${projectId}/${name}`;
   return {
     repositoryId: row.id,
     url,
     protocol,
     username,
     secret,
-    sealedFor,
+    sealedFor: secretOwner(row),
     certificate,
     insecureSkipVerify,
   };

@@ -1,4 +1,5 @@
 import { isDigest, type Digest } from "../digest.ts";
+import { isRecord, type JsonObject, record, stringOf } from "../json.ts";
 import {
   ARTIFACT_MANIFEST,
   isCosignType,
@@ -14,8 +15,6 @@ export class ManifestError extends Error {
   override readonly name = "ManifestError";
 }
 
-export type Json = Readonly<Record<string, unknown>>;
-
 /** A descriptor: how a manifest refers to a blob or another manifest. */
 export type Descriptor = {
   /** Empty if the manifest does not state the media type. */
@@ -26,7 +25,7 @@ export type Descriptor = {
   /** Other places from which a foreign layer can be downloaded. */
   urls: readonly string[];
   /** The JSON of the descriptor as the manifest has it, for lists that repeat it. */
-  json: Json;
+  json: JsonObject;
 };
 
 /** Content of a manifest or an index (image-spec 1.1, Docker schema 2). Each digest occurs once. */
@@ -42,7 +41,7 @@ export type ManifestContent = {
    * config.
    */
   artifactType: string | null;
-  annotations: Json | null;
+  annotations: JsonObject | null;
 };
 
 /**
@@ -67,13 +66,13 @@ export function isCosigns({
 }
 
 /** Reads the content of a manifest of the given media type. Missing or null lists are empty. Throws ManifestError. */
-export function readContent(json: Json, mediaType: string): ManifestContent {
+export function readContent(json: JsonObject, mediaType: string): ManifestContent {
   const isIndex = isIndexType(mediaType);
   const own =
-    text(json["artifactType"]) ||
-    (isIndex ? "" : text(objectOf(json["config"])["mediaType"]));
+    stringOf(json["artifactType"]) ||
+    (isIndex ? "" : stringOf(record(json["config"])["mediaType"]));
   const listed = isIndex ? descriptors(json, "manifests") : [];
-  const subject = objectOf(json["subject"])["digest"];
+  const subject = record(json["subject"])["digest"];
   return {
     blobs: distinct(
       isIndex
@@ -83,7 +82,7 @@ export function readContent(json: Json, mediaType: string): ManifestContent {
     children: distinct(listed.filter((entry) => isManifestType(entry.mediaType))),
     subject: isDigest(subject) ? subject : null,
     artifactType: own || null,
-    annotations: isObject(json["annotations"]) ? json["annotations"] : null,
+    annotations: isRecord(json["annotations"]) ? json["annotations"] : null,
   };
 }
 
@@ -96,14 +95,14 @@ export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
     const { manifests = null } = parseObject(bytes);
     if (manifests !== null && !Array.isArray(manifests)) return null;
     return (manifests ?? []).flatMap((entry: unknown) =>
-      isObject(entry) && isDigest(entry["digest"]) ? [descriptor(entry, "an entry")] : [],
+      isRecord(entry) && isDigest(entry["digest"]) ? [descriptor(entry, "an entry")] : [],
     );
   } catch {
     return null;
   }
 }
 
-export function parseObject(bytes: Uint8Array): Json {
+export function parseObject(bytes: Uint8Array): JsonObject {
   let value: unknown;
   try {
     // A byte order mark is kept, so that parsing fails: JSON must not have one (RFC 8259, 8.1), and no
@@ -114,15 +113,15 @@ export function parseObject(bytes: Uint8Array): Json {
   } catch (error) {
     throw new ManifestError("not JSON", { cause: error });
   }
-  if (!isObject(value)) throw new ManifestError("not a JSON object");
+  if (!isRecord(value)) throw new ManifestError("not a JSON object");
   return value;
 }
 
 /** Guesses the media type of a manifest that does not state one. */
-export const guessedType = (json: Json): string =>
+export const guessedType = (json: JsonObject): string =>
   json["manifests"] === undefined ? OCI_MANIFEST : OCI_INDEX;
 
-function contents(json: Json, mediaType: string): Descriptor[] {
+function contents(json: JsonObject, mediaType: string): Descriptor[] {
   if (mediaType === ARTIFACT_MANIFEST) return descriptors(json, "blobs");
   const config = json["config"] ?? null;
   return [
@@ -131,14 +130,14 @@ function contents(json: Json, mediaType: string): Descriptor[] {
   ];
 }
 
-function descriptors(json: Json, field: string): Descriptor[] {
+function descriptors(json: JsonObject, field: string): Descriptor[] {
   const list = json[field] ?? [];
   if (!Array.isArray(list)) throw new ManifestError(`${field} must be a list`);
   return list.map((entry: unknown, at) => descriptor(entry, `${field}[${at}]`));
 }
 
 function descriptor(value: unknown, where: string): Descriptor {
-  if (!isObject(value))
+  if (!isRecord(value))
     throw new ManifestError(
       `${where} must be a descriptor with mediaType, digest and size`,
     );
@@ -151,7 +150,7 @@ function descriptor(value: unknown, where: string): Descriptor {
     ? urls.filter((url: unknown) => typeof url === "string")
     : [];
   return {
-    mediaType: text(mediaType),
+    mediaType: stringOf(mediaType),
     digest,
     size: sizeOf(value["size"] ?? null, where),
     urls: places,
@@ -173,9 +172,3 @@ function sizeOf(size: unknown, where: string): number | null {
 const distinct = (list: readonly Descriptor[]): Descriptor[] => [
   ...new Map(list.map((each) => [each.digest, each])).values(),
 ];
-export const text = (value: unknown): string => (typeof value === "string" ? value : "");
-export const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -1,14 +1,12 @@
 import { isDigest } from "../digest.ts";
+import { type JsonObject, record, stringOf } from "../json.ts";
 import {
   guessedType,
   isCosigns,
   isForeign,
-  type Json,
   ManifestError,
-  objectOf,
   parseObject,
   readContent,
-  text,
 } from "./manifest.ts";
 import {
   ARTIFACT_MANIFEST,
@@ -55,7 +53,7 @@ export function readManifest(
   if (json["schemaVersion"] !== 2 && mediaType !== ARTIFACT_MANIFEST)
     throw new ManifestError("schemaVersion must be 2");
   const attached = json["subject"] ?? null;
-  if (attached !== null && !isDigest(objectOf(attached)["digest"]))
+  if (attached !== null && !isDigest(record(attached)["digest"]))
     throw new ManifestError("subject.digest must be the digest of a manifest");
   const { blobs, children, subject, artifactType, annotations } = readContent(
     json,
@@ -79,8 +77,8 @@ export function readManifest(
   };
 }
 
-function mediaTypeOf(json: Json, named: string): string {
-  const own = text(json["mediaType"]);
+function mediaTypeOf(json: JsonObject, named: string): string {
+  const own = stringOf(json["mediaType"]);
   if (json["schemaVersion"] === 1 || isSchema1Type(named)) {
     throw new ManifestError(
       "Docker's image format of schema 1 is not supported: push the image as OCI or Docker schema 2",
@@ -98,7 +96,7 @@ function mediaTypeOf(json: Json, named: string): string {
   );
 }
 
-function textsOf(annotations: Json | null): Record<string, string> | null {
+function textsOf(annotations: JsonObject | null): Record<string, string> | null {
   const pairs = Object.entries(annotations ?? {}).filter(
     (pair): pair is [string, string] => typeof pair[1] === "string",
   );

@@ -1,4 +1,5 @@
-import { type NpmDocument, record } from "./package.ts";
+import { record } from "../json.ts";
+import { type NpmDocument } from "./package.ts";
 
 /** Digests of a tarball, in lower-case hex. */
 export type TarballDigests = { sha1: string; sha256: string; sha512: string };

@@ -1,3 +1,4 @@
+import { record } from "../json.ts";
 import { compareNpmVersions, isNpmVersion, withoutBuild } from "./version.ts";
 
 const NAME = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/i;
@@ -94,10 +95,3 @@ export function latestVersion(
 }
 
 const isPrerelease = (version: string): boolean => withoutBuild(version).includes("-");
-
-/** Returns JSON from outside as an object with unknown members; {} if it is not an object. */
-export function record(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
-}

@@ -1,4 +1,5 @@
-import { type NpmDocument, record } from "./package.ts";
+import { record } from "../json.ts";
+import { type NpmDocument } from "./package.ts";
 
 /** Fields of a version in npm's abbreviated metadata (npm's registry documentation, package-metadata). */
 const ABBREVIATED = [

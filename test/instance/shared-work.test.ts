@@ -43,9 +43,7 @@ function hold(
   return {
     async isThere() {
       await expect
-        .poll(() => proxy.requests.some(({ path }) => matches.test(path)), {
-          timeout: 30_000,
-        })
+        .poll(() => proxy.requests.some(({ path }) => matches.test(path)))
         .toBe(true);
     },
     letGo() {
@@ -132,7 +130,7 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
     memory.once = (key, ...rest) => (ask(key), once(key, ...rest));
     memory.attachedTags = (name, list) => (ask(name), attachedTags(name, list));
     const isShared = async () => {
-      await expect.poll(() => [...asked.values()], { timeout: 30_000 }).toContain(2);
+      await expect.poll(() => [...asked.values()]).toContain(2);
     };
     return { memory, isShared };
   }
@@ -193,7 +191,7 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
       return (waiting += 1) === 1 ? noGrant(bytes, signal) : bytes;
     };
     const isWaiting = async () => {
-      await expect.poll(() => waiting, { timeout: 30_000 }).toBeGreaterThan(0);
+      await expect.poll(() => waiting).toBeGreaterThan(0);
     };
     expect(await stopTheFirst("throttled", isWaiting, () => {}, throttle)).toBe("sent");
   });

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Connection } from "@temporalio/client";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ATTRIBUTES } from "../../workflows/contract.ts";
 import {
   isAlive,
@@ -124,9 +124,9 @@ describe("a whole instance with its own Temporal server", () => {
         }
       ).data.missing;
     process.kill(pids.temporal ?? 0, "SIGSTOP");
-    await expect.poll(missing, { timeout: 60_000 }).toEqual(["temporal"]);
+    await expect.poll(missing).toEqual(["temporal"]);
     process.kill(pids.temporal ?? 0, "SIGCONT");
-    await expect.poll(missing, { timeout: 60_000 }).toEqual([]);
+    await expect.poll(missing).toEqual([]);
     expect(instance.pids().temporal).toBe(pids.temporal);
   });
 
@@ -137,7 +137,7 @@ describe("a whole instance with its own Temporal server", () => {
       id: identity(instance),
     };
     await instance.kill("supervisor");
-    await vi.waitFor(() => expect(before.children.filter(isAlive)).toEqual([]), 10_000);
+    await expect.poll(() => before.children.filter(isAlive)).toEqual([]);
     await instance.restart();
     expect(isAlive(before.temporal ?? 0)).toBe(false);
     expect(identity(instance)).toEqual(before.id);

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from "node:net";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { authorizationOf, type Instance } from "../rigs/runs/instance.ts";
 import {
   closed,
@@ -63,14 +63,10 @@ const artifacts = (spans: Span[]) => spans.filter(({ name }) => name === "artifa
 const isWhole = (spans: Span[]) =>
   artifacts(spans).length >= NAMES.length &&
   spans.every((span) => !wayUp(spans, span).includes("?"));
-const untilWhole = (spansOf: () => Span[]) =>
-  vi.waitFor(
-    () =>
-      isWhole(spansOf())
-        ? spansOf()
-        : Promise.reject(new Error(JSON.stringify(spansOf(), undefined, 1))),
-    { timeout: 60_000, interval: 100 },
-  );
+async function untilWhole(spansOf: () => Span[]): Promise<Span[]> {
+  await expect.poll(spansOf).toSatisfy(isWhole);
+  return spansOf();
+}
 
 test("one trace leads from the API call through Temporal to each artifact", async () => {
   const { product, center, projectId, cluster } = rig;
@@ -164,13 +160,7 @@ test("a REAL_TIME upload has its own trace, and the span of a failed artifact ha
     artifacts(collector.spans).filter(
       ({ attributes }) => attributes["replication.repository"] === localRepoName,
     );
-  await vi.waitFor(
-    () =>
-      expect(
-        new Set(mine().map(({ attributes }) => attributes["replication.artifact"])).size,
-      ).toBeGreaterThan(0),
-    { timeout: 60_000, interval: 100 },
-  );
+  await expect.poll(mine).not.toEqual([]);
   const [artifact] = mine();
   expect(artifact).toMatchObject({
     status: { code: 2, message: expect.stringContaining("FAST_FAIL") },
@@ -208,10 +198,7 @@ test("a trace collector that cannot be reached is logged once and does not distu
         .filter(
           (line) => line.includes("traces cannot be sent") && line.includes('"control"'),
         );
-    await vi.waitFor(() => expect(told()).toHaveLength(1), {
-      timeout: 60_000,
-      interval: 100,
-    });
+    await expect.poll(told).toHaveLength(1);
     expect(await alone.center.stop("SIGTERM")).toBe("0");
     expect(told()).toHaveLength(1);
   } finally {

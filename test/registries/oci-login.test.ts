@@ -180,13 +180,10 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         await copy({ ...ends, name: "three" });
         const before = tokens?.requests.length ?? 0;
         await expect
-          .poll(
-            async () => {
-              await ends.to.headManifest("three", "latest");
-              return (tokens?.requests.length ?? 0) > before;
-            },
-            { timeout: 10_000 },
-          )
+          .poll(async () => {
+            await ends.to.headManifest("three", "latest");
+            return (tokens?.requests.length ?? 0) > before;
+          })
           .toBe(true);
         await ends.close();
       });

@@ -32,17 +32,11 @@ test(
     });
     const { id } = await follow(product, key, ({ counts }) => counts.planned === 2);
     await expect
-      .poll(
-        async () =>
-          (await product.details(id)).map(({ errorReason }) => errorReason ?? "").join(),
-        {
-          timeout: 60_000,
-        },
+      .poll(async () =>
+        (await product.details(id)).map(({ errorReason }) => errorReason ?? "").join(),
       )
       .toContain("429");
-    await expect
-      .poll(() => target.proxy.count("PUT", /\/held\/manifests\//), { timeout: 60_000 })
-      .toBe(1);
+    await expect.poll(() => target.proxy.count("PUT", /\/held\/manifests\//)).toBe(1);
     await instance.kill("worker");
     refusing = false;
     letGo();

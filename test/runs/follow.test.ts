@@ -115,9 +115,7 @@ test("a run-once task in the form that bk-repo's users send copies one version t
       "GET",
       `${at}/get/runOnceTaskStatus/${place}?name=fastjson`,
     );
-  await expect
-    .poll(async () => (await status())?.status, { timeout: 60_000 })
-    .toBe("SUCCESS");
+  await expect.poll(async () => (await status())?.status).toBe("SUCCESS");
   const read = async (version: string) =>
     (
       await fetch(

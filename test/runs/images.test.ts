@@ -8,7 +8,7 @@ import {
   TAGS,
   type FilledImageRig,
 } from "../rigs/runs/filled-image-rig.ts";
-import { closed, type RecordDetail } from "../rigs/runs/run-fixture.ts";
+import { closed, type RecordDetail, unique } from "../rigs/runs/run-fixture.ts";
 import { contentsOf, readHistories } from "../rigs/runs/run-histories.ts";
 import { expectWhole, listImages, listingOf, sorted } from "../rigs/runs/run-judge.ts";
 import { makeImage, pushImage, readManifest } from "../rigs/servers/images.ts";
@@ -33,30 +33,32 @@ const target = () => rig.target.proxy;
 
 describe("a run of images from a linked repository to a registry", () => {
   test("independent clients can read all images that a run copied, and the second run has nothing to do", async () => {
+    const app = makeImage({ format: "docker", layers: [1_000, 200_000] });
+    const name = unique("library/app-");
+    await pushImage(rig.source.url, name, "1.0", app);
+    rig.images.set(`${name}:1.0`, app.digest);
     const key = await rig.run({});
     const details = await expectWhole(
       rig.product,
       await closed(rig.product, key),
       rig.images,
     );
-    for (const [name, tag] of [
+    for (const [repository, tag] of [
       ["library/multi", "latest"],
-      ["library/docker", "1.0"],
+      [name, "1.0"],
       ["team/app", "v3"],
     ] as const)
-      await judge(rig.source, rig.target, name, tag);
+      await judge(rig.source, rig.target, repository, tag);
     const tree = await treeDigests(rig.target, "library/multi", "latest");
-    expect(tree ?? [rig.extra.attached.digest]).toContain(rig.extra.attached.digest);
+    expect(tree ?? [rig.attached.digest]).toContain(rig.attached.digest);
     expect(
-      (await readManifest(rig.target.url, "library/multi", rig.extra.attached.digest))
-        ?.bytes,
-    ).toEqual(rig.extra.attached.bytes);
+      (await readManifest(rig.target.url, "library/multi", rig.attached.digest))?.bytes,
+    ).toEqual(rig.attached.bytes);
 
-    const docker = details.find(({ artifactName }) => artifactName === "library/docker");
+    const row = details.find(({ artifactName }) => artifactName === name);
     const size =
-      rig.extra.docker.bytes.length +
-      rig.extra.docker.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    expect(docker).toMatchObject({
+      app.bytes.length + app.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    expect(row).toMatchObject({
       version: "1.0",
       size,
       remoteCluster: "target",
@@ -64,12 +66,11 @@ describe("a run of images from a linked repository to a registry", () => {
       repoType: "OCI",
       executeType: "FULL",
     });
-    expect(docker?.progress).toMatchObject({
-      success: 4,
-      skip: 0,
+    // If a batch was tried again, blobs that its first try sent count as skipped.
+    expect(row?.progress).toMatchObject({
       failed: 0,
       totalSize: size,
-      blob: { success: 3 },
+      blob: { total: 3 },
       node: { success: 1 },
       version: { success: 1 },
     });

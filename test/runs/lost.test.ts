@@ -63,16 +63,14 @@ test(
       workflowExecution,
     });
     await expect
-      .poll(
-        () =>
-          client.workflow
-            .getHandle(workflowExecution.workflowId)
-            .describe()
-            .then(
-              () => "there",
-              () => "lost",
-            ),
-        { timeout: 20_000 },
+      .poll(() =>
+        client.workflow
+          .getHandle(workflowExecution.workflowId)
+          .describe()
+          .then(
+            () => "there",
+            () => "lost",
+          ),
       )
       .toBe("lost");
     await connection.close();

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { detailOf, startPackageRig, type PackageRig } from "../rigs/runs/package-rig.ts";
-import { closed, sha256 } from "../rigs/runs/run-fixture.ts";
+import { closed, follow, sha256 } from "../rigs/runs/run-fixture.ts";
 import { type Built, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
 
 let rig: PackageRig;
@@ -145,7 +145,7 @@ describe("a run of an NPM repository to another instance", () => {
     const key = await rig.run(repoName, "NPM");
     const asked = () =>
       rig.proxy.requests.filter(({ closed: over }) => over !== null).length;
-    await expect.poll(asked).toBeGreaterThan(0);
+    await follow(rig.product, key, ({ counts }) => counts.planned === 10);
     await rig.product.call(
       "DELETE",
       `/repository/api/version/delete/${rig.projectId}/${repoName}` +
@@ -153,7 +153,7 @@ describe("a run of an NPM repository to another instance", () => {
     );
     // The next request after this moment comes from an attempt that began when the version had been deleted.
     const before = asked();
-    await expect.poll(asked, { timeout: 30_000 }).toBeGreaterThan(before);
+    await expect.poll(asked).toBeGreaterThan(before);
     rig.proxy.fault = () => null;
     const record = await closed(rig.product, key);
     expect(record).toMatchObject({

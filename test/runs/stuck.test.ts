@@ -144,7 +144,7 @@ const STORIES = {
       counts: { success: 30 },
     });
     await expect
-      .poll(() => rig.center.output(), { timeout: 60_000 })
+      .poll(() => rig.center.output())
       .toMatch(/a run that did not go on (does again|is over)/);
   },
   async *following() {
@@ -152,9 +152,7 @@ const STORIES = {
     const projectId = await source("following");
     const key = await run("followed", { projectId, replicaType: "REAL_TIME" });
     await product.upload(projectId, "files", "/first", Buffer.from("first"));
-    await expect
-      .poll(async () => (await product.records(key)).length, { timeout: 60_000 })
-      .toBe(1);
+    await expect.poll(async () => (await product.records(key)).length).toBe(1);
     await expect
       .poll(() => problemOf(key), { timeout: 120_000 })
       .toContain("a mistake in the program");
@@ -294,9 +292,7 @@ test(
     process.kill(worker, "SIGSTOP");
     await product.stop(key);
     const begun = Date.now();
-    await expect
-      .poll(() => Date.now() - begun, { timeout: 60_000 })
-      .toBeGreaterThan(PATIENCE_MS * 2);
+    await expect.poll(() => Date.now() - begun).toBeGreaterThan(PATIENCE_MS * 2);
     const { workflowId, status } = await newest(product, key);
     expect(status).toBe("RUNNING");
     process.kill(worker, "SIGCONT");
@@ -304,7 +300,7 @@ test(
       status: "FAILED",
       errorReason: "stopped by admin",
     });
-    await expect.poll(() => stateOf(workflowId), { timeout: 60_000 }).toBe("CANCELLED");
+    await expect.poll(() => stateOf(workflowId)).toBe("CANCELLED");
   },
 );
 

@@ -82,7 +82,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
   test("a worker on another machine shares runs, and returns its work when it is stopped", async () => {
     const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
     await expect
-      .poll(worker.output, { timeout: 60_000 })
+      .poll(worker.output)
       .toContain("reading content through the control plane");
     const [local = 0] = rig.center.pids().workers;
     const seen = new Set<number>();
@@ -114,7 +114,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
   test("a worker that was frozen until others took its batches changes nothing when it goes on", async () => {
     const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
     await expect
-      .poll(worker.output, { timeout: 60_000 })
+      .poll(worker.output)
       .toContain("reading content through the control plane");
     const [local = 0] = rig.center.pids().workers;
     let held = await heldRun();
@@ -139,9 +139,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
           timeout: 200_000,
         })
         .toBe(false);
-      await expect
-        .poll(() => rig.proxy.requests.length, { timeout: 30_000 })
-        .toBeGreaterThan(0);
+      await expect.poll(() => rig.proxy.requests.length).toBeGreaterThan(0);
     } finally {
       process.kill(frozen ?? 0, "SIGCONT");
     }
@@ -166,7 +164,6 @@ async function heldRun(): Promise<{ task: string; letGo: () => void }> {
         rig.proxy.requests.filter(
           ({ path, closed: over }) => path.includes("/files/") && over === null,
         ).length,
-      { timeout: 30_000 },
     )
     .toBeGreaterThanOrEqual(4);
   return { task, letGo };

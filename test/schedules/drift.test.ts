@@ -70,7 +70,7 @@ test("a schedule whose times, action or policies were changed in Temporal is cor
         ...change,
       }));
     await expect
-      .poll(() => whatItDoes(key), { timeout: 30_000, message: JSON.stringify(change) })
+      .poll(() => whatItDoes(key), { message: JSON.stringify(change) })
       .toEqual(right);
   }
 });
@@ -94,9 +94,7 @@ test("a schedule that was paused or unpaused in Temporal follows its task again"
   await control.schedule(off).unpause();
   const states = () => Promise.all([describe(on), describe(off)]);
   await expect
-    .poll(async () => (await states()).map(({ state }) => state.paused), {
-      timeout: 30_000,
-    })
+    .poll(async () => (await states()).map(({ state }) => state.paused))
     .toEqual([false, true]);
 });
 

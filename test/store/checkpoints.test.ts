@@ -34,9 +34,7 @@ test("a helper thread checkpoints both databases, and their rows exist after the
   for (const content of contents) insert.run(content);
   await inline.put(contents.map((content) => ({ sha256: sha256(content), content })));
   for (const one of [db.$client, other])
-    await expect
-      .poll(() => stateOf(one).checkpointed, { timeout: 30_000 })
-      .toBeGreaterThan(0);
+    await expect.poll(() => stateOf(one).checkpointed).toBeGreaterThan(0);
   expect(troubles).toEqual([]);
   other.close();
   await checkpoints.stop();
@@ -54,7 +52,7 @@ test("a database that the checkpoint thread cannot open is reported, and the thr
     troubles.push(reason),
   );
   await expect
-    .poll(() => troubles, { timeout: 30_000 })
+    .poll(() => troubles)
     .toEqual([expect.stringContaining("only when they are long")]);
   await checkpoints.stop();
 });

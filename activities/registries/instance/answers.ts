@@ -1,4 +1,5 @@
 import { TransferError } from "../../../domain/failure.ts";
+import { isRecord } from "../../../domain/json.ts";
 import {
   SYNC_FEATURES,
   SYNC_LIMITS,
@@ -10,7 +11,7 @@ import {
   type UploadSession,
 } from "../../../domain/sync.ts";
 import { REPOSITORY_TYPES } from "../../../domain/vocabulary.ts";
-import { isRecord, type Shown } from "./wire.ts";
+import { type Shown } from "./wire.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
 

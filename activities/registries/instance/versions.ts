@@ -1,3 +1,4 @@
+import { isRecord } from "../../../domain/json.ts";
 import { type DescribedFile, encodeStatement } from "../../../domain/sync.ts";
 import {
   type DescribedVersion,
@@ -15,7 +16,7 @@ import {
   type RemoteRepository,
   type SendHooks,
 } from "./send.ts";
-import { isRecord, type Shown, type Wire } from "./wire.ts";
+import { type Shown, type Wire } from "./wire.ts";
 
 /**
  * Declares package versions. Files without a sha256 or a size require the feature `versionsByOtherDigests` at the

@@ -1,6 +1,7 @@
 import { endpointText } from "../../../domain/endpoint-url.ts";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { isHttp, readUrl } from "../../../domain/http-url.ts";
+import { isRecord } from "../../../domain/json.ts";
 import { SYNC_PREFIX } from "../../../domain/sync.ts";
 import { excerpt } from "../http-failure.ts";
 import type { HttpClient } from "../http.ts";
@@ -165,7 +166,3 @@ export const json = (value: unknown) => ({
   headers: { "content-type": "application/json" },
   body: JSON.stringify(value),
 });
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -1,5 +1,6 @@
 import type { Artifact } from "../../../domain/artifact.ts";
-import { deprecationOf, record, withDeprecation } from "../../../domain/npm/package.ts";
+import { record } from "../../../domain/json.ts";
+import { deprecationOf, withDeprecation } from "../../../domain/npm/package.ts";
 import { decideTags } from "../../../domain/npm/tags.ts";
 import type { LabelRules } from "../contract.ts";
 import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";

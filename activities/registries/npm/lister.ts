@@ -1,6 +1,7 @@
 import pLimit from "p-limit";
 import { TransferError } from "../../../domain/failure.ts";
-import { isNpmName, record } from "../../../domain/npm/package.ts";
+import { record } from "../../../domain/json.ts";
+import { isNpmName } from "../../../domain/npm/package.ts";
 import { strongest } from "../../../domain/artifact.ts";
 import { packageNameOf } from "../../../domain/package-key.ts";
 import type { PackageConstraint } from "../../../domain/task.ts";

@@ -1,6 +1,7 @@
 import type { Digests } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import { record, tarballFile, tarballPath } from "../../../domain/npm/package.ts";
+import { type JsonObject, record } from "../../../domain/json.ts";
+import { tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import type { End } from "../contract.ts";
 import { createHttpClient } from "../http.ts";
 import type { HttpRequest, HttpResponse } from "../http-message.ts";
@@ -23,13 +24,11 @@ const MOST_OF_A_DOCUMENT = 32 * 1024 * 1024;
  */
 const REMEMBERED = { lifeMs: 30_000, most: 50 };
 
-export type Json = Readonly<Record<string, unknown>>;
-
 /** A package as its registry describes it; `versions` maps the names of versions to their documents. */
 export type Package = {
   name: string;
   tags: ReadonlyMap<string, string>;
-  versions: ReadonlyMap<string, Json>;
+  versions: ReadonlyMap<string, JsonObject>;
   modified: number | null;
 };
 
@@ -157,7 +156,7 @@ function errorCodes(body: string): string[] {
 }
 
 /** Returns the digests of a version's tarball in its `dist` (SRI in `integrity`, hex sha1 in `shasum`). */
-export function digestsOf(document: Json): Digests {
+export function digestsOf(document: JsonObject): Digests {
   const { integrity, shasum } = record(document["dist"]);
   const told = String(integrity ?? "")
     .split(/\s+/)

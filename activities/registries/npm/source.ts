@@ -1,14 +1,13 @@
 import pLimit from "p-limit";
 import type { Artifact, ArtifactKey, Origin, Part } from "../../../domain/artifact.ts";
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
-import { record } from "../../../domain/npm/package.ts";
+import { type JsonObject, record } from "../../../domain/json.ts";
 import type { Closing, End, Opened, Source } from "../contract.ts";
 import { openedFrom } from "../ranges.ts";
 import { damagedAt } from "../verified.ts";
 import {
   digestsOf,
   encodeName,
-  type Json,
   jsonOf,
   type NpmRegistry,
   openNpmRegistry,
@@ -99,7 +98,7 @@ async function readDocument(
   name: string,
   version: string,
   signal: AbortSignal,
-): Promise<Json> {
+): Promise<JsonObject> {
   const what = `${name}@${version}`;
   const answer = await registry.ask(
     `${encodeName(name)}/${encodeURIComponent(version)}`,
@@ -129,7 +128,7 @@ async function readDocument(
  * Builds the origin from the publisher of the version and the last change of the package, as far as the registry states
  * them.
  */
-function originOf(document: Json, { modified }: Package): Origin {
+function originOf(document: JsonObject, { modified }: Package): Origin {
   const publisher = record(document["_npmUser"])["name"];
   const by = typeof publisher === "string" && publisher !== "" ? publisher : "system";
   const date = modified ?? Date.now();
@@ -168,7 +167,7 @@ async function openTarball(
   return openedFrom(await ask(told, false, []), offset);
 }
 
-function addressOf({ base }: NpmRegistry, document: Json | null): URL | null {
+function addressOf({ base }: NpmRegistry, document: JsonObject | null): URL | null {
   const { tarball } = record(document?.["dist"]);
   return typeof tarball === "string" && URL.canParse(tarball, `${base}/`)
     ? new URL(tarball, `${base}/`)

@@ -1,6 +1,7 @@
 import { TransferError } from "../../../domain/failure.ts";
 import type { Digest } from "../../../domain/digest.ts";
 import type { HttpResponse } from "../http-message.ts";
+import { startOf, withoutFirst } from "../ranges.ts";
 import { verified } from "../verified.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
@@ -183,7 +184,10 @@ async function open(
     : response.coding === null && offset === 0
       ? lengthOf(response)
       : null;
-  return { stream: skip(response.stream({ raw: isLayersOwn }), offset - start), told };
+  return {
+    stream: withoutFirst(response.stream({ raw: isLayersOwn }), offset - start),
+    told,
+  };
 }
 
 /** Requests a range of the blob, or the whole blob when the registry does not support the range. */
@@ -209,13 +213,6 @@ async function getFrom(
   return send(wire, name, digest, signal, whole);
 }
 
-/** Returns the offset at which the body of an answer begins; null when a partial answer does not state it. */
-function startOf(response: HttpResponse): number | null {
-  if (response.status !== 206) return 0;
-  const start = /^bytes (\d+)-/.exec(response.header("content-range") ?? "")?.[1];
-  return start === undefined ? null : Number(start);
-}
-
 function lengthOf(response: HttpResponse): number | null {
   const length = response.header("content-length");
   return length === undefined ? null : Number(length);
@@ -234,19 +231,4 @@ function sizeOf(response: HttpResponse): number | null {
 
 export function blobLabel(name: string, digest: Digest): string {
   return `blob ${digest} of ${name}`;
-}
-
-async function* skip(
-  source: AsyncGenerator<Buffer, void, undefined>,
-  bytes: number,
-): AsyncGenerator<Buffer, void, undefined> {
-  let left = bytes;
-  for await (const chunk of source) {
-    if (left >= chunk.length) {
-      left -= chunk.length;
-      continue;
-    }
-    yield left === 0 ? chunk : chunk.subarray(left);
-    left = 0;
-  }
 }

@@ -2,12 +2,12 @@ import type { Digest } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import {
   guessedType,
-  type Json,
   ManifestError,
   type ManifestContent,
   parseObject,
   readContent,
 } from "../../../domain/image/manifest.ts";
+import type { JsonObject } from "../../../domain/json.ts";
 import {
   MANIFEST_TYPES,
   INDEX_TYPES,
@@ -27,7 +27,7 @@ export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> &
   mediaType: string;
   bytes: Buffer;
   /** The descriptor with which a list of attachments names this manifest. */
-  description: Json;
+  description: JsonObject;
 };
 
 /**
@@ -80,7 +80,7 @@ export function readMediaType(bytes: Buffer, contentType: string | undefined): s
   }
 }
 
-function mediaTypeOf(json: Json, contentType: string | undefined): string {
+function mediaTypeOf(json: JsonObject, contentType: string | undefined): string {
   const named = contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (named.startsWith("application/vnd.")) return named;
   if (typeof json["mediaType"] === "string") return json["mediaType"];

@@ -103,7 +103,7 @@ function silent({ refusal }: Untold): Untold {
     kind: "untold",
     refusal: new TransferError(
       kind,
-      `the registry refused to say so for ${MOST_REFUSALS} others, most recently for ${message}`,
+      `the registry refused to answer ${MOST_REFUSALS} such requests; the most recent refusal: ${message}`,
       {
         cause: refusal,
       },

@@ -49,8 +49,8 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
           251010,
           path,
           text(
-            `as a file; ${path} is a folder: list it with GET /repository/api/node/page/{projectId}/{repoName}/{path}`,
-            `按文件查找；${path} 是目录：请用 GET /repository/api/node/page/{projectId}/{repoName}/{path} 列出内容`,
+            `it is a folder, not a file: list it with GET /repository/api/node/page/{projectId}/{repoName}/{path}`,
+            `它是目录，不是文件：请用 GET /repository/api/node/page/{projectId}/{repoName}/{path} 列出内容`,
           ),
         );
       return sendFile(c, store, { ...file, sha256 });

@@ -1,8 +1,8 @@
 import type { Store } from "../../../activities/store/store.ts";
 import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
+import { isRecord } from "../../../domain/json.ts";
 import { isPom, parseMavenPath } from "../../../domain/maven/layout.ts";
 import type { DescribedFile } from "../../../domain/sync.ts";
-import { isRecord } from "../../http/is-record.ts";
 import { packagingOf } from "./pom.ts";
 import { LONGEST_XML } from "./xml.ts";
 

@@ -8,6 +8,7 @@ import {
   isRelease,
   parseMavenPath,
 } from "../../../domain/maven/layout.ts";
+import { auditBy } from "../../../db/audit.ts";
 import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { getNode, type NodeRow } from "../../../db/content/nodes.ts";
@@ -257,13 +258,6 @@ function makeFile(
     );
     mustBeMade(path, result);
   }
-  recordMavenFiles(
-    db,
-    repository,
-    [path],
-    { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at },
-    at,
-    packagings,
-  );
+  recordMavenFiles(db, repository, [path], auditBy({ user, now: at }), at, packagings);
   return { created: existing === null, file: getNode(db, repository.id, path, at) };
 }

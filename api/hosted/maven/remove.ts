@@ -1,3 +1,4 @@
+import { auditBy } from "../../../db/audit.ts";
 import { deleteNodes } from "../../../db/content/delete-nodes.ts";
 import { getNode } from "../../../db/content/nodes.ts";
 import { recordMavenFiles } from "../../../db/packages/maven/record.ts";
@@ -19,12 +20,7 @@ export async function removeMaven(
 ): Promise<void> {
   if (path === "/") fail(251011, path, NAME_ONE);
   const at = now();
-  const audit = {
-    createdBy: user,
-    createdDate: at,
-    lastModifiedBy: user,
-    lastModifiedDate: at,
-  };
+  const audit = auditBy({ user, now: at });
   if (
     (await deleteNodes(db, repository.id, path, at, (tx, paths) =>
       recordMavenFiles(tx, repository, paths, audit, at),

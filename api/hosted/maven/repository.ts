@@ -23,8 +23,8 @@ export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
     251006,
     `${projectId}/${name}`,
     text(
-      `as a hosted MAVEN repository; ${projectId}/${name} is ${kind.en}`,
-      `按 MAVEN 本地仓库查找；${projectId}/${name} 是${kind.zh}`,
+      `as a hosted MAVEN repository; it is ${kind.en}`,
+      `按 MAVEN 本地仓库查找；它是${kind.zh}`,
     ),
   );
 }

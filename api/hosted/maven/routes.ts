@@ -59,8 +59,8 @@ export function mavenRoutes(deps: ApiDeps) {
 }
 
 const FOLDER = text(
-  "as a file; this is a folder: list it with GET /repository/api/node/page/{projectId}/{repoName}/{path}",
-  "按文件查找；这是目录：请用 GET /repository/api/node/page/{projectId}/{repoName}/{path} 列出内容",
+  "it is a folder, not a file: list it with GET /repository/api/node/page/{projectId}/{repoName}/{path}",
+  "它是目录，不是文件：请用 GET /repository/api/node/page/{projectId}/{repoName}/{path} 列出内容",
 );
 
 function findFile({ db, now }: ApiDeps, { id }: RepositoryRow, path: string): FileRow {

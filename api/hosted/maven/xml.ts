@@ -1,5 +1,5 @@
 import { XMLParser } from "fast-xml-parser";
-import { isRecord } from "../../http/is-record.ts";
+import { isRecord } from "../../../domain/json.ts";
 
 /**
  * Maximum bytes of an XML file that is read; POMs of the biggest projects have some hundred KiB.

@@ -14,9 +14,9 @@ import {
 } from "../../../db/packages/npm/find.ts";
 import { findPackage, type PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
+import { isRecord, record } from "../../../domain/json.ts";
 import { by } from "../../http/by.ts";
-import { deprecationOf, record } from "../../../domain/npm/package.ts";
-import { isRecord } from "../../http/is-record.ts";
+import { deprecationOf } from "../../../domain/npm/package.ts";
 import { NpmError } from "./errors.ts";
 import { parse, readPublication } from "./publication.ts";
 import { checkDistTag, publish } from "./publish.ts";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { Staged } from "../../../activities/store/stage.ts";
+import { isRecord } from "../../../domain/json.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { bodyOf } from "../../http/body.ts";
-import { isRecord } from "../../http/is-record.ts";
 import { NpmError } from "./errors.ts";
 import { createScanner, type Piece, type Scanner } from "./scan.ts";
 

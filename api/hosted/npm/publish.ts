@@ -1,3 +1,4 @@
+import { auditBy } from "../../../db/audit.ts";
 import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { type DbOrTx, write } from "../../../db/open.ts";
@@ -6,13 +7,9 @@ import { findTwin } from "../../../db/packages/npm/find.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
 import { putNodes } from "../../../db/content/put-nodes.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
+import { record } from "../../../domain/json.ts";
 import { integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
-import {
-  isDistTag,
-  type NpmDocument,
-  record,
-  tarballFile,
-} from "../../../domain/npm/package.ts";
+import { isDistTag, type NpmDocument, tarballFile } from "../../../domain/npm/package.ts";
 import { isNpmVersion, sameButForBuild } from "../../../domain/npm/version.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
@@ -76,12 +73,7 @@ export async function publish(
           409,
           `${result.at} is in the way of the tarball ${judged.path}: delete it first`,
         );
-      const audit = {
-        createdBy: user,
-        createdDate: at,
-        lastModifiedBy: user,
-        lastModifiedDate: at,
-      };
+      const audit = auditBy({ user, now: at });
       const { version, document, distTags, file } = judged;
       putNpmVersion(
         tx,
@@ -211,7 +203,7 @@ function completed(
   if (size > MAX_DOCUMENT)
     throw new NpmError(
       413,
-      `the document of the version has ${size} bytes, at most ${MAX_DOCUMENT} are allowed: shorten package.json`,
+      `the document of the version has ${size} bytes, at most ${MAX_DOCUMENT} are allowed: shorten the readme or package.json`,
     );
   return whole;
 }

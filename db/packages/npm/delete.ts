@@ -1,5 +1,6 @@
 import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { record, tarballFile, tarballPath } from "../../../domain/npm/package.ts";
+import { record } from "../../../domain/json.ts";
+import { tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import { foldersAbove, parentOf } from "../../../domain/path.ts";
 import { type Db, type DbOrTx, write } from "../../open.ts";
 import { version } from "../../schema/packages.ts";

@@ -15,8 +15,8 @@ type Draft = Partial<TaskDraft> & {
 export type FilledImageRig = ImageRig & {
   /** All images of the source, except attached manifests. */
   images: Listing;
-  /** library/multi:latest, library/docker:1.0, and a manifest that is attached to the former. */
-  extra: { index: TestManifest; docker: TestManifest; attached: TestManifest };
+  /** A manifest that is attached to library/multi:latest. */
+  attached: TestManifest;
   /** Starts a run of the source below the namespace `to` of the target, and returns its task's key. */
   run: (draft: Draft) => Promise<string>;
   passAll: () => void;
@@ -44,7 +44,7 @@ export async function startFilledImageRig(): Promise<FilledImageRig> {
   return {
     ...rig,
     images,
-    extra: { index, docker, attached },
+    attached,
     run({ to, packages, ...rest }) {
       const object = {
         localRepoName: "images",

@@ -14,7 +14,7 @@ import {
 import { readBeginning, readContents, SMALL_BYTES, type Wanted } from "./reading.ts";
 import { type Contents, type Form, sendVersions } from "./statement.ts";
 import { uploadContent } from "./upload.ts";
-import { declare } from "./verdict.ts";
+import { damagedOnTheWay, declare } from "./verdict.ts";
 
 /**
  * Maximum content bytes in one request. Small, because a broken connection then costs little, and a
@@ -222,10 +222,5 @@ async function sendAhead(copy: Copy, item: Item, portion: KnownPart[]): Promise<
   if (item.settled) return;
   const { damaged } = await sendVersions(copy, [], contents);
   item.sent += bytesOf(portion);
-  if (damaged.length > 0)
-    throw new TransferError(
-      "digestMismatch",
-      `the content was damaged on the way to ${copy.client.url} (wrong digest on arrival): ` +
-        "if that repeats, check the proxies between the instances",
-    );
+  if (damaged.length > 0) throw damagedOnTheWay(copy);
 }

@@ -62,15 +62,7 @@ function settleVerdict(
     case "refused":
       return settleRefusal(copy, item, verdict);
     case "damaged":
-      return settleFailure(
-        copy,
-        item,
-        new TransferError(
-          "digestMismatch",
-          `the content was damaged on the way to ${copy.client.url} (wrong digest on arrival): ` +
-            "if that repeats, check the proxies between the instances",
-        ),
-      );
+      return settleFailure(copy, item, damagedOnTheWay(copy));
     case "stopped":
       copy.stopped = true;
   }
@@ -119,3 +111,10 @@ function end(
 ): void {
   settle(copy, item, artifactOutcome(learned(item), result, nodes, item.sent, blob));
 }
+
+export const damagedOnTheWay = ({ client }: Copy) =>
+  new TransferError(
+    "digestMismatch",
+    `the content was damaged on the way to ${client.url} (wrong digest on arrival): ` +
+      "if that repeats, check the proxies between the instances",
+  );
