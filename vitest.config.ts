@@ -16,9 +16,9 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // More workers than cores: tests wait more than they work.
     maxWorkers: 4,
-    testTimeout: 240_000,
-    hookTimeout: 120_000,
-    // A condition that a test waits for may take long on a slow machine.
+    // Generous, for slow machines: a test ends when its condition holds. Hooks may build the servers that tests need.
+    testTimeout: 480_000,
+    hookTimeout: 900_000,
     expect: { poll: { timeout: 120_000 } },
     // On CI a failed test runs once more: its server may have got a port that the server of another test
     // has just released.

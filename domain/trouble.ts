@@ -61,7 +61,7 @@ function activityText(
 ): string {
   return (
     `${activity} of workflow ${workflowId} has failed since ${since}${because(reason)}. ` +
-    `Attempt ${attempt} is under way; it is retried until it succeeds: remove the cause, or stop the task and execute it again: ` +
-    "finished artifacts are not sent again."
+    `Attempt ${attempt} is under way; it is retried until it succeeds: remove the cause, or stop the ` +
+    "task and execute it again: finished artifacts are not sent again."
   );
 }

@@ -121,7 +121,8 @@ export function verify(found: Summary, expected: Expected): void {
     if (wanted === undefined || wanted === found[algorithm]) continue;
     throw new TransferError(
       "digestMismatch",
-      `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced: send the content again, or announce its digest`,
+      `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced: ` +
+        "send the content again, or announce its digest",
     );
   }
 }

@@ -7,7 +7,7 @@ import { fillRegistry } from "../rigs/runs/run-sources.ts";
 let rig: ImageRig;
 beforeAll(async () => {
   rig = await startImageRig({ env: { TRANSFER_WORKERS: "1" } });
-}, 180_000);
+});
 afterAll(() => rig.end());
 
 test(

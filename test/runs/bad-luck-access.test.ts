@@ -11,7 +11,7 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 let rig: UnluckyRig;
 beforeAll(async () => {
   rig = await startUnluckyRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 
 describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 }, () => {

@@ -27,7 +27,7 @@ const MIB = 2 ** 20;
 let rig: FileRig;
 beforeAll(async () => {
   rig = await startFileRig({ env: { RETRY_WINDOW: `${RETRY_WINDOW_MS / 1000}s` } });
-}, 180_000);
+});
 afterAll(() => rig.end());
 
 /** Creates files for one test, and a cluster of its own behind a proxy of its own. */

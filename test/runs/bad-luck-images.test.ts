@@ -16,7 +16,7 @@ import type { Fault } from "../rigs/servers/proxy.ts";
 let rig: UnluckyRig;
 beforeAll(async () => {
   rig = await startUnluckyRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 
 const without = (images: Listing, ...gone: string[]) =>

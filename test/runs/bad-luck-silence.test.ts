@@ -16,7 +16,7 @@ let rig: ImageRig;
 beforeAll(async () => {
   rig = await startImageRig({ env: { RETRY_WINDOW: "0s" } });
   await fillRegistry(rig.source.url, ["app"], IMAGES);
-}, 180_000);
+});
 afterAll(() => rig.end());
 
 const run = (name: string, cluster: string) =>

@@ -52,7 +52,7 @@ beforeAll(async () => {
   await product.project("shop");
   await product.linked("shop", "images", source.url);
   await pushImage(source.url, "library/nginx", "1.1", IMAGE);
-}, 180_000);
+});
 afterAll(() => cleanup.all());
 
 const status = () =>

@@ -34,7 +34,7 @@ const LISTED_TASKS = 10;
 let rig: FairRig;
 beforeAll(async () => {
   rig = await startFairRig();
-}, 300_000);
+});
 afterAll(() => rig.end());
 
 /**

@@ -27,7 +27,7 @@ beforeAll(async () => {
   ]);
   const product = openProduct(center);
   rig = { center, edge, product, cluster: await product.partner("edge", edge) };
-}, 240_000);
+});
 afterAll(cleanup.all);
 
 /** Creates a project with a hosted repository and an enabled REAL_TIME task that sends it to the other instance. */

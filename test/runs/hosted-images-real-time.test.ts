@@ -17,7 +17,7 @@ import {
 let rig: HostedImageRig;
 beforeAll(async () => {
   rig = await startHostedImageRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 

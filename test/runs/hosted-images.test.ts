@@ -19,7 +19,7 @@ import type { FaultProxy } from "../rigs/servers/proxy.ts";
 let rig: HostedImageRig;
 beforeAll(async () => {
   rig = await startHostedImageRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 

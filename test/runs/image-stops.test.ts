@@ -9,7 +9,7 @@ import { expectWhole, listImages, sorted } from "../rigs/runs/run-judge.ts";
 let rig: FilledImageRig;
 beforeAll(async () => {
   rig = await startFilledImageRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 

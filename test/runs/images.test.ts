@@ -17,7 +17,7 @@ import { judge, treeDigests } from "../rigs/servers/oci-clients.ts";
 let rig: FilledImageRig;
 beforeAll(async () => {
   rig = await startFilledImageRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 

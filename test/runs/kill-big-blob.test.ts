@@ -23,7 +23,7 @@ beforeAll(async () => {
   // batch counts its bytes anew.
   const env = { BATCH_SLICE: "1h" };
   [images, files] = await Promise.all([startImageRig({ env }), startFileRig({ env })]);
-}, 180_000);
+});
 afterAll(() => Promise.allSettled([images.end(), files.end()]));
 
 /**

@@ -44,7 +44,7 @@ beforeAll(async () => {
   for (const type of ["OCI", "MAVEN", "NPM"])
     await rig.product.hosted(rig.projectId, type.toLowerCase(), type);
   seeded = await seed();
-}, 300_000);
+});
 afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
   await rig.end();

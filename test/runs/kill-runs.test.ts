@@ -85,7 +85,7 @@ beforeAll(async () => {
     registry,
     cluster,
   };
-}, 180_000);
+});
 
 afterAll(cleanup.all);
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
   images = await startImageRig({ env: { TRANSFER_WORKERS: "1" } });
   files = await startFileRig();
   await fillRegistry(images.source.url, ["team/app"], TAGS);
-}, 300_000);
+});
 afterAll(async () => {
   await images.end();
   await files.end();

@@ -24,7 +24,7 @@ beforeAll(async () => {
     startHostedImageRig(),
     oneOf("gcr", "docker-registry"),
   ]);
-}, 240_000);
+});
 afterAll(() => Promise.all([rig.end(), linked.stop()]));
 
 test("images of a linked repository arrive whole at another instance", async () => {

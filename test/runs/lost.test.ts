@@ -21,7 +21,7 @@ const SETTLED_MS = 31_000;
 let rig: ImageRig;
 beforeAll(async () => {
   rig = await startImageRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 
 test(

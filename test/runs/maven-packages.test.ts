@@ -9,7 +9,7 @@ const MIB = 2 ** 20;
 let rig: PackageRig;
 beforeAll(async () => {
   rig = await startPackageRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 afterEach(() => {
   rig.proxy.fault = () => null;

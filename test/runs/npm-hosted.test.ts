@@ -11,7 +11,7 @@ import { unique } from "../rigs/runs/run-fixture.ts";
 let rig: NpmRig;
 beforeAll(async () => {
   rig = await startNpmRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 

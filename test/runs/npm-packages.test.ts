@@ -7,7 +7,7 @@ import { type Built, npmVersion } from "../rigs/transfer/package-copy-fixture.ts
 let rig: PackageRig;
 beforeAll(async () => {
   rig = await startPackageRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 afterEach(() => {
   rig.proxy.fault = () => null;

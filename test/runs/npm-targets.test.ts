@@ -13,7 +13,7 @@ import type { FaultProxy } from "../rigs/servers/proxy.ts";
 let rig: NpmRig;
 beforeAll(async () => {
   rig = await startNpmRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 

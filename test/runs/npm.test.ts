@@ -16,7 +16,7 @@ import { unique } from "../rigs/runs/run-fixture.ts";
 let rig: NpmRig;
 beforeAll(async () => {
   rig = await startNpmRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 

@@ -12,7 +12,7 @@ const GROUP = "org.example.copied.here";
 let rig: FileRig;
 beforeAll(async () => {
   rig = await startFileRig();
-}, 180_000);
+});
 afterAll(() => rig.end());
 
 const run = async (repoName: string, repoType: "MAVEN" | "NPM") => {

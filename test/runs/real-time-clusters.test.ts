@@ -15,7 +15,7 @@ import { until } from "../rigs/runs/run-fixture.ts";
 let rig: RealTimeRig;
 beforeAll(async () => {
   rig = await startRealTimeRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 
 test("a cluster that is a million uploads behind receives all files of the task and later uploads", async () => {

@@ -14,7 +14,7 @@ import { until } from "../rigs/runs/run-fixture.ts";
 let rig: RealTimeRig;
 beforeAll(async () => {
   rig = await startRealTimeRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 
 describe("a REAL_TIME task that is changed", () => {

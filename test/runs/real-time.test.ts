@@ -11,7 +11,7 @@ import { patiently, until } from "../rigs/runs/run-fixture.ts";
 let rig: RealTimeRig;
 beforeAll(async () => {
   rig = await startRealTimeRig();
-}, 240_000);
+});
 afterAll(() => rig.end());
 
 describe("uploads to a repository with a REAL_TIME task", () => {

@@ -27,7 +27,7 @@ beforeAll(async () => {
     "files",
     Array.from({ length: 400 }, (_, at) => at * 10),
   );
-}, 180_000);
+});
 afterAll(async () => {
   await machine.stop();
   await rig.end();

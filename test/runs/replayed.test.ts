@@ -21,7 +21,7 @@ beforeAll(async () => {
     Array.from({ length: 30 }, (_, at) => at * 100),
   );
   await fillRepository(rig.product, rig.projectId, "broken", [100]);
-}, 180_000);
+});
 afterEach(async ({ task }) => {
   rig.passAll();
   // If a test fails, it is tried again: the original code is restored, because runs that start with the

@@ -27,7 +27,7 @@ beforeAll(async () => {
     "files",
     Array.from({ length: 30 }, (_, at) => at * 100),
   );
-}, 180_000);
+});
 afterAll(() => rig?.end());
 
 const database = () => join(rig.center.dataDir, "replication.db");

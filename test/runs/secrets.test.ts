@@ -114,7 +114,7 @@ beforeAll(async () => {
     const { id, workflowId, status } = await closed(product, key);
     runs.push({ key, recordId: id, workflowId, status });
   }
-}, 240_000);
+});
 afterAll(cleanup.all);
 
 const leaks = (text: string) => FORMS.filter((form) => text.includes(form));

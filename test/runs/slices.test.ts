@@ -25,7 +25,7 @@ let files: FileRig;
 beforeAll(async () => {
   const env = { BATCH_SLICE: "1s" };
   [images, files] = await Promise.all([startImageRig({ env }), startFileRig({ env })]);
-}, 300_000);
+});
 afterAll(() => Promise.allSettled([images.end(), files.end()]));
 
 const sent = (proxy: FaultProxy) =>

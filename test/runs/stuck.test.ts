@@ -31,7 +31,7 @@ beforeAll(async () => {
   rig = await startDeployRig(INTERVAL_MS);
   await rig.product.hosted(rig.projectId, "files");
   await fillRepository(rig.product, rig.projectId, "files", SIZES);
-}, 180_000);
+});
 afterEach(() => rig.passAll());
 afterAll(() => rig?.end());
 

@@ -21,7 +21,7 @@ beforeAll(async () => {
     ...Array.from({ length: 400 }, (_, at) => at * 100),
     3 * 2 ** 20,
   ]);
-}, 180_000);
+});
 afterEach(() => {
   rig.proxy.fault = () => null;
 });

@@ -203,7 +203,8 @@ function completed(
   if (size > MAX_DOCUMENT)
     throw new NpmError(
       413,
-      `the document of the version has ${size} bytes, at most ${MAX_DOCUMENT} are allowed: shorten the readme or package.json`,
+      `the document of the version has ${size} bytes, at most ${MAX_DOCUMENT} are allowed: ` +
+        "shorten the readme or package.json",
     );
   return whole;
 }

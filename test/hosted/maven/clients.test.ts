@@ -14,7 +14,7 @@ let mvn: Mvn;
 beforeAll(async () => {
   server = await startMaven();
   mvn = await mvnClient({ url: `${server.url}${server.base}`, ...ADMIN, group: GROUP });
-}, 300_000);
+});
 beforeEach((context) => {
   if (mvn === null) context.skip();
 });

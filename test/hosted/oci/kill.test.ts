@@ -27,7 +27,7 @@ beforeAll(async () => {
     name: "images",
     type: "OCI",
   });
-}, 180_000);
+});
 afterAll(() => instance.remove());
 
 test("a blob upload continues at its offset after the control plane, then the whole service, was killed", async () => {

@@ -229,7 +229,7 @@ export async function follow(
   product: Product,
   key: string,
   done: (record: RecordInfo & { counts: Counts }) => boolean,
-  withinMs = 120_000,
+  withinMs = 300_000,
 ): Promise<RecordInfo & { counts: Counts }> {
   let before = { id: "", ended: 0 };
   for (const end = Date.now() + withinMs; ; await sleep(25)) {
@@ -254,7 +254,7 @@ export const closed = (product: Product, key: string, withinMs?: number) =>
 /** Repeats `work` while the API is unreachable: the supervisor restarts a control plane that a test killed. */
 export async function patiently<T>(
   work: () => Promise<T>,
-  withinMs = 60_000,
+  withinMs = 180_000,
 ): Promise<T> {
   for (const end = Date.now() + withinMs; ; await sleep(100)) {
     try {
@@ -270,7 +270,7 @@ export async function patiently<T>(
 export async function until(
   what: string,
   condition: () => Promise<boolean>,
-  withinMs = 60_000,
+  withinMs = 180_000,
 ): Promise<void> {
   for (
     const end = Date.now() + withinMs;
