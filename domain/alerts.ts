@@ -23,8 +23,12 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /** A scheduled start for which no run has begun counts as overdue after this time (ms). */
 export const OVERDUE_AFTER = 10 * 60_000;
-/** For how long (ms) it is reported that a worker died during a batch, or that a worker was refused. */
+/** For how long (ms) it is reported that a batch was lost with its worker more than once. */
 export const DEATHS_TOLD_FOR = 30 * 60_000;
+/**
+ * For how long (ms) after its last refusal a worker is reported as refused; less if it is admitted
+ * meanwhile.
+ */
 export const REFUSALS_TOLD_FOR = 5 * 60_000;
 /**
  * Free bytes below which a disk of `size` bytes counts as nearly full: a tenth of its size, at most 10 GiB.
@@ -148,14 +152,17 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
   },
 };
 
-/** Whether the value raises the alert. `other`: the value of the second metric, if the rule names one. */
+/**
+ * Checks whether the value raises the alert. `other`: the value of the second metric, if the rule names
+ * one; without it such a rule never holds.
+ */
 export function holds(alert: Alert, value: number, other = Number.NaN): boolean {
   const { is, than } = ALERT_RULES[alert].holds;
   const limit = typeof than === "number" ? than : other;
   return is === ">" ? value > limit : is === "<" ? value < limit : value === limit;
 }
 
-/** The condition of the alert as a Prometheus expression. */
+/** Returns the condition of the alert as a Prometheus expression. */
 export function expressionOf(alert: Alert): string {
   const {
     metric,

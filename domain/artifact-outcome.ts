@@ -14,9 +14,9 @@ import {
 export type Ended = Partial<PartCounts>;
 
 /**
- * Builds the outcome of an artifact from how its files ended. A single file counts as a node, and its
- * content as a blob. `blob` differs from `nodes` if the content was already at the target and only the node
- * is new.
+ * Builds the outcome of an artifact from how its parts ended (`nodes`). `blob` says how the content of a
+ * single file ended. It differs from `nodes` if only the node was written, because the target had the
+ * content.
  */
 export function artifactOutcome(
   artifact: Artifact,
@@ -37,7 +37,10 @@ export function artifactOutcome(
   };
 }
 
-/** Builds the outcome of an artifact from an error: "again" if a retry makes sense, else "failed". */
+/**
+ * Builds the outcome of an artifact from an error: "yielded" if the slice of the batch was over, "again" if
+ * the artifact was cancelled or a retry makes sense, else "failed".
+ */
 export function failedOutcome(
   artifact: Artifact,
   error: TransferError,

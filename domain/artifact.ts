@@ -2,7 +2,7 @@
 export const DIGEST_ALGORITHMS = ["sha256", "sha512", "sha1", "md5"] as const;
 export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
 
-/** Digests in lower-case hex; absent: the end does not give that digest. */
+/** Digests in lower-case hex; absent: that digest is unknown. */
 export type Digests = { readonly [A in DigestAlgorithm]?: string };
 
 /** Who created something and who changed it last; dates in epoch ms. */
@@ -52,14 +52,14 @@ export type Artifact = {
 
 export type ArtifactKey = Pick<Artifact, "name" | "version">;
 
-/** The artifact's name for people: `name`, or `name version`. */
+/** Returns the artifact's name for people: `name`, or `name version`. */
 export const subjectOf = ({ name, version }: ArtifactKey): string =>
   version === "" ? name : `${name} ${version}`;
 
 export const metadataOf = ({ metadata = {} }: Part): Readonly<Record<string, string>> =>
   metadata;
 
-/** Bytes of all parts; null while the size of one of them is unknown. */
+/** Returns the sum of the sizes of all parts (bytes); null if one of them is unknown. */
 export function sizeOf(parts: readonly Part[]): number | null {
   return parts.reduce<number | null>(
     (sum, { size }) => (sum === null || size === null ? null : sum + size),
@@ -67,7 +67,7 @@ export function sizeOf(parts: readonly Part[]): number | null {
   );
 }
 
-/** The most trusted known digest as `algorithm:hex`; null if none is known. */
+/** Returns the most trusted known digest as `algorithm:hex`; null if none is known. */
 export function strongest(digests: Digests): string | null {
   const algorithm = DIGEST_ALGORITHMS.find((each) => digests[each] !== undefined);
   return algorithm === undefined ? null : `${algorithm}:${digests[algorithm]}`;

@@ -18,8 +18,8 @@ import {
 } from "./vocabulary.ts";
 
 /**
- * Where artifacts come from. `protocol`: the one chosen by the owner of a linked repository; null: the default of its
- * type.
+ * Where artifacts come from. `protocol`: the one that a linked repository names, by choice or by the scheme
+ * of its url; null: the default of its type, or the repository is hosted.
  */
 type From = {
   category: RepositoryCategory;
@@ -27,8 +27,8 @@ type From = {
   protocol: Protocol | null;
 };
 /**
- * Where artifacts go. `protocol`: the one chosen by the owner of a REMOTE cluster; null: the default of the type that
- * is sent.
+ * Where artifacts go. `protocol`: the one that a REMOTE cluster names, by choice or by the scheme of its
+ * url; null: the default of the type that is sent, or the cluster is an instance.
  */
 export type To = { type: ClusterType; protocol: Protocol | null };
 
@@ -44,7 +44,7 @@ const KINDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<
 
 /**
  * Returns why this release cannot send content of the repository to the cluster; null when it can. A task
- * with such a problem can be saved; its execution ends FAILED at once with this reason.
+ * with such a problem can be saved: its runs send only what has no such problem, and report the reason.
  */
 export function transferProblem(from: From, to: To): string | null {
   const { category, repoType } = from;
@@ -79,7 +79,7 @@ function notYet(sent: string, type: RepositoryType, protocol: Protocol | null): 
 const speaking = (verb: string, protocol: Protocol | null): string =>
   protocol === null ? "" : ` ${verb} ${protocol}`;
 
-/** Names the repositories that can be replicated: `hosted GENERIC, DOCKER and linked DOCKER or OCI`. */
+/** Names the repositories that can be replicated, as in `hosted GENERIC, DOCKER and linked DOCKER or OCI`. */
 function replicable(): string {
   const linked = REPOSITORY_TYPES.filter(isReadAnywhere);
   const others = linked.slice(0, -1).join(", ");

@@ -15,7 +15,8 @@ type ContentComparison = "same" | "different" | "unknown";
 
 /**
  * Compares two contents by their known facts. If both sha256 are known, they alone decide; else different
- * sizes prove different contents; else the strongest digest that both have decides.
+ * sizes prove different contents; else the strongest digest that both have decides; else the result is
+ * "unknown".
  */
 export function compareContent(
   one: KnownContent,
@@ -31,8 +32,8 @@ export function compareContent(
 }
 
 /**
- * Facts that a source states about a content; null: not stated. Without a sha256, the strongest other
- * digest decides.
+ * Facts that a source states about a content; null or absent: not stated. Without a sha256, the strongest
+ * stated other digest decides.
  */
 export type ContentClaim = OtherDigests & { sha256: string | null; size: number | null };
 
@@ -40,8 +41,8 @@ export type ContentClaim = OtherDigests & { sha256: string | null; size: number 
 export type ContentFacts = OtherDigests & { sha256: string; size: number };
 
 /**
- * `unknown`: the target has a content at that place, but lacks the digest that decides; `absent`: it has
- * none.
+ * `unknown`: the target has a content at that place, but no digest decides whether it is the stated one;
+ * `absent`: the target has no content there.
  */
 export type ClaimComparison = ContentComparison | "absent";
 

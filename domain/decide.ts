@@ -13,8 +13,10 @@ export type PartComparison =
   { kind: "absent" | "different" | "unread" } | { kind: "same"; by: ComparedBy };
 
 /**
- * Compares a part with the content at its place at the target. If no digest decides, equal sizes count as
- * equal contents: with AUTO if the target is not older than the source, with SIZE always.
+ * Compares a part with the content at its place at the target (`there` null: no content). Digests or
+ * different sizes decide if they can. Else mode READ gives "unread"; equal sizes count as the same content
+ * in mode SIZE, and in mode AUTO if the target is not older than the source; else SIZE gives "different"
+ * and AUTO "unread".
  */
 export function comparePart(
   part: Part,
@@ -49,8 +51,8 @@ export type TargetNature = {
 };
 
 /**
- * `lacking`: indexes of the parts to write; `at`: index of the first part that has other content at the
- * target.
+ * `lacking`: indexes of the parts to write; `replaces`: the write replaces other content, in a conflict;
+ * `at`: index of the first part that has other content at the target.
  */
 export type ArtifactDecision =
   | { kind: "same" }

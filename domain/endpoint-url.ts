@@ -11,8 +11,9 @@ export class EndpointUrlError extends TextError {
 
 /**
  * Parses the address of a cluster or registry: http or https (without a scheme: https, but http for
- * loopback), perhaps with a path. Credentials have fields of their own: inside a URL they would show in
- * answers and logs. Throws EndpointUrlError.
+ * loopback), perhaps with a path. Throws EndpointUrlError for any other text, also for a URL with a query,
+ * a fragment or credentials: credentials have fields of their own, because inside a URL they would show in
+ * answers and logs.
  */
 export function parseEndpointUrl(given: string): URL {
   const url = given.trim().length > MAX_LENGTH ? null : readUrl(given);
@@ -35,13 +36,14 @@ export function parseEndpointUrl(given: string): URL {
   return url;
 }
 
-/** The form in which an address is stored: no slash at the end. */
+/** Returns the form in which an address is stored: no slash at the end. */
 export const endpointText = (url: URL): string =>
   (url.origin + url.pathname).replace(/\/+$/, "");
 
 /**
- * Whether secrets stored for `before` may be sent to `after`: the same host and port (or bucket) over the
- * same scheme, or over https instead of http. Both addresses are in their stored form.
+ * Checks whether secrets stored for `before` may be sent to `after`. Both are addresses in stored form.
+ * Their host (or bucket) and the port as written must be equal, and so must the scheme, except that https
+ * may replace http.
  */
 export function isSameEnd(before: string, after: string): boolean {
   const [old, next] = [new URL(before), new URL(after)];

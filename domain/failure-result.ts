@@ -2,13 +2,13 @@ import type { TransferError } from "./failure.ts";
 import type { ArtifactResult, UploadState } from "./outcome.ts";
 import { yieldedResult } from "./slice.ts";
 
-/** An artifact whose digest does not match on arrival is tried three times in all. */
+/** Maximum number of tries, in all, of an artifact that fails because a digest does not match. */
 const MISMATCH_TRIES = 3;
 
 /**
- * Turns an error into the result of one artifact: "yielded" if its batch was out of time, "again" if a
- * retry makes sense (`passes`), else "failed". A cancelled artifact counts as untried: it was stopped
- * because of another artifact. `uploads`: where a later try resumes.
+ * Turns an error into the result of one artifact: "yielded" if the slice of its batch was over; "again" if
+ * the artifact was cancelled, which counts as untried, or if a retry makes sense (`passes`); else "failed".
+ * `uploads`: where a later try resumes.
  */
 export function failureResult(
   error: TransferError,

@@ -18,8 +18,8 @@ const FAILURE_KINDS = [
   /** The time of the batch was over; the artifact goes on in a later batch. */
   "yielded",
   /**
-   * The time of the batch was over before a large blob that must go in one request. The artifact needs a
-   * batch without a time limit.
+   * The artifact has a large blob that must go in one request, but its batch has a time limit. The artifact
+   * needs a batch without one.
    */
   "yieldedWhole",
   /** The control plane does not admit this worker. */
@@ -43,8 +43,8 @@ const PUT_OFF: ReadonlySet<FailureKind> = new Set([
 ]);
 
 /**
- * The only error that code which moves bytes throws. `message` is shown to users as errorReason: it names
- * the subject and what to do, and never contains a secret.
+ * The error of code that moves bytes; `toTransferError` treats any other error as a bug, unless it reports
+ * a fired signal. `message` may be shown to users as errorReason, so it must contain no secret.
  */
 export class TransferError extends Error {
   override readonly name = "TransferError";
@@ -90,8 +90,8 @@ export class TransferError extends Error {
 const STOPPED = new Set(["AbortError", "CancelledFailure"]);
 
 /**
- * Returns the error of a signal that fired: its reason if that puts the work off (`isPutOff`), else a
- * "cancelled" error with the reason's message.
+ * Returns the error of a signal that fired: its reason as a TransferError if that puts the work off
+ * (`isPutOff`), else a "cancelled" error with the reason's message.
  */
 export function stopOf({ reason }: AbortSignal): TransferError {
   const said = toTransferError(reason);
@@ -101,8 +101,9 @@ export function stopOf({ reason }: AbortSignal): TransferError {
 }
 
 /**
- * Converts any error to a TransferError. An error that is none and does not report a signal is a bug of
- * this program: it becomes a permanent failure that keeps its message.
+ * Converts any error to a TransferError. An error that reports a fired signal becomes "cancelled". Any
+ * other error that is no TransferError is a bug of this program: it becomes an "invalid" failure, which is
+ * not retried, with the same message.
  */
 export function toTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error;

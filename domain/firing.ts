@@ -7,8 +7,8 @@ import { parseTime } from "./time.ts";
 import type { ReplicaType } from "./vocabulary.ts";
 
 /**
- * The schedule of a task: when runs start without being executed by hand, once or repeatedly. All times are
- * epoch ms on whole seconds.
+ * The schedule of a task: when runs start without being executed by hand, once or repeatedly. All start
+ * times are epoch ms on whole seconds.
  */
 export type Timing = {
   calendars: Calendar[];
@@ -24,8 +24,8 @@ export type Timing = {
 
 /**
  * Returns the schedule of a task; null: it has none (it is executed by hand, starts immediately or follows
- * the uploads). `zone`: the configured time zone. Throws CronError or TimeError if the plan was never
- * checked.
+ * the uploads). `zone`: the configured time zone. Throws CronError, TimeError or RangeError for a plan that
+ * `checkPlan` refuses.
  */
 export function timingOf(
   { setting, replicaType }: { setting: TaskSetting; replicaType: ReplicaType },
@@ -54,7 +54,7 @@ function byCron(expression: string, zone: string): Timing {
 
 /**
  * Builds the schedule of a single start time. Schedules have whole seconds only, so the time is rounded up:
- * the run starts less than a second late and never early.
+ * it is less than a second late and never early.
  */
 function atOnce(time: number): Timing {
   const once = Math.ceil(time / 1000) * 1000;
@@ -96,15 +96,15 @@ export function lastFiring({ next }: Timing, from: number, to: number): number |
 const toSecond = (due: number) => new Date(due).toISOString().replace(".000Z", "Z");
 
 /**
- * Workflow id of the run that a schedule starts at `due`: Temporal appends the time to the id that the
- * schedule gives.
+ * Returns the workflow id of the run that a schedule starts at `due`: Temporal appends the time to the id
+ * that the schedule gives.
  */
 export const firingId = (task: NamedTask, due: number) =>
   `${runBase(task)}-${toSecond(due)}`;
 
 /**
- * Unique text of one scheduled start. It does not contain the task's name, which may have changed since the
- * schedule was created. In older releases this text was the whole workflow id.
+ * Returns a text that is unique for one scheduled start. The text does not contain the task's name, which
+ * may have changed since the schedule was created. In older releases it was the whole workflow id.
  */
 export const firingSeed = (taskKey: string, due: number) =>
   `repl/${taskKey}-${toSecond(due)}`;

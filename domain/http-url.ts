@@ -2,8 +2,8 @@ const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
 
 /**
- * Parses a URL as users write it: without a scheme it is https, but http for loopback. Null when it cannot
- * be parsed.
+ * Parses a URL as users write it: without a scheme it is https, but http for loopback. Returns null when
+ * the text cannot be parsed.
  */
 export function readUrl(text: string): URL | null {
   const trimmed = text.trim();

@@ -12,5 +12,5 @@ export function newId(now = Date.now()): string {
   );
 }
 
-/** Returns 32 hex digits, the key of a task. */
+/** Returns 32 random hex digits, for example as the key of a task. */
 export const newKey = (): string => random(16);

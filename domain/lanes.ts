@@ -1,6 +1,6 @@
 /**
  * Kinds of slots of a transfer worker, each with its own queue.
- * - SHARED: for any batch.
+ * - SHARED: for all other batches.
  * - QUICK: reserved for small batches to ends that are not known to be slow; none holds its slot for long.
  * - WHOLE: for large blobs that an end accepts in one request only, so that they cannot be interrupted.
  * - ALONE: one batch at a time in a process of its own, for batches whose workers died.
@@ -8,7 +8,7 @@
 export const LANES = ["SHARED", "QUICK", "WHOLE", "ALONE"] as const;
 export type Lane = (typeof LANES)[number];
 
-/** Batches that one transfer worker handles at once, by lane. */
+/** Maximum number of batches that one transfer worker handles at once, by lane. */
 export const SLOTS = {
   SHARED: 32,
   QUICK: 8,
@@ -28,17 +28,18 @@ export const SLOW_SHARE = 0.5;
 /** SHARED batches that may be cut per slot, so that no slot is empty while the next batch is cut. */
 export const AHEAD_SHARE = 1.5;
 /**
- * Maximum number of QUICK batches of one end at once; an end whose speed is not known yet gets only one.
+ * Maximum number of QUICK batches of one end at once; an end that is not known to be quick gets only one,
+ * and a slow end none.
  */
 export const MOST_QUICK = 4;
 
-/** An end becomes slow when its answers take SLOW_MS, and is fast again when they take less than FAST_MS. */
+/**
+ * An end becomes slow when its answers take at least SLOW_MS, and is no longer slow when they take at most
+ * FAST_MS.
+ */
 export const SLOW_MS = 3_000;
 export const FAST_MS = 1_000;
-/**
- * If a worker holds a SHARED batch this long (ms), far beyond the batch's time slice, the cluster counts as
- * slow.
- */
+/** If a worker holds a SHARED batch for longer than this (ms), the cluster of the batch counts as slow. */
 export const OVERSTAYED_MS = 90_000;
 
 export type Amount = { artifacts: number; bytes: number };
@@ -74,8 +75,8 @@ export function sliceOf(lane: Lane, slice: number): SliceLimits {
 export const MOST_DEATHS = 2;
 
 /**
- * Types of the failures with which a worker returns a batch untried; these failures do not count as its
- * death.
+ * Types of the failures with which a worker gives a batch back because the worker stops (STOPPING) or is
+ * not admitted (REFUSED); neither counts as a death of a worker.
  */
 export const STOPPING = "WorkerStopping";
 export const REFUSED = "WorkerRefused";

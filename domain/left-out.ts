@@ -1,6 +1,6 @@
 /** Maximum number of the left-out tags (`LeftOut`) that are listed by name. */
 const MOST_NAMED = 10;
-/** Maximum length of such a `name:version`. */
+/** Maximum length of the `name:version` of a left-out tag; the rest is cut off. */
 const MOST_NAME = 100;
 
 /**

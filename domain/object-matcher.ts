@@ -17,10 +17,9 @@ export type Changed = { path: string; version: string };
 
 /**
  * Returns a function that tests whether a change concerns the object. An object without constraints matches
- * everything.
- * Otherwise it matches versions of its packages, files that a path names, files below a folder that a path
- * names, and files in a folder that match `*` in a path's last segment.
- * Plans select the same. Checksum files, which the server makes, never match.
+ * everything. Otherwise it matches versions of its packages, files that a path names, files below a folder
+ * that a path names, and files in a folder that match `*` in a path's last segment. Plans select the same.
+ * Files that the server itself makes, such as checksums in a Maven repository, never match.
  */
 export function objectMatcher({
   repoType,
@@ -39,8 +38,9 @@ export function objectMatcher({
 }
 
 /**
- * Whether the object's paths also match files of package versions, as for Maven, whose packages are
- * uploaded file by file. A change of such a file is recorded as a change of its version.
+ * Checks whether the object has paths that may match files of package versions, as for Maven, whose
+ * packages are uploaded file by file. The log of events records a change of such a file as a change of its
+ * version.
  */
 export function meansFilesOfVersions({
   repoType,

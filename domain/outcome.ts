@@ -1,7 +1,7 @@
 import type { ComparedBy, ConflictStrategy, VerifiedBy } from "./vocabulary.ts";
 
 /**
- * Parts of one kind in an artifact; total = success + skip + failed once the artifact has ended
+ * How many parts of one kind (blobs or nodes) of an artifact ended in which way
  * (docs/decisions.md#progress).
  */
 export type PartCounts = { success: number; skip: number; failed: number };
@@ -22,12 +22,15 @@ export type UploadState = { digest: string; location: string; offset: number };
 
 /**
  * How one artifact ended at one cluster.
- * - sent: new at the target; same: equal content was present; replaced: a conflict, the target's content
- *   was overwritten; skipped: a conflict, the target's content was left.
- * - failed: permanent, or a conflict under the strategy FAST_FAIL (`conflict` true).
- * - again: a later batch retries the artifact, not before `notBefore` (epoch ms), at most `maxTries` times
- *   in all if given (digest mismatch: 3). `unreachable`: an end did not answer at all; `untried`: an end
- *   failed for other artifacts, and this one was left for later.
+ * - sent: new at the target, or equal content that an earlier attempt of this execution may have sent;
+ *   same: equal content was present; replaced: a conflict, the target's content was overwritten; skipped:
+ *   a conflict, the target's content was left.
+ * - failed: no further try. `conflict`: the target has other content that must stay; `stopsCluster`: the
+ *   run sends nothing more to this cluster.
+ * - again: a later batch retries the artifact, not before `notBefore` (epoch ms; null: the end gave no
+ *   time), at most `maxTries` times in all if given. `throttled`: the end asked for fewer requests;
+ *   `unreachable`: an end did not answer; `untried`: the artifact was stopped or left for later because of
+ *   something else, so this is no failed try of it.
  * - yielded: no outcome; the batch's time was over at a point from which a later batch goes on at once.
  *   `whole`: the artifact has a large blob that must go in one request, which needs a batch without a time
  *   limit.
@@ -49,7 +52,10 @@ export type ArtifactResult =
 
 export type ArtifactOutcome = {
   result: ArtifactResult;
-  /** Digest of the artifact (an image's manifest or index, a file), `sha256:…`; null if unknown. */
+  /**
+   * Digest of the artifact (an image's manifest or index, a version, a file), `algorithm:hex`; null if
+   * unknown.
+   */
   digest: string | null;
   /** Bytes of the artifact with all its parts; null if unknown. */
   size: number | null;
@@ -57,15 +63,18 @@ export type ArtifactOutcome = {
   /** Body bytes sent to the target in this attempt. */
   bytesSent: number;
   /**
-   * How the artifact was compared with the content at the target; absent: there was none, or nothing was
-   * compared.
+   * How an artifact that is sent part by part was compared with the content at the target. Absent: nothing
+   * was there or compared, or the artifact was sent in another way.
    */
   compared?: ComparedBy;
-  /** How the target was verified after writing; absent: nothing was written. */
+  /**
+   * How the content of an artifact that is sent part by part was verified at the target. Absent: nothing
+   * was verified, or the artifact was sent in another way.
+   */
   verified?: VerifiedBy;
   /** A sentence for users about an artifact that ended well, but differs from the source. */
   note?: string;
-  /** Bytes read at the target in this attempt to compare or to verify. */
+  /** Bytes read at the target in this attempt to compare or to verify; absent: none. */
   bytesRead?: number;
 };
 
@@ -74,8 +83,8 @@ export type CopyRules = {
   conflictStrategy: ConflictStrategy;
   includeMetadata: boolean;
   /**
-   * True when this execution may have sent the artifact before: content at the target, equal or different,
-   * is then verified and never counts as a conflict.
+   * True when this execution may have sent the artifact before: equal content at the target then counts as
+   * sent, and a half-written part at a target without atomic writes is no conflict.
    */
   mayHaveSent: boolean;
 };
@@ -83,8 +92,8 @@ export type CopyRules = {
 /** The time slice that a batch has on its worker. */
 export type Slice = {
   /**
-   * True when the slice is over: nothing new may begin, and a large blob stops before its next chunk
-   * (`yieldTime` throws).
+   * Whether the slice is over: then only the first artifacts of the batch may still begin, and a large blob
+   * stops before its next chunk (`yieldTime` throws).
    */
   isOver: () => boolean;
   /** Whether large blobs that cannot be interrupted may begin. */
@@ -95,7 +104,10 @@ export type Slice = {
 export type CopyHooks = {
   signal: AbortSignal;
   slice: Slice;
-  /** Waits for the rate limit; returns how many of `bytes` body bytes may be sent to the target now, at least one. */
+  /**
+   * Waits for the rate limit; returns how many of `bytes` body bytes may be sent to the target (or read
+   * there) now, at least one.
+   */
   throttle: (bytes: number) => Promise<number>;
   /** Called after each confirmed chunk of a large blob; must be quick. */
   onUpload: (state: UploadState) => void;

@@ -13,15 +13,15 @@ export function packageKeyOf(type: RepositoryType, name: string): string {
   return `${factsOf(type).schemes[0]}://${name}`;
 }
 
-/** The part of the key after the scheme. */
+/** Returns the part of a package key after `://`; the whole text if it has no `://`. */
 export function packageNameOf(key: string): string {
   const at = key.indexOf("://");
   return at < 0 ? key : key.slice(at + 3);
 }
 
 /**
- * Splits a package key at its first `://`; null when that is missing, or a part is empty or has characters
- * that are not allowed.
+ * Splits a package key at its first `://`. Returns null when that is missing, the scheme is empty, or the
+ * name is too long, has characters of UNFIT, or has a segment that is empty, `.` or `..`.
  */
 export function parsePackageKey(key: string): PackageKey | null {
   const at = key.indexOf("://");

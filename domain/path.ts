@@ -1,6 +1,6 @@
 import { text, TextError } from "./text.ts";
 
-/** A path that no file may have; `text` says which part is wrong and why. */
+/** A path that is not allowed; `text` says what is wrong with it. */
 export class PathError extends TextError {
   override readonly name = "PathError";
 }
@@ -12,7 +12,9 @@ const MAX_SEGMENT = 255;
 
 /** Characters that no path may have: control characters and halves of surrogate pairs. */
 const UNFIT = /[\p{Cc}\p{Cs}]/u;
-/** A `.`, also one that is percent-encoded repeatedly: a reader that decodes twice must not leave the store. */
+/**
+ * A `.` that is percent-encoded, once or repeatedly: a reader that decodes twice must not leave the store.
+ */
 const ENCODED_DOT = /%(?:25)*2e/gi;
 
 const shown = (segment: string) => JSON.stringify([...segment].slice(0, 60).join(""));
@@ -70,8 +72,8 @@ function assemble(segments: string[]): string {
 }
 
 /**
- * Splits a path into segments. Only the path of a folder may end with a slash, and only that of the root
- * may be empty.
+ * Splits a path into segments. With `folder`, one slash at the end is dropped, and "" and "/" give no
+ * segments. Without it, such paths get an empty segment, which `checkSegment` refuses.
  */
 function split(path: string, folder: boolean): string[] {
   const bare = path.startsWith("/") ? path.slice(1) : path;
@@ -80,16 +82,16 @@ function split(path: string, folder: boolean): string[] {
 }
 
 /**
- * Returns the full path ("/a/b"; the root is "/") of a path as a person writes it. With `folder`, "", "/" and a slash
- * at the end are allowed. Throws PathError.
+ * Returns the full path ("/a/b"; the root is "/") of a path as a person writes it. With `folder`, "", "/"
+ * and a slash at the end are allowed. Throws PathError for a path that is not allowed.
  */
 export function parsePath(path: string, { folder = false } = {}): string {
   return assemble(split(path, folder));
 }
 
 /**
- * Returns the full path that the path of a URL denotes: each segment is decoded on its own, so that `%2F`
- * never becomes a separator. Throws PathError.
+ * Returns the full path that the path of a URL denotes. Each segment is decoded on its own, so `%2F` never
+ * becomes a separator. Throws PathError for a path that is not allowed.
  */
 export function parseUrlPath(path: string, { folder = false } = {}): string {
   return assemble(split(path, folder).map(decode));
@@ -112,11 +114,11 @@ function decode(segment: string): string {
 export const nameOf = (fullPath: string): string =>
   fullPath.slice(fullPath.lastIndexOf("/") + 1);
 
-/** The folder that contains a full path: "/" for "/a". */
+/** Returns the folder that contains a full path: "/" for "/a". */
 export const parentOf = (fullPath: string): string =>
   fullPath.slice(0, Math.max(1, fullPath.lastIndexOf("/")));
 
-/** All folders above a path, the outermost first, without the root. */
+/** Returns all folders above a path, the outermost first, without the root. */
 export function foldersAbove(fullPath: string): string[] {
   const folders: string[] = [];
   for (let at = fullPath.indexOf("/", 1); at > 0; at = fullPath.indexOf("/", at + 1))

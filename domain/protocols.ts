@@ -26,15 +26,21 @@ const BUILT = {
 
 const builtOf = (protocol: Protocol): Built => BUILT[protocol];
 
-/** Whether this release reads repositories of the type from a registry that speaks the protocol; null: unknown. */
+/**
+ * Checks whether this release reads repositories of the type from a registry that speaks the protocol;
+ * false for null (an unknown protocol).
+ */
 export const isRead = (type: RepositoryType, protocol: Protocol | null): boolean =>
   protocol !== null && builtOf(protocol).reads.includes(type);
 
-/** Whether this release writes repositories of the type to a registry that speaks the protocol. */
+/**
+ * Checks whether this release writes repositories of the type to a registry that speaks the protocol; false
+ * for null (an unknown protocol).
+ */
 export const isWritten = (type: RepositoryType, protocol: Protocol | null): boolean =>
   protocol !== null && builtOf(protocol).writes.includes(type);
 
-/** Whether this release reads repositories of the type from any registry. */
+/** Checks whether this release reads repositories of the type by any protocol. */
 export const isReadAnywhere = (type: RepositoryType): boolean =>
   PROTOCOLS.some((protocol) => isRead(type, protocol));
 
@@ -55,7 +61,7 @@ const DEFAULTS = {
   HUGGINGFACE: null,
 } as const satisfies Record<RepositoryType, Protocol | null>;
 
-/** The protocol of a registry for which none is configured; null: the repository type alone does not determine it. */
+/** Returns the protocol of a registry that names none; null: the type has no default. */
 export const defaultProtocol = (type: RepositoryType): Protocol | null => DEFAULTS[type];
 
 /** Forms of a registry's address: http or https, an S3 bucket, a folder on the disk. */
@@ -75,8 +81,8 @@ const URL_FORMS = {
 } as const satisfies Record<Protocol, UrlForm>;
 
 /**
- * Returns the form of an end's address; `protocol` null: neither the end nor the scheme of its address
- * names one.
+ * Returns the form of an end's address; "http" when `protocol` is null, which means that neither the end
+ * nor the scheme of its address names one.
  */
 export const urlForm = (protocol: Protocol | null): UrlForm =>
   protocol === null ? "http" : URL_FORMS[protocol];
@@ -87,23 +93,22 @@ const BY_SCHEME: ReadonlyMap<string, Protocol> = new Map([
   ["file:", "DIRECTORY"],
 ]);
 
-/** The protocol that the scheme of an address names; null for http, which several protocols use. */
+/** Returns the protocol that the scheme of an address names (s3: or file:); null for any other address. */
 export function protocolOfScheme(url: string): Protocol | null {
   const [, scheme = ""] = /^([a-z0-9]+:)\//i.exec(url) ?? [];
   return BY_SCHEME.get(scheme.toLowerCase()) ?? null;
 }
 
 /**
- * Returns the protocol that an end names, regardless of the repository type: the `given` one, else the one of the
- * scheme of its url (in stored form); null: none.
+ * Returns the protocol that an end names, regardless of the repository type: the `given` one, else the one
+ * of the scheme of its url; null: none.
  */
 export const namedProtocol = (given: Protocol | null, url: string): Protocol | null =>
   given ?? protocolOfScheme(url);
 
 /**
  * Returns the protocol by which a registry is used for a repository type: the one that the end names, else
- * the type's default. Null: the type has none, or the end must be probed (GENERIC over http: WEBDAV or
- * HTTP).
+ * the type's default. Null: there is neither (a GENERIC repository over http may be WEBDAV or HTTP).
  */
 export function protocolOf(
   type: RepositoryType,

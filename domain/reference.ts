@@ -15,15 +15,18 @@ export function isTag(text: string): boolean {
   return TAG.test(text);
 }
 
-/** The tag under which a registry without the referrers API keeps the list of artifacts attached to `digest`. */
+/**
+ * Returns the tag under which a registry without the referrers API keeps the list of artifacts attached to
+ * `digest`.
+ */
 export function fallbackTag(digest: Digest): string {
   const { algorithm, hex } = digestParts(digest);
   return `${algorithm}-${hex}`;
 }
 
 /**
- * Returns the digest to which a tag is attached: by the fallback tag of the referrers API (`suffix` null) or one of
- * cosign's tags (`sig`, `att`, `sbom`). Null for every other tag.
+ * Returns the digest (sha256) to which a tag is attached: by the fallback tag of the referrers API
+ * (`suffix` null) or by one of cosign's tags (`sig`, `att`, `sbom`). Null for every other tag.
  */
 export function attachedTo(
   tag: string,
@@ -43,7 +46,8 @@ export type RegistryAddress = { origin: string; namespace: string; base?: string
 /**
  * Parses a registry's URL as users write it: no scheme means https (loopback: http), the path is a
  * namespace, a leading `/v2` belongs to the API and not to the namespace, and the API of `docker.io` is at
- * `registry-1.docker.io`. Null when it is not an http(s) URL or its path is not a repository name.
+ * `registry-1.docker.io`. Returns null when the text is not an http(s) URL, has credentials, a query or a
+ * fragment, or its path is not a repository name.
  */
 export function parseRegistryUrl(text: string): RegistryAddress | null {
   const url = readUrl(text);
@@ -60,7 +64,10 @@ export function parseRegistryUrl(text: string): RegistryAddress | null {
   return { origin: docker ? "https://registry-1.docker.io" : url.origin, namespace };
 }
 
-/** The name of an image in the registry. Docker Hub keeps its official images under `library/`. */
+/**
+ * Returns the name of an image in the registry, with the registry's namespace. On Docker Hub a name of one
+ * segment is below `library/`, where the official images are.
+ */
 export function fullName(registry: RegistryAddress, name: string): string {
   const path = registry.namespace === "" ? name : `${registry.namespace}/${name}`;
   const official =

@@ -50,7 +50,7 @@ const REGION = /^[a-z0-9-]{1,64}$/;
 
 /**
  * Parses the address of an S3 bucket: `s3://bucket/prefix` (AWS), or an endpoint's address with the bucket
- * as first segment; `?region=` and `style=` may follow.
+ * as first segment. `?region=` may follow, and after an endpoint's address also `style=`.
  */
 function bucket(given: string): RegistryUrl {
   const [address = "", query = "", ...more] = given.split("?");
@@ -134,7 +134,10 @@ function queryText(query: string, known: readonly string[]): string {
   return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
 }
 
-/** Characters that no segment of a folder's path may contain, also percent-encoded. */
+/**
+ * A backslash, or a percent-encoded slash, backslash or control character; the path of a folder may not
+ * contain any.
+ */
 const UNFIT = /%(?:[01][0-9a-f]|2f|5c|7f)|\\/i;
 
 const FOLDER_FORM = text(

@@ -18,7 +18,7 @@ export function remoteRepository(
   };
 }
 
-/** The prefix of package names at another instance: `projectId/repoName`. */
+/** Returns the prefix of package names at another instance: `projectId/repoName`. */
 export function instanceNamespace(
   object: Pick<TaskObject, "localRepoName" | "remoteProjectId" | "remoteRepoName">,
   project: string,
@@ -27,7 +27,10 @@ export function instanceNamespace(
   return `${projectId}/${repoName}`;
 }
 
-/** The prefix of package names at a REMOTE cluster, relative to the path of the cluster's url; "" for none. */
+/**
+ * Returns the prefix of package names at a REMOTE cluster, relative to the path of the cluster's url; ""
+ * for none.
+ */
 export function remoteNamespace({
   remoteProjectId,
   remoteRepoName,

@@ -4,8 +4,8 @@ import { text, type Text } from "./text.ts";
 import { type Protocol, REPOSITORY_TYPES, type RepositoryType } from "./vocabulary.ts";
 
 /**
- * The kind of an artifact: a file of its own, a version of a package with all its files, or a tag of an image with all
- * its parts. A file belongs to no package.
+ * The kind of an artifact: a file that belongs to no package, a version of a package with all its files, or
+ * a tag of an image with all its parts.
  */
 export type Unit = "file" | "version" | "image";
 
@@ -13,8 +13,8 @@ export type Unit = "file" | "version" | "image";
 export type Content = "files" | "versions" | "looseFiles";
 
 /**
- * The facts of a repository type. All differences between types that are data and not code are in this
- * table.
+ * The facts of a repository type, as the table TYPES has them. The built and the default protocols of the
+ * types are in domain/protocols.ts.
  */
 type TypeFacts = {
   unit: Unit;
@@ -88,7 +88,10 @@ const IMAGES = {
   writes: ["OCI", "DIRECTORY"],
 } as const satisfies Omit<TypeFacts, "schemes">;
 
-/** Common facts of package types that are not hosted yet. */
+/**
+ * Facts of a package type that is not hosted and has no known protocol; the other package types replace
+ * some.
+ */
 const PACKAGES = {
   unit: "version",
   nameProblem: anyName,

@@ -22,8 +22,9 @@ export function nextTry(
 }
 
 /**
- * Returns when an artifact is tried (epoch ms) that was put off because the end gave no answer for others:
- * sooner than these are tried again, so that it goes before them. Null after the end of the window.
+ * Returns when an artifact is due (epoch ms) that was put off without being tried: after half the time that
+ * has passed since its `first` failure, but at least 1 s, at most 60 s, and not after the end of the
+ * window. Null when the window, which began with the `first` failure, is over.
  */
 export function nextTurn(now: number, window: number, first: number): number | null {
   const end = first + window;
@@ -33,15 +34,18 @@ export function nextTurn(now: number, window: number, first: number): number | n
 }
 
 /**
- * For how long (ms) a REAL_TIME drain retries a file, or a cluster that accepts nothing at all; used
- * instead of the retry window of other runs.
+ * For how long (ms) a REAL_TIME drain retries a file or version, or a cluster that accepts nothing at all;
+ * used instead of the retry window of other runs.
  */
 export const DRAIN_WINDOW = 60_000;
 
 const FIRST_DRAIN_DELAY = 5_000;
 const LONGEST_DRAIN_DELAY = 300_000;
 
-/** Delay (ms) of the next drain after the `failures`-th failed drain in a row: 5 s, doubled each time up to 5 min. */
+/**
+ * Returns the delay (ms) after the `failures`-th failure in a row, of a drain or of one file or version,
+ * before the next drain tries again: 5 s, doubled each time up to 5 min.
+ */
 export function drainDelay(failures: number): number {
   return Math.min(FIRST_DRAIN_DELAY * 2 ** (failures - 1), LONGEST_DRAIN_DELAY);
 }

@@ -6,12 +6,12 @@ const LONGEST = 60;
 
 export type NamedTask = { key: string; name: string };
 
-/** The beginning of the workflow ids of a task's runs. */
+/** Returns the beginning of the workflow ids of a task's runs. */
 export const runBase = ({ key, name }: NamedTask) => `repl/${safeName(name)}/${key}`;
 
 /**
- * Returns a name as part of a workflow id: letters and digits of every script stay; characters that separate parts,
- * need quotes or cannot be seen become `_`.
+ * Returns a name as part of a workflow id, at most LONGEST characters long: letters and digits of every
+ * script, blanks and ._+@()- stay, and every other character becomes `_`. An empty name becomes `_`.
  */
 export function safeName(name: string): string {
   const seen = name
@@ -22,8 +22,8 @@ export function safeName(name: string): string {
 }
 
 /**
- * Returns several names as parts of workflow ids, no two of them equal: those that would be equal get their number,
- * from 1, after a `~`.
+ * Returns several names as parts of workflow ids, no two of them equal: those that would be equal get their
+ * place in the list, from 1, after a `~`.
  */
 export function distinctNames(names: readonly string[]): string[] {
   const times = new Map<string, number>();
@@ -35,7 +35,7 @@ export function distinctNames(names: readonly string[]): string[] {
   });
 }
 
-/** Returns the beginning of a text, never half a character. */
+/** Returns at most the first `longest` characters of a text, and never half of a surrogate pair. */
 export function cut(text: string, longest: number): string {
   return text.length <= longest ? text : Array.from(text).slice(0, longest).join("");
 }

@@ -4,7 +4,10 @@ import type { ArtifactResult, Slice } from "./outcome.ts";
 /** The time slice of a copy that is not part of a batch: no limit. */
 export const UNHURRIED: Slice = { isOver: () => false, whole: true };
 
-/** Throws between two chunks of a large blob when the batch's time is over. */
+/**
+ * Throws a "yielded" TransferError if the time of the batch is over. Called between two chunks of a large
+ * blob.
+ */
 export function yieldTime({ isOver }: Slice): void {
   if (isOver())
     throw new TransferError(
@@ -14,8 +17,8 @@ export function yieldTime({ isOver }: Slice): void {
 }
 
 /**
- * Throws before a large blob that must go in one request, if the batch must not hold its slot for that
- * long.
+ * Throws a "yieldedWhole" TransferError unless the batch has no time limit (`whole`). Called before a large
+ * blob that must go in one request.
  */
 export function yieldWhole({ whole }: Slice): void {
   if (!whole)
@@ -25,7 +28,7 @@ export function yieldWhole({ whole }: Slice): void {
     );
 }
 
-/** The result of an artifact whose batch ran out of time; null for any other error. */
+/** Returns the result of an artifact for a "yielded" or "yieldedWhole" error; null for any other error. */
 export function yieldedResult({ kind }: TransferError): ArtifactResult | null {
   return kind === "yielded" || kind === "yieldedWhole"
     ? { kind: "yielded", whole: kind === "yieldedWhole" }

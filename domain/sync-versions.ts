@@ -23,21 +23,25 @@ export const MOST_SOURCE_VERSIONS = 100_000;
 /** One version at the source: all of its files but checksums and maven-metadata. */
 export type StatedVersion = {
   /**
-   * The name of the package: the part of its key after `://`, such as `library/nginx` of
-   * `docker://library/nginx`.
+   * The name of the package: the part of its key after `://`, such as `com.acme:lib` of
+   * `gav://com.acme:lib`.
    */
   package: string;
   version: string;
   /** Digest of the whole version, `sha256:{hex}`, as in the table `version`. */
   digest: string;
   files: VersionFile[];
-  /** npm: the version's document (its package.json with additions of the registry). */
+  /**
+   * npm: the version's document (its package.json with additions of the registry). Maven: facts of its POMs
+   * (`packagings` by sha256); null: none.
+   */
   document: Record<string, unknown> | null;
-  /** npm: the dist-tags that name this version at the source. */
+  /** npm: the dist-tags that name this version at the source. Maven: empty. */
   distTags: string[];
   /**
-   * npm: all versions of the package at the source, sent if `latest` is among the tags: the target needs
-   * them to decide whether `latest` changes (domain/npm/tags.ts). Older instances do not send them.
+   * npm: all versions of the package at the source, sent if `latest` is among the tags and there are at
+   * most MOST_SOURCE_VERSIONS: the target needs them to decide whether `latest` changes
+   * (domain/npm/tags.ts). Older instances do not send them.
    */
   sourceVersions?: string[];
   createdBy: string;
@@ -47,8 +51,8 @@ export type StatedVersion = {
 };
 
 /**
- * A version described by a source that has not read all of its files. `digest` null: the target computes it from the
- * files.
+ * A version described by a source that need not have read all of its files. `digest` null: the target
+ * computes it from the files.
  */
 export type DescribedVersion = Omit<StatedVersion, "digest" | "files"> & {
   digest: string | null;
@@ -72,10 +76,10 @@ export type VersionsStatement<V extends DescribedVersion = StatedVersion> = {
 
 /**
  * Outcome of one version.
- * - made: the missing files of the version (`written` of them) are written; `replaced`: some had other
- *   content; `same`: none was missing.
+ * - made: the missing files of the version (`written` of them) are written; replaced: some of them replace
+ *   other content; same: all files were there with equal content.
  * - conflict: a file (`path`) has other content, and all stays as it was; `existing`: digest of the present
- *   version.
+ *   version, "" if its files are no version yet.
  * - need: send these contents (sha256), and those of the files at `paths`, whose sha256 was not given; then
  *   declare the version again with everything that the uploads returned.
  * - damaged: the attached bytes are not the declared ones.
@@ -109,8 +113,9 @@ type VersionDecision =
 
 /**
  * Decides what happens to a version from the comparisons of its files (docs/decisions.md#versions): missing
- * files are written, also to a release; one file with other content is a conflict of the whole version.
- * `immutable`: present files must not be replaced.
+ * files are written, also to a release; one file with other content is a conflict of the whole version, in
+ * which OVERWRITE replaces the file. `has`: whether the target has a content; `immutable`: present files
+ * must not be replaced.
  */
 export function decideVersion(
   pairs: FilePair[],
@@ -132,7 +137,10 @@ export function decideVersion(
   return { kind: "write", replaces: different !== undefined, files };
 }
 
-/** Leaves `paths` out when empty: a sender that does not know the field never gets it. */
+/**
+ * Builds a "need" answer. It has no `paths` when there are none, because an older sender does not know that
+ * field.
+ */
 export const needAnswer = (
   files: string[],
   paths: string[],

@@ -14,7 +14,7 @@ const MIB = 1024 * 1024;
 export type SyncLimits = {
   /** Maximum number of files in one declaration. */
   files: number;
-  /** Maximum bytes of the declaration's JSON. */
+  /** Maximum bytes of the JSON of one declaration of files. */
   statementBytes: number;
   /** Maximum bytes of all file contents that follow the JSON of one declaration in its request body. */
   contentBytes: number;
@@ -22,12 +22,11 @@ export type SyncLimits = {
   fileBytes: number;
   /** Maximum bytes of one PATCH of an upload session. */
   chunkBytes: number;
-  /**
-   * Maximum numbers in one declaration: of package versions, of files of all of them, and of bytes of its
-   * JSON.
-   */
+  /** Maximum number of package versions in one declaration. */
   versions: number;
+  /** Maximum number of files of all versions in one declaration. */
   versionFiles: number;
+  /** Maximum bytes of the JSON of one declaration of versions. */
   versionBytes: number;
 };
 
@@ -66,8 +65,8 @@ export type Capabilities = {
 export type EnsureAnswer = { created: boolean; empty: boolean };
 
 /**
- * One file as the source describes it, without facts that only reading reveals. Dates are epoch ms, `path` begins with
- * "/".
+ * One file as the source describes it; facts that only reading would reveal may be missing. Dates are epoch
+ * ms, `path` begins with "/".
  */
 export type DescribedFile = ContentClaim & {
   path: string;
@@ -78,7 +77,7 @@ export type DescribedFile = ContentClaim & {
   lastModifiedDate: number;
 };
 
-/** One file whose content the source has read. Digests are lower-case hex. */
+/** One file whose sha256 and size the source knows. Digests are lower-case hex. */
 export type StatedFile = DescribedFile & {
   sha256: string;
   size: number;
@@ -86,7 +85,7 @@ export type StatedFile = DescribedFile & {
   attached: boolean;
 };
 
-/** A file of a declaration; only a file that was read can be attached. */
+/** A file of a declaration; only a file whose sha256 and size are known can be attached. */
 export type DescribedEntry = StatedFile | (DescribedFile & { attached: false });
 
 /**
@@ -102,7 +101,8 @@ export type Statement<F extends DescribedEntry = StatedFile> = {
 
 /**
  * Outcome of one file.
- * - made, replaced: the node now exists; `same`: it existed before.
+ * - made: the file is new; replaced: the file had other content (sha256 `existing`); same: the file was there
+ *   with equal content.
  * - conflict: other content is present and stays.
  * - need: send the content, then declare the file again with its sha256. With `existing` (sha256 of the
  *   present content): no digest decides whether that is the declared content.

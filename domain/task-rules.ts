@@ -137,7 +137,10 @@ export function checkObjects(
   });
 }
 
-/** Checks a remote name, which becomes part of a URL at a registry and a name at an instance. */
+/**
+ * Checks a remote name, which becomes part of a URL at a registry and a name at an instance. Throws
+ * TaskRuleError.
+ */
 function checkRemoteName(field: string, name: string | null): void {
   const unfit =
     name !== null &&
@@ -245,7 +248,8 @@ function limitLength(list: readonly unknown[], field: string): void {
 
 /**
  * Returns when the task's schedule starts the next run (epoch ms, as `now`); null: the task has no schedule
- * (it is executed by hand or starts immediately), or its last start time has passed.
+ * (it is executed by hand, starts immediately or follows the uploads), or its last start time has passed.
+ * Throws CronError, TimeError or RangeError for a plan that `checkPlan` refuses.
  */
 export function nextExecution(
   setting: TaskSetting,
@@ -268,7 +272,10 @@ export function nextExecution(
   return null;
 }
 
-/** Checks the execution plan. `known`: the saved setting, whose time may have passed since. Throws TaskRuleError. */
+/**
+ * Checks the execution plan. `known`: the saved setting; a start time equal to the saved one may have
+ * passed since, and the day fields of an equal cron expression are not checked again. Throws TaskRuleError.
+ */
 export function checkPlan(
   setting: TaskSetting,
   zone: string,
@@ -364,7 +371,7 @@ function checkCron(
   }
 }
 
-/** Infers the object type, which older request bodies leave out. */
+/** Infers the object type, which older request bodies leave out, from the constraints of a single object. */
 export function inferObjectType(objects: readonly TaskObject[]): ReplicaObjectType {
   const [first] = objects;
   if (first === undefined || objects.length !== 1) return "REPOSITORY";

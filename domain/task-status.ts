@@ -7,7 +7,10 @@ type Progress = {
   nextExecutionTime: number | null;
 };
 
-/** The task's status in the API; it depends only on the task's executions. */
+/**
+ * Returns the status of a task in the API, from its type, its newest execution, its next start, and whether
+ * it is enabled (which counts for REAL_TIME only).
+ */
 export function taskStatus({
   replicaType,
   enabled,

@@ -76,7 +76,10 @@ export type TaskObject = {
   pathConstraints: PathConstraint[] | null;
 };
 
-/** A run's copy of its task: later edits do not affect it. It contains no secret: credentials are looked up by id. */
+/**
+ * A run's copy of its task: later edits do not affect it. It contains no secret: the credentials of
+ * clusters and repositories are looked up when they are needed.
+ */
 export type RunSnapshot = {
   taskName: string;
   projectId: string;

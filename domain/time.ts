@@ -1,6 +1,6 @@
 import { text, TextError, type Text } from "./text.ts";
 
-/** A text that is not a time; `text` says what to write instead. */
+/** A text that is no time, or a time that is not allowed; `text` says what to write instead. */
 export class TimeError extends TextError {
   override readonly name = "TimeError";
 }
@@ -42,8 +42,8 @@ function measureOffset(clock: ZoneClock, at: number): number {
 }
 
 /**
- * Returns the milliseconds to add to UTC to get the zone's clock at `at` (epoch ms). Asks Intl once for each UTC day.
- * Throws RangeError for an unknown zone.
+ * Returns the milliseconds to add to UTC to get the zone's clock at `at` (epoch ms). The offset of a UTC
+ * day is remembered unless the clock changes on that day. Throws RangeError for an unknown zone.
  */
 export function offsetAt(zone: string, at: number): number {
   const clock = clockOf(zone);
@@ -104,7 +104,7 @@ const wrong = ({ en, zh }: Text): TimeError =>
 /**
  * Parses an ISO date-time. Without an offset it is the zone's local time: one that a clock change skips is
  * moved forward by the skipped duration, and of a repeated one the first occurrence counts. Throws
- * TimeError for any other text.
+ * TimeError for any other text, and RangeError if an unknown zone is needed.
  */
 export function parseTime(given: string, zone: string): Date {
   const shown = `"${given.slice(0, 64)}"`;

@@ -14,7 +14,7 @@ export type SpanPlace = { traceId: string; spanId: string; sampled: boolean };
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-/** Parses W3C Trace Context section 3.2; null for any other form. */
+/** Parses a `traceparent` header (W3C Trace Context, section 3.2); null for any other text. */
 export function readTraceparent(text: string | undefined): SpanPlace | null {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(text ?? "") ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return null;
@@ -24,7 +24,10 @@ export function readTraceparent(text: string | undefined): SpanPlace | null {
 export const writeTraceparent = ({ traceId, spanId, sampled }: SpanPlace): string =>
   `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
 
-/** A run of a workflow, times in epoch ms, as the orchestrator exports it. `failure`: why it did not succeed. */
+/**
+ * A run of a workflow as the orchestrator exports it; times in epoch ms. `failure`: why it did not succeed;
+ * null: it succeeded or continued as new.
+ */
 export type WorkflowSpan = SpanPlace & {
   parentSpanId: string | null;
   name: string;

@@ -1,6 +1,6 @@
 /**
- * Runs the pieces of work for each key one after the other; a failed piece does not keep the next from
- * running.
+ * Runs the pieces of work for each key one after the other and passes on what each returns or throws; a
+ * failed piece does not keep the next from running.
  */
 export type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 

@@ -1,4 +1,7 @@
-/** The words of the API, each defined once: columns, schemas and types derive from these tuples. */
+/**
+ * What a task replicates. This file has the words of the API, each once: columns, schemas and types derive
+ * from its tuples.
+ */
 export const REPLICA_OBJECT_TYPES = ["REPOSITORY", "PACKAGE", "PATH"] as const;
 export type ReplicaObjectType = (typeof REPLICA_OBJECT_TYPES)[number];
 
@@ -21,10 +24,10 @@ export type ExecutionStrategy = (typeof EXECUTION_STRATEGIES)[number];
 export const EXECUTION_STATUSES = ["RUNNING", "SUCCESS", "FAILED"] as const;
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
-/** What started a run: a person, a schedule, or an upload. */
+/** What started a run: a request of the API, a schedule, or changes in a hosted repository. */
 export const RUN_CAUSES = ["MANUAL", "SCHEDULED", "REAL_TIME"] as const;
 
-/** Results of a run; MISSED: it was due while nothing could start it. */
+/** Results of a run; MISSED: the run was due, but could not be started in time. */
 export const RUN_RESULTS = ["SUCCESS", "FAILED", "MISSED"] as const;
 
 export const TASK_STATUSES = ["WAITING", "REPLICATING", "COMPLETED"] as const;
@@ -61,8 +64,8 @@ export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
 
 /**
- * How contents are compared if no digest decides: AUTO by known facts, else by reading them within a limit;
- * READ always reads them; SIZE never does.
+ * How contents are compared if no digest decides: AUTO by size and date, else by reading them; READ always
+ * by reading them; SIZE by size alone. Contents beyond the limit for reading count as different.
  */
 export const COMPARE_MODES = ["AUTO", "READ", "SIZE"] as const;
 export type CompareMode = (typeof COMPARE_MODES)[number];

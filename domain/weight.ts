@@ -17,6 +17,6 @@ const AT_INSTANCES = {
   image: "heavy",
 } as const satisfies Record<Unit, Weight>;
 
-/** Weight of an artifact; `to` undefined: the cluster no longer exists. */
+/** Returns the weight of an artifact; `to` undefined (the cluster no longer exists) counts as an instance. */
 export const weightOf = (type: RepositoryType, to: ClusterType | undefined): Weight =>
   to === "REMOTE" ? "heavy" : AT_INSTANCES[factsOf(type).unit];

@@ -19,7 +19,8 @@ export type Refusal = (typeof REFUSALS)[number];
 export type Endpoint = {
   url: string;
   /**
-   * Protocol of a registry for the object's type; null: the end is not a registry, or must be probed (`protocolOf`).
+   * Protocol of a registry for the object's type; null: the end is no registry, or no protocol is known
+   * (`protocolOf`).
    */
   protocol: Protocol | null;
   username: string | null;
@@ -30,8 +31,8 @@ export type Endpoint = {
 };
 
 /**
- * An artifact of a batch without an outcome. The fields of the node are null if the artifact is not a file
- * of a hosted repository, or the file no longer exists.
+ * An artifact that has no outcome yet, as a batch gets it. From `size` on, except `metadata` (then empty),
+ * the fields are null unless the artifact is an existing file of a hosted repository.
  */
 export type BatchArtifact = {
   seq: number;
@@ -57,7 +58,10 @@ export type BatchArtifact = {
   lastModifiedDate: number | null;
 };
 
-/** `done`: the batch was finished already; its remaining artifacts are to be cut again. */
+/**
+ * `halted`: the batch is not to be sent, for the `reason`; `done`: the batch has ended already, or ends now
+ * because an end is slow: its remaining artifacts are to be cut again.
+ */
 export type BatchAnswer =
   | { kind: "halted"; reason: string }
   | { kind: "done" }
@@ -110,9 +114,10 @@ export type ReportRequest = {
   done?: { interrupted: boolean };
 };
 /**
- * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or given to another worker.
- * `handBack`: an end has become slow; return the batch, so that its slot serves other ends. `rest`: number
- * of artifacts of a finished batch that have no outcome.
+ * `stop`: why the batch must not go on (the run was stopped, fast-failed or deleted, its cluster is away,
+ * or another worker took the batch); null: it goes on. `handBack`: return the batch, because one of its
+ * ends is slow and its slot should serve others. `rest`: number of artifacts of a finished batch that have
+ * no outcome.
  */
 export type ReportAnswer = { stop: string | null; handBack?: boolean; rest?: number };
 

@@ -73,8 +73,8 @@ const MONTHS_BY_LENGTH: { length: number; months: number[]; years: number[] | nu
 ];
 
 /**
- * Returns Temporal calendars whose union matches exactly the days and times of the expression; empty when it never
- * matches.
+ * Returns Temporal calendars whose union matches exactly the days and times of the expression. For an
+ * expression that never matches, they match no time, or there are none.
  */
 export function toCalendars(cron: CronExpression): Calendar[] {
   return toClockSets(cron).map((sets) => ({
@@ -152,7 +152,7 @@ function monthDays(rule: MonthDayRule, length: number): DayPattern[] {
 
 /**
  * Returns the weekday nearest to a day: Friday for a Saturday, Monday for a Sunday. If that is in another
- * month, it is the Monday after or the Friday before.
+ * month, it is the Monday after or the Friday before. Empty when the month has no such day.
  */
 function nearestWeekday(day: number, length: number): DayPattern[] {
   if (day < 1 || day > length) return [];

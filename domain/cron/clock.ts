@@ -38,8 +38,8 @@ export function toEpoch(
 
 /**
  * Returns the weekday (0 = Sunday) of a local time as Temporal's server, written in Go, computes it. If a
- * clock change skips that midnight, Go takes the evening before in zones west of Greenwich, so the weekday
- * is one day earlier.
+ * clock change skips the local time, Go takes an earlier one in zones west of Greenwich, so the weekday of
+ * a skipped midnight is one day earlier.
  */
 export function weekdayOf(clock: Clock, zone: string): number {
   const time = toEpoch(clock, zone) * 1000;

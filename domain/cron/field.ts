@@ -3,7 +3,7 @@ import { CronError } from "./expression.ts";
 
 /**
  * The numbers that one field of a cron expression allows. `max`: the end of `*` and `a/s`; `top`: the
- * highest number that users may write (7 = Sunday in Unix).
+ * highest number that users may write (7 = Sunday in Unix); `wraps`: a range may end before it starts.
  */
 export type Field = {
   name: Text;
@@ -61,7 +61,7 @@ export const DAY_FIELDS = text("day of month and day of week", "日和星期");
 const ascending = (values: Iterable<number>): number[] =>
   [...new Set(values)].sort((a, b) => a - b);
 
-/** Parses a list of values, ranges and steps into ascending numbers. */
+/** Parses a list of values, ranges and steps into ascending numbers, each once. Throws CronError. */
 export function parseList(field: Field, list: string): number[] {
   return ascending(list.split(",").flatMap((item) => parseItem(field, item)));
 }
@@ -99,7 +99,7 @@ function parseStep(field: Field, item: string, given: string): number {
   );
 }
 
-/** Parses a number, or a name such as MON, into the number that the field uses for it. */
+/** Parses a number, or a name such as MON, into the number that the field uses for it. Throws CronError. */
 export function parseValue(field: Field, given: string): number {
   const named = field.names.indexOf(given);
   if (named >= 0) return field.min + named;
@@ -120,8 +120,8 @@ export function parseValue(field: Field, given: string): number {
 }
 
 /**
- * Returns the values of a range. A range whose end is before its start wraps to the field's first value: 22-2 is 22,
- * 23, 0, 1, 2.
+ * Returns the values of a range. A range whose end is before its start wraps to the field's first value:
+ * 22-2 is 22, 23, 0, 1, 2. Throws CronError for such a range in a field that does not wrap.
  */
 function progression(field: Field, start: number, end: number, step: number): number[] {
   if (end < start && !field.wraps) {

@@ -1,6 +1,6 @@
 /**
- * The file name of a digest (`{algorithm}:{hex}`). In the paths of this file, `image` is the image's name
- * inside its repository.
+ * Returns the file name of a digest (`{algorithm}:{hex}`). In the paths of this file, `image` is the
+ * image's name inside its repository.
  */
 const fileOf = (digest: string): string => digest.replace(":", "__");
 

@@ -28,17 +28,17 @@ export type Descriptor = {
   json: JsonObject;
 };
 
-/** Content of a manifest or an index (image-spec 1.1, Docker schema 2). Each digest occurs once. */
+/** Content of a manifest or an index (image-spec 1.1, Docker schema 2). Each list has a digest once. */
 export type ManifestContent = {
-  /** The blobs of the manifest: the config first, then the layers. */
+  /** The config, if there is one, then the layers; of an index: its entries that are no manifests. */
   blobs: readonly Descriptor[];
-  /** The manifests of an index. */
+  /** The manifests of an index; empty for any other manifest. */
   children: readonly Descriptor[];
-  /** Digest of the manifest to which this one is attached; that manifest need not exist. */
+  /** Digest of the manifest to which this one is attached; that manifest need not exist. Null: none. */
   subject: Digest | null;
   /**
    * The type that lists of attachments show: the manifest's `artifactType`, else the media type of its
-   * config.
+   * config; null: neither is stated.
    */
   artifactType: string | null;
   annotations: JsonObject | null;
@@ -52,7 +52,10 @@ export function isForeign({ mediaType, urls }: Descriptor): boolean {
   return urls.length > 0 && isForeignType(mediaType);
 }
 
-/** Whether a manifest contains what cosign attaches to images: signatures, attestations or SBOMs. */
+/**
+ * Checks whether a manifest has layers, and all of them are what cosign attaches to images: signatures,
+ * attestations or SBOMs.
+ */
 export function isCosigns({
   blobs,
   children,
@@ -87,8 +90,8 @@ export function readContent(json: JsonObject, mediaType: string): ManifestConten
 }
 
 /**
- * Reads the descriptors in a list of attachments and skips all other entries. Null when the document is not
- * an index.
+ * Reads the descriptors in a list of attachments and skips entries without a valid digest. Returns null
+ * when the document is no JSON object, its `manifests` is no list, or an entry's size is no number.
  */
 export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
   try {
@@ -160,7 +163,7 @@ function descriptor(value: unknown, where: string): Descriptor {
 
 /**
  * Returns the size in a descriptor; null: unknown. Writers that do not know a size omit it or write -1; the
- * blob is still found by its digest.
+ * blob is still found by its digest. Throws ManifestError if the size is not an integer.
  */
 function sizeOf(size: unknown, where: string): number | null {
   if (size === null) return null;

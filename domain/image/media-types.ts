@@ -16,8 +16,8 @@ export const isIndexType = (mediaType: string): boolean =>
   INDEX_TYPES.includes(mediaType);
 
 /**
- * Whether an index entry of this type is a manifest. The entries of an index in which BuildKit keeps its
- * cache are layers.
+ * Checks whether an index entry of this type is a manifest, as an entry without a type ("") is. The entries
+ * of an index in which BuildKit keeps its cache are layers.
  */
 export const isManifestType = (mediaType: string): boolean =>
   mediaType === "" || isIndexType(mediaType) || MANIFEST_TYPES.includes(mediaType);
@@ -44,6 +44,6 @@ const COSIGN_LAYERS = [
   /^(?:text|application)\/(?:spdx|vnd\.spdx|vnd\.cyclonedx|vnd\.syft)(?:[+.]|$)/,
 ];
 
-/** Whether a layer of this type is a cosign attachment of an image. */
+/** Checks whether layers of this type are in cosign's attachments of images. */
 export const isCosignType = (mediaType: string): boolean =>
   COSIGN_LAYERS.some((pattern) => pattern.test(mediaType));

@@ -2,8 +2,9 @@ import { packageNameOf } from "../package-key.ts";
 import type { PackageConstraint } from "../task.ts";
 
 /**
- * Returns the names of the images that the constraints select (null = all). `versions`: the selected tags
- * of each image of which not all tags are selected.
+ * Returns the names of the images that the constraints select (null = all). `versions`: by image, the tags
+ * that a constraint names (the last such constraint of an image counts); all tags of the other images are
+ * selected.
  */
 export function imageNames(constraints: PackageConstraint[] | null): {
   names: string[] | null;

@@ -25,13 +25,13 @@ export type ManifestFacts = {
   mediaType: string;
   /**
    * The type that the referrers API shows: the manifest's `artifactType`, else the media type of its
-   * config.
+   * config; null: neither is stated.
    */
   artifactType: string | null;
-  /** Digest of the manifest to which this one is attached; that manifest need not exist. */
+  /** Digest of the manifest to which this one is attached; that manifest need not exist. Null: none. */
   subject: string | null;
   annotations: Record<string, string> | null;
-  /** Whether the manifest contains signatures, attestations or SBOMs as cosign writes them. */
+  /** Whether all layers of the manifest are signatures, attestations or SBOMs as cosign writes them. */
   cosigns: boolean;
   /** Parts, each digest once. */
   parts: ManifestPart[];

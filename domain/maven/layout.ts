@@ -66,7 +66,10 @@ export function parseMavenPath(fullPath: string): MavenFile | null {
   };
 }
 
-/** Returns the part after the version in a file's name: `.jar`, `-sources.jar`. */
+/**
+ * Returns the part after the version in a file's name (`.jar`, `-sources.jar`) and the build in the name;
+ * null when the name does not begin with artifact and version.
+ */
 function afterVersion(
   name: string,
   artifact: string,
@@ -97,7 +100,7 @@ function splitRest(text: string): Pick<MavenFile, "classifier" | "extension"> | 
 }
 
 export const isSnapshot = (version: string): boolean => version.endsWith(SNAPSHOT);
-/** Whether the version is a release, which never changes, and not a snapshot. */
+/** Checks whether the version is a release and not a snapshot. */
 export const isRelease = (version: string): boolean => !isSnapshot(version);
 
 /**
@@ -116,13 +119,13 @@ export const isChecksum = (fullPath: string): boolean => checksumOf(fullPath) !=
 export const isMetadata = (fullPath: string): boolean =>
   fullPath.endsWith(`/${METADATA}`);
 
-/** Name of a package, `group:artifact`. */
+/** Returns the name of a package, `group:artifact`. */
 export const mavenPackage = ({
   group,
   artifact,
 }: Pick<MavenFile, "group" | "artifact">): string => `${group}:${artifact}`;
 
-/** Folder of a package or of one of its versions. */
+/** Returns the folder of a package, or of one of its versions. */
 export function mavenFolder(packageName: string, version?: string): string {
   const [group = "", artifact = ""] = packageName.split(":");
   return [
@@ -143,8 +146,8 @@ export const isPom = ({ classifier, extension }: MavenFile): boolean =>
   classifier === null && extension === "pom";
 
 /**
- * Whether the file is the main artifact of a version: not its POM, Gradle's module file, a file with a classifier, or a
- * signature.
+ * Checks whether a file that is no checksum is the main artifact of a version: not its POM, Gradle's module
+ * file, a file with a classifier, or a signature.
  */
 export function isMainArtifact({ classifier, extension }: MavenFile): boolean {
   return (
@@ -166,8 +169,8 @@ export const buildText = ({ timestamp, number }: MavenBuild): string =>
   `${timestamp}-${number}`;
 
 /**
- * Digest of a version's content, `sha256:{hex}`. `files`: all of its files but checksums and metadata; `sha256` returns
- * hex.
+ * Returns the digest of a version's content, `sha256:{hex}`. `files`: all of its files but checksums and
+ * metadata; `sha256` returns hex.
  */
 export function versionDigest(
   files: readonly { path: string; sha256: string }[],

@@ -4,13 +4,16 @@ import { sortMavenVersions } from "./order.ts";
 /** A prefix by which a plugin can be called: `jar` for `org.apache.maven.plugins:maven-jar-plugin`. */
 export type PluginPrefix = { prefix: string; artifactId: string; name: string | null };
 
-/** The prefix of a plugin whose POM does not set one. */
+/** Returns the prefix of a plugin whose POM does not set one. */
 export const defaultPrefix = (artifactId: string): string =>
   artifactId === "maven-plugin-plugin"
     ? "plugin"
     : artifactId.replaceAll(/-?maven-?|-?plugin-?/g, "");
 
-/** Content of `maven-metadata.xml` for an artifact. Dates are epoch ms. */
+/**
+ * Content of `maven-metadata.xml` for an artifact. Dates are epoch ms; `complete`: the version has a POM
+ * and, unless its packaging is `pom`, a main artifact.
+ */
 export type ArtifactMetadata = {
   group: string;
   artifact: string;
@@ -36,8 +39,8 @@ export function metadataXml({
 }
 
 /**
- * Returns the newest complete version of `sorted`, else the newest: clients that ask for the newest version should not
- * get one whose files are still arriving.
+ * Returns the newest complete version of `sorted`, else the newest, undefined if `sorted` is empty: clients
+ * that ask for the newest version should not get one whose files are still arriving.
  */
 export function newestOf(
   sorted: readonly string[],

@@ -99,7 +99,7 @@ function compareItems(a: Item | undefined, b: Item | undefined): number {
   if (typeof a === "string") return compareQualifier(a, b);
   if (Array.isArray(b)) return compareLists(a, b);
   if (b === undefined) return compareToNothing(a);
-  // A list is older than a number (1-1 < 1.0.x) and newer than a qualifier (1-1 > 1-sp).
+  // A list is older than a number (1-1 < 1.1) and newer than a qualifier (1-1 > 1.sp.1).
   return typeof b === "bigint" ? -1 : 1;
 }
 
@@ -111,7 +111,7 @@ function compareToNothing(list: Item[]): number {
   return 0;
 }
 
-/** Numbers are newer than qualifiers and lists. */
+/** Compares a number with another item, a missing one as 0; numbers are newer than qualifiers and lists. */
 function compareNumber(a: bigint, b: Item | undefined): number {
   if (b === undefined) return a === 0n ? 0 : 1;
   if (typeof b !== "bigint") return 1;

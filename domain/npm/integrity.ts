@@ -13,8 +13,8 @@ export function announcesTarball(document: NpmDocument): boolean {
 }
 
 /**
- * Returns how the tarball contradicts `dist.shasum` or `dist.integrity` of the version's document; null when it
- * matches.
+ * Returns how the tarball contradicts `dist.shasum` or `dist.integrity` of the version's document, or that
+ * `dist.integrity` cannot be read; null when all that is stated matches.
  */
 export function integrityProblem(
   document: NpmDocument,

@@ -42,8 +42,8 @@ export const tarballFile = (name: string, version: string): string =>
 export const tarballPath = (name: string, file: string): string => `/${name}/-/${file}`;
 
 /**
- * The document of a published version: its package.json with additions of the registry, without the host in
- * `dist.tarball`.
+ * The document of a published version: its package.json with additions of the registry. In stored form,
+ * `dist.tarball` is a path without a host.
  */
 export type NpmDocument = Record<string, unknown>;
 

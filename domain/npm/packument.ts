@@ -73,7 +73,7 @@ export function abbreviatedVersion(document: NpmDocument, base: string): NpmDocu
   return pick(installs ? { ...whole, hasInstallScript: true } : whole, ABBREVIATED);
 }
 
-/** Fields of a packument about its package, besides names, tags, versions and times. */
+/** Returns the fields of a packument about its package, besides names, tags, versions and times. */
 export const aboutPackage = (latest: NpmDocument): NpmDocument =>
   pick(latest, OF_THE_LATEST);
 

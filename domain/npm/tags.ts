@@ -8,8 +8,8 @@ type TagQuestion = {
   /** Tags of the source with their versions: all tags of a package, or those of one version. */
   source: ReadonlyMap<string, string>;
   /**
-   * Whether the source has a version of the package; null: unknown, so `latest` is only set to a newer
-   * version.
+   * Whether the source has a version of the package; null: unknown, so a `latest` that the target has only
+   * moves to a newer version.
    */
   sourceHas: ((version: string) => boolean) | null;
   target: ReadonlyMap<string, string>;
@@ -17,8 +17,8 @@ type TagQuestion = {
 };
 
 /**
- * Whether `latest` is always set as at the source, even if the source has set it to an older version, or
- * the target's `latest` is a version that the source lacks.
+ * Whether `latest` is set as at the source if the source's versions are known, even to an older version, or
+ * away from a version that the source lacks.
  */
 const FOLLOWS = { OVERWRITE: true, SKIP: false, FAST_FAIL: false } satisfies Record<
   ConflictStrategy,
@@ -26,9 +26,10 @@ const FOLLOWS = { OVERWRITE: true, SKIP: false, FAST_FAIL: false } satisfies Rec
 >;
 
 /**
- * Returns the tags, with their versions, that a replication sets at the target: those of the source whose
- * version the target has. Tags that the source lacks stay. Except under OVERWRITE, `latest` only changes to
- * a newer version, and never from a version that the source lacks.
+ * Returns the tags, with their versions, that a replication changes at the target: those of the source
+ * whose version the target has (without `includeMetadata`, only a `latest` that the target lacks). Other
+ * tags of the target stay. Under OVERWRITE, `latest` follows the source if the source's versions are known.
+ * Else it moves only to a newer version, and not from a version that the source is known to lack.
  */
 export function decideTags(question: TagQuestion): Map<string, string> {
   const { source, target, targetHas } = question;

@@ -24,8 +24,8 @@ export const sameButForBuild = (name: string, version: string, twin: string): st
   "publish it under a higher version";
 
 /**
- * Compares by Semver's order (semver.org §11): negative when `a` is older. Texts that are not versions are older than
- * all versions; equal ones are ordered by their text.
+ * Compares by Semver's order (semver.org §11): negative when `a` is older. Texts that are not versions are
+ * older than all versions. Two that are equal in this order are compared as texts.
  */
 export function compareNpmVersions(a: string, b: string): number {
   const left = VERSION.exec(a);

@@ -294,10 +294,7 @@ export function createFollowed({
       send(recordId, result);
       return { recordId, closed: await close(recordId) };
     },
-    /**
-     * Runs a drain for 61 s of its clock and closes it: a drain gives up after 60 s in which no
-     * artifact ended.
-     */
+    /** Runs a drain for 61 s of its clock, longer than it retries anything (60 s), and closes it. */
     async exhaust(result: (path: string) => ArtifactResult, to = clusterId) {
       const { recordId } = drain(to);
       for (const end = time.now + 61_000; time.now < end; time.now += 500)

@@ -73,7 +73,7 @@ export async function untilOver(
   }
 }
 
-/** Stops an instance, changes its database and starts it again: the only way to let time pass. */
+/** Stops an instance, changes its database as if time had passed, and starts it again. */
 export async function rewrite(instance: Instance, statements: string): Promise<void> {
   await instance.stop();
   const db = new Sqlite(join(instance.dataDir, "replication.db"));
