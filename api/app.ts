@@ -62,8 +62,8 @@ function mountHosted(app: OpenAPIHono<Env>, deps: HostedDeps): void {
 }
 
 /**
- * Creates the app with the parts that every route shares: error format, trace, login and body
- * limit.
+ * Creates the app without routes: with error answers, trace, access log, login and a limit for JSON
+ * bodies.
  */
 function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
@@ -95,8 +95,8 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     return next();
   });
   app.use(authenticate(login, { ...deps, hasOwnLogin }));
-  // Next execution times that have passed since the last request are moved on before any task is
-  // read.
+  // Next execution times that have passed are replaced by the next ones before the route of a
+  // request reads tasks.
   app.use("/replication/api/*", (_, next) => {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
@@ -128,24 +128,27 @@ const inForm = (c: Context<Env>) => endpointOf(c.req.path)?.errorAnswer ?? error
 const hasOwnLogin = (path: string): boolean =>
   path === "/metrics" || endpointOf(path)?.login === "OWN";
 
-/** Requests that are frequent by design: they are logged at debug level and not traced. */
+/** Paths whose requests are frequent by design: they are logged at debug level and not traced. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
 /**
- * Whether a GET or HEAD has no body, judged by its headers alone (RFC 9112 section 6.3): a look at
- * the body would make hono create a whole Request.
+ * Whether a request is a GET or HEAD without a body, judged by its headers alone (RFC 9112 section
+ * 6.3): a look at the body would make hono create a whole Request.
  */
 const isBodiless = ({ req }: Context<Env>) =>
   (req.method === "GET" || req.method === "HEAD") &&
   req.header("content-length") === undefined &&
   req.header("transfer-encoding") === undefined;
-/** Routes for instances and workers: they stream contents and limit their bodies themselves. */
+/**
+ * Paths for other instances and workers: their routes limit their bodies themselves, some to more
+ * than a JSON body may have.
+ */
 const STREAMED = /^\/internal\/|^\/replication\/sync\//;
 const isStreamed = (path: string): boolean =>
   STREAMED.test(path) || (endpointOf(path)?.streams ?? false);
 
 /**
- * Merges the double slash in `/replication//api/…`: old documentation writes such paths, and a
- * proxy used to merge them. No other path is changed.
+ * Merges repeated slashes right after `/replication`: old documentation writes
+ * `/replication//api/…`, and a proxy used to merge them. No other path is changed.
  */
 function collapsed(request: Request): string {
   return getPath(request).replace(/^\/replication\/{2,}/, "/replication/");

@@ -9,11 +9,14 @@ import type { ApiError } from "./http/errors.ts";
 import type { Watch } from "./metrics/contract.ts";
 
 /**
- * Types of a request's context in hono. The bindings (Node's request and response) are missing
- * without a socket, as with `app.request` in tests.
+ * Types of a request's context in hono. The bindings (Node's request and response) are missing if
+ * hono's server did not pass the request on, as with `app.request` in tests.
  */
 export type Env = {
-  /** `refused`: why the request could not be read; then nothing else of it is known. */
+  /**
+   * `refused`: the error that answers a request which the server cannot read or does not support;
+   * no route gets the request.
+   */
   Bindings: Partial<HttpBindings> & { refused?: ApiError };
   Variables: { traceId: string; user: string };
 };
@@ -23,7 +26,10 @@ export type Logger = Record<
   (facts: object, message: string) => void
 >;
 
-/** Which of the other processes are working, as the supervisor reports. */
+/**
+ * What the supervisor reports of the other processes: whether Temporal and the orchestrator work,
+ * whether the search attributes can be used, and the number of its transfer workers.
+ */
 export type Processes = {
   temporal: boolean;
   searchAttributes: boolean;
@@ -31,25 +37,33 @@ export type Processes = {
   workers: number;
 };
 
-/** Runs of tasks. Everything that starts, stops or schedules one goes through here. */
+/** Starts, stops and schedules the runs of tasks, for the API and the upkeep. */
 export type Executions = {
   /**
-   * Opens the RUNNING record of a task and starts its run. Throws ApiError 250303 while a run goes
-   * on, 250304 when the task is disabled.
+   * Opens the RUNNING record of a task and starts its run; if Temporal does not accept the run now,
+   * it starts later. Throws ApiError 250303 while a run goes on, 250304 for a disabled task, 250310
+   * for an unknown one.
    */
   start: (taskKey: string) => Promise<void>;
-  /** Cancels the runs of a task; resolves with true if there was one. */
+  /**
+   * Requests the end of the runs of a task, without waiting for it; resolves with true if a run was
+   * going on.
+   */
   stop: (taskKey: string, reason: string) => Promise<boolean>;
-  /** Cancels the runs of a task and waits for their end, at most `ms`. */
+  /**
+   * Called while a task is deleted: cancels its runs, waits up to `ms` for their end, and
+   * terminates those whose workflow code fails.
+   */
   cancelAndWait: (taskKey: string, ms: number) => Promise<void>;
   /**
-   * Called after a task was created, updated or toggled: brings its schedule in line with its row,
-   * and starts it if it is to run at once.
+   * Brings the schedule and the cursors of a task in line with its row, and starts the task if it
+   * is to run at once. Called after a task was created, updated or toggled, and for a start that
+   * was forgotten.
    */
   taskSaved: (taskKey: string) => Promise<void>;
   /**
-   * Called while a task is deleted: deletes its Temporal schedule and its cursors, so that neither
-   * its timing nor uploads start it any more.
+   * Called while a task is deleted: deletes its cursors and its Temporal schedule (later, if
+   * Temporal is away), so that neither uploads nor its timing start it any more.
    */
   taskDeleted: (taskKey: string) => Promise<void>;
 };
@@ -70,7 +84,10 @@ export type ClusterAccess = {
   insecureSkipVerify: boolean;
 };
 
-/** Why a cluster cannot be used; `refused`: it answers, but does not accept the credentials. */
+/**
+ * Why a cluster cannot be used; `refused`: the cluster answers, but does not accept the
+ * credentials.
+ */
 export type ClusterProblem = { reason: string; refused: boolean };
 
 /** How to reach the registry behind a linked repository; only for testing it. */
@@ -88,7 +105,7 @@ export type ApiDeps = {
   sealer: Sealer;
   registryTokens: RegistryTokens;
   now: () => number;
-  /** IANA name of the zone in which times are written. */
+  /** IANA name of the configured time zone, in which times are written. */
   zone: string;
   localClusterName: string;
   /** URL at which clients reach this instance; null: taken from the Host header of each request. */
@@ -105,8 +122,8 @@ export type ApiDeps = {
   /** The API for workers, mounted under /internal/v1. */
   internal: Hono;
   /**
-   * Resolves with the reason why a cluster cannot be used; null when the cluster answers and
-   * accepts the credentials.
+   * Tests the connection to a cluster. Resolves with the reason why the cluster cannot be used,
+   * null if the test finds none; never rejects.
    */
   checkCluster: (access: ClusterAccess) => Promise<ClusterProblem | null>;
   /**

@@ -56,8 +56,8 @@ const CLUSTER_CHECK_MS = 60_000;
 /** Period at which waiting target runs get their turn to cut, if no event has given them one. */
 const TURNS_MS = 5_000;
 /**
- * Heartbeat interval if HEARTBEAT_INTERVAL is not set. The supervisor sets it: it knows whether
- * Temporal is embedded or one that may charge for heartbeats.
+ * Heartbeat interval (ms) if HEARTBEAT_INTERVAL is not set. The supervisor sets that variable,
+ * because it knows whether Temporal is embedded or one that may charge for heartbeats.
  */
 const HEARTBEAT_MS = 10_000;
 

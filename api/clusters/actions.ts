@@ -38,7 +38,10 @@ export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): strin
     : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
 }
 
-/** Opens the secrets of a cluster. The cast is safe: `sealSecrets` wrote the JSON. */
+/**
+ * Opens the secrets of a cluster; returns an empty object if it has none. The cast is safe:
+ * `sealSecrets` wrote the JSON.
+ */
 export function openSecrets(
   sealer: Sealer,
   { id, secret }: Pick<ClusterRow, "id" | "secret">,
@@ -126,7 +129,10 @@ export async function createCluster(
   if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
 }
 
-/** Changes a cluster. Secrets that the request leaves out stay, unless the url's host changes. */
+/**
+ * Changes a cluster. The user name and secrets that the request leaves out stay only if the url
+ * keeps its host and port, and does not go from https to http.
+ */
 export async function changeCluster(
   deps: ApiDeps,
   body: ClusterUpdate,
@@ -163,7 +169,10 @@ export async function changeCluster(
   return findCluster(db, row.id) ?? fail(250306, body.name);
 }
 
-/** Tests the connection to a saved cluster and stores its health. */
+/**
+ * Tests the connection to a saved cluster and stores its health. Throws 250301 if the test fails,
+ * 250306 if there is no such cluster.
+ */
 export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
   const problem = await deps.checkCluster(accessOf(deps.sealer, row));
@@ -195,7 +204,10 @@ async function mustConnect(
   if (problem !== null) fail(250301, name, quoted(problem.reason));
 }
 
-/** Checks the url and protocol of a cluster, and returns them in the form that is stored. */
+/**
+ * Checks the url and protocol of a cluster, and returns them in the form that is stored. Throws
+ * 250104 or 250105 if one is not valid.
+ */
 function checkEnd(
   deps: Pick<ApiDeps, "checkHost">,
   type: ClusterType,

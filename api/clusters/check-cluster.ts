@@ -14,7 +14,10 @@ const ANY_STATUS = Array.from({ length: 200 }, (_, i) => 400 + i);
 
 type Options = Pick<HttpOptions, "allowedAddresses" | "proxy">;
 
-/** Tests connections to clusters, each within 15 s. The test never throws: an error becomes the reason. */
+/**
+ * Returns a function that tests the connection to a cluster within 15 s. The test never throws: an
+ * error becomes the reason.
+ */
 export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
   return async (access) => {
     const signal = AbortSignal.timeout(DEADLINE_MS);
@@ -49,8 +52,8 @@ async function checkInstance(
 }
 
 /**
- * Tests a registry by the protocol of the cluster. Without a protocol any answer suffices; but if the server is a
- * registry of images, it must accept the login.
+ * Tests a registry by the protocol of the cluster, else by that of its url (s3, file). Without
+ * either, any answer suffices; but a registry of images must accept the login, if there is one.
  */
 async function checkRegistry(
   { type: _type, protocol, ...access }: ClusterAccess,

@@ -6,15 +6,15 @@ import type { ApiDeps } from "../deps.ts";
 const AT_ONCE = 8;
 
 type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logger"> & {
-  /** Notes how long a cluster took to answer (ms). */
+  /** Notes how long the test of a cluster took (ms). */
   paces: { note: (clusterId: string, waitMs: number) => void };
-  /** Called for each tested cluster; `refused`: the cluster does not accept the credentials. */
+  /** Called after the test of a cluster; `refused`: the cluster does not accept the credentials. */
   checked?: (clusterId: string, refused: boolean) => void;
 };
 
 /**
- * Tests the connection to every cluster once, and stores which are HEALTHY and why the others are not. No task waits
- * for the result.
+ * Tests the connection once to each cluster whose detectType is PING, and stores whether the
+ * cluster is HEALTHY, else why not.
  */
 export async function checkClusters({
   db,

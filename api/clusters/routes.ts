@@ -222,7 +222,8 @@ export function clusterRoutes(deps: ApiDeps) {
 }
 
 /**
- * Reads `{name}` from the JSON body of a request. The body of a GET is read from Node's own request
+ * Reads `{name}` from the JSON body of a request; throws 250103 if the body has none, 250106 if it
+ * is not valid. The body of a GET is read from Node's own request
  * (docs/decisions.md#cluster-names).
  */
 async function nameInBody(c: Context<Env>, limit: number): Promise<string> {

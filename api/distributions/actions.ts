@@ -32,7 +32,7 @@ import type { Destination, Distribution, RunOnceCreate } from "./shapes.ts";
 import { toSetting } from "../tasks/shapes.ts";
 import { checkDraft } from "../tasks/saving.ts";
 
-/** Maximum length of a task name, which is `project/repository/name`. */
+/** Maximum length of the name of a distribution's task, which is `project/repository/name`. */
 const LONGEST_NAME = 294;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,127}$/;
 
@@ -58,7 +58,7 @@ export async function createDistributions(
   for (const key of keys) await deps.executions.taskSaved(key);
 }
 
-/** Changes an existing distribution configuration. */
+/** Changes an existing distribution configuration; throws 250310 if there is none of that name. */
 export async function updateDistribution(
   deps: ApiDeps,
   place: Named,
@@ -73,7 +73,9 @@ export async function updateDistribution(
   await deps.executions.taskSaved(key);
 }
 
-/** Saves a run-once task. Only `execute` starts it. */
+/**
+ * Saves a run-once task; one whose name exists is changed. The task runs only when it is executed.
+ */
 export function createRunOnce(
   deps: ApiDeps,
   place: Named,
@@ -134,7 +136,7 @@ export function createRunOnce(
   );
 }
 
-/** The setting of every run-once task (docs/decisions.md#run-once). */
+/** The setting with which a run-once task is saved (docs/decisions.md#run-once). */
 const RUN_ONCE_SETTING: Distribution["setting"] = {
   ...SETTING_DEFAULTS,
   rateLimit: 0,
@@ -208,7 +210,10 @@ const OTHER_KIND = text(
   "该名称已被其他类型的任务使用：请选择其他名称",
 );
 
-/** Creates or changes the cluster and the task of a distribution, inside a transaction. Returns the key of the task. */
+/**
+ * Creates or changes the task of a distribution, and the cluster that the task owns if it sends to
+ * a registry. Runs inside a transaction of the caller. Returns the key of the task.
+ */
 function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const { db, zone } = deps;
   const task = findTaskByName(db, wanted.taskName);
@@ -288,8 +293,8 @@ function changed(
 const isRegistry = ({ clusterId }: Destination): boolean => !clusterId?.trim();
 
 /**
- * Returns the id of the cluster to send to. For a registry it is the task's own cluster, which is created or changed
- * here.
+ * Returns the id of the cluster to send to. A registry gets a cluster of its own, which is created
+ * or changed here.
  */
 function saveDestination(
   deps: ApiDeps,

@@ -210,7 +210,10 @@ export function distributionRoutes(deps: ApiDeps) {
     });
 }
 
-/** Finds a distribution configuration by name; throws 250310 if it does not exist. */
+/**
+ * Returns the distribution configuration of a name. Throws 250310 if there is none, 251004 or
+ * 251006 if its project or repository does not exist.
+ */
 function findConfig(db: Db, params: Named & { name: string }): TaskRow {
   repositoryOf(db, params);
   const task = findTaskByName(db, taskNameOf(params, params.name));
@@ -218,8 +221,8 @@ function findConfig(db: Db, params: Named & { name: string }): TaskRow {
 }
 
 /**
- * Finds a run-once task by name; throws 250108 if it does not exist, 250112 if the name belongs to
- * another kind of task.
+ * Returns the run-once task of a name. Throws 250108 if there is none, 250112 if the name belongs
+ * to another kind of task, 251004 or 251006 if its project or repository does not exist.
  */
 function findOnce(db: Db, params: Named, name: string): TaskRow {
   repositoryOf(db, params);

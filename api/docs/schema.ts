@@ -31,7 +31,10 @@ export function typeOf(schema: Schema): string {
 
 const DEEPEST = 8;
 
-/** Returns a value that the schema allows: the schema's example if it has one. */
+/**
+ * Returns an example of a schema: the one that it states, else one made from its default, choices
+ * or type; null for what lies more than DEEPEST levels deep.
+ */
 export function exampleOf(
   schema: Schema,
   schemas: Record<string, Schema>,

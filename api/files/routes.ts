@@ -21,7 +21,10 @@ import { hostedRepository } from "../http/repository.ts";
 import { FILES } from "../hosted/index.ts";
 import { writable } from "../hosted/writable.ts";
 
-/** Path segments before the file's path: repository, api, node, detail, {projectId}, {repoName}. */
+/**
+ * Number of path segments before the file's path: repository, api, node, detail (or page, delete),
+ * {projectId}, {repoName}.
+ */
 const SKIPPED = 6;
 
 const query = pageQuery.extend({

@@ -51,7 +51,10 @@ type FileEndpoint = {
     repository: RepositoryRow,
     fullPath: string,
   ) => Promise<NodeRow | null>;
-  /** Deletes a file, or a folder with everything below it; throws 251010 if it does not exist. */
+  /**
+   * Deletes a file, or a folder with everything below it. Throws 251011 for the root, 251010 if
+   * nothing is there; a MAVEN repository ignores derived checksums and metadata instead.
+   */
   remove: (
     deps: ApiDeps,
     repository: RepositoryRow,
@@ -59,7 +62,7 @@ type FileEndpoint = {
     user: string,
   ) => Promise<void>;
   /**
-   * Reads from declared files what packages of this repository type need to know of them.
+   * Reads from declared files the facts that the packages of this repository type record.
    * `contents[i]`: the content of `files[i]`, if it was sent with the declaration.
    */
   read: (

@@ -19,8 +19,8 @@ import { ociAnswer } from "./oci/errors.ts";
 import { ociRoutes } from "./oci/routes.ts";
 
 /**
- * By repository type: what is done with files that are uploaded by path, at `/generic` and at the
- * API routes for nodes.
+ * By repository type: how single files are stored, deleted, and read when another instance declares
+ * them.
  */
 export const FILES: FileEndpoints = {
   GENERIC: { receive: receiveFile, remove: removeFiles, read: async () => new Map() },
@@ -83,6 +83,6 @@ export const ENDPOINTS: readonly HostedEndpoint[] = [
   ...new Set<HostedEndpoint>(Object.values(HOSTED)),
 ];
 
-/** Returns the endpoint that serves a request path. */
+/** Returns the endpoint for native clients that serves a request path; undefined if none does. */
 export const endpointOf = (path: string): HostedEndpoint | undefined =>
   ENDPOINTS.find(({ at }) => path === at || path.startsWith(`${at}/`));

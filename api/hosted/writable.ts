@@ -4,8 +4,8 @@ import { text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 
 /**
- * Throws 250112 unless the repository's files can be uploaded by path. Files of other types belong
- * to packages, which have endpoints of their own.
+ * Returns the repository if its files can be uploaded and deleted by path; otherwise throws 250112.
+ * Files of other types belong to packages, which have endpoints of their own.
  */
 export function writable(
   repository: RepositoryRow,

@@ -21,8 +21,9 @@ const FLOODED = text(
 const WRONG_LOGIN = text("user name or password is wrong", "用户名或密码错误");
 
 /**
- * Checks `user:password`; null (no valid credentials) counts as wrong. Throws 250114 (401), later
- * after each wrong login, or 250124 (429) while too many wrong logins wait.
+ * Checks `user:password`; null (no valid credentials) counts as wrong. A wrong login throws 250114
+ * (401) after a delay that grows with each one from the same address; while too many of them wait,
+ * every login throws 250124 (429).
  */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
 
@@ -42,9 +43,9 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
 type Guard = Pick<ApiDeps, "admin"> & { hasOwnLogin: (path: string) => boolean };
 
 /**
- * Middleware that admits requests of the admin. Health and documentation are open; a request
- * without credentials does not count as a failed login. `hasOwnLogin`: whether the route of a path
- * checks the login itself.
+ * Creates the middleware that admits only requests of the admin. Health, documentation and signed
+ * requests of workers need no login; a request without credentials does not count as a wrong login.
+ * `hasOwnLogin`: whether the route of a path checks the login itself.
  */
 export function authenticate(
   login: Login,
@@ -69,7 +70,7 @@ export function basicCredentials(header: string): string | null {
 
 /**
  * Returns the key under which a client's wrong logins are counted: an IPv4 address, or the /64
- * network in which one IPv6 client can choose addresses at will.
+ * network in which one IPv6 client can choose addresses at will; `local` without an address.
  */
 export function clientOf(address = "local"): string {
   const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
@@ -91,9 +92,9 @@ const MOST_WAITING = 100;
 const MOST_ADDRESSES = 10_000;
 
 /**
- * Delays the answers to wrong logins, longer with each from the same address. Right credentials are
- * never delayed. While a hundred wrong logins of an address wait, all its logins are refused
- * unread.
+ * Delays the answers to wrong logins, longer with each from the same address, up to MOST_MS. Right
+ * credentials are not delayed. `floods`: whether MOST_WAITING wrong logins of an address wait; then
+ * all its logins are to be refused unread.
  */
 export function createSlowDown(
   now: () => number,

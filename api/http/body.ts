@@ -5,7 +5,10 @@ import { tooLong } from "./details.ts";
 import { failWith } from "./errors.ts";
 import type { Env } from "../deps.ts";
 
-/** The body of a request as it comes from the socket. */
+/**
+ * Returns the body of a request as it comes from the socket; without a socket (in tests) from the
+ * Request.
+ */
 export function bodyOf(c: Context<Env>): Readable {
   const { incoming } = c.env ?? {};
   if (incoming instanceof Readable) return incoming;

@@ -33,8 +33,8 @@ export function matchesTag(header: string | undefined, tag: string): boolean {
 }
 
 /**
- * Whether an If-Range header allows the range: it has the same strong ETag, or exactly the same
- * date.
+ * Whether an If-Range header allows the range: it is absent, or has the same strong ETag or exactly
+ * the same date.
  */
 export function rangeHolds(
   header: string | undefined,

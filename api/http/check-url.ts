@@ -14,7 +14,7 @@ type Deps = Pick<ApiDeps, "checkHost">;
 
 /**
  * Validates the url of another instance and returns it as it is stored. Throws 250105 with the
- * field and the reason if it is not valid.
+ * field and the reason if it is not valid or its host must not be connected to.
  */
 export function checkInstanceUrl(
   { checkHost }: Deps,
@@ -30,7 +30,8 @@ export function checkInstanceUrl(
 
 /**
  * Validates the url of a registry and returns it as it is stored. The syntax is that of `protocol`,
- * or if null, that of the url's scheme.
+ * or if null, that of the url's scheme. Throws 250105 if it is not valid or its host must not be
+ * connected to.
  */
 export function checkRegistryUrl(
   { checkHost }: Deps,

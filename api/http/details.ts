@@ -1,20 +1,20 @@
 import { text, type Text } from "../../domain/text.ts";
 
-// Sentences that several answers append to the text of their error code.
-
+/** Sentence for a body that is longer than the accepted number of bytes. */
 export const tooLong = (bytes: number): Text =>
   text(
     `the body is larger than the ${bytes} bytes that are accepted: send a smaller one`,
     `请求体超过允许的 ${bytes} 字节：请减小请求体`,
   );
 
+/** Sentence for a JSON body that is longer than the setting MAX_JSON_BODY allows. */
 export const tooLongJson = (bytes: number): Text =>
   text(
     `the body is larger than ${bytes} bytes (setting MAX_JSON_BODY): send a smaller one`,
     `请求体超过 ${bytes} 字节（设置 MAX_JSON_BODY）：请减小请求体`,
   );
 
-/** Says which media type a body must have. */
+/** Sentence that says which media type a body must have. */
 export const sendAs = (mediaType: string): Text =>
   text(`send Content-Type: ${mediaType}`, `请发送 Content-Type: ${mediaType}`);
 
@@ -27,7 +27,10 @@ export const NAME_ONE = text(
 /** Sentence for a body that is not valid JSON. The English is hono's. */
 export const NOT_JSON = text("Malformed JSON in request body", "请求体不是合法的 JSON");
 
-/** Lists names for a message: at most `most` of them, and the number of the others. */
+/**
+ * Lists names for a message: at most `most` of them. If there are more, the English adds how many
+ * are left out, the Chinese how many there are in all.
+ */
 export function listed(names: readonly string[], most: number): Text {
   const shown = names.slice(0, most).join(", ");
   const more = names.length - most;

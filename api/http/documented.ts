@@ -1,7 +1,5 @@
 import { z } from "@hono/zod-openapi";
 
-/** OpenAPI documentation of answers and bodies outside of the API's envelope. */
-
 /**
  * Documents answers in JSON of one shape: returns a function that takes an answer's description.
  */
@@ -21,7 +19,7 @@ export const BYTES = {
 export const optionalText = (description: string) =>
   z.string().optional().openapi({ description });
 
-/** The headers of GET and HEAD of a file. */
+/** Documents the request headers that GET and HEAD of a file understand. */
 export const READ_HEADERS = z.object({
   range: optionalText("One range of the file, bytes=first-last"),
   "if-range": optionalText("ETag or Last-Modified for which the range holds"),

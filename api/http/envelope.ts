@@ -51,7 +51,10 @@ export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
   return asEnvelope<T[]>(c.body(stream, 200, { "content-type": "application/json" }));
 }
 
-/** Safe: the only caller writes exactly this shape as JSON. */
+/**
+ * Gives a response the type of an envelope. The cast is safe: the only caller writes exactly this
+ * shape as JSON.
+ */
 function asEnvelope<T>(response: Response) {
   return response as unknown as Response & TypedResponse<Envelope<T>, 200, "json">;
 }
@@ -122,7 +125,10 @@ export function answers<S extends z.ZodType>(
   };
 }
 
-/** Documents the answers of a route with a JSON body, as `answers` does. */
+/**
+ * Documents the answers of a route with a JSON body: `data` on success, the failures that every
+ * such route has, and those with the given error codes.
+ */
 export function bodyAnswers<S extends z.ZodType>(
   data: S,
   codes: readonly Code[] = [],
@@ -163,7 +169,10 @@ export function page<S extends z.ZodType>(record: S) {
   });
 }
 
-/** Builds the answer with one page of a list; `pageNumber` is returned as the client sent it. */
+/**
+ * Builds the answer with one page of a list; its `pageNumber` is the one that the client sent, even
+ * 0.
+ */
 export function toPage<T>(
   { pageNumber, pageSize }: PageQuery,
   totalRecords: number,
@@ -197,7 +206,7 @@ function whole(min: number, max: number, otherwise: string) {
     .prefault(otherwise);
 }
 
-/** The query parameters of every list with pages; 0 and 1 both select the first page. */
+/** The parameters of every list with pages; `pageNumber` 0 and 1 both select the first page. */
 export const pageQuery = z.object({
   pageNumber: whole(0, 999_999_999, "1").openapi({
     type: "integer",

@@ -46,7 +46,10 @@ export function fail(...told: Told): never {
   throw new ApiError(told);
 }
 
-/** Throws an ApiError with another status than the usual one of its code (413, 416 and 507). */
+/**
+ * Throws an ApiError with `status` instead of the usual status of its code, such as 413 for a body
+ * that is too long.
+ */
 export function failWith(status: ContentfulStatusCode, ...told: Told): never {
   throw new ApiError(told, { status });
 }

@@ -2,7 +2,10 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FailureKind } from "../../domain/failure.ts";
 import { text } from "../../domain/text.ts";
 
-/** The HTTP status of each kind of failure, the same in every protocol (API, OCI, npm, Maven). */
+/**
+ * The HTTP status of each kind of failure in answers of the API and of the native endpoints; OCI
+ * has other ones for `cancelled` and for kinds that it answers as faults of the registry.
+ */
 export const FAILURE_STATUS = {
   digestMismatch: 400,
   invalid: 400,
@@ -25,16 +28,19 @@ export const FAILURE_STATUS = {
   refused: 400,
 } as const satisfies Record<FailureKind, ContentfulStatusCode>;
 
-/** The status of a full disk. */
+/** HTTP status of an answer when the disk is full. */
 export const FULL_STATUS = FAILURE_STATUS.noSpace;
 
 const codeOf = (thrown: unknown): unknown =>
   thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
 
-/** Whether the disk or the database is full. */
+/** Whether an error says that the disk, its quota or the database is full. */
 export const isFull = (thrown: unknown): boolean => FULL.has(codeOf(thrown));
 
-/** Whether the client went away while it sent its request: the answer reaches no one. */
+/**
+ * Whether an error says that the client went away while it sent its request: the answer reaches no
+ * one.
+ */
 export const isCut = (thrown: unknown): boolean => CUT.has(codeOf(thrown));
 
 export const CUT_MESSAGE = text(

@@ -27,7 +27,10 @@ const PIECES = [
   "X-BKREPO-OFFSET",
 ];
 
-/** Reads the X-BKREPO-… headers of an upload. */
+/**
+ * Reads the X-BKREPO-… headers of an upload. Throws 250105 for an invalid one, 250112 for an upload
+ * in pieces.
+ */
 export function readWishes(headers: Headers): UploadWishes {
   const piece = PIECES.find((name) => headers.has(name));
   if (piece !== undefined)
@@ -88,7 +91,8 @@ function expires(headers: Headers): number {
 
 /**
  * Reads the metadata from the headers of an upload. Keys of single headers are in lower case, since
- * names of headers have no case; the base64 header keeps the case and wins.
+ * names of headers have no case; the base64 header keeps the case of its keys and wins if both name
+ * a key.
  */
 function metadata(headers: Headers): Record<string, string> {
   const found: [string, string][] = [];

@@ -8,8 +8,8 @@ type Issue = z.core.$ZodIssue;
 const { localeError: inChinese } = z.locales.zhCN();
 
 /**
- * Turns an issue of zod into an API error: 250106 for a body, 250103 for a missing parameter, else
- * 250131.
+ * Throws the first issue of zod as an API error: 250106 for a body, 250103 for a missing parameter,
+ * else 250131. Does nothing for a valid value.
  */
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
@@ -29,8 +29,8 @@ export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
 };
 
 /**
- * For a value that may have one of several shapes, returns the issue of the shape that came
- * closest: the shape that checked the value's fields.
+ * Returns the issue to report. For a value that may have one of several shapes it is that of the
+ * shape that came closest: the first that checked the value's fields.
  */
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
@@ -40,7 +40,10 @@ function innermost(issue: Issue): Issue {
     : innermost({ ...inner, path: [...issue.path, ...inner.path] });
 }
 
-/** Writes the path of a field as text, such as `replicaTaskObjects[0].repoType`. */
+/**
+ * Writes the path of a field as text, such as `replicaTaskObjects[0].repoType`; "" for the whole
+ * value.
+ */
 function fieldOf(path: readonly PropertyKey[]): string {
   return path
     .map((part, i) =>

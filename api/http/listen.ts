@@ -20,9 +20,9 @@ type Fetch = (request: Request, env: Env["Bindings"]) => Response | Promise<Resp
 type Place = { hostname: string; port: number; serverOptions?: ServerOptions };
 
 /**
- * Serves the API over HTTP. A request that Node or hono cannot read would be answered with a bare
- * status. It is passed to `fetch` with `refused` instead, and answered in the format of the
- * protocol that its path names.
+ * Serves the API over HTTP. Node or hono would answer a request that they cannot read with a bare
+ * status. Such a request is passed to `fetch` with `refused` instead, and answered in the format of
+ * the protocol that its path names.
  */
 export function listen(
   fetch: Fetch,
@@ -129,8 +129,8 @@ const unexpected = (error: unknown) =>
     : new ApiError([250102], { cause: error });
 
 /**
- * Returns the error for a request on which Node's parser gave up: it is not HTTP, is too long, or
- * did not arrive in time.
+ * Returns the error for a request on which Node's parser gave up: the request is not HTTP, is too
+ * long, or did not arrive in time.
  */
 function unread(error: Error & { code?: string; reason?: string }): ApiError {
   switch (error.code) {
@@ -179,7 +179,10 @@ function beginningOf(error: Error & { rawPacket?: Buffer }): string {
 const isOver = ({ code }: NodeJS.ErrnoException): boolean =>
   code === "ECONNRESET" || code === "HPE_INVALID_EOF_STATE";
 
-/** The answer to the request that the socket is busy with. Node's own handler looks at the same field. */
+/**
+ * A socket. `_httpMessage`, a field of Node's own, is the answer to the request that is under way
+ * on it.
+ */
 type Busy = Duplex & { _httpMessage?: { headersSent: boolean } | null };
 const isAnswering = (socket: Busy): boolean => (socket._httpMessage ?? null) !== null;
 const hasAnswered = (socket: Busy): boolean => socket._httpMessage?.headersSent === true;

@@ -10,8 +10,8 @@ const WRITING = { ...ANY, 507: "The disk is full" } satisfies Answers;
 const RECEIVING = { ...WRITING, 413: "The body is too large" } satisfies Answers;
 
 /**
- * Refusals that operations of native endpoints have in every protocol; each endpoint documents its
- * other refusals itself.
+ * By method: the refusals that operations of native endpoints have in every protocol; each endpoint
+ * documents its other refusals itself.
  */
 export const REFUSED = {
   get: ANY,

@@ -2,7 +2,10 @@ import type { IncomingMessage } from "node:http";
 import { tooLong } from "./details.ts";
 import { ApiError } from "./errors.ts";
 
-/** Reads the body of a GET, which the Fetch API's `Request` hides. */
+/**
+ * Reads the body of a GET, which the Fetch API's `Request` hides; rejects with a 413 if it is
+ * longer than `limit` bytes.
+ */
 export function readRawBody(incoming: IncomingMessage, limit: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

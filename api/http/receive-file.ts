@@ -62,8 +62,9 @@ const OVERWRITE_HINT = text(
 );
 
 /**
- * Creates the row of an uploaded file. Runs in the transaction that registers the content; the
- * repository may have been deleted while the body arrived.
+ * Creates or replaces the row of an uploaded file and returns it; throws 251012 if its path is
+ * taken. Runs in the transaction that registers the content: the repository may have been deleted
+ * while the body arrived.
  */
 function makeFile(
   deps: ApiDeps,
@@ -128,7 +129,10 @@ const ANSWERS: Partial<Record<FailureKind, (why: Text) => Told>> = {
   noSpace: (why) => [250102, why],
 };
 
-/** Translates an error of the store into an API error; other errors stay as they are. */
+/**
+ * Translates an error of the store, or of a cut connection, into an API error; returns any other
+ * error as it is.
+ */
 export function explain(error: unknown, maxUpload: number | null): unknown {
   if (isCut(error)) return new ApiError([250106, CUT_MESSAGE], { cause: error });
   if (!(error instanceof TransferError)) return error;

@@ -33,8 +33,8 @@ export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): Reposi
 }
 
 /**
- * Returns the hosted repository that a request names. Throws 250112 for a linked one; throws as
- * `repositoryOf` if there is none.
+ * Returns the hosted repository that a request names. Throws 250112 for a linked one, 251004 if its
+ * project does not exist, else 251006 if the repository does not.
  */
 export function hostedRepository(db: DbOrTx, named: Named): RepositoryRow {
   const found = repositoryOf(db, named);

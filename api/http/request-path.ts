@@ -33,7 +33,10 @@ export function requestPath(
   }
 }
 
-/** Returns the path of the request line, as the client sent it. */
+/**
+ * Returns the path in the request line, without host and query, still percent-encoded; without a
+ * socket (in tests) that of the parsed URL.
+ */
 export function rawPath(c: Context<Env>): string {
   const target = c.env?.incoming?.url ?? new URL(c.req.url).pathname;
   const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);

@@ -7,8 +7,8 @@ const SHOWN = 200;
 
 /**
  * Changes the target of a request so that URL parsers leave it as it is: a backslash, which they
- * take for a slash, is percent-encoded. Returns why the target is not a readable address, else
- * null.
+ * take for a slash, is percent-encoded. Returns why the target or the Host header is not readable,
+ * else null.
  */
 export function mendTarget(incoming: IncomingMessage): Text | null {
   const { url = "", headers, httpVersion } = incoming;
@@ -40,8 +40,8 @@ export function mendTarget(incoming: IncomingMessage): Text | null {
 }
 
 /**
- * Returns the first path segment in an unreadable request line or target. It decides in whose
- * format (API, OCI, npm, Maven) the error is answered.
+ * Returns the first path segment in an unreadable request line or target, as in `/npm/`; `/` if it
+ * finds none. The segment decides in whose format (API, OCI, npm, Maven) the error is answered.
  */
 export const formOf = (line: string): string => FIRST_SEGMENT.exec(line)?.[1] ?? "/";
 

@@ -15,8 +15,8 @@ import { quoted } from "./quoted.ts";
 export type FileRow = NodeRow & { sha256: string };
 
 /**
- * Answers GET and HEAD of a file: with the whole file, with a part of it, or with 304 if the client
- * already has it.
+ * Answers GET and HEAD of a file: with the whole file, with the wanted part of it, or with 304 if
+ * the client already has it. Throws 416 for a part outside of the file.
  */
 export async function sendFile(
   c: Context<Env>,

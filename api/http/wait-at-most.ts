@@ -3,8 +3,8 @@ import { text } from "../../domain/text.ts";
 import { ApiError } from "./errors.ts";
 
 /**
- * How long a declaration waits for contents to be read. Digests computed by then are remembered,
- * and the sender tries again.
+ * How long a declaration waits for contents to be read. Digests that are computed later are
+ * remembered as well, and the sender tries again.
  */
 const MOST_WAIT_MS = 20_000;
 const RETRY_AFTER_S = 1;

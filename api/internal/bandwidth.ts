@@ -1,14 +1,15 @@
 import type { GrantAnswer } from "../../domain/worker-messages.ts";
 
-/** Unused bandwidth is saved up for at most this many ms. */
+/** Maximum unused bandwidth that a bucket saves: that of this many ms. */
 const SAVED_MS = 250;
 /** A new bucket holds the bandwidth of this many ms. */
 const FIRST_MS = 100;
 const MOST_BUCKETS = 10_000;
 
 /**
- * Keeps one token bucket for each execution and cluster, over all workers (docs/decisions.md#rate-limit). The buckets
- * are lost with the process, which costs at most one grant.
+ * Creates the function that grants bandwidth from one token bucket for each execution and cluster,
+ * over all workers (docs/decisions.md#rate-limit). A bucket that is lost, as with the process,
+ * begins anew with the bandwidth of FIRST_MS.
  */
 export function createBandwidth(now: () => number) {
   const buckets = new Map<string, { level: number; time: number }>();

@@ -5,14 +5,14 @@ import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 
-/** Notes and reports how quickly ends answer (`waitMs` in ms). */
+/** Records how long an end took to answer (`waitMs` in ms), and tells whether an end is slow. */
 export type Pacing = {
   note: (end: string, waitMs: number) => void;
   isSlow: (end: string) => boolean;
 };
 /**
- * Decides who may list a linked repository now. `begin` returns null to allow it, else the time
- * (epoch ms) to ask again.
+ * Limits how many workers list linked repositories at a time. `begin` returns null to allow a
+ * listing, else the time (epoch ms) to ask again. `key` names the listed object of a run.
  */
 export type Listings = {
   begin: (source: string, key: string) => number | null;

@@ -31,8 +31,8 @@ type InternalDeps = {
   listings: Listings;
   mustYield: MustYield;
   /**
-   * Called when slots may have become free: a batch was reported as done, or the pace of an end has
-   * changed.
+   * Called when slots may have become free: a batch was reported as done or had nothing left to
+   * send, or an end is no longer slow.
    */
   freed: () => void;
   /**

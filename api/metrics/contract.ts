@@ -12,7 +12,10 @@ export type Problem = {
 
 /** Watches the instance: returns its metrics, and describes the alert conditions that are true now. */
 export type Watch = {
-  /** Returns the metrics in Prometheus' text format, at most a second old. */
+  /**
+   * Returns the metrics in Prometheus' text format: found about a second ago at most, those of
+   * expensive queries about 15 s ago at most.
+   */
   metrics: () => Promise<string>;
   problems: () => Promise<Problem[]>;
   /** Notes the result of a connection test; `refused`: the cluster does not accept the credentials. */

@@ -1,8 +1,4 @@
-/**
- * Types of metrics in Prometheus' text format. This file writes that format, for the metrics of
- * this process and for those merged from other processes.
- */
-
+/** The types of metrics in Prometheus' text format. */
 export type MetricType = "counter" | "gauge" | "histogram" | "summary" | "untyped";
 export type Labels = Readonly<Record<string, string>>;
 /**
@@ -58,7 +54,9 @@ function writeNumber(value: number): string {
   return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
-/** Writes each metric once, with its lines together, as the format demands. */
+/**
+ * Writes metrics in Prometheus' text format, the lines of each metric together; "" without metrics.
+ */
 export function writeFamilies(families: Iterable<Family>): string {
   const lines: string[] = [];
   for (const { name, type, help, samples } of families) {

@@ -8,7 +8,7 @@ import type { Survey } from "./survey.ts";
 
 /**
  * Number of tasks that have metrics of their own, the oldest first; those of all other tasks are
- * summed under `_other`.
+ * combined under `_other`.
  */
 const MOST_TASKS = 500;
 const OTHER = "_other";

@@ -18,8 +18,8 @@ const TYPES: readonly string[] = [
 ] satisfies MetricType[];
 
 /**
- * Collects the metrics of all other processes, which come from Temporal's SDK: those on this
- * machine are read at each scrape, and workers elsewhere send theirs.
+ * Collects the metrics of Temporal's SDK, those of this process too: the processes on this machine
+ * are read at each scrape, and workers elsewhere send theirs.
  */
 export function createOthers({
   ports,
@@ -45,7 +45,10 @@ export function createOthers({
         });
       return !isTooMuch;
     },
-    /** Reads the metrics of all processes; one that does not answer within a second is left out. */
+    /**
+     * Returns the metrics of all processes; one on this machine that does not answer within a
+     * second is left out.
+     */
     async read(): Promise<Family[]> {
       const asked = ports().map(async ({ process, port }) => {
         const text = await askAt(port).catch(() => "");
@@ -74,7 +77,7 @@ const SAMPLE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 
 /**
  * Reads the metrics in a text and adds `labels` to each sample. A line that is not valid in the
- * format is left out.
+ * format, or does not follow the HELP or TYPE line of its metric, is left out.
  */
 function readFamilies(text: string, labels: Labels): Family[] {
   const families = new Map<string, Family>();
@@ -111,7 +114,7 @@ const typeOf = (text: string) =>
 
 /**
  * Merges metrics so that each name exists once. If processes of several releases disagree about the
- * type, the first wins.
+ * type, only the samples of the first type are kept.
  */
 function mergeFamilies(families: readonly Family[]): Family[] {
   const merged = new Map<string, Family>();

@@ -243,7 +243,7 @@ export function isTold(alert: Alert, { value, than }: Reading): boolean {
   return holds(alert, value, than);
 }
 
-/** The alerts whose readings are exported as metrics of their own. */
+/** The alerts whose readings are exported as gauges. */
 export const GAUGE_ALERTS = (Object.keys(READINGS) as Alert[]).filter(
   (alert) => ALERT_RULES[alert].grown === undefined,
 );
@@ -255,7 +255,7 @@ const UNITS = [
   ["s", 1],
 ] as const;
 
-/** Writes a duration (ms) in its two largest units: "2 h 5 min". */
+/** Writes a duration (ms) in its two largest units that are not 0: "2 h 5 min". */
 function ago(ms: number): string {
   let rest = Math.max(0, Math.round(ms / 1000));
   const parts = UNITS.flatMap(([unit, seconds]) => {

@@ -24,8 +24,8 @@ const scrape = createRoute({
 type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };
 
 /**
- * Serves the metrics. All answers are plain text, refusals too, because programs that read metrics
- * know no envelope.
+ * Serves the metrics. Refused logins are answered in plain text, too, because programs that read
+ * metrics know no envelope.
  */
 export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
   return new OpenAPIHono<Env>().openapi(scrape, async (c) => {

@@ -36,7 +36,10 @@ export type Sample = {
   /** The RUNNING records, by record id. */
   runs: Map<string, SampledRun>;
   behind: Behind[];
-  /** By task key: the first firing that has not started a run yet, past or future (epoch ms). */
+  /**
+   * By task key: the first firing after the last start or change of the task, past or future (epoch
+   * ms).
+   */
   due: Map<string, number>;
   hasWorker: boolean;
   disk: { free: number; size: number };
@@ -113,7 +116,10 @@ async function hasWorker({ processes, hasTransferWorker }: SampleDeps): Promise<
   return workers > 0 || (temporal && (await hasTransferWorker()));
 }
 
-/** Returns the bytes of a database file together with its write-ahead log. */
+/**
+ * Returns the size (bytes) of a database file together with its write-ahead log; a missing file
+ * counts as 0.
+ */
 async function sizeOf(dataDir: string, name: string): Promise<number> {
   const sizes = ["", "-wal"].map((end) =>
     stat(join(dataDir, name + end)).then(
@@ -132,8 +138,8 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => void): Promise
 }
 
 /**
- * Returns a function that finds the next firing of each scheduled task. A schedule is read and
- * computed again only after its task has changed.
+ * Returns a function that finds, for each enabled scheduled task, the first firing after its last
+ * start or change. A schedule is read again only after its task was modified.
  */
 function createDue({ db, zone }: SampleDeps) {
   let known = new Map<

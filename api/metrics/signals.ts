@@ -31,7 +31,10 @@ export function createSignals(now: () => number) {
   let died = { first: 0, again: 0 };
   let deaths: Death[] = [];
   return {
-    /** Notes that a worker was refused; `worker`: its name or address. */
+    /**
+     * Notes that a worker was refused; `worker`: the name that the worker sends, "" if it sends
+     * none.
+     */
     refused(reason: Refusal, worker: string): void {
       const key = `${reason} ${worker}`;
       const known = refusals.get(key);

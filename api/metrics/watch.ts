@@ -55,7 +55,7 @@ export function createWatch({
     problems: async () => problems(await survey()),
     checked: signals.checked,
     start() {
-      // A survey that fails is not logged here: the next scrape fails as well.
+      // A failed survey is not logged here, because the next scrape fails as well and is logged.
       const timer = setInterval(
         () => void survey().then(problems, () => undefined),
         LOOK_MS,

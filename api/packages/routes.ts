@@ -122,7 +122,10 @@ export function packageRoutes(deps: ApiDeps) {
     });
 }
 
-/** Finds the hosted repository and the package that a request names; the package may not exist. */
+/**
+ * Finds the hosted repository and the name of the package that a request names; the package may not
+ * exist. Throws 250105 if the key does not fit the type of the repository.
+ */
 function findNamed(db: Db, place: Place, key: string) {
   const repository = hostedRepository(db, place);
   const problem = packageKeyProblem(key, repository.type);

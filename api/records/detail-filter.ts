@@ -16,7 +16,8 @@ export type DetailQuery = PageQuery & {
 
 /**
  * Turns a query into conditions on details; the record's snapshot resolves names of repositories
- * and clusters. Returns null if the status is the only condition. An empty text is not a condition.
+ * and clusters. Returns null if there is no condition besides the status. An empty text is not a
+ * condition.
  */
 export function toFilter(
   query: DetailQuery,

@@ -141,6 +141,7 @@ function checkHasLink(
 
 /**
  * Returns the settings that a configuration changes; a field that is absent or null stays as it is.
+ * Throws 250105 for a setting that the repository does not have.
  */
 function settingsOf(
   { type, category }: Pick<RepositoryRow, "type" | "category">,
@@ -161,7 +162,10 @@ function settingsOf(
   return { allowOverwrite };
 }
 
-/** Deletes a repository, with all its packages and files when `forced`; never while tasks use it. */
+/**
+ * Deletes a repository, with all its packages and files when `forced`. Throws 250112 while tasks
+ * use it, 251008 if it has content and `forced` is false.
+ */
 export async function removeRepository(
   deps: ApiDeps,
   named: Named,
@@ -186,7 +190,10 @@ export async function removeRepository(
   } while (!deleteWhenEmpty(deps, row));
 }
 
-/** Deletes an empty repository; returns false if something was stored in it meanwhile. */
+/**
+ * Deletes an empty repository; returns false if something was stored in it meanwhile, throws 250112
+ * if a task uses it.
+ */
 function deleteWhenEmpty(deps: ApiDeps, row: RepositoryRow): boolean {
   return write(deps.db, (tx) => {
     mustBeUnused(deps, row);

@@ -7,7 +7,10 @@ import type { ApiDeps, LinkedAccess, LinkedAnswer, LinkedCheck } from "../deps.t
 
 const PATIENCE_MS = 20_000;
 
-/** Tests the registry behind a linked repository in the way a transfer would use it, within 20 s. */
+/**
+ * Returns a function that tests the registry behind a linked repository in the way a transfer would
+ * use it, within 20 s; the function never rejects.
+ */
 export function createLinkedCheck(
   network: Pick<HttpOptions, "allowedAddresses" | "proxy">,
 ): ApiDeps["checkLinked"] {

@@ -16,8 +16,9 @@ import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";
 
 /**
- * Creates the project and the repository if they are missing; throws 409 if the name belongs to a
- * repository of another kind.
+ * Creates the project and the hosted repository if they are missing; returns whether it was created
+ * and has no files. Throws 409 if the name belongs to a repository of another kind, 250105 if it
+ * does not suit images.
  */
 export function ensureRepository(
   db: Db,

@@ -32,7 +32,8 @@ type Owner = Pick<RepositoryRow, "projectId" | "name" | "type">;
 
 /**
  * Returns the link of a repository (url, protocol, credentials) after a configuration. A field that
- * was not sent stays as `before`; credentials stay only if the url keeps its host.
+ * was not sent stays as `before`; credentials stay only if the url keeps its host. Throws ApiError
+ * if there is no url or a field is not valid.
  */
 export function linkOf(
   deps: ApiDeps,
@@ -80,7 +81,10 @@ function sealSecrets(sealer: Sealer, owner: Owner, secrets: Secrets): string | n
     : sealer.seal(JSON.stringify(Object.fromEntries(kept)), secretOwner(owner));
 }
 
-/** Opens the secrets of a linked repository. The cast is safe: `sealSecrets` wrote the JSON. */
+/**
+ * Opens the secrets of a linked repository; returns an empty object if it has none. The cast is
+ * safe: `sealSecrets` wrote the JSON.
+ */
 function openSecrets(sealer: Sealer, row: Owner & { secret: string | null }): Secrets {
   return row.secret === null
     ? {}

@@ -152,8 +152,8 @@ export const RepositoryInfo = z
   .openapi("Repository");
 
 /**
- * Describes a repository for answers. `credentials` shows whether there is a password or token,
- * never its value.
+ * Describes a repository for answers. `credentials` is null without credentials, else it has only
+ * the user name; passwords and tokens are never shown.
  */
 export function toRepositoryInfo(
   row: RepositoryRow,

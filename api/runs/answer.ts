@@ -11,9 +11,9 @@ const LAST_EVENTS = 50;
 const CLOSE_RUN = "closeRun";
 
 /**
- * Reads how a run ended from the result of its last activity, which closes the record. "running":
- * the run has not ended; null: Temporal does not know it, it never began its record, or it was
- * ended from outside.
+ * Reads how a run ended from the result of the activity that closes its record. "running": the run
+ * has not ended; null: Temporal does not know it, it never began its record, or it was ended from
+ * outside. Rejects if Temporal fails.
  */
 export async function answerOf(
   client: Client,

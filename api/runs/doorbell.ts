@@ -17,7 +17,10 @@ import { ringRunning } from "./ring.ts";
 import { createRinger, type RingerDeps } from "./ringer.ts";
 
 export type Doorbell = {
-  /** Called after a task was saved: rings for each cluster to which it sends uploads. */
+  /**
+   * Called after a task was saved: brings its cursors in line with it, and rings for each of its
+   * clusters if it is an enabled REAL_TIME task.
+   */
   taskSaved: (taskKey: string) => Promise<void>;
   /**
    * Called while a task is deleted: deletes its cursors, so that it follows no uploads any more.
@@ -30,11 +33,14 @@ export type Doorbell = {
 };
 
 /**
- * Period of looking for new events: a task and cluster gets at most one ring in it, and an upload
- * waits no longer for its ring.
+ * Period of looking for new events (ms): the ring for an upload waits no longer, unless Temporal
+ * takes no rings.
  */
 const TICK_MS = 250;
-/** Period of the sweeps, which ring again if a ring was lost or a waiting file has become due. */
+/**
+ * Period of the sweeps (ms), which ring again if a ring was lost or a waiting file or version has
+ * become due.
+ */
 const SWEEP_MS = 30_000;
 /** A cursor that is more events behind than this gets one full plan instead of the events. */
 const MOST_LAG = 1_000_000;
@@ -72,7 +78,8 @@ export function createDoorbell(
     const { due, draining } = await listDue(db, now());
     ringer.want(due);
     await ringer.ringAll();
-    // If such a workflow is gone, the reconciler takes care of the drain's record.
+    // `ringRunning` does nothing when the workflow of a drain is gone: the reconciler takes care of
+    // that drain's record.
     await Promise.all(draining.map((key) => ringer.limit(ringRunning, deps, key)));
     await inPages(() => deletePassedEvents(db));
   });

@@ -3,7 +3,10 @@ import type { LimitFunction } from "p-limit";
 
 const ANSWERED_WITHIN_MS = 10_000;
 
-/** Terminates a run and its children; a run that is already gone is not a failure. */
+/**
+ * Terminates a run and its children; one that is already gone is not a failure. Rejects if Temporal
+ * fails.
+ */
 export async function endRun(
   client: Client,
   workflowId: string,

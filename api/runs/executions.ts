@@ -41,8 +41,8 @@ export type ExecutionDeps = {
 };
 
 /**
- * How long a start or a stop waits for Temporal. After that the record stays RUNNING, and the
- * reconciler starts or cancels its run.
+ * How long (ms) a start or a stop waits for Temporal. If it fails, the record stays RUNNING, and
+ * its run is started or cancelled later.
  */
 const DEADLINE_MS = 5_000;
 const DELETES_AT_ONCE = 8;
@@ -93,7 +93,10 @@ const ALREADY_RUNNING = text(
   "任务已在运行：请等待运行结束，或停止它",
 );
 
-/** Opens the RUNNING record of a task and starts its run; see `Executions.start` for the refusals. */
+/**
+ * Opens the RUNNING record of a task and starts its run. Throws ApiError 250303 while a run goes
+ * on, 250304 for a disabled task, 250310 for an unknown one.
+ */
 async function openAndStart(deps: ExecutionDeps, taskKey: string): Promise<void> {
   const opened = openRecord(deps.db, {
     taskKey,
@@ -111,8 +114,8 @@ async function openAndStart(deps: ExecutionDeps, taskKey: string): Promise<void>
 }
 
 /**
- * Whether saving a task starts it: its strategy is IMMEDIATELY and it has never run. Do not await
- * between this check and the start.
+ * Whether saving a task starts it: it is SCHEDULED and enabled, its strategy is IMMEDIATELY, and it
+ * has never run. Do not await between this check and the start.
  */
 const startsNow = ({ replicaType, enabled, setting, executionTimes }: TaskRow): boolean =>
   replicaType === "SCHEDULED" &&
@@ -146,6 +149,7 @@ async function stopRuns(
 /**
  * Terminates a run of a deleted task if its workflow code fails: such a run does not react to
  * cancellation, and once its record is deleted with the task, the reconciler would not find it.
+ * Logs a failure.
  */
 async function endBroken(
   { client, logger }: ExecutionDeps,
@@ -169,7 +173,10 @@ export type StartDeps = Pick<
   "db" | "client" | "queues" | "searchAttributes" | "logger"
 >;
 
-/** Starts the run of a RUNNING record; a run that already exists is left as it is. */
+/**
+ * Starts the run of a RUNNING record, unless its task is deleted; a run that already exists is left
+ * as it is. Only logs if Temporal does not accept the run: the reconciler starts it later.
+ */
 export async function startRun(
   deps: StartDeps,
   taskKey: string,

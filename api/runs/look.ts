@@ -32,7 +32,7 @@ export type Look = {
    * Since when (epoch ms) the oldest open workflow task has been waiting; null: none is waiting.
    */
   taskSince: number | null;
-  /** Whether a worker is executing an activity of the run without trouble. */
+  /** Whether a worker is executing an activity of the run or of a child, without trouble. */
   atWork: boolean;
 };
 
@@ -45,7 +45,10 @@ const NOTHING = {
   atWork: false,
 };
 
-/** Looks at a run and at each of its children; `limit` bounds the requests at once. */
+/**
+ * Looks at a run and at each of its children; `limit` bounds the requests at once. Rejects if
+ * Temporal fails.
+ */
 export async function lookAtRun(
   client: Client,
   workflowId: string,
@@ -144,7 +147,10 @@ async function troublesOf(
   ];
 }
 
-/** Finds why a workflow task failed: the history has the first of several failures in a row. */
+/**
+ * Finds why a workflow task failed: the history has the first of several failures in a row. Returns
+ * null if the last events have no failure.
+ */
 async function lastTaskFailure(
   client: Client,
   { workflowId, runId }: WorkflowExecutionDescription,

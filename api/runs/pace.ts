@@ -1,4 +1,4 @@
-/** How often the reconciler looks at runs and how long it waits (ms). */
+/** Times (ms) that set how often runs are looked at and how long they get to start or to end. */
 export type Pace = {
   interval: number;
   /** Age (ms) from which the reconciler looks at a record; younger ones are still being started. */

@@ -12,15 +12,17 @@ import { createUnbegun } from "./unbegun.ts";
 
 type ReconcilerDeps = StartDeps & {
   now: () => number;
-  /** IANA name of the configured zone. */
+  /** IANA name of the configured time zone. */
   zone: string;
   pace: Pace;
-  /** Called after a run of the task was closed. */
+  /** Called after the reconciler has closed the record of a run of the task. */
   closed: (taskKey: string) => void;
 };
 
 type Reconciler = {
-  /** Looks at every RUNNING record's run once. */
+  /**
+   * Looks once at the run of each RUNNING record that is old enough, and at runs whose code fails.
+   */
   look: () => Promise<void>;
   /**
    * Returns the keys of the tasks with a firing that cannot begin, because its code fails before it

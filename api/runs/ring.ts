@@ -28,7 +28,8 @@ export type RingDeps = {
 const DEADLINE_MS = 5_000;
 
 /**
- * Wakes the workflow that sends a task's uploads to a cluster, or starts it. Rejects while Temporal cannot be reached.
+ * Wakes the workflow that sends a task's uploads to a cluster, or starts it; does nothing for a
+ * deleted task. Rejects while Temporal cannot be reached.
  */
 export async function ring(
   { db, client, queues, searchAttributes }: RingDeps,
@@ -67,7 +68,10 @@ export async function ring(
   );
 }
 
-/** Wakes the workflow that sends a task's uploads to a cluster, if it runs. */
+/**
+ * Wakes the workflow that sends a task's uploads to a cluster, if it runs. Rejects while Temporal
+ * cannot be reached.
+ */
 export async function ringRunning(
   { client }: RingDeps,
   { taskKey, clusterId }: CursorKey,

@@ -13,8 +13,8 @@ const RINGS_AT_ONCE = 8;
 const AFTER_FAILURE_MS = 1_000;
 
 /**
- * Rings the workflows of the wanted cursors. A ring that Temporal refuses is tried again, after a
- * pause of 1 s.
+ * Creates the ringer, which rings the workflows of the wanted cursors. A ring that Temporal does
+ * not accept is tried again, after a pause of 1 s.
  */
 export function createRinger(deps: RingerDeps) {
   const { now, logger } = deps;

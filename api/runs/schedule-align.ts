@@ -31,14 +31,15 @@ export type AlignDeps = ShapeDeps & {
   db: Db;
   client: Client;
   localCluster: string;
-  /** IANA name of the configured zone. */
+  /** IANA name of the configured time zone. */
   zone: string;
   now: () => number;
 };
 
 /**
- * Creates, changes or deletes the schedule of a task, so that it does what the task's row says.
- * `removed`: the task counts as deleted. Rejects if Temporal fails.
+ * Creates, changes or deletes the schedule of a task, so that it does what the task's row says, and
+ * starts a firing that it has missed. `removed`: the task counts as deleted. Rejects if Temporal
+ * fails.
  */
 export async function alignSchedule(
   deps: AlignDeps,
@@ -85,8 +86,8 @@ async function describe(handle: ScheduleHandle): Promise<ScheduleDescription | n
 }
 
 /**
- * Reads the row of a task. If the task has a single start time that passed too long ago, marks it
- * as missed first.
+ * Reads the row of a task; null if there is no such task. If the task has a single start time that
+ * passed too long ago, marks it as missed first.
  */
 async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null> {
   const row = findTask(deps.db, taskKey);
@@ -98,8 +99,8 @@ async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null>
 }
 
 /**
- * Marks the single start time of a task as missed, unless Temporal knows its run. A run that is
- * still going on makes its record itself.
+ * Marks the single start time of a task as missed, unless Temporal knows its run: then the record
+ * of an ended run is restored, and a run that goes on makes its record itself.
  */
 async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void> {
   const answer = await answerOfFiring(deps, row, once);
@@ -128,7 +129,7 @@ const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) =>
   once !== null && (isSettled(row, once) || isPast(deps, once));
 
 /**
- * Starts a firing that was due before its schedule was created or changed, for example while
+ * Starts the last firing that was due before its schedule was created or changed, for example while
  * Temporal was away: the new schedule does not fire for it.
  */
 async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<void> {

@@ -6,14 +6,14 @@ import type { Logger } from "../deps.ts";
 import { type AlignDeps, alignSchedule } from "./schedule-align.ts";
 
 export type ScheduleDeps = AlignDeps & {
-  /** Whether Temporal is up, as the supervisor reports; while it is not, no work waits for it. */
+  /** Whether Temporal is up, as the supervisor reports; while it is not, no schedule is touched. */
   temporalUp: () => boolean;
   logger: Logger;
 };
 
 /**
- * The schedules of tasks in Temporal. Only `reconcile` can reject; it also repeats what Temporal
- * did not accept before.
+ * The schedules of tasks in Temporal. Only `reconcile` rejects if Temporal fails; it also repeats
+ * what Temporal did not accept before.
  */
 export type Schedules = {
   /**
@@ -21,7 +21,10 @@ export type Schedules = {
    * one after the other, so the last one reads the newest row.
    */
   align: (taskKey: string) => Promise<void>;
-  /** Removes the schedule of a task that is about to be deleted. */
+  /**
+   * Removes the schedule of a task that is about to be deleted; if Temporal fails, `reconcile` does
+   * it later.
+   */
   remove: (taskKey: string) => Promise<void>;
   /** Called after a run: counts the firings that the schedule skipped while that run went on. */
   runClosed: (taskKey: string) => void;

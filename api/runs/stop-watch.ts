@@ -14,21 +14,21 @@ type StopWatchDeps = {
   now: () => number;
   logger: Logger;
   pace: Pace;
-  /** Called after a run of the task was closed. */
+  /** Called after the record of a stopped run of the task was closed here. */
   closed: (taskKey: string) => void;
 };
 
 const AT_ONCE = 4;
 
 /**
- * Looks after stopped runs until their records are closed. A run that can end on its own does so,
- * after it has released what is in flight. A run whose code fails, or that shows no progress, is
- * terminated, and its record says so.
+ * Returns a function that looks once at each stopped run whose record is still RUNNING. A run that
+ * can end on its own does so, after it has released what is in flight. A run whose code fails, or
+ * that shows no progress, is terminated, and its record says so.
  */
 export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
   const { db, now, logger } = deps;
   const limit = pLimit(AT_ONCE);
-  /** Since when a stopped run has shown no progress (epoch ms), by record id. */
+  /** By record id: when a stopped run last showed progress, or was first looked at (epoch ms). */
   const quiet = new Map<string, number>();
 
   async function lookAfter(row: RunningRecord): Promise<void> {

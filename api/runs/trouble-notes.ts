@@ -36,7 +36,10 @@ export function createTroubleNotes({ db, now, zone, logger }: NoteDeps) {
       else if (problem === null)
         logger.info(facts, "a run that did not go on does again");
     },
-    /** Forgets the runs whose record ids are not in `ids`, because they have ended. */
+    /**
+     * Forgets the runs whose record ids are not in `ids`, because their records are no longer
+     * RUNNING.
+     */
     keepOnly(ids: ReadonlySet<string>): void {
       for (const id of firstSeen.keys()) {
         if (ids.has(id)) continue;

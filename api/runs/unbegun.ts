@@ -23,7 +23,7 @@ export function createUnbegun(
   { db, client, queues, logger }: UnbegunDeps,
   limit: LimitFunction,
 ) {
-  /** The task of each firing that cannot begin, by workflow id. */
+  /** By workflow id: the key of the task whose firing cannot begin. */
   let unbegun = new Map<string, string>();
 
   /** Whether a run is a firing of an existing task: no other run can take its place. */

@@ -4,7 +4,7 @@ import type { LimitFunction } from "p-limit";
 import type { RealTimeRunInput, TaskRunInput } from "../../workflows/contract.ts";
 
 const ANSWERED_WITHIN_MS = 30_000;
-/** Maximum number of runs that one turn looks at. */
+/** Maximum number of runs that one call of `brokenRuns` returns. */
 const MOST = 200;
 
 /**
@@ -12,7 +12,9 @@ const MOST = 200;
  * parent.
  */
 export type BrokenRun = { workflowId: string; input: BrokenInput };
-/** Input of a run; `recordId` is missing if a schedule or the doorbell started the run. */
+/**
+ * Input of a run. `recordId` null: a schedule started the run; undefined: the doorbell started it.
+ */
 export type BrokenInput = Pick<TaskRunInput, "taskKey"> &
   Partial<Pick<TaskRunInput, "recordId">> &
   Partial<Pick<RealTimeRunInput, "clusterId">>;

@@ -5,8 +5,8 @@ import type { Logger } from "../deps.ts";
 const DEADLINE_MS = 5_000;
 
 /**
- * Signals a workflow that sends to a cluster that it may request batches now. A workflow that
- * misses this requests them within a minute on its own.
+ * Returns a function that signals to a workflow which sends to a cluster that it may request
+ * batches now. A workflow that misses the signal requests them on its own within about a minute.
  */
 export function createWake(
   client: Client,

@@ -19,9 +19,9 @@ type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 type Wanted = { sha256: string; algorithm: OtherAlgorithm };
 
 /**
- * Declared files without a sha256 are compared with the contents at their paths by another digest.
- * Finds those digests; reads contents whose digests are not known yet, and throws 503 if that takes
- * too long.
+ * Finds the digests by which declared files without a sha256 are compared with the contents at
+ * their paths. Reads contents whose digests are not known yet, and throws 503 if that takes too
+ * long. Contents that cannot be read get none.
  */
 export async function readFacts(
   deps: Deps,

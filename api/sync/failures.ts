@@ -31,8 +31,8 @@ const ANSWERS = {
 } satisfies Record<FailureKind, Answer | null>;
 
 /**
- * Awaits `work` and translates errors of the store into API errors. `checked`: names of the facts by
- * which a content was verified.
+ * Awaits `work` and translates errors of the store, and of a cut connection, into API errors;
+ * throws all others as they are. `checked`: names of the facts by which a content was verified.
  */
 export async function inApiTerms<T>(
   work: Promise<T>,

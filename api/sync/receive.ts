@@ -80,7 +80,7 @@ async function summariesOf(
 }
 
 /**
- * Judges a declared file without regard to existing ones; it is refused for a bad path or damaged
+ * Judges a declared file without regard to existing ones: sets a verdict for a bad path or damaged
  * bytes.
  */
 function judge(file: DescribedEntry, arrived: Summary | undefined): Judged {

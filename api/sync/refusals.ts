@@ -15,7 +15,7 @@ type Coded = Omit<Refusal, "reason"> & { code: Code };
 
 /**
  * Turns a decision into the answer of the protocol: in a refusal the API's code replaces the
- * reason.
+ * reason; any other decision stays as it is.
  */
 export function withCode<A extends { result: string }>(decided: A | Refusal): A | Coded {
   return isRefusal(decided) ? coded(decided) : decided;

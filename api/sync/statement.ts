@@ -23,14 +23,14 @@ const LATEST_DATE = 8.64e15;
 const HEX = /^[0-9a-f]+$/;
 
 /**
- * A statement of files with the contents that follow it in the body; `contents[i]` belongs to
- * `files[i]`.
+ * A statement of files with the contents that follow it in the body. `contents[i]` belongs to
+ * `files[i]`; undefined: it is not attached.
  */
 type StatedFiles = Statement<DescribedEntry> & { contents: (Buffer | undefined)[] };
 
 /**
- * Parses the body of a statement of files (domain/sync.ts, Statement). Checks it by hand, without
- * zod, for speed: thousands of files arrive each second.
+ * Parses the body of a statement of files (domain/sync.ts, Statement); throws 250106 if it is not
+ * valid. Checks it by hand, without zod, for speed: thousands of files arrive each second.
  */
 export function parseStatedFiles(body: Buffer): StatedFiles {
   const statement = parseStatement(parseHead(body, SYNC_LIMITS.statementBytes));
@@ -51,7 +51,10 @@ export function parseStatedFiles(body: Buffer): StatedFiles {
   return { ...statement, contents };
 }
 
-/** Parses the JSON that precedes the contents in a body, of at most `limit` bytes. */
+/**
+ * Parses the JSON at the beginning of a body, before the contents. Throws 413 when the JSON is
+ * larger than `limit` bytes, 400 when it is cut off or not JSON.
+ */
 export function parseHead(body: Buffer, limit: number): unknown {
   const length = body.length < LENGTH_BYTES ? Infinity : body.readUInt32BE(0);
   if (length > body.length - LENGTH_BYTES)
@@ -141,7 +144,10 @@ function parseFile(value: unknown, index: number): DescribedEntry {
   return { ...file, sha256, size, attached };
 }
 
-/** Parses the facts of a declared file; `at`: its place in the statement, for messages. */
+/**
+ * Parses the facts of a declared file; throws 250106 if one is not valid. `at`: its place in the
+ * statement, for messages.
+ */
 export function parseFacts(value: unknown, at: string): DescribedFile {
   const wrong: Wrong = (field, rule) => mustBe(`${at}.${field}`, rule);
   if (!isRecord(value)) return mustBe(at, OBJECT);
@@ -211,7 +217,10 @@ export function refuse(why: Text): never {
 
 type Wrong = (field: string, rule: Text) => never;
 
-/** Refuses a statement because its `field` (such as `files[0].size`) is not what `rule` demands. */
+/**
+ * Throws 250106 because `field` of a statement (such as `files[0].size`) is not what `rule`
+ * demands.
+ */
 export const mustBe: Wrong = (field, { en, zh }) =>
   refuse(text(`${field} must be ${en}`, `${field} 必须是${zh}`));
 

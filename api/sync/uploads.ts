@@ -13,7 +13,10 @@ import { text } from "../../domain/text.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Receiver } from "./receive.ts";
 
-/** Opens an upload session for a content, or none if the content is already in the store. */
+/**
+ * Opens an upload session for a content, or none if a content with the stated sha256 is already in
+ * the store.
+ */
 export async function startUpload(
   { db, store, now }: Receiver,
   { sha256, size }: UploadClaim,
@@ -69,8 +72,8 @@ export function expectedOf(claim: UploadClaim): Expected {
 }
 
 /**
- * Ends an upload session and stores its content. Each given claim must match; otherwise nothing is
- * kept.
+ * Ends an upload session and stores its content; when the promise resolves, the content is durable.
+ * Each given claim must match; otherwise nothing is kept.
  */
 export async function finishUpload(
   { db, store, now }: Receiver,

@@ -37,7 +37,10 @@ const MOST_TAGS = 10_000;
  */
 type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
 
-/** Parses the body of a statement of versions (domain/sync-versions.ts, VersionsStatement). */
+/**
+ * Parses the body of a statement of versions (domain/sync-versions.ts, VersionsStatement); throws
+ * 250106 if it is not valid.
+ */
 export function parseStatedVersions(body: Buffer): StatedVersions {
   const statement = parseStatement(parseHead(body, SYNC_LIMITS.versionBytes));
   let at = LENGTH_BYTES + body.readUInt32BE(0);

@@ -113,8 +113,8 @@ function judge(
 }
 
 /**
- * Returns the hosted repository for which versions are declared; throws 250112 if its type has no
- * versions.
+ * Returns the hosted repository for which versions are declared. Throws 250112 if it is linked or
+ * its type has no declared versions, 251004 or 251006 if it does not exist.
  */
 export function statableRepository(
   db: Receiver["db"],

@@ -24,7 +24,10 @@ import { checkDraft } from "./saving.ts";
 /** How long (ms) a deletion waits for the run that it cancels (docs/decisions.md#edits). */
 const CANCEL_MS = 10_000;
 
-/** Saves a new task, starts it if its strategy is IMMEDIATELY, and returns its key. */
+/**
+ * Saves a new task and returns its key. Starts the task at once if it is SCHEDULED and enabled, and
+ * its strategy is IMMEDIATELY.
+ */
 export async function createTask(
   deps: ApiDeps,
   body: TaskCreate,
@@ -119,7 +122,7 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
 
 /**
  * Checks that the changed task of a distribution still is what the distribution's endpoints show:
- * it sends one repository, which its name contains, to one cluster.
+ * it sends one repository, which its name contains, to one cluster. Throws 250105 if not.
  */
 function checkStaysDistribution(
   { name, kind, projectId }: TaskRow,
@@ -156,8 +159,8 @@ function checkStaysDistribution(
 }
 
 /**
- * Copies a task. The copy is disabled, has never run, and is a task of its own even if the original belongs to a
- * distribution.
+ * Copies a task. The copy is disabled, has never run, and is a task of its own even if the original
+ * is that of a distribution. Throws 250112 for a distribution with a cluster of its own.
  */
 export function copyTask(
   { db }: ApiDeps,
@@ -248,8 +251,9 @@ export async function executeTask(
 }
 
 /**
- * Deletes a task, its schedule and its records. The task is disabled first, so that nothing starts
- * meanwhile. Its row is deleted last, so that an interrupted deletion can be repeated.
+ * Deletes a task, its schedule and its records; does nothing for an unknown key. The task is
+ * disabled first, so that nothing starts meanwhile. Its row is deleted last, so that an interrupted
+ * deletion can be repeated.
  */
 export async function deleteTaskWholly(
   { db, executions }: ApiDeps,

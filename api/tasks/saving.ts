@@ -77,7 +77,7 @@ function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined
 
 /**
  * Returns why one of the objects can never be sent in this way, with the field to change; null if
- * all can be sent.
+ * all can be sent. Throws ApiError if project or repository does not exist or the type is another.
  */
 function localProblem(
   db: ApiDeps["db"],

@@ -153,7 +153,10 @@ export const TaskCreate = z
   .openapi("TaskCreate", { example: TASK_EXAMPLE });
 export type TaskCreate = z.output<typeof TaskCreate>;
 
-/** The older form of the body that creates a task: object type and strategy are inferred. */
+/**
+ * The older form of the body that creates a task: the object type may be absent and is then
+ * inferred.
+ */
 export const OlderTaskCreate = z
   .object({
     ...TaskCreate.shape,

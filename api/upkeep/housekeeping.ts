@@ -16,7 +16,7 @@ const HOUR = 60 * MINUTE;
  */
 const KEEP_MS = 24 * HOUR + TOUCH_AFTER_MS;
 const STEP = 500;
-/** All prefixes of digests, two hex digits each. One day looks at all of them. */
+/** All prefixes of digests, two hex digits each. The hourly runs of one day look at all of them. */
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const PREFIXES_AN_HOUR = 11;
 
@@ -31,9 +31,9 @@ type HousekeepingDeps = {
 type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
 
 /**
- * Removes expired files, events that every cursor has passed, and content without references, in
- * small steps between other work. Only the control plane may do this: no other process knows which
- * content is being written.
+ * Removes expired files, events that every cursor has passed, image blobs that no manifest names,
+ * abandoned uploads and content without references, in small steps between other work. Only the
+ * control plane may do this: no other process knows which content is being written.
  */
 export function createHousekeeping(deps: HousekeepingDeps) {
   const stopping = new AbortController();

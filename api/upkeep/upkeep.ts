@@ -12,7 +12,7 @@ type UpkeepDeps = {
   db: Db;
   executions: Pick<Executions, "taskSaved">;
   schedules: Pick<Schedules, "reconcile">;
-  /** IANA name of the configured zone. */
+  /** IANA name of the configured time zone. */
   zone: string;
   now: () => number;
   logger: Pick<Logger, "info" | "warn">;

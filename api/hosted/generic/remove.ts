@@ -4,7 +4,10 @@ import type { ApiDeps } from "../../deps.ts";
 import { NAME_ONE } from "../../http/details.ts";
 import { fail } from "../../http/errors.ts";
 
-/** Deletes a file, or a folder with everything below it. */
+/**
+ * Deletes a file, or a folder with everything below it. Throws 251010 if nothing is at the path,
+ * 251011 for the root.
+ */
 export async function removeFiles(
   { db, now }: Pick<ApiDeps, "db" | "now">,
   repository: RepositoryRow,

@@ -18,7 +18,7 @@ import { hostedRepository } from "../../http/repository.ts";
 import type { FileEndpoints } from "../endpoint.ts";
 import { writable } from "../writable.ts";
 
-/** Path segments before the file's path: generic, {projectId}, {repoName}. */
+/** Number of path segments before the file's path: generic, {projectId}, {repoName}. */
 const SKIPPED = 3;
 
 /**

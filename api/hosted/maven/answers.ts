@@ -7,7 +7,7 @@ const TAKEN = 251012;
 
 /**
  * Answers an error thrown below /maven in plain text: Maven's clients show only the status, and
- * people read the text. The status is 409 for a file that must not be replaced.
+ * people read the text. The status is 409 for an upload to a path that is taken (251012).
  */
 export function plainErrorAnswer(
   thrown: unknown,

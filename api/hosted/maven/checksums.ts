@@ -2,7 +2,10 @@ import type { Store } from "../../../activities/store/store.ts";
 import { CHECKSUMS, type Checksum } from "../../../domain/maven/layout.ts";
 import type { FileRow } from "../../http/send-file.ts";
 
-/** Computes checksums of files, in hex. */
+/**
+ * Returns a function that finds a checksum of a file, in hex: the one in the file's row, else that
+ * of its content. It rejects if the content cannot be read.
+ */
 export function createChecksums(store: Pick<Store, "digestOf">) {
   return async (
     { sha256, md5 }: Pick<FileRow, "sha256" | "md5">,
@@ -17,8 +20,8 @@ export function createChecksums(store: Pick<Store, "digestOf">) {
 const LENGTHS: Record<Checksum, number> = { md5: 32, sha1: 40, sha256: 64, sha512: 128 };
 
 /**
- * Finds the hex in a checksum file: alone, before the name of the file, or after `SHA1 (file) =`.
- * Returns null if there is no hex of the right length.
+ * Finds the hex among the first 100 words of a checksum file: alone, before the name of the file,
+ * or after `SHA1 (file) =`. Returns it in lower case; null if no word is hex of the right length.
  */
 export function parseChecksum(text: string, checksum: Checksum): string | null {
   const isHex = (word: string) =>

@@ -66,8 +66,8 @@ export async function metadataAt(
 }
 
 /**
- * Returns the existing plugins of a group. A plugin's prefix is the one that a client sent, else
- * the one in the plugin's name, as for plugins from another instance.
+ * Returns the existing plugins of a group: those whose prefixes clients have sent (`told`), and
+ * those that only their POM and name show to be plugins, with the prefix in the name.
  */
 function pluginsOf(
   db: Db,

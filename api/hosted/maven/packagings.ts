@@ -7,8 +7,9 @@ import { packagingOf } from "./pom.ts";
 import { LONGEST_XML } from "./xml.ts";
 
 /**
- * Reads the packaging of POMs that are declared as single files; returns it by sha256. A POM whose
- * content is neither attached nor in the store is left out.
+ * Reads the packagings of the declared files that are POMs; returns them by sha256. Leaves out a
+ * POM without a stated sha256, one longer than LONGEST_XML, and one whose content is neither in
+ * `contents` nor in the store.
  */
 export async function readPackagings(
   store: Pick<Store, "open">,
@@ -27,8 +28,8 @@ export async function readPackagings(
 }
 
 /**
- * Adds the packagings that the source does not state to Maven versions, for POMs whose content is
- * `attached` (by sha256) or was in the store before.
+ * Adds to Maven versions the packagings that the source does not state, for POMs whose content is
+ * `attached` (by sha256) or already in the store. Versions with a verdict stay as they are.
  */
 export async function completePackagings(
   store: Pick<Store, "open">,
@@ -57,7 +58,9 @@ export async function completePackagings(
   return completed;
 }
 
-/** Reads a content; returns null if it is not in the store or longer than LONGEST_XML. */
+/**
+ * Reads a content of the store; returns null if it cannot be opened or is longer than LONGEST_XML.
+ */
 async function readWhole(
   store: Pick<Store, "open">,
   sha256: string,

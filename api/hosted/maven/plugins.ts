@@ -15,7 +15,10 @@ import { childrenOf, readXml, textOf } from "./xml.ts";
 const ID = /^[A-Za-z0-9_.-]{1,255}$/;
 const LONGEST_NAME = 1024;
 
-/** Returns the plugins that a `maven-metadata.xml` names. */
+/**
+ * Returns the plugins with valid names that a `maven-metadata.xml` lists; none if it is not
+ * readable.
+ */
 function pluginsIn(content: Uint8Array): PluginPrefix[] {
   const [list = null] = childrenOf(readXml(content, "metadata"), "plugins");
   return childrenOf(list, "plugin").flatMap((plugin) => {

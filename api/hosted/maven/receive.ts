@@ -31,16 +31,17 @@ import { watchBody } from "./watch.ts";
 import { LONGEST_XML } from "./xml.ts";
 
 /**
- * The result of an upload. `file`: null for a checksum or metadata, which are not stored as they
- * came.
+ * The result of an upload. `created`: false if a file was there before. `file`: null for a checksum
+ * or metadata, which are not stored as they came.
  */
 type Received = { created: boolean; file: NodeRow | null };
 
 const LONGEST_CHECKSUM = 4096;
 
 /**
- * Stores the body of a request at `path`, by Maven's rules. When the promise resolves, the file is
- * complete and durable; when it rejects, nothing of the file is kept.
+ * Stores the body of a request as the file `path`, by Maven's rules; a checksum is only compared,
+ * and of metadata only plugin prefixes are stored. When the promise resolves, what is stored is
+ * durable; when it rejects, nothing of the body is stored.
  */
 export async function receiveMaven(
   c: Context<Env>,
@@ -71,8 +72,8 @@ export async function receiveMaven(
 }
 
 /**
- * Compares an uploaded checksum with its file. The checksum is never stored: the server computes
- * its own.
+ * Compares an uploaded checksum with its file and throws 251003 if they differ; remembers it if the
+ * file is not there yet. The checksum is never stored: the server computes its own.
  */
 async function receiveChecksum(
   c: Context<Env>,
@@ -81,7 +82,7 @@ async function receiveChecksum(
   { of, checksum }: { of: string; checksum: Checksum },
 ): Promise<Received> {
   const sent = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
-  // The checksum of a client's metadata cannot match, because the server makes its own metadata.
+  // The checksum of a client's metadata is not compared, because the server makes its own metadata.
   if (isMetadata(of)) return { created: true, file: null };
   const told =
     parseChecksum(sent, checksum) ??
@@ -202,8 +203,8 @@ const mayChange = (repository: RepositoryRow, path: string): boolean => {
 };
 
 /**
- * Refuses an upload over a file that must not change if its length differs: the content differs,
- * too. This happens before the client sends the body.
+ * Throws 251012 for an upload over a file that must not change if its length differs, because then
+ * its content differs, too. This happens before the body is read.
  */
 function refuseOtherSize(
   { db, now }: ApiDeps,
@@ -230,8 +231,9 @@ type FileToBe = {
 };
 
 /**
- * Creates or replaces an uploaded file. Runs in the transaction that registers the content; the
- * repository may have changed, or have been deleted, while the body arrived.
+ * Creates or replaces an uploaded file; throws 251012 for a file that must not change. Runs in the
+ * transaction that registers the content: the repository may have changed, or have been deleted,
+ * while the body arrived.
  */
 function makeFile(
   { db, now }: ApiDeps,

@@ -5,8 +5,8 @@ import { fail } from "../../http/errors.ts";
 import { linkedElsewhere, type Named, repositoryOf } from "../../http/repository.ts";
 
 /**
- * Returns the hosted MAVEN repository that a request names. If it is linked or of another type,
- * throws a 404 that says so.
+ * Returns the hosted MAVEN repository that a request names. Throws a 404 that says why if it does
+ * not exist, is linked or is of another type.
  */
 export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
   const found = repositoryOf(db, named);

@@ -14,7 +14,7 @@ import { receiveMaven } from "./receive.ts";
 import { removeMaven } from "./remove.ts";
 import { hostedMaven } from "./repository.ts";
 
-/** Path segments before the file's path: maven, {projectId}, {repoName}. */
+/** Number of path segments before the file's path: maven, {projectId}, {repoName}. */
 const SKIPPED = 3;
 
 /**

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import type { Checksum } from "../../../domain/maven/layout.ts";
 
 /**
- * Lets a body pass, computes its `hashes` and keeps its first `keep` bytes. Both are to be read
- * after the whole body has passed.
+ * Lets a body pass, computes its `hashes` and keeps its first `keep` bytes. `digests` and `kept`
+ * are to be called once, after the whole body has passed.
  */
 export function watchBody(
   body: AsyncIterable<Uint8Array>,

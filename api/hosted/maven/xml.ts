@@ -18,7 +18,10 @@ const parser = new XMLParser({
 
 type Element = Record<string, unknown>;
 
-/** Reads XML and returns its root element; null when it is not valid or its root has another name. */
+/**
+ * Reads XML and returns its root element; null when it cannot be parsed, or its root has another
+ * name or no child elements.
+ */
 export function readXml(content: Uint8Array, root: string): Element | null {
   try {
     return elementOf(
@@ -31,7 +34,9 @@ export function readXml(content: Uint8Array, root: string): Element | null {
 
 const elementOf = (value: unknown): Element | null => (isRecord(value) ? value : null);
 
-/** Returns all child elements of `parent` with the given name. */
+/**
+ * Returns the child elements of `parent` with the given name that have child elements themselves.
+ */
 export function childrenOf(parent: Element | null, name: string): Element[] {
   return [parent?.[name]].flat().flatMap((value): Element[] => {
     const element = elementOf(value);

@@ -4,7 +4,10 @@ import type { Env } from "../../deps.ts";
 import { rawPath } from "../../http/request-path.ts";
 import { NpmError } from "./errors.ts";
 
-/** The thing that a request addresses. `service`: the registry's own addresses, below `/-/`. */
+/**
+ * The thing that a request addresses. `service`: an address below `/-/`, other than those of
+ * dist-tags.
+ */
 export type Address =
   | { kind: "root" }
   | { kind: "service"; path: string }
@@ -19,8 +22,8 @@ export type Address =
 type Place = { projectId: string; repoName: string; address: Address };
 
 /**
- * Parses `/npm/{project}/{repository}/…` from the raw request line. Clients send names with a scope
- * as `@s/n` or as `@s%2fn`.
+ * Parses `/npm/{project}/{repository}/…` from the raw request line; throws NpmError for any other
+ * path. Clients send names with a scope as `@s/n` or as `@s%2fn`.
  */
 export function placeOf(c: Context<Env>): Place {
   const [, , projectId = "", repoName = "", ...rest] = rawPath(c).split("/").map(decode);

@@ -24,8 +24,8 @@ import { filePath } from "./read.ts";
 import { type NpmRequest, packageOf } from "./request.ts";
 
 /**
- * PUT of a package: a publication if a tarball came with it, else the document of the package with changed
- * deprecations.
+ * Answers PUT of a package: publishes a version if a tarball came with the body, else sets the
+ * deprecations that the body, the document of the package, states.
  */
 export async function putPackage(request: NpmRequest, name: string): Promise<Response> {
   const { c, deps, repository } = request;
@@ -43,7 +43,7 @@ export async function putPackage(request: NpmRequest, name: string): Promise<Res
 /** Number of versions to deprecate before other work gets its turn. */
 const STEP = 200;
 
-/** `npm deprecate`: the body is the document of the package with other deprecations. */
+/** Carries out `npm deprecate`: the body is the document of the package with other deprecations. */
 async function deprecate(
   request: NpmRequest,
   name: string,
@@ -92,8 +92,8 @@ function versionsOf({ versions }: Record<string, unknown>): Record<string, unkno
 }
 
 /**
- * `npm unpublish` of versions: the body is the package's document without them. Versions missing in
- * the body are deleted, and the dist-tags become those of the body.
+ * Carries out `npm unpublish` of versions: deletes the versions that the body, the package's
+ * document, lacks. The dist-tags become those of the body; `latest` is not deleted.
  */
 export async function putRevision(
   request: NpmRequest,
@@ -111,7 +111,8 @@ export async function putRevision(
   for (const [tag] of tags) checkDistTag(tag);
   const owner = packageOf(request, name);
   mustBeCurrent(owner, rev);
-  // From this line to the end nothing is awaited, so nothing changes after the comparison.
+  // Nothing is awaited from the comparison of the revision to the last write, so no other request
+  // comes between.
   const before = shownTags(deps.db, owner.id);
   const gone = versionNames(deps.db, owner.id).filter(
     (version) => !Object.hasOwn(versions, version),
@@ -136,7 +137,9 @@ export async function putRevision(
   return done(request, name, 200);
 }
 
-/** `npm unpublish` of a whole package. */
+/**
+ * Carries out `npm unpublish` of a whole package; throws 409 if the package was changed meanwhile.
+ */
 export async function deleteRevision(
   request: NpmRequest,
   name: string,
@@ -149,7 +152,10 @@ export async function deleteRevision(
   return done(request, name, 200);
 }
 
-/** The last step of `npm unpublish` of a version. The version's tarball is already deleted. */
+/**
+ * Answers the last step of `npm unpublish` of a version, which has deleted the tarball before.
+ * Deletes nothing; throws 409 if the tarball still belongs to a version.
+ */
 export async function deleteTarball(
   request: NpmRequest,
   name: string,
@@ -175,7 +181,7 @@ function mustBeCurrent(owner: PackageRow, rev: unknown): void {
     );
 }
 
-/** Parses JSON that is a string. */
+/** Parses JSON that is a string; throws 400 for anything else. */
 export function parseText(text: string): string {
   const value = parse(`{"value":${text}}`)["value"];
   if (typeof value !== "string")

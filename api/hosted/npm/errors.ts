@@ -5,7 +5,7 @@ import type { Env } from "../../deps.ts";
 import { toApiError } from "../../http/error-answer.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../../http/failure-status.ts";
 
-/** An answer of `/npm` other than success; npm reads its `message` as `error`. */
+/** A refusal of a request below `/npm`; npm reads its `message` as `error`. */
 export class NpmError extends Error {
   override readonly name = "NpmError";
   readonly status: ContentfulStatusCode;
@@ -82,9 +82,6 @@ function explained(thrown: unknown, c: Context<Env>): Explained {
   };
 }
 
-/**
- * Advice for users who must log in: this is the only way to make npm send a name and a password to
- * one address.
- */
+/** Advice for users who must log in: how to make npm send a name and a password to one address. */
 export const LOGIN_HINT =
   "write //{host}/npm/{project}/{repository}/:_auth={base64 of name:password} into .npmrc";

@@ -27,7 +27,10 @@ type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
 
 type Deps = Pick<ApiDeps, "store" | "maxUpload">;
 
-/** Reads the body of a PUT of a package; the tarball is written to the disk while it arrives. */
+/**
+ * Reads the body of a PUT of a package; a tarball goes into the staging area of the store while it
+ * arrives. Throws NpmError for a body that is not valid or too long.
+ */
 export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publication> {
   refuseTooLong(Number(c.req.header("content-length") ?? 0), deps.maxUpload);
   const scanner = createScanner(MAX_METADATA);
@@ -94,7 +97,10 @@ async function stageTarball(
   return { file, staged, sha1: sha1.digest("hex"), sha512: sha512.digest("base64") };
 }
 
-/** Yields the bytes of the attachment that has begun, up to its end. */
+/**
+ * Yields the bytes of the attachment that has begun, up to its end; throws 400 if the body ends
+ * before.
+ */
 async function* contentOf(
   pieces: AsyncGenerator<Piece, void>,
 ): AsyncGenerator<Buffer, void> {
@@ -107,7 +113,7 @@ async function* contentOf(
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** Decodes base64 and throws for invalid text, which Node's own decoder skips. */
+/** Decodes base64; throws 400 for invalid text, which Node's own decoder skips. */
 async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   let rest = "";
   let padded = false;
@@ -124,7 +130,10 @@ async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, v
 
 const notBase64 = () => new NpmError(400, "the attached tarball is not valid base64");
 
-/** Parses JSON that must be an object. Its fields are checked by the code that uses them. */
+/**
+ * Parses JSON that must be an object; throws 400 for anything else. The fields of the object are
+ * checked by the code that uses them.
+ */
 export function parse(text: string): Record<string, unknown> {
   try {
     const body: unknown = JSON.parse(text);

@@ -20,7 +20,7 @@ import { npmRepository } from "./repository.ts";
 /** Maximum bytes of the document of one version, readme included. */
 const MAX_DOCUMENT = 4 * 1024 * 1024;
 
-/** A publication that has passed all checks. */
+/** A publication whose body has passed all checks; whether its version is new is checked apart. */
 type Judged = {
   name: string;
   version: string;
@@ -168,8 +168,8 @@ function checkNames(
 }
 
 /**
- * Checks that the tarball has the hashes that `dist` states and the length that the attachment
- * states.
+ * Checks that the tarball is not empty, has the hashes that `dist` states and the length that the
+ * attachment states; throws 400 if not.
  */
 function checkContent(
   tarball: Tarball,
@@ -187,7 +187,10 @@ function checkContent(
   if (problem !== null) throw new NpmError(400, problem);
 }
 
-/** Adds the hashes that the client left out, and the readme that older clients put beside the versions. */
+/**
+ * Adds the hashes that the client left out, and the readme that older clients put beside the
+ * versions. Throws 413 if the document is then longer than MAX_DOCUMENT.
+ */
 function completed(
   document: NpmDocument,
   { readme }: Record<string, unknown>,

@@ -13,7 +13,7 @@ import { type NpmRequest, packageOf } from "./request.ts";
 
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
 
-/** GET of a package: its packument with all versions. */
+/** Answers GET of a package with its packument, or with 304 if the client already has it. */
 export async function getPackument(request: NpmRequest, name: string): Promise<Response> {
   const { c, base, packuments } = request;
   const owner = packageOf(request, name);
@@ -56,7 +56,7 @@ function wantsAbbreviated(c: Context<Env>): boolean {
   );
 }
 
-/** GET of a version, by its number or a dist-tag. */
+/** Answers GET of a version, by its number or a dist-tag; throws 404 if the package has neither. */
 export async function getVersion(
   request: NpmRequest,
   name: string,

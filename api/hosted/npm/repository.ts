@@ -5,8 +5,8 @@ import { linkedElsewhere, type Named } from "../../http/repository.ts";
 import { NpmError } from "./errors.ts";
 
 /**
- * Returns the hosted NPM repository that a request names. If it is linked or of another type,
- * throws a 404 that says so.
+ * Returns the hosted NPM repository that a request names. Throws a 404 that says why if it does not
+ * exist, is linked or is of another type.
  */
 export function npmRepository(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
   const found = findRepository(db, projectId, repoName);

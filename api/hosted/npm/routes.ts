@@ -38,8 +38,8 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
 }
 
 /**
- * Refuses the requests of `npm login`, which npm sends without credentials. npm shows the message
- * to the user.
+ * Throws 403 for the requests of `npm login`, which npm sends without credentials, and for other
+ * changes of users. npm shows the message to the user.
  */
 function refuseLogin(method: string, address: Address): void {
   if (
@@ -64,7 +64,10 @@ async function logIn(
   c.set("user", admin.username);
 }
 
-/** Returns the handlers of an address, by method; HEAD is GET without a body. */
+/**
+ * Returns the handlers of an address, by method; HEAD is GET without a body. Throws NpmError for a
+ * service that does not exist here.
+ */
 function handlersOf(request: NpmRequest, address: Address): Record<string, Handler> {
   switch (address.kind) {
     case "root":

@@ -33,8 +33,8 @@ type Scan = {
    */
   state: "plain" | "string" | "content";
   /**
-   * The bytes read so far of an unfinished escape sequence, after its backslash; null outside of
-   * one.
+   * In an attachment's content: the bytes read so far of an unfinished escape sequence, after its
+   * backslash. In any other string: [] right after a backslash. Otherwise null.
    */
   escape: number[] | null;
   /** The bytes read so far of a JSON key that may lead to an attachment; null outside of one. */
@@ -48,9 +48,10 @@ type Scan = {
 type Step = { end: number; turn?: Piece };
 
 /**
- * Reads the JSON of a publication as it arrives and takes the contents of attachments (`_attachments.{file}.data`) out
- * of it, so that a tarball is never in memory. The rest, with "" instead of the contents, is small: `text` returns it
- * to be parsed at the end, which also finds broken JSON.
+ * Reads the JSON of a publication as it arrives and takes the contents of attachments
+ * (`_attachments.{file}.data`) out of it, so that a tarball is never whole in memory. The rest,
+ * with "" instead of the contents, is small: `text` returns it to be parsed at the end, which also
+ * finds broken JSON.
  */
 export function createScanner(maxText: number): Scanner {
   const scan: Scan = {
@@ -90,8 +91,8 @@ export function createScanner(maxText: number): Scanner {
 }
 
 /**
- * Appends bytes of the body to the kept text. Callers pass long ranges, not single JSON tokens: a body
- * may have a million of them.
+ * Appends bytes of the body to the kept text; throws 413 if the text becomes longer than `maxText`.
+ * Callers pass long ranges, not single JSON tokens: a body may have a million of them.
  */
 function keep(scan: Scan, bytes: Buffer): void {
   scan.size += bytes.length;
@@ -132,7 +133,10 @@ function structure({ frames }: Scan, byte: number): void {
     throw new NpmError(400, `the metadata is nested more than ${DEEPEST} levels deep`);
 }
 
-/** Reads up to and including the next quote. */
+/**
+ * Reads the part of a chunk that is outside of strings: up to and including the next quote, else to
+ * the end.
+ */
 function plain(scan: Scan, chunk: Buffer, from: number): Step {
   let at = from;
   for (; at < chunk.length && chunk[at] !== QUOTE; at += 1)
@@ -188,8 +192,8 @@ function content(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): Step
 }
 
 /**
- * Reads one byte of an escape sequence; some encoders write `\/` and `\u002b` for letters of
- * base64.
+ * Reads one byte of an escape sequence in an attachment's content; some encoders write `\/` and
+ * `\u002b` for letters of base64.
  */
 function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): Step {
   const bytes = [...(scan.escape ?? []), chunk[at] ?? 0];

@@ -12,7 +12,7 @@ import { type NpmRequest, packageOf } from "./request.ts";
 
 const LONGEST_BODY = 4096;
 
-/** `npm dist-tag ls`: returns the dist-tags of a package. */
+/** Answers `npm dist-tag ls` with the dist-tags of a package. */
 export async function getTags(request: NpmRequest, name: string): Promise<Response> {
   const { c, deps } = request;
   return c.json(
@@ -24,7 +24,10 @@ export async function getTags(request: NpmRequest, name: string): Promise<Respon
   );
 }
 
-/** `npm dist-tag add`: the body is the version as a JSON string. */
+/**
+ * Carries out `npm dist-tag add`: the body is the version as a JSON string; throws 404 if it does
+ * not exist.
+ */
 export async function putTag(
   request: NpmRequest,
   name: string,
@@ -38,7 +41,10 @@ export async function putTag(
   return change(request, name, tag, version, 201);
 }
 
-/** `npm dist-tag rm`: deletes a dist-tag. */
+/**
+ * Carries out `npm dist-tag rm`: deletes a dist-tag; throws 403 for `latest`, 404 for an unknown
+ * one.
+ */
 export async function deleteTag(
   request: NpmRequest,
   name: string,

@@ -20,8 +20,9 @@ type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 
 /**
  * Compares the documents of npm versions with their tarballs, if these are `attached` (by sha256)
- * or in the store. A version whose document states the hash of another tarball is refused. An
- * existing version keeps its document and is skipped.
+ * or in the store. A version whose document states the hash of another tarball gets a refusal. A
+ * version that exists with its tarball is not compared. Throws 503 if the comparison takes too
+ * long.
  */
 export async function fitTarballs(
   deps: Deps,

@@ -8,8 +8,8 @@ import type { ImageRequest } from "./place.ts";
 import { sendContent } from "./send.ts";
 
 /**
- * GET and HEAD of a blob. A HEAD keeps the blob for another day: the client may be about to push a
- * manifest that names it.
+ * Answers GET and HEAD of a blob; throws 404 if the image does not have it. A HEAD keeps a blob
+ * that no manifest names for about another day: the client may be about to push one.
  */
 export async function getBlob({
   c,

@@ -5,11 +5,12 @@ import { OciError } from "./errors.ts";
 const SUPPORTED = /^sha(?:256|512):/;
 const SHAPE = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
-/** Whether a reference is a digest and not a tag: tags have no colon. */
+/** Whether a reference is meant as a digest and not as a tag: tags have no colon. */
 export const isDigestLike = (reference: string): boolean => reference.includes(":");
 
 /**
- * Parses a digest of an algorithm that this registry stores; `what` names the digest in messages.
+ * Parses a digest of an algorithm that this registry stores; throws 400 for anything else. `what`
+ * names the digest in messages.
  */
 export function digestOf(text: string | undefined, what = "the digest"): Digest {
   const shown = JSON.stringify((text ?? "").slice(0, 100));
@@ -30,8 +31,8 @@ export function digestOf(text: string | undefined, what = "the digest"): Digest 
 }
 
 /**
- * Parses a digest of any algorithm: a client may request the attachments of a digest that cannot be
- * stored here.
+ * Parses a digest of any algorithm; throws 400 for anything else. A client may request the
+ * attachments of a digest that cannot be stored here.
  */
 export function anyDigest(text: string): string {
   if (SUPPORTED.test(text) || !SHAPE.test(text)) return digestOf(text);

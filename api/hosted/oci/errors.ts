@@ -74,8 +74,8 @@ export function ociAnswer(
 }
 
 /**
- * The error code of each kind of failure; null: a failure of the registry itself, whose cause is
- * not sent to the client.
+ * The error code of each kind of failure; null: the failure is answered as a fault of the registry,
+ * and its cause is not sent to the client.
  */
 const CODES = {
   digestMismatch: "DIGEST_INVALID",
@@ -97,7 +97,7 @@ const CODES = {
   refused: null,
 } as const satisfies Record<FailureKind, OciCode | null>;
 
-/** Statuses that differ from those of other routes: the specification has no 409 for uploads. */
+/** Statuses that differ from those of other endpoints: the specification has no 409 for uploads. */
 const OTHER_STATUS: Partial<Record<FailureKind, ContentfulStatusCode>> = {
   cancelled: 400,
 };

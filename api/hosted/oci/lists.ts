@@ -23,7 +23,10 @@ export async function tagList({ c, deps, place }: ImageRequest): Promise<Respons
   });
 }
 
-/** GET of the catalog: the names of all images with tags in all hosted repositories. */
+/**
+ * Answers GET of the catalog with one page of the names of all images with tags in hosted
+ * repositories.
+ */
 export async function catalog({
   c,
   deps,
@@ -37,8 +40,8 @@ export async function catalog({
 }
 
 /**
- * GET of the referrers: an index of the manifests attached to a digest. Nothing with that digest
- * need exist.
+ * Answers GET of the referrers with an index of the manifests attached to a digest, or of those
+ * with the wanted `artifactType`. Nothing with that digest need exist.
  */
 export async function referrerList({
   c,
@@ -83,8 +86,8 @@ function pageOf(c: Context<Env>): Page {
 }
 
 /**
- * Returns the first `limit` entries. `entries` has one more if there is another page: then the answer
- * gets a Link header to that page.
+ * Returns the first `limit` entries. `entries` has one more if there is another page: then the
+ * answer gets a Link header to that page, unless `limit` is 0.
  */
 function cut(
   c: Context<Env>,

@@ -18,8 +18,8 @@ const MAX_MANIFEST = 4 * 1024 * 1024;
 const MOST_TAGS = 100;
 
 /**
- * GET and HEAD of a manifest, unchanged as it was pushed. Accept is ignored: clients understand
- * more media types than they list.
+ * Answers GET and HEAD of a manifest with the bytes that were pushed; throws 404 if there is none.
+ * Accept is ignored: clients understand more media types than they list.
  */
 export async function getManifest({
   c,
@@ -108,8 +108,9 @@ async function manifestBody({ c }: ImageRequest): Promise<Buffer> {
 }
 
 /**
- * Stores content, rows, tags and events of a manifest in one transaction. When the promise
- * resolves, they are durable.
+ * Stores a manifest: its content first, then rows, tags and events in one transaction. When the
+ * promise resolves, all is durable. Throws 400 if the image lacks content that the manifest names,
+ * or its name is blocked by a file.
  */
 async function keepManifest(
   { c, deps, place }: ImageRequest,
@@ -154,7 +155,10 @@ function lackingParts(digests: string[]): OciError {
   });
 }
 
-/** DELETE of a tag alone, or of a manifest with all tags that name it. */
+/**
+ * Answers DELETE: deletes a tag alone, or a manifest with all tags that name it; throws 404 if
+ * there is none.
+ */
 export async function removeManifest({
   c,
   deps,

@@ -9,8 +9,9 @@ import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 
 /**
- * Mounts a blob of another image that the client may pull from. Returns null if the blob does not
- * exist or the client may not pull it: the client must then upload it.
+ * Mounts the blob that `mount` names from an image that the client may pull, and returns its
+ * digest. Returns null if the request has no `mount`, the blob does not exist or the client may not
+ * pull it: the client must then upload it.
  */
 export async function mountBlob({
   c,

@@ -25,7 +25,10 @@ export type Place = {
   key: ImageKey;
 };
 
-/** Returns the place of an image. The image need not exist; its hosted repository must. */
+/**
+ * Returns the place of an image; the image need not exist. Throws 404 unless its repository is
+ * hosted here and of type DOCKER or OCI.
+ */
 export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
   const parts = splitImageName(name);
   if (!parts)

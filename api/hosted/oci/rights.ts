@@ -20,7 +20,8 @@ type Guard = Pick<ApiDeps, "publicUrl" | "registryTokens" | "admin"> & { login: 
 
 /**
  * Returns the rights that the credentials of a request give: Basic gives all, a token gives those
- * of its scopes. Without valid credentials throws the challenge of distribution's token flow.
+ * of its scopes. Throws the challenge of distribution's token flow if the credentials are missing
+ * or not valid, or do not allow the request.
  */
 export async function rightsOf(
   c: Context<Env>,
@@ -60,7 +61,8 @@ export async function rightsOf(
 }
 
 /**
- * Checks Basic credentials. Wrong ones are answered with `refusal`, delayed like every wrong login.
+ * Checks Basic credentials. For wrong ones throws what `refusal` builds, delayed like every wrong
+ * login.
  */
 export async function checkBasic(
   c: Context<Env>,

@@ -10,8 +10,8 @@ import { OciError } from "./errors.ts";
 type Sent = { digest: string; sha256: string; size: number; contentType: string };
 
 /**
- * Answers GET and HEAD of a content: with the whole content, with a part of it if `ranges`, or with
- * 304 if the client already has it.
+ * Answers GET and HEAD of a content: with the whole content, with the wanted part of it if
+ * `ranges`, or with 304 if the client already has it. Throws 416 for a part outside of the content.
  */
 export async function sendContent(
   c: Context<Env>,

@@ -38,7 +38,7 @@ const FIXED: Record<string, TargetKind> = {
 
 /**
  * Parses the target from the raw request line: a path that a URL parser has normalized must not
- * decide about permissions.
+ * decide about permissions. Throws 404 for an unknown path, 400 for an invalid name.
  */
 export function targetOf(c: Context<Env>): Target {
   const line = c.env?.incoming?.url ?? new URL(c.req.url).pathname;

@@ -71,8 +71,8 @@ async function oauth(c: Context<Env>, deps: { login: Login }): Promise<string[]>
 }
 
 /**
- * Returns the scopes that a token gets. The admin has every right; unknown kinds and actions are
- * left out.
+ * Returns the scopes that a token gets. The admin has every right; unknown kinds and actions, and
+ * invalid names, are left out.
  */
 function granted(asked: readonly string[]): RegistryScope[] {
   return asked

@@ -19,7 +19,10 @@ import { blockedName, type ImageRequest, placeOf } from "./place.ts";
  */
 const AT_ONCE = 1024 * 1024;
 
-/** POST: begins an upload; with `digest` stores the whole blob, with `mount` mounts the blob of another image. */
+/**
+ * Answers POST: begins an upload; with `digest` stores the whole blob instead, with `mount` mounts
+ * the blob of another image if the client may pull it.
+ */
 export async function beginUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
   const algorithm = c.req.query("digest-algorithm") ?? "sha256";
@@ -38,15 +41,15 @@ export async function beginUpload(request: ImageRequest): Promise<Response> {
 }
 
 /**
- * GET: returns how much of an upload was received. A chunk that is still arriving is cut off, so
- * that the number stays true.
+ * Answers GET: returns how much of an upload was received; throws 404 if there is no such upload. A
+ * chunk that is still arriving is cut off, so that the number stays true.
  */
 export async function uploadStatus(request: ImageRequest): Promise<Response> {
   const id = sessionOf(request);
   return request.c.body(null, 204, stand(request, id, await offsetOf(request, id)));
 }
 
-/** PATCH: appends the next chunk, or the whole blob as a stream. */
+/** Answers PATCH: appends the next chunk, or the whole blob as a stream. */
 export async function appendUpload(request: ImageRequest): Promise<Response> {
   const id = sessionOf(request);
   const offset = await append(request, id, await offsetOf(request, id));
@@ -54,8 +57,8 @@ export async function appendUpload(request: ImageRequest): Promise<Response> {
 }
 
 /**
- * PUT: appends the last chunk, if there is one, and ends the upload. The content must match the
- * digest.
+ * Answers PUT: appends the last chunk, if there is one, and ends the upload. The content must match
+ * the digest; otherwise nothing is kept.
  */
 export async function closeUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
@@ -148,8 +151,8 @@ function refuseTooLarge({ deps }: ImageRequest, size: number): void {
 }
 
 /**
- * Makes a received content a blob of the image. When the promise resolves, the blob is durable. The
- * repository may have been deleted meanwhile.
+ * Makes a received content a blob of the image. When the promise resolves, the blob is durable.
+ * Throws 404 if the repository was deleted meanwhile.
  */
 async function keep(
   request: ImageRequest,
@@ -182,7 +185,10 @@ function created({ c, place }: ImageRequest, digest: string): Response {
   });
 }
 
-/** Returns the length of the body in bytes; undefined if no header states it. */
+/**
+ * Returns the length of the body in bytes: 0 for a request without body, undefined for a chunked
+ * body.
+ */
 function lengthOf({ c }: ImageRequest): number | undefined {
   const length = c.req.header("content-length");
   if (length !== undefined) return Number(length);
@@ -205,8 +211,8 @@ function chunkOf({ c }: ImageRequest): { start: number; end: number } | null {
 }
 
 /**
- * Returns the headers with the offset from which the client continues an upload; if no byte has
- * arrived, the range is 0-0.
+ * Returns the headers that tell the client where the upload is and which bytes have arrived;
+ * `range` is 0-0 if none has.
  */
 function stand(
   { deps, place }: ImageRequest,

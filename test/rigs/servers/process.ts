@@ -23,7 +23,7 @@ type Start = {
   ready: () => Promise<boolean>;
 };
 
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 120_000;
 const children = new Set<ChildProcess>();
 process.once("exit", () => children.forEach((child) => child.kill("SIGKILL")));
 
