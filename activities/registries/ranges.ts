@@ -4,8 +4,9 @@ import { redactUrl } from "./http-failure.ts";
 import type { HttpResponse } from "./http-message.ts";
 
 /**
- * Returns the body of an answer from `offset` on. Servers may ignore a Range and send the whole content, or send a
- * range that begins earlier (RFC 9110 §14.2, §15.3.7); the bytes before `offset` are then dropped.
+ * Returns the body of an answer from `offset` on. Servers may ignore a Range and send the whole content, or
+ * send a range that begins earlier (RFC 9110 §14.2, §15.3.7); the bytes before `offset` are then dropped.
+ * Throws `invalid` when the body begins after `offset`, or its beginning is unknown.
  */
 export function openedFrom(answer: HttpResponse, offset: number): Opened {
   const length = Number(answer.header("content-length") ?? Number.NaN);
@@ -29,8 +30,8 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
 }
 
 /**
- * Returns the offset of the first byte in a Content-Range header; null when the header is not a single
- * range of bytes.
+ * Returns the offset of the first byte in a Content-Range header; null when the header is missing or does not
+ * state a range of bytes.
  */
 function startOf(contentRange: string | undefined): number | null {
   const [, start] = /^bytes (\d+)-/i.exec(contentRange ?? "") ?? [];
