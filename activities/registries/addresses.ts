@@ -4,8 +4,8 @@ import type { LookupFunction } from "node:net";
 import { TransferError } from "../../domain/failure.ts";
 
 /**
- * Addresses at which clouds serve instance metadata and credentials. No registry has such an address. Loopback and
- * private ranges are allowed.
+ * Addresses that are refused unless ALLOWED_ADDRESSES names them: link-local ones, and those at which clouds
+ * serve the metadata and credentials of a machine. Loopback and all other private ranges are allowed.
  */
 const REFUSED = [
   "169.254.0.0/16",
@@ -31,7 +31,10 @@ export type AddressGuard = {
   lookup: LookupFunction;
 };
 
-/** Refuses link-local and metadata addresses, except those in `allowed` (CIDR ranges or single addresses). */
+/**
+ * Creates a guard that refuses link-local and metadata addresses, except those in `allowed` (CIDR ranges or
+ * single addresses).
+ */
 export function createAddressGuard(allowed: readonly string[]): AddressGuard {
   const refusedList = blockList(REFUSED);
   const allowedList = blockList(allowed);

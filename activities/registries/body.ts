@@ -1,8 +1,8 @@
 import { unlessAborted } from "./unless-aborted.ts";
 
 /**
- * A body whose first piece has arrived. `drop` closes the source of the body; call it when nobody reads
- * the body.
+ * A body whose first piece has arrived, or that is empty. `drop` closes the source of the body; call it when
+ * nobody reads the body.
  */
 export type BegunBody = { pieces: AsyncIterable<Uint8Array>; drop: () => void };
 
@@ -54,8 +54,8 @@ export async function* paced<T extends Uint8Array>(
 }
 
 /**
- * Sends a body at the allowed rate: its bytes wait for the rate limit, and `onSent` counts them once
- * they are sent.
+ * Passes a body through at the allowed rate: each piece waits for `throttle`, and `onSent` gets its length once
+ * the reader of the body has taken it.
  */
 export async function* metered<T extends Uint8Array>(
   body: Iterable<T> | AsyncIterable<T>,

@@ -21,8 +21,8 @@ export function codingOf(header: string): string | null {
 }
 
 /**
- * Decodes a body piece by piece. `what` names the body in errors. Throws for an unknown coding and
- * names it; `shown` makes text of the server safe for a message.
+ * Decodes a body piece by piece. `what` names the body in errors. Throws `unsupported` for an unknown coding,
+ * `server` for a body that cannot be decoded; `shown` makes text of the server safe for a message.
  */
 export async function* decoded(
   body: AsyncIterable<Buffer>,

@@ -13,9 +13,9 @@ import type { HttpOptions } from "./http.ts";
 import type { Pace } from "./pace.ts";
 
 /**
- * The client of one protocol (docs/connectors.md). A connector lacks the functions for what its
- * protocol cannot do. All functions throw TransferError, whose kind says whether a later try makes
- * sense; none retries.
+ * The client of one protocol (docs/connectors.md). A connector lacks the functions for what it cannot do.
+ * Errors are TransferErrors, whose kind says whether a later try makes sense. No function retries, except once
+ * with a new token.
  */
 export type Connector = {
   lister?: Open<Lister>;
@@ -27,8 +27,8 @@ export type Connector = {
    */
   copier?: (from: End, to: End) => Copier & Closing;
   /**
-   * Checks whether an end is reachable, accepts the login and allows the use; throws only when the
-   * signal fires.
+   * Checks whether an end is reachable, accepts the login and, as far as that can be tested, permits its use.
+   * Throws only when the signal fires or the address of the end cannot be opened.
    */
   check: (end: End, signal: AbortSignal) => Promise<Check>;
 };
@@ -44,7 +44,8 @@ type Open<T> = (end: End, type: RepositoryType) => T & Closing;
 /**
  * One end with its credentials in plain text. `namespace`: the prefix of every name at this end, such as
  * `team/images`; "" for none. `instance`: the end is an instance of this product, whose url may have a path.
- * `authorize` replaces the login: it returns the Authorization value for scopes of an image registry.
+ * `authorize`, only for the image registry of an instance, replaces the login: it returns the Authorization
+ * value for scopes of that registry (undefined: send none).
  */
 export type End = Omit<HttpOptions, "secrets"> & {
   url: string;
@@ -80,8 +81,9 @@ export type ListedPage = {
 
 export type Lister = {
   /**
-   * Returns one page of at most 500 artifacts. A page may be empty without being the last; an incomplete listing is an
-   * error. A version that the selection names is listed without a check.
+   * Returns one page of artifacts: at most 500, unless a registry sends larger pages itself. A page may be
+   * empty without being the last; a listing that cannot be complete throws. Whether a version that the
+   * selection names exists may be left unchecked.
    */
   list: (
     wanted: Selection,
@@ -98,8 +100,8 @@ export type Opened = { size: number | null; chunks: AsyncIterable<Uint8Array> };
 
 export type Source = {
   /**
-   * Describes the artifacts of the first keys in their order: at least one, as many as fit into one
-   * answer. null: the artifact no longer exists; an error: why the artifact cannot be described.
+   * Describes the artifacts of the first keys, in their order: at least one, and as many as the source
+   * describes in one call. null: the artifact no longer exists; an error: why the artifact cannot be described.
    */
   describe: (
     keys: readonly ArtifactKey[],
@@ -131,8 +133,8 @@ export type Source = {
 type Body = { size: number | null; bytes: AsyncIterable<Uint8Array> };
 
 /**
- * The contents that a target writes. Bodies are verified against the description of the source, limited to the rate of
- * the run and counted.
+ * The contents that a target writes. Bodies are limited to the rate of the run and counted. A part that is read
+ * from its beginning is verified against the description of the source.
  */
 export type Content = {
   signal: AbortSignal;
@@ -158,7 +160,8 @@ export type Content = {
 export type LabelRules = Pick<CopyRules, "conflictStrategy" | "includeMetadata">;
 
 /**
- * A target that reports facts about its contents and accepts an artifact part by part; the engine decides and verifies.
+ * A target that reports facts about its contents and accepts an artifact part by part; its caller
+ * (activities/transfer/parts.ts) decides what to write and verifies it.
  */
 export type PartsTarget = {
   nature: TargetNature;
@@ -207,8 +210,8 @@ export type Settling = {
   source: Omit<Source, "describe">;
   hooks: CopyHooks;
   /**
-   * Called once for each artifact, as soon as its outcome is known. Not called for artifacts that a conflict under
-   * FAST_FAIL or an abort left unfinished.
+   * Called once for each artifact, as soon as its outcome is known. Not called for an artifact that is left
+   * unfinished, because of a conflict under FAST_FAIL, an abort, or the end of the batch's slice.
    */
   report: (at: number, outcome: ArtifactOutcome) => void;
 };
@@ -219,7 +222,7 @@ export type SettlingArtifact = {
   uploads: UploadState[];
 };
 
-/** One image to copy; `digest`: its digest in the plan, null when the plan has none. */
+/** One image to copy; `digest`: its digest at the source, null when the batch does not know it. */
 type CopyRequest = ArtifactKey & {
   digest: string | null;
   targetVersions: readonly string[] | undefined;
@@ -234,6 +237,6 @@ export type Copier = {
   copy: (request: CopyRequest) => Promise<ArtifactOutcome>;
 };
 
-/** One of the three results of a check; `ok` null: the check could not determine it. */
+/** One of the three results of a check; `ok` null: it was not found out, or there is nothing to check (no login). */
 export type Answer = { ok: boolean | null; message: string };
 export type Check = Record<"reachable" | "authenticated" | "allowed", Answer>;

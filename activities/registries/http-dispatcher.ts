@@ -5,18 +5,21 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const CONNECTIONS = 32;
 
 export type DispatcherOptions = {
-  /** PEM of the CA (or of the server itself) that signs the endpoint's certificate. */
+  /** PEM of the CA that signs the certificate of the end, or of that certificate itself. */
   certificate?: string | null | undefined;
   insecureSkipVerify?: boolean | undefined;
   /**
-   * `url` and `noProxy`: the settings HTTPS_PROXY and NO_PROXY. The proxy resolves host names itself,
-   * so only literal addresses can be refused.
+   * The settings HTTPS_PROXY (`url`) and NO_PROXY (`noProxy`), for requests by https. The proxy resolves host
+   * names itself, so of the addresses behind it only literal ones can be refused.
    */
   proxy?: { url: string; noProxy: string } | null | undefined;
   connectTimeoutMs?: number | undefined;
 };
 
-/** Opens a pool of connections. `lookup` resolves names; `idleMs`: how long an open request may be silent. */
+/**
+ * Opens a pool of connections. `lookup` resolves host names, except for requests through the proxy; `idleMs`:
+ * how long (ms) an open request may be silent.
+ */
 export function createDispatcher(
   options: DispatcherOptions,
   lookup: AddressGuard["lookup"],

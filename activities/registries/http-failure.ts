@@ -62,8 +62,8 @@ export function statusFailure(
 }
 
 /**
- * Parses Retry-After (RFC 9110 §10.2.3: seconds or a date) into epoch milliseconds, at most ten minutes after `now`;
- * undefined when the value is invalid or in the past.
+ * Parses Retry-After (RFC 9110 §10.2.3: seconds or a date) into epoch milliseconds, at most ten minutes after
+ * `now`; undefined when the value is missing, invalid or not in the future.
  */
 export function retryAfterTime(
   value: string | undefined,
@@ -77,7 +77,10 @@ export function retryAfterTime(
   return Math.min(time, now + LONGEST_RETRY_AFTER_MS);
 }
 
-/** Shortens an error body to one line without control characters and without `secrets`, which a server may echo. */
+/**
+ * Shortens a text from a server to one line without control characters and without `secrets`, which the server
+ * may echo.
+ */
 export function excerpt(text: string, secrets: readonly string[]): string {
   let line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
   for (const secret of secrets.flatMap(formsOf))
@@ -86,8 +89,8 @@ export function excerpt(text: string, secrets: readonly string[]): string {
 }
 
 /**
- * Prepares error codes of a server for an error: each once, few, short, without `secrets`; undefined
- * when there are none.
+ * Prepares error codes of a server for an error: at most 20 different ones, each of at most 64 characters and
+ * without `secrets`; undefined when there are none.
  */
 export function bounded(
   codes: readonly string[],
@@ -133,8 +136,9 @@ const CERTIFICATE_CODES = new Set([
 ]);
 
 /**
- * Builds the error for an interrupted request or body. `url`: the destination of the request; `idleMs`:
- * the longest silence (ms) that is tolerated.
+ * Builds the error for a request without an answer, or for a body that broke off. A TransferError behind
+ * `error` is returned as it is. `url`: the destination of the request; `idleMs`: the longest silence (ms) that
+ * is tolerated.
  */
 export function connectionFailure(
   error: unknown,
@@ -220,8 +224,8 @@ function reachMessage(code: string, error: unknown): string {
 }
 
 /**
- * Finds the error of our own request body (such as a wrong digest) in an error of the request; that
- * error is then reported.
+ * Finds a TransferError, such as that of a request body with a wrong digest, in `error` or its causes;
+ * undefined when there is none.
  */
 function findTransferError(error: unknown): TransferError | undefined {
   let current = error;
@@ -232,7 +236,10 @@ function findTransferError(error: unknown): TransferError | undefined {
   return undefined;
 }
 
-/** Returns the innermost error code, since undici and happy-eyeballs wrap the error of the socket. */
+/**
+ * Returns the error code of the innermost cause that has one, since undici and Node's attempts at several
+ * addresses wrap the error of the socket; "" when none has a code.
+ */
 function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "";
   if (error instanceof AggregateError && error.errors.length > 0)

@@ -24,7 +24,7 @@ export type HttpRequest = {
     | "MOVE"
     | "COPY";
   url: URL;
-  /** The subject of the request; every message about it begins with this text. */
+  /** The subject of the request, with which most error messages about it begin. */
   what: string;
   headers?: Record<string, string> | undefined;
   /**
@@ -40,7 +40,10 @@ export type HttpRequest = {
    * tolerates a longer silence.
    */
   storedBytes?: number | undefined;
-  /** Describes an error body in one line. By default the beginning of the body is used. */
+  /**
+   * Returns what an error message quotes of an error body; it is then shortened to one line. By default the
+   * body itself is quoted.
+   */
   describe?: ((body: string) => string) | undefined;
   /** Reads the protocol's error codes from an error body, for `codes` of the failure. */
   errorCodes?: ((body: string) => readonly string[]) | undefined;
@@ -51,11 +54,14 @@ export type HttpResponse = {
   /** The URL that answered, after redirects. */
   url: URL;
   header: (name: string) => string | undefined;
-  /** Returns all header fields called `name` as the one list that they form (RFC 9110 §5.3). */
+  /**
+   * Returns all header fields called `name` as the one list that they form (RFC 9110 §5.3); undefined when
+   * there is none.
+   */
   list: (name: string) => string | undefined;
   /**
-   * The coding of the body when the server applies one without a request for it ("gzip"); null: none. `stream` and
-   * `bytes` decode it.
+   * The Content-Encoding that the server applied to the body without a request for it ("gzip"); null: none.
+   * `bytes` decodes it, and so does `stream` unless it is called with `raw`.
    */
   coding: string | null;
   /** Reads the whole body; throws when it has more than `limit` bytes after decoding. */

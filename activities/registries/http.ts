@@ -16,7 +16,7 @@ import { type Pace, thenSent } from "./pace.ts";
 import { redirectTarget, withoutCredentials } from "./redirect.ts";
 
 const IDLE_TIMEOUT_MS = 60_000;
-/** The assumed speed at which a server hashes and stores a request body. */
+/** The assumed speed (bytes per ms) at which a server hashes and stores a request body. */
 const STORING_BYTES_PER_MS = 20_000;
 const MOST_REDIRECTS = 5;
 const READ_AHEAD = 256 * 1024;
@@ -27,7 +27,7 @@ export type HttpOptions = DispatcherOptions & {
   /** Texts that must never show in a message, should the server echo them. */
   secrets?: readonly string[] | undefined;
   idleTimeoutMs?: number | undefined;
-  /** Measures how long each answer takes to begin. */
+  /** Measures how long answers take to begin. */
   pace?: Pace | undefined;
 };
 
@@ -99,7 +99,10 @@ type Send = (
   headers: Record<string, string>,
 ) => Promise<HttpResponse>;
 
-/** Sends a request and follows its redirects. Throws the error of an answer whose status is not accepted. */
+/**
+ * Sends a request and follows at most five redirects. Throws the error of an answer whose status is not
+ * accepted, or whose redirect must not be followed.
+ */
 async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResponse> {
   let url = first.url;
   let headers: Record<string, string> = {
@@ -126,8 +129,8 @@ async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResp
 }
 
 /**
- * Returns the credentials that a request sends, such as a token from its registry; messages must not
- * show them.
+ * Returns the credentials in the Authorization header of a request, such as a token from its registry; messages
+ * must not show them. Empty without that header.
  */
 function loginOf({ headers = {} }: HttpRequest): string[] {
   const sent = headers["authorization"]?.split(" ")[1];
@@ -135,8 +138,9 @@ function loginOf({ headers = {} }: HttpRequest): string[] {
 }
 
 /**
- * Passes a body through and calls `sent` when all of it is sent. The time before depends on more than
- * the end that receives a stream, so only the wait afterwards is measured.
+ * Returns the body of a request such that `sent` is called when all of a stream has gone; for any other body,
+ * `sent` is called at once. The time before depends on more than the end that receives a stream, so only the
+ * wait afterwards is measured.
  */
 function followed(body: HttpBody | undefined, sent: () => void): HttpBody | undefined {
   if (isStreamed(body)) return thenSent(body, sent);

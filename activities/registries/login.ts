@@ -4,7 +4,10 @@ type Login = {
   token?: string | null | undefined;
 };
 
-/** Returns the value of the Authorization header for a login; null when the login is empty. */
+/**
+ * Returns the value of the Authorization header for a login; null when the login has neither a token nor a
+ * username.
+ */
 export function authorizationOf({ username, password, token }: Login): string | null {
   if (token) return `Bearer ${token}`;
   return username

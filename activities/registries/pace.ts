@@ -6,17 +6,17 @@ export type Pace = {
    */
   request: () => { sent: () => void; over: () => void };
   /**
-   * Average time (ms) that recent answers took to begin; a pending answer counts with half of its time
-   * so far. Null before the first request.
+   * Returns the average time (ms) that recent answers took to begin, or half of the time that a pending answer
+   * has taken so far, if that is longer. Null until the first request is sent.
    */
   waitMs: () => number | null;
 };
 
-/** Weight of the newest answer in the average; all earlier answers have the rest. */
+/** Weight of the newest answer in the average; all earlier answers together have the rest. */
 const NEWEST = 0.3;
 /**
- * If more requests than this run at once, they may wait for one of our own connections, so their time
- * says nothing about the end.
+ * Maximum number of requests that are measured at once. Further ones may wait for one of our own connections,
+ * so their time says nothing about the end.
  */
 const MEASURED_AT_ONCE = 16;
 

@@ -4,8 +4,9 @@ import { redactUrl } from "./http-failure.ts";
 import type { HttpResponse } from "./http-message.ts";
 
 /**
- * Returns the body of an answer from `offset` on. Servers may ignore a Range and send the whole content, or send a
- * range that begins earlier (RFC 9110 §14.2, §15.3.7); the bytes before `offset` are then dropped.
+ * Returns the body of an answer from `offset` on. Servers may ignore a Range and send the whole content, or
+ * send a range that begins earlier (RFC 9110 §14.2, §15.3.7); the bytes before `offset` are then dropped.
+ * Throws `invalid` when the body begins after `offset`, or its beginning is unknown.
  */
 export function openedFrom(answer: HttpResponse, offset: number): Opened {
   const length = Number(answer.header("content-length") ?? Number.NaN);
@@ -30,8 +31,8 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
 }
 
 /**
- * Returns the offset at which the body of an answer begins; null when the Content-Range of a partial answer is not a
- * single range of bytes.
+ * Returns the offset at which the body of an answer begins; null when the Content-Range of a partial answer is
+ * missing or does not state a range of bytes.
  */
 export function startOf(answer: HttpResponse): number | null {
   if (answer.status !== 206) return 0;

@@ -1,10 +1,10 @@
-/** How long answers are remembered, and at most how many. */
+/** How long (ms) answers are remembered, and at most how many. */
 type Bounds = { lifeMs: number; most: number };
 
 type Recent<T> = {
   /**
-   * Returns the remembered answer, or the result of `load`; concurrent callers share one load. `fresh`:
-   * ignore the remembered answer and load again.
+   * Returns the remembered answer, or else the result of `load`; concurrent callers share one `load`. `fresh`:
+   * calls `load` although an answer is remembered.
    */
   get: (key: string, load: () => Promise<T>, fresh?: boolean) => Promise<T>;
   forget: (key: string) => void;

@@ -1,8 +1,9 @@
 import { type HttpRequest, type HttpResponse, isStreamed } from "./http-message.ts";
 
 /**
- * Returns the URL to which a redirect leads; undefined when the redirect must not be followed and is
- * itself the answer.
+ * Returns the URL to which a redirect leads. Undefined when the redirect must not be followed: it names no
+ * http(s) URL, its status does not let the request be repeated (writing: only 307 and 308 do), the body is a
+ * stream, or credentials would be sent without TLS.
  */
 export function redirectTarget(
   request: HttpRequest,

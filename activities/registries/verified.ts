@@ -46,7 +46,7 @@ export async function* verified(
   for await (const chunk of source) {
     size += chunk.length;
     wrong ||= size > expected.size;
-    // Without `misstated`, stop at once: the rest is read only to find out whether the content or the
+    // Once the size is wrong, only `misstated` needs the rest: its digest tells whether the content or the
     // expected size is wrong.
     if (wrong && !misstated)
       throw damagedAt(what, `more than the expected ${expected.size} bytes`);
@@ -91,8 +91,8 @@ type Checks = {
 };
 
 /**
- * Passes a stream through and verifies it by the known size and the strongest known digest. The last
- * chunk is held back until both are verified.
+ * Passes a stream through and verifies it by its size and its strongest digest, as far as they are known;
+ * throws the error of `damaged` when one is wrong. The last chunk is held back until both are verified.
  */
 export async function* checked<T extends Uint8Array>(
   source: AsyncIterable<T>,

@@ -61,7 +61,10 @@ export type InstanceClient = Uploads & {
   url: string;
   /** Checks the instance and its login; throws only when the signal fires. */
   check: (signal?: AbortSignal) => Promise<InstanceCheck>;
-  /** Returns the capabilities of the instance, which are requested only once per client. */
+  /**
+   * Returns the capabilities of the instance, which are requested once per client, and again only after a
+   * failure.
+   */
   capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
   /**
    * Returns the calls of a feature; null when the instance lacks the feature, so that the calls of
@@ -72,8 +75,8 @@ export type InstanceClient = Uploads & {
     signal?: AbortSignal,
   ) => Promise<FeatureCalls[F] | null>;
   /**
-   * Creates project and repository if they are missing; throws `invalid` when a repository of another
-   * type has that name.
+   * Creates project and repository if they are missing; throws `invalid` when the name belongs to a repository
+   * of another type, or to a linked one.
    */
   ensureRepository: (
     remote: RemoteRepository,

@@ -13,7 +13,7 @@ export const instance = { target: openTarget, check } as const satisfies Connect
 function openTarget(end: End, type: RepositoryType): SettlingTarget & Closing {
   const client = createInstanceClient(end);
   const remote = repositoryOf(end);
-  /** Whether the repository had no file when `prepare` first saw it; undefined before that. */
+  /** Whether the repository had no file when `prepare` first looked at it; undefined as long as it has not looked. */
   let empty: boolean | undefined;
   return {
     async prepare({ create }, signal) {

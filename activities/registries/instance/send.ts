@@ -47,7 +47,8 @@ export async function sendFiles(
 }
 
 /**
- * Returns the bytes that the target may have to read before it can compare files; undefined when it needs to read none.
+ * Returns how many bytes the target may have to read before it can compare files, without files of unknown
+ * size; undefined when the sha256 of each file is known, so that it reads none.
  */
 export function comparedBytes(files: readonly DescribedFile[]): number | undefined {
   const unread = files.filter(({ sha256 }) => sha256 === null);

@@ -55,8 +55,8 @@ export type UploadsWithoutDigest = {
 };
 
 /**
- * 404 (the session is gone) and 409 (another writer holds it) say nothing about the content, so both
- * are retryable.
+ * 404 (the session is gone) and 409 (the target is at another offset, or a newer request continues the upload)
+ * say nothing about the content, so both are retryable.
  */
 const LATER = { 404: "server", 409: "server" } as const;
 

@@ -63,8 +63,8 @@ function readAnswers(
 }
 
 /**
- * Parses the answer for one version. `files`: the files of that version; the answer may demand no other
- * contents.
+ * Parses the answer for one version; null when it does not follow the protocol. `files`: the files of that
+ * version; the answer may demand no other contents.
  */
 function readAnswer(
   data: unknown,
@@ -108,8 +108,8 @@ function readAnswer(
 }
 
 /**
- * Whether the needed contents are at least one, and all of files of this version: named by sha256 if
- * one was declared, else by path.
+ * Whether at least one content is needed, and each needed content belongs to a file of this version: `needed`
+ * names files by sha256, `paths` those that were declared without one.
  */
 function isOwn(needed: string[], paths: string[], files: DescribedFile[]): boolean {
   if (needed.length + paths.length === 0) return false;

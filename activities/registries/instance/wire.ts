@@ -29,8 +29,8 @@ type WireRequest = Pick<
 export type Wire = {
   base: URL;
   /**
-   * Sends a request and returns the `data` of the answer's envelope. Throws TransferError for every envelope that does
-   * not report success.
+   * Sends a request and returns the `data` of the answer's envelope. Throws a TransferError when the answer has
+   * no envelope or reports a failure.
    */
   call: (request: WireRequest) => Promise<unknown>;
   /** Makes a text of the other end safe for a message: short, and without the secrets of the login. */
@@ -42,8 +42,8 @@ export type Shown = (text: string) => string;
 type Envelope = { code: number; message: string | null; data: unknown };
 
 /**
- * Parses an instance's URL as users write it: without a scheme, https is assumed (http for loopback).
- * The URL has a path if a proxy serves the instance below one.
+ * Parses an instance's URL as users write it: without a scheme, https is assumed (http for loopback). The URL
+ * has a path if a proxy serves the instance below one. Throws `invalid` when the text is not an http(s) URL.
  */
 export function instanceUrl(text: string): URL {
   const url = readUrl(text);
@@ -56,7 +56,7 @@ export function instanceUrl(text: string): URL {
   return new URL(endpointText(url));
 }
 
-/** Returns host, port and path for messages, without credentials. */
+/** Returns host, port and path of an instance, without credentials. */
 export const addressOf = (base: URL): string =>
   `${base.host}${base.pathname.replace(/\/$/, "")}`;
 

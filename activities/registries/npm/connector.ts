@@ -4,7 +4,7 @@ import { openLister } from "./lister.ts";
 import { openSource } from "./source.ts";
 import { openTarget } from "./target.ts";
 
-/** The connector of npm registries: packuments, tarballs, publications, dist-tags (npm's registry API). */
+/** The connector of npm registries: documents of packages, tarballs, publications, dist-tags (npm's registry API). */
 export const npm = {
   lister: openLister,
   source: openSource,

@@ -6,8 +6,8 @@ import type { LabelRules } from "../contract.ts";
 import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";
 
 /**
- * Sets dist-tags and deprecation of an existing version. Returns null, which reports no label as left
- * out: every registry can keep both.
+ * Sets the dist-tags of an existing version and, with `includeMetadata`, its deprecation, where they differ.
+ * Always returns null: npm registries keep both, so no label is left out.
  */
 export async function setLabels(
   registry: NpmRegistry,
@@ -57,8 +57,8 @@ async function setTags(
 }
 
 /**
- * Changes the deprecation of a version as `npm deprecate` does: writes the package's document with the
- * new deprecation of that version.
+ * Changes the deprecation of a version as `npm deprecate` does: writes the package's document with the new
+ * deprecation of that version. Returns false when the deprecation is already right.
  */
 async function setDeprecation(
   registry: NpmRegistry,

@@ -10,7 +10,7 @@ import { digestsOf, jsonOf, type NpmRegistry, openNpmRegistry } from "./registry
 
 const PAGE = 500;
 const SEARCHED_AT_ONCE = 250;
-/** How many packages one page covers. */
+/** Maximum number of packages that one page covers. */
 const PACKAGES_A_PAGE = 100;
 /** Bounds how many packages are requested concurrently. */
 const limit = pLimit(8);
@@ -19,8 +19,8 @@ const limit = pLimit(8);
 type Position = { at: number; from: number };
 
 /**
- * Lists versions of the named packages, or of all packages if the registry lists them (`/-/all`, else a search for
- * everything).
+ * Opens a lister of the versions of the packages that an object names; without names, of all packages that the
+ * registry lists (`/-/all`, else a search for everything).
  */
 export function openLister(end: End): Lister & Closing {
   const registry = openNpmRegistry(end);
@@ -63,7 +63,10 @@ async function listPage(
   };
 }
 
-/** Returns the wanted versions of a package, in the order of their publication as far as the registry keeps it. */
+/**
+ * Returns the wanted versions that a package has (`found`), and those that it lacks (`missing`). Without a list
+ * of wanted versions, all of them are wanted, in the order of the registry's document.
+ */
 async function versionsOf(
   registry: NpmRegistry,
   { packageKey, versions }: PackageConstraint,
@@ -99,7 +102,10 @@ function missingReason({ base }: NpmRegistry, name: string, version: string): st
     : `${name}@${version} is not in the registry ${base}: check the version`;
 }
 
-/** Returns the names of all packages; an incomplete list is an error. */
+/**
+ * Returns a constraint for each package of the registry. Throws `unsupported` when the registry does not list
+ * its packages.
+ */
 async function listNames(
   registry: NpmRegistry,
   signal: AbortSignal,
@@ -117,7 +123,7 @@ async function listNames(
     .map((name) => ({ packageKey: `npm://${name}`, versions: null }));
 }
 
-/** Returns the names of all packages; null when the registry has no such list. */
+/** Returns the names of all packages; null when the registry has no such list, or an empty one. */
 async function namesOfAll(
   registry: NpmRegistry,
   signal: AbortSignal,
@@ -139,7 +145,7 @@ async function namesOfAll(
 
 /**
  * Returns the names of all packages by search; null when the registry does not support search, or a search for
- * everything.
+ * everything finds none. Throws when the registry lists fewer packages than it reports.
  */
 async function namesBySearch(
   registry: NpmRegistry,

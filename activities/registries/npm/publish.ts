@@ -8,9 +8,9 @@ import { encodeName, type NpmRegistry, tarballAddress } from "./registry.ts";
 const GROUP = 3;
 
 /**
- * Publishes one version with libnpmpublish's request: the document and the tarball in base64, streamed.
- * The request names no dist-tag, since a publication moves the tags that it names. Throws `immutable`
- * when the version is already published.
+ * Publishes one version with libnpmpublish's request: the document and the tarball in base64, streamed. The
+ * request names no dist-tag, since a publication moves the tags that it names. Throws `immutable` when the
+ * registry answers 409: the version is already published.
  */
 export async function publish(
   registry: NpmRegistry,

@@ -24,7 +24,10 @@ const MOST_OF_A_DOCUMENT = 32 * 1024 * 1024;
  */
 const REMEMBERED = { lifeMs: 30_000, most: 50 };
 
-/** A package as its registry describes it; `versions` maps the names of versions to their documents. */
+/**
+ * A package as its registry describes it; `tags` maps dist-tags to versions, `versions` the versions to their
+ * documents. `modified`: its last change (epoch ms), null when the registry does not state it.
+ */
 export type Package = {
   name: string;
   tags: ReadonlyMap<string, string>;
@@ -34,7 +37,7 @@ export type Package = {
 
 export type NpmRegistry = ReturnType<typeof openNpmRegistry>;
 
-/** A client of npm's registry API. The namespace is a path between the registry's url and the package names. */
+/** Opens a client of npm's registry API. The namespace is a path between the registry's url and the package names. */
 export function openNpmRegistry(end: End) {
   const http = createHttpClient({ ...end, secrets: secretsOf(end) });
   const base = [
@@ -78,7 +81,10 @@ export function openNpmRegistry(end: End) {
     ask,
     http,
     login,
-    /** Returns a package; null when it does not exist. `fresh`: ignore the remembered document. */
+    /**
+     * Returns a package, also as remembered for at most 30 s; null when it does not exist. `fresh`: ignore the
+     * remembered document.
+     */
     package: (
       name: string,
       fresh: boolean,
@@ -135,7 +141,10 @@ function toPackage(name: string, document: Record<string, unknown>): Package {
   };
 }
 
-/** Describes an error body in one line; registries send `{"error": …}`. */
+/**
+ * Returns the message in an error body (registries send `{"error": …}`), "" when it has none; a body that is
+ * not JSON is returned unchanged.
+ */
 function saidBy(body: string): string {
   try {
     const { error, message, reason } = record(JSON.parse(body));
@@ -145,7 +154,7 @@ function saidBy(body: string): string {
   }
 }
 
-/** Reads the error code in an error body. npm's own registry sends one (`E404`), most others do not. */
+/** Returns the error code in an error body, or none. npm's own registry sends one (`E404`), most others do not. */
 function errorCodes(body: string): string[] {
   try {
     const { code } = record(JSON.parse(body));
@@ -155,7 +164,10 @@ function errorCodes(body: string): string[] {
   }
 }
 
-/** Returns the digests of a version's tarball in its `dist` (SRI in `integrity`, hex sha1 in `shasum`). */
+/**
+ * Returns the digests of a version's tarball that the version's document states in `dist` (SRI in `integrity`,
+ * hex sha1 in `shasum`).
+ */
 export function digestsOf(document: JsonObject): Digests {
   const { integrity, shasum } = record(document["dist"]);
   const told = String(integrity ?? "")

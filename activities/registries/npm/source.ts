@@ -40,7 +40,7 @@ export function openSource(end: End): Source & Closing {
 
 /**
  * Describes one version. A failure is returned instead of thrown, so that it does not affect the other
- * versions.
+ * versions; only "cancelled" is thrown.
  */
 async function describeOrFail(
   registry: NpmRegistry,
@@ -125,8 +125,8 @@ async function readDocument(
 }
 
 /**
- * Builds the origin from the publisher of the version and the last change of the package, as far as the registry states
- * them.
+ * Builds the origin from the publisher of the version and the last change of the package; without them,
+ * "system" and the present time.
  */
 function originOf(document: JsonObject, { modified }: Package): Origin {
   const publisher = record(document["_npmUser"])["name"];
@@ -136,9 +136,9 @@ function originOf(document: JsonObject, { modified }: Package): Origin {
 }
 
 /**
- * Opens a tarball at the address that its document names. Behind proxies that address often names
- * another host: then the usual path at the registry is tried first, and the other host gets no
- * credentials.
+ * Opens a tarball at the address that its document names. Behind proxies that address often names another host:
+ * then the usual path at the registry is tried first, and the other host gets no credentials. A document
+ * without an address leaves only the usual path.
  */
 async function openTarball(
   registry: NpmRegistry,

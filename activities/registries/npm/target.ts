@@ -7,7 +7,8 @@ import { publish } from "./publish.ts";
 import { digestsOf, openNpmRegistry, tarballAddress } from "./registry.ts";
 
 /**
- * Opens a registry as a target of versions. It accepts a version whole or not at all and never changes an existing one.
+ * Opens a registry as a target of versions. It accepts a version whole or not at all and never changes the
+ * content of an existing one.
  */
 export function openTarget(end: End): PartsTarget & Closing {
   const registry = openNpmRegistry(end);

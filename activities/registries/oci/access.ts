@@ -18,9 +18,8 @@ export type Access = {
 };
 
 /**
- * Creates the scopes of a client. A client that pushes requests push for every repository from the
- * start: it then needs one token per repository, and registries refuse a pull-only token for a
- * repository that does not exist yet.
+ * Creates the paths and scopes of a client. A client that pushes requests push even to read a repository: one
+ * token then serves both, and registries refuse a pull-only token for a repository that does not exist yet.
  */
 export function createAccess(address: RegistryAddress, pushes: boolean): Access {
   const path = (name: string) => {

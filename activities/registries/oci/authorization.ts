@@ -6,7 +6,10 @@ import { createTokenStore } from "./tokens.ts";
 export type Credentials = {
   username?: string | null | undefined;
   password?: string | null | undefined;
-  /** A Bearer token of the registry, sent unchanged; if a username is given, the password of that user. */
+  /**
+   * A Bearer token of the registry, sent unchanged; but if a username is given, the password of that user
+   * (`password` has precedence).
+   */
   token?: string | null | undefined;
   /**
    * Replaces the other credentials: returns the Authorization value for requests with these scopes,
@@ -22,8 +25,8 @@ type Authorization = {
    */
   valueFor: (scopes: readonly string[]) => Promise<string | undefined>;
   /**
-   * Records the challenge of a 401 whose request carried `sent`. Returns true when a second try can succeed: another
-   * token, or a login that was not tried yet.
+   * Records the challenge of a 401 whose request carried `sent`. Returns true when a second try may succeed:
+   * with another token, or with a login that was not tried yet.
    */
   learn: (
     response: HttpResponse,
@@ -32,7 +35,10 @@ type Authorization = {
   ) => boolean;
 };
 
-/** Logs in to one registry in the way that its challenge demands (RFC 9110 §11.6.1). */
+/**
+ * Creates the login to one registry: a Bearer token or `authorization` if given, else in the way that the
+ * registry's challenge demands (RFC 9110 §11.6.1).
+ */
 export function createAuthorization(
   http: HttpClient,
   origin: URL,
@@ -46,7 +52,10 @@ export function createAuthorization(
   const tokens = createTokenStore(http, origin, basic);
   let challenge: Promise<Challenge | undefined> | undefined;
 
-  /** Requests the challenge of the registry once. A registry that sends none gets no login until it sends one. */
+  /**
+   * Requests the challenge of the registry once, and again only after a failure. A registry that sends none
+   * gets no login until it sends one.
+   */
   function firstChallenge(): Promise<Challenge | undefined> {
     challenge ??= askChallenge(http, origin).catch((error: unknown) => {
       challenge = undefined;

@@ -28,10 +28,7 @@ export type Blobs = {
    * both sizes are known.
    */
   hasBlob: (name: string, blob: WantedBlob, signal?: AbortSignal) => Promise<boolean>;
-  /**
-   * Reads and verifies the blob; `misstated` builds the error for content whose size differs from the
-   * expected one.
-   */
+  /** Reads and verifies the blob. `misstated` builds the error for content with the right digest but another size. */
   readBlob: (
     name: string,
     blob: WantedBlob & { size: number },
@@ -50,7 +47,10 @@ export type Blobs = {
   ) => Promise<AsyncGenerator<Buffer, void, undefined>>;
 };
 
-/** `size` null: not known, which is allowed only for a blob that is read from its beginning. */
+/**
+ * A blob that is asked for or read. `size` null: not known; the blob is then requested whole, also to read it
+ * from an offset.
+ */
 type WantedBlob = { digest: Digest; size: number | null };
 
 type Wire = { client: RegistryClient; access: Access };
@@ -190,7 +190,10 @@ async function open(
   };
 }
 
-/** Requests a range of the blob, or the whole blob when the registry does not support the range. */
+/**
+ * Requests the blob from `offset` on, or the whole blob when its size is unknown or the registry does not
+ * support the range.
+ */
 async function getFrom(
   wire: Wire,
   name: string,
@@ -199,7 +202,7 @@ async function getFrom(
   signal: AbortSignal | undefined,
 ): Promise<HttpResponse> {
   const whole: Request = { method: "GET", accept: [404, 416] };
-  // go-containerregistry's server does not support open-ended ranges; some servers do not support Range at all.
+  // The range states its end, because go-containerregistry's server does not support open-ended ranges.
   const ranged: Request =
     offset > 0 && size !== null
       ? { ...whole, headers: { range: `bytes=${offset}-${size - 1}` } }
@@ -219,8 +222,8 @@ function lengthOf(response: HttpResponse): number | null {
 }
 
 /**
- * Returns the size of the blob that an answer states; null for a body with a Content-Encoding, whose
- * length is not that of the blob.
+ * Returns the size of the blob that an answer states. Null when it states none, or when its body has a
+ * Content-Encoding: the length is then not that of the blob.
  */
 function sizeOf(response: HttpResponse): number | null {
   if (response.coding !== null) return null;

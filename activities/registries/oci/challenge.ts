@@ -2,15 +2,15 @@
 export type Challenge = { scheme: string; parameters: ReadonlyMap<string, string> };
 
 /**
- * Matches one item of a WWW-Authenticate header: a parameter with its value, or a word (a scheme, or
- * the token68 after a scheme).
+ * Matches one item of a WWW-Authenticate header: a parameter with its value, a word (a scheme, or the token68
+ * after a scheme), or a stray character that is skipped.
  */
 const PART =
   /[\s,]*(?:([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))|([^\s,"=]+)(=*)|[="])/y;
 
 /**
- * Parses a WWW-Authenticate header; all fields of that name form one list of challenges. A word without
- * a value begins a challenge.
+ * Parses a WWW-Authenticate header; all fields of that name form one list of challenges. A word without a value
+ * begins a challenge; after other parameters, `word=` is a parameter with an empty value.
  */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
@@ -32,8 +32,8 @@ export function parseChallenges(header: string): Challenge[] {
 }
 
 /**
- * Selects the Bearer challenge, or else Basic, in whatever order the server lists them; undefined when
- * it offers neither. A Bearer challenge without a realm is unusable.
+ * Selects the Bearer challenge that has a realm, else Basic, else a Bearer challenge without a realm, in
+ * whatever order the server lists them; undefined when it offers neither.
  */
 export function preferredChallenge(header: string | undefined): Challenge | undefined {
   const challenges = header === undefined ? [] : parseChallenges(header);

@@ -6,13 +6,16 @@ import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** The operation to try: list the catalog (no name), pull from the repository `name`, or push to it. */
+/**
+ * The operation to try: list the catalog (`name` null), pull from the repository `name`, or push to it
+ * (`push`). A push without a name is not tried.
+ */
 export type CheckScope = { name: string | null; push: boolean };
 
 const NOT_TRIED: Answer = { ok: null, message: "not tried" };
 
 /**
- * Checks whether a registry is reachable, accepts the login and allows the operation; throws only when
+ * Checks whether a registry is reachable, accepts the login and allows what `scope` names; throws only when
  * `signal` fires.
  */
 export async function checkRegistry(

@@ -17,8 +17,8 @@ export type RegistryClient = {
   readonly origin: URL;
   request: (request: RegistryRequest) => Promise<HttpResponse>;
   /**
-   * Resolves a Location header of this registry. Corrects http to https, since behind a TLS proxy the
-   * registry does not know that it is reached by https.
+   * Resolves a Location header of this registry to a URL that this client can reach: behind a proxy the
+   * registry may not know that it is reached by https, or below a path.
    */
   resolve: (location: string, base: URL) => URL;
 };
@@ -65,8 +65,8 @@ export function createRegistryClient(
 }
 
 /**
- * Rewrites `url` so that this client can reach it: below the registry's base path, and with https if
- * the registry itself is reached by https.
+ * Rewrites `url` so that this client can reach it: at an instance, to the origin and base path of its registry;
+ * at any other registry that is reached by https, from http to https if the host is the registry's.
  */
 function resolveAt({ base }: RegistryAddress, origin: URL, url: URL): URL {
   if (base !== undefined) {

@@ -75,8 +75,8 @@ const nameAt = ({ namespace }: End, name: string): string =>
   namespace === "" ? name : `${namespace}/${name}`;
 
 /**
- * Opens a registry. The path of its url is the namespace of its repositories. If the end is an instance
- * that is served below a path, its registry is below the same path.
+ * Opens a registry. The path of its url is the namespace of its repositories, except at an instance: there it
+ * is the path below which a proxy serves the instance, and its registry, too.
  */
 function openRegistry(end: End, pushes: boolean): OciRegistry {
   if (end.instance !== true) return createOciRegistry({ ...end, pushes });

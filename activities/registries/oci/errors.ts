@@ -8,8 +8,8 @@ export const errorCodes = (body: string): string[] =>
   );
 
 /**
- * Describes an error body in one line. Says "no space left" in words where the registry
- * `distribution` gives only errno 28.
+ * Describes the errors in an error body; a body in another format is returned unchanged. Says "no space left"
+ * in words where the registry `distribution` gives only errno 28.
  */
 export function describeErrors(body: string): string {
   const errors = readErrors(body);

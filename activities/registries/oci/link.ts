@@ -1,8 +1,9 @@
 import type { HttpResponse } from "../http-message.ts";
 
 /**
- * Returns the query of the next page from `Link: <…>; rel="next"`. Its host and path are ignored: the
- * next page has the path of this one, and a proxy may have written another host.
+ * Returns the query of the next page from `Link: <…>; rel="next"`; null when there is no such link. The host
+ * and path of the link are ignored: the next page has the path of this one, and a proxy may have written
+ * another host.
  */
 export function linkQuery(response: HttpResponse): string | null {
   const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(

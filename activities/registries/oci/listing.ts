@@ -20,11 +20,11 @@ export type Page = { items: string[]; next: string | null };
 
 export type Listing = {
   /**
-   * Lists the repositories under the registry's namespace, with names relative to it. Throws
-   * `unsupported` when the registry does not list its repositories.
+   * Lists one page of the repositories under the registry's namespace, with names relative to it. Throws
+   * `unsupported` when the registry does not list its repositories to this user.
    */
   listRepositories: (cursor: string | null, signal?: AbortSignal) => Promise<Page>;
-  /** Lists tags of a repository; null when the repository does not exist. */
+  /** Lists one page of the tags of a repository; null when the repository does not exist. */
   listTags: (
     name: string,
     cursor: string | null,
@@ -88,7 +88,10 @@ type Field = "tags" | "repositories";
 type Ask = (query: string, accept: number[]) => Promise<HttpResponse>;
 type Answer = { items: string[]; link: string | null };
 
-/** Reads one page of a listing; throws when its pages bring no new items any more. */
+/**
+ * Reads one page of a listing; null when the registry refuses the first page. Throws when the pages repeat,
+ * stay empty or never end.
+ */
 async function listPage(
   cursor: string | null,
   field: Field,
@@ -138,8 +141,8 @@ async function pageAt(
 }
 
 /**
- * Returns the statuses with which a registry refuses a listing: a catalog may be forbidden or absent, a
- * repository without tags is unknown.
+ * Returns the statuses that say that a registry has no such list: for tags, that the repository is unknown; for
+ * the catalog, that it is forbidden or not supported.
  */
 function refusals(field: Field): number[] {
   return field === "tags" ? [404] : [401, 403, 404, 405, 501];
@@ -193,7 +196,7 @@ function splitCursor(
     : [mode, (cursor ?? "").slice(mode.length + 1)];
 }
 
-/** Throws when a page of a listing is missing, since an incomplete listing must never count as a complete one. */
+/** Throws the error for a listing that breaks off, since an incomplete listing must not count as a complete one. */
 function gone(what: string): never {
   throw new TransferError(
     "server",

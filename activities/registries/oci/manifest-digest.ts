@@ -12,8 +12,8 @@ export function manifestLabel(name: string, reference: string): string {
 }
 
 /**
- * Computes the digest of a manifest's bytes; throws `digestMismatch` when it differs from the requested digest, or from
- * the digest in the answer.
+ * Computes the digest of a manifest's bytes. Throws `digestMismatch` when it differs from the requested digest,
+ * or, if a tag was requested, from the digest in the answer.
  */
 export function checkedDigest(
   bytes: Buffer,

@@ -15,7 +15,10 @@ import {
   SCHEMA_1_MANIFEST,
 } from "../../../domain/image/media-types.ts";
 
-/** The Accept header of every manifest request: without it a registry may answer 404 for a manifest that exists. */
+/**
+ * The Accept header of every request that reads a manifest: without it a registry may answer 404 for a manifest
+ * that exists.
+ */
 export const ACCEPT_MANIFESTS = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
 
 /**
@@ -31,8 +34,9 @@ export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> &
 };
 
 /**
- * Parses a manifest or index. `contentType` decides the media type, since helm's manifests contain no
- * mediaType.
+ * Parses a manifest or index, which `what` names in errors. A type `application/vnd.…` in `contentType`
+ * precedes the media type in the document, which helm's manifests lack. Throws `invalid`, or `unsupported` for
+ * another media type.
  */
 export function parseManifest(
   bytes: Buffer,
@@ -71,7 +75,10 @@ export function parseManifest(
   }
 }
 
-/** Reads the media type of a document that may not be a valid manifest; empty when the document has none. */
+/**
+ * Returns the media type of a document: as its Content-Type or the document states it, else guessed. Returns ""
+ * when the document is not a JSON object.
+ */
 export function readMediaType(bytes: Buffer, contentType: string | undefined): string {
   try {
     return mediaTypeOf(parseObject(bytes), contentType);

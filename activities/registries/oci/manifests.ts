@@ -16,7 +16,10 @@ import { createQuestion, type ManifestHead } from "./question.ts";
 import { type Manners, orRefused, type Told } from "./told.ts";
 
 export type Manifests = {
-  /** Finds out whether a tag or digest exists, in every way that the registry supports. */
+  /**
+   * Finds out whether a tag or digest exists: tries one way after the other until the registry tells. `untold`:
+   * no way made it tell.
+   */
   askManifest: (
     name: string,
     reference: string,
@@ -41,8 +44,8 @@ export type Manifests = {
     signal?: AbortSignal,
   ) => Promise<Manifest>;
   /**
-   * Reads a manifest without parsing its content, for an index that may name anything. Throws like
-   * `getManifest`.
+   * Reads a document under a tag or digest that need not be a manifest of a known type; `mediaType` is "" when
+   * the document is not a JSON object. Throws `notFound` when the tag or digest does not exist.
    */
   getDocument: (
     name: string,
@@ -50,8 +53,8 @@ export type Manifests = {
     signal?: AbortSignal,
   ) => Promise<ManifestDocument>;
   /**
-   * Writes a manifest and verifies the digest that the registry stored. `indexesSubject`: the registry maintains the
-   * list of what is attached to the subject.
+   * Writes a manifest. Throws `digestMismatch` when the registry then reports another digest, or that it does
+   * not have the manifest. `indexesSubject`: the registry itself lists the manifest as attached to its subject.
    */
   putManifest: (
     name: string,

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { TransferError } from "../../../domain/failure.ts";
 
 /**
- * Maximum number of entries in a listing: far more than the tags of one image or the images of one
- * registry. With more, the paging of the registry is faulty.
+ * Maximum number of entries in a listing: far more than the tags of one image or the images of one registry.
+ * With more, the paging of the registry counts as faulty.
  */
 const MOST_ITEMS = 1_000_000;
 /** Maximum number of pages in a listing; registries send pages of a hundred entries and more. */
@@ -23,8 +23,8 @@ export type Subject = { what: string; host: string; advice: string };
 const FORM = /^(\d+)\.(\d+)\.(\d+)\.([^|]*)\|(.*)$/s;
 
 /**
- * Splits a cursor into the registry's own cursor and the progress of the listing; a cursor of an older
- * release has no progress.
+ * Splits a cursor into the progress of the listing and the position of the next page (`page`; null: the first).
+ * A cursor of an older release is only a position, so its progress counts from 0.
  */
 export function readCursor(cursor: string | null): {
   progress: Progress;

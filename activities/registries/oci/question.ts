@@ -26,8 +26,8 @@ type Means = {
 type Asked = { name: string; reference: string; signal: AbortSignal | undefined };
 
 /**
- * Returns a function that finds out whether a manifest exists: by HEAD; if the registry refuses that,
- * by GET; if it refuses that too, by the list of tags.
+ * Returns a function that finds out whether a manifest exists: by HEAD, else by GET, else by the list of tags.
+ * Once the registry has refused such a request, the list is read first.
  */
 export function createQuestion(means: Means) {
   const { manners } = means;
@@ -104,7 +104,10 @@ async function isListed(
 const typeOf = (response: HttpResponse): string =>
   response.header("content-type")?.split(";")[0]?.trim() ?? "";
 
-/** Lists all tags of a repository; `untold` when the registry refuses to list them. */
+/**
+ * Lists all tags of a repository: `absent` when the repository does not exist, `untold` when the registry
+ * refuses to list them. Throws failures that may pass.
+ */
 async function allTags(
   name: string,
   listTags: Listing["listTags"],

@@ -11,15 +11,16 @@ import { type Manners, REFUSALS, type Told } from "./told.ts";
 const MOST_PAGES = 100;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /**
- * Statuses of registries without the referrers API; a registry that has it never answers 404
- * (distribution-spec, "Listing Referrers").
+ * Statuses that are taken for those of a registry without the referrers API; one that has the API must not
+ * answer 404 (distribution-spec, "Listing Referrers").
  */
 const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
 export type Referrers = {
   /**
-   * Lists what is attached to `subject`; null when the registry does not support the referrers API.
-   * That is remembered, and the API is not requested again.
+   * Lists what is attached to `subject`, as far as the first 100 pages of the registry tell. Null when the
+   * registry refuses to tell, or does not support the referrers API; the latter is remembered, and the API is
+   * not requested again.
    */
   listReferrers: (
     name: string,
@@ -78,8 +79,9 @@ export function createReferrers(
 }
 
 /**
- * Sends a request. If it is redirected and the request to the new URL fails (perhaps unreachable),
- * returns that failure; throws the failures of the registry itself.
+ * Sends a request and returns the answer, also a permanent refusal. If the request is redirected and fails at
+ * the new URL (perhaps unreachable), returns that failure, unless a signal stopped the request. Throws all
+ * other failures.
  */
 async function ask(
   client: RegistryClient,

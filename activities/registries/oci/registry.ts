@@ -23,8 +23,8 @@ export type OciRegistryOptions = Credentials &
   };
 
 /**
- * A client of a registry that implements distribution-spec 1.1. All functions throw TransferError; none retries, except
- * once with a new token.
+ * A client of a registry that implements distribution-spec 1.1. Errors are TransferErrors; no function retries,
+ * except once with a new token.
  */
 export type OciRegistry = Manifests &
   Referrers &

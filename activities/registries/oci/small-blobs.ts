@@ -4,8 +4,8 @@ import type { Uploads, UploadSession } from "./uploads.ts";
 
 export type SmallBlobs = {
   /**
-   * Writes a blob that fits in memory, unless the registry already has it. `read` is called only if the
-   * bytes are needed.
+   * Writes a blob that fits in memory, unless the repository `name` already has it. `read` is called only if
+   * the bytes are needed.
    */
   putSmallBlob: (
     name: string,
@@ -18,9 +18,10 @@ export type SmallBlobs = {
 type SmallBlob = { digest: Digest; size: number };
 
 /**
- * Checks for a blob and begins its upload in one request: a mount from the repository itself is
- * answered "mounted" if the blob exists, else with an upload. Some registries ignore `mount`, so this
- * is tried once with a blob that certainly exists; until then HEAD is used.
+ * Creates `putSmallBlob`, which asks for a blob and begins its upload in one request: a mount from the
+ * repository itself is answered "mounted" if the blob exists there, else with an upload. Some registries ignore
+ * `mount`, so this is tried once with a blob that certainly exists; before that, and where mounts are ignored,
+ * HEAD is used.
  */
 export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
   let mountsTell: boolean | null = null;

@@ -13,8 +13,8 @@ type TokenStore = {
    */
   get: (challenge: Challenge, scopes: readonly string[]) => Promise<string>;
   /**
-   * Forgets a token that the registry refused. `wanted`: the scope that the registry demanded instead;
-   * it is requested from now on.
+   * Forgets the token for these scopes if it is the one that the registry refused (`refused`). `wanted`: the
+   * scope that the registry demanded instead; it is requested from now on.
    */
   drop: (scopes: readonly string[], refused: string, wanted: string | undefined) => void;
 };
@@ -29,8 +29,8 @@ type Token = { header: string; expires: number };
 type Entry = { fetch: Promise<Token>; header?: string };
 
 /**
- * Fetches tokens as the distribution token specification defines. Credentials go only to the realm that the registry
- * names: whoever trusts the registry's address trusts its choice of realm.
+ * Creates a store that fetches tokens as the distribution token specification defines. Credentials go only to
+ * the realm that the registry names: whoever trusts the registry's address trusts its choice of realm.
  */
 export function createTokenStore(
   http: HttpClient,

@@ -1,14 +1,17 @@
 import { TransferError } from "../../../domain/failure.ts";
 
 /**
- * Whether something exists according to a registry: 200 is "there", 404 is "absent". Any other
- * permanent refusal is "untold": some registries answer 401 or 403 for missing content, or do not
- * support HEAD, or let a user write who may not read. `refusal`: the last of these refusals.
+ * What a registry tells about something: it is there, it is absent (most often a 404), or neither. `untold` is
+ * a permanent refusal (`refusal`): some registries answer 401 or 403 for missing content, or do not support
+ * HEAD, or let a user write who may not read.
  */
 export type Told<T> = { kind: "there"; value: T } | { kind: "absent" } | Untold;
 type Untold = { kind: "untold"; refusal: TransferError };
 
-/** Statuses of permanent refusals, without the temporary ones (408, 429, 5xx) and that of a proxy (407). */
+/**
+ * Statuses of permanent refusals: 501, and 400 to 499 except 408 and 429, which may pass, and 407, which is
+ * that of a proxy.
+ */
 export const REFUSALS: readonly number[] = [
   ...Array.from({ length: 100 }, (_, at) => 400 + at).filter(
     (status) => ![407, 408, 429].includes(status),
@@ -16,7 +19,10 @@ export const REFUSALS: readonly number[] = [
   501,
 ];
 
-/** After this number of refusals in a row, a kind of request is no longer sent. */
+/**
+ * A kind of request (`Question`) is not sent any more after this number of refusals in a row; the newest of
+ * them stands for the answer.
+ */
 const MOST_REFUSALS = 3;
 /** Maximum number of repositories whose lists of tags are kept. */
 const MOST_LISTS = 200;
@@ -42,14 +48,20 @@ type Question =
  * each image. Losing these records only costs requests.
  */
 export type Manners = {
-  /** Calls `ask`, which sends the request, unless the registry has refused requests of this kind too often. */
+  /**
+   * Calls `ask`, which sends the request. Returns `untold` without calling it if the registry has refused
+   * MOST_REFUSALS requests of this kind in a row.
+   */
   ask: <T>(question: Question, ask: () => Promise<Told<T>>) => Promise<Told<T>>;
   /**
-   * Whether the registry has ever refused to report if a manifest exists. If so, the list of tags is
-   * read first.
+   * Whether the registry has ever refused to report if a manifest exists. If so, the list of tags is read
+   * before a tag is asked for.
    */
   refusesManifests: () => boolean;
-  /** Returns the tags of a repository, which are listed once; null when the registry does not list them. */
+  /**
+   * Returns the remembered tags of a repository, or else those that `list` returns; null when the registry does
+   * not list them.
+   */
   tags: (
     name: string,
     list: () => Promise<Set<string> | null>,
@@ -96,7 +108,10 @@ export function createManners(): Manners {
   };
 }
 
-/** Builds the answer to a request that is no longer sent, from the newest refusal of such a request. */
+/**
+ * Builds the answer for a request that is not sent, because the registry refused MOST_REFUSALS others of its
+ * kind in a row; its error quotes the newest refusal.
+ */
 function silent({ refusal }: Untold): Untold {
   const { kind, message } = refusal;
   return {

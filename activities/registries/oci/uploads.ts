@@ -6,7 +6,10 @@ import { blobLabel } from "./blobs.ts";
 import type { RegistryClient } from "./client.ts";
 import { type Manners, REFUSALS } from "./told.ts";
 
-/** An open upload. `location` is the newest location that the registry has sent; older ones may be invalid. */
+/**
+ * An open upload. `location`: the newest location that the registry has sent; older ones may be invalid.
+ * `offset`: how many bytes the registry has. `minChunk`: the fewest bytes of a chunk that it accepts; 0: any.
+ */
 export type UploadSession = { location: string; offset: number; minChunk: number };
 
 export type Uploads = {
@@ -20,7 +23,10 @@ export type Uploads = {
     mountFrom: string | null,
     signal?: AbortSignal,
   ) => Promise<UploadSession | "mounted">;
-  /** Returns the state of an upload at the registry; null when the registry no longer knows the upload. */
+  /**
+   * Returns the state of an upload at the registry; null when the registry no longer knows the upload or
+   * refuses to tell.
+   */
   uploadStatus: (
     name: string,
     location: string,
@@ -28,7 +34,7 @@ export type Uploads = {
   ) => Promise<UploadSession | null>;
   /**
    * Sends `length` bytes at the session's offset. Returns the session with the offset that the registry
-   * confirms, which may differ from the expected one.
+   * confirms, which may differ from the expected one; without a confirmation, the expected one counts.
    */
   appendChunk: (
     name: string,
@@ -38,8 +44,8 @@ export type Uploads = {
     signal?: AbortSignal,
   ) => Promise<UploadSession>;
   /**
-   * Closes an upload, with the rest of the blob if given; the registry verifies the digest. `size` is the size of the
-   * whole blob.
+   * Closes an upload, with the rest of the blob if given. `size` is the size of the whole blob. Throws
+   * `digestMismatch` when the registry finds or reports another digest.
    */
   finishUpload: (
     name: string,
@@ -77,7 +83,10 @@ export function createUploads(
   };
 }
 
-/** Begins an upload, by a mount if possible. If the registry refuses the mount, the upload begins without it. */
+/**
+ * Begins an upload, by a mount if `mountFrom` is given. If the registry refuses to mount from another
+ * repository, the upload begins without it.
+ */
 async function startUpload(
   wire: Wire,
   name: string,
@@ -248,8 +257,8 @@ function sessionOf(
 }
 
 /**
- * Parses `Range: 0-N` (some registries write `bytes=0-N`) to the number of bytes that the registry
- * holds. A fresh upload has `0-0`, which stands for no byte.
+ * Parses `Range: 0-N` (some registries write `bytes=0-N`) to the number of bytes that the registry holds;
+ * undefined when the header is missing or different. A fresh upload has `0-0`, which stands for no byte.
  */
 function confirmedOffset(response: HttpResponse): number | undefined {
   const end = /^(?:bytes=)?0-(\d+)$/.exec(response.header("range")?.trim() ?? "")?.[1];

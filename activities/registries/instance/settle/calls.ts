@@ -80,10 +80,7 @@ function statedVersion(type: StatedType, version: DescribedVersion): StatedVersi
   return { ...version, digest: version.digest ?? VERSION_DIGESTS[type](files), files };
 }
 
-/**
- * By repository type: computes the digest of a whole version from its files, with the same result as
- * the instance.
- */
+/** By repository type: computes the digest of a whole version from its files, as the target instance computes it. */
 const VERSION_DIGESTS = {
   MAVEN: (files) => versionDigest(files, (text) => hash("sha256", text)),
   NPM: (files) => files.map(({ sha256 }) => `sha256:${sha256}`).join(),

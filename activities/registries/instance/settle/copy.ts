@@ -20,19 +20,22 @@ export type Item = SettlingArtifact & {
   settled: boolean;
   /** The parts as the source describes them; size and digests are added when a part was read. */
   parts: Part[];
-  /** Size (bytes) of the artifact's JSON in a declaration, estimated too high rather than too low. */
+  /** Estimated size (bytes) of the artifact's JSON in a declaration. */
   length: number;
   /** The parts whose content the target needs. */
   needs: Part[];
   /** Content bytes sent to the target for this artifact. */
   sent: number;
-  /** Whether content was sent to the target for this artifact, now or in an earlier attempt. */
+  /**
+   * Whether this attempt attached or uploaded the content of a single file, or continued its upload. If several
+   * files share the content, it counts for one of them. Not used for versions.
+   */
   carried: boolean;
 };
 
 /**
- * The state of one batch. `stopped`: a conflict under FAST_FAIL occurred, so nothing new begins.
- * `uploading`: by sha256, the large contents whose upload is running or done.
+ * The state of one call of `settle`. `stopped`: a conflict under FAST_FAIL occurred, so nothing new begins.
+ * `uploading`: by sha256, the large contents whose upload has begun.
  */
 export type Copy = Settling & {
   client: InstanceClient;
@@ -109,9 +112,9 @@ export async function guarded(
 }
 
 /**
- * Runs `work` on each element, `width` at once, and returns when all running work has ended. Nothing
- * new begins after a stop. Once the time of the batch is over, only the first `width` elements still
- * begin, so every batch makes progress however slow an end is.
+ * Runs `work` on each element, `width` at once, and waits until all running work has ended; throws when the
+ * signal has fired or work failed. Nothing new begins after a stop. Once the slice of the batch is over, only
+ * the first `width` elements still begin, so every batch makes progress however slow an end is.
  */
 export async function together<T>(
   copy: Pick<Copy, "hooks" | "stopped">,

@@ -6,21 +6,22 @@ import { checked } from "../../verified.ts";
 import { type Copy, type Item, isKnown, type KnownPart, settleFailure } from "./copy.ts";
 import type { Contents } from "./statement.ts";
 
-/** Contents up to this size (bytes) are attached to a declaration, larger ones use an upload session. */
+/**
+ * Contents up to this size (bytes) are attached to a declaration, unless the target's limit is lower; larger
+ * ones use an upload session.
+ */
 export const SMALL_BYTES = 1024 * 1024;
-/** Contents up to this size (bytes) are read together, many in one call. */
+/** Contents up to this size (bytes) are read together, many in one call, if the source can. */
 export const TINY_BYTES = 16 * 1024;
 
-/**
- * Maximum size of the slices of a body (bytes): each waits for the rate limit, so none may be larger
- * than one grant.
- */
+/** Maximum size (bytes) of the slices in which a content is passed on; the rate limit may split them further. */
 export const SLICE_BYTES = 1024 * 1024;
 
 export type Wanted = { item: Item; part: KnownPart };
 
 /**
- * Reads and verifies contents and returns them by sha256. An item whose content cannot be read is settled as failed.
+ * Reads and verifies contents and returns them by sha256. The failure to read a content becomes the outcome of
+ * the items that want it.
  */
 export async function readContents(
   copy: Copy,
@@ -88,7 +89,7 @@ async function readWhole(
 type Beginning =
   { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
 
-/** Reads up to SMALL_BYTES of a part of unknown size, and returns the whole content if it is not larger. */
+/** Reads up to SMALL_BYTES of a part. Returns the whole content if it is not larger, else a reader at its start. */
 export async function readBeginning(
   copy: Copy,
   item: Item,
@@ -108,8 +109,8 @@ export async function readBeginning(
 }
 
 /**
- * Opens a content for reading in portions. `known` returns its size and sha256, once the content was
- * read from start to end.
+ * Opens a content for reading in portions, from `offset` on. `known` returns the part with its size and sha256,
+ * which reading from start to end reveals; it throws while one of them is unknown.
  */
 export async function openReader(
   copy: Copy,

@@ -33,8 +33,8 @@ const READ_AT_ONCE = 4;
 type Group = [Item, ...Item[]];
 
 /**
- * Sends artifacts with the contents that the target needs: several complete artifacts in one request,
- * and one by one those that are too large for that.
+ * Sends artifacts with the contents that the target needs: several complete artifacts in one request, and those
+ * that are too large for that in pieces.
  */
 export async function sendNeeded(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const most = form.limits(copy);
@@ -68,14 +68,20 @@ const bytesOf = (contents: KnownPart[]) =>
   contents.reduce((sum, { size }) => sum + size, 0);
 const lengthOf = (items: Item[]) => items.reduce((sum, { length }) => sum + length, 0);
 
-/** Returns the contents that the target needs of an artifact, each once. */
+/**
+ * Returns the contents that the target needs of an artifact, each once, without those whose sha256 or size is
+ * unknown.
+ */
 function contentsOf({ needs }: Item): KnownPart[] {
   return [
     ...new Map(needs.filter(isKnown).map((part) => [part.digests.sha256, part])).values(),
   ];
 }
 
-/** Groups artifacts that need the same contents, so that each content is sent once. */
+/**
+ * Groups artifacts that need the same contents, at most SHARING_AT_ONCE in a group, so that each content is
+ * sent once for a group.
+ */
 function byContent(items: Item[]): Group[] {
   const open = new Map<string, Group>();
   const whole: Group[] = [];

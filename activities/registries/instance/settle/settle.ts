@@ -22,8 +22,8 @@ const STATEMENTS_AT_ONCE = 4;
 const STATEMENT_RESERVE = 1024;
 
 /**
- * `isEmpty`: the repository had no file when this run first saw it, so tiny contents are sent without asking whether
- * they exist.
+ * `isEmpty`: the repository had no file when `prepare` first asked, so tiny contents are sent without asking
+ * whether they exist.
  */
 type Place = Pick<Copy, "client" | "remote" | "type"> & { isEmpty: boolean };
 

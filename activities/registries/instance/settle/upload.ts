@@ -5,7 +5,7 @@ import type { UploadClaim, UploadSession } from "../../../../domain/sync.ts";
 import { type Copy, type Item, isKnown, learn } from "./copy.ts";
 import { openReader, type Reader, SLICE_BYTES } from "./reading.ts";
 
-/** Size (bytes) of the chunks of a content of unknown size, which are held in memory. */
+/** Maximum size (bytes) of the chunks of a content of unknown size; such a chunk is held in memory. */
 const UNSIZED_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -24,8 +24,9 @@ type Upload = {
 type Begun = { reader: Reader; size: number | null };
 
 /**
- * Uploads one content. `item.uploads` records what the target has confirmed, so a later attempt on any
- * worker continues there. A size or sha256 that was unknown is learned at the end.
+ * Uploads one content, unless the target has it. If the source states a digest, `item.uploads` records what the
+ * target has confirmed, so that a later attempt on any worker continues there. The end of an upload tells a
+ * size or sha256 that was unknown.
  */
 export async function uploadContent(
   copy: Copy,
@@ -85,7 +86,10 @@ function claimOf({ part: { digests }, size }: Upload): UploadClaim {
   return { ...digests, ...(size === null ? {} : { size }) };
 }
 
-/** Forgets an upload that no later attempt can use, and drops it at the target. */
+/**
+ * Handles a failed upload: unless the signal fired or a later attempt can continue the upload, forgets it and
+ * sees to it that the target drops it.
+ */
 async function letGo(upload: Upload, id: string, error: unknown): Promise<void> {
   const { client, hooks } = upload.copy;
   if (hooks.signal.aborted) return;

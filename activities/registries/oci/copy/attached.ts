@@ -14,7 +14,10 @@ import { putManifest, sendBelow } from "./manifests.ts";
 const COSIGN_SUFFIXES = ["sig", "att", "sbom"];
 const SUBJECTS_AT_ONCE = 4;
 
-/** The attachments of one manifest at the source. */
+/**
+ * The attachments of one manifest at the source. `tags`: cosign's tags for the manifest; where the source does
+ * not list tags, those that may exist.
+ */
 type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
 
 /**
@@ -78,8 +81,8 @@ async function attachedToOne(
 }
 
 /**
- * Returns those tags of the source that are attached to a manifest, listed once per repository; null
- * when the source does not list tags, so that each tag must be requested.
+ * Returns the tags of the source that are named like attachments; they are listed once per repository. Null:
+ * the source does not list tags, so each tag must be requested.
  */
 async function attachedTags({
   source,
@@ -106,7 +109,10 @@ async function attachedTags({
   return unlessAborted(listed, signal);
 }
 
-/** Adds a tagged manifest to the target's list of attachments, if the manifest is attached to another one. */
+/**
+ * Adds a tagged manifest that is attached to another one to the target's list of attachments, unless that list
+ * contains it or the target keeps the list itself.
+ */
 export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promise<void> {
   const { subject, description, digest, mediaType, bytes } = manifest;
   if (subject === null) return;
@@ -118,8 +124,8 @@ export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promi
 }
 
 /**
- * Sends the referrers of one subject that are not in the target's list of referrers, and ensures that
- * the list contains them.
+ * Sends the referrers of one subject that are not in the target's list of referrers, and adds them to that list
+ * unless the target keeps it itself.
  */
 async function sendReferrers(
   copy: ImageCopy,
@@ -164,8 +170,8 @@ async function sendReferrer(
 }
 
 /**
- * Sends one of cosign's tags. If the target has the tag with other content, it is replaced only if all
- * of that content's signatures are kept, or under OVERWRITE.
+ * Sends one of cosign's tags, if the source has it. If the target has the tag with other content, it is
+ * replaced only if all of that content's signatures are kept, or under OVERWRITE.
  */
 async function sendAttachedTag(copy: ImageCopy, tag: string): Promise<void> {
   const { source, target, rules, signal, tally } = copy;
@@ -187,7 +193,8 @@ async function sendAttachedTag(copy: ImageCopy, tag: string): Promise<void> {
 }
 
 /**
- * Whether `manifest` contains all signatures of `old`. Each signature is a layer; the config derives from the layers.
+ * Whether both manifests are cosign's and `manifest` contains all signatures of `old`. Each signature is a
+ * layer; the config derives from the layers.
  */
 function holdsAll(manifest: Manifest, old: Manifest): boolean {
   if (!isCosigns(manifest) || !isCosigns(old)) return false;

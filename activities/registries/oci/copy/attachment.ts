@@ -8,8 +8,8 @@ import type { ManifestDocument } from "../manifests.ts";
 import type { ImageEnd } from "./copy.ts";
 
 /**
- * Whether a tag that is named like an attachment is one: its manifest is the list of attachments of a
- * digest, or an artifact of cosign, and that digest exists. Otherwise, or when the registry does not
+ * Whether a tag that is named like an attachment is one: its manifest is the list of attachments of the digest
+ * in its name, or an artifact of cosign, and that digest exists. Otherwise, or when the registry does not
  * report it, the tag is an image of its own.
  */
 export async function isAttachment(
@@ -31,8 +31,8 @@ export async function isAttachment(
 }
 
 /**
- * Whether a manifest is the list of attachments of `subject`: an index whose entries are attached to
- * that digest. An index whose entries are all gone counts as such a list.
+ * Whether a manifest is the list of attachments of `subject`: an index whose first readable entry is attached
+ * to that digest. An index without a readable entry counts, too.
  */
 export async function listsReferrers(
   end: ImageEnd,
@@ -56,7 +56,10 @@ function holdsCosigns({ bytes, digest, mediaType }: ManifestDocument): boolean {
   }
 }
 
-/** Returns the document, or null when the document does not exist or cannot be read. */
+/**
+ * Returns the document, or null when the document does not exist or cannot be read; throws failures that may
+ * pass.
+ */
 async function orNone<T>(reading: Promise<T>): Promise<T | null> {
   return reading.catch((error: unknown) => {
     const failure = toTransferError(error);

@@ -10,7 +10,10 @@ import { keep, type Placed } from "./memory.ts";
 import { isMisstatement, misstatedSize } from "./misstated.ts";
 import { readSource, type SizedBlob } from "./sized.ts";
 
-/** A blob up to this size (bytes) is read into memory and sent with as few requests as the target allows. */
+/**
+ * A blob up to this size (bytes) is read into memory and sent with as few requests as the target allows, unless
+ * another repository at the target is known to have it.
+ */
 const SMALL_BYTES = 64 * 1024;
 
 /** Copies one blob of a manifest to the target unless the target has it. Foreign layers stay at their URLs. */
@@ -94,8 +97,8 @@ async function placeSmall(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
 }
 
 /**
- * Copies a blob. `home`: a repository at the target that has the blob and from which it can be mounted,
- * or the image's own repository.
+ * Copies a blob unless the image's repository at the target has it. `home`: a repository at the target that has
+ * the blob and from which it can be mounted, or the image's own repository.
  */
 async function placeFrom(
   copy: ImageCopy,
@@ -138,8 +141,8 @@ async function readSmall(copy: ImageCopy, blob: SizedBlob): Promise<Buffer> {
 }
 
 /**
- * Sends a blob as one stream in one request. Used for blobs up to the size of a chunk, and for
- * registries that refuse chunks.
+ * Sends a blob as one stream in one request, for blobs up to the size of a chunk and for registries that refuse
+ * chunks.
  */
 async function sendWhole(
   copy: ImageCopy,

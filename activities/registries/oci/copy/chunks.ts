@@ -10,8 +10,8 @@ import { readSource, type SizedBlob } from "./sized.ts";
 import { yieldTime } from "../../../../domain/slice.ts";
 
 /**
- * Size (bytes) of the chunks that a registry confirms one by one; a broken connection costs at most one
- * of them.
+ * Size (bytes) of the chunks that a registry confirms one by one, unless it demands larger ones; a broken
+ * connection costs at most one chunk.
  */
 export const CHUNK_BYTES = 64 * 1024 * 1024;
 
@@ -22,7 +22,10 @@ const REFUSALS: ReadonlySet<FailureKind> = new Set([
   "unsupported",
 ]);
 
-/** The state of a running upload: its newest session, and whether the source failed. */
+/**
+ * The state of a running upload: its newest session, whether an earlier attempt began it (`resumed`), and
+ * whether the source failed.
+ */
 type Progress = {
   session: UploadSession;
   readonly resumed: boolean;
@@ -30,9 +33,9 @@ type Progress = {
 };
 
 /**
- * Sends a large blob in chunks, and continues after the last chunk that an earlier attempt got
- * confirmed. Returns false when the registry accepts no further chunk: that is remembered, and the blob
- * must be sent in one request.
+ * Sends a large blob in chunks, and continues after the last chunk that an earlier attempt got confirmed.
+ * Returns false when the registry accepts no further chunk: the memory keeps that, and the blob must be sent in
+ * one request.
  */
 export async function sendInChunks(
   copy: ImageCopy,
@@ -61,8 +64,8 @@ export async function sendInChunks(
 }
 
 /**
- * Returns the upload of an earlier attempt as the target reports it; null when none exists or the target no longer
- * knows it.
+ * Returns the upload of an earlier attempt as the target reports it; null when there is none, or none that fits
+ * the blob any more.
  */
 async function earlierUpload(
   copy: ImageCopy,
@@ -124,8 +127,9 @@ async function sendRest(
 }
 
 /**
- * Opens the blob at the source from `offset`. A blob that is read from byte 0 is verified here; for a
- * resumed upload the target verifies the digest in the closing request.
+ * Reads the blob at the source from `offset`. A blob that is read from byte 0 is verified here; for a resumed
+ * upload the target verifies the digest in the closing request. Throws `digestMismatch` when the source has
+ * fewer bytes than are taken.
  */
 async function* openFrom(
   copy: ImageCopy,
@@ -144,7 +148,10 @@ async function* openFrom(
   );
 }
 
-/** Cuts a stream into bodies of the requested lengths. */
+/**
+ * Returns a function that cuts bodies of the requested lengths from a stream; a body is shorter when the stream
+ * ends. `onFailure` is called when the stream fails.
+ */
 function cutter(
   source: AsyncGenerator<Buffer, void, undefined>,
   onFailure: () => void,
@@ -169,8 +176,8 @@ function cutter(
 }
 
 /**
- * Handles an error of a chunked upload: throws, unless the target merely refuses chunks. Cancels the
- * upload session, unless a later attempt can continue it.
+ * Handles an error of a chunked upload: cancels the upload, unless a later attempt can continue it. Throws,
+ * unless the target refuses the chunks of an upload that this attempt began.
  */
 async function judge(
   copy: ImageCopy,

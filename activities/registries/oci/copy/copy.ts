@@ -20,7 +20,10 @@ export type ImageCopy = {
   target: ImageEnd;
   rules: CopyRules;
   hooks: CopyHooks;
-  /** Fires when the caller stops the copy, or when a part failed permanently and the rest is in vain. */
+  /**
+   * Fires when the caller stops the copy, when a part failed permanently and the rest is in vain, or when the
+   * copy ends.
+   */
   signal: AbortSignal;
   /** Stops the work on the other parts after a permanent failure. */
   giveUp: () => void;
@@ -33,8 +36,8 @@ type Tally = {
   readonly parts: Parts;
   bytesSent: number;
   /**
-   * Digests of the blobs whose upload this copy has begun; an `again` outcome includes the states of
-   * these uploads.
+   * Digests of the blobs that this copy has begun to place at the target; an `again` outcome includes the
+   * states of their unfinished uploads.
    */
   readonly blobs: Set<Digest>;
   count: (kind: keyof Parts, how: keyof PartCounts, digest: Digest, size: number) => void;
@@ -72,8 +75,8 @@ export function partKey(copy: ImageCopy, digest: Digest): string {
 }
 
 /**
- * Sends body bytes at the allowed rate: the bytes wait for the rate limit, and are counted once they
- * are sent.
+ * Passes a body through at the allowed rate: its bytes wait for the rate limit, and are counted once they were
+ * taken by the request.
  */
 export function metered(
   copy: ImageCopy,

@@ -10,16 +10,16 @@ import { listsReferrers } from "./attachment.ts";
 import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
 
 /**
- * How often the update of a list of attachments is tried: other writers may update it at the same time,
- * so each reads the list again after writing.
+ * How often the update of a list of attachments is tried: other writers may change the list at the same time,
+ * so it is read again after each write.
  */
 const ROUNDS = 4;
 
 type Listed = { descriptors: Descriptor[]; fromApi: boolean };
 
 /**
- * Lists what is attached to `subject` at `end`: by the referrers API and, if `fallback` is true (the
- * tag may exist), by the fallback tag.
+ * Lists what is attached to `subject` at `end`: by the referrers API and, if `fallback` is true (the tag may
+ * exist), by the fallback tag. A target with the API is not asked for the tag.
  */
 export async function listAttached(
   copy: ImageCopy,
@@ -54,7 +54,10 @@ function entriesOf(
   );
 }
 
-/** Adds descriptors to the fallback index at the target and keeps the entries of other writers. */
+/**
+ * Adds descriptors to the fallback index at the target and keeps the entries of other writers. Throws `invalid`
+ * when the tag names another image, `server` when the index keeps changing.
+ */
 export async function addToFallback(
   copy: ImageCopy,
   subject: Digest,
@@ -102,7 +105,10 @@ function takenTag(
   );
 }
 
-/** Reads the manifest of the fallback tag; null when the tag does not exist. */
+/**
+ * Reads the manifest of the fallback tag. Null when the tag does not exist, and when a registry permanently
+ * refuses to show it: the source, or the target under OVERWRITE.
+ */
 async function fallbackManifest(
   copy: ImageCopy,
   end: ImageEnd,
@@ -123,7 +129,10 @@ async function fallbackManifest(
   });
 }
 
-/** Returns the index document with additional entries; its other fields are unchanged. */
+/**
+ * Returns the index document `old` (null: a new one) with additional entries; except for empty entries and its
+ * type, the rest is unchanged.
+ */
 function withDescriptors(
   old: ManifestDocument | null,
   added: readonly Descriptor[],

@@ -30,8 +30,8 @@ export type CopyImage = {
   /** Tags at the target, which all get the same manifest; undefined: the source's tag. */
   targetTags?: readonly string[] | undefined;
   /**
-   * The digest of the tag if the plan knows it; the manifest of that digest is copied even if the tag
-   * has been moved since.
+   * The digest of the tag if the batch knows it; the manifest of that digest is copied even if the tag has been
+   * moved since.
    */
   sourceDigest?: string | null | undefined;
   rules: CopyRules;
@@ -42,9 +42,9 @@ export type CopyImage = {
 };
 
 /**
- * Copies one tag completely: blobs before manifests, children before indexes, attachments before the tag, the tag last,
- * so that nothing incomplete is visible. Every failure is an outcome; throws only when `hooks.signal` fires (a
- * TransferError "cancelled").
+ * Copies one tag completely: children of an index before its blobs, both before the manifest, attachments
+ * before the tag, so that no tag is incomplete. Every failure is an outcome; throws only when `hooks.signal`
+ * fires (a TransferError "cancelled").
  */
 export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   const { source, target, rules, hooks, memory } = input;
@@ -134,8 +134,8 @@ async function findImage(
 }
 
 /**
- * Returns the head of the source's manifest. If the plan has a digest and the target has that manifest,
- * no request is sent to the source.
+ * Returns the head of the source's manifest; null when the source does not have it. If `reference` is a digest
+ * that the target has under one of the tags, no request is sent to the source.
  */
 async function headSource(
   { source, signal }: ImageCopy,
@@ -164,8 +164,8 @@ async function send(
 }
 
 /**
- * Handles an image that is not written to the target. `equal`: the target has the same content, but
- * attachments may have been added at the source since (such as a signature); these are sent.
+ * Handles an image that is not written to the target. `equal`: the target has the same image, but attachments
+ * (such as a signature) may have been added at the source since; they are sent.
  */
 async function leave(copy: ImageCopy, image: SourceImage, equal: boolean): Promise<void> {
   copy.tally.sizeUnknown();
@@ -204,8 +204,8 @@ async function troubleOf(
 }
 
 /**
- * Whether the tag no longer has the digest from the plan: it was deleted or moved since, perhaps with
- * the parts of the image. A later try then looks at the current state.
+ * Whether the tag may no longer have the digest that the batch gave: it was deleted or moved since, or the
+ * source does not answer. A later batch then gives the current digest. False when the batch gave none.
  */
 async function isOutdated({
   source,

@@ -29,9 +29,9 @@ export type ImageListing = {
 };
 
 /**
- * One page of images. `missing`: named images that the registry does not have, or that have no tags. `attached`: tags
- * that are not images of their own and are copied with the image that they are attached to. A page may be empty without
- * being the last.
+ * One page of images. `missing`: named images that the registry does not have, or that have no tags of their
+ * own. `attached`: tags that are not images of their own and are copied with the image that they are attached
+ * to. A page may be empty without being the last.
  */
 type ImagePage = {
   artifacts: ImageArtifact[];
@@ -49,14 +49,15 @@ type Position = { catalog: string | null; name: string | null; tags: string | nu
 
 /**
  * A page of one repository's tags; `attached`: those that are attached to other images. Null when the
- * repository does not exist.
+ * repository does not exist or its name is invalid.
  */
 type Tags = { items: string[]; attached: string[]; next: string | null } | null;
 
 /**
- * Lists one page of at most 500 images. Tags that are attached to other images of their repository
- * (fallback tags of referrers, tags of cosign) are left out as parts of those images; their manifests
- * decide, not their names alone. A tag in `versions` is listed without a check. Throws TransferError.
+ * Lists one page of images: at most 500, unless the registry sends larger pages of tags. Tags that are attached
+ * to other images of their repository (fallback tags of referrers, tags of cosign) are left out as parts of
+ * those images; their manifests decide, not their names alone. A tag in `versions` is listed without a check.
+ * Throws TransferError.
  */
 export async function listImagePage({
   registry,
@@ -108,8 +109,8 @@ export async function listImagePage({
 }
 
 /**
- * Adds the tags of a repository to the page until the page is full; `from` is then the page of tags to
- * continue with.
+ * Adds the tags of a repository to the page until the page is full (`full`); `from` is then the page of tags to
+ * continue with. `empty`: no tag was added.
  */
 async function addName(
   page: ImagePage,

@@ -15,7 +15,10 @@ const LACKING: ReadonlySet<string> = new Set([
   "MANIFEST_UNKNOWN",
 ]);
 
-/** Sends everything that a manifest needs, except the manifest itself: children with their parts, then blobs. */
+/**
+ * Sends what the target lacks of the parts of a manifest, but not the manifest itself: children with their
+ * parts, then blobs.
+ */
 export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<void> {
   await together(manifest.children, CHILDREN_AT_ONCE, (child) =>
     sendChild(copy, manifest, child),
@@ -24,8 +27,8 @@ export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<vo
 }
 
 /**
- * Sends a manifest of an index under its digest. If the target has the manifest, all parts below it are
- * there as well: the target would have refused it otherwise.
+ * Sends a manifest of an index under its digest, with the parts below it, unless the target has the manifest.
+ * If it has, the parts count as present: registries refuse a manifest whose parts are missing.
  */
 async function sendChild(
   copy: ImageCopy,
@@ -94,8 +97,8 @@ export async function putManifest(
 }
 
 /**
- * Handles a refusal because parts of the manifest are missing, since the target has removed them
- * (garbage collection): forgets the parts in the memory, and makes the failure retryable.
+ * Returns the error to throw for a manifest that could not be written. If the target refused it because parts
+ * are missing (removed by its garbage collection), the memory forgets those parts, and the error is retryable.
  */
 function lostParts(
   { target, memory, ...copy }: ImageCopy,

@@ -5,10 +5,7 @@ import type { UploadState } from "../../../../domain/outcome.ts";
 import { createTurns, type Turns } from "../../../../domain/turns.ts";
 import { isMisstatement } from "./misstated.ts";
 
-/**
- * Maximum number of concurrent streams of large blobs; small blobs are bounded by the number of
- * concurrent images.
- */
+/** Maximum number of blobs that are streamed concurrently; small blobs that are read into memory do not count. */
 const STREAMS = 8;
 const MOST_KEPT = 50_000;
 
@@ -20,8 +17,9 @@ export type Placed = "sent" | "found";
  */
 export type ImageMemory = {
   /**
-   * Runs `work` once for a part (a blob or manifest of a repository at the target), even if many images
-   * need the part; returns "found" to all callers but the first.
+   * Runs `work` once for a part (a blob or manifest of a repository at the target), even if many images need
+   * the part; returns "found" to all callers but the first. After a failure that may pass, or that only one
+   * image's manifest caused, a later caller runs `work` again; any other failure is thrown to all callers.
    */
   once: (
     key: string,
@@ -31,17 +29,17 @@ export type ImageMemory = {
   forget: (keys: readonly string[]) => void;
   /** Runs work for the same key one after the other. */
   alone: Turns;
-  /** For each blob that was read, its true size. */
+  /** True sizes of blobs that were read. */
   sizes: Map<Digest, number>;
-  /** For each blob, a repository at the target that has the blob. */
+  /** By digest of a blob: a repository at the target that has the blob. */
   homes: Map<Digest, string>;
   /** Open uploads, by the key of the part (`partKey`). */
   uploads: Map<string, UploadState>;
   /** Forgets the lists of tags, since the source may change during a run. */
   forgetTags: () => void;
   /**
-   * Returns the tags of a repository of the source that are attached to others; null when the registry
-   * does not list tags.
+   * Returns the remembered tags of a source's repository that are named like attachments, or else those that
+   * `list` returns; null when the registry does not list tags.
    */
   attachedTags: (
     name: string,
@@ -57,8 +55,9 @@ export function createImageMemory(): ImageMemory {
   const tags = new Map<string, Promise<ReadonlySet<string> | null>>();
 
   /**
-   * Waits for another image's work on a part. Returns undefined when that work was stopped, put off or
-   * failed because of that image's manifest, so that the waiting image must do the work itself.
+   * Waits for another image's work on a part. Returns undefined when that work was stopped, put off or failed
+   * because of that image's manifest, so that the waiting image must do the work itself; throws any other
+   * failure.
    */
   async function joined(
     known: Promise<Placed>,
