@@ -81,7 +81,7 @@ async function place({ path, contents }) {
 }
 
 /**
- * Whether a build is still writing the file.
+ * Whether a build is still writing the file, or ended before it was complete.
  * @param {string} file
  */
 function isPartial(file) {

@@ -54,7 +54,7 @@ export function startWorker(supervisor: Supervisor): Started {
   });
 }
 
-/** Returns the environment variables of every child. */
+/** Returns the environment variables that every child gets. */
 function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.ProcessEnv {
   return {
     ...process.env,
@@ -73,8 +73,8 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
 }
 
 /**
- * Default interval (ms) of heartbeats, which are free with an embedded server; a hosted server may charge
- * for them.
+ * Returns the default interval (ms) of heartbeats, which are free with an embedded server; a hosted server
+ * may charge for them.
  */
 const heartbeatOf = ({ temporalAddress }: Config) =>
   temporalAddress === undefined ? 2_000 : 10_000;

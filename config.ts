@@ -25,7 +25,7 @@ const whole = (min: number, max: number, what = "a whole number") =>
     );
 const port = whole(0, 65_535, "a port (0 = any free one)");
 
-/** Parses `90s`, `15m`, `1h` or `7d` into milliseconds. */
+/** Parses `90s`, `15m`, `1h` or `7d` into milliseconds; at least `minimumMs` is accepted. */
 const duration = (minimumMs: number) =>
   text.transform((value, context) => {
     const match = /^(\d{1,7})([smhd])$/.exec(value);
@@ -37,7 +37,7 @@ const duration = (minimumMs: number) =>
     return z.NEVER;
   });
 
-/** Parses a size into bytes, plain or with a unit. */
+/** Parses a size in bytes, or with the unit KiB, MiB or GiB, into bytes. */
 const bytes = text.transform((value, context) => {
   const match = /^(\d{1,15}) ?(KiB|MiB|GiB|)$/.exec(value);
   const unit = match?.[2];
@@ -175,7 +175,7 @@ const settings = z.object({
   httpsProxy: text.optional(),
   noProxy: text.optional(),
 
-  /** Set by the supervisor for the processes that it starts. */
+  /** The id of the instance, which the supervisor sets for the processes that it starts. */
   instanceId: text
     .regex(
       /^[a-z0-9]{8,32}$/,
@@ -196,7 +196,10 @@ function userCache(xdgCacheHome: string | undefined): string {
   return resolve(xdgCacheHome ?? join(homedir(), own), "artifact-replication");
 }
 
-/** TLS options of Temporal's SDK; any TLS setting, or an API key, turns TLS on. */
+/**
+ * Returns the TLS options of Temporal's SDK; false: no TLS. TEMPORAL_TLS decides if it is set; otherwise
+ * any other TLS setting, or an API key, turns TLS on.
+ */
 function tlsOf(given: Settings) {
   const { temporalTlsClientCertPath: crt, temporalTlsClientKeyPath: key } = given;
   const custom = {
@@ -214,7 +217,7 @@ function tlsOf(given: Settings) {
   return wanted && Object.freeze(custom);
 }
 
-/** Problems that only show when settings are compared with each other. */
+/** Returns the problems that only show when settings are compared with each other. */
 function contradictions(given: Settings): string[] {
   const halfPair =
     (given.temporalTlsClientCertPath === undefined) !==
@@ -253,7 +256,10 @@ function assemble(given: Settings) {
 /** All settings of a process, validated; durations are in milliseconds, sizes in bytes, paths absolute. */
 export type Config = Readonly<ReturnType<typeof assemble>>;
 
-/** Reads the settings from `env`; the `needed` ones must be set. One error lists every problem. */
+/**
+ * Reads the settings from `env`; the `needed` ones must be set. Throws one error that lists the problems of
+ * all settings.
+ */
 export function loadConfig<K extends keyof Config = never>(
   env: Readonly<Record<string, string | undefined>>,
   needed: readonly K[] = [],
@@ -281,7 +287,7 @@ export function loadConfig<K extends keyof Config = never>(
   };
 }
 
-/** Reads one variable. Proxy variables are also read in lower case. */
+/** Reads one variable; undefined or empty when it is not set. Proxy variables are also read in lower case. */
 function read(
   env: Readonly<Record<string, string | undefined>>,
   name: string,

@@ -64,8 +64,8 @@ export function keep(
 }
 
 /**
- * Call this after every change of a process or of Temporal: it reports the change to the control plane, and
- * writes addresses and pids anew once all processes have been up.
+ * Call this after every change of a process or of Temporal: it reports the change to the control plane.
+ * Once all processes have been up at the same time, it also writes addresses and pids to `endpoints.json`.
  */
 export function changed(supervisor: Supervisor): void {
   const { kept, temporal, stopping } = supervisor;

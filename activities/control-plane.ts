@@ -15,7 +15,11 @@ export type ControlPlane = ReturnType<typeof createControlPlane>;
 
 type Call = ReturnType<typeof createInternalCaller>["call"];
 
-/** The worker's side of the internal API. For the errors of its calls, see createInternalCaller. */
+/**
+ * Creates the worker's side of the internal API: one function for each request to the control plane. A
+ * function throws a TransferError when its request fails, with the kinds that `createInternalCaller`
+ * states.
+ */
 export function createControlPlane(options: CallOptions) {
   const { open, call, close } = createInternalCaller(options);
   return {
@@ -28,7 +32,10 @@ export function createControlPlane(options: CallOptions) {
 }
 
 const workerCalls = (call: Call) => ({
-  /** Reports that this worker is alive, and how many of its slots are in use. */
+  /**
+   * Tells the control plane that this worker is alive and how many slots of each lane it uses. Returns the
+   * worker's settings.
+   */
   hello: (used: Record<Lane, number>) =>
     call<WorkerSettings>("POST", "/internal/v1/worker", { used }),
   settings: () => call<WorkerSettings>("GET", "/internal/v1/worker"),
@@ -40,8 +47,8 @@ const batchCalls = (call: Call) => ({
   takeBatch: (recordId: string, number: number) =>
     call<BatchAnswer>("POST", `/internal/v1/batches/${recordId}/${number}`, {}),
   /**
-   * Returns the descriptions of `keys` in their order, as many as fit into one answer; the caller asks
-   * again for the rest.
+   * Returns the descriptions of the versions `keys`, in their order: the first, and as many more as fit
+   * into one answer. The caller asks again for the rest.
    */
   async versions(repositoryId: number, keys: VersionKey[]) {
     const path = `/internal/v1/versions/${repositoryId}`;
@@ -51,7 +58,7 @@ const batchCalls = (call: Call) => ({
     call<ReportAnswer>("POST", "/internal/v1/reports", message),
   grant: (recordId: string, clusterId: string, bytes: number) =>
     call<GrantAnswer>("POST", "/internal/v1/grants", { recordId, clusterId, bytes }),
-  /** Returns whether `bytes` more may be read at the cluster to compare contents. */
+  /** Asks the control plane whether `bytes` more may be read at the cluster to compare contents. */
   async mayReadToCompare(recordId: string, clusterId: string, bytes: number) {
     const body = { recordId, clusterId, bytes };
     return (await call<{ granted: boolean }>("POST", "/internal/v1/compare-reads", body))
@@ -64,8 +71,8 @@ const listingPath = (recordId: string, objectIndex: number): string =>
 
 const listingCalls = (call: Call) => ({
   /**
-   * Asks for the next page to list. `waitMs`: how long (ms) the source of the listing lately took to
-   * answer; null before the first request to it.
+   * Asks the control plane which page of an object to list next, if any. `waitMs`: how long (ms) the source
+   * of the listing lately took to answer; null before the first request to it.
    */
   listing: (recordId: string, objectIndex: number, waitMs: number | null, lane: Lane) =>
     call<ListingAnswer>("POST", listingPath(recordId, objectIndex), { waitMs, lane }),

@@ -18,12 +18,16 @@ type OpenOptions = {
   signal?: AbortSignal;
 };
 
-/** Statuses that refuse a worker: a wrong signature (401) or another internal protocol (426). */
+/**
+ * HTTP statuses with which the control plane refuses a worker: its key or its clock is wrong (401), or it
+ * speaks another internal protocol (426).
+ */
 const REFUSED = [401, 426];
 
 /**
- * Sends signed requests to the control plane. Calls throw a TransferError: `unreachable` (retryable) while the control
- * plane is away, `refused` when it does not accept this worker.
+ * Creates a sender of signed requests to the control plane. A request that fails throws a TransferError:
+ * `unreachable` while the control plane is away, `refused` when it refuses this worker, the error of the
+ * signal when `signal` fires, and for another status than 2xx `server`, `notFound` or `invalid`.
  */
 export function createInternalCaller(options: CallOptions) {
   const { apiUrl, secretKey, name } = options;
@@ -55,7 +59,7 @@ export function createInternalCaller(options: CallOptions) {
         ...(body ? { body } : {}),
         ...(signal ? { signal } : {}),
       });
-      // An answer's body that is dropped before it is read emits an error, which without a listener
+      // An answer's body that is dropped before it is read may emit an error, which without a listener
       // would end the process.
       answer.body.on("error", () => undefined);
       if (answer.statusCode < 300) return answer;
@@ -82,8 +86,8 @@ export function createInternalCaller(options: CallOptions) {
 }
 
 /**
- * Builds the error for an answer other than 2xx. If the control plane refuses this worker (401, 426),
- * calls `onRefused` too.
+ * Builds the error for an answer with a status other than 2xx. If the control plane refuses this worker
+ * (401, 426), calls `onRefused` too.
  */
 async function failureOf(
   { statusCode: status, body, headers }: Dispatcher.ResponseData,

@@ -26,8 +26,8 @@ const ASK_AGAIN_MS = 2_000;
 const TELL_AGAIN_MS = 60_000;
 const METRICS_MS = 15_000;
 /**
- * Nice value of a worker on the control plane's machine. People wait for the control plane, so the
- * worker takes only the processor time that the others leave.
+ * Nice value of a worker that the supervisor started. People wait for the control plane on the same
+ * machine, so the processes there get processor time before the worker.
  */
 const NICE = 10;
 
@@ -66,7 +66,8 @@ const life = superviseChild({
 });
 const metrics = await installRuntime(log);
 tracing = await openTracing("transfer", config, log);
-// A supervisor collects the metrics of its workers; a worker that was started on its own sends them itself.
+// The control plane collects the metrics of workers that the supervisor started; a worker that was started
+// on its own (`npm run worker`) sends its metrics itself.
 if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
 working = work();
 await working;
@@ -80,8 +81,8 @@ async function tellMetrics(): Promise<void> {
 }
 
 /**
- * Takes work while the control plane accepts this worker. After a refusal, the worker waits until it is
- * accepted again.
+ * Takes work until this process must stop. When the control plane refuses this worker, waits until it
+ * accepts the worker again. Throws when waiting cannot help, as for a wrong secret key at the start.
  */
 async function work(): Promise<void> {
   for (let first = true; !stopping.signal.aborted; first = false) {
@@ -165,9 +166,9 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
 }
 
 /**
- * Asks the control plane for the worker's settings until it answers and accepts this worker. Returns
- * null when the worker must stop. At the start, a wrong secret key ends the worker, since waiting
- * cannot help.
+ * Asks the control plane for the worker's settings until it answers and accepts this worker. Returns null
+ * when the worker must stop. Throws when waiting cannot help: for an error that is neither retryable nor a
+ * refusal, and at the start (`first`) for a wrong secret key.
  */
 async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
   for (let told = 0; ;) {
@@ -199,8 +200,9 @@ function untilAborted(...signals: AbortSignal[]): Promise<void> {
 }
 
 /**
- * Replaces a loopback address by the host of the control plane: the embedded Temporal reports its address as seen on
- * that machine.
+ * Replaces a loopback host in Temporal's address by the host of the control plane, because the control
+ * plane states the address of an embedded Temporal as seen on its own machine. Returns any other address
+ * unchanged.
  */
 function seenFromHere(address: string): string {
   const api = new URL(config.apiUrl).hostname;

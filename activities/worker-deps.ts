@@ -10,7 +10,7 @@ import type { Route } from "./transfer/work.ts";
 import { createPool } from "./transfer/pool.ts";
 import type { BatchDeps } from "./transfer/context.ts";
 
-/** The settings of a transfer worker's process. */
+/** Settings of a process that sends batches. */
 type WorkerConfig = {
   apiUrl: string;
   secretKey: string;
@@ -23,8 +23,8 @@ type WorkerConfig = {
 };
 
 /**
- * Opens everything that a worker's process needs to send batches. `beside` true: the content of hosted
- * repositories is on this machine's disk.
+ * Opens everything that a process needs to send batches. `beside` in the result: whether the contents of
+ * hosted repositories are on this machine's disk.
  */
 export function openBatchDeps(
   config: WorkerConfig,

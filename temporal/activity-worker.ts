@@ -13,8 +13,8 @@ type Options = {
   namespace: string;
   queues: readonly Queue[];
   /**
-   * How often (ms) heartbeats of an activity reach Temporal. Progress in Temporal's UI, and the
-   * cancellation of the activity, are at most this late.
+   * Maximum time (ms) for which the SDK holds back heartbeats of an activity. Progress in Temporal's UI,
+   * and the cancellation of the activity, are late by about this much.
    */
   heartbeatInterval: number;
   /** Null: traces are not wanted. */

@@ -5,8 +5,8 @@ import type { Logger } from "pino";
 const KEYWORD = 2;
 
 /**
- * Creates the search attributes (all Keyword) that the namespace lacks. Returns false when that fails; runs
- * then have no search attributes.
+ * Creates the search attributes `names` (all Keyword) that the namespace lacks. Returns whether the
+ * namespace has all of them then; if not, runs have no search attributes.
  */
 export async function ensureSearchAttributes(
   connection: Connection,
@@ -41,7 +41,7 @@ export async function ensureSearchAttributes(
 
 /**
  * Whether the search attributes exist: the server refuses a query that names a missing one, or one whose
- * type cannot equal a text.
+ * type cannot equal a text. False also when the server does not answer.
  */
 async function areThere(
   { workflowService }: Connection,

@@ -20,8 +20,9 @@ export const wasBegunBy = (
 ) => memo?.[MARK] === build;
 
 /**
- * Ends a run with its children and begins it again under the same id, with the same input; the server does both in one
- * step. Returns false, and does nothing, when the run has ended or was begun again for this build already.
+ * Ends a run and begins it again under the same id with the same input, in one step of the server; then
+ * ends its children. Returns false, and does nothing, when the run has ended or was begun again for this
+ * build already.
  */
 export async function beginAgain(
   client: Client,
@@ -65,7 +66,7 @@ export async function beginAgain(
   return true;
 }
 
-/** Leaves out the search attributes that the server sets on its own. */
+/** Returns the search attributes without those that the server sets on its own. */
 function ours<T>(attributes: Record<string, T> | null | undefined): Record<string, T> {
   return Object.fromEntries(
     Object.entries(attributes ?? {}).filter(
@@ -75,8 +76,8 @@ function ours<T>(attributes: Record<string, T> | null | undefined): Record<strin
 }
 
 /**
- * Ends a child of the run that was begun again. The server ends the child, too, but later, when the new run
- * may already need the child's id.
+ * Ends a child of the run that was begun again, unless it has ended. The server ends the child, too, but
+ * later, when the new run may already need the child's id.
  */
 async function endChild(client: Client, workflowId: string): Promise<void> {
   const handle = client.workflow.getHandle(workflowId);

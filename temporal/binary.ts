@@ -20,7 +20,7 @@ type BinaryOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** The version that is downloaded or built: the one in temporal/go.mod. */
+/** Returns the version that is downloaded or built: the one in temporal/go.mod. */
 function pinnedVersion(): string {
   const module = readFileSync(new URL("./go.mod", import.meta.url), "utf8");
   const version =
@@ -61,8 +61,8 @@ async function given(path: string): Promise<Binary> {
 }
 
 /**
- * Finds Temporal's CLI: on PATH, in the cache, by a download or by a build, in this order. A download or
- * build is kept in the cache.
+ * Finds Temporal's CLI: at `cliPath` if that is set, else on PATH, in the cache, by a download or by a
+ * build, in this order. A download or build is kept in the cache. Throws when no way gives a usable CLI.
  */
 export async function findBinary({
   cliPath,

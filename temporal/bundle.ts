@@ -23,7 +23,10 @@ type BundleOptions = {
   log: Logger;
 };
 
-/** Returns the path of a bundle of the workflows; builds it only when the sources or the SDK have changed. */
+/**
+ * Returns the path of a bundle of the workflows; builds it unless the cache has one of the same sources and
+ * the same SDK.
+ */
 export async function bundleWorkflows({
   entry,
   sources,

@@ -9,7 +9,7 @@ export type TemporalSettings = {
   temporalTls?: ConnectionOptions["tls"] | undefined;
 };
 
-/** Options that the SDK's client and worker connections share. */
+/** Returns the options that the SDK's client and worker connections share. */
 export function connectionOptions({
   temporalAddress,
   temporalApiKey,
@@ -23,8 +23,8 @@ export function connectionOptions({
 }
 
 /**
- * A client connection that connects at first use, and is back within 2 s after Temporal is (gRPC alone waits up to 2
- * minutes).
+ * Returns a client connection that connects at first use, and is back about 2 s after Temporal is (gRPC
+ * alone waits up to 2 minutes).
  */
 export function clientConnection(settings: TemporalSettings): Connection {
   return Connection.lazy({
@@ -79,8 +79,8 @@ const LOOK_AGAIN_MS = 500;
 const MISSES = 2;
 
 /**
- * Checks every 3 s whether a server answers, embedded or not. A server that answers counts as up once
- * `onUp` has ended.
+ * Checks every 3 s, after a missed answer sooner, whether a server answers, embedded or not. A server that
+ * answers counts as up once `onUp` has ended.
  */
 export function watchTemporal(
   connection: Connection,

@@ -12,7 +12,7 @@ export type Kept = {
   readonly name: string;
   /** The pid; undefined while no process runs. */
   pid: () => number | undefined;
-  /** Whether the process has reported that it works. */
+  /** Whether the process runs and has reported that it works. */
   isUp: () => boolean;
   /** Resolves when the process is up for the first time; rejects when the first process ends before that. */
   readonly firstUp: Promise<void>;

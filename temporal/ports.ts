@@ -9,7 +9,10 @@ import {
 
 type WantedPort = { port: number; variable: string };
 
-/** Returns the wanted ports (0 = any free one); rejects with the variable's name when a port is taken. */
+/**
+ * Returns the wanted ports, with any free one for each 0; rejects with the variable's name when a port is
+ * taken.
+ */
 export async function choosePorts(
   ip: string,
   wanted: readonly WantedPort[],

@@ -24,9 +24,9 @@ type ReplayOptions = {
 };
 
 /**
- * Replays the histories of the runs under way with the code of this release, before the release's first
- * workflow task. If the code breaks a run, the whole tree of runs to which it belongs is begun again, once
- * for each release. Call this while nothing else executes tasks of these runs.
+ * Replays the histories of the runs under way that another build executed with the code of this release,
+ * before the release's first workflow task. If the code breaks a run, the whole tree of runs to which it
+ * belongs is begun again, once for each release. Call this while nothing else executes tasks of these runs.
  */
 export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
   const { client, log } = options;
@@ -55,7 +55,7 @@ export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
     );
 }
 
-/** A replay that never ends must not keep the release from starting. */
+/** Throws after `ms`, so that a replay that never ends does not keep the release from starting. */
 async function endOf(ms: number): Promise<never> {
   await sleep(ms, undefined, { ref: false });
   throw new Error(`the replay is not finished after ${ms / 1_000} s`);
@@ -64,8 +64,8 @@ async function endOf(ms: number): Promise<never> {
 type Seen = { replayed: number; left: boolean };
 
 /**
- * Replays the open runs with this release's code. Fills `broken` with the reason of a failed replay, by
- * the workflow id of the run at the top, the parent of all others.
+ * Replays the open runs with this release's code. Fills `broken` with the reason of the first failed replay
+ * in each tree of runs, by the workflow id of the run at the top of the tree.
  */
 async function replayAll(
   options: ReplayOptions,
@@ -85,7 +85,10 @@ async function replayAll(
   }
 }
 
-/** Yields one history at a time: a history may be long. */
+/**
+ * Yields the histories of the open runs that another build executed, one at a time, because a history may
+ * be long.
+ */
 async function* histories(
   { client, taskQueue, build, log }: ReplayOptions,
   deadline: number,
@@ -120,8 +123,8 @@ async function* histories(
 }
 
 /**
- * Whether another build did the run's last workflow task; false also when the run has done none, or was
- * begun again for this build.
+ * Returns false when this build did the run's last workflow task, or the run was begun again for this
+ * build; otherwise true, also for a run that has done no workflow task yet.
  */
 function isOfAnother(described: WorkflowExecutionDescription, build: string): boolean {
   const last = described.raw.workflowExecutionInfo?.mostRecentWorkerVersionStamp?.buildId;

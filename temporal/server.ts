@@ -136,7 +136,10 @@ async function untilReady(
   });
 }
 
-/** Writes the embedded server's warnings and errors to the log of this process. */
+/**
+ * Writes the warnings and errors of the embedded server to the log of this process, at level debug once
+ * `stopping` has aborted.
+ */
 function forwardLog(child: ChildProcess, log: Logger, stopping: AbortSignal): void {
   if (!child.stderr) return;
   createInterface({ input: child.stderr }).on("line", (line) => {

@@ -49,7 +49,7 @@ export type Tracing = {
   clientInterceptors: { workflow: WorkflowClientInterceptor[] };
   activityInterceptors: { activity: ActivityInterceptorsFactory[] };
   sinks: InjectedSinks<TraceSinks>;
-  /** Exports the remaining spans. */
+  /** Exports the remaining spans, for at most LAST_SPANS_MS. */
   end: () => Promise<void>;
 };
 
@@ -104,7 +104,8 @@ export async function openTracing(
         ended: { fn: (info, span) => processor.onEnd(exported(span, info, resource)) },
       },
     },
-    // Spans that an unreachable collector does not accept are lost; the process does not wait for it.
+    // The process waits at most LAST_SPANS_MS for a collector to accept the last spans; those not accepted
+    // by then are lost.
     end: () => Promise.race([provider.shutdown().catch(quiet), sleep(LAST_SPANS_MS)]),
   };
 }
@@ -184,7 +185,7 @@ function inSpan(
     );
 }
 
-/** Time in the SDK's form: seconds and nanoseconds. */
+/** Converts milliseconds to the SDK's form of time: seconds and nanoseconds. */
 const time = (ms: number): [number, number] => [
   Math.floor(ms / 1_000),
   Math.round((ms % 1_000) * 1e6),

@@ -10,8 +10,8 @@ export const queues = (instanceId: string) => ({
 export type Queues = ReturnType<typeof queues>;
 
 /**
- * Each kind of slot (lane) of a transfer worker has its own queue. Releases without lanes used the queue of
- * the plain name; work in it is still taken.
+ * Returns the queue of a lane: each kind of slot of a transfer worker has its own. Releases without lanes
+ * used the queue of the plain name; work in it is still taken.
  */
 export const laneQueue = (transfer: string, lane: Lane) =>
   `${transfer}-${lane.toLowerCase()}`;
@@ -21,8 +21,8 @@ export const TASK_RUN = "taskRun";
 export const REAL_TIME_RUN = "realTimeRun";
 
 /**
- * Signals without content. WAKE to a realTimeRun: something was uploaded or changed. MORE to a targetRun:
- * there is more to cut.
+ * Signals without content. WAKE to a realTimeRun: look for something to send, as after an upload. MORE to a
+ * targetRun: there may be more to cut.
  */
 export const WAKE = "wake";
 export const MORE = "more";
@@ -40,12 +40,12 @@ export const realTimeWorkflowId = (taskKey: string, clusterId: string) =>
   `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
-/** The key of the task that a schedule belongs to; null when the schedule is not one of a task. */
+/** Returns the key of the task that a schedule belongs to; null when the schedule is not one of a task. */
 export const scheduledTask = (id: string) =>
   id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null;
 /**
- * The workflow id of a child of a run. `id`: the names that distinguish the child from the other children.
- * Children of runs that began before such names existed are numbered: by cluster id and object index.
+ * Returns the workflow id of a child of a run. `id`: the names that distinguish the child from the other
+ * children. Children of runs that began before such names existed are named by cluster id and object index.
  */
 export function targetWorkflowId(
   runId: string,
@@ -61,7 +61,7 @@ export function targetWorkflowId(
     : `${runId}/${clusterId}/${objectIndex}`;
 }
 
-/** The key by which projects take turns in a queue. The server accepts at most 64 bytes. */
+/** Returns the key by which projects take turns in a queue. The server accepts at most 64 bytes. */
 export const fairness = (projectId: string) => ({
   fairnessKey: encodeURIComponent(projectId).slice(0, 64),
 });
@@ -72,7 +72,7 @@ export const fairness = (projectId: string) => ({
  */
 export const PRIORITY = { realTime: 1, soon: 2, other: 3 } as const;
 
-/** Priority of a run when it begins; its children have their own. */
+/** Returns the priority of a run when it begins; its children have their own. */
 export const runPriority = (projectId: string) => ({
   priorityKey: PRIORITY.soon,
   ...fairness(projectId),
@@ -125,7 +125,7 @@ export type TargetRunInput = {
   label: string;
   queues: Queues;
   form?: number;
-  /** The object consists of files, or of packages made of files; never of images. */
+  /** All artifacts are light for the cluster (domain/weight.ts), so more batches may be in flight. */
   files?: true;
   /** The object indexes from `object` (included) to `objectsEnd` (excluded). */
   object: number;

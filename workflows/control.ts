@@ -15,5 +15,5 @@ export const control = ({ queues }: { queues: Queues }, summary: string) =>
     summary,
   });
 
-/** A time of day (UTC), `12:34:56`, for summaries. */
+/** Formats a time (epoch ms) as the time of day in UTC, `12:34:56`, for summaries. */
 export const clock = (time: number) => new Date(time).toISOString().slice(11, 19);

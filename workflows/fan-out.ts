@@ -25,8 +25,9 @@ type Run = { recordId: string; objects: number };
 type Children = { live: number; last: Target | null; broken: unknown };
 
 /**
- * Sends to every target through a child workflow. Returns the input with which the run continues as new, null when
- * everything is sent. Children end on their own; one that breaks does not stop the others.
+ * Sends to every target through a child workflow. Returns the input with which the run continues as new,
+ * null when everything is sent. One child that breaks does not stop the others: its error is thrown when
+ * everything is sent.
  */
 export async function sendToTargets(
   input: TaskRunInput,
@@ -53,8 +54,8 @@ export async function sendToTargets(
 }
 
 /**
- * Returns false when targets are left for the run that continues as new. Only a run with one child for each cluster has
- * so many targets that this matters.
+ * Starts a child for each target. Returns false when targets are left for the run that continues as new;
+ * only a run with one child for each cluster has so many targets that this happens.
  */
 async function startAll(
   input: TaskRunInput,

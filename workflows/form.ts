@@ -1,7 +1,10 @@
 import { patched } from "@temporalio/workflow";
 import { FORM } from "./contract.ts";
 
-/** Whether the run began with code that has this change (see FORM). */
+/**
+ * Whether the run began with code that has this change: its form says so (FORM), or for a run from before
+ * form 2, Temporal's `patched`.
+ */
 export const isSince = (
   { form = 0 }: { form?: number | undefined },
   change: "plan-at-once" | "cut-across-objects" | "isolate-batches",

@@ -83,7 +83,10 @@ function createWaiting(
   };
 }
 
-/** Lists one object. A listing that fails for good becomes the problem of this object; the other objects go on. */
+/**
+ * Lists one object until it is complete or the history is long enough to continue as new. A listing that
+ * fails for good becomes the problem of this object; the other objects go on.
+ */
 async function listObject(
   input: TaskRunInput,
   recordId: string,

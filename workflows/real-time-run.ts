@@ -21,7 +21,8 @@ const wakeSignal = defineSignal(WAKE);
 
 /**
  * Sends uploads to one cluster: runs one drain after the other while there is something to send, then waits
- * for the signal WAKE, and ends after a long time without one.
+ * for the signal WAKE. Ends after a long time without one, or when the task no longer sends uploads to the
+ * cluster.
  */
 export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   const { workflowId } = workflowInfo();
@@ -60,8 +61,8 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
 }
 
 /**
- * Sends the changes of a drain, and those that happen meanwhile. The caller closes the drain's record; if
- * the run is cancelled, it is closed here.
+ * Sends the changes of a drain, and those that happen meanwhile. Returns what the caller needs to close the
+ * drain's record; if the run is cancelled, closes the record and throws.
  */
 async function drain(
   input: RealTimeRunInput,

@@ -16,8 +16,9 @@ type Child = {
 };
 
 /**
- * Sends a drain: first the batches that were cut with it, everything else through one child for each object. A child
- * starts when its object has something to send, and gets a signal when it has more.
+ * Creates a sender for a drain: it sends first the batches that were cut with the drain, everything else
+ * through one child for each object. A child starts when its object has something to send, and gets a
+ * signal when it has more.
  */
 export function createSending(
   input: RealTimeRunInput,
@@ -82,7 +83,7 @@ export function createSending(
         .finally(() => (busy -= 1));
     },
     isOver: () => busy === 0,
-    /** Throws the first error of a batch or child. */
+    /** Throws the first error of a batch or child, if there was one. */
     end(): void {
       if (broken !== undefined) throw broken;
     },

@@ -71,7 +71,8 @@ worker = await Worker.create({
   // One thread runs all workflows: a task that it cannot take soon waits at the server, where more urgent tasks go
   // first.
   maxConcurrentWorkflowTaskExecutions: 8,
-  // After a kill of the orchestrator, a run waits this long for the dead worker that had the run cached.
+  // After a kill of the orchestrator, a run waits at most this long for the dead worker that had the run
+  // cached.
   stickyQueueScheduleToStartTimeout: "5s",
   shutdownGraceTime: "10s",
   shutdownForceTime: "20s",

@@ -17,7 +17,10 @@ import { createWindow } from "./window.ts";
 
 type Counts = TargetRunInput["counts"];
 
-/** A drain has recorded more changes of the object that is being sent. */
+/**
+ * Signal that there is more to cut: a drain has taken in more changes, or the targetRun's turn to cut has
+ * come.
+ */
 export const moreSignal = defineSignal(MORE);
 
 /**

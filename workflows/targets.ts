@@ -30,7 +30,7 @@ type Run = {
   priorityKey?: number;
 };
 
-/** Start options of the child workflow that sends to a target. */
+/** Builds the start options of the child workflow that sends to a target. */
 export function targetOptions(
   {
     taskName,

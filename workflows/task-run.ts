@@ -30,7 +30,11 @@ const NOT_BEGUN = {
     "nothing to do: since it was due, the task was deleted, disabled or changed, or this run was ended",
 };
 
-/** One execution of a task: plans every object, sends each to each cluster, and closes the record in every case. */
+/**
+ * Executes a task once: plans its objects, sends them to its clusters, and in the end closes the record,
+ * also after an error or a cancellation. Does nothing when the run may not begin (NOT_BEGUN). Fails unless
+ * the record ends with SUCCESS.
+ */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   // A run that is stopped at once must still learn the record's id, to close the record.
   const begun = await CancellationScope.nonCancellable(() =>
@@ -71,7 +75,7 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   return { status: "SUCCESS", planned: closed.planned, success: closed.success };
 }
 
-/** Returns the input with which the run continues as new, null when everything is sent. */
+/** Plans and sends. Returns the input with which the run continues as new, null when everything is sent. */
 async function planAndSend(
   input: TaskRunInput,
   run: Extract<Begun, { kind: "go" }>,

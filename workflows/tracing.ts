@@ -17,8 +17,9 @@ import { REAL_TIME_RUN } from "./contract.ts";
 
 /**
  * Included in the workflow bundle only if traces are wanted. Passes the trace on to activities, children
- * and the next run, and lets the orchestrator export a span when a run ends. These interceptors wait for
- * nothing and make no command, so that runs under way replay with and without them.
+ * and, except in a realTimeRun, the next run, and lets the orchestrator export a span when a run ends.
+ * These interceptors wait for nothing and make no command, so that runs under way replay with and without
+ * them.
  */
 export const interceptors: WorkflowInterceptorsFactory = () => {
   const sinks = proxySinks<TraceSinks>();
@@ -90,8 +91,8 @@ function read(headers: Headers): TraceCarrier | undefined {
 }
 
 /**
- * Returns the run's place in the trace. A run without a parent (started by a schedule, or by an upload in
- * REAL_TIME) begins a trace, whose id is the run id, which Temporal makes at random.
+ * Returns the run's place in the trace. A run without a parent, such as one that a schedule or an upload in
+ * REAL_TIME started, begins a trace, whose id is the run id, which Temporal makes at random.
  */
 function ownPlace(parent: SpanPlace | null): SpanPlace {
   const id = workflowInfo().runId.replaceAll("-", "");

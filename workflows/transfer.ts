@@ -41,8 +41,9 @@ export async function transfer(input: Place, batch: Batch): Promise<BatchResult>
 }
 
 /**
- * Sends a batch in a process of its own. If that process dies, sends the halves one after the other: each
- * needs a process, and a worker has room for one.
+ * Sends a batch in a process of its own. If that process fails or dies, sends the halves one after the
+ * other: each needs a process, and a worker has room for one. When a single artifact is left, the batch is
+ * not halved, and that artifact fails.
  */
 async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
   const control = proxyActivities<RunActivities>({
@@ -76,7 +77,10 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
 
 type Tried = { result: BatchResult } | { result: null; untried: boolean; reason: string };
 
-/** `untried`: the worker returned the batch without trying it; that does not count as a death. */
+/**
+ * Sends a batch once; throws only when the run is cancelled. `untried` in the result: the worker was
+ * stopping or refused and gave the batch back, which does not count as a death.
+ */
 async function tryOnce(
   { queues, recordId }: Place,
   { number, summary, lane = "SHARED" }: Batch,

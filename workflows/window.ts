@@ -4,7 +4,10 @@ import type { Bell } from "./bell.ts";
 import { LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS } from "./options.ts";
 import type { Batch } from "./transfer.ts";
 
-/** Result of one cut. `left`: more can be cut, now or at `due` (epoch ms; null: no time is known). */
+/**
+ * Result of one cut. `left`: more can be cut, from `due` on (epoch ms), or if that is null, now or after a
+ * signal.
+ */
 type Cut = { batches: readonly Batch[]; left: boolean; due: number | null };
 
 type Options = {
@@ -45,7 +48,7 @@ export function createWindow({ most, bell, onResult }: Options) {
 
   return {
     breakOff,
-    /** False when nothing is left to cut or in flight, or when something broke. */
+    /** Returns false when nothing is left to cut or in flight, or when something broke. */
     goesOn(): boolean {
       if (broken !== undefined) return false;
       const more = bell.heard();
@@ -64,8 +67,9 @@ export function createWindow({ most, bell, onResult }: Options) {
       due = cut.due;
     },
     /**
-     * Waits for the end of a batch, the bell, or, with `room`, the time at which something is due. Not async: another
-     * turn of the event loop may change the order of commands, and runs under way could not be replayed.
+     * Waits until a batch ends, the bell rings or, if `room` is above 0, something is due; resolves at once
+     * when nothing is left. Not async: another turn of the event loop may change the order of commands, and
+     * runs under way could not be replayed.
      */
     change(room: number): Promise<void> {
       if (!left && inFlight.size === 0) return Promise.resolve();

@@ -9,13 +9,14 @@ import type { BatchResult } from "../transfer/batch.ts";
 import type { AloneMessage } from "./messages.ts";
 
 const ENTRY = fileURLToPath(new URL(`start${extname(import.meta.url)}`, import.meta.url));
-/** A process that sends no message for this long (ms) counts as hung and is killed. */
+/** A process for one batch that sends its worker no message for this long (ms) counts as hung and is killed. */
 const SILENT_MS = 30_000;
 const LOOK_MS = 1_000;
 
 /**
- * Activities that run one batch in a process of its own, so that a batch that crashes its process harms
- * no other batch. Their error says how the process ended; it is not retryable.
+ * Activities that run one batch in a process of its own, so that a batch that crashes its process harms no
+ * other batch. A batch that fails or loses its process gives a non-retryable error that says why; a worker
+ * that stops gives a retryable one, and a cancelled run a CancelledFailure.
  */
 export function createAloneActivities(log: Pick<Logger, "warn">) {
   return {
@@ -44,7 +45,10 @@ export function createAloneActivities(log: Pick<Logger, "warn">) {
   };
 }
 
-/** Returns the current trace as a W3C Trace Context header; empty without a trace. */
+/**
+ * Returns the current trace as the value of the header `traceparent` (W3C Trace Context); "" without a
+ * trace.
+ */
 function traceparent(): string {
   const carrier: { traceparent?: string } = {};
   propagation.inject(traces.active(), carrier);
@@ -52,8 +56,9 @@ function traceparent(): string {
 }
 
 /**
- * Resolves with the result that the child process sends. If the process ends without a result, rejects
- * with an error that says how it ended.
+ * Resolves with the result that the child process sends. Rejects with the reason that the child sends when
+ * its batch fails, or when the child sends neither, with how it ended or why it could not be started. Kills
+ * a child that is silent for SILENT_MS.
  */
 async function outcomeOf(
   child: ChildProcess,

@@ -12,8 +12,9 @@ import { MOST_DEATHS } from "../../domain/lanes.ts";
 import type { Turns } from "./turns.ts";
 
 /**
- * Called for each time that a worker or process crashed while it sent a batch, to count the crash in
- * the metrics. `subject` names the batch; `deaths`: how many crashes of that batch so far.
+ * Counts in the metrics one failed attempt to send a batch: its worker died, or the batch's own process
+ * died or failed. `subject` names the batch; `deaths`: which attempt failed: 1 to MOST_DEATHS in workers,
+ * MOST_DEATHS + 1 in a process of its own.
  */
 export type Died = (death: { subject: string; deaths: number }) => void;
 
@@ -27,13 +28,16 @@ type BatchFailureDeps = {
 /** Activities for batches that their workers could not finish. */
 export function createBatchFailureActivities({ db, now, turns, died }: BatchFailureDeps) {
   return {
-    /** Fails the artifacts without an outcome of a batch that no worker could finish. */
+    /**
+     * Fails the artifacts without an outcome of a batch that no worker could finish. Only runs that began
+     * before batches were halved call this.
+     */
     async failBatch(recordId: string, number: number): Promise<BatchCounts> {
       return failBatch(db, recordId, number, now());
     },
 
     /**
-     * Isolates a batch in a process of its own, because workers crashed while they sent it. `deaths`:
+     * Marks a batch to be sent in a process of its own, because workers died while they sent it. `deaths`:
      * how many workers so far.
      */
     async isolateBatch(recordId: string, number: number, deaths: number): Promise<void> {
@@ -44,8 +48,8 @@ export function createBatchFailureActivities({ db, now, turns, died }: BatchFail
     },
 
     /**
-     * Halves a batch that crashed its workers and then also the process of its own that it got. A
-     * batch of one artifact is not halved: that artifact fails.
+     * Halves a batch that could not be sent in a process of its own either. If only one of its artifacts
+     * has no outcome, the batch is not halved: that artifact fails with `reason`.
      */
     async splitBatch(recordId: string, number: number, reason: string): Promise<Split> {
       died({ subject: batchName(db, recordId, number), deaths: MOST_DEATHS + 1 });
@@ -54,7 +58,10 @@ export function createBatchFailureActivities({ db, now, turns, died }: BatchFail
   };
 }
 
-/** Returns a name of the batch that people understand, with its task and cluster. */
+/**
+ * Returns a name of the batch for people: its number, task and cluster. If the record is gone, its id
+ * stands for the task, and the cluster is missing.
+ */
 function batchName(db: Db, recordId: string, number: number): string {
   const snapshot = snapshotOf(db, recordId);
   const end = findBatch(db, recordId, number);

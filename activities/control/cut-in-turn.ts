@@ -15,7 +15,11 @@ const PATIENCE_MS = 60_000;
  */
 type Who = { workflowId: string; waits: boolean };
 
-/** Cuts as many batches as the workflow's turn allows. */
+/**
+ * Cuts batches for a workflow as far as its turn allows. If the turn ends the cut, the result has `left`
+ * true and `due` null, or with `waits` the time to ask again (epoch ms). Returns an empty cut when the
+ * record is gone.
+ */
 export function cutInTurn(
   db: Db,
   turns: Turns,

@@ -26,7 +26,7 @@ export type Drained = Omit<Extract<DrainStep, { kind: "drain" }>, "targets"> & {
 };
 /**
  * The answer of `beginDrain`: what the workflow does next. `closed`: the result of closing its previous
- * drain (parameter `ended`); null when there was none.
+ * drain (parameter `ended`); null when there was none, or its record was deleted.
  */
 export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & {
   closed: Closed | null;
@@ -34,13 +34,13 @@ export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & 
 export type Ended = { recordId: string; reason: string | null };
 
 /**
- * If a drain has at most this many targets, the answer includes the first cut of each, which saves
- * small drains an activity.
+ * If a new drain has at most this many targets, the answer of `beginDrain` includes the first cut of each,
+ * which saves small drains an activity.
  */
 const CUT_AT_ONCE = 4;
 /**
- * `growDrain` reads at most MOST_PAGES pages of events per call, and stops earlier once they concern
- * more than FEW_TARGETS targets.
+ * `growDrain` reads at most MOST_PAGES pages of events per call, and stops earlier once these events
+ * concern more than FEW_TARGETS targets.
  */
 const MOST_PAGES = 5;
 const FEW_TARGETS = 5;
@@ -62,8 +62,8 @@ export function createDrainActivities(deps: DrainActivityDeps) {
   const { db, localCluster, now, asked } = deps;
   return {
     /**
-     * Closes the drain that ended, if any. Then returns the drain that is in progress, or opens the next one when there
-     * is something to send.
+     * Closes the drain that ended, if any. Then returns the next step: the drain that is in progress, a new
+     * drain when there is something to send, or else that the workflow waits (`idle`) or ends (`gone`).
      */
     async beginDrain(
       taskKey: string,
@@ -101,8 +101,8 @@ export function createDrainActivities(deps: DrainActivityDeps) {
     },
 
     /**
-     * Reads more events into a drain. `targets` null: the targets are too many for one answer; the
-     * caller must read them page by page.
+     * Reads more events into a drain and returns the targets that gained something to send. `targets` null:
+     * they are too many for one answer; the caller must read them page by page.
      */
     async growDrain(
       taskKey: string,
@@ -114,7 +114,10 @@ export function createDrainActivities(deps: DrainActivityDeps) {
       return { ...grown, targets: whole(targets) };
     },
 
-    /** Plans all objects of a drain as they are now, instead of following their changes. */
+    /**
+     * Plans all objects of a drain as they are now, instead of following their changes. An object that
+     * cannot be sent to the drain's cluster is left out.
+     */
     async planDrain(recordId: string): Promise<void> {
       const snapshot = snapshotOf(db, recordId);
       await heartbeating(async () => {
@@ -129,8 +132,8 @@ export function createDrainActivities(deps: DrainActivityDeps) {
 export type DrainActivities = ReturnType<typeof createDrainActivities>;
 
 /**
- * Makes the first cut for each target if there are at most CUT_AT_ONCE targets. Returns null when the
- * targets are too many for one answer.
+ * Returns the targets of a drain, each with its first cut if there are at most CUT_AT_ONCE of them. Returns
+ * null when the caller must read the targets page by page.
  */
 function cutFirst(
   { db, turns, now }: DrainActivityDeps,

@@ -7,15 +7,15 @@ const MOST_OF_ONE = 2;
 const UNPROVEN_SHARE = 0.25;
 const ASK_AGAIN_MS = 10_000;
 /**
- * A worker reports a listing every few seconds; after this long (ms) without a report the listing
- * counts as dead.
+ * A worker reports every few seconds that its listing goes on; after this long (ms) without a report the
+ * listing counts as dead.
  */
 const GONE_MS = 30_000;
 
 /**
- * Limits the listings of linked repositories, which hold slots while they wait for an answer: few may run at the same
- * time for repositories that did not answer quickly, and fewer for one slow repository. The state is in memory; after a
- * restart of the process a few too many listings may begin.
+ * Limits the listings of linked repositories, which hold slots while they wait for an answer: few may run
+ * at the same time for repositories that are not known to answer quickly, and fewer for one slow
+ * repository. The state is in memory; after a restart of the process a few too many listings may begin.
  */
 export function createListings(
   paces: Pick<Paces, "isSlow" | "isQuick">,
@@ -25,8 +25,8 @@ export function createListings(
   const open = new Map<string, { source: string; last: number }>();
   return {
     /**
-     * Returns null when the listing may continue, otherwise when to ask again (epoch ms). `key`
-     * identifies the listed object of a run.
+     * Returns null when the listing may begin or continue, otherwise when to ask again (epoch ms).
+     * `source`: the linked repository; `key` identifies the listed object of a run.
      */
     begin(source: string, key: string): number | null {
       const time = now();
@@ -42,7 +42,7 @@ export function createListings(
       open.set(key, { source, last: time });
       return null;
     },
-    /** Records that the listing is still in progress. */
+    /** Records that the listing with this key is still in progress; does nothing if it is unknown. */
     alive(key: string): void {
       const listing = open.get(key);
       if (listing) listing.last = now();

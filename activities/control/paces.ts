@@ -5,7 +5,7 @@ export type Paces = {
   /** Records how long (ms) an answer of the end took. */
   note: (end: string, waitMs: number) => void;
   isSlow: (end: string) => boolean;
-  /** Whether the last answer of the end was quick; false for an end that has not answered yet. */
+  /** Whether the newest noted answer of the end was quick; false if none is known. */
   isQuick: (end: string) => boolean;
   /** Returns the slow ends, and since when each is slow (epoch ms). */
   slow: () => Map<string, number>;
@@ -16,8 +16,8 @@ type Known = { waitMs: number; slowSince: number | null };
 const MOST_KEPT = 10_000;
 
 /**
- * Records how quickly ends answer, in memory. After a restart the paces are learned again from the
- * first batches and cluster checks.
+ * Records how quickly ends answer, in memory. After a restart the paces are learned again from the first
+ * batches, listings and cluster checks.
  */
 export function createPaces(now: () => number): Paces {
   const ends = new Map<string, Known>();

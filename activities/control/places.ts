@@ -14,8 +14,8 @@ import type { Paces } from "./paces.ts";
 type Ends = readonly string[];
 
 /**
- * Counts SHARED batches by end and compares the counts with the limits of domain/lanes.ts. Counted are
- * the open batches and those that may be cut.
+ * Counts SHARED batches by end and compares the counts with the limits of domain/lanes.ts. Counted are the
+ * open batches and those that workflows may cut but have not cut yet.
  */
 export type Places = {
   /** Counts `n` more batches of these ends. */
@@ -23,8 +23,8 @@ export type Places = {
   /** Whether one more batch of these ends may be cut. */
   has: (ends: Ends) => boolean;
   /**
-   * By how many batches slow ends exceed their share of the slots; 0: their share is used up exactly;
-   * negative: there is room.
+   * Returns by how many batches slow ends exceed a limit: that of all slow ends together, or that of one of
+   * `ends`, whichever is exceeded more. 0: a limit is reached exactly; negative: there is room.
    */
   excess: (ends: Ends) => number;
 };
@@ -97,8 +97,8 @@ function overstayedEnds(open: readonly Open[], now: number): Set<string> {
 }
 
 /**
- * Returns how many QUICK batches of these ends may be cut: none if an end is slow, and one at a time if
- * an end is not known to be quick.
+ * Returns how many more QUICK batches of these ends may be cut: none if an end is slow; otherwise each end
+ * may have MOST_QUICK open at once, or only one if any of the ends is not known to be quick.
  */
 export function quickRoom(
   open: readonly Open[],

@@ -9,11 +9,12 @@ import { inTurn } from "../../db/turns.ts";
 import { heartbeating } from "./heartbeating.ts";
 import type { TargetPage } from "./target-pages.ts";
 
-/** How many object indexes one answer holds; the answer must stay below 4 KiB. */
+/** Maximum number of object indexes in one answer, which must stay below 4 KiB. */
 const OBJECTS_PAGE = 500;
 /**
- * After this many failed attempts the plan of an object is recorded as failed, and the other objects
- * are planned without it.
+ * From this attempt of the activity on, an object whose plan throws is recorded as failed, and the other
+ * objects are planned without it. Errors of SQLite that may pass (`isPassing`) are tried again without
+ * limit.
  */
 const MOST_TRIES = 3;
 
@@ -56,8 +57,9 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
 
   return {
     /**
-     * Plans every hosted object to the end, continuing an earlier attempt. `after`: the last cluster,
-     * in the order of the run, to which the run has already sent; null: none.
+     * Plans every hosted object that can be sent to a cluster, unless the run must end; continues an
+     * earlier attempt. `after`: the id of the last cluster, in the order of the run, to which the run has
+     * already sent; null: none.
      */
     async planAllHosted(
       recordId: string,
@@ -83,7 +85,10 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
       };
     },
 
-    /** Returns the linked objects, from index `from` on, whose listing is not complete. */
+    /**
+     * Returns the first linked objects, from index `from` on, that can be sent to a cluster and whose
+     * listing is not complete.
+     */
     async readUnlisted(recordId: string, from: number): Promise<Unlisted> {
       return pageOf(
         unplannedObjects(db, recordId, from).flatMap(({ object: objectIndex, linked }) =>
@@ -114,8 +119,8 @@ function pageOf(objects: number[]): Unlisted {
 }
 
 /**
- * Whether an error comes from the disk or the database and not from the plan. The attempt is then
- * repeated until the trouble is over.
+ * Whether an error of SQLite says nothing about the plan and may pass: the disk is full, busy or fails, or
+ * memory is short. The attempt is then repeated until the trouble is over.
  */
 const isPassing = (error: unknown) =>
   error instanceof Error &&

@@ -49,8 +49,8 @@ export function createRunActivities({
     ...createBatchFailureActivities({ db, now, turns, died }),
 
     /**
-     * Finds the run's record. When a schedule fired (`recordId` is null, `schedule` is its timing), creates the record
-     * first.
+     * Finds the run's record; if a schedule fired (`recordId` null, `schedule` its timing in words), opens it first.
+     * Without one: `busy`: another run goes on; `missed`: the firing is late; `stale`: it is void or the record gone.
      */
     async beginRun(
       taskKey: string,
@@ -68,12 +68,12 @@ export function createRunActivities({
       return { kind: taken.kind === "running" ? "busy" : taken.kind };
     },
 
-    /** Serves runs that began before the activity `planAllHosted` existed; see planOneObject. */
+    /** For runs that began before `planAllHosted` existed: plans an object; false: a worker has to list it. */
     async planHosted(recordId: string, objectIndex: number): Promise<boolean> {
       return planOneObject(db, recordId, objectIndex, now);
     },
 
-    /** Returns the targets from position `from` on. `after`: only targets of clusters that follow this one. */
+    /** Returns a page of a run's targets, from position `from` on; only of the clusters that follow `after`. */
     async readTargets(
       recordId: string,
       from: number,
@@ -105,8 +105,8 @@ export function createRunActivities({
 export type RunActivities = ReturnType<typeof createRunActivities>;
 
 /**
- * Plans a hosted object to the end. Returns false when the object is linked: a transfer worker must
- * list it then.
+ * Plans a hosted object to the end. Returns false when the object is linked and a transfer worker must list
+ * it; true also when nothing is left to plan.
  */
 async function planOneObject(
   db: Db,

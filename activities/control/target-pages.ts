@@ -3,8 +3,8 @@ import { type Target, targetsAfter } from "../../db/runs/targets.ts";
 import { firstOf } from "./answers.ts";
 
 /**
- * Number of runs whose targets are kept in memory between two pages; for further runs the targets are
- * computed again.
+ * Maximum number of runs whose targets are kept in memory between two pages; those of the run read longest
+ * ago are dropped first and then computed again.
  */
 const MOST_RUNS = 100;
 
@@ -12,8 +12,9 @@ const MOST_RUNS = 100;
 export type TargetPage = { targets: Target[]; next: number | null };
 
 /**
- * Reads the targets of a run page by page, beginning with the cluster that follows `after`. The targets
- * are computed once for all pages.
+ * Returns a function that reads the targets of a run page by page, only those of clusters that follow the
+ * cluster `after` in the run (null: all). The targets are kept between two pages, so that they are rarely
+ * computed again.
  */
 export function createTargetPages(db: Db) {
   const reading = new Map<string, Target[]>();

@@ -16,14 +16,17 @@ type TurnDeps = {
 };
 
 export type Turns = {
-  /** Returns how many batches the asker may cut now; `most`: how many it wants. */
+  /** Returns how many batches the workflow may cut now, by lane; `most`: how many it wants. */
   ask: (asker: Asker, most: number) => Rooms;
   /**
-   * Records how many SHARED batches the asker has cut. `blocked`: the asker wants more; it is woken
+   * Records how many SHARED batches the workflow has cut. `blocked`: the workflow wants more and is woken
    * when its turn comes.
    */
   took: (asker: Asker, shared: number, blocked: boolean) => void;
-  /** Whether a batch must give its slot back, because slow ends have more than their share of the slots. */
+  /**
+   * Whether a SHARED batch must give its slot back, because one of its ends is slow and slow ends hold more
+   * batches than they may.
+   */
   isExcess: (batch: { id: string; ends: readonly string[] }) => boolean;
   /** Gives waiting workflows their turn. Call it when batches have ended or the pace of an end has changed. */
   freed: () => void;

@@ -1,8 +1,8 @@
 import type { Places } from "./places.ts";
 
 /**
- * A workflow that wants to cut batches for one cluster. `ends`: the cluster, and the linked repository that is read
- * from, if any.
+ * A workflow that wants to cut batches for one cluster. `ends`: the cluster, and the linked repository that
+ * is read, if the cut is of one linked object.
  */
 export type Asker = {
   workflowId: string;
@@ -12,8 +12,8 @@ export type Asker = {
 };
 
 /**
- * An asker that waits. `since`: since when (epoch ms); `most`: how many batches it wants; `granted`:
- * how many it may cut, granted at `grantedAt` (epoch ms).
+ * A workflow that waits for its turn to cut. `since`: since when (epoch ms); `most`: how many batches it
+ * wants; `granted`: how many it may cut; `grantedAt`: when it last asked or was granted one (epoch ms).
  */
 export type Waiter = Asker & {
   since: number;

@@ -32,8 +32,9 @@ export function openInstance(dataDir: string, given: GivenSecrets): Instance {
 }
 
 /**
- * Throws when the given key differs from the key of earlier starts: with another key every stored credential would turn
- * out unreadable, one by one and much later.
+ * Returns the secret key: the given one, or the one in `file`, which is generated if missing. Throws when
+ * both exist and differ: the credentials sealed with the key in `file` would turn out unreadable, one by
+ * one and much later.
  */
 function sameKey(file: string, given: string | undefined): string {
   if (given === undefined) return kept(file, () => randomBytes(32).toString("hex"));
@@ -44,7 +45,10 @@ function sameKey(file: string, given: string | undefined): string {
   );
 }
 
-/** Reads the line in `file`. If the file is missing, creates it atomically, readable by its owner only. */
+/**
+ * Reads the line in `file`. If the file is missing, creates it atomically with the line of `make`, readable
+ * by its owner only. Throws when the file is empty.
+ */
 function kept(file: string, make: () => string): string {
   const found = lineOf(file);
   if (found !== undefined) return found;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { INTERNAL_PROTOCOL, type Refusal } from "../../domain/worker-messages.ts";
 import { deriveKey, sameSecret, sign } from "./seal.ts";
 
-/** A request is refused if its time differs from our clock by more than this many seconds. */
+/** A request is refused if its time differs from the control plane's clock by more than this many seconds. */
 const MOST_SKEW_SECONDS = 300;
 
 export type InternalSigner = ReturnType<typeof createInternalSigner>;
@@ -40,8 +40,8 @@ export function createInternalSigner(secretKey: string) {
       };
     },
     /**
-     * Returns null when the request is genuine and has our version of the internal protocol, otherwise
-     * why it is refused.
+     * Returns null when the request is signed with our key, was sent about now and has our version of the
+     * internal protocol; otherwise why it is refused.
      */
     problem({ method, path, body, header }: InternalRequest): Problem | null {
       const seconds = header("x-internal-time");

@@ -18,8 +18,9 @@ export type Sealer = {
 };
 
 /**
- * Seals secrets with AES-256-GCM, as `v1.<nonce>.<tag>.<ciphertext>` in base64url. `aad` names the row that a secret
- * belongs to, so that a sealed value cannot be moved to another row.
+ * Seals secrets with AES-256-GCM, as `v1.<nonce>.<tag>.<ciphertext>` in base64url. `aad` names the row that
+ * a secret belongs to, so that a sealed value cannot be moved to another row. `open` throws when the key or
+ * `aad` is not the one that sealed the value.
  */
 export function createSealer(secretKey: string): Sealer {
   const key = deriveKey(secretKey, "seal");
@@ -60,7 +61,7 @@ export function sign(key: Buffer, text: string): string {
 const comparable = (value: string) =>
   createHmac("sha256", "compare").update(value).digest();
 
-/** Compares two secrets in constant time, also if their lengths differ. */
+/** Returns whether two secrets are equal. How long the comparison takes does not tell where they differ. */
 export function sameSecret(given: string, expected: string): boolean {
   return timingSafeEqual(comparable(given), comparable(expected));
 }

@@ -3,15 +3,15 @@ import { TransferError } from "../../domain/failure.ts";
 import { digestChunks, type Summary } from "./digests.ts";
 import type { LocalSource } from "./local-source.ts";
 
-/** Stores digests of contents other than sha256, by sha256. A lost entry costs one more read of the content. */
+/** Keeps the sha512, sha1 and md5 of contents, by sha256. A lost entry costs one more read of the content. */
 export type DigestMemory = {
   get: (sha256: string) => OtherDigests;
   keep: (sha256: string, digests: OtherDigests) => void;
 };
 
 /**
- * Looks up digests of contents in the store in other algorithms than sha256. A content is read once for
- * all of them; hashing is limited as in hash-turns.ts.
+ * Creates a lookup of the sha512, sha1 and md5 of contents in the store. A content is read once for all
+ * three; how much is hashed at once is limited (hash-turns.ts).
  */
 export function createContentDigests(
   { openToSend }: Pick<LocalSource, "openToSend">,
@@ -39,8 +39,8 @@ export function createContentDigests(
 
   return {
     /**
-     * Returns the digest in lower-case hex. Throws a TransferError `notFound` when the content does not
-     * exist.
+     * Returns the digest of a content in lower-case hex. If the digest is not known yet, reads the content:
+     * throws a TransferError `notFound` when the content does not exist, `invalid` when it is damaged.
      */
     async digestOf(sha256: string, algorithm: OtherAlgorithm): Promise<string> {
       const known = memory.get(sha256)[algorithm];
@@ -50,7 +50,7 @@ export function createContentDigests(
       memory.keep(sha256, digests);
       return digests[algorithm];
     },
-    /** Records the digests that were computed while the content arrived. */
+    /** Records the digests that were computed while the content arrived, if a sha512 or sha1 is among them. */
     keepDigests({ sha256, sha512, sha1, md5 }: Summary): void {
       if (sha512 === undefined && sha1 === undefined) return;
       memory.keep(sha256, {

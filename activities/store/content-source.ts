@@ -11,8 +11,8 @@ export type ContentSource = {
   /** Opens a content. Throws a TransferError `notFound` when the content does not exist. */
   open: (sha256: string, range?: Range, signal?: AbortSignal) => Promise<Opened>;
   /**
-   * Returns those of the named contents that exist and are small (INLINE_LIMIT); the caller opens the others one by
-   * one. At most 256 names.
+   * Returns those of the named contents that exist and are small (INLINE_LIMIT), by sha256; the caller
+   * opens the others one by one. Pass at most 256 names.
    */
   readSmall: (sha256: string[], signal?: AbortSignal) => Promise<Map<string, Buffer>>;
   close: () => Promise<void>;

@@ -38,8 +38,8 @@ export const wantedOf = ({ sha512, sha1 }: Expected): Wanted => ({
 });
 
 /**
- * Computes sha256, md5 and size of the chunks that it is given, and sha512 and sha1 if requested.
- * Without md5, the computation takes less than half the time.
+ * Computes size, sha256 and md5 of the chunks that it is given, and sha512 and sha1 if requested. With
+ * `md5` false it computes no md5 and takes less than half the time.
  */
 export function createDigests({
   md5: wantsMd5 = true,
@@ -68,7 +68,10 @@ export function createDigests({
   };
 }
 
-/** Computes the digests of a whole stream; each chunk waits for `hashTurn`. */
+/**
+ * Computes the digests of a whole stream. Before each chunk it waits for `hashTurn`, which limits how much
+ * is hashed at once.
+ */
 export async function digestChunks(
   chunks: AsyncIterable<Uint8Array>,
   wanted: Wanted = {},
@@ -81,7 +84,7 @@ export async function digestChunks(
   return digests.summary();
 }
 
-/** Computes the digests of a content in memory, without waiting for `hashTurn`. */
+/** Computes the digests of a content in memory at once, without waiting for a turn (`hashTurn`). */
 export function summarise(
   content: Uint8Array,
   { sha512 = false, sha1 = false }: Pick<Wanted, "sha512" | "sha1"> = {},
@@ -98,7 +101,10 @@ export function summarise(
   };
 }
 
-/** Computes the digests of many contents, in their order; each content waits for `hashTurn`. */
+/**
+ * Computes the digests of many contents, in their order. Before each content it waits for `hashTurn`, which
+ * limits how much is hashed at once.
+ */
 export async function summariseAll(contents: readonly Uint8Array[]): Promise<Summary[]> {
   const summaries: Summary[] = [];
   for (const content of contents) {
@@ -108,7 +114,10 @@ export async function summariseAll(contents: readonly Uint8Array[]): Promise<Sum
   return summaries;
 }
 
-/** Throws a TransferError when a digest or the size differs from the announced value. */
+/**
+ * Throws a TransferError when the size (`invalid`) or a digest (`digestMismatch`) differs from the
+ * announced value.
+ */
 export function verify(found: Summary, expected: Expected): void {
   if (expected.size !== undefined && expected.size !== found.size) {
     throw new TransferError(

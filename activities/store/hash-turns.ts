@@ -1,7 +1,7 @@
 /**
- * Maximum bytes that are hashed in one round of the event loop (64 KiB take a third of a millisecond).
- * The thread that hashes also answers requests: with this limit it answers them in time, however many
- * bodies arrive together.
+ * When this many bytes were hashed in one round of the event loop, further hashing waits for the next round
+ * (64 KiB take a third of a millisecond). The thread that hashes also answers requests: with this limit it
+ * answers them in time, however many bodies arrive together.
  */
 const AT_ONCE = 128 * 1024;
 

@@ -38,7 +38,7 @@ export function makeFolders({ staging }: Layout): void {
   mkdirSync(staging, { recursive: true });
 }
 
-/** Creates the folder of a blob's file. A new folder is durable before a file is put into it. */
+/** Creates the folder of a blob's file. Syncs the folders above a new one, so that it survives a power loss. */
 export async function makeBlobFolder(file: string): Promise<void> {
   const folder = dirname(file);
   const first = await mkdir(folder, { recursive: true });

@@ -94,7 +94,10 @@ async function* one(content: Buffer): AsyncGenerator<Uint8Array, void> {
   if (content.length > 0) yield content;
 }
 
-/** Reads the bytes `start` to `last` into buffers that take turns. */
+/**
+ * Reads the bytes `start` to `last`, both included, into buffers that take turns. Throws when the file is
+ * shorter.
+ */
 async function* inTurns(
   handle: FileHandle,
   start: number,

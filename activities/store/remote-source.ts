@@ -48,8 +48,8 @@ export function createRemoteSource(call: InternalCall): ContentSource {
 }
 
 /**
- * Passes a body through. If the control plane dies in the middle of it, the error is `unreachable`,
- * which is retryable.
+ * Passes a body through. If the connection to the control plane is lost in the middle of it, reading throws
+ * `unreachable`, which is retryable; if `signal` has fired, the error of the signal.
  */
 function guarded(body: Readable, signal: AbortSignal | undefined): Readable {
   const stream = Readable.from(chunksOf(body, signal), {

@@ -5,14 +5,14 @@ import type { Readable } from "node:stream";
 import { digestChunks, type Digests, type Summary, type Wanted } from "./digests.ts";
 import { createWriter, tooLarge, withFile } from "./writer.ts";
 
-/** An upload session expires when it has not been used for this long. */
+/** An upload session expires when it has received no bytes for this long (ms). */
 export const SESSION_LIFE_MS = 24 * 3_600_000;
 
 export const SESSION_FILE = /^s-[0-9a-f]{24}$/;
 
 /**
- * Appends a body to a file of `size` bytes and returns the new size. If the body breaks, the bytes that arrived stay in
- * the file and are included in the digests.
+ * Appends a body to a file of `size` bytes and returns the new size. Throws when the body breaks, or makes
+ * the file larger than `maxBytes`; the chunks before that stay in the file and are included in the digests.
  */
 export async function appendTo(
   file: string,
@@ -48,7 +48,7 @@ export function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> 
   );
 }
 
-/** Removes the sessions that have not been used for SESSION_LIFE_MS and returns their ids. */
+/** Removes the sessions that have received no bytes for SESSION_LIFE_MS and returns their ids. */
 export async function expireSessions(staging: string, now: number): Promise<string[]> {
   const expired: string[] = [];
   for (const name of (await readdir(staging)).filter((entry) =>

@@ -22,8 +22,8 @@ import {
 } from "./stage.ts";
 
 /**
- * The result of an append. `accepted` false: nothing was added; the session is at `offset`, from which
- * the sender must continue.
+ * The result of an append. `accepted` false: nothing was added. `offset`: the size of the session's content
+ * now, from which the sender continues.
  */
 type Appended = { accepted: boolean; offset: number };
 
@@ -32,18 +32,18 @@ type AppendLimits = { maxBytes?: number | undefined; md5?: boolean };
 
 /**
  * Uploads in pieces. A session outlives the process: its confirmed offset is the length of its file.
- * Unless stated otherwise, a call with an unknown session id throws a TransferError `notFound`.
+ * `append` and `finish` throw a TransferError `notFound` for an unknown session id.
  */
 export type Sessions = {
   open: () => Promise<string>;
   /**
-   * Ends an append that is in progress, then returns the confirmed offset, which no longer changes;
-   * null for an unknown session.
+   * Ends an append that is in progress, then returns the confirmed offset, which does not change before the
+   * next append; null for an unknown session.
    */
   status: (id: string) => Promise<number | null>;
   /**
-   * Adds the body at `offset`. If the body breaks or makes the content larger than `maxBytes`, the bytes that arrived
-   * are kept. A newer append ends an older one, which may hang on a dead connection.
+   * Adds the body at `offset`. If the body breaks, or makes the content larger than `maxBytes`, throws and
+   * keeps the chunks before that. A newer append ends an older one, which may hang on a dead connection.
    */
   append: (
     id: string,
@@ -54,7 +54,7 @@ export type Sessions = {
   /** Returns the whole content, verified. The session ends, also when the verification fails. */
   finish: (id: string, expect: Expected) => Promise<Staged>;
   abort: (id: string) => Promise<void>;
-  /** Removes the sessions that have not been used for SESSION_LIFE_MS. */
+  /** Removes the sessions that have received no bytes for SESSION_LIFE_MS. */
   expire: (now: number) => Promise<void>;
 };
 
@@ -191,7 +191,10 @@ type RunningDigests = ReturnType<typeof createRunningDigests>;
 function createRunningDigests() {
   const running = new Map<string, Digests>();
   return {
-    /** Returns the digests of a session, or null when this process did not receive all bytes of its file. */
+    /**
+     * Returns the digests of a session and forgets them here. Returns null when this process did not
+     * receive all `size` bytes of its file.
+     */
     take(id: string, size: number, md5 = true): Digests | null {
       const known = size === 0 ? createDigests({ md5 }) : running.get(id);
       running.delete(id);

@@ -46,7 +46,10 @@ export type Staged = Summary & {
   discard: () => Promise<void>;
 };
 
-/** Limits of a body. `md5` false: the md5 is not needed and not computed. */
+/**
+ * Limits of a body. `md5` false: the md5 is not needed, and it is not computed for a body larger than
+ * INLINE_LIMIT.
+ */
 export type StageLimits = {
   maxBytes?: number | undefined;
   expect?: Expected | undefined;
@@ -59,8 +62,8 @@ export const temporaryFile = ({ staging }: Layout): string =>
   join(staging, `u-${randomBytes(12).toString("hex")}`);
 
 /**
- * Receives a whole body: a small one stays in memory, a larger one goes to a file. A body that breaks,
- * is too large or does not match the announced digests leaves nothing behind.
+ * Receives a whole body: a small one stays in memory, a larger one goes to a file. Throws when the body
+ * breaks, is too large or does not match the announced digests; nothing of it is left then.
  */
 export async function stage(
   stager: Stager,

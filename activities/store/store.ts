@@ -28,14 +28,17 @@ import type { Chunks } from "./writer.ts";
 type Content = { content: Uint8Array; summary?: Summary | undefined };
 
 /**
- * Contents by their sha256: files below DATA_DIR/blobs, small contents in blobs.db. Only the control
- * plane writes to the store. A content is made durable first and registered in the database afterwards
- * (`commit`), so no row ever names a missing content.
+ * Contents by their sha256: files below DATA_DIR/blobs, small contents in blobs.db. Only the control plane
+ * writes to the store. A content is made durable first and registered in the database afterwards
+ * (`commit`), so a crash in between leaves no row without its content.
  */
 export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
   ReturnType<typeof createContentDigests> & {
     stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
-    /** Commits many in-memory contents together, with the guarantees of Staged.commit. */
+    /**
+     * Makes many in-memory contents durable in the store, then calls `register`, which writes their rows in
+     * table `blob` synchronously. Meanwhile the collection of unused contents leaves them alone.
+     */
     putAll: <T>(
       contents: readonly Content[],
       register: (blobs: StoredBlob[]) => T,

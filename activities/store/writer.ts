@@ -5,8 +5,8 @@ import { hashTurn } from "./hash-turns.ts";
 import { storageError } from "./layout.ts";
 
 /**
- * Chunks are collected up to this many bytes, so that the overhead of a disk write is small compared
- * with writing its bytes.
+ * Chunks are collected until they have this many bytes, so that the overhead of a disk write is small
+ * compared with writing its bytes.
  */
 const BATCH = 256 * 1024;
 
@@ -14,8 +14,8 @@ const BATCH = 256 * 1024;
 export type Chunks = AsyncIterable<Uint8Array>;
 
 /**
- * Writes all chunks. If the disk is nearly full, the first write writes only a part; the rest is
- * retried until the disk reports ENOSPC.
+ * Writes all chunks. A write to a nearly full disk may write only a part; the rest is then written until
+ * all of it is on the disk or a write throws ENOSPC.
  */
 async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<void> {
   const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -25,7 +25,10 @@ async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<voi
   while (rest.length > 0) rest = rest.subarray((await handle.write(rest)).bytesWritten);
 }
 
-/** Appends chunks to a file, one batch behind the caller that adds them, and feeds them to `digests`. */
+/**
+ * Creates a writer that feeds chunks to `digests` and appends them to a file in batches. While one batch is
+ * written, the caller can already add the chunks of the next.
+ */
 export function createWriter(handle: FileHandle, digests: Digests) {
   let batch: Uint8Array[] = [];
   let batched = 0;
@@ -51,7 +54,7 @@ export function createWriter(handle: FileHandle, digests: Digests) {
       send();
       await before;
     },
-    /** Resolves when all added chunks are on the disk. */
+    /** Resolves when all added chunks are durable on the disk; rejects when a write failed. */
     async flush(): Promise<void> {
       if (batched > 0) send();
       await written;
@@ -66,7 +69,10 @@ export const tooLarge = (maxBytes: number) =>
     `the content is larger than the limit of ${maxBytes} bytes (setting MAX_UPLOAD, or the limit of one chunk)`,
   );
 
-/** Runs `work` on an open file and closes the file, also when `work` fails. */
+/**
+ * Runs `work` on an open file and closes the file, also when `work` fails. The error of a full disk becomes
+ * the TransferError `noSpace`.
+ */
 export async function withFile<T>(
   handle: FileHandle,
   work: () => Promise<T>,

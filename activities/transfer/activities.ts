@@ -8,8 +8,8 @@ import { listObject, type Listed } from "./listing.ts";
 export type { BatchResult } from "./batch.ts";
 
 /**
- * Activities of transfer workers. Their inputs are ids; a worker fetches everything else from the
- * control plane.
+ * Activities of transfer workers. Their inputs only name a batch, or an object to list; a worker fetches
+ * everything else from the control plane.
  */
 export function createTransferActivities(deps: BatchDeps) {
   return {
@@ -37,8 +37,9 @@ export function createTransferActivities(deps: BatchDeps) {
 export type TransferActivities = ReturnType<typeof createTransferActivities>;
 
 /**
- * Runs `work` with heartbeats. If the worker stops, the activity fails retryably, so that another
- * worker continues; if the run is cancelled, the activity ends as cancelled.
+ * Runs `work` with a function that sends heartbeats. If the worker stops, or the control plane refuses it,
+ * throws a retryable failure, so that another worker continues; if the run is cancelled, throws that it was
+ * cancelled. Any other error of `work` is thrown as it is.
  */
 async function heartbeating<T>(
   work: (signal: AbortSignal, heartbeat: () => void) => Promise<T>,

@@ -11,8 +11,9 @@ import { openRoute, routeKey } from "./routes.ts";
 import type { Batch, Route } from "./work.ts";
 
 /**
- * `again`: how many artifacts failed and are to be tried again; `rest`: how many have no outcome,
- * because the batch's time was over.
+ * `total`: of how many artifacts the batch reported a result; `again`, `failed`: how many of them are to be
+ * tried again, or have failed; `rest`: at least 1 if artifacts without an outcome may be left, which a
+ * later cut must look for.
  */
 export type BatchResult = { total: number; again: number; failed: number; rest?: number };
 type Ask = {
@@ -31,7 +32,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   const { recordId, number } = ask;
   const batch = await whenReachable(ask, () => controlPlane.takeBatch(recordId, number));
   const result: BatchResult = { total: 0, again: 0, failed: 0 };
-  // The run is halted, or the batch has ended already ("done"): then `rest` makes the next cut look again.
+  // The run is halted, or the batch has ended already ("done"); if it has ended, `rest` makes the run cut again.
   if (batch.kind !== "batch")
     return batch.kind === "done" ? { ...result, rest: 1 } : result;
   const stop = new AbortController();
@@ -105,8 +106,8 @@ type Run = {
 };
 
 /**
- * Sends the batch through its route. If nothing can be sent at all, the reason becomes the outcome of
- * each artifact.
+ * Sends the artifacts of a batch through its route. An artifact whose problem is known from the plan ends
+ * as failed and is not sent. An error of the route is thrown, unless the signal has fired.
  */
 async function send(
   concurrency: number,

@@ -15,8 +15,8 @@ export type CopiedContent = Content & {
 };
 
 /**
- * Opens the content of one artifact for a target: its bytes are verified while they are read, limited
- * to the run's rate, and counted.
+ * Opens the content of one artifact for a target: bytes that are read from the beginning of a part are
+ * verified; all bytes are limited to the run's rate and counted.
  */
 export function openContent(
   source: Omit<Source, "describe">,
@@ -79,7 +79,10 @@ export function openContent(
   };
 }
 
-/** Returns the part with the size and digests that were found by reading it. */
+/**
+ * Returns the part with the size and digests that were found by reading it; unchanged if it was not read to
+ * its end.
+ */
 export function withRead(part: Part, { read }: Pick<CopiedContent, "read">): Part {
   const known = read.get(part.path);
   return known

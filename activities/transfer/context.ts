@@ -21,11 +21,14 @@ export type BatchDeps = {
   /** How many artifacts of a batch are handled at the same time. */
   concurrency: number;
   routes: Pool<Route>;
-  /** For how long (ms) a batch may begin new artifacts. */
+  /** For how long (ms) a batch in the lane SHARED begins new artifacts. */
   batchSlice: number;
 };
 
-/** Retries a call for as long as the control plane is away, and sends heartbeats meanwhile. */
+/**
+ * Repeats a call that fails with a retryable error, as while the control plane is away, and sends
+ * heartbeats meanwhile. Throws any other error, and an AbortError when the signal fires between two calls.
+ */
 export async function whenReachable<T>(
   { signal, heartbeat }: { signal: AbortSignal; heartbeat: () => void },
   call: () => Promise<T>,

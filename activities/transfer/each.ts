@@ -5,14 +5,15 @@ import { notTried } from "./early.ts";
 import { stoppable, type Work } from "./work.ts";
 
 /**
- * After this many consecutive artifacts without an answer, each after a long wait, the remaining
+ * After this many consecutive artifacts for which an end did not answer (`unreachable`), the remaining
  * artifacts are postponed.
  */
 const MOST_UNREACHABLE = 3;
 
 /**
- * Copies artifacts one by one, `concurrency` at a time, and reports the outcome of each. Begins no further artifact
- * when the batch's time is over, when an outcome stops the cluster, or when an end no longer answers.
+ * Copies artifacts, `concurrency` at a time, and reports the outcome of each. Postpones the rest when an
+ * end no longer answers. Begins no further artifact when the signal fires, the batch's time is over, or an
+ * outcome stops the cluster.
  */
 export async function copyEach(
   whole: Work,

@@ -25,7 +25,7 @@ export function earlyOutcome(
   );
 }
 
-/** Builds the outcome of an artifact that was deleted at the source after the run was planned. */
+/** Builds the outcome "failed" of an artifact that was deleted at the source after the run was planned. */
 export function goneOutcome(
   { projectId, object }: Batch,
   artifact: BatchArtifact,

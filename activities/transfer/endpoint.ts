@@ -6,7 +6,7 @@ import type { BatchDeps } from "./context.ts";
 
 /**
  * Returns an end with its credentials unsealed. The unsealed credentials leave this process only in
- * requests to that end.
+ * requests to that end, or to the token service that it names.
  */
 export function openEndpoint(
   { sealer, network }: Pick<BatchDeps, "sealer" | "network">,
@@ -29,7 +29,10 @@ export function openEndpoint(
   };
 }
 
-/** Parses unsealed credentials. The cast is safe: `open` succeeds only for a text that the API has sealed. */
+/**
+ * Parses unsealed credentials; throws `invalid` when they cannot be unsealed. The cast is safe: `open`
+ * succeeds only for a text that the API has sealed.
+ */
 function credentials(
   open: () => string,
   url: string,

@@ -102,7 +102,10 @@ export function hostedContent(
 /** Returns the sha256 of a part; every part of a hosted artifact has one. */
 const sha256Of = ({ digests }: Part): string => digests.sha256 ?? "";
 
-/** Converts a planned file to an artifact with one part; null when the file was deleted. */
+/**
+ * Converts a planned file to an artifact with one part; null when the file was deleted, or is not in the
+ * batch.
+ */
 function fileArtifact(file: BatchArtifact | undefined): Artifact | null {
   const origin = file && originOf(file);
   if (!file || !origin || file.size === null || file.sha256 === null) return null;
@@ -136,8 +139,8 @@ function originOf({
 }
 
 /**
- * Converts a version in the control plane's answer to an artifact: null when the version was deleted,
- * undefined when the answer ends before this version.
+ * Converts a version in the control plane's answer to an artifact: null when the version was deleted, an
+ * error when it has too many files to be sent, undefined when the answer ends before this version.
  */
 function versionArtifact(
   told: SourceVersion | undefined,

@@ -32,8 +32,8 @@ type Ask = {
 type Listing = Extract<ListingAnswer, { kind: "list" }>;
 
 /**
- * Continues the listing of a linked object and reports each page to the control plane once, for as long as the listing
- * may hold its slot.
+ * Continues the listing of a linked object and hands in each page to the control plane, for as long as the
+ * listing may hold its slot. A listing that has failed for good counts as complete.
  */
 export async function listObject(
   deps: BatchDeps,

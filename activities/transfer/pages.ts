@@ -9,9 +9,10 @@ import { stoppable, type Work } from "./work.ts";
 export type Present = { planned: BatchArtifact; artifact: Artifact };
 
 /**
- * Describes the artifacts of a batch page by page and passes those that still exist to `send`; an artifact that was
- * deleted since the plan, or cannot be described, ends at once. Begins no further page when the batch's time is over
- * or an outcome stops the cluster. `prepare` runs before each page; its failure ends all remaining artifacts.
+ * Describes the artifacts of a batch page by page and passes those that still exist to `send`; an artifact
+ * that was deleted since the plan, or cannot be described, ends at once. `prepare` runs before each page
+ * that is sent; if it or the description of a page fails, all remaining artifacts end with that failure.
+ * Begins no further page when the batch's time is over or an outcome stops the cluster.
  */
 export async function eachPage(
   whole: Work,
@@ -46,8 +47,8 @@ type Steps = {
 };
 
 /**
- * Runs a step that concerns all `artifacts`. If the step fails, all of them end with its failure, and
- * the result is null.
+ * Runs a step that concerns all `artifacts`. If the step fails, all of them end with its failure, and the
+ * result is null. Throws only when the signal fired or the control plane refuses this worker.
  */
 async function orEnd<T>(
   { signal, end }: Work,

@@ -25,8 +25,9 @@ type Told = {
 };
 
 /**
- * Copies one artifact: looks at what the target has, decides, writes the missing parts with the committing part last,
- * verifies them, and sets tags and other labels. Every failure is an outcome; throws only when the signal fires.
+ * Copies one artifact: looks at what the target has, decides, writes the lacking parts with the committing
+ * part last, verifies them, and sets tags and other labels. Every failure is an outcome; throws only when
+ * the signal fires.
  */
 export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
   const content = openContent(copy.source, copy.artifact, copy.hooks, copy.uploads);
@@ -97,8 +98,8 @@ async function compareAll(
 }
 
 /**
- * Compares a part by its bytes. A part that is larger than the control plane allows to read counts as
- * different.
+ * Compares a part by its bytes. A part counts as different when the target offers no reading, or the
+ * control plane does not allow so many bytes to be read.
  */
 async function compareByReading(
   copy: PartsCopy,

@@ -8,8 +8,8 @@ export type Pool<T> = {
 };
 
 /**
- * Keeps values that are expensive to open (connections, tokens, knowledge of a target) for the next batches of the same
- * run.
+ * Keeps values that are expensive to open (connections, tokens, knowledge of a target), by key, for later
+ * batches of the same run.
  */
 export function createPool<T>(close: (value: T) => void): Pool<T> {
   const entries = new Map<string, Entry<T>>();

@@ -10,12 +10,12 @@ import type { CopyHooks } from "../../domain/outcome.ts";
 import type { Opened, PartsTarget, Source } from "../registries/contract.ts";
 import { createHashes, type Read } from "../registries/verified.ts";
 
-/** Returns whether `bytes` more may be read at the target. */
+/** Returns whether `bytes` more may be read at the target to compare contents. */
 export type Allowance = (bytes: number) => Promise<boolean>;
 
 /**
- * If the size of a part is unknown, this many bytes are requested first. Each later request doubles the
- * sum, but adds at most MOST_BYTES.
+ * If the size of a part is unknown, the control plane is first asked to allow this many bytes. Each later
+ * request doubles the sum, but adds at most MOST_BYTES.
  */
 const FIRST_BYTES = 64 * 1024;
 const MOST_BYTES = 8 * 1024 ** 2;
@@ -39,7 +39,8 @@ export async function digested(
 
 /**
  * Reads a whole part at the target within the rate of the run. Returns its size, its sha256, and its
- * digests in each algorithm of which `part` has a digest.
+ * digests in each algorithm of which `part` has a digest. Throws `unsupported` when the target offers no
+ * reading.
  */
 export async function readTarget(
   { artifact, target, hooks }: AtTarget,
@@ -50,9 +51,9 @@ export async function readTarget(
 }
 
 /**
- * Reads a part at the target like `readTarget`, as far as `allow` permits. `allow` is called before the
- * first byte, for `size` bytes if the size is known. `ended` false: `allow` refused before the end of
- * the part.
+ * Reads a part at the target within the rate of the run, as far as `allow` permits, and returns size and
+ * digests of what was read. `allow` is called before the first byte, for `size` bytes if the size is known.
+ * `ended` false: `allow` refused before the end of the part.
  */
 export async function readWithin(
   at: AtTarget,

@@ -21,9 +21,15 @@ type Options = {
     done?: { interrupted: boolean },
   ) => Promise<ReportAnswer>;
   heartbeat: () => void;
-  /** Called once, when the control plane answers that the batch must not continue. */
+  /**
+   * Called at most once: when the control plane answers that the batch must not continue, or refuses its
+   * reports.
+   */
   onStop: (reason: string) => void;
-  /** Called when the batch's slot is needed for other batches; the artifacts in progress must be interrupted. */
+  /**
+   * Called for each answer that the batch's slot is needed for other batches; the artifacts in progress
+   * must be interrupted.
+   */
   onHandBack: () => void;
   /** Fires when Temporal orders the batch to end. */
   signal: AbortSignal;
@@ -76,8 +82,8 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     putOff: reports.putOff,
     end: reports.end,
     /**
-     * Delivers all reports, and the end of the batch unless `done` is null (the batch broke). Returns how many
-     * artifacts have no outcome. Waits while the control plane is away; throws when it refuses the reports.
+     * Delivers the reports and the batch's end (`done` null: no end). Returns how many artifacts have no outcome, 0 if
+     * unknown. Waits for the control plane, at most LAST_WORDS_MS if the batch must stop; throws if it refuses reports.
      */
     async close(done: { interrupted: boolean } | null): Promise<number> {
       clearInterval(timer);
@@ -137,7 +143,10 @@ function createReports() {
      * must be sent in one request.
      */
     putOff: ({ seq }: BatchArtifact): void => change(seq, { whole: true }),
-    /** Records the outcome and returns when the artifact began (epoch ms). */
+    /**
+     * Records the outcome and returns when the artifact began (epoch ms); for an artifact that was not
+     * reported to begin, when the batch began.
+     */
     end(artifact: BatchArtifact, outcome: ArtifactOutcome): number {
       const { bytesSent, startTime } =
         current.get(artifact.seq) ?? put(toReport(artifact, opened));
@@ -148,7 +157,7 @@ function createReports() {
       return startTime;
     },
     isPending: () => dirty.size > 0,
-    /** Takes the reports that are to be sent. */
+    /** Returns the reports that are to be sent, and counts them as sent. */
     take(): ArtifactReport[] {
       const taken = [...dirty].flatMap((seq) => current.get(seq) ?? []);
       dirty.clear();
@@ -158,7 +167,7 @@ function createReports() {
     delivered(taken: readonly ArtifactReport[]): void {
       for (const report of taken) if (report.outcome) current.delete(report.seq);
     },
-    /** Marks reports that could not be delivered for the next attempt. */
+    /** Marks undelivered reports as pending again, so that the next delivery includes them. */
     putBack(taken: readonly ArtifactReport[]): void {
       for (const { seq } of taken) dirty.add(seq);
     },
@@ -182,7 +191,7 @@ function toReport(
   };
 }
 
-/** Sends heartbeats while `work` waits for a control plane that answers late. */
+/** Runs `work` and sends heartbeats meanwhile, because the control plane may answer late. */
 async function beating(heartbeat: () => void, work: () => Promise<void>): Promise<void> {
   const beats = setInterval(heartbeat, LONGEST_SILENCE_MS);
   try {

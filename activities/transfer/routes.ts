@@ -55,8 +55,8 @@ export function openRoute(deps: BatchDeps, recordId: string, batch: Batch): Rout
 }
 
 /**
- * Opens both ends and chooses how to send. If an end cannot be opened, the sender reports the reason as
- * the outcome of each artifact.
+ * Opens both ends and chooses how to send. If an end cannot be opened, the sender reports each artifact as
+ * failed with that reason.
  */
 function openSender(
   deps: BatchDeps,
@@ -121,8 +121,9 @@ function chooseSender(opening: Opening): Send {
 }
 
 /**
- * Returns the copier between the ends of a batch, or null if artifacts are sent part by part. Hosted
- * images are read through this instance's own OCI registry.
+ * Returns the copier for a batch of images; null for other artifacts, and for images if both ends do not
+ * have the same protocol with a copier. Hosted images are read through this instance's own OCI registry.
+ * Throws `unsupported` if an end's protocol has no connector.
  */
 function copierBetween({
   object,
@@ -139,7 +140,10 @@ function copierBetween({
   return from === to && from.copier ? from.copier : null;
 }
 
-/** Returns the connector of a protocol; throws `unsupported` if there is none. */
+/**
+ * Returns the connector of a protocol. Throws `unsupported` if there is none, or the protocol is unknown
+ * (null).
+ */
 export function connectorOf(protocol: Protocol | null, url: string): Connector {
   const connector = protocol === null ? null : connectors[protocol];
   if (connector) return connector;
@@ -155,8 +159,9 @@ export function connectorOf(protocol: Protocol | null, url: string): Connector {
 const isSettling = (target: Target): target is SettlingTarget => "settle" in target;
 
 /**
- * Returns a function that gives the source of a batch. A linked source is opened once for all batches,
- * a hosted source for each batch.
+ * Returns a function that gives the source of a batch. A linked source is opened once for all batches of
+ * the route, a hosted source for each batch. Throws `unsupported` if the linked source's protocol cannot be
+ * read.
  */
 function sourcesOf(opening: Opening, from: Connector | null): (batch: Batch) => Source {
   const { deps, batch, keep } = opening;
@@ -198,12 +203,12 @@ function sourceEnd({ deps, batch, paces }: Opening): End {
 }
 
 /**
- * Validity of a token in seconds. It is that long because clocks may differ; each request gets a token
- * of its own.
+ * Validity (seconds) of a token for this instance's own registry. It is that long because clocks may
+ * differ; each request gets a token of its own.
  */
 const TOKEN_SECONDS = 900;
 
-/** This instance's own registry of hosted images. */
+/** Returns this instance's own registry of hosted images, as the end that a batch is read from. */
 function ownRegistry(
   { images: { apiUrl, tokens }, network }: BatchDeps,
   namespace: string,

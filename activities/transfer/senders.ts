@@ -16,8 +16,8 @@ import { copyParts } from "./parts.ts";
 import type { Batch, Send, Work } from "./work.ts";
 
 /**
- * An artifact larger than this (bytes) gets a detail row while it is being sent; a smaller one is
- * reported once, at its end.
+ * At another instance, an artifact with a part larger than this (bytes), or of unknown size, gets a detail
+ * row while it is being sent; any other is reported once, at its end.
  */
 const SHOWN_BYTES = 1024 ** 2;
 
@@ -114,9 +114,9 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
 }
 
 /**
- * The copier of two ends, and what it needs to know about them. `prepare`: runs before the first
- * image of a batch is copied. `hosted`: the source is this instance
- * itself, which knows the digests, and whose images may change while a run is in progress.
+ * The copier of two ends, and what it needs to know about them. `prepare`: runs before the first image of a
+ * batch is copied. `hosted`: the source is this instance itself, which knows the digests, and whose images
+ * may change while a run is in progress.
  */
 type CopierEnds = {
   copier: Copier;
@@ -162,7 +162,7 @@ const creation = ({ setting }: Batch) => ({ create: setting.automaticCreateRemot
 
 const imageName = ({ name, version }: BatchArtifact): string => `${name}:${version}`;
 
-/** Ends those planned tags that were deleted since, and returns the other artifacts. */
+/** Ends those images of a batch whose tag was deleted since the plan, and returns the other artifacts. */
 function endGone({ artifacts, batch, end }: Work): BatchArtifact[] {
   return artifacts.filter((artifact) => {
     if (artifact.digest !== null) return true;

@@ -2,8 +2,8 @@ import { type Lane, sliceOf } from "../../domain/lanes.ts";
 import type { Slice } from "../../domain/outcome.ts";
 
 /**
- * Starts the clock of a batch. `onEnd` is called when the artifacts in progress must be interrupted;
- * `close` stops the clock.
+ * Starts the clock of a batch or listing. `onEnd` is called only in the lane QUICK: when the work in
+ * progress must be interrupted. `close` stops the clock.
  */
 export function openSlice(
   lane: Lane,

@@ -9,15 +9,18 @@ const GRANTS_PER_SECOND = 10;
 /** How long (ms) the throttle waits before it requests a grant again from a control plane that is away. */
 const AWAY_MS = 1_000;
 
-/** Waits for a grant and returns how many of `bytes` may be sent now, at least one. */
+/**
+ * Waits until some of `bytes` may be sent and returns how many, at least one. While it waits, it throws
+ * when the signal fires.
+ */
 export type Throttle = (bytes: number, signal: AbortSignal) => Promise<number>;
 
 export const UNLIMITED = async (bytes: number): Promise<number> => bytes;
 
 /**
- * Limits one execution and cluster to `rate` bytes per second, in grants of the control plane. Callers are served in
- * order, each with the bytes that are available, so that none waits long behind another's large piece. Without a grant
- * nothing is sent (docs/decisions.md#rate-limit).
+ * Limits one execution and cluster to `rate` bytes per second (0 or less: no limit), in grants of the
+ * control plane. Callers are served in order, each with the bytes that are available, so that none waits
+ * long behind another's large piece. Without a grant nothing is sent (docs/decisions.md#rate-limit).
  */
 export function createThrottle(
   rate: number,

@@ -9,9 +9,10 @@ import { digested, readTarget } from "./read-back.ts";
 type Verified = { verified: VerifiedBy; bytesRead: number };
 
 /**
- * Verifies the written parts: by the digest that the target reports, by the size if the target reports
- * no digest, and by reading the bytes under READ_BACK. Returns the weakest proof of all parts. Throws
- * `digestMismatch` if a part is missing or has other content.
+ * Verifies the written parts: by a digest that the target reports, by the size if no digest can be
+ * compared, and by reading the bytes under READ_BACK. Returns the weakest proof of all parts. Throws
+ * `digestMismatch` if a part is missing or has other content, `unsupported` if the target reports neither
+ * size nor digest, or offers no reading under READ_BACK.
  */
 export async function verifyParts(
   copy: PartsCopy,

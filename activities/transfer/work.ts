@@ -26,8 +26,8 @@ export type Work = {
 export type Send = (work: Work) => Promise<void>;
 
 /**
- * Both open ends of a batch, with everything that is known of them. Later batches of the same run reuse
- * the route.
+ * Both open ends of a batch, with everything that is known of them. Later batches of the run between the
+ * same ends may reuse the route.
  */
 export type Route = {
   send: Send;
