@@ -1,5 +1,5 @@
-// Plain JavaScript, because Node 20 loads no TypeScript in a thread. checkpoints.ts says why it
-// exists.
+// This thread copies the write-ahead logs of databases into these databases; checkpoints.ts starts
+// it. The file is plain JavaScript, because Node 20 loads no TypeScript in a thread.
 import { parentPort, workerData } from "node:worker_threads";
 import Sqlite from "better-sqlite3";
 

@@ -1,8 +1,9 @@
 import { Worker } from "node:worker_threads";
 
 /**
- * `lookMs`: period of looking at the logs; `pauseMs`: pause after a failed attempt; `bytes`: size
- * of new log at which it is copied.
+ * What the thread that copies write-ahead logs into their databases gets. `files`: the databases;
+ * `lookMs`: how often it looks at the logs (ms); `pauseMs`: pause (ms) of a database after a failed
+ * attempt; `bytes`: size of new log at which the log is copied.
  */
 type Checkpoints = {
   files: string[];
@@ -17,11 +18,12 @@ const LOOK_MS = 100;
 const PAUSE_MS = 30_000;
 
 /**
- * Copies the write-ahead logs of `files` into these databases, in a thread of its own: the thread
- * that answers requests never waits for the disk. PASSIVE waits for nobody and blocks nobody. A log
- * restarts only when all of it has been copied, which may never happen under constant writes; so
- * writing connections checkpoint on their own once a log reaches OWN_CHECKPOINT_BYTES, with little
- * left to copy. `trouble` receives each error text.
+ * Copies the write-ahead logs of the databases `files` into these databases, in a thread of its
+ * own, so that the thread that answers requests seldom waits for the disk. This copying (PASSIVE)
+ * waits for no connection and blocks none. A log starts again from its beginning only when all of
+ * it has been copied, which may never happen under constant writes; so a connection that writes
+ * also copies the log itself once the log has OWN_CHECKPOINT_BYTES. `trouble` gets the text of each
+ * error.
  */
 export function startCheckpoints(
   files: string[],
@@ -53,10 +55,15 @@ export function startCheckpoints(
 }
 
 /**
- * Length of a log at which a writing connection checkpoints on its own (see `startCheckpoints`).
+ * Length (bytes) of a write-ahead log from which on a connection that writes copies the log into
+ * its database itself.
  */
 const OWN_CHECKPOINT_BYTES = 32 * 1024 ** 2;
 
-/** Returns the pragma for a writing connection; the connection's page size must be set before. */
+/**
+ * Returns the pragma with which a connection that writes copies its write-ahead log itself once the
+ * log has OWN_CHECKPOINT_BYTES. `pageSize`: bytes of a page of the database; it must not change
+ * later.
+ */
 export const ownCheckpoints = (pageSize: number): string =>
   `wal_autocheckpoint = ${OWN_CHECKPOINT_BYTES / pageSize}`;

@@ -2,9 +2,10 @@ import { open } from "node:fs/promises";
 import type { Db } from "./open.ts";
 
 /**
- * Returns a function that makes all earlier commits survive a power loss. With WAL and
- * synchronous=NORMAL a commit survives the death of the process, but a power loss may take the last
- * ones. The log is synced in the background, once for all callers that wait at the same time.
+ * Returns a function whose promise resolves when all commits before the call survive a power loss;
+ * it rejects when the write-ahead log cannot be synced. With WAL and synchronous=NORMAL a commit
+ * alone survives the death of the process, but a power loss may take the last ones. Calls that come
+ * during a sync share the next one.
  */
 export function createSync(databaseFile: string): () => Promise<void> {
   let running: Promise<void> = Promise.resolve();

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 
 /**
- * Locks the data directory for this process until the process ends, in whatever way: the kernel
- * holds the lock. Throws an error that names the process that holds it.
+ * Locks the data directory for this process until `release` is called or the process ends, in
+ * whatever way: the kernel holds the lock. Throws when another process holds the lock; the error
+ * names that process if its id can be read.
  */
 export function lockDataDir(dataDir: string): { release: () => void } {
   const holder = join(dataDir, "lock.pid");

@@ -41,7 +41,7 @@ export function openDb(file: string): Db {
   client.function("wildcard", { deterministic: true }, (pattern, name) =>
     Number(matchesWildcard(String(pattern), String(name))),
   );
-  // The cast is safe: `type` comes from a column that holds only repository types.
+  // The cast is safe: statements pass only repository types as `type`.
   client.function("is_computed", { deterministic: true }, (type, path) =>
     Number(isComputed(type as RepositoryType, String(path))),
   );
@@ -52,8 +52,10 @@ export function openDb(file: string): Db {
 }
 
 /**
- * Runs `work` as one write transaction that takes its lock first, so that what `work` reads is
- * still true when it writes.
+ * Runs `work` as one write transaction and returns its result; an error of `work` rolls the
+ * transaction back. The lock is taken first, so that what `work` reads is still true when it
+ * writes. Inside another transaction of the database, `work` becomes a part of that one, and can be
+ * rolled back alone.
  */
 export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
   const run = (tx: DbOrTx) => {
@@ -66,7 +68,7 @@ export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
 const databases = new WeakMap<DbOrTx, Db>();
 
 /**
- * Returns the database in which `write` opened the transaction `tx`; a `tx` that is a database is
- * returned unchanged. A transaction and its database share one connection.
+ * Returns the database in which `write` opened the transaction `tx`; every other `tx` is returned
+ * unchanged. A transaction and its database share one connection.
  */
 export const databaseOf = (tx: DbOrTx): DbOrTx => databases.get(tx) ?? tx;

@@ -1,8 +1,8 @@
 import { inTurn, type Lane } from "./turns.ts";
 
 /**
- * Repeats a bounded transaction until it changes nothing more; each run waits for a turn
- * (turns.ts). `page` returns how many rows it changed.
+ * Repeats a bounded transaction until it changes nothing more; before each run it waits for its
+ * turn among the work on the database. `page` returns how many rows it changed.
  */
 export async function inPages(page: () => number, lane: Lane = "work"): Promise<void> {
   while ((await inTurn(page, lane)) > 0);

@@ -1,8 +1,9 @@
 import { databaseOf, type DbOrTx } from "./open.ts";
 
 /**
- * Returns a query that is built once per database instead of at each call, because building a query
- * costs more than running it. Transactions of the database share the query.
+ * Returns a function that gives the query for a database or a transaction. The query is built once
+ * per database, because building it costs more than running it; transactions that `write` opened
+ * use the query of their database.
  */
 export function prepared<Q>(build: (db: DbOrTx) => Q): (db: DbOrTx) => Q {
   const built = new WeakMap<DbOrTx, Q>();

@@ -1,14 +1,14 @@
 /**
- * Divides long work on the database into pieces of some milliseconds, because one thread does the
- * work and also answers requests. All pieces wait in this one queue. Between two pieces the event
- * loop reads input and sends answers, however many loops wait here.
+ * This file lets pieces of work on the database, of some milliseconds each, wait for their turn,
+ * because one thread does this work and also answers requests. Between two pieces the event loop
+ * reads requests and sends answers, however much work waits.
  *
  *     for (;;) { await turn(); if (!planSome()) break; }
  */
 
 /**
  * Kinds of work. `answer`: a request waits for exactly this piece of work; `work`: everything else.
- * When both lanes wait, they alternate.
+ * When both kinds wait, they alternate.
  */
 export type Lane = "answer" | "work";
 
@@ -17,8 +17,8 @@ let last: Lane = "work";
 let serving = false;
 
 /**
- * Resolves when the next piece of work may begin, first come, first served. A piece must end
- * without awaiting anything but its next turn.
+ * Resolves when the caller may do its next piece of work on the database; calls of the same lane
+ * are served in their order. A piece must end without awaiting anything but its next turn.
  */
 export function turn(lane: Lane = "work"): Promise<void> {
   return new Promise((resolve) => {
@@ -29,7 +29,10 @@ export function turn(lane: Lane = "work"): Promise<void> {
   });
 }
 
-/** Runs one piece of work in its turn. */
+/**
+ * Waits for a turn of the lane, then runs one short piece of work on the database and returns its
+ * result.
+ */
 export async function inTurn<T>(stretch: () => T, lane: Lane = "work"): Promise<T> {
   await turn(lane);
   return stretch();

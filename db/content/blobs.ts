@@ -6,14 +6,14 @@ import { blob } from "../schema/content.ts";
 export type BlobRow = typeof blob.$inferSelect;
 
 /**
- * A lookup of a blob keeps it from being collected; `touchedDate` is updated at most this often
- * (ms).
+ * A lookup of a blob keeps it from being collected; it updates a `touchedDate` only if that is
+ * older than this (ms).
  */
 export const TOUCH_AFTER_MS = 3_600_000;
 
 /**
- * Registers content that is already durable in the store. Call it from `commit` of the staged
- * content, in a transaction.
+ * Registers contents that are already durable in the store; contents that are registered already
+ * are touched. Call it in a transaction, while the store holds the contents.
  */
 export function putBlobs(
   tx: DbOrTx,
@@ -35,8 +35,8 @@ export function putBlobs(
 }
 
 /**
- * Returns which of the digests (lower-case hex) are in the store. Their contents stay for 24 h, so
- * that a sender can refer to them without sending the content.
+ * Returns which of the digests (lower-case hex) are in the store. Their contents stay for at least
+ * 24 h, so that a sender can refer to them without sending the content.
  */
 export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
   return write(db, (tx) => {
@@ -54,7 +54,10 @@ export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
   });
 }
 
-/** Returns size and md5 of the given contents (lower-case hex) that are in the store. */
+/**
+ * Returns size and, if known, md5 of those of the contents that are in the store, by sha256
+ * (lower-case hex).
+ */
 export function blobFacts(
   db: DbOrTx,
   digests: readonly string[],
@@ -68,7 +71,10 @@ export function blobFacts(
   );
 }
 
-/** Returns the digests that have no row, for the search for orphaned content. */
+/**
+ * Returns which of the digests are not registered in table `blob`, for the search for orphaned
+ * contents.
+ */
 export function unknownBlobs(db: Db, digests: string[]): string[] {
   return db
     .all<{ value: string }>(
@@ -81,9 +87,9 @@ export function unknownBlobs(db: Db, digests: string[]): string[] {
 
 /**
  * Carries out one step of the garbage collection, over at most `limit` blobs after the digest
- * `after`: deletes the rows that no node refers to and that were not written, looked up or
- * dereferenced since `before`, unless `isHeld`. The caller then deletes the content of `removed`;
- * `last` null = no blobs are left to look at.
+ * `after`: deletes the rows that no node refers to, that were not touched since `before` (epoch
+ * ms), and whose content is not held (`isHeld`). The caller then deletes the contents `removed`.
+ * The next step begins after `last`; null: no blobs are left to look at.
  */
 export function collectBlobs(
   db: Db,

@@ -38,7 +38,7 @@ export function openContentDigests(db: Sqlite.Database) {
     },
     /**
      * Stores digests of a content. Ignores a full disk, which is no reason to fail the caller's
-     * work.
+     * work; throws every other error.
      */
     keep(sha256: string, { sha512, sha1, md5 }: OtherDigests): void {
       try {

@@ -8,13 +8,16 @@ const BATCH = 500;
 
 type Row = { id: number; path: string; sha256: string | null };
 
-/** A function that runs at the end of each transaction that deletes files. */
+/**
+ * A function that is called at the end of each transaction that deletes files, with their paths.
+ */
 type Deleted = (tx: DbOrTx, paths: string[]) => void;
 
 /**
- * Deletes a file, or a folder with everything in it, and dereferences the content. A large folder
- * takes many transactions: its files vanish one after the other, and repeating an interrupted call
- * finishes the deletion. Returns the number of files; null when nothing exists at the path.
+ * Deletes a file, or a folder with everything that is in it now ("/": the whole repository), and
+ * touches the contents. A large folder takes many transactions: its files vanish one after the
+ * other, and repeating an interrupted call finishes the deletion. Returns the number of files; null
+ * when nothing exists at a path other than "/".
  */
 export async function deleteNodes(
   db: Db,
@@ -70,8 +73,8 @@ async function deleteFiles(
 }
 
 /**
- * Deletes the deepest folders first: their paths sort after those of the folders above them. A
- * folder that got new content meanwhile stays.
+ * Deletes the empty folders, the deepest first: their paths sort after those of the folders above
+ * them. A folder that got new content meanwhile stays.
  */
 async function deleteEmptyFolders(
   db: Db,

@@ -7,8 +7,8 @@ import { task } from "../schema/tasks.ts";
 const BATCH = 1_000;
 
 /**
- * Whether a REAL_TIME task follows the project; the answer holds until the caller's write
- * transaction ends. Nobody reads the events of other projects.
+ * Whether a REAL_TIME task, enabled or not, follows the project; inside a write transaction the
+ * answer holds until that ends. Nobody reads the events of other projects.
  */
 export function isFollowed(db: DbOrTx, projectId: string): boolean {
   return followerOf(db).get({ projectId }) !== undefined;

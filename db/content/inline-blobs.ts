@@ -16,8 +16,8 @@ type Put = {
 type InlineBlobs = {
   get: (sha256: string) => Buffer | undefined;
   /**
-   * Stores contents, which are durable when the promise resolves. Concurrent calls share one
-   * transaction.
+   * Stores contents, which are durable when the promise resolves; it rejects when they cannot be
+   * stored. Calls at about the same time may share a transaction.
    */
   put: (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
   remove: (sha256: string) => void;
@@ -85,7 +85,10 @@ export function openInlineBlobs(file: string): InlineBlobs {
   };
 }
 
-/** Takes as many puts as one transaction may write without holding up others. */
+/**
+ * Takes the first puts off the list, up to the one with which they exceed MAX_TRANSACTION bytes: a
+ * longer transaction would hold up others.
+ */
 function takeSome(waiting: Put[]): Put[] {
   let bytes = 0;
   const end = waiting.findIndex(

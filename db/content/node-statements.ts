@@ -68,7 +68,10 @@ export type NodeStatements = ReturnType<typeof prepare>;
 
 const prepared = new WeakMap<Db, NodeStatements>();
 
-/** The statements of a database, prepared once: thousands of nodes are written each second. */
+/**
+ * Returns the statements of a database. They are prepared once, because thousands of nodes are
+ * written each second.
+ */
 export function nodeStatements(db: Db): NodeStatements {
   const known = prepared.get(db) ?? prepare(db);
   prepared.set(db, known);

@@ -11,8 +11,8 @@ export type NodeRow = typeof node.$inferSelect;
 const live = (now: number) => or(isNull(node.expireDate), gt(node.expireDate, now));
 
 /**
- * SQL: whether a node is below a folder. These paths are after "/a/" and before "/a0", since "0"
- * follows "/" in the order of characters.
+ * SQL: whether a node is below a folder; undefined for "/", below which all nodes are. Paths below
+ * "/a" are after "/a/" and before "/a0", since "0" follows "/" in the order of characters.
  */
 function below(folder: string): SQL | undefined {
   if (folder === "/") return undefined;
@@ -84,8 +84,9 @@ type NodePage = {
 };
 
 /**
- * Returns a page of the nodes in a folder, or with `deep` of all nodes below it, ordered by path.
- * `foldersFirst` makes the database sort all of them.
+ * Returns a page of the nodes in a folder, or with `deep` of all nodes below it, ordered by path,
+ * and the number of all. Without `includeFolder` only files count. With it, `foldersFirst` puts
+ * folders first, for which the database sorts all the nodes.
  */
 export function pageNodes(
   db: DbOrTx,
@@ -122,7 +123,7 @@ export function hasFiles(db: DbOrTx, repositoryId: number): boolean {
   return db.select({ id: node.id }).from(node).where(where).limit(1).get() !== undefined;
 }
 
-/** Whether the repository has any file or folder. */
+/** Whether the repository has any file or folder, even an expired file. */
 export function hasNodes(db: DbOrTx, repositoryId: number): boolean {
   return (
     db

@@ -9,11 +9,14 @@ export type NodeEntry = {
   /** Path of the file, in the form that `parsePath` returns. */
   fullPath: string;
   sha256: string;
-  /** Metadata of the file; null: the metadata of an existing file stays. */
+  /** Metadata of the file; null: an existing file keeps its metadata, a new one has none. */
   metadata: Record<string, string> | null;
   /** When the file expires (epoch ms); null or absent: never. */
   expireDate?: number | null;
-  /** The audit block that the file has at another instance; absent: made of `user` and `now`. */
+  /**
+   * The audit block that the file has at another instance; absent: one made of `user` and `now` of
+   * the rules.
+   */
   audit?: Audit;
   /**
    * Whether the file is part of a package version. The version has an event of its own
@@ -25,7 +28,8 @@ export type NodeEntry = {
 export type PutRules = By & { overwrite: boolean };
 
 /**
- * The result of writing one file. Results other than created and replaced:
+ * The result of writing one file; `sha256`: the content that was there before. Results other than
+ * created and replaced:
  * - missing: the content is not in the store: send it, then put the node again.
  * - existed: a file exists and `overwrite` is false.
  * - blocked: `at` is a file where a folder is needed, or a folder where the file should be.
@@ -60,8 +64,8 @@ export function putNodes(
 }
 
 /**
- * What the writes of one transaction share. `folders`: folders known to exist; `followed`: the
- * result of `isFollowed`.
+ * What the writes of one transaction share. `folders`: folders known to exist; `followed`: whether
+ * a REAL_TIME task follows the project.
  */
 type Put = PutRules & {
   repository: RepositoryKey;
@@ -110,7 +114,10 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   return { kind: "replaced", sha256: existing.sha256 };
 }
 
-/** Returns the row at a path; deletes it first if it has expired. */
+/**
+ * Returns the row at a path; undefined when there is none. A row that has expired is deleted and
+ * counts as none.
+ */
 function findLive(
   { statements, repository, now }: Put,
   fullPath: string,
@@ -123,8 +130,8 @@ function findLive(
 }
 
 /**
- * Creates the folders above a path. If a file exists where a folder is needed, creates nothing and
- * returns that file's path; else returns null.
+ * Creates the missing folders above a path. If a file exists where a folder is needed, creates
+ * nothing and returns that file's path; else returns null.
  */
 function makeFolders(put: Put, fullPath: string, audit: Audit): string | null {
   const missing: string[] = [];

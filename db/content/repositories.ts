@@ -19,7 +19,10 @@ export const secretOwner = ({
 }: Pick<RepositoryRow, "projectId" | "name">): string =>
   `repository:${projectId}/${name}`;
 
-/** Inserts a repository, whose project must exist; returns false when the name is taken. */
+/**
+ * Inserts a repository; returns false when the name is taken. Throws when its project does not
+ * exist.
+ */
 export function insertRepository(db: DbOrTx, values: NewRepository, by: By): boolean {
   return (
     db

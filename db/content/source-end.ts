@@ -5,7 +5,10 @@ import type { DbOrTx } from "../open.ts";
 import { repository } from "../schema/content.ts";
 import { secretOwner } from "./repositories.ts";
 
-/** Returns a linked or hosted repository as the end that a batch reads from. */
+/**
+ * Returns a linked or hosted repository as the end that a batch reads from; null when it does not
+ * exist.
+ */
 export function readSource(
   tx: DbOrTx,
   projectId: string,

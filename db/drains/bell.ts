@@ -11,12 +11,12 @@ import { task, taskObject } from "../schema/tasks.ts";
 import type { CursorKey } from "../pending/cursors.ts";
 import { toChanged } from "./news.ts";
 
-/** Maximum number of events read; if there are more, every task counts as concerned. */
+/** Maximum number of events read; if there are that many, every task counts as concerned. */
 const PAGE = 5_000;
 
 /**
- * Returns the clusters of the enabled tasks that cover some change after the event `after`, except
- * clusters that wait after a failure.
+ * Returns the cursors of the enabled REAL_TIME tasks that may cover some change after the event
+ * `after`, except cursors that wait after a failure.
  */
 export function findConcerned(
   db: DbOrTx,
@@ -46,8 +46,8 @@ export function findConcerned(
 const FOLLOWING = and(eq(task.replicaType, "REAL_TIME"), eq(task.enabled, true));
 
 /**
- * Returns the keys of the tasks with an object that covers one of the changes. Reads only objects
- * of repositories with changes.
+ * Returns the keys of the tasks with an object that may cover one of the changes. Reads only
+ * objects of repositories with changes.
  */
 function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
   if (changes.size === 0) return [];

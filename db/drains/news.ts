@@ -11,11 +11,14 @@ import { fileTypeOf } from "../packages/types.ts";
 import { findRepository } from "../content/repositories.ts";
 import { type CursorKey, newestEvent } from "../pending/cursors.ts";
 
-/** Maximum number of events, and of waiting files and versions, that one transaction reads. */
+/**
+ * About how many events, and at most how many waiting files and versions, one transaction reads. Of
+ * each repository it reads at least one event.
+ */
 const NEWS_PAGE = 1_000;
 /**
- * Maximum number of objects that one page of news may concern, so that the answer about it stays
- * small.
+ * Maximum number of objects that one page of news may concern, unless a single change concerns
+ * more, so that the answer about it stays small.
  */
 const MOST_OBJECTS = 20;
 
@@ -47,7 +50,7 @@ export function toChanged({
     : { path: packageNameOf(subject), version };
 }
 
-/** Reads the events after the seq `after` that the objects cover. */
+/** Reads the next events after the seq `after` and returns what the objects cover of them. */
 export function readEvents(
   db: DbOrTx,
   { projectId, objects }: Objects,
@@ -93,8 +96,8 @@ type Follower = {
 };
 
 /**
- * Returns which changes of an event an object covers: the file or version itself, the files of the
- * version that the object's paths match, or none.
+ * Returns what an object covers of a changed file or version: the file or version itself, those
+ * files of the version that match the object's paths, or nothing.
  */
 function meantBy(
   db: DbOrTx,
@@ -151,8 +154,8 @@ function pageOfEvents(
 export type Waiting = Changed & { repoName: string };
 
 /**
- * Returns the files and versions that wait for a cluster and are due, the longest due first, if
- * they were tried at most `mostTries` times.
+ * Returns the next files and versions that wait for a cluster and are due, the longest due first,
+ * if they were tried at most `mostTries` times.
  */
 export function readDue(
   db: DbOrTx,

@@ -13,9 +13,9 @@ import { type CursorKey, cursorOf, findCursor, nextPending } from "../pending/cu
 import { addWaiting, type News, readDue, readEvents, type Waiting } from "./news.ts";
 import { type Drain, planNews } from "./plan.ts";
 
-/** Maximum number of artifacts in a drain; a drain that has reached it takes no more events. */
+/** A drain with at least this many artifacts takes no more changes. */
 const MOST_FILES = 10_000;
-/** Maximum number of plan objects in a drain; a drain that has reached it takes no more events. */
+/** A drain with at least this many plan objects takes no more changes. */
 const MOST_OBJECTS = 200;
 
 /**
@@ -113,8 +113,9 @@ export type Grown = { targets: Target[]; more: boolean; full: boolean };
 const FULL: Grown = { targets: [], more: false, full: true };
 
 /**
- * Adds the changes that have happened since to a running drain, unless the drain is full, must
- * stop, or its task has changed. Takes one transaction.
+ * Adds the changes that a running drain has not read yet to it. Returns `full` if the drain takes
+ * no more: it has enough artifacts or objects, must stop, catches up, its task has changed, or a
+ * repository did not exist when it began. Takes one transaction.
  */
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
@@ -150,7 +151,10 @@ export function growDrain(db: Db, recordId: string, now: number): Grown {
   });
 }
 
-/** Plans the events after the seq `after`, and the waiting changes that are due. */
+/**
+ * Plans the next events after the seq `after`, and the waiting changes that are due and were tried
+ * at most `mostTries` times.
+ */
 function takeNews(
   tx: DbOrTx,
   drain: Drain,

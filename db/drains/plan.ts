@@ -20,7 +20,7 @@ export type Drain = {
 
 /**
  * Adds news to a drain's plan: one row for each file and version, as it is now. Deleted ones are
- * left out, because deletions are not replicated. Returns the objects that have something to be
+ * left out, because deletions are not replicated. `gained`: the objects that have something to be
  * cut; `takesPart`: the drain has something to report, even if only a reason why something cannot
  * be sent.
  */
@@ -133,7 +133,7 @@ type Known = Changed & {
 /**
  * Plans files and versions again that are in the drain's plan and have changed since. If one was
  * not dispatched yet, its present content is read at dispatch. If it has ended, it is tried again
- * in its row. If it is being sent, it is left to a later drain. Returns how many are to be cut
+ * in its row. If it may be under way, it is left to a later drain. Returns how many are to be cut
  * again.
  */
 function replan(tx: DbOrTx, where: Where, repoName: string, list: string): number {
@@ -189,9 +189,9 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
 }
 
 /**
- * Plans the next page of an object as it is now, instead of following its changes, and returns
- * whether that was the last page. A path that matches nothing is not a failure, because it only
- * means that nothing was uploaded there.
+ * Plans the next page of an object as it is now, instead of following its changes. Returns whether
+ * that was the last page; true, too, when the object cannot be sent. A path that matches nothing is
+ * not a failure, because it only means that nothing was uploaded there.
  */
 export function planCatchUp(
   db: Db,

@@ -3,7 +3,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { packages } from "../schema/packages.ts";
 
-/** Maximum number of rows that one transaction deletes. */
+/** Maximum number of versions, or of image manifests, that one transaction deletes. */
 const PAGE = 500;
 /** Maximum number of packages that one transaction deletes. */
 const PACKAGES = 100;
@@ -20,8 +20,9 @@ export function hasPackages(db: DbOrTx, repositoryId: number): boolean {
 }
 
 /**
- * Deletes the packages and versions of a repository, but not their files. Repeating an interrupted
- * call finishes the deletion. Yields between transactions.
+ * Deletes the packages, versions, dist-tags and image manifests of a repository from their tables,
+ * but not the files. Repeating an interrupted call finishes the deletion. Yields between
+ * transactions.
  */
 export async function dropPackages(db: Db, repositoryId: number): Promise<void> {
   await inPages(() => write(db, (tx) => dropSome(tx, repositoryId)));

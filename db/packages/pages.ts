@@ -11,18 +11,27 @@ import {
   type VersionRow,
 } from "./versions.ts";
 
-/** A package with facts about its versions; `tags`: npm's dist-tags. */
+/**
+ * A package with facts about its versions; `latest`: the version that is used if a request names
+ * none; `tags`: npm's dist-tags.
+ */
 export type PackageView = PackageRow & {
   versions: string[];
   latest: string | null;
   description: string | null;
   tags: Map<string, string>;
 };
-/** A version with its paths; `metadata`: that of the file at `contentPath` or `manifestPath`. */
+/**
+ * A version with its paths and dist-tags; `metadata`: that of the file at `contentPath` or
+ * `manifestPath`, {} without a file.
+ */
 export type VersionView = VersionRow &
   VersionPaths & { tags: string[]; metadata: Record<string, string> };
 
-/** Returns a page of a repository's packages; `name`: prefix of their names. */
+/**
+ * Returns a page of a repository's packages, ordered by name, and the number of all. `name`: prefix
+ * of their names.
+ */
 export function pagePackages(
   db: DbOrTx,
   repository: PackageRepository,
@@ -80,8 +89,8 @@ function toView(db: DbOrTx, type: PackageType, row: PackageRow): PackageView {
 }
 
 /**
- * Returns a page of a package's versions, the newest first; null when there is no such package.
- * `name`: prefix of the versions' names.
+ * Returns a page of a package's versions, the newest first, without tags that only attach
+ * something; null when there is no such package. `wanted.name`: prefix of the versions' names.
  */
 export function pageVersions(
   db: DbOrTx,

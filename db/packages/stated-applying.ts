@@ -29,8 +29,8 @@ import {
 } from "./versions.ts";
 
 /**
- * A declared version; `verdict`: why it is refused, if that is known beforehand. `fits`: its
- * document was compared with its tarball; if false, a version with a tarball is not created from
+ * A declared version; `verdict`: the answer to it (refused or damaged) if that is known beforehand.
+ * `fits`: its document was compared with its tarball; if false, an npm version is not created from
  * content in the store.
  */
 export type JudgedVersion = DescribedVersion & {
@@ -38,7 +38,10 @@ export type JudgedVersion = DescribedVersion & {
   fits: boolean;
 };
 
-/** Existing contents with their digests, for comparing files that are declared without a sha256. */
+/**
+ * Existing contents with their digests, by sha256, for comparing files that are declared without a
+ * sha256.
+ */
 export type Facts = ReadonlyMap<string, ContentFacts>;
 
 export type VersionRules = Pick<
@@ -48,7 +51,7 @@ export type VersionRules = Pick<
   By & { facts: Facts };
 
 /**
- * What exists at the path of a declared file. `existing`: its sha256 (null: nothing exists);
+ * What exists at the path of a declared file. `existing`: its sha256 (null: no file exists);
  * `comparison`: how it compares with the declared file.
  */
 export type Beside = { existing: string | null; comparison: ClaimComparison };
@@ -97,8 +100,8 @@ const INSTEAD =
   "publish the content under another version, or choose the conflict strategy SKIP";
 
 /**
- * Builds the refusal of OVERWRITE for an artifact that must not change. `existing`: digest of the
- * existing version.
+ * Builds the refusal of OVERWRITE for a version or file that must not change. `why`: the beginning
+ * of the message; `existing`: digest of what exists.
  */
 export const unchangeable = (why: string, existing: string): Refusal => ({
   result: "refused",
@@ -115,15 +118,18 @@ export function versionThere(
   return owner && findVersion(tx, owner.id, version);
 }
 
-/** Returns the facts of the content at a path as `compareClaim` needs them. */
+/**
+ * Returns the facts of the content at a path as `compareClaim` needs them; null when no file exists
+ * there.
+ */
 export function factsAt(found: NodeStat | undefined, facts: Facts): ContentFacts | null {
   if (!found?.sha256) return null;
   return facts.get(found.sha256) ?? { sha256: found.sha256, size: found.size };
 }
 
 /**
- * Pairs each declared file with what exists at its path. If that is a folder, throws, so that the
- * version is rolled back.
+ * Pairs each declared file with what exists at its path. Throws Refused, which rolls the version
+ * back, if a folder exists at one of the paths.
  */
 export function pairFiles(
   { db, repository, rules }: Applying,
@@ -144,7 +150,10 @@ export function pairFiles(
   return { pairs, there };
 }
 
-/** Writes the files of a version. Their contents are in the store. */
+/**
+ * Writes those files of a version whose sha256 is declared; their contents are in the store. Throws
+ * Refused, which rolls the version back, if a file or folder blocks a path.
+ */
 export function writeFiles(
   { db, repository, rules }: Applying,
   files: readonly DescribedFile[],

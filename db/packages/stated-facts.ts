@@ -14,9 +14,9 @@ import { findPackage, findVersion } from "./versions.ts";
 const MOST_ANSWERED = 4 * 1024 ** 2;
 
 /**
- * Reads versions for another instance, all at one moment, each as the JSON of a SourceVersion, in
- * the order of `keys`. Stops when the answer is full: the first version is always returned, the
- * caller asks again for the rest.
+ * Reads versions as another instance gets them, all at one moment, each as the JSON of a
+ * SourceVersion, in the order of `keys`. Stops when the answer is full: the first version is always
+ * returned, the caller asks again for the rest.
  */
 export function readSourceVersions(
   db: Db,

@@ -25,14 +25,16 @@ import { FILE_TYPES, type Readings } from "./types.ts";
 import { type NodeEntry, putNodes, type PutResult } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
 
-/** A declared file; `verdict`: why it is refused, if that is known beforehand. */
+/**
+ * A declared file; `verdict`: the answer to it (refused or damaged) if that is known beforehand.
+ */
 export type Judged = DescribedFile & { verdict?: Decided<FileAnswer> | undefined };
 
 type FileRepository = StatableRepository & { type: HostedFileType };
 
 /**
- * The rules of a declaration of files. `readings`: values read from the contents, as the type's
- * `record` expects them.
+ * The rules of a declaration of files. `readings`: values read from the declared contents, by
+ * sha256: for Maven the packagings of POMs; `facts`: existing contents with their digests.
  */
 type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> &
   By & { readings: Readings; facts: Facts };

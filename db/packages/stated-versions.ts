@@ -12,10 +12,10 @@ import {
 import { PACKAGE_TYPES, type StatedPackageType } from "./types.ts";
 
 /**
- * Applies a declaration of versions, whose contents are registered, as far as the rules allow:
- * compares each version with the existing one and writes its files and its row, in one transaction.
- * `stopped`: an earlier version met a conflict under FAST_FAIL. Returns an answer for each version,
- * in the order of `versions`.
+ * Applies a declaration of versions as far as the rules allow: compares each version with the
+ * existing one and writes its files and its row, in one transaction. Contents that were sent with
+ * the declaration are registered before. `stopped`: an earlier version met a conflict under
+ * FAST_FAIL. Returns an answer for each version, in the order of `versions`.
  */
 export function applyVersions(
   db: Db,
@@ -47,7 +47,10 @@ export function applyVersions(
   });
 }
 
-/** Applies one declared version, or rolls all of its changes back. */
+/**
+ * Applies one declared version; if it turns out to be refused, rolls back all of its changes and
+ * returns the refusal.
+ */
 function applyOne(
   applying: Applying,
   apply: StatedPackageType["apply"],

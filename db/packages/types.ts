@@ -53,8 +53,8 @@ import type { Reading } from "./stated-source.ts";
 import type { PackageRepository, PackageRow, VersionRow } from "./versions.ts";
 
 /**
- * Paths of a version's files. `contentPath`: that of the main file; `manifestPath`: that of an
- * image's manifest.
+ * Paths of a version's files. `contentPath`: that of the main file, null for images and for
+ * versions without files; `manifestPath`: that of an image's manifest, null for other types.
  */
 export type VersionPaths = { contentPath: string | null; manifestPath: string | null };
 
@@ -66,16 +66,22 @@ export type PackageType = {
    */
   isOwn: (version: VersionColumns) => SQL;
   /**
-   * Returns the version that is used if a request names none. `oldestFirst`: versions by last
-   * change; `tags`: what the function `tags` below returns.
+   * Returns the version that is used if a request names none; null without versions. `oldestFirst`:
+   * versions by last change; `tags`: the package's dist-tags.
    */
   latest: (
     oldestFirst: readonly Pick<VersionRow, "name" | "complete">[],
     tags: ReadonlyMap<string, string>,
   ) => string | null;
-  /** Returns the package's tags and the versions to which they point. */
+  /**
+   * Returns the package's dist-tags and the versions to which they point; empty for all types but
+   * npm.
+   */
   tags: (db: DbOrTx, packageId: number) => Map<string, string>;
-  /** Returns the package's description, from its latest version. */
+  /**
+   * Returns the package's description, from its latest version; null when there is none, as for all
+   * types but npm.
+   */
   description: (db: DbOrTx, packageId: number, latest: string) => string | null;
   paths: (
     db: DbOrTx,
@@ -93,8 +99,8 @@ export type PackageType = {
     now: number,
   ) => boolean | Promise<boolean>;
   /**
-   * Deletes a version with its files, and the package with its last version. Returns false when the
-   * version does not exist.
+   * Deletes a version with the files that nothing else needs, and the package with its last
+   * version. Returns false when the version does not exist.
    */
   deleteVersion: (
     db: Db,
@@ -111,13 +117,16 @@ export type PackageType = {
  */
 export type StatedPackageType = {
   /**
-   * Returns why a declared version is invalid whatever exists here, such as for a wrong digest. Its
-   * paths have been checked.
+   * Returns why a declared version is invalid whatever exists here, such as for a wrong digest;
+   * undefined when it is valid. The form of its paths has been checked before.
    */
   judge: (version: DescribedVersion) => Refusal | undefined;
-  /** Applies a declared version as far as the rules allow. */
+  /**
+   * Applies a declared version as far as the rules allow, and returns the answer. Throws Refused if
+   * what it has written must be rolled back.
+   */
   apply: (applying: Applying, version: JudgedVersion) => Decided<VersionAnswer>;
-  /** Reads a version for another instance. */
+  /** Reads a version with its files as another instance gets it. */
   read: (reading: Reading, owner: PackageRow, row: VersionRow) => SourceVersion;
 };
 
@@ -226,7 +235,9 @@ type FileType = {
     now: number,
     readings: Readings,
   ) => void;
-  /** Writes the event for a file that is part of a version and whose metadata has changed. */
+  /**
+   * Writes an event for the version that a file is part of, after the file's metadata has changed.
+   */
   tellPart: (
     tx: DbOrTx,
     repository: StatableRepository,

@@ -9,7 +9,7 @@ import { distTag, packages, version } from "../schema/packages.ts";
 
 export type PackageRow = typeof packages.$inferSelect;
 export type VersionRow = typeof version.$inferSelect;
-/** A repository that holds packages. */
+/** A hosted repository with its type, which decides whether it holds packages. */
 export type PackageRepository = RepositoryKey & { type: RepositoryType };
 
 /** A version to be written; its files already exist as nodes. */
@@ -75,8 +75,8 @@ export function putVersion(
 }
 
 /**
- * Writes the event that a complete version was created or changed, or that something was attached
- * to it: a referrer, a dist-tag.
+ * Writes the event that a version was created or changed, or that something was attached to it: a
+ * referrer, a dist-tag. An incomplete version gets no event.
  */
 export function tellVersion(
   tx: DbOrTx,
@@ -99,8 +99,8 @@ export function tellVersion(
 }
 
 /**
- * Deletes the row of a version, the dist-tags that name it, and the package with its last version.
- * The caller deletes the files.
+ * Deletes the row of a version and the dist-tags that name it; deletes the package, too, when this
+ * was its last version. The caller deletes the files.
  */
 export function deleteVersionRow(
   tx: DbOrTx,

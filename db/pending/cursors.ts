@@ -13,7 +13,10 @@ export type CursorKey = { taskKey: string; clusterId: string };
 export const cursorOf = ({ taskKey, clusterId }: CursorKey) =>
   and(eq(eventCursor.taskKey, taskKey), eq(eventCursor.clusterId, clusterId));
 
-/** Returns the seq of the newest event that ever existed, even if that event was deleted. */
+/**
+ * Returns the seq of the newest event that ever existed, even if that event was deleted; 0 if there
+ * was none.
+ */
 export function newestEvent(db: DbOrTx): number {
   return (
     db.get<{ seq: number } | undefined>(
@@ -47,8 +50,8 @@ export function syncCursors(tx: DbOrTx, taskKey: string): void {
 }
 
 /**
- * Ends the backoff of drains for a cluster that was not healthy before. Call it when the cluster
- * was found healthy.
+ * Ends the backoff of drains at a cluster whose stored status is UNHEALTHY. Call it when the
+ * cluster was found healthy, before that is stored.
  */
 export function forgetAbsence(db: DbOrTx, clusterId: string): void {
   db.run(sql`
@@ -63,8 +66,8 @@ const PAGE = 1_000;
 const CURSORS = 100;
 
 /**
- * Deletes the waiting files of a task for clusters that no longer belong to it. Yields between
- * transactions.
+ * Deletes the waiting files and versions of a task at clusters for which it has no cursor any more.
+ * Yields between transactions.
  */
 export async function dropLeftPending(db: Db, taskKey: string): Promise<void> {
   await inPages(
@@ -110,8 +113,8 @@ export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
 }
 
 /**
- * Returns the cursors that have something to send now: `due` have to begin a drain, `draining` have
- * one that is running. Yields now and then.
+ * Returns the cursors of enabled tasks that have something to send now and need not wait: `due`
+ * have to begin a drain, `draining` have one that is running. Yields now and then.
  */
 export async function listDue(
   db: Db,
@@ -190,7 +193,10 @@ function isDraining(db: DbOrTx, { taskKey, clusterId }: CursorKey): boolean {
   return db.select({ id: record.id }).from(record).where(where).get() !== undefined;
 }
 
-/** Returns in how many ms the first waiting file is due: 0 = now; null = none waits. */
+/**
+ * Returns in how many ms the first file or version that waits outside of a drain is due: 0 = now;
+ * null = none waits.
+ */
 export function nextPending(
   db: DbOrTx,
   { taskKey, clusterId }: CursorKey,

@@ -67,8 +67,8 @@ export function passGone(
 }
 
 /**
- * Turns the failure of a file or version into "nothing to do" if it could not be sent because it
- * was deleted after its batch was dispatched.
+ * Turns the failure of a file or version, unless it is a conflict, into "nothing to do" if the file
+ * or version was deleted after its batch was dispatched. Returns any other report unchanged.
  */
 export function excuseGone(
   tx: DbOrTx,

@@ -17,17 +17,17 @@ export type DrainReports = CursorKey & {
   repoName: string;
   now: number;
   /**
-   * When the cluster last accepted or refused something (epoch ms); null: its cursor is gone, so
-   * nothing has to be kept.
+   * When the cluster last accepted or refused something (epoch ms), 0: never yet; null: its cursor
+   * is gone, so nothing has to be kept.
    */
   answeredTime: number | null;
-  /** Whether the drain contains any file or version that had waited for it. */
+  /** Whether the drain has taken any file or version that waited in table `pending`. */
   waited: boolean;
 };
 
 /**
  * Prepares the recording of reports; returns null when the run is not a drain. Notes the time if
- * the cluster accepted or refused something.
+ * some reported artifact has a result other than *again*, because then the cluster has answered.
  */
 export function openReports(
   tx: DbOrTx,
@@ -69,7 +69,7 @@ export function openReports(
 
 /**
  * Halts a drain whose cluster is away. A cluster counts as away if a file failed to reach it since
- * `firstFailure`, for as long as a drain waits, and the cluster has accepted or refused nothing
+ * `firstFailure`, for at least DRAIN_WINDOW, and the cluster has accepted or refused nothing
  * meanwhile. All that the drain had to send is kept.
  */
 export function noteUnreachable(

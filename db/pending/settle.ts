@@ -17,9 +17,9 @@ type RecordRow = Pick<
 >;
 
 /**
- * Makes the artifacts that a FAST_FAIL drain did not reach wait for the next drain, so that the
- * cursor can pass the file that failed. Called before the record is closed. Yields between
- * transactions; may be repeated.
+ * Makes the artifacts that have no outcome in a drain halted by FAST_FAIL wait for the next drain,
+ * so that the cursor can pass the file that failed. Called before the record is closed. Yields
+ * between transactions; may be repeated.
  */
 export async function keepUnfinished(
   db: Db,
@@ -101,8 +101,9 @@ function keepRange(
 }
 
 /**
- * Moves the cursor in the transaction that closes a drain's record. If the cluster was away, or the
- * drain was stopped or broke off, its events stay and the next drain waits.
+ * Moves the cursor in the transaction that closes a drain's record; does nothing for other records.
+ * If the cluster was away, or the drain was stopped or broke off, its events stay and the next
+ * drain waits.
  */
 export function settleDrain(
   tx: DbOrTx,

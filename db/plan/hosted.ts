@@ -38,9 +38,10 @@ const STEP = 20;
 type Options = Pick<Where, "lacking">;
 
 /**
- * Plans the next page of a hosted object and returns whether that was the last. The page and the
- * position after it are written in one transaction, so that an interrupted plan continues at that
- * position.
+ * Plans the next page of a hosted object and returns whether that was the last; true, too, if
+ * nothing more may be planned: the plan is complete, the run is ending, or the repository does not
+ * exist. The page and the position after it are written in one transaction, so that an interrupted
+ * plan continues at that position.
  */
 export function planHostedPage(
   db: Db,
@@ -84,7 +85,10 @@ export function planHostedPage(
 const rowOf = ({ recordId, object: objectIndex }: ObjectKey) =>
   and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex));
 
-/** Returns what the plans of all hosted objects of a run have left out. */
+/**
+ * Returns which tags the plans of a run's hosted objects have left out, because they are sent with
+ * the image that they are attached to.
+ */
 export function leftOutOf(db: Db, recordId: string): LeftOut {
   const leftOut = sql<string | null>`${planObject.cursor} ->> '$.leftOut'`;
   const isHosted = sql`json_valid(${planObject.cursor})`;
@@ -118,8 +122,9 @@ export function endPlan(
 }
 
 /**
- * Ends the plan of an object if planning it crashes the process each time; a plan that was
- * completed meanwhile stays.
+ * Ends the plan of an object that could not be planned or listed, however often it was tried. Does
+ * nothing when the plan is complete or the run is ending. `reason`: the end of a sentence that
+ * begins with the repository.
  */
 export function failPlan(
   db: Db,
@@ -180,7 +185,9 @@ function stepAt(
 const wholeRepository = (type: RepositoryType): readonly Step[] =>
   (factsOf(type).hosted ?? []).map((content) => WHOLE[content]);
 
-/** Plans as many steps as one page holds, or a part of a single step. */
+/**
+ * Plans steps until a page is full, the last one perhaps in part. Returns the position after them.
+ */
 function planSteps(
   tx: DbOrTx,
   where: Where,

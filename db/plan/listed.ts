@@ -11,8 +11,8 @@ import { snapshotOf } from "../records/snapshots.ts";
 type ListingState = { complete: boolean; page: number; cursor: string | null };
 
 /**
- * Returns the state of a linked object's listing; null when the record is gone, closed or being
- * stopped.
+ * Returns the state of a linked object's listing; null when the object has no plan, or the record
+ * is gone, closed or being stopped.
  */
 export function listingState(
   db: DbOrTx,
@@ -41,7 +41,7 @@ export function listingState(
 
 /**
  * Returns everything a worker needs to list the next page of a linked object; `over` when no page
- * is to be listed.
+ * is to be listed. Ends the plan of the object if its repository does not exist.
  */
 export function listingRequest(
   db: DbOrTx,
@@ -71,7 +71,10 @@ export function listingRequest(
   return { kind: "over" };
 }
 
-/** Records the page with number `page` of a listing; recording a page twice changes nothing. */
+/**
+ * Records the page with number `page` of a listing; `next`: where the next page begins, null: this
+ * was the last. Recording a page twice changes nothing.
+ */
 export function takePage(
   db: Db,
   recordId: string,
@@ -111,8 +114,9 @@ function toRow({
 }
 
 /**
- * Records that listing has failed. Returns when to try again (epoch ms), or null when this failure
- * has ended the listing.
+ * Records that listing has failed. Returns when to try again (epoch ms), or null when it is not to
+ * be tried again: this failure has ended the listing, or the listing had ended or lost its record
+ * before.
  */
 export function takeListingFailure(
   db: Db,

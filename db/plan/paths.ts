@@ -12,14 +12,15 @@ import {
 
 type Sql = ReturnType<typeof sql>;
 /**
- * `meant`: SQL condition for the nodes that can be planned at all. Files that the server generates
- * are left out, because each repository makes its own.
+ * `meant`: SQL condition for the nodes that can be planned at all. Expired files are left out, and
+ * files that the server generates, because each repository makes its own.
  */
 type Paths = Where & { meant: Sql };
 
 /**
- * Plans the next page of a path: a folder with everything below it, a file, or the files that
- * match.
+ * Plans the next page of a path: a folder with everything below it, a file, or the files whose
+ * names match `*` in the last segment. A path that matches nothing is planned as a problem if
+ * `where.lacking` is "fails".
  */
 export function planPath(
   tx: DbOrTx,
@@ -145,7 +146,10 @@ const files = ({ repositoryId, meant }: Paths, condition: Sql) => sql`
 const hasFile = (tx: DbOrTx, where: Paths, condition: Sql) =>
   tx.get(sql`SELECT 1 ${files(where, condition)} LIMIT 1`) !== undefined;
 
-/** Plans files in the sequence that `order` gives, by an index that `condition` also uses. */
+/**
+ * Plans the files that meet `condition` and are not planned yet, in the sequence that `order`
+ * gives, by an index that `condition` also uses.
+ */
 function insertFiles(tx: DbOrTx, where: Paths, condition: Sql, order: Sql): void {
   const { recordId, object: objectIndex } = where;
   tx.run(sql`

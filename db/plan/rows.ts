@@ -4,8 +4,8 @@ import type { DbOrTx } from "../open.ts";
 import { planObject } from "../schema/plans.ts";
 
 /**
- * Maximum number of rows that one transaction reads. It takes some milliseconds, in which no
- * request is answered.
+ * Maximum number of rows that one transaction reads. A transaction of this size takes some
+ * milliseconds, in which no request is answered.
  */
 export const PAGE = 1_000;
 
@@ -25,8 +25,9 @@ export type Where = ObjectKey & {
 /**
  * The position within a plan. `step`: the planning step; `afterName`, `afterVersion`: the path or
  * package and version after which the step continues; `chosen`: how many named versions are done;
- * `found`: whether anything existed. There are no row ids, because a plan has the order of the
- * repository, so a page costs the same in a large one.
+ * `found`: whether anything existed; `leftOut`: what was left out so far. The position is a name
+ * and not a row id, because a plan has the order of the names: so a page costs the same in a large
+ * repository.
  */
 export type Cursor = {
   step: number;
@@ -126,7 +127,7 @@ export function insertPlanned(
 
 /**
  * Plans an artifact that a constraint names and that does not exist, so that it fails with this
- * text.
+ * text; plans nothing if `lacking` is "passes".
  */
 export function insertProblem(
   tx: DbOrTx,

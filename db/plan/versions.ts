@@ -46,8 +46,9 @@ export function planVersions(
 }
 
 /**
- * Plans the next versions of one package: all of them, or those that the constraint names. A named
- * version that does not exist is planned as a problem.
+ * Plans the next versions of one package: all of them, or those that the constraint names. A
+ * package or a named version that does not exist is planned as a problem if `where.lacking` is
+ * "fails".
  */
 export function planPackage(
   tx: DbOrTx,
@@ -185,8 +186,8 @@ function planChosen(
 type File = { path: string; size: number; sha256: string | null; live: number };
 
 /**
- * Plans the next files that belong to no version; each is an artifact of its own. Files that the
- * server generates are left out, because each repository makes its own.
+ * Plans the next files that belong to no version; each is an artifact of its own. Expired files are
+ * left out, and files that the server generates, because each repository makes its own.
  */
 export function planLoose(
   tx: DbOrTx,

@@ -15,8 +15,8 @@ export function isEnding(db: DbOrTx, recordId: string): boolean {
 }
 
 /**
- * Returns why a run must not continue at a cluster: it was stopped, fast-failed, or is over; null
- * when it may continue.
+ * Returns why a run must not continue at a cluster: the run is over or was stopped, or a row of
+ * table `halt` names the cluster. Null: the run may continue.
  */
 export function haltReason(
   db: DbOrTx,

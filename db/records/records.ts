@@ -7,8 +7,8 @@ import { dispatch, plan, planObject } from "../schema/plans.ts";
 import { detail, halt, record, tally } from "../schema/records.ts";
 
 /**
- * Bytes of an execution over all clusters. `replicatedBytes`: how many have arrived; `totalBytes`:
- * how many are planned, as far as sizes are known.
+ * Bytes of an execution over all clusters. `replicatedBytes`: how many have arrived or were there
+ * before; `totalBytes`: how many have to arrive, as far as sizes are known.
  */
 export type RecordBytes = { replicatedBytes: number; totalBytes: number };
 
@@ -123,7 +123,8 @@ export async function* recordPages(
 }
 
 /**
- * Returns the bytes of each task's newest execution, by task key; tasks that never ran are absent.
+ * Returns the bytes of each task's newest execution, by task key; tasks without a record are
+ * absent.
  */
 export function newestRecordBytes(
   db: DbOrTx,

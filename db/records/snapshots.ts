@@ -17,8 +17,8 @@ const MOST_KEPT = 4_000_000;
 type Kept = { taskKey: string; startTime: number; length: number; snapshot: RunSnapshot };
 
 /**
- * Snapshots by record id, the least recently used first. A record's snapshot never changes, so it
- * is parsed once, however often it is read.
+ * Parsed snapshots by record id, the least recently used first. A record's snapshot never changes,
+ * so one that is still here need not be read and parsed again.
  */
 const kept = new Map<string, Kept>();
 let length = 0;

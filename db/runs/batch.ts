@@ -23,9 +23,10 @@ import { snapshotOf } from "../records/snapshots.ts";
 type IsSlow = (end: string) => boolean;
 
 /**
- * Hands a batch to the worker that asks last: each call raises the epoch, and outcomes under an
- * older epoch are dropped. Returns only the artifacts without an outcome. A batch in the lane QUICK
- * is ended at once if one of its ends is slow.
+ * Hands an open batch to the worker that asks last: raises the epoch, so that reports under an
+ * older epoch are dropped, and returns only the artifacts without an outcome. Instead ends a batch
+ * in the lane QUICK at once if one of its ends is slow. Returns `done` for an ended batch, and
+ * `halted` with the reason when the batch must not be sent.
  */
 export function takeBatch(
   db: Db,
@@ -136,8 +137,8 @@ type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & {
 type From = { repositoryId: number; linked: boolean };
 
 /**
- * Reads a batch's artifacts, the least tried first, because those that were tried often may never
- * succeed.
+ * Reads a batch's artifacts without an outcome, the least tried first, because those that were
+ * tried often may never succeed.
  */
 function readArtifacts(
   tx: DbOrTx,

@@ -10,8 +10,8 @@ import { dropLeftovers } from "./leftovers.ts";
 import { runTargets } from "./targets.ts";
 
 /**
- * Maximum number of rows changed in one transaction. It takes some milliseconds, in which no
- * request is answered.
+ * Maximum number of rows changed in one transaction. A transaction of this size takes some
+ * milliseconds, in which no request is answered.
  */
 const PAGE = 1_000;
 const NOT_ENDED = "the run ended before this artifact did";
@@ -27,7 +27,7 @@ export type Closed = {
 /** Maximum length of a run's reason in a workflow history; the record has the whole reason. */
 const TOLD_REASON = 1_000;
 
-/** Shortens the result of a closed run for the history of its workflow. */
+/** Shortens the result of a closed run for the history of its workflow; null stays null. */
 export function toldClosed(closed: Closed | null): Closed | null {
   return (
     closed && {
@@ -38,8 +38,8 @@ export function toldClosed(closed: Closed | null): Closed | null {
 }
 
 /**
- * Stores the reason why a run must end; the first reason stays. Returns whether this one was
- * stored.
+ * Stores the reason why a run must end; the first reason stays, and a closed run gets none. Returns
+ * whether this one was stored.
  */
 export function requestStop(db: DbOrTx, recordId: string, reason: string): boolean {
   const set = db
@@ -58,8 +58,9 @@ export function requestStop(db: DbOrTx, recordId: string, reason: string): boole
 
 /**
  * Ends a run for good: artifacts that have begun without an outcome become FAILED, then the record
- * gets its status. In this order no closed record has a RUNNING detail. Closing a closed record
- * changes nothing. Yields between transactions.
+ * gets its status. In this order no closed record has a RUNNING detail. `interrupted`: why the run
+ * ends early, null: it does not. Closing a closed record changes no outcome. Returns the result,
+ * null when the record is gone. Yields between transactions.
  */
 export async function closeRecord(
   db: Db,
@@ -81,8 +82,9 @@ function haltReasons(db: DbOrTx, recordId: string): Map<string, string> {
 }
 
 /**
- * Fails unfinished artifacts in one statement. The reason of each is that of the run, else that of
- * its cluster, else the general one.
+ * Fails up to PAGE artifacts that have begun and have no outcome; returns how many. The reason of
+ * each is that of the run's stop, else that of the halt at its cluster, else NOT_ENDED, followed by
+ * the error of its last try.
  */
 function failUnfinished(db: Db, recordId: string, now: number): number {
   return db.run(sql`
@@ -123,7 +125,9 @@ type End = Pick<typeof record.$inferSelect, "errorReason" | "problem"> & {
   endTime: number;
 };
 
-/** Ends a RUNNING record, and updates its task and, for a drain, its cursor. */
+/**
+ * Ends a RUNNING record, and updates its task and, for a drain, its cursor; any other record stays.
+ */
 export function closeRow(
   tx: DbOrTx,
   recordId: string,

@@ -6,9 +6,9 @@ import { snapshotOf } from "../records/snapshots.ts";
 type Wanted = { recordId: string; clusterId: string; bytes: number };
 
 /**
- * Returns whether a worker may read this many bytes at a cluster to compare contents. Under AUTO,
- * all bytes granted to a run at a cluster stay within `compareReadLimit`, over all workers; granted
- * bytes count whether they are read or not.
+ * Returns whether a worker may read this many bytes at a cluster to compare contents: under READ
+ * always, under SIZE never. Under AUTO, all bytes granted to a run at a cluster stay within
+ * `compareReadLimit`, over all workers; granted bytes count whether they are read or not.
  */
 export function grantCompareRead(db: Db, wanted: Wanted): boolean {
   return write(db, (tx) => {

@@ -10,10 +10,16 @@ import { isSmallRun } from "./small-runs.ts";
 /** How many batches may be cut now, for each limited lane. */
 export type Rooms = { shared: number; quick: number };
 
-/** For a caller without limits, which cuts any number of batches, all in the lane SHARED. */
+/**
+ * The rooms of a caller without limits: any number of batches in the lane SHARED, none in the lane
+ * QUICK.
+ */
 export const UNLIMITED: Rooms = { shared: Number.POSITIVE_INFINITY, quick: 0 };
 
-/** Takes one place in a lane; returns false when the lane has no room. */
+/**
+ * Takes one place in a lane; returns false when the lane has no room. The lanes WHOLE and ALONE
+ * always have room.
+ */
 export function takeRoom(rooms: Rooms, lane: Lane): boolean {
   if (lane === "WHOLE" || lane === "ALONE") return true;
   const kind = lane === "SHARED" ? "shared" : "quick";
@@ -23,8 +29,8 @@ export function takeRoom(rooms: Rooms, lane: Lane): boolean {
 }
 
 /**
- * Chooses the lane for a part of a plan: news of a REAL_TIME task and runs of a few small artifacts
- * go to the slots reserved for them, as long as these have room.
+ * Chooses the lane for a part of a plan: QUICK for a few small news of a REAL_TIME task and for
+ * runs of a few small artifacts, as long as this lane has room, else SHARED.
  */
 export function laneOf(
   tx: DbOrTx,
@@ -41,8 +47,8 @@ export function laneOf(
 }
 
 /**
- * Open batches of one lane with the same ends. `n`: how many; `taken`: when a worker took the
- * oldest of them (epoch ms).
+ * Open batches of one lane with the same ends. `n`: how many; `taken`: the earliest time at which a
+ * worker took one of them (epoch ms), null: none is taken.
  */
 export type Open = {
   lane: Lane;

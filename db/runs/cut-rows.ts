@@ -15,8 +15,8 @@ import { pairProblem } from "./targets.ts";
  */
 const MOST_ARTIFACTS = { heavy: 200, light: 1_000 };
 /**
- * A small plan is cut into about this many batches, but none smaller than LEAST_ARTIFACTS, so that
- * several workers share it.
+ * A small plan is cut into about this many batches, so that several workers share it; but no batch
+ * is made smaller than LEAST_ARTIFACTS for that.
  */
 const SHARES = 8;
 const LEAST_ARTIFACTS = 25;
@@ -45,8 +45,8 @@ const rangeOf = ({ recordId, clusterId, object: objectIndex, objectsEnd }: Cutti
     AND object < ${objectsEnd}`;
 
 /**
- * Returns an object with artifacts that are due to be tried again. Artifacts with a large blob that
- * must go in one request come last.
+ * Returns an object with artifacts that are due to be tried again, null when there is none.
+ * Artifacts with a large blob that must go in one request (`whole`) come last.
  */
 export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
   const row = tx.get<{ object: number; whole: number } | undefined>(sql`
@@ -57,8 +57,8 @@ export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
 }
 
 /**
- * Takes artifacts that are due to be tried again, and dispatches them as a new batch. Returns its
- * number.
+ * Takes artifacts of an object that are due to be tried again, and dispatches them as a new batch.
+ * Returns the number of the batch.
  */
 export function cutAgain(
   tx: DbOrTx,
@@ -98,7 +98,7 @@ export function cutAgain(
   return number;
 }
 
-/** Whether an ended batch has artifacts that never began. */
+/** Whether an ended batch has artifacts that never began and were not cut again yet. */
 export function hasRest(tx: DbOrTx, cutting: Cutting): boolean {
   return (
     tx.get(sql`SELECT 1 FROM dispatch WHERE ${rangeOf(cutting)} AND rest = 1 LIMIT 1`) !==
@@ -108,7 +108,7 @@ export function hasRest(tx: DbOrTx, cutting: Cutting): boolean {
 
 /**
  * Takes the artifacts that an ended batch had not begun, and dispatches them as a new batch.
- * Returns its number, or null if there are none.
+ * Returns the number of the new batch, or null if there are none.
  */
 export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
   const batch = tx
@@ -136,8 +136,9 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
 }
 
 /**
- * Finds the next part of the plan that was never cut for this cluster, in the order of the objects.
- * `peek`: returns only whether there is such a part.
+ * Finds the next part of the plan that was never cut for this cluster, in the order of the objects;
+ * null when there is none. `peek`: one artifact is enough, the caller only asks whether there is a
+ * part.
  */
 export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned | null {
   const { recordId, clusterId } = cutting;
@@ -161,7 +162,7 @@ export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned
 
 /**
  * Returns the first object from `from` on that has planned artifacts and can be sent to the
- * cluster.
+ * cluster; null when there is none.
  */
 function nextObject(
   tx: DbOrTx,
@@ -248,7 +249,10 @@ function batchSize(
   );
 }
 
-/** Returns the first of `rows` that fit into one batch: at most 1 GiB, and a large file alone. */
+/**
+ * Returns the first of `rows` that fit into one batch: at least one, at most 1 GiB, and a large
+ * file alone.
+ */
 function fitting<T extends { size: number | null }>(rows: T[]): T[] {
   let bytes = 0;
   const end = rows.findIndex(({ size }, at) => {

@@ -22,7 +22,8 @@ const NOTHING: RoomyCut = { batches: [], left: false, due: null, blocked: false 
 /**
  * Cuts the next batches of some objects for a cluster: first artifacts that are due to be tried
  * again, then what ended batches had not begun, then the next parts of the plan, as far as there is
- * room. Repeating a cut returns the same batches.
+ * room. A cut that has made batches returns them again when it is repeated. Cuts nothing when the
+ * run must not continue at the cluster.
  */
 export function cutBatches(
   db: Db,
@@ -95,8 +96,9 @@ function cutNext(tx: DbOrTx, cutting: Cutting, rooms: Rooms): number | "blocked"
 }
 
 /**
- * Returns whether anything is left to cut, and when it is due. A restarted run counts its cuts from
- * the first again: batches that the earlier run cut under higher numbers are still to be requested.
+ * Returns whether anything is left to cut (`left`) and, if all of it must wait, when the first is
+ * due (`due`, epoch ms, else null). A restarted run counts its cuts from 1 again: batches that the
+ * earlier run cut under higher numbers are still to be requested.
  */
 function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number | null } {
   const { recordId, object: objectIndex, objectsEnd, clusterId, cut } = cutting;

@@ -18,7 +18,8 @@ export type CutRequest = {
 export type Batch = { number: number; summary: string; lane?: Lane };
 /**
  * The result of a cut. `left`: something remains to be cut, now or later; `due`: when the first
- * waiting artifact may be tried again (epoch ms).
+ * waiting artifact may be tried again (epoch ms), null: something can be cut now, or nothing is
+ * left.
  */
 export type Cut = { batches: Batch[]; left: boolean; due: number | null };
 /** A cut in progress. */

@@ -119,7 +119,10 @@ function prepare({ $client: client }: Db) {
 
 const prepared = new WeakMap<Db, ReturnType<typeof prepare>>();
 
-/** The statements of a database, prepared once: thousands of outcomes are recorded each second. */
+/**
+ * Returns the statements of a database. They are prepared once, because thousands of outcomes are
+ * recorded each second.
+ */
 export function detailStatements(db: Db): ReturnType<typeof prepare> {
   const known = prepared.get(db) ?? prepare(db);
   prepared.set(db, known);

@@ -20,9 +20,9 @@ export const endsOf = ({
   source === null ? [clusterId] : [clusterId, source];
 
 /**
- * Ends a batch that its worker gives back. Artifacts without an outcome are due at once and will be
- * cut again; returns their number. `interrupted`: a transfer was broken off, so an artifact may
- * have reached the target without a report.
+ * Ends a batch on which its worker does not work any more. Artifacts without an outcome are due at
+ * once and will be cut again; returns their number. `interrupted`: a transfer was broken off, so an
+ * artifact may have reached the target without a report.
  */
 export function endBatch(
   tx: DbOrTx,

@@ -17,7 +17,8 @@ export function failBatch(
 ): BatchCounts {
   const batch = takeBatch(db, recordId, number, now);
   if (batch.kind !== "batch") return { total: 0, again: 0, failed: 0 };
-  // What an attempt postponed before its worker died is in no count.
+  // Artifacts that an attempt postponed before its worker died are in none of the counts of
+  // `failAll`; `rest` tells the run that something may be left to cut.
   return {
     ...failAll(
       db,

@@ -37,15 +37,17 @@ export type FiringRules = {
 type Firing = { taskKey: string; workflowId: string; schedule: string };
 
 /**
- * Why a firing was not taken. `stale`: the task was deleted, disabled or changed, or this firing
- * already has its record; `missed`: the firing is too late.
+ * The result of taking a firing. `running`: another run of the task is going on; `stale`: the task
+ * was deleted, disabled or changed, or this firing already has its record; `missed`: the firing is
+ * too late.
  */
 type Taken =
   { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
 
 /**
- * Derives a record's id from the task and the due time. So a repeated first activity finds the
- * record again, and a firing that was started under two workflow ids has one record.
+ * Derives a record's id from the task and the due time (without a due time: from the workflow id).
+ * So a repeated first activity finds the record again, and a firing that was started under two
+ * workflow ids has one record.
  */
 function recordIdOf(taskKey: string, workflowId: string): string {
   const due = dueTime(workflowId);
@@ -55,7 +57,8 @@ function recordIdOf(taskKey: string, workflowId: string): string {
 
 /**
  * Opens the RUNNING record of a firing, if the firing may run, and marks the firing as settled in
- * the same transaction.
+ * the same transaction. If the firing is too late, or finds a run of its task, counts that and
+ * marks it as settled, too.
  */
 export function takeFiring(
   db: Db,
@@ -96,8 +99,8 @@ export function takeFiring(
 }
 
 /**
- * Whether a firing is too late. After an outage a single late run stands for the last of the missed
- * firings.
+ * Whether a firing is too late: it was due more than `window` ms ago, and no firing was due within
+ * the window. After an outage a single late run thus stands for the last of the missed firings.
  */
 function isTooLate(timing: Timing, due: number, { now, window }: FiringRules): boolean {
   return now - due > window && lastFiring(timing, now - window, now) === null;
@@ -157,8 +160,8 @@ function countSkips(tx: DbOrTx, taskKey: string, count: number, time: number): v
 type ScheduleSkips = { made: number; skipped: number };
 
 /**
- * Adds the firings that Temporal itself has skipped because a run was going on. Each is counted
- * once, even if this is called several times.
+ * Adds the firings that Temporal itself has skipped because a run was going on to the task's count.
+ * Each is counted once, even if this is called several times.
  */
 export function countScheduleSkips(
   db: Db,
@@ -185,8 +188,9 @@ export function countScheduleSkips(
 }
 
 /**
- * Ends a task whose single start time has passed unused: it becomes COMPLETED, with a FAILED record
- * that says so. Repeating the call changes nothing.
+ * Inserts a FAILED record for a single start time that has passed unused; the task's status then
+ * becomes COMPLETED. Repeating the call changes nothing, nor does a call for a task that was
+ * disabled or got another time.
  */
 export function missOnce(
   db: Db,
@@ -223,7 +227,8 @@ function insertMissed(
 
 /**
  * Restores the record of a firing that has run, from the run's own report. The record was lost when
- * an older database was put back. Repeating the call changes nothing.
+ * an older database was put back. Repeating the call changes nothing; if the task is gone, no
+ * record is restored.
  */
 export function restoreFiring(
   db: Db,
@@ -263,7 +268,7 @@ type End = Required<
   status: "SUCCESS" | "FAILED";
 };
 
-/** Inserts the record of a firing that is over, and updates the task. */
+/** Inserts the record of a firing that is over, unless it exists, and updates the task. */
 function insertClosed(
   tx: DbOrTx,
   row: TaskRow,

@@ -5,13 +5,17 @@ import { snapshotOf } from "../records/snapshots.ts";
 import { inTurn } from "../turns.ts";
 
 /**
- * Maximum number of rows deleted in one transaction. It takes some milliseconds, in which no
- * request is answered.
+ * Maximum number of rows deleted in one transaction. A transaction of this size takes some
+ * milliseconds, in which no request is answered.
  */
 const PAGE = 1_000;
 const MIN_ROWS = 100;
 
-/** Deletes the rows that a closed record no longer needs. Yields between transactions. */
+/**
+ * Deletes the rows that a closed record no longer needs: those of its plan, except of failed
+ * artifacts, of its batches, and of its details if the task keeps none. Yields between
+ * transactions.
+ */
 export async function dropLeftovers(db: Db, recordId: string): Promise<void> {
   await dropPlan(db, recordId);
   await inPages(() => dropDispatches(db, recordId));
@@ -21,9 +25,9 @@ export async function dropLeftovers(db: Db, recordId: string): Promise<void> {
 type PlanKey = { object: number; seq: number };
 
 /**
- * Deletes a run's plan except the rows of failed artifacts, which stay as long as the record, so
- * that these can be retried. Walks the plan in the order of its key, over all objects; an index
- * finds the failed artifacts, however many there are.
+ * Deletes a run's plan except the rows of failed artifacts, which stay as long as the record. Walks
+ * the plan in the order of its key, over all objects; an index finds the failed artifacts, however
+ * many there are.
  */
 async function dropPlan(db: Db, recordId: string): Promise<void> {
   const { clusters, failed } = db.get<{ clusters: number; failed: number }>(sql`
@@ -45,7 +49,10 @@ async function dropPlan(db: Db, recordId: string): Promise<void> {
   }
 }
 
-/** Returns the key of the last plan row in the next page after `from`. */
+/**
+ * Returns the key of the last plan row in the next page after `from`; undefined when there are no
+ * more rows.
+ */
 const endOfPage = (db: Db, recordId: string, from: PlanKey, rows: number) =>
   db
     .all<PlanKey>(
@@ -86,8 +93,8 @@ function dropDispatches(db: Db, recordId: string): number {
 }
 
 /**
- * Deletes the details if the task has `record: false`: then only the record and its overview are
- * kept.
+ * Deletes up to PAGE details of a record if the task has `record: false`: then only the record and
+ * its overview are kept. Returns how many were deleted.
  */
 function dropUnwantedDetails(db: Db, recordId: string): number {
   const kept = snapshotOf(db, recordId)?.record ?? true;

@@ -19,8 +19,8 @@ type Opening = {
 };
 
 /**
- * Opens the RUNNING record of a manual or immediate start; a partial unique index allows one for
- * each task.
+ * Opens the RUNNING record of a manual or immediate start; returns `running` if the task has one
+ * already, because a partial unique index allows a single one.
  */
 export function openRecord(db: Db, opening: Opening): OpenedRecord {
   const recordId = newId();
@@ -28,8 +28,8 @@ export function openRecord(db: Db, opening: Opening): OpenedRecord {
 }
 
 /**
- * Inserts a record with its plan objects and updates the task; call it inside a transaction. For
- * firings of schedules see db/runs/firings.ts.
+ * Inserts a RUNNING record with its plan objects and updates the task, in the caller's transaction.
+ * Inserts nothing when the task does not exist, is disabled or has a RUNNING record.
  */
 export function insertRecord(
   tx: DbOrTx,
@@ -67,8 +67,8 @@ export function insertPlanObjects(tx: DbOrTx, recordId: string, objects: number)
 }
 
 /**
- * Inserts a RUNNING record and updates its task; returns false while another record of the task is
- * RUNNING.
+ * Inserts a RUNNING record and updates its task; returns false while another record of the task
+ * (REAL_TIME: of the task and cluster) is RUNNING.
  */
 export function startRecord(
   tx: DbOrTx,

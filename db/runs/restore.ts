@@ -36,7 +36,10 @@ export async function closeAsAnswered(
   await dropLeftovers(db, recordId);
 }
 
-/** Ends the RUNNING details of a record: if the run succeeded, so did these artifacts. */
+/**
+ * Ends up to PAGE of the RUNNING details of a record with the status of the run: if the run
+ * succeeded, so did these artifacts. Returns how many were ended.
+ */
 function endDetails(
   db: Db,
   recordId: string,

@@ -12,7 +12,7 @@ import { snapshotOf } from "../records/snapshots.ts";
 export type BatchCounts = { total: number; again: number; failed: number; rest?: number };
 /**
  * The result of halving a batch. `halves`: numbers of the batches that replace it; `failed`: the
- * batch had at most one artifact left, which has failed.
+ * batch had at most one artifact left, which has failed, or it could not be taken any more.
  */
 export type Split =
   { kind: "halves"; numbers: number[] } | { kind: "failed"; counts: BatchCounts };
@@ -29,8 +29,8 @@ export function isolateBatch(db: Db, recordId: string, number: number): void {
 }
 
 /**
- * Divides a batch in which a process has died into halves of its artifacts without an outcome; a
- * single such artifact fails with `reason`.
+ * Divides a batch in which a process has died into halves of its artifacts without an outcome; if
+ * only one is left, that artifact fails with `reason`.
  */
 export function splitBatch(
   db: Db,
@@ -55,7 +55,10 @@ export function splitBatch(
   };
 }
 
-/** Returns the numbers of the halves if a batch was already halved: the call may be repeated. */
+/**
+ * Returns the numbers of the halves of a batch; empty if it is not halved yet. So the halving can
+ * be repeated.
+ */
 function halvesOf(db: Db, recordId: string, number: number): number[] {
   const rows = db.all<{ number: number }>(sql`
     SELECT number FROM dispatch
@@ -68,7 +71,7 @@ const NONE: BatchCounts = { total: 0, again: 0, failed: 0 };
 
 /**
  * Replaces a batch by two: one with the artifacts up to and including `middle`, one with those
- * after it.
+ * after it. Returns their numbers; none when the batch has ended.
  */
 function halve(db: Db, recordId: string, number: number, middle: number): number[] {
   return write(db, (tx) => {

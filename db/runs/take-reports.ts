@@ -4,14 +4,14 @@ import { inTurn } from "../turns.ts";
 import { type MustYield, takeReports } from "./outcomes.ts";
 
 /**
- * Maximum number of reports recorded in one transaction, about a millisecond: a batch's thousand at
- * once would delay every other answer.
+ * Maximum number of reports recorded in one transaction, which takes about a millisecond: a batch's
+ * thousand at once would delay every other answer.
  */
 const PAGE = 50;
 
 /**
  * Records a worker's reports about its batch, PAGE of them at a time; the last part also says that
- * the batch is done.
+ * the batch is done, if it is. Returns the answer to the last part.
  */
 export async function takeAllReports(
   db: Db,

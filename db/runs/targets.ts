@@ -21,7 +21,8 @@ const MOST_PROBLEMS = 10;
 /**
  * A part of a run that one child workflow sends. `object` null: all objects. `files`: its artifacts
  * are light for the cluster, so a batch is sent quickly. `id`: unique name from cluster and object;
- * `cluster`: the cluster's name; older histories have neither. `soon`: the run is small.
+ * `cluster`: the cluster's name; histories of older releases have neither. `soon`: the run is
+ * small.
  */
 export type Target = {
   object: number | null;
@@ -40,8 +41,9 @@ type To = { id: string; name: string; end: End | undefined };
 type Planned = { object: number; from: From; problem: string | null };
 
 /**
- * Returns the pairs of object and cluster that a run can send, and the first reasons why other
- * pairs cannot be sent. In a drain, objects without a plan are left out.
+ * Returns the targets of a run: the pairs of object and cluster that can be sent, or only the
+ * clusters if there are more than MOST_CHILDREN pairs; and the first reasons why other pairs cannot
+ * be sent. In a drain, objects without a plan are left out.
  */
 export function runTargets(
   db: DbOrTx,
@@ -108,7 +110,7 @@ export function targetsAfter(
 
 /**
  * Returns the objects, from index `first` on, that are not fully planned and can be sent to at
- * least one cluster. `linked`: a worker lists the object; it is not planned in SQL.
+ * least one cluster. `linked`: a worker lists the object; other objects are planned in SQL.
  */
 export function unplannedObjects(
   db: DbOrTx,
@@ -192,7 +194,10 @@ function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Pl
   });
 }
 
-/** Returns the clusters of a run with their current addresses and credentials. */
+/**
+ * Returns the clusters of a run with their current types and protocols (`end`); a cluster that no
+ * longer exists has no `end`.
+ */
 function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
   const rows = db
     .select({ id: cluster.id, ...END })
@@ -223,7 +228,10 @@ export function readEnd(
   return row && { name: row.name, ...endOf(row) };
 }
 
-/** Returns why an object can never be sent to a cluster, null when it can. */
+/**
+ * Returns why an object can never be sent to a cluster; null when it can, or when the run has no
+ * such object.
+ */
 export function pairProblem(
   db: DbOrTx,
   snapshot: RunSnapshot,
@@ -247,8 +255,8 @@ export function pairProblem(
 }
 
 /**
- * Returns why an object cannot be sent to a cluster; `problem`: why the object could not be
- * planned.
+ * Returns why an object cannot be sent to a cluster, null when it can; `problem`: why the object
+ * could not be planned.
  */
 function problemOf(
   projectId: string,

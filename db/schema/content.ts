@@ -41,16 +41,19 @@ export const repository = sqliteTable(
     description: text(),
     displayName: text(),
     /**
-     * Address of the linked repository's registry. Only linked repositories have this and the five
-     * columns below.
+     * Address of a linked repository's registry. This column and the next five are used only for
+     * linked repositories.
      */
     url: text(),
-    /** Protocol that the user has set; null: the type of the repository decides. */
+    /**
+     * Protocol that the user has set; null: the scheme of `url` names it, else the type of the
+     * repository.
+     */
     protocol: text({ enum: PROTOCOLS }),
     username: text(),
     /**
      * Sealed JSON {password?, token?}; the additional data of the seal is
-     * `repository:{projectId}/{name}`.
+     * `repository:{projectId}/{name}`. Null: neither is set.
      */
     secret: text(),
     certificate: text(),
@@ -96,9 +99,10 @@ export const node = sqliteTable(
 );
 
 /**
- * Content that is in the store. `inline` blobs are rows of blobs.db, the others are files.
- * `touchedDate`: last write, lookup or dereference (ms). `md5` is empty if nobody needed it, as for
- * image layers.
+ * Contents that are registered in the store. `inline`: the content is a row of blobs.db, else a
+ * file. `touchedDate`: when it was last written, looked up by a sender (noted at most once an
+ * hour), or lost a file that used it (epoch ms). `md5` is "" if it was not computed, as for image
+ * layers.
  */
 export const blob = sqliteTable("blob", {
   sha256: text().primaryKey(),
@@ -109,8 +113,8 @@ export const blob = sqliteTable("blob", {
 });
 
 /**
- * Changes in hosted repositories, for REAL_TIME tasks (docs/decisions.md#events); written in the
- * transaction of the change.
+ * Changes in hosted repositories of projects that a REAL_TIME task follows
+ * (docs/decisions.md#events), written in the transaction of the change.
  */
 export const event = sqliteTable(
   "event",
@@ -119,7 +123,7 @@ export const event = sqliteTable(
     projectId: text().notNull(),
     repoName: text().notNull(),
     kind: text({ enum: ["node", "version"] }).notNull(),
-    /** The fullPath of the changed node, or the key of the changed package. */
+    /** The fullPath of the changed file, or the key of the package whose `version` changed. */
     subject: text().notNull(),
     version: text(),
     digest: text().notNull(),
@@ -130,8 +134,8 @@ export const event = sqliteTable(
 
 /**
  * A task's position in the event log for one cluster. `position`: the last event (seq) with which
- * the cursor is done; `planned`: the last event that its running drain has planned.
- * docs/real-time.md describes REAL_TIME as a whole.
+ * the cursor is done; `planned`: the last event that the running drain has read, without a drain
+ * equal to `position`. docs/real-time.md describes REAL_TIME as a whole.
  */
 export const eventCursor = sqliteTable(
   "event_cursor",
@@ -143,16 +147,20 @@ export const eventCursor = sqliteTable(
       .default(sql`0`),
     planned: integer().notNull().default(0),
     /**
-     * `failures`: how many drains in a row ended although the cluster accepted nothing;
-     * `notBefore`: no drain begins before this time (epoch ms).
+     * `failures`: how many drains in a row were stopped, or ended because the cluster accepted
+     * nothing; `notBefore`: no drain begins before this time (epoch ms), null: at any time.
      */
     failures: integer().notNull().default(0),
     notBefore: integer(),
-    /** When the cluster last accepted or refused something (epoch ms). */
+    /**
+     * When a worker last reported that an artifact of the task ended or yielded at the cluster, and
+     * did not only wait to be tried *again* (epoch ms); null: never yet.
+     */
     answeredTime: integer(),
     /**
      * Whether the task fell too far behind to follow the log. Then one full plan of its objects
-     * replaces the events, until a drain with this plan (`catchUpRecord`) ends well.
+     * replaces the events, until a drain with this plan (its record: `catchUpRecord`) ends without
+     * being stopped and without the cluster being away.
      */
     catchUp: integer({ mode: "boolean" }).notNull().default(false),
     catchUpRecord: text(),
@@ -161,8 +169,9 @@ export const eventCursor = sqliteTable(
 );
 
 /**
- * Files and versions that a cluster did not accept while a drain tried; later drains send them.
- * `recordId`: the drain that has them in its plan now.
+ * Files and versions that a later drain sends to a cluster: the cluster did not accept them while a
+ * drain tried, they changed while they were sent, or the drain ended before them (FAST_FAIL).
+ * `recordId`: the running drain that has taken them; null: none.
  */
 export const pending = sqliteTable(
   "pending",
@@ -170,7 +179,7 @@ export const pending = sqliteTable(
     taskKey: text().notNull(),
     clusterId: text().notNull(),
     repoName: text().notNull(),
-    /** Path of a file, or with `version` the name of its package. */
+    /** Full path of a file; if `version` is not "", the name of the package instead. */
     path: text().notNull(),
     version: text().notNull().default(""),
     since: integer().notNull(),

@@ -33,8 +33,8 @@ export const packages = sqliteTable(
 
 /**
  * Versions of packages; each tag of an image is a version. The files of versions are nodes: for
- * images `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, for npm
- * `/{name}/-/{file}.tgz`, for Maven its layout.
+ * images `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}` (or
+ * `sha512__{hex}`), for npm `/{name}/-/{file}.tgz`, for Maven its layout.
  */
 export const version = sqliteTable(
   "version",
@@ -45,17 +45,26 @@ export const version = sqliteTable(
       .references(() => packages.id, { onDelete: "cascade" }),
     name: text().notNull(),
     /**
-     * Identifies the content of the version, `sha256:{hex}`: for images that of the manifest, for
-     * npm that of the tarball, for Maven over all files (domain/maven/layout.ts).
+     * Identifies the content of the version, for example `sha256:{hex}`: for images the digest of
+     * the manifest, for npm that of the tarball, for Maven one over all files
+     * (domain/maven/layout.ts).
      */
     digest: text().notNull(),
-    /** Bytes of the version's files; an image counts with all its children and layers. */
+    /**
+     * Bytes of the version's files; an image counts with all its stored children, configs and
+     * layers.
+     */
     size: integer().notNull(),
-    /** Whether all needed files exist; false for a Maven version without POM or main artifact. */
+    /**
+     * Whether all needed files exist. False only for a Maven version without a complete build: one
+     * with a POM and, unless its packaging is `pom`, a main artifact.
+     */
     complete: integer({ mode: "boolean" }).notNull().default(true),
     /**
-     * For npm the document of the version, as published. For Maven
-     * `{ packagings: { [sha256 of a POM]: the packaging that the POM names } }`.
+     * For npm the version's document as published, with the registry's own name, version and
+     * tarball path. For Maven `{ packagings: { [sha256 of a POM]: the packaging that the POM names
+     * } }`. For a tag of an image `{ cosigns }` if it is named like cosign's (CosignTag), else
+     * null.
      */
     document: text({ mode: "json" }).$type<Record<string, unknown>>(),
     ...audit,
@@ -91,7 +100,7 @@ export const imageManifest = sqliteTable(
       .notNull()
       .references(() => repository.id, { onDelete: "cascade" }),
     image: text().notNull(),
-    /** Digest of the manifest, `sha256:{hex}`. */
+    /** Digest of the manifest: `sha256:{hex}` or `sha512:{hex}`. */
     digest: text().notNull(),
     nodeId: integer()
       .notNull()
@@ -99,8 +108,8 @@ export const imageManifest = sqliteTable(
     mediaType: text().notNull(),
     artifactType: text(),
     /**
-     * Digest of the manifest to which this one is attached, which may be missing; null: not
-     * attached.
+     * Digest of the manifest that this one names as its subject, and to which it is thereby
+     * attached; that manifest may be missing. Null: it names none.
      */
     subject: text(),
     annotations: text({ mode: "json" }).$type<Record<string, string>>(),
@@ -117,8 +126,8 @@ export const imageManifest = sqliteTable(
 );
 
 /**
- * The parts of a manifest: config and layers (`manifest` false), or the children of an index
- * (true).
+ * The parts of a manifest that are stored here: config and layers (`manifest` false), or the
+ * children of an index (true). Foreign layers that were not pushed are absent.
  */
 export const imageReference = sqliteTable(
   "image_reference",

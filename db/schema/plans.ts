@@ -10,8 +10,9 @@ import {
 import { LANES } from "../../domain/lanes.ts";
 
 /**
- * How far the planning of an object has come. `planned` and `bytes` equal count and total size of
- * the object's plan rows; they are updated in the transaction that adds the rows.
+ * How far an object of an execution is planned. `planned` and `bytes`: number and total known size
+ * of its planned artifacts, kept in step with table `plan` while the execution runs; both are 0 if
+ * planning the object has failed.
  */
 export const planObject = sqliteTable(
   "plan_object",
@@ -20,15 +21,18 @@ export const planObject = sqliteTable(
     object: integer().notNull(),
     planned: integer().notNull().default(0),
     bytes: integer().notNull().default(0),
-    /** Number of listing pages received; the next page has this number. */
+    /** Number of listing pages received (linked objects only); the next page has this number. */
     pages: integer().notNull().default(0),
     cursor: text(),
     complete: integer({ mode: "boolean" }).notNull().default(false),
-    /** Why listing the object failed; its artifacts fail with this at every cluster. */
+    /**
+     * Why the object could not be planned or, later, not be read any more; then none of its
+     * artifacts is sent to any cluster. Null: no such reason is known.
+     */
     problem: text(),
     /**
      * Since when listing the object fails with a retryable error (epoch ms), and in `tries` how
-     * often in a row.
+     * often in a row. Null: it does not.
      */
     firstFailure: integer(),
     tries: integer().notNull().default(0),
@@ -36,7 +40,11 @@ export const planObject = sqliteTable(
   (t) => [primaryKey({ columns: [t.recordId, t.object] })],
 );
 
-/** The artifacts of one object of one execution, in the order of `seq` (from 1, without gaps). */
+/**
+ * The planned artifacts of the objects of executions, in the order of `seq`, which counts from 1
+ * for each object. A drain deletes rows of artifacts that are gone; closing the record deletes all
+ * rows but those of failed artifacts.
+ */
 export const plan = sqliteTable(
   "plan",
   {
@@ -51,7 +59,8 @@ export const plan = sqliteTable(
     size: integer(),
     digest: text(),
     /**
-     * Set if a constraint matched nothing: then the artifact fails with this text and is not sent.
+     * Why the artifact cannot be sent: a constraint asks for it, and it does not exist. It fails
+     * with this text. Null: it can be sent.
      */
     problem: text(),
   },
@@ -73,8 +82,8 @@ export const dispatch = sqliteTable(
     object: integer().notNull(),
     clusterId: text().notNull(),
     /**
-     * Number of the cut that made the batch; a repeated cut with this number returns the same
-     * batches.
+     * Number of the cut that made the batch, or the batch of which it is a half. A repeated cut
+     * with this number returns all batches that have it.
      */
     cut: integer().notNull(),
     fromSeq: integer(),
@@ -89,16 +98,19 @@ export const dispatch = sqliteTable(
      * It counts as an end beside the cluster, because it can be slow too.
      */
     source: text(),
-    /** When a worker last took the batch (epoch ms). */
+    /** When a worker last took the batch (epoch ms); null: none has taken it yet. */
     takenTime: integer(),
-    /** Whether the batch has ended. Some of its artifacts may have no outcome yet (`rest`). */
+    /**
+     * Whether the batch has ended. Some of its artifacts may have no outcome yet: those that wait
+     * to be tried *again*, and those that never began (`rest`).
+     */
     done: integer({ mode: "boolean" }).notNull().default(false),
     /**
-     * Whether the batch ended before all artifacts of its range had begun; the others are cut
-     * again.
+     * Whether the batch ended before all artifacts of its range had begun, and the others were not
+     * cut again yet.
      */
     rest: integer({ mode: "boolean" }).notNull().default(false),
-    /** Number of the batch of which this one is a half. */
+    /** Number of the batch of which this one is a half; null: it is not a half. */
     halfOf: integer(),
   },
   (t) => [

@@ -11,8 +11,8 @@ import { COMPARED_BY, EXECUTION_STATUSES, VERIFIED_BY } from "../../domain/vocab
 import { snapshotColumn } from "./columns.ts";
 
 /**
- * One execution of a task. `clusterId` is "" except for REAL_TIME, whose records are each one drain
- * at one cluster.
+ * One execution of a task, or its single start time that was missed. `clusterId` is "" except for
+ * REAL_TIME, whose records are each one drain at one cluster.
  */
 export const record = sqliteTable(
   "record",
@@ -26,10 +26,14 @@ export const record = sqliteTable(
     endTime: integer(),
     errorReason: text(),
     snapshot: snapshotColumn().notNull(),
-    /** Number of clusters in the snapshot, so that they can be counted without reading it. */
+    /**
+     * Number of clusters in the snapshot, so that they can be counted without reading it; 0 for a
+     * record that was closed from the first.
+     */
     clusters: integer().notNull().default(0),
     /**
-     * Why the run must end, set once by a stop or a deletion; the run ends FAILED with this reason.
+     * Why the run must end, set once: by a stop, a deletion, or whatever interrupted the run. The
+     * run then ends FAILED with this reason, unless it had ended before.
      */
     stopReason: text(),
     /** What blocks the run or makes its record uncertain; null when no such problem is known. */
@@ -44,7 +48,10 @@ export const record = sqliteTable(
   ],
 );
 
-/** One artifact at one cluster. Triggers keep counters over these rows in `tally`. */
+/**
+ * One artifact of an execution at one cluster, from the moment it begins. Triggers keep counters
+ * over these rows in `tally`.
+ */
 export const detail = sqliteTable(
   "detail",
   {
@@ -59,7 +66,10 @@ export const detail = sqliteTable(
     dispatch: integer().notNull(),
     epoch: integer().notNull(),
     size: integer(),
-    /** Whether `size` was known when the artifact was planned; otherwise the transfer found it. */
+    /**
+     * Whether the size was known when the artifact was planned; if not, `size` is null until the
+     * transfer finds it.
+     */
     sizePlanned: integer({ mode: "boolean" }).notNull(),
     digest: text(),
     conflict: integer({ mode: "boolean" }).notNull().default(false),
@@ -73,7 +83,9 @@ export const detail = sqliteTable(
     nodeSkip: integer().notNull().default(0),
     nodeFailed: integer().notNull().default(0),
     bytesSent: integer().notNull().default(0),
-    /** Bytes read at the target to compare or to verify, over all attempts. */
+    /**
+     * Bytes read at the target to compare or to verify, over all attempts but those that yielded.
+     */
     bytesRead: integer().notNull().default(0),
     compared: text({ enum: COMPARED_BY }),
     verified: text({ enum: VERIFIED_BY }),
@@ -82,8 +94,9 @@ export const detail = sqliteTable(
     endTime: integer(),
     errorReason: text(),
     /**
-     * `again`, `notBefore`, `firstFailure` and `uploads` are set while the artifact waits to be
-     * tried again.
+     * Whether the artifact waits to be tried again, which happens at `notBefore` (epoch ms) or
+     * later. `firstFailure`: when it first failed or was put off (epoch ms); `uploads`: its
+     * unfinished uploads at the target; `tries`: how many tries have failed so far.
      */
     again: integer({ mode: "boolean" }).notNull().default(false),
     notBefore: integer(),
@@ -110,7 +123,7 @@ export const detail = sqliteTable(
 
 /**
  * Sums over `detail` for a record and cluster, kept by triggers (db/migrations): success + failed +
- * running = number of details.
+ * running = number of details. Deleting a detail changes no sum.
  */
 export const tally = sqliteTable(
   "tally",
@@ -126,7 +139,10 @@ export const tally = sqliteTable(
     fileFailed: integer().notNull().default(0),
     /** Sum of `size` over the successes, plus the bytes that running artifacts have sent. */
     bytesDone: integer().notNull().default(0),
-    /** Sum of `size` over the artifacts whose size only the transfer found (images). */
+    /**
+     * Sum of `size` over the artifacts whose size only the transfer found, as for images of a
+     * registry.
+     */
     bytesFound: integer().notNull().default(0),
     bytesSent: integer().notNull().default(0),
     bytesRead: integer().notNull().default(0),
@@ -139,8 +155,8 @@ export const tally = sqliteTable(
 );
 
 /**
- * A run that must not continue at one cluster: because of FAST_FAIL, or an error of the cluster as
- * a whole.
+ * Why a run must not continue at one cluster: an artifact failed under FAST_FAIL, or the cluster of
+ * a drain is away.
  */
 export const halt = sqliteTable(
   "halt",

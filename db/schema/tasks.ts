@@ -24,6 +24,7 @@ export const cluster = sqliteTable("cluster", {
   username: text(),
   /**
    * Sealed JSON {password?, token?, secretKey?}; the additional data of the seal is `cluster:{id}`.
+   * Null: none of them is set.
    */
   secret: text(),
   certificate: text(),
@@ -37,6 +38,7 @@ export const cluster = sqliteTable("cluster", {
   lastReportTime: integer(),
   /**
    * The task that owns the cluster: a cluster made by remote distribution is deleted with its task.
+   * Null: no task owns it.
    */
   ownerTaskKey: text(),
   ...audit,
@@ -67,7 +69,7 @@ export const task = sqliteTable(
     skippedTimes: integer().notNull().default(0),
     lastSkippedTime: integer(),
     /**
-     * Firings that were due up to this time (epoch ms) have run, were skipped or are missed for
+     * Firings that were due up to this time (epoch ms) have started, were skipped or are missed for
      * good.
      */
     settledTime: integer(),

@@ -2,8 +2,9 @@ import { integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite
 import { RUN_CAUSES, RUN_RESULTS } from "../../domain/vocabulary.ts";
 
 /**
- * Counts of ended runs of a task, kept by triggers (db/migrations), so that the metrics do not fall
- * when records are deleted. `le…`: runs that took at most so many seconds.
+ * Counts of a task's ended runs and missed starts, by cause and result, written by triggers
+ * (db/migrations) and by `settleMissed`. So the metrics do not fall when records are deleted.
+ * `le…`: runs that took at most so many seconds.
  */
 export const runTotal = sqliteTable(
   "run_total",
@@ -25,7 +26,10 @@ export const runTotal = sqliteTable(
   (t) => [primaryKey({ columns: [t.taskKey, t.cause, t.result] })],
 );
 
-/** Sums of `tally` over the ended runs of a task, kept by triggers (db/migrations). */
+/**
+ * Sums of `tally` over the ended runs of a task, for each cluster, kept by triggers
+ * (db/migrations).
+ */
 export const artifactTotal = sqliteTable(
   "artifact_total",
   {
@@ -38,8 +42,9 @@ export const artifactTotal = sqliteTable(
     bytesSent: integer().notNull().default(0),
     bytesRead: integer().notNull().default(0),
     /**
-     * Conflicts that the newest run left alone (SKIP), or for REAL_TIME the runs of a day.
-     * `conflictsTime`: when that run ended (epoch ms).
+     * Conflicts that the newest run left alone (SKIP). For REAL_TIME they add up from drain to
+     * drain until a day has passed without one. `conflictsTime`: when the last run that left any
+     * ended (epoch ms).
      */
     conflictsLeft: integer().notNull().default(0),
     conflictsTime: integer().notNull().default(0),

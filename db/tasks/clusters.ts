@@ -80,7 +80,10 @@ export function setClusterHealth(
     .run();
 }
 
-/** Deletes a cluster unless tasks use it, and returns the names of these tasks. */
+/**
+ * Deletes a cluster unless tasks use it. Returns the names of the tasks that use it, none if the
+ * cluster is deleted.
+ */
 export function deleteCluster(db: Db, id: string): string[] {
   return write(db, (tx) => {
     const users = tasksOfCluster(tx, id);

@@ -6,7 +6,10 @@ import { cluster, task } from "../schema/tasks.ts";
 import { readClusterIds, readObjects, type TaskRow } from "./tasks.ts";
 import type { TaskObject } from "../../domain/task.ts";
 
-/** Finds the task of a distribution by its name, which is unique among all tasks. */
+/**
+ * Finds a task, such as that of a distribution, by its name, which is unique among all tasks; null
+ * when there is none.
+ */
 export function findTaskByName(db: DbOrTx, name: string): TaskRow | null {
   return db.select().from(task).where(eq(task.name, name)).get() ?? null;
 }
@@ -36,7 +39,10 @@ export function deleteOwnedCluster(db: DbOrTx, taskKey: string): void {
   db.delete(cluster).where(eq(cluster.ownerTaskKey, taskKey)).run();
 }
 
-/** Returns the one object and the one cluster that a distribution has. */
+/**
+ * Returns the one object and the one cluster that a distribution has; null for what does not exist
+ * any more.
+ */
 export function distributionParts(
   db: DbOrTx,
   key: string,

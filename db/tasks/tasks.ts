@@ -26,10 +26,7 @@ type NewTask = Pick<
   | "recordReserveDays"
   | "nextExecutionTime"
 >;
-/**
- * A task as the API returns it, with its clusters' names and the bytes that its newest execution
- * has transferred.
- */
+/** A task as the API returns it, with its clusters' names and the bytes of its newest execution. */
 export type TaskView = TaskRow &
   RecordBytes & { clusters: { id: string; name: string }[] };
 

@@ -16,8 +16,8 @@ const mayBeScheduled = and(
 );
 
 /**
- * Replaces every `nextExecutionTime` that has passed by the next one. This is cheap when none has
- * passed: the column has an index.
+ * Replaces every `nextExecutionTime` that has passed by the next one, null when there is none. This
+ * is cheap when none has passed: the column has an index.
  */
 export function advanceNextTimes(db: Db, zone: string, now: number): void {
   if (somePassed(db).get({ now }) !== undefined)
@@ -34,8 +34,8 @@ const somePassed = prepared((db) =>
 );
 
 /**
- * Computes every `nextExecutionTime` again, because the configured zone, or the zone data, may have
- * changed.
+ * Computes the `nextExecutionTime` of every enabled task with a schedule again, because the
+ * configured zone, or the zone data, may have changed.
  */
 export function resetNextTimes(db: Db, zone: string, now: number): void {
   setNextTimes(db, zone, now, and(mayBeScheduled, eq(task.enabled, true)));
@@ -58,8 +58,8 @@ function setNextTimes(db: Db, zone: string, now: number, which: SQL | undefined)
 }
 
 /**
- * Computes a task's next time. Returns null for a schedule that has become invalid, for example
- * because its zone was abolished: it must not block other tasks.
+ * Computes a task's next time; null when there is none. Returns null, too, for a schedule that has
+ * become invalid, for example because its zone was abolished: it must not block other tasks.
  */
 function nextOrNone(
   { setting, replicaType }: Pick<typeof task.$inferSelect, "setting" | "replicaType">,
@@ -73,7 +73,7 @@ function nextOrNone(
   }
 }
 
-/** Returns the keys of the tasks that may need a schedule. */
+/** Returns the keys of the tasks that may need a schedule in Temporal. */
 export function scheduledTasks(db: Db): string[] {
   const rows = db.select({ key: task.key }).from(task);
   return rows
@@ -101,9 +101,9 @@ export function forgottenStarts(db: Db): string[] {
 }
 
 /**
- * Deletes the finished records that are older than their task keeps records, and all records of
- * deleted tasks, with everything below them, in bounded transactions between other work. Returns
- * how many records it deleted.
+ * Deletes the finished records that are older than their task keeps records (at least a day), and
+ * all records of deleted tasks, with everything below them, in bounded transactions between other
+ * work. Returns how many records it deleted.
  */
 export async function deleteOldRecords(db: Db, now: number): Promise<number> {
   let deleted = 0;

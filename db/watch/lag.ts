@@ -27,8 +27,10 @@ const MOST = 10_000;
 const LONGEST_DUE = 100;
 
 /**
- * Returns when the oldest upload happened that a cluster lacks (epoch ms, null: it lacks none), and
- * how many uploads wait for a later drain, counted up to 10,000.
+ * Returns about when the oldest upload happened that a cluster lacks (`oldest`, epoch ms; null: it
+ * lacks none), judged by the events after the cursor, the waiting files that are due first, and, if
+ * the task catches up, the cluster's last answer. `held`: how many files and versions wait in table
+ * `pending`, counted up to 10,000.
  */
 export function readBehind(
   db: DbOrTx,

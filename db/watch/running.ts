@@ -54,8 +54,8 @@ export function readRunClusters(db: DbOrTx, recordId: string): string[] {
 }
 
 /**
- * Returns the number of artifacts in a run's plan so far. `steps`: a number that grows as long as
- * planning makes progress.
+ * Returns the number of artifacts in a run's plan so far. `steps`: a number that changes with each
+ * planned artifact and each listed page, and so shows progress.
  */
 export function readPlanned(
   db: DbOrTx,
@@ -92,8 +92,8 @@ export function readAgain(
 const NEWEST = 100;
 
 /**
- * Returns when an artifact last began or ended in a run, judged by the newest details (epoch ms); 0
- * if there are no details.
+ * Returns when an artifact last began or ended in a run, judged by the newest 100 details (epoch
+ * ms); 0 if there are no details.
  */
 export function readLastOutcome(db: DbOrTx, recordId: string): number {
   const row = db.get<{ last: number | null }>(sql`

@@ -36,8 +36,9 @@ export function deleteTag(
 }
 
 /**
- * Deletes a manifest with the tags that name it. Its blobs stay for a day (sweep.ts). Returns false
- * when there is no such manifest.
+ * Deletes a manifest with the tags that name it. Its blobs stay for at least a day; then
+ * `sweepImageBlobs` deletes those that no manifest names. Returns false when there is no such
+ * manifest.
  */
 export function deleteManifest(
   db: Db,
@@ -62,8 +63,8 @@ export function deleteBlob(db: Db, key: ImageKey, digest: string, now: number): 
 }
 
 /**
- * Deletes a tag with everything that no other tag needs: manifests, what is attached to them,
- * blobs. Returns false when there is no such tag.
+ * Deletes a tag with its manifest, the manifest's children, attachments and blobs, except those
+ * that something else needs. Returns false when there is no such tag.
  */
 export function deleteImageVersion(
   db: Db,
@@ -161,8 +162,9 @@ function versionOf(
 }
 
 /**
- * Returns which of the manifests are needed by a tag, an index or an attachment that is not one of
- * them.
+ * Returns which of the manifests something other than them still needs: a tag (unless it only
+ * attaches a manifest to one of them), an index that lists the manifest, or an existing manifest
+ * that is its subject.
  */
 function neededElsewhere(
   tx: DbOrTx,
@@ -222,8 +224,8 @@ function blobsOf(
 }
 
 /**
- * Deletes manifests with the tags that name them. From now on their blobs stay for a day, then the
- * sweep may delete them.
+ * Deletes manifests with the tags that name them. From now on `sweepImageBlobs` leaves their blobs
+ * alone for a day.
  */
 function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number): void {
   const owner = findPackage(tx, key.repositoryId, key.image);

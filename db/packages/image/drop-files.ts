@@ -15,7 +15,10 @@ export const isNamed = (digest: Sql, repositoryId: Sql, image: Sql): Sql => sql`
     AND image_manifest.repository_id = ${repositoryId}
     AND image_manifest.image = ${image})`;
 
-/** Deletes files and dereferences their content. */
+/**
+ * Deletes files and returns how many existed; touches their contents, which stay in the store for
+ * at least a day.
+ */
 export function dropFiles(
   tx: DbOrTx,
   repositoryId: number,

@@ -54,8 +54,8 @@ const contentByDigest = prepared((db) =>
 );
 
 /**
- * Returns what is needed to answer a request with this manifest; `sha256`: key of its bytes in the
- * store.
+ * Returns what is needed to answer a request with this manifest, undefined when the image lacks it;
+ * `sha256`: key of its bytes in the store.
  */
 export function findManifestContent(
   db: DbOrTx,
@@ -82,7 +82,7 @@ const byTag = prepared((db) =>
     .prepare(),
 );
 
-/** Returns the digest of the manifest that a tag names. */
+/** Returns the digest of the manifest that a tag names; undefined when there is no such tag. */
 export function findTag(db: DbOrTx, key: ImageKey, tag: string): string | undefined {
   return byTag(db).get({ ...key, tag })?.digest;
 }
@@ -118,7 +118,8 @@ export function findImageBlob(
 }
 
 /**
- * Postpones the sweep of a blob that no manifest names yet, because a client is about to push one.
+ * Postpones the deletion by `sweepImageBlobs` of a blob that no manifest may name yet, because a
+ * client is perhaps about to push one that does.
  */
 export function touchImageBlob(db: DbOrTx, { id }: ImageBlob, now: number): void {
   db.update(node).set({ lastModifiedDate: now }).where(eq(node.id, id)).run();
@@ -129,7 +130,10 @@ type ImageReferrer = Pick<
   "mediaType" | "digest" | "size" | "artifactType" | "annotations"
 >;
 
-/** Returns the manifests attached to a digest, in the order of their arrival. */
+/**
+ * Returns the manifests whose subject is this digest, in the order of their arrival; with
+ * `artifactType` only those of this type.
+ */
 export function listReferrers(
   db: DbOrTx,
   { repositoryId, image }: ImageKey,

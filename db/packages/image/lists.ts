@@ -7,7 +7,7 @@ import type { ImageKey } from "./find.ts";
 
 type Cursor = { after: string; limit: number };
 
-/** Returns the tags after `after`, in the order of their bytes. */
+/** Returns an image's next `limit` tags after `after`, in the order of their bytes. */
 export function listTags(
   db: DbOrTx,
   { repositoryId, image }: ImageKey,
@@ -39,8 +39,8 @@ export function hasImage(db: DbOrTx, { repositoryId, image }: ImageKey): boolean
 }
 
 /**
- * Returns the tagged images of all hosted repositories, by their full names
- * `{projectId}/{repoName}/{image}`.
+ * Returns the next `limit` tagged images after `after`, of all hosted repositories, by their full
+ * names `{projectId}/{repoName}/{image}`.
  */
 export function listImages(db: DbOrTx, { after, limit }: Cursor): string[] {
   const name = sql`repository.project_id || '/' || repository.name || '/' || package.name`;

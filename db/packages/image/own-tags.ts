@@ -11,8 +11,9 @@ export type VersionColumns = Record<
 >;
 
 /**
- * Document of a tag whose name looks like one of cosign's; null: the tag is older than this check,
- * and its name alone decides.
+ * What column `document` holds for a tag that is named like cosign's (`sha256-….sig`). `cosigns`:
+ * whether its manifest is one that cosign writes. A tag of this kind without a document is older
+ * than this check, and its name alone decides.
  */
 export type CosignTag = { cosigns: boolean };
 

@@ -34,8 +34,9 @@ type ManifestResult =
   { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
 
 /**
- * Writes a manifest of an image and moves the tags to it, unless a part that it names is missing.
- * One transaction, which also writes the events for REAL_TIME.
+ * Writes a manifest of an image and moves its tags to it, unless a part that it names is missing
+ * (foreign layers may be) or a path is blocked. Everything happens in one transaction, which also
+ * writes the events for REAL_TIME.
  */
 export function putImageManifest(
   db: Db,
@@ -65,7 +66,9 @@ export function putImageManifest(
   });
 }
 
-/** Makes registered content a blob of an image. */
+/**
+ * Makes registered content a blob of an image; returns `missing` if the content is not registered.
+ */
 export function putImageBlob(
   db: Db,
   repository: PackageRepository,
@@ -159,8 +162,9 @@ function putRow(
 }
 
 /**
- * Sets a tag; a tag that already names this manifest stays as it is. A tag that attaches something
- * counts as a change of its subject.
+ * Sets a tag, unless it already names this manifest, and writes the events: for the tag, and, if
+ * its name attaches it to another manifest, for the tags that this other manifest belongs to. A tag
+ * that only attaches something gets no event of its own.
  */
 function putTag(
   db: Db,
@@ -191,8 +195,9 @@ function putTag(
 }
 
 /**
- * Returns the document of a tag whose name looks like one of cosign's, because the row's other
- * columns do not say what its manifest is.
+ * Returns what the row of a tag stores in its column `document`. For a tag that is named like
+ * cosign's: whether its manifest is one that cosign writes, which no other column says; null for
+ * any other tag.
  */
 const documentOf = (tag: string, { cosigns }: ManifestFacts): CosignTag | null =>
   attachedTo(tag)?.suffix ? { cosigns } : null;

@@ -10,9 +10,9 @@ const STEP = 1_000;
 type Row = { id: number; repositoryId: number; path: string; parent: string };
 
 /**
- * Carries out one step of deleting image blobs that no manifest has named for a day: abandoned
- * pushes, and layers of deleted manifests. Looks at some files with an id above `after`; returns
- * the last id, null when there are no more.
+ * Carries out one step of deleting image blobs that no manifest names and that were not touched for
+ * a day: abandoned pushes, and layers of deleted manifests. Looks at the next nodes with an id
+ * above `after`; returns the last id, null when there are no more.
  */
 export function sweepImageBlobs(db: Db, after: number, now: number): number | null {
   return write(db, (tx) => {

@@ -6,8 +6,8 @@ import { isOwnTag } from "./own-tags.ts";
 import type { ImageKey } from "./find.ts";
 
 /**
- * Returns the total bytes of a manifest with all its children, configs and layers, each counted
- * once.
+ * Returns the total bytes of a stored manifest with all its children, configs and layers, each
+ * counted once; 0 for an unknown manifest.
  */
 export function imageSize(
   db: DbOrTx,
@@ -33,8 +33,8 @@ export function imageSize(
 
 /**
  * Returns the tags that a manifest belongs to: the tags of the manifest, those of the indexes it is
- * in, and those of its subject. `own`: false for the tag of an attachment (`sha256-….sig`), which
- * is replicated with its subject.
+ * in, and those of its subject. `own`: 0 for the tag of an attachment (`sha256-….sig`), which is
+ * replicated with its subject, else 1.
  */
 export function tagsAbove(
   db: DbOrTx,
@@ -71,8 +71,8 @@ export function tagsAbove(
 }
 
 /**
- * Returns the given manifests and those that depend on them: children of indexes, and manifests
- * attached by subject or by tag.
+ * Returns the digests of the given manifests and of all manifests below them: children of indexes,
+ * and manifests attached by subject or by tag.
  */
 export function manifestsBelow(
   db: DbOrTx,

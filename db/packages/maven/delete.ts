@@ -32,8 +32,8 @@ export async function deleteMavenVersion(
 }
 
 /**
- * Deletes all versions of a package as `deleteMavenVersion` does, and the package. Repeating an
- * interrupted call finishes the deletion. Returns false when there is no such package.
+ * Deletes a package with all its versions and everything in their folders. Repeating an interrupted
+ * call finishes the deletion. Returns false when there is no such package.
  */
 export async function deleteMavenPackage(
   db: Db,
@@ -101,7 +101,8 @@ function deleteSome(
   tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${ids}))`);
   const last = files.length < FILES;
   if (last) deleteRows(tx, { repository, packageName, now }, names, folders);
-  // Files in a folder inside a deleted one may belong to a version of another package.
+  // These deleted files may belong to versions that still have rows: their own version is not
+  // deleted whole yet, or they lay deeper, in the folder of another package's version.
   const left = files
     .map(({ path }) => path)
     .filter((path) => !last || !own.includes(parentOf(path)));
@@ -141,7 +142,10 @@ function deleteRows(
       AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner.id})`);
 }
 
-/** Deletes empty folders from the innermost outwards, up to the first that is not empty. */
+/**
+ * Deletes empty folders from the innermost outwards, up to the first that is not empty or does not
+ * exist.
+ */
 function deleteEmptyFolders(tx: DbOrTx, repositoryId: number, folders: string[]): void {
   for (const folder of folders.toReversed()) {
     const { changes } = tx.run(sql`

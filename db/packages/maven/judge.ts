@@ -10,8 +10,8 @@ import type { Refusal } from "../../../domain/sync.ts";
 import { refused } from "../stated-applying.ts";
 
 /**
- * Returns why a declared Maven version is invalid: it has files of another version, or a digest
- * that does not match its files.
+ * Returns why a declared Maven version is invalid: it has files that are not its own, or a digest
+ * that does not match its files. Undefined: it is valid.
  */
 export function judgeMavenVersion({
   package: name,

@@ -4,7 +4,7 @@ import { mavenFiles } from "./record.ts";
 
 /**
  * Returns the path of a version's main artifact, of the newest build; without a main artifact that
- * of its POM, else that of any file.
+ * of its POM, else that of any file; null when it has no files.
  */
 export function mainFile(
   db: DbOrTx,

@@ -8,7 +8,9 @@ import { findPackage } from "../versions.ts";
 
 type Folder = { group: string; artifact: string };
 
-/** Returns the artifact whose versions are in the folder `group/artifact`, if there is one. */
+/**
+ * Returns the artifact whose versions are in the folder `group/artifact`; null when there is none.
+ */
 export function artifactIn(
   db: DbOrTx,
   repositoryId: number,
@@ -24,7 +26,9 @@ export function artifactIn(
   return { group, artifact, versions, lastUpdated: found.lastModifiedDate };
 }
 
-/** Returns the files of a snapshot version; null when there is no such version. */
+/**
+ * Returns the files of a snapshot version; null when there is no such version, or it is a release.
+ */
 export function snapshotIn(
   db: DbOrTx,
   repositoryId: number,
@@ -35,7 +39,9 @@ export function snapshotIn(
   return files.length > 0 ? files : null;
 }
 
-/** Returns the artifactIds in a group that are plugins, both by their POM and by their name. */
+/**
+ * Returns those artifactIds in a group whose name and one of whose POMs say that they are plugins.
+ */
 export function pluginsIn(db: DbOrTx, repositoryId: number, group: string): string[] {
   // `name > group: AND name < group;` is the range of a group: ";" follows ":" in the order of
   // characters.

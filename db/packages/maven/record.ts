@@ -26,7 +26,10 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-/** The packagings that POMs name, by the sha256 of the POM (api/hosted/maven/pom.ts reads them). */
+/**
+ * The packagings that POMs name, by the sha256 of the POM. They are read from the POMs
+ * (api/hosted/maven/pom.ts), or another instance declares them.
+ */
 export type Packagings = ReadonlyMap<string, string>;
 
 /** A file of a Maven version with the facts of its node. */
@@ -37,7 +40,10 @@ export type MavenNode = MavenFile & {
   lastModifiedDate: number;
 };
 
-/** Returns all files of a version, of all its builds. */
+/**
+ * Returns all files of a version, of all its builds; checksums and files outside of Maven's layout
+ * do not count.
+ */
 export function mavenFiles(
   db: DbOrTx,
   repositoryId: number,
@@ -80,9 +86,10 @@ export function mavenFiles(
 
 /**
  * Brings the versions in step with their files, in the transaction that made, changed or deleted
- * the nodes at `paths`: makes and changes versions, writes events for complete ones, deletes those
- * without files. Paths outside the Maven layout are ignored. `packagings`: those of the POMs among
- * `paths`; those of other POMs are stored. A POM of unknown packaging counts as that of a jar.
+ * the nodes at `paths`: makes and changes versions, writes an event if one of `paths` is in a
+ * complete build, deletes versions without files. Checksums and paths outside the Maven layout are
+ * ignored. `packagings`: those of the POMs among `paths`; those of other POMs are stored. A POM of
+ * unknown packaging counts as that of a jar.
  */
 export function recordMavenFiles(
   tx: DbOrTx,
@@ -205,8 +212,8 @@ function isComplete(
 }
 
 /**
- * Returns the packagings in a version's document. They are stored there because other transactions
- * cannot read the content of its POMs.
+ * Returns the packagings in a version's document, {} if it has none. They are stored there because
+ * other transactions cannot read the content of its POMs.
  */
 function knownPackagings(
   row: Pick<VersionRow, "document"> | undefined,

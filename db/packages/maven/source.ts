@@ -12,7 +12,10 @@ import { node } from "../../schema/content.ts";
 import { type Reading, sourceVersion, toVersionFile } from "../stated-source.ts";
 import type { PackageRow, VersionRow } from "../versions.ts";
 
-/** Reads a Maven version with the files of its folder. */
+/**
+ * Reads a Maven version with the files of its folder, but without checksums. Answers `tooMany` if
+ * the folder has more files than a declaration can have, and `gone` if the version has no files.
+ */
 export function readMavenVersion(
   { tx, repositoryId }: Reading,
   owner: PackageRow,

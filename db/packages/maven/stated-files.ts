@@ -24,8 +24,8 @@ import {
 import { findPackage, findVersion, tellVersion } from "../versions.ts";
 
 /**
- * Returns why a file that is declared by its path is not allowed: Maven's rules hold for it as if
- * it had been deployed.
+ * Returns why a file that is declared by its path is not allowed; undefined when it is allowed.
+ * Maven's rules hold for it as if it had been deployed.
  */
 export function judgeMavenFile(
   repository: StatableRepository,
@@ -57,8 +57,8 @@ function judgeReplacing(
 }
 
 /**
- * If only the metadata of a file has changed, writes an event for the version that the file belongs
- * to.
+ * Writes an event for the version that a file belongs to, if it is complete. Called when only the
+ * metadata of the file has changed.
  */
 export function tellStatedFile(
   tx: DbOrTx,
@@ -72,7 +72,7 @@ export function tellStatedFile(
   if (row) tellVersion(tx, repository, owner.name, row, now);
 }
 
-/** Brings the versions in step with the files that were written for a declaration. */
+/** Updates the Maven versions to which the files written for a declaration belong. */
 export function recordStatedFiles(
   tx: DbOrTx,
   repository: StatableRepository,

@@ -19,8 +19,9 @@ import {
 import { tellVersion } from "../versions.ts";
 
 /**
- * Compares a declared Maven version with the present one file by file, and writes the missing
- * files. The version's row and maven-metadata.xml are derived from the files.
+ * Compares a declared Maven version with the present one file by file, decides, and writes the
+ * files that the decision names. The version's row and maven-metadata.xml are derived from the
+ * files.
  */
 export function applyMavenVersion(
   applying: Applying,
@@ -103,7 +104,9 @@ function record(
   );
 }
 
-/** Returns the packagings of a version's POMs by their sha256, as the source has read them. */
+/**
+ * Returns the valid packagings of a version's POMs by their sha256, as the source has read them.
+ */
 function packagingsOf({ document }: DescribedVersion): Map<string, string> {
   const told = document?.["packagings"];
   const entries = typeof told === "object" && told !== null ? Object.entries(told) : [];

@@ -16,7 +16,10 @@ type Deprecation = Pick<VersionRow, "id" | "name" | "digest" | "complete"> & {
   message: string | null;
 };
 
-/** Returns the versions whose deprecation differs from `wanted` (null: not deprecated). */
+/**
+ * Returns the versions whose deprecation differs from that in `wanted`, by version (null: not
+ * deprecated). Versions that `wanted` lacks are left out.
+ */
 export function changedDeprecations(
   db: DbOrTx,
   packageId: number,

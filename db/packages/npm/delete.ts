@@ -65,7 +65,10 @@ export function deleteNpmPackage(
   return true;
 }
 
-/** Deletes up to BATCH versions in one transaction and returns how many. */
+/**
+ * Deletes up to BATCH versions in one transaction and returns how many. `which`: condition on the
+ * versions; undefined: all of the package.
+ */
 function deleteSome(
   db: Db,
   { id }: PackageRepository,
@@ -132,7 +135,10 @@ function deleteRows(
   markChanged(tx, id, lastModifiedDate, now);
 }
 
-/** Deletes files and the folders that they leave empty, and dereferences the content. */
+/**
+ * Deletes files and the folders that they leave empty, and touches the contents, which stay in the
+ * store for at least a day.
+ */
 function deleteFiles(
   tx: DbOrTx,
   repositoryId: number,

@@ -37,7 +37,7 @@ export function versionNames(db: DbOrTx, packageId: number): string[] {
 
 /**
  * Returns the dist-tags as clients see them: `latest` is among them as soon as there is any
- * version.
+ * version. `names` returns the versions from which `latest` is chosen if it is not set.
  */
 export function shownTags(
   db: DbOrTx,
@@ -50,7 +50,7 @@ export function shownTags(
   return latest === null ? tags : new Map([["latest", latest], ...tags]);
 }
 
-/** Finds a version by its name or by a dist-tag. */
+/** Finds a version by its name or by a dist-tag; undefined when neither exists. */
 export function findVersionOrTag(
   db: DbOrTx,
   packageId: number,
@@ -64,7 +64,8 @@ export function findVersionOrTag(
 
 /**
  * Returns another version of the package that clients take for this one, because only the build
- * metadata differs. Returns null when the version itself exists, or if there is no such version.
+ * metadata differs. Returns null when there is no other one, and when a version with exactly this
+ * name exists.
  */
 export function findTwin(db: DbOrTx, packageId: number, name: string): string | null {
   const plain = withoutBuild(name);
@@ -79,7 +80,7 @@ export function findTwin(db: DbOrTx, packageId: number, name: string): string | 
   return names.some((known) => known.name === name) ? null : (names[0]?.name ?? null);
 }
 
-/** Returns the version whose tarball is at this path. */
+/** Returns the version whose tarball is at this path; null when there is none. */
 export function versionOfTarball(
   db: DbOrTx,
   packageId: number,

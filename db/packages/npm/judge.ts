@@ -11,7 +11,7 @@ import { refused } from "../stated-applying.ts";
 
 /**
  * Returns why a declared npm version is invalid: it has invalid names, files other than its one
- * tarball, no document, or a digest that does not match its tarball.
+ * tarball, no document, or a digest that does not match its tarball. Undefined: it is valid.
  */
 export function judgeNpmVersion({
   package: name,

@@ -19,7 +19,7 @@ type NpmVersion = {
    * The version's document; its name, version and tarball address are corrected when it is stored.
    */
   document: NpmDocument;
-  /** The node `/{name}/-/{file}`, which must exist. */
+  /** The facts of the tarball, whose node `/{name}/-/{file}` must exist. */
   tarball: { sha256: string; size: number; file: string };
   /** Dist-tags to set to this version; in a replication `decideTags` chooses them. */
   distTags: readonly string[];
@@ -52,8 +52,8 @@ export function putNpmVersion(
 }
 
 /**
- * Returns a package's dist-tags as they were set. If `latest` was not set, `latestVersion` chooses
- * it.
+ * Returns the versions of a package's dist-tags, by tag, as they were set; `latest` is absent if it
+ * was not set.
  */
 export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
   const rows = db
@@ -65,7 +65,10 @@ export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
   return new Map(rows.map(({ tag, version }) => [tag, version]));
 }
 
-/** Returns a package's description, as one version's document states it. */
+/**
+ * Returns a package's description, as the document of the version `name` states it; null if it
+ * states none.
+ */
 export function descriptionOf(
   db: DbOrTx,
   packageId: number,
@@ -97,7 +100,7 @@ export function removeDistTag(tx: DbOrTx, packageId: number, tag: string): void 
 }
 
 /**
- * Sets a package's date, which is also its revision. Each change moves the date forward, even
+ * Sets a package's date, from which its revision is made. Each change moves the date forward, even
  * within one millisecond or after the clock was put back. `before`: the date until now.
  */
 export function markChanged(

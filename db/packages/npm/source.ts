@@ -11,7 +11,10 @@ import type { PackageRow, VersionRow } from "../versions.ts";
 import { versionNames } from "./find.ts";
 import { distTagsOf } from "./record.ts";
 
-/** Reads an npm version with its tarball and the dist-tags that name it. */
+/**
+ * Reads an npm version with its tarball and the dist-tags that name it; `gone` if its tarball does
+ * not exist.
+ */
 export function readNpmVersion(
   { db, tx, repositoryId, now }: Reading,
   owner: PackageRow,

@@ -36,7 +36,8 @@ type Tarball = Pick<ContentFacts, "sha256" | "size">;
 
 /**
  * Compares a declared npm version with the present one by the tarball, and creates it if it is
- * missing. Of an existing version only deprecation and dist-tags ever change.
+ * missing and its content is in the store. Of an existing version only the deprecation, the
+ * dist-tags and the metadata of its tarball change.
  */
 export function applyNpmVersion(
   applying: Applying,
