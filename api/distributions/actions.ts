@@ -27,7 +27,7 @@ import { checkRegistryUrl } from "../http/check-url.ts";
 import { openSecrets, sealSecrets } from "../clusters/actions.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
-import { type Named, repositoryOf } from "../http/repository.ts";
+import { type RepositoryName, repositoryOf } from "../http/repository.ts";
 import type { Destination, Distribution, RunOnceCreate } from "./shapes.ts";
 import { toSetting } from "../tasks/shapes.ts";
 import { checkDraft } from "../tasks/saving.ts";
@@ -36,13 +36,15 @@ import { checkDraft } from "../tasks/saving.ts";
 const LONGEST_NAME = 294;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,127}$/;
 
-export const taskNameOf = ({ projectId, repoName }: Named, name: string): string =>
-  `${projectId}/${repoName}/${name}`;
+export const taskNameOf = (
+  { projectId, repoName }: RepositoryName,
+  name: string,
+): string => `${projectId}/${repoName}/${name}`;
 
 /** Saves all of the given distribution configurations or none; one whose name exists is changed. */
 export async function createDistributions(
   deps: ApiDeps,
-  place: Named,
+  place: RepositoryName,
   configs: readonly Distribution[],
   by: By,
 ): Promise<void> {
@@ -61,7 +63,7 @@ export async function createDistributions(
 /** Changes an existing distribution configuration; throws 250310 if there is none of that name. */
 export async function updateDistribution(
   deps: ApiDeps,
-  place: Named,
+  place: RepositoryName,
   config: Distribution,
   by: By,
 ): Promise<void> {
@@ -78,7 +80,7 @@ export async function updateDistribution(
  */
 export function createRunOnce(
   deps: ApiDeps,
-  place: Named,
+  place: RepositoryName,
   body: RunOnceCreate,
   by: By,
 ): void {
@@ -178,7 +180,7 @@ const wrongName = (name: string): Text =>
 
 function toWanted(
   deps: ApiDeps,
-  place: Named,
+  place: RepositoryName,
   config: Distribution,
   kind: Wanted["kind"],
 ): Wanted {

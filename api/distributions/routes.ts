@@ -18,7 +18,7 @@ import {
 } from "./actions.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
-import { type Named, repositoryOf } from "../http/repository.ts";
+import { type RepositoryName, repositoryOf } from "../http/repository.ts";
 import {
   DistributionCreate,
   DistributionInfo,
@@ -214,7 +214,7 @@ export function distributionRoutes(deps: ApiDeps) {
  * Returns the distribution configuration of a name. Throws 250310 if there is none, 251004 or
  * 251006 if its project or repository does not exist.
  */
-function findConfig(db: Db, params: Named & { name: string }): TaskRow {
+function findConfig(db: Db, params: RepositoryName & { name: string }): TaskRow {
   repositoryOf(db, params);
   const task = findTaskByName(db, taskNameOf(params, params.name));
   return task?.kind === "config" ? task : fail(250310, params.name);
@@ -224,7 +224,7 @@ function findConfig(db: Db, params: Named & { name: string }): TaskRow {
  * Returns the run-once task of a name. Throws 250108 if there is none, 250112 if the name belongs
  * to another kind of task, 251004 or 251006 if its project or repository does not exist.
  */
-function findOnce(db: Db, params: Named, name: string): TaskRow {
+function findOnce(db: Db, params: RepositoryName, name: string): TaskRow {
   repositoryOf(db, params);
   const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
   return task.kind === "runOnce"
@@ -240,7 +240,7 @@ function findOnce(db: Db, params: Named, name: string): TaskRow {
 
 function toInfo(
   { db }: ApiDeps,
-  { projectId, repoName }: Named,
+  { projectId, repoName }: RepositoryName,
   task: TaskRow,
 ): DistributionInfo {
   const { object, cluster } = distributionParts(db, task.key);

@@ -4,8 +4,8 @@ import { findRepository, type RepositoryRow } from "../../db/content/repositorie
 import { text } from "../../domain/text.ts";
 import { fail } from "./errors.ts";
 
-/** Names of a repository, as request paths give them. */
-export type Named = { projectId: string; repoName: string };
+/** The project and name of a repository, as request paths give them. */
+export type RepositoryName = { projectId: string; repoName: string };
 
 /** Words for the content of a repository, with their Chinese, for sentences about it. */
 const CONTENTS = { files: "文件", images: "镜像", packages: "包" } as const;
@@ -24,7 +24,10 @@ export const linkedElsewhere = (content: keyof typeof CONTENTS) =>
  * Returns the repository that a request names. Throws 251004 if its project does not exist, else
  * 251006 if the repository does not.
  */
-export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
+export function repositoryOf(
+  db: DbOrTx,
+  { projectId, repoName }: RepositoryName,
+): RepositoryRow {
   const found = findRepository(db, projectId, repoName);
   if (found) return found;
   return findProject(db, projectId)
@@ -36,7 +39,7 @@ export function repositoryOf(db: DbOrTx, { projectId, repoName }: Named): Reposi
  * Returns the hosted repository that a request names. Throws 250112 for a linked one, 251004 if its
  * project does not exist, else 251006 if the repository does not.
  */
-export function hostedRepository(db: DbOrTx, named: Named): RepositoryRow {
+export function hostedRepository(db: DbOrTx, named: RepositoryName): RepositoryRow {
   const found = repositoryOf(db, named);
   if (found.category === "LOCAL") return found;
   const name = `${named.projectId}/${named.repoName}`;

@@ -16,7 +16,7 @@ import {
 import { fail } from "../http/errors.ts";
 import { deletePackage, deleteVersion } from "./actions.ts";
 import { PackageInfo, toPackageInfo, toVersionInfo, VersionInfo } from "./shapes.ts";
-import { hostedRepository, type Named as Place } from "../http/repository.ts";
+import { hostedRepository, type RepositoryName } from "../http/repository.ts";
 
 const tags = ["packages"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });
@@ -126,7 +126,7 @@ export function packageRoutes(deps: ApiDeps) {
  * Finds the hosted repository and the name of the package that a request names; the package may not
  * exist. Throws 250105 if the key does not fit the type of the repository.
  */
-function findNamed(db: Db, place: Place, key: string) {
+function findNamed(db: Db, place: RepositoryName, key: string) {
   const repository = hostedRepository(db, place);
   const problem = packageKeyProblem(key, repository.type);
   if (problem !== null) fail(250105, "packageKey", problem);
@@ -135,7 +135,7 @@ function findNamed(db: Db, place: Place, key: string) {
 
 function listPackages(
   { db, zone }: ApiDeps,
-  place: Place,
+  place: RepositoryName,
   query: z.output<typeof packageQuery>,
 ) {
   const { packageName = "", ...at } = query;
@@ -153,7 +153,7 @@ function listPackages(
 
 function listVersions(
   { db, zone, now }: ApiDeps,
-  place: Place,
+  place: RepositoryName,
   query: z.output<typeof versionQuery>,
 ) {
   const { packageKey: key, version: name = "", ...at } = query;

@@ -17,7 +17,7 @@ import type { By } from "../../db/audit.ts";
 import { listed } from "../http/details.ts";
 import { fail } from "../http/errors.ts";
 import { checkImageNames } from "./image-names.ts";
-import { type Named, repositoryOf } from "../http/repository.ts";
+import { type RepositoryName, repositoryOf } from "../http/repository.ts";
 import { linkOf, UNLINKED } from "./linked.ts";
 import {
   type Configuration,
@@ -92,7 +92,7 @@ export function createRepository(
 
 export function changeRepository(
   deps: ApiDeps,
-  named: Named,
+  named: RepositoryName,
   body: RepositoryUpdate,
   by: By,
 ): void {
@@ -168,7 +168,7 @@ function settingsOf(
  */
 export async function removeRepository(
   deps: ApiDeps,
-  named: Named,
+  named: RepositoryName,
   forced: boolean,
 ): Promise<void> {
   const { db, now } = deps;

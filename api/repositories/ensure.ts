@@ -11,7 +11,7 @@ import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
 import { failWith } from "../http/errors.ts";
 import type { By } from "../../db/audit.ts";
-import type { Named } from "../http/repository.ts";
+import type { RepositoryName } from "../http/repository.ts";
 import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";
 
@@ -22,7 +22,7 @@ import { UNLINKED } from "./linked.ts";
  */
 export function ensureRepository(
   db: Db,
-  { projectId, repoName }: Named,
+  { projectId, repoName }: RepositoryName,
   type: RepositoryType,
   by: By,
 ): EnsureAnswer {

@@ -3,14 +3,14 @@ import { isImageType } from "../../domain/repository-types.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
-import type { Named } from "../http/repository.ts";
+import type { RepositoryName } from "../http/repository.ts";
 
 /**
  * Checks that project and name of a hosted repository can begin the names of its images; throws
  * 250105 with `field` if not.
  */
 export function checkImageNames(
-  { projectId, repoName }: Named,
+  { projectId, repoName }: RepositoryName,
   type: RepositoryType,
   field: string,
 ): void {

@@ -11,9 +11,9 @@ import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { text, type Text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 import { FILES } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "../http/repository.ts";
+import { hostedRepository, type RepositoryName } from "../http/repository.ts";
 import { readFacts } from "./facts.ts";
-import { withCode } from "./refusals.ts";
+import { otherType, withCode } from "./refusals.ts";
 import { parseStatedFiles } from "./statement.ts";
 
 export type Receiver = { db: Db; store: Store; now: () => number };
@@ -26,7 +26,7 @@ type Sender = { user: string; body: Buffer };
  */
 export async function receiveFiles(
   receiver: Receiver,
-  named: Named,
+  named: RepositoryName,
   { user, body }: Sender,
 ): Promise<FileAnswer[]> {
   const { db, store, now } = receiver;
@@ -43,7 +43,7 @@ export async function receiveFiles(
   const apply = (blobs: StoredBlob[]) => {
     // The repository is looked up again because it may have been deleted while the body arrived.
     const repository = hostedRepository(db, named);
-    if (type !== repository.type) fail(250106, otherType(repository.type, type));
+    if (type !== repository.type) fail(250106, otherType(repository.type, type, "files"));
     if (!isHostedFileType(type)) return fail(250112, withoutFiles(type));
     return applyStatement(db, { ...repository, type }, files, blobs, {
       ...rules,
@@ -57,12 +57,6 @@ export async function receiveFiles(
   await durable(db);
   return answers.map(withCode);
 }
-
-const otherType = (existing: RepositoryType, stated: RepositoryType): Text =>
-  text(
-    `the repository is of type ${existing}, the files are of type ${stated}: declare files of type ${existing}`,
-    `仓库的类型是 ${existing}，而文件的类型是 ${stated}：请声明类型为 ${existing} 的文件`,
-  );
 
 const withoutFiles = (type: RepositoryType): Text =>
   text(

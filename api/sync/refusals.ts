@@ -1,4 +1,6 @@
 import type { Refusal, RefusalReason } from "../../domain/sync.ts";
+import { text, type Text } from "../../domain/text.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { Code } from "../http/messages.ts";
 
 const CODES = {
@@ -26,4 +28,18 @@ const isRefusal = (decided: { result: string }): decided is Refusal =>
 
 function coded({ reason, ...refusal }: Refusal): Coded {
   return { ...refusal, code: CODES[reason] };
+}
+
+const DECLARED = { files: "文件", versions: "版本" } as const;
+
+/** Sentence about a declaration for a repository of another type. */
+export function otherType(
+  existing: RepositoryType,
+  stated: RepositoryType,
+  what: keyof typeof DECLARED,
+): Text {
+  return text(
+    `the repository is of type ${existing}, the ${what} are of type ${stated}: declare ${what} of type ${existing}`,
+    `仓库的类型是 ${existing}，而${DECLARED[what]}的类型是 ${stated}：请声明类型为 ${existing} 的${DECLARED[what]}`,
+  );
 }

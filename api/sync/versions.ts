@@ -7,7 +7,6 @@ import { applyVersions } from "../../db/packages/stated-versions.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { turn } from "../../db/turns.ts";
 import { isHostedVersionType } from "../../domain/repository-types.ts";
-import type { RepositoryType } from "../../domain/vocabulary.ts";
 import {
   STATED_TYPES,
   type DescribedVersion,
@@ -15,13 +14,13 @@ import {
   type VersionAnswer,
   type VersionsAnswer,
 } from "../../domain/sync-versions.ts";
-import { text, type Text } from "../../domain/text.ts";
+import { text } from "../../domain/text.ts";
 import { fail } from "../http/errors.ts";
 import { VERSIONS } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "../http/repository.ts";
+import { hostedRepository, type RepositoryName } from "../http/repository.ts";
 import { readFacts } from "./facts.ts";
 import type { Receiver } from "./receive.ts";
-import { withCode } from "./refusals.ts";
+import { otherType, withCode } from "./refusals.ts";
 import { judgeVersion } from "./versions-judge.ts";
 import { parseStatedVersions } from "./versions-statement.ts";
 
@@ -36,7 +35,7 @@ type Sender = { user: string; body: Buffer };
  */
 export async function receiveVersions(
   receiver: Receiver,
-  named: Named,
+  named: RepositoryName,
   { user, body }: Sender,
 ): Promise<VersionsAnswer> {
   const { db, store, now } = receiver;
@@ -51,7 +50,8 @@ export async function receiveVersions(
   // arrived.
   const find = () => {
     const repository = statableRepository(db, named);
-    if (type !== repository.type) fail(250106, otherType(repository.type, type));
+    if (type !== repository.type)
+      fail(250106, otherType(repository.type, type, "versions"));
     return repository;
   };
   const { id } = find();
@@ -90,12 +90,6 @@ export async function receiveVersions(
   return { versions: answers, damaged: [...damaged] };
 }
 
-const otherType = (existing: RepositoryType, stated: StatedType): Text =>
-  text(
-    `the repository is of type ${existing}, the versions are of type ${stated}: declare versions of type ${existing}`,
-    `仓库的类型是 ${existing}，而版本的类型是 ${stated}：请声明类型为 ${existing} 的版本`,
-  );
-
 function judge(
   type: StatedType,
   version: DescribedVersion,
@@ -118,7 +112,7 @@ function judge(
  */
 export function statableRepository(
   db: Receiver["db"],
-  named: Named,
+  named: RepositoryName,
 ): RepositoryRow & { type: StatedType } {
   const repository = hostedRepository(db, named);
   const { type } = repository;

@@ -2,13 +2,17 @@ import type { DbOrTx } from "../../../db/open.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { text } from "../../../domain/text.ts";
 import { fail } from "../../http/errors.ts";
-import { linkedElsewhere, type Named, repositoryOf } from "../../http/repository.ts";
+import {
+  linkedElsewhere,
+  type RepositoryName,
+  repositoryOf,
+} from "../../http/repository.ts";
 
 /**
  * Returns the hosted MAVEN repository that a request names. Throws a 404 that says why if it does
  * not exist, is linked or is of another type.
  */
-export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
+export function hostedMaven(db: DbOrTx, named: RepositoryName): RepositoryRow {
   const found = repositoryOf(db, named);
   const { projectId, name, category, type } = found;
   if (category === "LOCAL" && type === "MAVEN") return found;

@@ -1,14 +1,17 @@
 import type { DbOrTx } from "../../../db/open.ts";
 import { findProject } from "../../../db/content/projects.ts";
 import { findRepository, type RepositoryRow } from "../../../db/content/repositories.ts";
-import { linkedElsewhere, type Named } from "../../http/repository.ts";
+import { linkedElsewhere, type RepositoryName } from "../../http/repository.ts";
 import { NpmError } from "./errors.ts";
 
 /**
  * Returns the hosted NPM repository that a request names. Throws a 404 that says why if it does not
  * exist, is linked or is of another type.
  */
-export function npmRepository(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
+export function npmRepository(
+  db: DbOrTx,
+  { projectId, repoName }: RepositoryName,
+): RepositoryRow {
   const found = findRepository(db, projectId, repoName);
   const name = `${projectId}/${repoName}`;
   if (!found)
