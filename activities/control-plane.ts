@@ -76,7 +76,8 @@ const listingCalls = (call: Call) => ({
    */
   listing: (recordId: string, objectIndex: number, waitMs: number | null, lane: Lane) =>
     call<ListingAnswer>("POST", listingPath(recordId, objectIndex), { waitMs, lane }),
-  listingWaits: (recordId: string, objectIndex: number, waitMs: number) =>
+  /** Reports that a listing goes on; `waitMs` as in `listing`. */
+  listingWaits: (recordId: string, objectIndex: number, waitMs: number | null) =>
     call<{ noted: true }>("POST", `${listingPath(recordId, objectIndex)}/waits`, {
       waitMs,
     }),

@@ -53,7 +53,7 @@ import { createWake } from "./runs/wake.ts";
  */
 const CONTROL_SLOTS = 200;
 const CLUSTER_CHECK_MS = 60_000;
-/** Period at which waiting target runs get their turn to cut, if no event has given them one. */
+/** Period (ms) at which waiting target runs get their turn to cut, if no event has given them one. */
 const TURNS_MS = 5_000;
 /**
  * Heartbeat interval (ms) if HEARTBEAT_INTERVAL is not set. The supervisor sets that variable,

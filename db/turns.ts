@@ -10,19 +10,19 @@
  * Kinds of work. `answer`: a request waits for exactly this piece of work; `work`: everything else.
  * When both kinds wait, they alternate.
  */
-export type Lane = "answer" | "work";
+export type Kind = "answer" | "work";
 
-const waiting: Record<Lane, (() => void)[]> = { answer: [], work: [] };
-let last: Lane = "work";
+const waiting: Record<Kind, (() => void)[]> = { answer: [], work: [] };
+let last: Kind = "work";
 let serving = false;
 
 /**
- * Resolves when the caller may do its next piece of work on the database; calls of the same lane
+ * Resolves when the caller may do its next piece of work on the database; calls of the same kind
  * are served in their order. A piece must end without awaiting anything but its next turn.
  */
-export function turn(lane: Lane = "work"): Promise<void> {
+export function turn(kind: Kind = "work"): Promise<void> {
   return new Promise((resolve) => {
-    waiting[lane].push(resolve);
+    waiting[kind].push(resolve);
     if (serving) return;
     serving = true;
     setImmediate(serve);
@@ -30,11 +30,11 @@ export function turn(lane: Lane = "work"): Promise<void> {
 }
 
 /**
- * Waits for a turn of the lane, then runs one short piece of work on the database and returns its
- * result.
+ * Waits for a turn of this kind of work, then runs one short piece of work on the database and returns
+ * its result.
  */
-export async function inTurn<T>(stretch: () => T, lane: Lane = "work"): Promise<T> {
-  await turn(lane);
+export async function inTurn<T>(stretch: () => T, kind: Kind = "work"): Promise<T> {
+  await turn(kind);
   return stretch();
 }
 

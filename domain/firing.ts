@@ -18,14 +18,14 @@ export type Timing = {
   once: number | null;
   /** Returns the first start time after the given time; null: none. */
   next: (after: number) => number | null;
-  /** The schedule in words; schedules with the same text have the same start times. */
+  /** The schedule as text; schedules with the same text have the same start times. */
   text: string;
 };
 
 /**
  * Returns the schedule of a task; null: it has none (it is executed by hand, starts immediately or follows
- * the uploads). `zone`: the configured time zone. Throws CronError, TimeError or RangeError for a plan that
- * `checkPlan` refuses.
+ * the uploads). `zone`: the configured time zone. Throws CronError, TimeError or RangeError for an
+ * `executionPlan` of the task that `checkPlan` refuses.
  */
 export function timingOf(
   { setting, replicaType }: { setting: TaskSetting; replicaType: ReplicaType },

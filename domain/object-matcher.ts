@@ -16,10 +16,11 @@ type Constraints = Pick<
 export type Changed = { path: string; version: string };
 
 /**
- * Returns a function that tests whether a change concerns the object. An object without constraints matches
- * everything. Otherwise it matches versions of its packages, files that a path names, files below a folder
- * that a path names, and files in a folder that match `*` in a path's last segment. Plans select the same.
- * Files that the server itself makes, such as checksums in a Maven repository, never match.
+ * Returns a function that tests whether a change concerns the object. An object without constraints
+ * matches everything. Otherwise it matches versions of its packages, files that a path names, files below
+ * a folder that a path names, and files directly in a folder whose names match a path's last segment with
+ * `*`. A plan of the object selects the same artifacts. Files that the server itself makes, such as
+ * checksums in a Maven repository, never match.
  */
 export function objectMatcher({
   repoType,
@@ -56,6 +57,17 @@ export function meansFilesOfVersions({
 function versionMatcher(
   packages: readonly PackageConstraint[],
 ): (changed: Changed) => boolean {
+  const named = selectedVersions(packages);
+  return ({ path, version }) => {
+    const versions = named.get(path);
+    return versions === "all" || (versions?.has(version) ?? false);
+  };
+}
+
+/** Returns the versions that constraints select of each package that they name; "all" if one names no versions. */
+export function selectedVersions(
+  packages: readonly PackageConstraint[],
+): Map<string, Set<string> | "all"> {
   const named = new Map<string, Set<string> | "all">();
   for (const { packageKey, versions } of packages) {
     const name = packageNameOf(packageKey);
@@ -63,10 +75,7 @@ function versionMatcher(
     const all = known === "all" || !versions || versions.length === 0;
     named.set(name, all ? "all" : new Set([...known, ...versions]));
   }
-  return ({ path, version }) => {
-    const versions = named.get(path);
-    return versions === "all" || (versions?.has(version) ?? false);
-  };
+  return named;
 }
 
 function fileMatcher(

@@ -13,7 +13,8 @@ const MAX_SEGMENT = 255;
 /** Characters that no path may have: control characters and halves of surrogate pairs. */
 const UNFIT = /[\p{Cc}\p{Cs}]/u;
 /**
- * A `.` that is percent-encoded, once or repeatedly: a reader that decodes twice must not leave the store.
+ * A `.` that is percent-encoded, once or repeatedly: a program that decodes a path twice must not be led
+ * out of the store.
  */
 const ENCODED_DOT = /%(?:25)*2e/gi;
 

@@ -40,7 +40,7 @@ export const isRead = (type: RepositoryType, protocol: Protocol | null): boolean
 export const isWritten = (type: RepositoryType, protocol: Protocol | null): boolean =>
   protocol !== null && builtOf(protocol).writes.includes(type);
 
-/** Checks whether this release reads repositories of the type by any protocol. */
+/** Checks whether this release reads repositories of the type by at least one protocol. */
 export const isReadAnywhere = (type: RepositoryType): boolean =>
   PROTOCOLS.some((protocol) => isRead(type, protocol));
 
@@ -61,7 +61,10 @@ const DEFAULTS = {
   HUGGINGFACE: null,
 } as const satisfies Record<RepositoryType, Protocol | null>;
 
-/** Returns the protocol of a registry that names none; null: the type has no default. */
+/**
+ * Returns the protocol for a repository type if the settings of the registry name none; null: the type has
+ * no default.
+ */
 export const defaultProtocol = (type: RepositoryType): Protocol | null => DEFAULTS[type];
 
 /** Forms of a registry's address: http or https, an S3 bucket, a folder on the disk. */

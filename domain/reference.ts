@@ -17,11 +17,11 @@ export function isTag(text: string): boolean {
 
 /**
  * Returns the tag under which a registry without the referrers API keeps the list of artifacts attached to
- * `digest`.
+ * `digest` (distribution-spec 1.1, "Referrers Tag Schema": at most 64 characters of the hash).
  */
 export function fallbackTag(digest: Digest): string {
   const { algorithm, hex } = digestParts(digest);
-  return `${algorithm}-${hex}`;
+  return `${algorithm}-${hex.slice(0, 64)}`;
 }
 
 /**

@@ -22,9 +22,9 @@ export function nextTry(
 }
 
 /**
- * Returns when an artifact is due (epoch ms) that was put off without being tried: after half the time that
- * has passed since its `first` failure, but at least 1 s, at most 60 s, and not after the end of the
- * window. Null when the window, which began with the `first` failure, is over.
+ * Returns when an artifact is due (epoch ms) that was put off without being tried: after half the time
+ * that has passed since its `first` failure, but at least 1 s, at most 60 s, and not after the end of the
+ * retry window. Null when that window, which began with the `first` failure, is over.
  */
 export function nextTurn(now: number, window: number, first: number): number | null {
   const end = first + window;

@@ -247,9 +247,10 @@ function limitLength(list: readonly unknown[], field: string): void {
 }
 
 /**
- * Returns when the task's schedule starts the next run (epoch ms, as `now`); null: the task has no schedule
- * (it is executed by hand, starts immediately or follows the uploads), or its last start time has passed.
- * Throws CronError, TimeError or RangeError for a plan that `checkPlan` refuses.
+ * Returns when the task's schedule starts the next run (epoch ms, as `now`); null: the task has no
+ * schedule (it is executed by hand, starts immediately or follows the uploads), or its last start time has
+ * passed. Throws CronError, TimeError or RangeError for an `executionPlan` of the task that `checkPlan`
+ * refuses.
  */
 export function nextExecution(
   setting: TaskSetting,

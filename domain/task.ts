@@ -13,8 +13,8 @@ import type {
 } from "./vocabulary.ts";
 
 /**
- * `versions` null or [] = all; `targetVersions`: tags that the image with the one tag in `versions` gets at
- * the target instead of that tag.
+ * `versions` null or [] = all; `targetVersions`: tags that the image gets at the target instead of its
+ * own; `versions` then names exactly one tag.
  */
 export type PackageConstraint = {
   packageKey: string;

@@ -95,7 +95,7 @@ export const FORM = 2;
 
 /**
  * `recordId` null: a schedule started the run, and the run creates its record from its own workflow id;
- * `schedule` is then the schedule in words.
+ * `schedule` is then the schedule as text.
  */
 export type TaskRunInput = {
   taskKey: string;

@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url";
 import { context as traces, propagation } from "@opentelemetry/api";
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
 import type { Logger } from "pino";
+import { TransferError } from "../../domain/failure.ts";
 import { STOPPING } from "../../domain/lanes.ts";
+import { isRefusal, workerRefused } from "../transfer/refused.ts";
 import type { BatchResult } from "../transfer/batch.ts";
 import type { AloneMessage } from "./messages.ts";
 
@@ -34,6 +36,7 @@ export function createAloneActivities(log: Pick<Logger, "warn">) {
           throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
         if (context.cancellationSignal.aborted)
           throw new CancelledFailure("the run was cancelled");
+        if (isRefusal(error)) throw workerRefused(error);
         const reason = error instanceof Error ? error.message : String(error);
         log.warn({ recordId, number, reason }, "a batch in a process of its own failed");
         throw ApplicationFailure.nonRetryable(reason, "BatchFailed");
@@ -78,6 +81,8 @@ async function outcomeOf(
         heartbeat();
         if (message.type === "done") resolve(message.result);
         if (message.type === "failed") reject(new Error(message.reason));
+        if (message.type === "refused")
+          reject(new TransferError("refused", message.reason));
       });
       child.once("error", reject);
       child.once("exit", (code, signal) => {

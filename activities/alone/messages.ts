@@ -4,4 +4,6 @@ import type { BatchResult } from "../transfer/batch.ts";
 export type AloneMessage =
   | { type: "alive" }
   | { type: "done"; result: BatchResult }
-  | { type: "failed"; reason: string };
+  | { type: "failed"; reason: string }
+  /** The control plane does not admit this worker. */
+  | { type: "refused"; reason: string };

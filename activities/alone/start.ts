@@ -6,6 +6,7 @@ import { toTransferError } from "../../domain/failure.ts";
 import { openTracing } from "../../temporal/tracing.ts";
 import { createControlPlane } from "../control-plane.ts";
 import { runBatch } from "../transfer/batch.ts";
+import { whenReachable } from "../transfer/context.ts";
 import { openBatchDeps } from "../worker-deps.ts";
 import type { AloneMessage } from "./messages.ts";
 
@@ -31,17 +32,19 @@ const controlPlane = createControlPlane({
 
 try {
   say({ type: "alive" });
-  const deps = openBatchDeps(config, controlPlane, await controlPlane.settings());
   const ask = {
     recordId,
     number: Number(number),
     signal: ended.signal,
     heartbeat: () => say({ type: "alive" }),
   };
+  const settings = await whenReachable(ask, () => controlPlane.settings());
+  const deps = openBatchDeps(config, controlPlane, settings);
   const result = await context
     .with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask))
     .finally(() => tracing?.end());
   say({ type: "done", result });
 } catch (error) {
-  say({ type: "failed", reason: toTransferError(error).message });
+  const { kind, message } = toTransferError(error);
+  say({ type: kind === "refused" ? "refused" : "failed", reason: message });
 }

@@ -3,8 +3,8 @@ import { type Target, targetsAfter } from "../../db/runs/targets.ts";
 import { firstOf } from "./answers.ts";
 
 /**
- * Maximum number of runs whose targets are kept in memory between two pages; those of the run read longest
- * ago are dropped first and then computed again.
+ * Maximum number of lists of targets (one for each run and start) that are kept in memory between two
+ * pages; the list read longest ago is dropped first and then computed again.
  */
 const MOST_RUNS = 100;
 

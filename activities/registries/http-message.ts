@@ -45,7 +45,7 @@ export type HttpRequest = {
    * body itself is quoted.
    */
   describe?: ((body: string) => string) | undefined;
-  /** Reads the protocol's error codes from an error body, for `codes` of the failure. */
+  /** Reads the protocol's error codes from an error body, for `codes` of the TransferError. */
   errorCodes?: ((body: string) => readonly string[]) | undefined;
 };
 

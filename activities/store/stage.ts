@@ -97,7 +97,7 @@ async function* limited(
   }
 }
 
-/** Makes a `Staged` of a content in memory. */
+/** Wraps a content in memory as `Staged` content, to be committed later. */
 export function stagedContent(
   { putInline, hold }: Stager,
   content: Uint8Array,

@@ -1,9 +1,9 @@
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
 import { runBatch, type BatchResult } from "./batch.ts";
-import { TransferError } from "../../domain/failure.ts";
-import { type Lane, REFUSED, STOPPING } from "../../domain/lanes.ts";
+import { type Lane, STOPPING } from "../../domain/lanes.ts";
 import type { BatchDeps } from "./context.ts";
 import { listObject, type Listed } from "./listing.ts";
+import { isRefusal, workerRefused } from "./refused.ts";
 
 export type { BatchResult } from "./batch.ts";
 
@@ -50,13 +50,7 @@ async function heartbeating<T>(
     context.cancellationSignal.throwIfAborted();
     return result;
   } catch (error) {
-    // The control plane refuses this worker, so nothing was tried: another worker gets the batch.
-    if (error instanceof TransferError && error.kind === "refused")
-      throw ApplicationFailure.create({
-        message: error.message,
-        type: REFUSED,
-        nextRetryDelay: "10 seconds",
-      });
+    if (isRefusal(error)) throw workerRefused(error);
     if (!context.cancellationSignal.aborted) throw error;
     if (context.cancellationDetails?.workerShutdown)
       throw ApplicationFailure.retryable("the worker is stopping", STOPPING);

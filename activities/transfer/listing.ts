@@ -51,7 +51,7 @@ export async function listObject(
     setInterval(
       () =>
         void controlPlane
-          .listingWaits(recordId, objectIndex, pace.waitMs() ?? 0)
+          .listingWaits(recordId, objectIndex, pace.waitMs())
           .catch(() => undefined),
       WAITS_MS,
     ),

@@ -121,9 +121,9 @@ function chooseSender(opening: Opening): Send {
 }
 
 /**
- * Returns the copier for a batch of images; null for other artifacts, and for images if both ends do not
- * have the same protocol with a copier. Hosted images are read through this instance's own OCI registry.
- * Throws `unsupported` if an end's protocol has no connector.
+ * Returns the function that opens the copier for a batch of images; null for other artifacts, and unless
+ * both ends use the same protocol and it has a copier. Hosted images are read through this instance's own
+ * OCI registry. Throws `unsupported` if an end's protocol has no connector.
  */
 function copierBetween({
   object,

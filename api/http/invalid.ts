@@ -61,10 +61,11 @@ function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /**
- * Returns zod's message in both languages. The Chinese one needs the value, which zod leaves out of
- * the issue. The cast is safe: the value at the path of an issue is its input.
+ * Returns zod's message in English and Chinese. `input`: the value at the path of the issue, which the
+ * Chinese message needs and zod leaves out of the issue.
  */
 function ofLibrary(issue: Issue, input: unknown): Text {
+  // The cast is safe: the value at the path of an issue is its input.
   const said = inChinese({ ...issue, input } as z.core.$ZodRawIssue);
   const zh = typeof said === "string" ? said : said?.message;
   return text(issue.message, zh ?? "无效输入");

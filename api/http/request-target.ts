@@ -40,8 +40,8 @@ export function mendTarget(incoming: IncomingMessage): Text | null {
 }
 
 /**
- * Returns the first path segment in an unreadable request line or target, as in `/npm/`; `/` if it
- * finds none. The segment decides in whose format (API, OCI, npm, Maven) the error is answered.
+ * Returns the first path segment in an unreadable request line or target, with its slashes (`/npm/`); `/`
+ * if it finds none. The segment decides in whose format (API, OCI, npm, Maven) the error is answered.
  */
 export const formOf = (line: string): string => FIRST_SEGMENT.exec(line)?.[1] ?? "/";
 

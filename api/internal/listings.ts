@@ -60,9 +60,9 @@ export function listingRoutes({
     })
     .post("/:recordId/:object/waits", async (c) => {
       const { recordId, object } = c.req.param();
-      const { waitMs } = await c.req.json<{ waitMs: number }>();
+      const { waitMs } = await c.req.json<{ waitMs: number | null }>();
       const answer = listingRequest(db, recordId, Number(object));
-      if (answer.kind === "list")
+      if (answer.kind === "list" && waitMs !== null)
         paces.note(`${answer.projectId}/${answer.object.localRepoName}`, waitMs);
       listings.alive(`${recordId}/${object}`);
       return c.json({ noted: true });

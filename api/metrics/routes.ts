@@ -18,6 +18,7 @@ const scrape = createRoute({
   responses: {
     200: textAnswer("The metrics, at most a second old"),
     401: textAnswer("No credentials, or wrong ones"),
+    429: textAnswer("Too many wrong logins; Retry-After says when to try again"),
   },
 });
 
@@ -30,8 +31,10 @@ type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };
 export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
   return new OpenAPIHono<Env>().openapi(scrape, async (c) => {
     const refusal = await refusalOf(c, metricsToken, login);
-    if (refusal !== null)
-      return c.text(`${refusal.message}\n`, 401, { ...refusal.headers });
+    if (refusal !== null) {
+      const status = refusal.status === 429 ? 429 : 401;
+      return c.text(`${refusal.message}\n`, status, { ...refusal.headers });
+    }
     return c.text(await watch.metrics(), 200, { "content-type": CONTENT_TYPE });
   });
 }

@@ -76,8 +76,8 @@ export function createSurvey(deps: SurveyDeps) {
 }
 
 /**
- * Finds when each run last made progress: when its sums last changed, or for a run not seen before,
- * when its newest details began or ended, or the run itself began.
+ * Creates a function that finds when each run last made progress: when its sums last changed, or for a run
+ * not seen before, when its newest details began or ended, or the run itself began.
  */
 function createProgress() {
   let known = new Map<string, { sum: number; at: number }>();

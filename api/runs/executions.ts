@@ -148,8 +148,8 @@ async function stopRuns(
 
 /**
  * Terminates a run of a deleted task if its workflow code fails: such a run does not react to
- * cancellation, and once its record is deleted with the task, the reconciler would not find it.
- * Logs a failure.
+ * cancellation, and once its record is deleted with the task, the reconciler would not find it. A failure
+ * is only logged.
  */
 async function endBroken(
   { client, logger }: ExecutionDeps,

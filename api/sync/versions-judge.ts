@@ -5,8 +5,8 @@ import type { Refusal } from "../../domain/sync.ts";
 import type { DescribedVersion, StatedType } from "../../domain/sync-versions.ts";
 
 /**
- * Returns why a declared version is refused whatever exists here: for a hostile path, a digest over
- * files whose sha256 is not stated, or a rule of its type. Returns undefined if it is not.
+ * Returns why a declared version is refused regardless of what this instance holds: for a hostile path, a
+ * digest over files whose sha256 is not stated, or a rule of its type. Returns undefined if it is not.
  */
 export function judgeVersion(
   type: StatedType,

@@ -55,7 +55,7 @@ export function createHousekeeping(deps: HousekeepingDeps) {
   return {
     run,
     /**
-     * Removes all content without a row at once, while the hourly work does so for one part of the
+     * Removes all content without a row in table `blob`, in one go; the hourly work does one part of the
      * digests.
      */
     async reconcile(): Promise<void> {

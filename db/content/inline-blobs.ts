@@ -86,8 +86,8 @@ export function openInlineBlobs(file: string): InlineBlobs {
 }
 
 /**
- * Takes the first puts off the list, up to the one with which they exceed MAX_TRANSACTION bytes: a
- * longer transaction would hold up others.
+ * Takes the first waiting puts off the list, up to and including the one that exceeds MAX_TRANSACTION
+ * bytes: a longer transaction would hold up others.
  */
 function takeSome(waiting: Put[]): Put[] {
   let bytes = 0;

@@ -17,8 +17,8 @@ import { type CursorKey, newestEvent } from "../pending/cursors.ts";
  */
 const NEWS_PAGE = 1_000;
 /**
- * Maximum number of objects that one page of news may concern, unless a single change concerns
- * more, so that the answer about it stays small.
+ * Maximum number of objects that one page of news may concern, unless a single change concerns more, so
+ * that the activity's result stays small.
  */
 const MOST_OBJECTS = 20;
 

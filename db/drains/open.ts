@@ -113,9 +113,9 @@ export type Grown = { targets: Target[]; more: boolean; full: boolean };
 const FULL: Grown = { targets: [], more: false, full: true };
 
 /**
- * Adds the changes that a running drain has not read yet to it. Returns `full` if the drain takes
- * no more: it has enough artifacts or objects, must stop, catches up, its task has changed, or a
- * repository did not exist when it began. Takes one transaction.
+ * Adds to a running drain the changes that it has not read yet, in one transaction. Returns `full` if
+ * the drain takes no more: it has enough artifacts or objects, it must stop, one full plan replaces
+ * the changes (`catchUp`), its task has changed, or a repository did not exist when it began.
  */
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {

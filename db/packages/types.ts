@@ -196,8 +196,8 @@ export const PACKAGE_TYPES = {
 } as const satisfies PackageTypes;
 
 /**
- * Returns the functions for a repository type's packages; null: repositories of this type hold no
- * packages.
+ * Returns the functions for the packages of a hosted repository of this type; null: hosted
+ * repositories hold no packages of this type.
  */
 export const packageTypeOf = (type: RepositoryType): PackageType | null =>
   isHostedPackageType(type) ? PACKAGE_TYPES[type] : null;

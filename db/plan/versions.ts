@@ -148,8 +148,8 @@ function planRows(
 type Chosen = { packageKey: string; name: string; versions: readonly string[] };
 
 /**
- * Plans the next versions of a package that the constraint names; `cursor.chosen`: how many of them
- * are already planned.
+ * Plans the next of the versions that a package constraint names; `cursor.chosen`: how many of them were
+ * handled before.
  */
 function planChosen(
   tx: DbOrTx,

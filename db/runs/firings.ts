@@ -113,10 +113,7 @@ function settle(tx: DbOrTx, taskKey: string, due: number): void {
     .run();
 }
 
-/**
- * Counts a missed firing of a repeating schedule once, even if its first activity is tried several
- * times.
- */
+/** Counts a missed firing of a repeating schedule once, even if the first activity of its run is retried. */
 function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void {
   if (isSettled(row, due)) return;
   const again = sql`${runTotal.runs} + 1`;

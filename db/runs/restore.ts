@@ -37,8 +37,8 @@ export async function closeAsAnswered(
 }
 
 /**
- * Ends up to PAGE of the RUNNING details of a record with the status of the run: if the run
- * succeeded, so did these artifacts. Returns how many were ended.
+ * Gives up to PAGE of a record's RUNNING details the status of the run: if the run succeeded, so did these
+ * artifacts. Returns how many were ended.
  */
 function endDetails(
   db: Db,

@@ -63,8 +63,8 @@ export const version = sqliteTable(
     /**
      * For npm the version's document as published, with the registry's own name, version and
      * tarball path. For Maven `{ packagings: { [sha256 of a POM]: the packaging that the POM names
-     * } }`. For a tag of an image `{ cosigns }` if it is named like cosign's (CosignTag), else
-     * null.
+     * } }`. For a tag of an image `{ cosigns: boolean }` (whether cosign wrote its manifest) if the
+     * tag is named as cosign names tags (`sha256-….sig`), else null.
      */
     document: text({ mode: "json" }).$type<Record<string, unknown>>(),
     ...audit,

@@ -40,8 +40,8 @@ export function deleteOwnedCluster(db: DbOrTx, taskKey: string): void {
 }
 
 /**
- * Returns the one object and the one cluster that a distribution has; null for what does not exist
- * any more.
+ * Returns the object and the cluster of a task made by remote distribution, which has one of each;
+ * null for one that no longer exists.
  */
 export function distributionParts(
   db: DbOrTx,

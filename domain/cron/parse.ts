@@ -25,8 +25,8 @@ const MAX_LENGTH = 1000;
 const FIRST_YEAR = 2000;
 
 /**
- * Parses Unix cron (5 fields) or Quartz cron (6, or 7 with the year). Throws CronError with the wrong
- * field, if it is one field, and the reason.
+ * Parses Unix cron (5 fields) or Quartz cron (6, or 7 with the year). Throws CronError with the reason and
+ * the wrong field (both day fields together count as one; null: no single field).
  */
 export function parseCron(expression: string): CronExpression {
   if (expression.length > MAX_LENGTH)

@@ -8,8 +8,8 @@ type TagQuestion = {
   /** Tags of the source with their versions: all tags of a package, or those of one version. */
   source: ReadonlyMap<string, string>;
   /**
-   * Whether the source has a version of the package; null: unknown, so a `latest` that the target has only
-   * moves to a newer version.
+   * Whether the source has a version of the package; null: it is not known, and then a `latest` that
+   * exists at the target moves only to a newer version.
    */
   sourceHas: ((version: string) => boolean) | null;
   target: ReadonlyMap<string, string>;

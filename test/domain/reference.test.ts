@@ -111,6 +111,11 @@ test("tags that attach an artifact to another image are recognized, and similar 
   expect(isDigest(subject) ? fallbackTag(subject) : "").toBe(`sha256-${HEX}`);
 });
 
+test("the tag that lists what is attached to a sha512 digest has the first 64 characters of its hash", () => {
+  const subject = `sha512:${HEX}${HEX}`;
+  expect(isDigest(subject) ? fallbackTag(subject) : "").toBe(`sha512-${HEX}`);
+});
+
 test("long and hostile image names are checked within a second", () => {
   const began = Date.now();
   for (const text of [

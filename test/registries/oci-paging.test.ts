@@ -55,6 +55,47 @@ async function listAll(registry: Registry, { list }: Listing): Promise<void> {
   while (cursor !== null);
 }
 
+/** Starts a registry that answers the requests for its lists with `answers`, in their order; null: 404. */
+async function scriptedRegistry(answers: (string[] | null)[]) {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "", "http://registry");
+    if (pathname === "/v2/") return response.end("{}");
+    const list = answers.shift() ?? null;
+    const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
+    return list === null
+      ? response.writeHead(404).end()
+      : response.end(JSON.stringify({ [field]: list }));
+  }).listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  return createOciRegistry({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  });
+}
+
+const FULL_PAGE = THOUSAND.slice(0, 500).map((at) => `t${at}`);
+const REFUSED_LATER = [
+  { when: "for its second part", answers: [THOUSAND.map((at) => `t${at}`), null] },
+  {
+    when: "while it finds out how the registry pages",
+    answers: [FULL_PAGE, FULL_PAGE, null],
+  },
+];
+
+describe.each(LISTINGS)("listings of $what from a registry without pages", (listing) => {
+  test.each(REFUSED_LATER)(
+    "a listing is tried again, not taken for complete, when the list is refused $when",
+    async ({ answers }) => {
+      const registry = await scriptedRegistry([...answers]);
+      await expect(listAll(registry, listing)).rejects.toMatchObject({
+        kind: "server",
+        retryable: true,
+      });
+      await registry.close();
+    },
+  );
+});
+
 describe.each(LISTINGS)("listings of $what", (listing) => {
   test.each([
     { pages: "empty", pageAt: () => [], most: 100 },

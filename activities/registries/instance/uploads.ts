@@ -15,7 +15,7 @@ export type Uploads = {
   /** Returns the state of an upload session; null when the target no longer has it. */
   uploadSession: (id: string, signal: AbortSignal) => Promise<UploadSession | null>;
   /**
-   * Sends `length` bytes and returns the state of the session after them. Slices of `bytes` should not exceed 1 MiB.
+   * Sends `length` bytes and returns the state of the session after them. Chunks of `bytes` should not exceed 1 MiB.
    */
   appendUpload: (
     session: UploadSession,
@@ -109,7 +109,8 @@ export function createUploads(wire: Wire): Uploads {
       return readSession(await wire.call(request), what);
     },
     async finishUpload(id, content, signal) {
-      // `storedBytes`: the target may have to read the whole upload once more before it can answer.
+      // The target may have to read the whole upload once more before it answers, so `storedBytes` allows a
+      // longer silence.
       await wire.call({
         method: "PUT",
         what,

@@ -82,8 +82,8 @@ export function openNpmRegistry(end: End) {
     http,
     login,
     /**
-     * Returns a package, also as remembered for at most 30 s; null when it does not exist. `fresh`: ignore the
-     * remembered document.
+     * Returns a package, which may be remembered from up to 30 s ago; null when it does not exist.
+     * `fresh`: ignores the remembered document.
      */
     package: (
       name: string,

@@ -36,7 +36,7 @@ type Authorization = {
 };
 
 /**
- * Creates the login to one registry: a Bearer token or `authorization` if given, else in the way that the
+ * Creates the login to one registry: uses `authorization` or a Bearer token if one is given, else what the
  * registry's challenge demands (RFC 9110 §11.6.1).
  */
 export function createAuthorization(

@@ -120,8 +120,9 @@ async function pageAt(
 ): Promise<Page | null> {
   const list = async (query: string) =>
     readList(await ask(query, refusals(field)), field, what);
+  const wholeAgain = async () => (await list(""))?.items ?? gone(what);
   const [mode, position] = splitCursor(cursor);
-  if (mode === "whole") return cut((await list(""))?.items ?? [], position);
+  if (mode === "whole") return cut(await wholeAgain(), position);
   const asked =
     mode === "link" ? position : pageQuery(mode === "after" ? position : null);
   const answer = await list(asked);
@@ -135,9 +136,7 @@ async function pageAt(
     return items.includes(position) ? gone(what) : { items, next: `after:${last}` };
   if (items.length > PAGE) return cut(items, "");
   const honoursLast = (await list(pageQuery(last)))?.items.includes(last) === false;
-  return honoursLast
-    ? { items, next: `after:${last}` }
-    : cut((await list(""))?.items ?? [], "");
+  return honoursLast ? { items, next: `after:${last}` } : cut(await wholeAgain(), "");
 }
 
 /**

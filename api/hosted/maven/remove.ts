@@ -9,9 +9,9 @@ import { NAME_ONE } from "../../http/details.ts";
 import { fail } from "../../http/errors.ts";
 
 /**
- * Deletes a file, or a folder with everything below it, and updates versions and metadata. Ignores
- * checksums of existing files and metadata that is not stored: the server derives both. Throws
- * 251010 if nothing is at the path, 251011 for the root.
+ * Deletes a file, or a folder with everything below it, and the versions that lose all their files;
+ * updates the others. Does nothing for the checksum of an existing file or for metadata that is not
+ * stored: the server derives both. Throws 251010 if nothing is at the path, 251011 for the root.
  */
 export async function removeMaven(
   { db, now }: Pick<ApiDeps, "db" | "now">,

@@ -13,8 +13,8 @@ const STEP = 500;
 const MOST_RESULTS = 250;
 
 /**
- * Answers `npm search`: finds the packages of the repository in whose name, description or keywords
- * every word stands, sorted by name, and returns the part that `from` and `size` select.
+ * Answers `npm search`: finds the packages of the repository in whose name, description or keywords every
+ * word of the search text occurs, sorted by name, and returns the part that `from` and `size` select.
  */
 export async function search(request: NpmRequest): Promise<Response> {
   const { c, deps, repository } = request;

@@ -64,7 +64,7 @@ export function mavenFiles(
     .flatMap((row): MavenNode[] => {
       const file = isChecksum(row.path) ? null : parseMavenPath(row.path);
       if (!file || row.sha256 === null) return [];
-      // The fields are copied one by one: a snapshot may have thousands of files, and spreading
+      // The fields are copied one by one: a SNAPSHOT version may have thousands of files, and spreading
       // them would dominate the run time.
       const { group, artifact, classifier, extension, build } = file;
       return [

@@ -80,7 +80,10 @@ function statedVersion(type: StatedType, version: DescribedVersion): StatedVersi
   return { ...version, digest: version.digest ?? VERSION_DIGESTS[type](files), files };
 }
 
-/** By repository type: computes the digest of a whole version from its files, as the target instance computes it. */
+/**
+ * Functions that compute the digest of a whole version from its files, as the target instance does; by
+ * repository type.
+ */
 const VERSION_DIGESTS = {
   MAVEN: (files) => versionDigest(files, (text) => hash("sha256", text)),
   NPM: (files) => files.map(({ sha256 }) => `sha256:${sha256}`).join(),

@@ -23,8 +23,8 @@ export type Form = {
   /** Declares artifacts with these contents and returns the verdicts in their order. */
   declare: (copy: Copy, items: Item[], contents: Contents) => Promise<Verdict[]>;
   /**
-   * `lengthOf`: how many bytes an artifact takes in a declaration, estimated. `limits`: how many artifacts and
-   * bytes one declaration may have, and how many bytes one artifact.
+   * `lengthOf`: how many bytes an artifact takes in a declaration, estimated. `limits`: how many artifacts
+   * and bytes one declaration may have, and how many bytes one artifact may have.
    */
   lengthOf: (artifact: Artifact) => number;
   limits: (copy: Pick<Copy, "capabilities">) => {

@@ -97,8 +97,9 @@ export async function putManifest(
 }
 
 /**
- * Returns the error to throw for a manifest that could not be written. If the target refused it because parts
- * are missing (removed by its garbage collection), the memory forgets those parts, and the error is retryable.
+ * Returns the error to throw for a manifest that could not be written. If the target refused it
+ * because parts are missing (removed by its garbage collection), the memory forgets all parts of the
+ * manifest, and the error is retryable.
  */
 function lostParts(
   { target, memory, ...copy }: ImageCopy,
