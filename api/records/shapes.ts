@@ -92,9 +92,12 @@ const Progress = z
   })
   .openapi("Progress");
 
+const ALWAYS_NULL =
+  "Always null for images, which are decided by digest, and at another instance, which decides itself";
 const COMPARED =
-  "How it was compared with the content at the target; null: the target had none, or nothing was compared";
-const VERIFIED = "How the write was verified at the target; null: nothing was written";
+  "What showed that the target has the same content; READ also where reading showed other content. " +
+  `null: neither, or the target has none. ${ALWAYS_NULL}`;
+const VERIFIED = `How the write was verified at the target. null: no write was verified. ${ALWAYS_NULL}`;
 
 export const RecordDetail = z
   .object({

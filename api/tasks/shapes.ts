@@ -79,8 +79,8 @@ const AT_ONCE = {
 };
 
 const COMPARE =
-  "How contents without a common digest are compared. AUTO: by the record of our own write, by size and time, " +
-  "else by reading them; READ: by reading them; SIZE: by size alone";
+  "How contents without a common digest are compared. AUTO: equal sizes are equal contents where the target is not " +
+  "older than the source, else by reading them; READ: by reading them; SIZE: by size alone";
 const COMPARE_READ_LIMIT =
   "Most bytes that an execution reads at one cluster to compare under AUTO; contents beyond that count as different";
 const VERIFICATION =
