@@ -76,7 +76,7 @@ export function createLocalSource(
       return {
         size,
         chunks:
-          "small" in found ? one(found.small) : inTurns(found.handle, range.start, last),
+          "small" in found ? one(found.small) : sending(found.handle, range.start, last),
       };
     },
     async readSmall(digests) {
@@ -94,9 +94,21 @@ async function* one(content: Buffer): AsyncGenerator<Uint8Array, void> {
   if (content.length > 0) yield content;
 }
 
+/** Like `inTurns`, but `return` closes the file even if nothing was read: an unstarted generator runs no `finally`. */
+function sending(handle: FileHandle, start: number, last: number) {
+  const chunks = inTurns(handle, start, last);
+  const end = chunks.return.bind(chunks);
+  chunks.return = async (value) => {
+    const result = await end(value);
+    await handle.close();
+    return result;
+  };
+  return chunks;
+}
+
 /**
- * Reads the bytes `start` to `last`, both included, into buffers that take turns. Throws when the file is
- * shorter.
+ * Reads the bytes `start` to `last`, both included, into buffers that take turns, and closes the file. Throws when
+ * the file is shorter.
  */
 async function* inTurns(
   handle: FileHandle,

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { serve, type ServerType } from "@hono/node-server";
 import { Hono } from "hono";
@@ -168,3 +169,16 @@ test("a control plane that dies during an answer counts as unreachable, which is
   if ("closeAllConnections" in server) server.closeAllConnections();
   await expect(reading).rejects.toMatchObject({ kind: "unreachable", retryable: true });
 });
+
+test.skipIf(process.platform !== "linux")(
+  "a content that was opened to be sent leaves no file open when nothing of it is read",
+  async () => {
+    const openFiles = () => readdirSync("/proc/self/fd").length;
+    const before = openFiles();
+    const large = sha256(contents.at(-1) ?? Buffer.alloc(0));
+    const { chunks } = await content.store.openToSend(large);
+    expect(openFiles()).toBe(before + 1);
+    await chunks.return();
+    expect(openFiles()).toBe(before);
+  },
+);
