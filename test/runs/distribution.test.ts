@@ -10,6 +10,7 @@ import {
   openProduct,
   type Product,
   type RecordInfo,
+  UNSLICED,
   UTC,
 } from "../rigs/runs/run-fixture.ts";
 import { oneOf } from "../rigs/runs/run-rig.ts";
@@ -45,7 +46,7 @@ beforeAll(async () => {
   );
   proxy = await cleanup.keep(startProxy(target.url), (one) => one.stop());
   instance = await cleanup.keep(
-    startInstance({ env: { ...UTC, LOG_LEVEL: "debug" } }),
+    startInstance({ env: { ...UTC, ...UNSLICED, LOG_LEVEL: "debug" } }),
     (one) => one.remove(),
   );
   product = openProduct(instance);

@@ -15,6 +15,7 @@ import {
   createCleanup,
   openProduct,
   unique,
+  UNSLICED,
   UTC,
   type Product,
   type TaskDraft,
@@ -46,7 +47,7 @@ export async function startHostedImageRig() {
 async function start(cleanup: Cleanup) {
   const startEnd = async (env: Record<string, string>): Promise<End> => {
     const instance = await cleanup.keep(
-      startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }),
+      startInstance({ env: { ...UTC, ...UNSLICED, LOG_LEVEL: "warn", ...env } }),
       (each) => each.remove(),
     );
     return {
