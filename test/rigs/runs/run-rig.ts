@@ -75,6 +75,20 @@ export async function startImageRig(
   }
 }
 
+/** Runs `work` while the transfer workers of an instance are stopped by SIGSTOP. */
+export async function whileFrozen<T>(
+  { pids }: Instance,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { workers } = pids();
+  for (const pid of workers) process.kill(pid, "SIGSTOP");
+  try {
+    return await work();
+  } finally {
+    for (const pid of workers) process.kill(pid, "SIGCONT");
+  }
+}
+
 export type FileRig = {
   center: Instance;
   edge: Instance;
