@@ -10,6 +10,8 @@ import {
   openProduct,
   type Product,
   type RecordInfo,
+  unique,
+  UNSLICED,
   UTC,
 } from "../rigs/runs/run-fixture.ts";
 import { oneOf } from "../rigs/runs/run-rig.ts";
@@ -45,7 +47,7 @@ beforeAll(async () => {
   );
   proxy = await cleanup.keep(startProxy(target.url), (one) => one.stop());
   instance = await cleanup.keep(
-    startInstance({ env: { ...UTC, LOG_LEVEL: "debug" } }),
+    startInstance({ env: { ...UTC, ...UNSLICED, LOG_LEVEL: "debug" } }),
     (one) => one.remove(),
   );
   product = openProduct(instance);
@@ -55,37 +57,45 @@ beforeAll(async () => {
 });
 afterAll(() => cleanup.all());
 
-const status = () =>
+/** Creates a run-once task that pushes the image under these tags, and returns its name. */
+async function created(tags: string[]): Promise<string> {
+  const name = unique("push");
+  await product.call("POST", `${AT}/create/runOnceTask/shop/images`, {
+    name,
+    registry: proxy.host,
+    ...USER,
+    packageName: "library/nginx",
+    versions: ["1.1"],
+    targetVersions: tags,
+  });
+  return name;
+}
+
+const status = (name: string) =>
   product.call<RecordInfo | null>(
     "GET",
-    `${AT}/get/runOnceTaskStatus/shop/images?name=push`,
+    `${AT}/get/runOnceTaskStatus/shop/images?name=${name}`,
   );
-const puts = () =>
-  proxy.requests
-    .filter(({ method, path }) => method === "PUT" && path.includes("/manifests/"))
-    .map(({ path, status: answer }) => [path.split("/").at(-1), answer]);
 
-async function executed(): Promise<RecordInfo> {
-  await product.call("POST", `${AT}/execute/runOnceTask/shop/images?name=push`);
+async function executed(name: string): Promise<RecordInfo> {
+  await product.call("POST", `${AT}/execute/runOnceTask/shop/images?name=${name}`);
   for (;;) {
-    const record = await status();
+    const record = await status(name);
     if (record && record.status !== "RUNNING") return record;
     await sleep(50);
   }
 }
 
 test("a run-once task puts a manifest once under each target version, with the registry's login", async () => {
-  const body = {
-    name: "push",
-    registry: proxy.host,
-    ...USER,
-    packageName: "library/nginx",
-    versions: ["1.1"],
-    targetVersions: ["1.2", "1.3"],
-  };
-  await product.call("POST", `${AT}/create/runOnceTask/shop/images`, body);
-  expect(await status()).toBeNull();
-  const first = await executed();
+  const tags = [unique("1.2-"), unique("1.3-")];
+  const puts = () =>
+    proxy.requests
+      .filter(({ method, path }) => method === "PUT" && path.includes("/manifests/"))
+      .map(({ path, status: answer }) => [path.split("/").at(-1), answer]);
+  const name = await created(tags);
+  expect(await status(name)).toBeNull();
+  proxy.clear();
+  const first = await executed(name);
   expect([first.status, first.errorReason, first.replicaOverview]).toMatchObject([
     "SUCCESS",
     null,
@@ -93,22 +103,17 @@ test("a run-once task puts a manifest once under each target version, with the r
   ]);
   const login = { authorization: basic(`${USER.username}:${USER.password}`) };
   const there = await Promise.all(
-    ["1.2", "1.3", "1.1"].map((tag) =>
-      readManifest(target.url, "library/nginx", tag, login),
-    ),
+    [...tags, "1.1"].map((tag) => readManifest(target.url, "library/nginx", tag, login)),
   );
   expect(there.map((manifest) => manifest?.bytes)).toEqual([
     IMAGE.bytes,
     IMAGE.bytes,
     undefined,
   ]);
-  expect(puts().toSorted()).toEqual([
-    ["1.2", 201],
-    ["1.3", 201],
-  ]);
+  expect(puts().toSorted()).toEqual(tags.map((tag) => [tag, 201]));
 
   proxy.clear();
-  const second = await executed();
+  const second = await executed(name);
   expect(second.id).not.toBe(first.id);
   expect([second.status, second.replicaOverview]).toMatchObject([
     "SUCCESS",
@@ -118,6 +123,8 @@ test("a run-once task puts a manifest once under each target version, with the r
 });
 
 test("the password of a distribution is in no answer, log, plain file or workflow history", async () => {
+  const name = await created([unique("secret-")]);
+  await executed(name);
   const infos = await Promise.all(
     [
       "/replication/api/cluster/list",
@@ -142,13 +149,11 @@ test("the password of a distribution is in no answer, log, plain file or workflo
       .filter((entry) =>
         SECRET.test(readFileSync(join(entry.parentPath, entry.name), "latin1")),
       )
-      .map(({ name }) => name),
+      .map((entry) => entry.name),
   ).toEqual([]);
-  const histories = await historiesOf("shop/images/push");
-  expect([histories.includes("shop/images/push"), SECRET.test(histories)]).toEqual([
-    true,
-    false,
-  ]);
+  const task = `shop/images/${name}`;
+  const histories = await historiesOf(task);
+  expect([histories.includes(task), SECRET.test(histories)]).toEqual([true, false]);
 });
 
 /** Returns all histories of a task's runs in Temporal as text, with decoded payloads. */
@@ -173,8 +178,10 @@ async function historiesOf(taskName: string): Promise<string> {
 }
 
 test("deleting a run-once task also deletes its cluster", async () => {
-  await product.call("DELETE", `${AT}/delete/runOnceTask/shop/images?name=push`);
-  expect(
-    await product.call("GET", "/replication/api/cluster/info?name=shop/images/push"),
-  ).toBeNull();
+  const name = await created([unique("deleted-")]);
+  const cluster = () =>
+    product.call("GET", `/replication/api/cluster/info?name=shop/images/${name}`);
+  expect(await cluster()).not.toBeNull();
+  await product.call("DELETE", `${AT}/delete/runOnceTask/shop/images?name=${name}`);
+  expect(await cluster()).toBeNull();
 });

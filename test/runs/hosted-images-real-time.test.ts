@@ -78,13 +78,13 @@ describe("a REAL_TIME task over a hosted image repository", () => {
     const { start, push, repo } = await rig.hosted();
     const key = await start({ replicaType: "REAL_TIME" });
     await push("app", "kept");
-    await until(
-      "the first tag arrives",
-      async () => (await rig.digestAtEdge(`${repo}/app`, "kept")) !== null,
-    );
-    rig.beforeCopy("brief", () => rig.deleteVersion(repo, "app", "brief"));
-    await push("app", "brief");
     const records = () => rig.center.product.records(key);
+    await until("the drain of the first tag ends", async () =>
+      (await records()).some(({ status }) => status === "SUCCESS"),
+    );
+    expect(await rig.digestAtEdge(`${repo}/app`, "kept")).not.toBeNull();
+    rig.beforeCopy(["brief"], () => rig.deleteVersion(repo, "app", "brief"));
+    await push("app", "brief");
     await until(
       "the drain ends",
       async () =>

@@ -242,7 +242,7 @@ describe("a run of hosted images that is disturbed", () => {
     const { start, push, repo } = await rig.hosted();
     for (const tag of ["deleted", "moved"]) await push("app", tag);
     let moved: TestManifest | undefined;
-    rig.beforeCopy("moved", async () => {
+    rig.beforeCopy(["deleted", "moved"], async () => {
       for (const tag of ["deleted", "moved"]) await rig.deleteVersion(repo, "app", tag);
       moved = await push("app", "moved");
     });

@@ -66,11 +66,12 @@ describe("a run of images from a linked repository to a registry", () => {
       repoType: "OCI",
       executeType: "FULL",
     });
-    // If a batch was tried again, blobs that its first try sent count as skipped.
     expect(row?.progress).toMatchObject({
+      success: 4,
+      skip: 0,
       failed: 0,
       totalSize: size,
-      blob: { total: 3 },
+      blob: { success: 3 },
       node: { success: 1 },
       version: { success: 1 },
     });
@@ -122,10 +123,11 @@ describe("a run of images from a linked repository to a registry", () => {
   });
 
   test("a run to two clusters sends everything to both, with separate details", async () => {
-    const second = await rig.product.registry("second", `${target().url}/mirror/of`);
+    const [to, name] = [unique("both-"), unique("second-")];
+    const second = await rig.product.registry(name, `${target().url}/mirror/of`);
     const record = await closed(
       rig.product,
-      await rig.run({ clusters: [rig.cluster, second], to: "both" }),
+      await rig.run({ clusters: [rig.cluster, second], to }),
     );
     expect(record).toMatchObject({
       status: "SUCCESS",
@@ -133,8 +135,8 @@ describe("a run of images from a linked repository to a registry", () => {
     });
     const details = await rig.product.details(record.id);
     for (const [cluster, namespace] of [
-      ["target", "both"],
-      ["second", "mirror/of/both"],
+      ["target", to],
+      [name, `mirror/of/${to}`],
     ] as const) {
       expect(
         listingOf(details.filter(({ remoteCluster }) => remoteCluster === cluster)),
@@ -191,24 +193,25 @@ describe("a run of images from a linked repository to a registry", () => {
 
 describe("a run of images that finds other content at the target", () => {
   const tags = (namespace: string) => listImages(rig.target.host, namespace);
-  const spoil = async (namespace: string) => {
-    const other = makeImage();
+  /** Pushes another image under two of the tags, below a new namespace `to` of the target. */
+  const spoil = async () => {
+    const [to, other] = [unique("spoilt-"), makeImage()];
     for (const tag of ["v2", "v5"])
-      await pushImage(rig.target.url, `${namespace}/team/app`, tag, other);
-    return other.digest;
+      await pushImage(rig.target.url, `${to}/team/app`, tag, other);
+    return { to, other: other.digest };
   };
   const apps = () =>
     new Map([...rig.images].filter(([image]) => image.startsWith("team/app:")));
   const packages = [{ packageKey: "oci://team/app" }];
 
   test("SKIP keeps different images at the target and reports them as conflicts", async () => {
-    const other = await spoil("skip");
+    const { to, other } = await spoil();
     const record = await closed(
       rig.product,
       await rig.run({
         type: "PACKAGE",
         packages,
-        to: "skip",
+        to,
         setting: { conflictStrategy: "SKIP" },
       }),
     );
@@ -216,7 +219,7 @@ describe("a run of images that finds other content at the target", () => {
       status: "SUCCESS",
       counts: { planned: TAGS, success: TAGS, skip: 2, conflict: 2, failed: 0 },
     });
-    expect(sorted(await tags("skip"))).toEqual(
+    expect(sorted(await tags(to))).toEqual(
       sorted(apps().set("team/app:v2", other).set("team/app:v5", other)),
     );
     const conflicts = (await rig.product.details(record.id)).filter(
@@ -237,13 +240,13 @@ describe("a run of images that finds other content at the target", () => {
   });
 
   test("OVERWRITE replaces different images at the target", async () => {
-    await spoil("overwrite");
+    const { to } = await spoil();
     const record = await closed(
       rig.product,
       await rig.run({
         type: "PACKAGE",
         packages,
-        to: "overwrite",
+        to,
         setting: { conflictStrategy: "OVERWRITE" },
       }),
     );
@@ -251,18 +254,19 @@ describe("a run of images that finds other content at the target", () => {
       status: "SUCCESS",
       counts: { planned: TAGS, success: TAGS, skip: 0, conflict: 2, failed: 0 },
     });
-    expect(sorted(await tags("overwrite"))).toEqual(sorted(apps()));
+    expect(sorted(await tags(to))).toEqual(sorted(apps()));
   });
 
   test("FAST_FAIL stops the run at the cluster with the conflict, and at no other", async () => {
-    const other = await spoil("stops");
-    const second = await rig.product.registry("clean", `${target().url}/clean`);
+    const { to, other } = await spoil();
+    const clean = unique("clean-");
+    const second = await rig.product.registry(clean, `${target().url}/clean`);
     const record = await closed(
       rig.product,
       await rig.run({
         type: "PACKAGE",
         packages,
-        to: "stops",
+        to,
         clusters: [rig.cluster, second],
         setting: { conflictStrategy: "FAST_FAIL" },
       }),
@@ -272,12 +276,12 @@ describe("a run of images that finds other content at the target", () => {
       /^stopped at the first failure \(FAST_FAIL\): team\/app:v[25]: .* has other content/,
     );
     expect(record.counts.conflict).toBeGreaterThan(0);
-    expect((await tags("stops")).get("team/app:v2")).toBe(other);
-    expect(sorted(await tags("clean/stops"))).toEqual(sorted(apps()));
+    expect((await tags(to)).get("team/app:v2")).toBe(other);
+    expect(sorted(await tags(`clean/${to}`))).toEqual(sorted(apps()));
     const details = await rig.product.details(record.id);
     expect(
       details.filter(
-        ({ remoteCluster, status }) => remoteCluster === "clean" && status === "SUCCESS",
+        ({ remoteCluster, status }) => remoteCluster === clean && status === "SUCCESS",
       ),
     ).toHaveLength(TAGS);
     expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { detailOf, startPackageRig, type PackageRig } from "../rigs/runs/package-rig.ts";
-import { closed, sha256 } from "../rigs/runs/run-fixture.ts";
+import { closed, sha256, unique } from "../rigs/runs/run-fixture.ts";
 import { type Built, mavenVersion, pom } from "../rigs/transfer/package-copy-fixture.ts";
 
 const MIB = 2 ** 20;
@@ -184,6 +184,7 @@ describe("a run of a MAVEN repository to another instance", () => {
 
   test("a PACKAGE run copies chosen Maven versions, and a PATH run copies files by Maven's rules", async () => {
     const repoName = await rig.hosted("MAVEN");
+    const [byVersion, byPath] = [unique("chosen"), unique("files")];
     const built = ["1.0", "1.1", "2.0"].map((version) =>
       mavenVersion("com.acme:lib", version),
     );
@@ -195,16 +196,18 @@ describe("a run of a MAVEN repository to another instance", () => {
       rig.product,
       await rig.run(repoName, "MAVEN", {
         type: "PACKAGE",
-        object: { packageConstraints, remoteRepoName: "chosen" },
+        object: { packageConstraints, remoteRepoName: byVersion },
       }),
     );
     expect(chosen).toMatchObject({
       status: "FAILED",
       counts: { planned: 2, success: 1, failed: 1 },
     });
-    await expectFiles("chosen", built.slice(1, 2));
+    await expectFiles(byVersion, built.slice(1, 2));
     expect(
-      (await rig.there("chosen").getFile("/com/acme/lib/maven-metadata.xml"))?.toString(),
+      (
+        await rig.there(byVersion).getFile("/com/acme/lib/maven-metadata.xml")
+      )?.toString(),
     ).toMatch(/<versions>\s*<version>1\.1<\/version>\s*<\/versions>/);
 
     const pathConstraints = [
@@ -215,28 +218,28 @@ describe("a run of a MAVEN repository to another instance", () => {
       rig.product,
       await rig.run(repoName, "MAVEN", {
         type: "PATH",
-        object: { pathConstraints, remoteRepoName: "files" },
+        object: { pathConstraints, remoteRepoName: byPath },
       }),
     );
     expect(files).toMatchObject({
       status: "SUCCESS",
       counts: { planned: 3, success: 3 },
     });
-    await expectFiles("files", built.slice(2));
+    await expectFiles(byPath, built.slice(2));
     expect(
-      (await rig.there("files").getFile("/com/acme/lib/maven-metadata.xml"))?.toString(),
+      (await rig.there(byPath).getFile("/com/acme/lib/maven-metadata.xml"))?.toString(),
     ).toContain("<release>2.0</release>");
     const other = pom("com.acme", "lib", "2.0", "war");
     await rig.partner.call(
       "DELETE",
-      `/repository/api/node/delete/${rig.projectId}/files/com/acme/lib/2.0/lib-2.0.pom`,
+      `/repository/api/node/delete/${rig.projectId}/${byPath}/com/acme/lib/2.0/lib-2.0.pom`,
     );
-    await rig.there("files").putFile("/com/acme/lib/2.0/lib-2.0.pom", other);
+    await rig.there(byPath).putFile("/com/acme/lib/2.0/lib-2.0.pom", other);
     const refused = await closed(
       rig.product,
       await rig.run(repoName, "MAVEN", {
         type: "PATH",
-        object: { pathConstraints, remoteRepoName: "files" },
+        object: { pathConstraints, remoteRepoName: byPath },
         setting: { conflictStrategy: "OVERWRITE" },
       }),
     );

@@ -85,7 +85,7 @@ describe("bytes that are read at a target npm registry", () => {
     expect(refused.details[0]?.errorReason).toContain(
       "afterwards other content is there",
     );
-  }, 240_000);
+  });
 
   test("versions without a digest at the target are compared by their bytes, up to compareReadLimit", async () => {
     const name = unique("undigested-");
@@ -114,7 +114,7 @@ describe("bytes that are read at a target npm registry", () => {
       bytesRead: 0,
     });
     expect(downloads(name)).toBe(before);
-  }, 240_000);
+  });
 });
 
 describe("dist-tags at a target npm registry", () => {
@@ -134,5 +134,5 @@ describe("dist-tags at a target npm registry", () => {
     await rig.from.npm.run(".", "dist-tag", "add", `${name}@3.0.0`, "latest");
     await rig.run(object);
     expect(await view(rig.to, name, "dist-tags.latest")).toBe("3.0.0");
-  }, 240_000);
+  });
 });

@@ -68,7 +68,7 @@ describe("a run from a linked npm registry to another", () => {
       puts,
     );
     expect(second.details.every(({ compared }) => compared === "DIGEST")).toBe(true);
-  }, 240_000);
+  });
 
   test("a run fails npm packages and versions that do not exist, and copies the others", async () => {
     const name = unique("some-");
@@ -93,7 +93,7 @@ describe("a run from a linked npm registry to another", () => {
         expect.stringContaining("package nobody-has-this is not in the registry"),
       ]),
     );
-  }, 120_000);
+  });
 
   test("a run of a whole npm repository copies all listed packages, and fails if the registry lists none", async () => {
     const names = [unique("whole-"), unique("whole-")];
@@ -109,7 +109,7 @@ describe("a run from a linked npm registry to another", () => {
     const { record } = await rig.run({ localRepoName: rig.source });
     expect(record.status).toBe("FAILED");
     expect(record.errorReason).toContain("name them with packageConstraints");
-  }, 120_000);
+  });
 
   test("a published npm version is never replaced: SKIP keeps it, OVERWRITE fails it, FAST_FAIL stops", async () => {
     const name = unique("differs-");
@@ -137,7 +137,7 @@ describe("a run from a linked npm registry to another", () => {
       counts: { failed: 1, conflict: 1 },
     });
     await expectThere(rig.to, name, there);
-  }, 120_000);
+  });
 
   test("a tarball that differs from its document and one too large for the target fail with the reason", async () => {
     const [lying, large] = [unique("lying-"), unique("large-")];
@@ -154,7 +154,7 @@ describe("a run from a linked npm registry to another", () => {
     expect(reasons[lying]).toContain("other content");
     expect(reasons[large]).toContain("413");
     expect(await rig.to.npm.fetchTarball(`${lying}@1.0.0`)).toBeNull();
-  }, 240_000);
+  });
 });
 
 describe("a run from a linked npm registry to another instance", () => {
@@ -184,5 +184,5 @@ describe("a run from a linked npm registry to another instance", () => {
       status: "SUCCESS",
       counts: { planned: 3, success: 3, skip: 3 },
     });
-  }, 240_000);
+  });
 });

@@ -15,6 +15,7 @@ import {
   createCleanup,
   openProduct,
   unique,
+  UNSLICED,
   UTC,
   type Product,
   type TaskDraft,
@@ -46,7 +47,7 @@ export async function startHostedImageRig() {
 async function start(cleanup: Cleanup) {
   const startEnd = async (env: Record<string, string>): Promise<End> => {
     const instance = await cleanup.keep(
-      startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }),
+      startInstance({ env: { ...UTC, ...UNSLICED, LOG_LEVEL: "warn", ...env } }),
       (each) => each.remove(),
     );
     return {
@@ -132,15 +133,15 @@ async function start(cleanup: Cleanup) {
         `/repository/api/version/delete/${repo}?packageKey=oci://${name}&version=${tag}`,
       ),
     /**
-     * Holds the first request for a tag at the edge until `change` is done, so that the change happens between plan and
-     * copy.
+     * Makes a change at the first request for one of the tags at the edge, and holds all requests for them until it is
+     * done, so that it happens between plan and copy.
      */
-    beforeCopy(tag: string, change: () => Promise<unknown>): void {
+    beforeCopy(tags: string[], change: () => Promise<unknown>): void {
       let changed: Promise<void> | null = null;
       edgeProxy.fault = ({ method, path }) => {
-        if (changed || method !== "HEAD" || !path.endsWith(`/manifests/${tag}`))
+        if (method !== "HEAD" || !tags.some((tag) => path.endsWith(`/manifests/${tag}`)))
           return null;
-        changed = change().then(() => undefined);
+        changed ??= change().then(() => undefined);
         return { kind: "hold", until: changed };
       };
     },

@@ -1,5 +1,12 @@
 import { startInstance, type Instance, type InstanceOptions } from "./instance.ts";
-import { createCleanup, openProduct, unique, UTC, type Product } from "./run-fixture.ts";
+import {
+  createCleanup,
+  openProduct,
+  unique,
+  UNSLICED,
+  UTC,
+  type Product,
+} from "./run-fixture.ts";
 import { startProxy, type FaultProxy } from "../servers/proxy.ts";
 import {
   startRegistry,
@@ -50,7 +57,7 @@ export async function startImageRig(
     return { ...started, proxy };
   };
   try {
-    const env = { ...UTC, LOG_LEVEL: "warn", ...options.env };
+    const env = { ...UTC, ...UNSLICED, LOG_LEVEL: "warn", ...options.env };
     const [instance, source, target] = await Promise.all([
       cleanup.keep(startInstance({ ...options, env }), (one) => one.remove()),
       registry(from),
@@ -68,6 +75,20 @@ export async function startImageRig(
   }
 }
 
+/** Runs `work` while the transfer workers of an instance are stopped by SIGSTOP. */
+export async function whileFrozen<T>(
+  { pids }: Instance,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { workers } = pids();
+  for (const pid of workers) process.kill(pid, "SIGSTOP");
+  try {
+    return await work();
+  } finally {
+    for (const pid of workers) process.kill(pid, "SIGCONT");
+  }
+}
+
 export type FileRig = {
   center: Instance;
   edge: Instance;
@@ -82,7 +103,7 @@ export type FileRig = {
 /** Starts two instances, with a proxy before the second that keeps the bodies of file declarations. */
 export async function startFileRig(options: InstanceOptions = {}): Promise<FileRig> {
   const cleanup = createCleanup();
-  const env = { ...UTC, LOG_LEVEL: "warn" };
+  const env = { ...UTC, ...UNSLICED, LOG_LEVEL: "warn" };
   const start = (more: Record<string, string>) =>
     cleanup.keep(startInstance({ ...options, env: { ...env, ...more } }), (one) =>
       one.remove(),
