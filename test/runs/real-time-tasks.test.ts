@@ -7,6 +7,7 @@ import {
   following,
   recordOf,
   startRealTimeRig,
+  WITHIN_MS,
   type RealTimeRig,
 } from "../rigs/runs/real-time-rig.ts";
 import { until } from "../rigs/runs/run-fixture.ts";
@@ -46,7 +47,7 @@ describe("a REAL_TIME task that is changed", () => {
         status === "FAILED" && errorReason === "stopped by admin",
       "the record says who stopped it",
     );
-    await arrival(rig.one, "/a", bytes);
+    await expect(arrival(rig.one, "/a", bytes)).resolves.toBeLessThan(WITHIN_MS);
   });
 
   test("a REAL_TIME task that is updated sends its new objects to its new clusters from then on", async () => {
