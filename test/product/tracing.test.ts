@@ -169,7 +169,7 @@ test("a REAL_TIME upload has its own trace, and the span of a failed artifact ha
   });
 });
 
-test("a trace collector that cannot be reached is logged at most once a minute and does not disturb a run", async () => {
+test("an unreachable trace collector is logged at most once a minute and does not disturb a run", async () => {
   const gone = createServer();
   await new Promise<void>((resolve) => {
     gone.listen(0, "127.0.0.1", resolve);

@@ -47,7 +47,7 @@ function hangThird(proxy: FaultProxy): { letGo: () => void } {
   return { letGo: () => void (proxy.fault = () => null) };
 }
 
-/** Waits until two chunks are confirmed. A run that does not get there is stopped, because its bytes would count later. */
+/** Waits until two chunks are confirmed. A run that does not get there is stopped: its bytes would count later. */
 const untilTwoChunks = (product: Product, key: string) =>
   follow(
     product,

@@ -20,7 +20,7 @@ afterEach(() => rig.passAll());
 afterAll(() => rig.end());
 
 describe("a REAL_TIME task that is changed", () => {
-  test("a REAL_TIME task that is disabled sends nothing, and sends the uploads of that time once it is enabled", async () => {
+  test("a REAL_TIME task sends nothing while it is disabled, and the missed uploads once it is enabled", async () => {
     const { key, upload, download, arrival, records, task } = await following(rig);
     await rig.product.toggle(key);
     expect(await task()).toMatchObject({ enabled: false, status: "WAITING" });

@@ -133,7 +133,7 @@ test("a REAL_TIME run that a new release cannot replay starts again, and any oth
   await product.remove(key);
 });
 
-test("a run that fails again is not restarted a second time, reports why, and goes on with a good release", async () => {
+test("a run that fails again is not restarted once more, reports why, and goes on with a good release", async () => {
   const { product, projectId, cluster, center } = rig;
   const letGo = rig.hold();
   const object = {

@@ -70,7 +70,7 @@ const run = (
   });
 };
 
-test("runs that ended after the backup get their outcome from Temporal when yesterday's database is restored", async () => {
+test("runs that ended after the backup get their outcome from Temporal when the backup is restored", async () => {
   const { product, partner, proxy, projectId } = rig;
   const targets = ["done", "failed", "stopped"].map((name) => unique(name));
   const onceTarget = unique("once");

@@ -222,7 +222,7 @@ const STORIES = {
   },
 };
 
-test("runs that a faulty release blocks report it, can be stopped or deleted, or go on with the next release", async () => {
+test("runs that a faulty release blocks report it, can be stopped or deleted, or go on with the next one", async () => {
   await rig.release(
     failsBefore(
       "workflows/task-run.ts",
