@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import {
   type Cause,
@@ -22,6 +22,9 @@ beforeAll(async () => {
   rig = await startAlertRig();
   if (usualFolder === undefined) delete process.env["TMPDIR"];
   else process.env["TMPDIR"] = usualFolder;
+});
+afterEach(() => {
+  rig.proxy.fault = () => null;
 });
 afterAll(async () => {
   await rig?.end();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import {
   type Cause,
   connectEdge,
@@ -8,7 +8,7 @@ import {
   startAlertRig,
   testCauses,
 } from "../rigs/runs/alert-rig.ts";
-import { closed, follow } from "../rigs/runs/run-fixture.ts";
+import { closed, follow, unique } from "../rigs/runs/run-fixture.ts";
 import type { FileRig } from "../rigs/runs/run-rig.ts";
 
 const MINUTE = 60_000;
@@ -16,6 +16,9 @@ const MINUTE = 60_000;
 let rig: FileRig;
 beforeAll(async () => {
   rig = await startAlertRig();
+});
+afterEach(() => {
+  rig.proxy.fault = () => null;
 });
 afterAll(() => rig?.end());
 
@@ -56,9 +59,10 @@ const CAUSES: Cause[] = [
     alert: "RunStalled",
     async provoke() {
       const { product, projectId, cluster, center } = rig;
+      rig.proxy.clear();
       rig.proxy.fault = ({ path }) =>
         path.includes("/sync/v1/files/") ? { kind: "hang" } : null;
-      await product.upload(projectId, "files", "/second", Buffer.from("second"));
+      await product.upload(projectId, "files", unique("/second-"), Buffer.from("second"));
       const key = await product.run({ projectId, objects: OBJECTS, clusters: [cluster] });
       await follow(product, key, () =>
         rig.proxy.requests.some(
@@ -94,7 +98,7 @@ const CAUSES: Cause[] = [
         clusters: [cluster],
         replicaType: "REAL_TIME",
       });
-      await product.upload(projectId, "files", "/third", Buffer.from("third"));
+      await product.upload(projectId, "files", unique("/third-"), Buffer.from("third"));
       await rewrite(
         center,
         `UPDATE event SET created_date = created_date - ${10 * MINUTE};

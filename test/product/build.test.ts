@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import {
-  appendFileSync,
   cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -36,6 +36,7 @@ beforeAll(() => {
   for (const name of PROGRAM)
     cpSync(join(ROOT, name), join(tree, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(tree, "node_modules"));
+  build();
 });
 afterAll(() => rmSync(tree, { recursive: true, force: true }));
 
@@ -55,7 +56,6 @@ const written = () =>
   files().map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
 
 test("a build contains the whole program with its data files, and a second build writes nothing", () => {
-  build();
   const all = readdirSync(tree, { recursive: true, encoding: "utf8" }).filter(
     (name) =>
       !/^(dist|node_modules)/.test(name) &&
@@ -76,11 +76,14 @@ test("a build contains the whole program with its data files, and a second build
 test("a build that cannot write dist/ says so in one sentence", () => {
   rmSync(inDist("domain"), { recursive: true });
   writeFileSync(inDist("domain"), "in the way");
-  expect(build).toThrow(
-    /dist\/ was not made from these sources and cannot be written \(E.*\); its owner has to run npm run build/,
-  );
-  rmSync(inDist("domain"));
-  build();
+  try {
+    expect(build).toThrow(
+      /dist\/ was not made from these sources and cannot be written \(E.*\); its owner has to run npm run build/,
+    );
+  } finally {
+    rmSync(inDist("domain"));
+    build();
+  }
 });
 
 test("a build follows changes of files, and a build with an error names the file and changes nothing", () => {
@@ -91,7 +94,13 @@ test("a build follows changes of files, and a build with an error names the file
   build();
   expect(existsSync(inDist("domain/added.js"))).toBe(false);
   const before = written();
-  appendFileSync(join(tree, "config.ts"), "const broken: = 1;\n");
-  expect(build).toThrow("config.ts");
-  expect(written()).toEqual(before);
+  const config = join(tree, "config.ts");
+  const whole = readFileSync(config);
+  writeFileSync(config, `${whole.toString()}const broken: = 1;\n`);
+  try {
+    expect(build).toThrow("config.ts");
+    expect(written()).toEqual(before);
+  } finally {
+    writeFileSync(config, whole);
+  }
 });

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { sorted } from "../rigs/runs/run-judge.ts";
-import { BOUND_MS, startUnluckyRig, type UnluckyRig } from "../rigs/runs/unlucky-rig.ts";
+import { startUnluckyRig, type UnluckyRig } from "../rigs/runs/unlucky-rig.ts";
 import { selfSigned, USER } from "../rigs/servers/credentials.ts";
 import { startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
@@ -14,35 +15,40 @@ beforeAll(async () => {
 });
 afterAll(() => rig.end());
 
-describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 }, () => {
+describe.concurrent("a registry without access", () => {
   test("a wrong password at the target registry fails every image and says what to check", async () => {
     const guarded = await startRegistry("docker-registry", { auth: "htpasswd" });
-    const cluster = await rig.product.registry("guarded", guarded.url, {
+    const name = unique("password");
+    const cluster = await rig.product.registry(unique("guarded"), guarded.url, {
       username: USER.username,
       password: "wrong-of-alice",
     });
-    const { key } = await rig.begin("password", { clusters: [cluster] });
+    const { key } = await rig.begin(name, { clusters: [cluster] });
     const { status, counts, reasons, errorReason } = await rig.ended(key);
     await guarded.stop();
     expect(status).toBe("FAILED");
     expect(counts).toMatchObject({ planned: 3, failed: 3, success: 0, notDone: 0 });
     for (const reason of reasons)
       expect(reason).toMatch(
-        /password\/app:v\d.* answered 401.*check username, password and what this user may do there/,
+        new RegExp(
+          String.raw`${name}/app:v\d.* answered 401.*` +
+            "check username, password and what this user may do there",
+        ),
       );
-    expect(errorReason).toContain("3 of 3 artifacts failed, first password/app:v");
+    expect(errorReason).toContain(`3 of 3 artifacts failed, first ${name}/app:v`);
     expect(errorReason).not.toContain("wrong-of-alice");
   });
 
   test("a wrong password at the source registry fails the run and says which repository cannot be listed", async () => {
     const guarded = await startRegistry("docker-registry", { auth: "htpasswd" });
-    await rig.product.linked(rig.projectId, "guarded", guarded.url, {
+    const name = unique("guarded");
+    await rig.product.linked(rig.projectId, name, guarded.url, {
       username: USER.username,
       password: "wrong-of-alice",
     });
     const key = await rig.product.run({
       projectId: rig.projectId,
-      objects: [{ localRepoName: "guarded", repoType: "OCI" }],
+      objects: [{ localRepoName: name, repoType: "OCI" }],
       clusters: [rig.cluster],
     });
     const { status, errorReason, details } = await rig.ended(key);
@@ -50,32 +56,33 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
     expect({ status, details }).toEqual({ status: "FAILED", details: [] });
     expect(errorReason).toMatch(
       new RegExp(
-        "/guarded cannot be listed: .* does not list its repositories to this user" +
+        `/${name} cannot be listed: .* does not list its repositories to this user` +
           ".*check the login, or name the packages",
       ),
     );
   });
 
   test("a source that cannot be reached fails the run once the retry window has passed", async () => {
-    await rig.product.linked(rig.projectId, "nowhere", "http://127.0.0.1:9");
+    const name = unique("nowhere");
+    await rig.product.linked(rig.projectId, name, "http://127.0.0.1:9");
     const key = await rig.product.run({
       projectId: rig.projectId,
-      objects: [{ localRepoName: "nowhere", repoType: "OCI" }],
+      objects: [{ localRepoName: name, repoType: "OCI" }],
       clusters: [rig.cluster],
     });
     const { status, errorReason } = await rig.ended(key);
     expect(status).toBe("FAILED");
     expect(errorReason).toMatch(
       new RegExp(
-        String.raw`/nowhere cannot be listed: .*127\.0\.0\.1:9: connection refused \(ECONNREFUSED\)` +
+        String.raw`/${name} cannot be listed: .*127\.0\.0\.1:9: connection refused \(ECONNREFUSED\)` +
           String.raw`: is the server running, and is the port right\?`,
       ),
     );
   });
 
   test("a target that cannot be reached fails the images after the retry window, with the last reason", async () => {
-    const cluster = await rig.product.registry("nowhere", "http://127.0.0.1:9");
-    const { key } = await rig.begin("refused", { clusters: [cluster] });
+    const cluster = await rig.product.registry(unique("nowhere"), "http://127.0.0.1:9");
+    const { key } = await rig.begin(unique("refused"), { clusters: [cluster] });
     const { status, counts, reasons } = await rig.ended(key);
     expect({ status, failed: counts.failed }).toEqual({ status: "FAILED", failed: 3 });
     for (const reason of reasons)
@@ -91,21 +98,24 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
     const secure = await startProxy(rig.target.url, {
       tls: { key: readFileSync(keyFile, "utf8"), cert: certificate },
     });
-    const untrusted = await rig.product.registry("untrusted", secure.url);
-    const { key, images } = await rig.begin("tls", { clusters: [untrusted] });
+    const untrusted = await rig.product.registry(unique("untrusted"), secure.url);
+    const name = unique("tls");
+    const { key, images } = await rig.begin(name, { clusters: [untrusted] });
     const refused = await rig.ended(key);
     expect(refused.counts).toMatchObject({ planned: 3, failed: 3 });
     for (const reason of refused.reasons)
       expect(reason).toMatch(
         /certificate of .* is not signed by a trusted CA .*: set `certificate` to the CA's PEM$/,
       );
-    const trusted = await rig.product.registry("trusted", secure.url, { certificate });
+    const trusted = await rig.product.registry(unique("trusted"), secure.url, {
+      certificate,
+    });
     expect(
-      await rig.ended(await rig.start("tls", ["tls/app"], { clusters: [trusted] })),
+      await rig.ended(await rig.start(name, [`${name}/app`], { clusters: [trusted] })),
     ).toMatchObject({
       status: "SUCCESS",
     });
-    expect(sorted(await rig.there("tls"))).toEqual(sorted(images));
+    expect(sorted(await rig.there(name))).toEqual(sorted(images));
     await secure.stop();
     rmSync(folder, { recursive: true });
   });
@@ -116,15 +126,18 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
       path.startsWith("/v2/_catalog")
         ? { kind: "answer", status: 401, body: `{"errors":[{"code":"UNAUTHORIZED"}]}` }
         : null;
-    await rig.product.linked(rig.projectId, "uncatalogued", closedCatalog.url);
+    const name = unique("uncatalogued");
+    await rig.product.linked(rig.projectId, name, closedCatalog.url);
     const key = await rig.product.run({
       projectId: rig.projectId,
-      objects: [{ localRepoName: "uncatalogued", repoType: "OCI" }],
+      objects: [{ localRepoName: name, repoType: "OCI" }],
       clusters: [rig.cluster],
     });
     const { status, errorReason } = await rig.ended(key);
     await closedCatalog.stop();
     expect(status).toBe("FAILED");
-    expect(errorReason).toMatch(/\/uncatalogued cannot be listed: .*packageConstraints/);
+    expect(errorReason).toMatch(
+      new RegExp(`/${name} cannot be listed: .*packageConstraints`),
+    );
   });
 });

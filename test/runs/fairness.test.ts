@@ -47,11 +47,8 @@ afterEach(async () => {
   for (const key of tasks) await rig.product.stop(key).catch(() => undefined);
   for (const one of held) one.letGo();
   for (const key of tasks)
-    await until(
-      `the runs of ${key} end`,
-      async () =>
-        (await rig.product.records(key)).every(({ status }) => status !== "RUNNING"),
-      180_000,
+    await until(`the runs of ${key} end`, async () =>
+      (await rig.product.records(key)).every(({ status }) => status !== "RUNNING"),
     );
   for (const key of tasks) await rig.product.remove(key);
   for (const one of held) await one.stop();
@@ -116,7 +113,7 @@ async function besides(
   return { small, somethingIsHeld, heldRuns: [...new Set(runs)].join() };
 }
 
-describe("small work beside transfers that hang", { timeout: 480_000 }, () => {
+describe("small work beside transfers that hang", { timeout: 900_000 }, () => {
   test(`small runs and uploads end while ${REPOSITORIES * FILES} files wait for a silent cluster`, async () => {
     const held = await hold(rig.edge.url);
     const [cluster = ""] = await clusters(1, held.proxy.url, "instance");
@@ -129,7 +126,7 @@ describe("small work beside transfers that hang", { timeout: 480_000 }, () => {
     expect(await besides(held, [key])).toEqual(ALL_WELL);
     held.letGo();
     const all = REPOSITORIES * FILES;
-    expect(await closed(rig.product, key, 180_000)).toMatchObject({
+    expect(await closed(rig.product, key)).toMatchObject({
       status: "SUCCESS",
       counts: { planned: all, success: all, failed: 0, notDone: 0 },
     });

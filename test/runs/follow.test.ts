@@ -57,7 +57,7 @@ async function following(
   const until = async (has: () => Promise<boolean>, what: string) => {
     const begun = Date.now();
     for (; !(await has()); await sleep(20))
-      if (Date.now() > begun + 60_000) throw new Error(`${what}: not within 60 s`);
+      if (Date.now() > begun + 180_000) throw new Error(`${what}: not within 180 s`);
     console.log(`${what} after ${Date.now() - begun} ms`);
   };
   /** Waits until all drains have ended, and returns the artifacts that they sent. */

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { closed, follow, sha256, unique } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  follow,
+  sha256,
+  unique,
+  type Product,
+} from "../rigs/runs/run-fixture.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
 import {
   startFileRig,
@@ -41,12 +47,22 @@ function hangThird(proxy: FaultProxy): { letGo: () => void } {
   return { letGo: () => void (proxy.fault = () => null) };
 }
 
+/** Waits until two chunks are confirmed. A run that does not get there is stopped: its bytes would count later. */
+const untilTwoChunks = (product: Product, key: string) =>
+  follow(
+    product,
+    key,
+    ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000,
+  ).catch(async (error: unknown) => {
+    await product.stop(key);
+    throw error;
+  });
 const sent = (proxy: FaultProxy) =>
   proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
 
 describe.concurrent(
   "a large transfer whose worker is killed",
-  { timeout: 150_000 },
+  { timeout: 900_000 },
   () => {
     test("a big blob whose worker is killed is resumed in the middle by another worker", async ({
       skip,
@@ -59,15 +75,17 @@ describe.concurrent(
       const { letGo } = hangThird(target.proxy);
       const key = await product.run({
         projectId,
-        objects: [{ localRepoName: "images", repoType: "OCI" }],
+        type: "PACKAGE",
+        objects: [
+          {
+            localRepoName: "images",
+            repoType: "OCI",
+            packageConstraints: [{ packageKey: `docker://${name}` }],
+          },
+        ],
         clusters: [cluster],
       });
-      await follow(
-        product,
-        key,
-        ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000,
-      );
-      letGo();
+      await untilTwoChunks(product, key).finally(letGo);
       for (const pid of instance.pids().workers) process.kill(pid, "SIGKILL");
       await expectWhole(
         product,
@@ -89,12 +107,7 @@ describe.concurrent(
         objects: [{ localRepoName: name, repoType: "GENERIC" }],
         clusters: [cluster],
       });
-      await follow(
-        product,
-        key,
-        ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000,
-      );
-      letGo();
+      await untilTwoChunks(product, key).finally(letGo);
       for (const pid of center.pids().workers) process.kill(pid, "SIGKILL");
       await expectWhole(product, await closed(product, key), listing);
       const [[path, digest] = ["", ""]] = [...listing];

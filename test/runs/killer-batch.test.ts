@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { isAlerted } from "../rigs/runs/alert-fixture.ts";
 import { scrapeOf } from "../rigs/runs/metrics-fixture.ts";
 import { closed, createGate, follow, newest, unique } from "../rigs/runs/run-fixture.ts";
@@ -18,11 +18,17 @@ const INNOCENT_BYTES = 3 * 2 ** 20;
 
 let images: ImageRig;
 let files: FileRig;
+let letGo = () => {};
 beforeAll(async () => {
   // With one worker, both batches are always in the same process.
   images = await startImageRig({ env: { TRANSFER_WORKERS: "1" } });
   files = await startFileRig();
   await fillRegistry(images.source.url, ["team/app"], TAGS);
+});
+afterEach(() => {
+  images.source.proxy.fault = () => null;
+  files.proxy.fault = () => null;
+  letGo();
 });
 afterAll(async () => {
   await images.end();
@@ -39,7 +45,7 @@ async function deaths(workflowId: string): Promise<number> {
 
 test(
   "an artifact that kills each process handling it fails alone, and the transfer beside its batch succeeds",
-  { timeout: 900_000 },
+  { timeout: 1_200_000 },
   async () => {
     const killed = new Set<number>();
     images.source.proxy.fault = ({ path, port }) => {
@@ -50,30 +56,36 @@ test(
       process.kill(pid, "SIGKILL");
       return { kind: "reset" };
     };
-    const { until, letGo } = createGate();
+    const gate = createGate();
+    letGo = gate.letGo;
+    const isContent = (path: string) =>
+      path.includes("/sync/v1/uploads") || path.includes("/sync/v1/files");
     files.proxy.fault = ({ path }) =>
-      path.includes("/sync/v1/uploads") || path.includes("/sync/v1/files")
-        ? { kind: "hold", until }
-        : null;
+      isContent(path) ? { kind: "hold", until: gate.until } : null;
     const edge = await images.product.partner(
       unique("edge"),
       files.edge,
       files.proxy.url,
     );
-    await images.product.hosted(images.projectId, "innocent");
-    await fillRepository(images.product, images.projectId, "innocent", [INNOCENT_BYTES]);
+    const name = unique("innocent");
+    await images.product.hosted(images.projectId, name);
+    await fillRepository(images.product, images.projectId, name, [INNOCENT_BYTES]);
     const innocent = await images.product.run({
       projectId: images.projectId,
-      objects: [{ localRepoName: "innocent", repoType: "GENERIC" }],
+      objects: [{ localRepoName: name, repoType: "GENERIC" }],
       clusters: [edge],
     });
     await follow(images.product, innocent, () =>
-      files.proxy.requests.some(({ path }) => path.includes("/sync/v1/")),
+      files.proxy.requests.some(
+        ({ path, closed: over }) => isContent(path) && over === null,
+      ),
     );
     const before = await scrapeOf(images.instance);
     const guilty = await images.product.run({
       projectId: images.projectId,
-      objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: "copies" }],
+      objects: [
+        { localRepoName: "images", repoType: "OCI", remoteProjectId: unique("copies") },
+      ],
       clusters: [images.cluster],
     });
 

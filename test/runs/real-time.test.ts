@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   following,
   startRealTimeRig,
@@ -12,6 +12,7 @@ let rig: RealTimeRig;
 beforeAll(async () => {
   rig = await startRealTimeRig();
 });
+afterEach(() => rig.passAll());
 afterAll(() => rig.end());
 
 describe("uploads to a repository with a REAL_TIME task", () => {
@@ -111,7 +112,8 @@ describe("uploads to a repository with a REAL_TIME task", () => {
       method === "PATCH" && path.includes("/uploads/")
         ? { kind: "answer", status: 503 }
         : null;
-    await upload("/bad", randomBytes(2_000_000));
+    const bad = randomBytes(2_000_000);
+    await upload("/bad", bad);
     await until("the upload is refused", async () =>
       rig.one.proxy.requests.some(({ status }) => status === 503),
     );
@@ -122,12 +124,12 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     );
     expect((await records())[0]).toMatchObject({ status: "RUNNING" });
     rig.one.proxy.fault = () => null;
+    await arrival(rig.one, "/bad", bad);
     await until(
       `all of ${repo} was taken`,
-      async () => (await records()).every(({ status }) => status === "SUCCESS"),
-      120_000,
+      async () => (await records())[0]?.status === "SUCCESS",
     );
-  }, 240_000);
+  });
 
   test("an upload arrives although the control plane is killed right after it", async () => {
     const { upload, arrival } = await following(rig);
@@ -141,5 +143,5 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     }
     for (const [path, bytes] of files)
       expect(await arrival(rig.one, path, bytes)).toBeLessThan(WITHIN_MS);
-  }, 240_000);
+  });
 });

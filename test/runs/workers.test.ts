@@ -22,11 +22,13 @@ beforeAll(async () => {
     3 * 2 ** 20,
   ]);
 });
-afterEach(() => {
+const gates: (() => void)[] = [];
+afterEach(async () => {
   rig.proxy.fault = () => null;
+  for (const letGo of gates.splice(0)) letGo();
+  await machine.stop();
 });
 afterAll(async () => {
-  await machine.stop();
   await rig.end();
   machine.remove();
 });
@@ -58,7 +60,7 @@ async function workersOf(task: string): Promise<Set<number>> {
   );
 }
 
-describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
+describe("a transfer worker on another machine", () => {
   test("a worker with a wrong secret key reports that and ends", async () => {
     const { ended, output } = machine.startWorker(
       rig.center.url,
@@ -106,7 +108,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     worker.child.kill("SIGTERM");
     const [code] = await worker.ended;
     expect(code).toBe(0);
-    expect(Date.now() - asked).toBeLessThan(30_000);
+    expect(Date.now() - asked).toBeLessThan(60_000);
     letGo();
     await expectWhole(rig.product, await closed(rig.product, task), files);
   });
@@ -128,6 +130,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     expect(frozen).toBeDefined();
     process.kill(frozen ?? 0, "SIGSTOP");
     const second = createGate();
+    gates.push(second.letGo);
     rig.proxy.clear();
     rig.proxy.fault = ({ path }) =>
       path.includes("/sync/v1/files/") ? { kind: "hold", until: second.until } : null;
@@ -154,6 +157,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
 /** Starts a run whose declarations are held at the target, and returns once some declarations are held. */
 async function heldRun(): Promise<{ task: string; letGo: () => void }> {
   const { until, letGo } = createGate();
+  gates.push(letGo);
   rig.proxy.clear();
   rig.proxy.fault = ({ path }) =>
     path.includes("/sync/v1/files/") ? { kind: "hold", until } : null;

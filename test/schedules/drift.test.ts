@@ -173,8 +173,12 @@ test("a task whose start was lost when it was created is started later by the re
   const { executions } = control.api.deps;
   const saved = executions.taskSaved;
   executions.taskSaved = async () => undefined;
-  const key = await control.create("immediately");
-  executions.taskSaved = saved;
+  let key = "";
+  try {
+    key = await control.create("immediately");
+  } finally {
+    executions.taskSaved = saved;
+  }
   await until("the task's run", () => control.records(key).length === 1);
   await sleep(700);
   expect(control.row(key).executionTimes).toBe(1);

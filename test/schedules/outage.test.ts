@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createReconciler } from "../../api/runs/reconcile.ts";
 import { paceOf } from "../../api/runs/pace.ts";
 import { dueTime, firingId } from "../../domain/firing.ts";
@@ -12,6 +12,10 @@ import {
 
 const EVERY_2_S = { cron: "*/2 * * * * ?" };
 const YEARLY = { cron: "0 0 0 1 1 ?" };
+/** Time in which a test creates its tasks before they are due, on any machine. */
+const SOON_MS = 30_000;
+/** A catch-up window in which a missed firing is young enough, however long the servers take to start. */
+const PATIENT_MS = 600_000;
 
 let temporal: Awaited<ReturnType<typeof startTemporal>>;
 /**
@@ -22,6 +26,10 @@ const opened: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   temporal = await startTemporal();
+});
+afterEach(async () => {
+  temporal.thaw();
+  await temporal.start();
 });
 afterAll(async () => {
   for (const close of opened.reverse()) await close();
@@ -62,30 +70,27 @@ function cronAt(time: number): { cron: string } {
   };
 }
 const passed = (time: number) =>
-  until(new Date(time).toISOString(), () => Date.now() > time, 60_000);
+  until(new Date(time).toISOString(), () => Date.now() > time);
 const dueTimes = (control: Control, key: string) =>
   control.records(key).map(({ workflowId }) => dueTime(workflowId) ?? 0);
 const dueBetween = (control: Control, key: string, from: number, to: number) =>
   dueTimes(control, key).filter((due) => due > from && due < to);
 
 test("one missed firing of each task runs after an outage of Temporal, if it is young enough", async () => {
-  const [patient, strict] = [await open(120_000), await open(10_000)];
+  const [patient, strict] = [await open(PATIENT_MS), await open(10_000)];
   await startRuns(patient);
   await startRuns(strict);
   const often = await patient.create(EVERY_2_S);
   await finished(patient, often);
-  const down = Date.now() + 8_000;
-  const [late, once] = [
-    await patient.create(cronAt(down + 2_000)),
-    await patient.create(at(down + 2_000)),
-  ];
+  const due = Date.now() + SOON_MS;
+  const [late, once] = [await patient.create(cronAt(due)), await patient.create(at(due))];
   const [tooLate, tooLateOnce] = [
-    await strict.create(cronAt(down + 2_000)),
-    await strict.create(at(down + 2_000)),
+    await strict.create(cronAt(due)),
+    await strict.create(at(due)),
   ];
-  await passed(down);
   await temporal.end();
-  await passed(down + 15_000);
+  const down = Date.now();
+  await passed(due + 13_000);
   const up = Date.now();
   await temporal.start();
 
@@ -93,10 +98,8 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
     await finished(patient, key);
     expect(patient.records(key)).toMatchObject([{ status: "SUCCESS" }]);
   }
-  await until(
-    "the cron to go on",
-    () => dueTimes(patient, often).some((due) => due > up + 4_000),
-    60_000,
+  await until("the cron to go on", () =>
+    dueTimes(patient, often).some((time) => time > up + 4_000),
   );
   // At most one missed firing runs; none if the firing before was still running when Temporal went
   // down, because it overlaps them.
@@ -116,8 +119,8 @@ test("one missed firing of each task runs after an outage of Temporal, if it is 
 });
 
 test("one of a task's waiting firings runs after an outage of the workers, unless all are too old", async () => {
-  const [patient, strict] = [await open(120_000), await open(3_000)];
-  const due = Date.now() + 6_000;
+  const [patient, strict] = [await open(PATIENT_MS), await open(3_000)];
+  const due = Date.now() + SOON_MS;
   const [often, once] = [await patient.create(EVERY_2_S), await patient.create(at(due))];
   const [newest, tooLate, tooLateOnce] = [
     await strict.create(EVERY_2_S),
@@ -136,17 +139,13 @@ test("one of a task's waiting firings runs after an outage of the workers, unles
   await startRuns(strict);
 
   await finished(patient, once);
-  await until(
-    "the cron to go on",
-    () => dueTimes(patient, often).some((time) => time > up),
-    60_000,
+  await until("the cron to go on", () =>
+    dueTimes(patient, often).some((time) => time > up),
   );
   expect(dueBetween(patient, often, 0, up)).toHaveLength(1);
   // The waiting firing is old, but stands for the last one that was missed.
-  await until(
-    "the cron to go on",
-    () => dueTimes(strict, newest).some((time) => time > up),
-    60_000,
+  await until("the cron to go on", () =>
+    dueTimes(strict, newest).some((time) => time > up),
   );
   expect(dueBetween(strict, newest, 0, up)).toHaveLength(1);
   await finished(strict, tooLateOnce);
@@ -161,15 +160,14 @@ test("one of a task's waiting firings runs after an outage of the workers, unles
 });
 
 test("all schedules come back after Temporal lost its data, and missed firings run once", async () => {
-  const control = await open(120_000);
+  const control = await open(PATIENT_MS);
   await startRuns(control);
   const [often, yearly] = [await control.create(EVERY_2_S), await control.create(YEARLY)];
   await finished(control, often);
-  const due = Date.now() + 6_000;
+  const due = Date.now() + SOON_MS;
   const once = await control.create(at(due));
-  await passed(due - 1_500);
-  const down = Date.now();
   await temporal.end();
+  const down = Date.now();
   temporal.forget();
   await passed(due + 3_000);
   await temporal.start();
@@ -182,18 +180,16 @@ test("all schedules come back after Temporal lost its data, and missed firings r
   ).toBe(control.row(yearly).nextExecutionTime);
   await finished(control, once);
   expect(control.records(once)).toMatchObject([{ status: "SUCCESS" }]);
-  await until(
-    "the cron to go on",
-    () => dueTimes(control, often).some((time) => time > made + 2_000),
-    60_000,
+  await until("the cron to go on", () =>
+    dueTimes(control, often).some((time) => time > made + 2_000),
   );
   // A firing that was running when the data were lost is started again and overlaps the missed ones.
   expect(dueBetween(control, often, down, made).length).toBeLessThanOrEqual(1);
 });
 
 test("a firing that an older release started does not run again under its present workflow id", async () => {
-  const control = await open(120_000);
-  const due = Math.ceil(Date.now() / 1000) * 1000 + 5_000;
+  const control = await open(PATIENT_MS);
+  const due = Math.ceil(Date.now() / 1000) * 1000 + SOON_MS;
   const [key, plain] = [
     await control.create(cronAt(due)),
     await control.create(cronAt(due)),
@@ -236,12 +232,12 @@ test("a firing that an older release started does not run again under its presen
 });
 
 test("a task is saved quickly while Temporal does not answer, and its schedule follows afterwards", async () => {
-  const control = await open(120_000);
+  const control = await open(PATIENT_MS);
   const [toggled, deleted] = [await control.create(YEARLY), await control.create(YEARLY)];
   temporal.freeze();
   const begun = Date.now();
   const created = await control.create(YEARLY);
-  expect(Date.now() - begun).toBeLessThan(10_000);
+  expect(Date.now() - begun).toBeLessThan(60_000);
   expect(
     control.api.logs.filter(
       ({ level, facts }) => level === "warn" && facts["taskKey"] === created,

@@ -1,15 +1,15 @@
 import { eq } from "drizzle-orm";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import { createReconciler } from "../../api/runs/reconcile.ts";
 import { paceOf } from "../../api/runs/pace.ts";
 import { record } from "../../db/schema/records.ts";
 import { type Control, startControl, until } from "../rigs/runs/schedule-fixture.ts";
 
 let control: Control;
-beforeAll(async () => {
+beforeEach(async () => {
   control = await startControl({ address: inject("temporalAddress") });
 });
-afterAll(() => control?.close());
+afterEach(() => control?.close());
 
 /** A clock at which all records are old enough for the reconciler. */
 const later = () => Date.now() + 600_000;

@@ -47,7 +47,9 @@ describe("a cron task", () => {
       await sleep(100);
     }
     await control.toggle(key);
-    await finished(control, key, 3);
+    await until("the end of all runs", () =>
+      control.records(key).every(({ status }) => status !== "RUNNING"),
+    );
     const due = control.records(key).map(({ workflowId }) => dueTime(workflowId) ?? 0);
     expect(
       due.every((time, index) => time % 2000 === 0 && time > (due[index - 1] ?? 0)),
@@ -60,6 +62,7 @@ describe("a cron task", () => {
   });
 
   test("a cron task counts a firing that Temporal skips during a run once, without a record", async () => {
+    const begun = Date.now();
     const key = await control.create(EVERY_2_S, { blocked: true });
     await running(key);
     const server = async () =>
@@ -77,7 +80,7 @@ describe("a cron task", () => {
       executionTimes: 1,
     });
     expect(lastSkippedTime).toSatisfy(
-      (time: number) => time % 2000 === 0 && Date.now() - time < 10_000,
+      (time: number) => time % 2000 === 0 && time > begun && time <= Date.now(),
     );
   });
 

@@ -50,7 +50,10 @@ export function createMachine() {
       // SIGTERM, because npm passes on to the worker only signals that it can catch.
       await Promise.all(
         workers.map(
-          (worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit")),
+          (worker) =>
+            worker.exitCode ??
+            worker.signalCode ??
+            (worker.kill("SIGTERM") && once(worker, "exit")),
         ),
       );
     },

@@ -252,7 +252,7 @@ async function startWorkers(
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  withinMs = 30_000,
+  withinMs = 120_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   for (const end = Date.now() + withinMs; ; await sleep(50)) {
     const seen = await look();
@@ -297,6 +297,7 @@ export async function startTemporal() {
   const stopping = AbortSignal.abort();
   let child: ChildProcess | null = null;
   async function start(): Promise<void> {
+    if (child?.exitCode === null && child.signalCode === null) return;
     const started = startServer({
       binary,
       place,
@@ -321,6 +322,7 @@ export async function startTemporal() {
   await start();
   return {
     address: place.address,
+    /** Starts the server again; does nothing while it runs. */
     start,
     end,
     /** Deletes all stored data; call it only while the server is ended. */
