@@ -156,7 +156,7 @@ async function createdKey(body: object): Promise<string> {
 test.each(
   Object.entries(PROVOKED).map(([code, steps]) => [Number(code) as Code, steps] as const),
 )(
-  "%i is answered with its status and its text, and its detail is Chinese, too",
+  "the error code %i is answered with its status and its text, and its detail is Chinese, too",
   async (code, steps) => {
     const live = await createdKey(LIVE);
     const off = await createdKey(taskBody({ name: "off", enabled: false }));
@@ -192,17 +192,17 @@ const IMAGES = { localRepoName: "linked", repoType: "DOCKER" };
 
 test.each<[what: string, step: Step, message: string]>([
   [
-    "an issue of zod",
+    "a field with an unknown value",
     ["POST", `${TASK}/create`, taskBody({ replicaType: "HOURLY" })],
     '请求内容无效：replicaType：无效选项：期望以下之一 "SCHEDULED"|"REAL_TIME"|"RUN_ONCE"',
   ],
   [
-    "a type that zod does not accept",
+    "a field of the wrong type",
     ["POST", `${TASK}/create`, taskBody({ name: 7 })],
     "请求内容无效：name：无效输入：期望 string，实际接收 数字",
   ],
   [
-    "a refinement",
+    "a value out of range",
     ["GET", `${TASK}/page/p?pageSize=0`],
     "参数校验失败：pageSize：不能小于 1",
   ],

@@ -7,6 +7,7 @@ import type {
 import type { z } from "zod";
 import { createFiller, mavenPath } from "../rigs/api/packages-fixture.ts";
 import { LOGIN, startApi } from "../rigs/api/socket-fixture.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { makeImage, makeSignature } from "../rigs/servers/images.ts";
 
 type Package = z.output<typeof PackageShape>;
@@ -27,11 +28,13 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
+/** Creates a repository whose name begins with `prefix`. */
 async function repository(
-  name: string,
+  prefix: string,
   type: string,
   more: object = {},
 ): Promise<string> {
+  const name = unique(`${prefix}-`);
   const answer = await api.call("POST", "/repository/api/repo/create", {
     body: { projectId: "demo", name, type, ...more },
   });
@@ -92,7 +95,7 @@ describe("packages of a MAVEN repository", () => {
     expect(records).toEqual([
       {
         projectId: "demo",
-        repoName: "maven",
+        repoName: repo.split("/")[1],
         name: "com.acme:lib",
         key: "gav://com.acme:lib",
         type: "MAVEN",

@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listen } from "../../api/http/listen.ts";
 import { ADMIN, basic } from "../rigs/api/api-fixture.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { createTaskApi, type TaskApi, taskBody } from "../rigs/api/api-task-fixture.ts";
 
 let api: TaskApi;
@@ -60,7 +61,9 @@ async function send(
 test.each(["/replication/api/task/cluster", "/replication//api/task/cluster"])(
   "POST %s creates a task",
   async (path) => {
-    const { replicaObjectType: _type, ...older } = taskBody({ name: `by ${path}` });
+    const { replicaObjectType: _type, ...older } = taskBody({
+      name: unique(`by ${path} `),
+    });
     const { status, json } = await send(`POST ${path}`, { body: JSON.stringify(older) });
     expect([status, json]).toEqual([
       200,

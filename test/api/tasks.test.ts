@@ -69,7 +69,7 @@ describe("the state of a task", () => {
   });
 
   test.each(["info", "detail"])(
-    "the endpoint %s refuses the key of an unknown task",
+    "the endpoint %s answers that the task of an unknown key is not found",
     async (what) => {
       const answer = await api.call("GET", `${TASK}/${what}/nope`);
       expect([answer.status, answer.code, answer.message]).toEqual([

@@ -36,7 +36,7 @@ function follow(...options: Parameters<typeof createFollowed>): Followed {
 const SECOND = 1_000;
 
 describe("the cursors of a REAL_TIME task", () => {
-  test("a disabled REAL_TIME task sends nothing, and sends the missed uploads once it is enabled", () => {
+  test("a REAL_TIME task begins no drain while it is disabled, and plans the missed uploads once it is enabled", () => {
     const { upload, toggle, begin, drain, planned } = follow();
     toggle(false);
     upload("/a");

@@ -9,41 +9,48 @@ test.each([
   {
     mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
     urls: URLS,
+    is: "is",
     foreign: true,
   },
   {
     mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar",
     urls: URLS,
+    is: "is",
     foreign: true,
   },
   {
     mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar",
     urls: URLS,
+    is: "is",
     foreign: true,
   },
   {
     mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
     urls: URLS,
+    is: "is",
     foreign: true,
   },
   {
     mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
     urls: [],
+    is: "is not",
     foreign: false,
   },
   {
     mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
     urls: null,
+    is: "is not",
     foreign: false,
   },
   {
     mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
     urls: URLS,
+    is: "is not",
     foreign: false,
   },
 ])(
-  "image copier and registry server agree that a layer $mediaType with urls $urls is foreign: $foreign",
-  ({ foreign, ...described }) => {
+  "a layer $mediaType with urls $urls $is foreign for the copier and for the server",
+  ({ is: _is, foreign, ...described }) => {
     const layer = { ...described, digest: `sha256:${"a".repeat(64)}`, size: 5 };
     const config = {
       mediaType: "application/vnd.oci.empty.v1+json",

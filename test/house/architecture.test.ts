@@ -145,7 +145,7 @@ test("domain imports no package", () => {
   ).toEqual([]);
 });
 
-test("only the roots read the environment and the configuration", () => {
+test("only files that start a process read the environment and the configuration", () => {
   const readers = files.filter(
     (file) =>
       !ROOTS.test(file) &&
@@ -177,7 +177,7 @@ test("exactly one protobufjs 8 is installed, which replaying saved histories nee
   expect(copies.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
 });
 
-test("the top level has only the folders of the design", () => {
+test("the top level has no source folder besides the six named here", () => {
   const top = new Set(
     files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]),
   );

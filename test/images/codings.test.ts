@@ -1,5 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { makeImage, missingParts, pushImage } from "../rigs/servers/images.ts";
 import { reasonOf, startProxied } from "./proxied.ts";
 
@@ -17,7 +18,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     "an image copy decodes answers of the source with the content coding %s",
     async (coding, encode) => {
       const image = makeImage({ layers: [5_000, 200_000] });
-      const name = `coded/${coding}`;
+      const name = unique(`coded/${coding}-`);
       await pushImage(source.url, name, "latest", image);
       here.clear();
       here.fault = ({ method }) =>
@@ -34,7 +35,8 @@ describe.skipIf(!source.available)("the copy of an image", () => {
 
   test("an image copy keeps a layer's own compression, and its error names an unknown content coding", async () => {
     const image = makeImage({ layers: [5_000, 200_000] });
-    await pushImage(source.url, "labelled", "latest", image);
+    const name = unique("labelled-");
+    await pushImage(source.url, name, "latest", image);
     const label = (coding: string) => {
       here.fault = ({ method, path }) =>
         method === "GET" && path.includes("/blobs/")
@@ -42,16 +44,13 @@ describe.skipIf(!source.available)("the copy of an image", () => {
           : null;
     };
     label("x-gzip");
-    expect((await run("labelled")).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, "labelled", image)).toEqual([]);
+    expect((await run(name)).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, name, image)).toEqual([]);
     here.fault = ({ method }) =>
       method === "GET"
         ? { kind: "alter", headers: { "content-encoding": "zstd" } }
         : null;
-    const outcome = await run("labelled", {
-      tag: "latest",
-      targetName: "labelled/other",
-    });
+    const outcome = await run(name, { tag: "latest", targetName: `${name}/other` });
     expect(outcome.result.kind).toBe("failed");
     expect(reasonOf(outcome)).toContain('has the Content-Encoding "zstd"');
   });

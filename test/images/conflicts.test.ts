@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
 import type { CopyRules } from "../../domain/outcome.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { copy, openEnds } from "../rigs/transfer/image-fixture.ts";
 import { makeBlob, makeImage, pushImage, readManifest } from "../rigs/servers/images.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
@@ -68,11 +69,12 @@ describe.skipIf(!source.available)("a tag that exists at the target", () => {
   });
 
   test("a conflict concerns one target tag: missing tags are written, the others follow conflictStrategy", async () => {
-    const { here, there } = await differing("tags");
-    const outcome = await run("tags", { conflictStrategy: "SKIP" }, ["latest", "1.0"]);
+    const name = unique("tags-");
+    const { here, there } = await differing(name);
+    const outcome = await run(name, { conflictStrategy: "SKIP" }, ["latest", "1.0"]);
     expect(outcome.result.kind).toBe("skipped");
-    expect((await readManifest(target.url, "tags", "latest"))?.digest).toBe(there.digest);
-    expect((await readManifest(target.url, "tags", "1.0"))?.digest).toBe(here.digest);
+    expect((await readManifest(target.url, name, "latest"))?.digest).toBe(there.digest);
+    expect((await readManifest(target.url, name, "1.0"))?.digest).toBe(here.digest);
   });
 
   test("a tag with equal content is no conflict, and counts as sent if this run may have sent it", async () => {

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { copy, openEnds } from "../rigs/transfer/image-fixture.ts";
 import {
   descriptor,
@@ -60,7 +61,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
   test.each(["oci", "docker"] as const)(
     "an image of one %s manifest arrives with its config and its small, streamed and empty layers",
     async (format) => {
-      const name = `single/${format}`;
+      const name = unique(`single/${format}-`);
       const image = makeImage({ format, layers: [100, 0, 65_536, 65_537, 3_000_000] });
       await pushImage(source.url, name, "latest", image);
       const outcome = await run(name);
@@ -91,27 +92,29 @@ function copies(source: TestRegistry, target: TestRegistry): void {
         ),
         format,
       );
-      await pushImage(source.url, `index/${format}`, "latest", index);
-      const outcome = await run(`index/${format}`);
+      const name = unique(`index/${format}-`);
+      await pushImage(source.url, name, "latest", index);
+      const outcome = await run(name);
       expect(outcome).toMatchObject({ result: { kind: "sent" }, digest: index.digest });
       expect(outcome.parts).toEqual({
         blob: { success: 7, skip: 0, failed: 0 },
         node: { success: 4, skip: 0, failed: 0 },
       });
-      expect(await missingParts(target.url, `index/${format}`, index)).toEqual([]);
-      await judge(source, target, `index/${format}`, "latest");
+      expect(await missingParts(target.url, name, index)).toEqual([]);
+      await judge(source, target, name, "latest");
     },
   );
 
   test("an index within an index arrives completely", async () => {
     const index = makeIndex([makeIndex([makeImage()]), makeImage()]);
-    await pushImage(source.url, "nested", "latest", index);
-    expect((await run("nested")).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, "nested", index)).toEqual([]);
+    const name = unique("nested-");
+    await pushImage(source.url, name, "latest", index);
+    expect((await run(name)).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, name, index)).toEqual([]);
   });
 
   test("attachments arrive: referrers of an index and its children, their own attachments, cosign's tags", async () => {
-    const name = "attached";
+    const name = unique("attached-");
     const child = makeImage();
     const index = makeIndex([child, makeImage()]);
     const sbom = makeImage({ subject: index, artifactType: "application/x-sbom" });
@@ -154,7 +157,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
   });
 
   test("a later signature arrives, and the attachments that the target already lists stay listed", async () => {
-    const name = "signed-later";
+    const name = unique("signed-later-");
     const image = makeImage();
     const first = makeImage({ subject: image, artifactType: "application/x-signature" });
     const later = makeImage({ subject: image, artifactType: "application/x-signature" });
@@ -180,21 +183,22 @@ function copies(source: TestRegistry, target: TestRegistry): void {
 
   test("an image arrives with the same bytes under every target tag", async () => {
     const image = makeImage();
-    await pushImage(source.url, "retagged", "latest", image);
+    const [name, targetName] = [unique("retagged-"), unique("other/name-")];
+    await pushImage(source.url, name, "latest", image);
     const proxy = await startProxy(target.url);
     const through = openEnds(source.url, proxy.url);
     const outcome = await copy({
       ...through,
-      name: "retagged",
-      targetName: "other/name",
+      name,
+      targetName,
       targetTags: ["1", "1.0", "1.0.0"],
     });
     expect(outcome.result).toEqual({ kind: "sent" });
     for (const tag of ["1", "1.0", "1.0.0"])
       expect(
-        (await readManifest(target.url, "other/name", tag))?.bytes.equals(image.bytes),
+        (await readManifest(target.url, targetName, tag))?.bytes.equals(image.bytes),
       ).toBe(true);
-    expect(await readManifest(target.url, "other/name", "latest")).toBeNull();
+    expect(await readManifest(target.url, targetName, "latest")).toBeNull();
     expect(proxy.count("PUT", /\/manifests\//)).toBe(3);
     await through.close();
     await proxy.stop();
@@ -207,13 +211,14 @@ function copies(source: TestRegistry, target: TestRegistry): void {
       urls: ["https://example.com/layer"],
     };
     const image = makeImage({ format: "docker", foreign: [foreign] });
-    await pushImage(source.url, "foreign", "latest", image);
-    const outcome = await run("foreign");
+    const name = unique("foreign-");
+    await pushImage(source.url, name, "latest", image);
+    const outcome = await run(name);
     expect(outcome).toMatchObject({
       result: { kind: "sent" },
       parts: { blob: { success: 2, skip: 1 } },
     });
-    expect(await missingParts(target.url, "foreign", image)).toEqual([]);
+    expect(await missingParts(target.url, name, image)).toEqual([]);
   });
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { copy, openEnds, type CopyOptions } from "../rigs/transfer/image-fixture.ts";
 import { selfSigned } from "../rigs/servers/credentials.ts";
 import {
@@ -22,10 +23,7 @@ const source = await startRegistry("docker-registry");
 const target = await startRegistry("docker-registry");
 const here = await startProxy(source.url);
 const there = await startProxy(target.url);
-const ends = openEnds(
-  { url: here.url, idleTimeoutMs: 1_500 },
-  { url: there.url, idleTimeoutMs: 1_500 },
-);
+const ends = openEnds(here.url, there.url);
 
 const run = (name: string, options: Partial<CopyOptions> = {}) =>
   copy({ ...ends, memory: createImageMemory(), name, ...options });
@@ -127,7 +125,7 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
   ] as const)(
     "an image copy is to be tried again when the target answers %i, and then succeeds",
     async (status, headers, throttled) => {
-      const name = `busy/${status}`;
+      const name = unique(`busy/${status}-`);
       const image = makeImage();
       await pushImage(source.url, name, "latest", image);
       atTarget(
@@ -201,11 +199,13 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
 
   test("an image copy gives up a registry that is silent for the idle time", async () => {
     await pushImage(source.url, "silent", "latest", makeImage());
+    const impatient = openEnds(here.url, { url: there.url, idleTimeoutMs: 1_500 });
     atTarget({ kind: "hang" }, ({ path }) => path.includes("/silent/"));
-    expect((await run("silent")).result).toMatchObject({
+    expect((await copy({ ...impatient, name: "silent" })).result).toMatchObject({
       kind: "again",
       reason: expect.stringContaining("was silent for 2 s"),
     });
+    await impatient.close();
   });
 
   test("an image copy does not wait for the other blobs when one is refused permanently", async () => {
@@ -216,7 +216,6 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
       "latest",
       makeImage({ layers: [refused, endless] }),
     );
-    const patient = openEnds(here.url, there.url);
     there.fault = ({ method, path }) => {
       if (method !== "PUT") return null;
       return path.includes(encodeURIComponent(refused.digest))
@@ -225,22 +224,22 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
           ? { kind: "hang" }
           : null;
     };
-    const outcome = await copy({ ...patient, name: "siblings" });
+    const outcome = await run("siblings");
     expect(outcome.result).toMatchObject({
       kind: "failed",
       reason: expect.stringContaining("answered 413"),
     });
-    await patient.close();
   });
 
   test("an image copy is to be tried again when a connection to either end breaks", async () => {
     const image = makeImage({ layers: [400_000] });
-    await pushImage(source.url, "broken", "latest", image);
+    const name = unique("broken-");
+    await pushImage(source.url, name, "latest", image);
     here.fault = ({ path, method }) =>
       method === "GET" && path.includes("/blobs/")
         ? { kind: "cutAnswer", afterBytes: 100_000 }
         : null;
-    expect((await run("broken")).result).toMatchObject({
+    expect((await run(name)).result).toMatchObject({
       kind: "again",
       reason: expect.stringMatching(/connection broke off|terminated|closed/),
     });
@@ -249,56 +248,50 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
       { kind: "cutRequest", afterBytes: 100_000 },
       ({ method }) => method === "PUT",
     );
-    expect((await run("broken")).result).toMatchObject({ kind: "again" });
+    expect((await run(name)).result).toMatchObject({ kind: "again" });
     atTarget({ kind: "latency", ms: 1 });
-    expect((await run("broken")).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, "broken", image)).toEqual([]);
+    expect((await run(name)).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, name, image)).toEqual([]);
   });
 
   test("an image copy is to be tried again if the target is down", async () => {
-    await pushImage(source.url, "down", "latest", makeImage());
+    const name = unique("down-");
+    await pushImage(source.url, name, "latest", makeImage());
     const direct = openEnds(source.url, target.url);
     await target.kill();
-    expect((await copy({ ...direct, name: "down" })).result).toMatchObject({
-      kind: "again",
-      reason: expect.stringContaining("ECONNREFUSED"),
-    });
-    await target.restart();
-    expect((await copy({ ...direct, name: "down" })).result).toEqual({ kind: "sent" });
+    try {
+      expect((await copy({ ...direct, name })).result).toMatchObject({
+        kind: "again",
+        reason: expect.stringContaining("ECONNREFUSED"),
+      });
+    } finally {
+      await target.restart();
+    }
+    expect((await copy({ ...direct, name })).result).toEqual({ kind: "sent" });
     await direct.close();
   });
 
   test("an image copy stops at once when its abort signal fires, even in the middle of a body", async () => {
     await pushImage(source.url, "stopped", "latest", makeImage({ layers: [500_000] }));
-    const patient = openEnds(here.url, there.url);
     const controller = new AbortController();
     atTarget({ kind: "hang" }, ({ method }) => {
       if (method === "PUT") setTimeout(() => controller.abort(), 50);
       return method === "PUT";
     });
-    await expect(
-      copy({ ...patient, name: "stopped", signal: controller.signal }),
-    ).rejects.toMatchObject({
+    await expect(run("stopped", { signal: controller.signal })).rejects.toMatchObject({
       kind: "cancelled",
     });
     expect(await visible("stopped")).toBe(false);
-    await expect(
-      copy({ ...patient, name: "stopped", signal: controller.signal }),
-    ).rejects.toMatchObject({
+    await expect(run("stopped", { signal: controller.signal })).rejects.toMatchObject({
       kind: "cancelled",
     });
-    await patient.close();
   });
 
   test("an image copy sends no byte that the rate limit has not granted", async () => {
-    await pushImage(
-      source.url,
-      "limited",
-      "latest",
-      makeImage({ layers: [1_000, 300_000] }),
-    );
+    const name = unique("limited-");
+    await pushImage(source.url, name, "latest", makeImage({ layers: [1_000, 300_000] }));
     const granted: number[] = [];
-    const outcome = await run("limited", {
+    const outcome = await run(name, {
       throttle: async (bytes) => (granted.push(bytes), bytes),
     });
     expect(granted.reduce((sum, bytes) => sum + bytes, 0)).toBe(outcome.bytesSent);
@@ -312,14 +305,15 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
     const secure = await startProxy(target.url, {
       tls: { key: readFileSync(files.key, "utf8"), cert: certificate },
     });
-    await pushImage(source.url, "tls", "latest", makeImage());
+    const name = unique("tls-");
+    await pushImage(source.url, name, "latest", makeImage());
     for (const [options, kind] of [
       [{}, "failed"],
       [{ certificate }, "sent"],
       [{ insecureSkipVerify: true }, "same"],
     ] as const) {
       const pair = openEnds(source.url, { url: secure.url, ...options });
-      const outcome = await copy({ ...pair, name: "tls" });
+      const outcome = await copy({ ...pair, name });
       expect(outcome.result.kind).toBe(kind);
       expect(
         kind === "failed" ? reasonOf(outcome) : "set `certificate` to the CA's PEM",
@@ -332,20 +326,21 @@ describe.skipIf(!source.available)("failures of an image copy", () => {
 
   test("an image copy sends a blob again that the target has lost since an earlier copy", async () => {
     const base = makeBlob(3_000);
-    await pushImage(source.url, "forgotten", "one", makeImage({ layers: [base] }));
+    const name = unique("forgotten-");
+    await pushImage(source.url, name, "one", makeImage({ layers: [base] }));
     const two = makeImage({ layers: [base] });
-    await pushImage(source.url, "forgotten", "two", two);
+    await pushImage(source.url, name, "two", two);
     const memory = createImageMemory();
-    await run("forgotten", { tag: "one", memory });
-    await fetch(`${target.url}/v2/forgotten/blobs/${base.digest}`, { method: "DELETE" });
-    expect((await run("forgotten", { tag: "two", memory })).result).toMatchObject({
+    await run(name, { tag: "one", memory });
+    await fetch(`${target.url}/v2/${name}/blobs/${base.digest}`, { method: "DELETE" });
+    expect((await run(name, { tag: "two", memory })).result).toMatchObject({
       kind: "again",
       reason: expect.stringContaining("the missing parts are sent again"),
     });
-    expect((await run("forgotten", { tag: "two", memory })).result).toEqual({
+    expect((await run(name, { tag: "two", memory })).result).toEqual({
       kind: "sent",
     });
-    expect(await missingParts(target.url, "forgotten", two)).toEqual([]);
+    expect(await missingParts(target.url, name, two)).toEqual([]);
   });
 });
 

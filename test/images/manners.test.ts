@@ -1,4 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { copy } from "../rigs/transfer/image-fixture.ts";
 import {
   makeBlob,
@@ -41,7 +42,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     "an image copy uses GET when the target answers HEAD of a manifest with %i, and later finds it equal",
     async (status) => {
       const image = makeIndex([makeImage(), makeImage()]);
-      const name = `head/${status}`;
+      const name = unique(`head/${status}-`);
       await pushImage(source.url, name, "latest", image);
       refuse(there, ["HEAD"], /\/manifests\//, status);
       expect((await run(name)).result).toEqual({ kind: "sent" });
@@ -53,7 +54,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   test.each(STATUSES)(
     "an image copy reads the list of tags when HEAD and GET of an absent tag are answered with %i",
     async (status) => {
-      const name = `absent/${status}`;
+      const name = unique(`absent/${status}-`);
       const image = makeImage();
       await pushImage(source.url, name, "latest", image);
       await pushImage(target.url, name, "other", makeImage());
@@ -63,10 +64,14 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     },
   );
 
-  test.each(["SKIP", "FAST_FAIL", "OVERWRITE"] as const)(
-    "an image copy that cannot find out whether a tag exists writes it only under OVERWRITE (here: %s)",
-    async (conflictStrategy) => {
-      const name = `untold/${conflictStrategy.toLowerCase().replace("_", "-")}`;
+  test.each([
+    ["SKIP", "refuses", false],
+    ["FAST_FAIL", "refuses", false],
+    ["OVERWRITE", "writes", true],
+  ] as const)(
+    "under %s an image copy %s a tag whose existence it cannot find out",
+    async (conflictStrategy, _does, writes) => {
+      const name = unique(`untold/${conflictStrategy.toLowerCase().replace("_", "-")}-`);
       await pushImage(source.url, name, "latest", makeImage());
       refuse(
         there,
@@ -76,7 +81,6 @@ describe.skipIf(!source.available)("the copy of an image", () => {
         (path) => !path.includes("/uploads/"),
       );
       const outcome = await run(name, { rules: { conflictStrategy } });
-      const writes = conflictStrategy === "OVERWRITE";
       expect(outcome.result).toMatchObject(
         writes
           ? { kind: "sent" }
@@ -93,12 +97,13 @@ describe.skipIf(!source.available)("the copy of an image", () => {
 
   test("an image copy no longer sends a kind of request that the target has refused for several images", async () => {
     const tags = Array.from({ length: 20 }, (_, at) => `v${at}`);
-    for (const tag of tags) await pushImage(source.url, "many", tag, makeImage());
+    const name = unique("many-");
+    for (const tag of tags) await pushImage(source.url, name, tag, makeImage());
     refuse(there, ["HEAD"], /\/(?:manifests|blobs)\//, 405);
     const ends = fresh();
     there.clear();
     for (const tag of tags)
-      expect((await copy({ ...ends, name: "many", tag })).result).toEqual({
+      expect((await copy({ ...ends, name, tag })).result).toEqual({
         kind: "sent",
       });
     await ends.close();
@@ -109,7 +114,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   test.each([403, 405])(
     "an image copy sends blobs when HEAD of a blob is answered with %i, and finds existing blobs by GET",
     async (status) => {
-      const [base, name] = [makeBlob(200_000), `blobs/${status}`];
+      const [base, name] = [makeBlob(200_000), unique(`blobs/${status}-`)];
       await pushBlob(target.url, name, base);
       const image = makeImage({ layers: [base, 100, 300_000] });
       await pushImage(source.url, name, "latest", image);
@@ -129,7 +134,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   test.each([...STATUSES, 404])(
     "an image copy lists attachments in a fallback tag when the referrers API is answered with %i",
     async (status) => {
-      const name = `attached/${status}`;
+      const name = unique(`attached/${status}-`);
       const image = makeImage();
       const signature = makeImage({
         subject: image,
@@ -154,7 +159,8 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   );
 
   test("an image copy succeeds when the referrers API redirects to an unreachable host", async () => {
-    await pushImage(source.url, "redirected", "latest", makeImage());
+    const name = unique("redirected-");
+    await pushImage(source.url, name, "latest", makeImage());
     for (const proxy of [here, there]) {
       proxy.fault = ({ path }) =>
         path.includes("/referrers/")
@@ -165,13 +171,13 @@ describe.skipIf(!source.available)("the copy of an image", () => {
             }
           : null;
     }
-    expect((await run("redirected")).result).toEqual({ kind: "sent" });
+    expect((await run(name)).result).toEqual({ kind: "sent" });
   });
 
   test.each(STATUSES)(
     "an image copy succeeds when the source refuses to list tags with %i",
     async (status) => {
-      const name = `tags/${status}`;
+      const name = unique(`tags/${status}-`);
       const image = makeImage();
       const signature = makeSignature();
       await pushImage(source.url, name, "latest", image);
@@ -189,8 +195,9 @@ describe.skipIf(!source.available)("the copy of an image", () => {
 
   test("an image copy uploads a blob if the target refuses to mount it from another repository", async () => {
     const base = makeBlob(300_000);
-    await pushImage(source.url, "mounts/one", "latest", makeImage({ layers: [base] }));
-    await pushImage(source.url, "mounts/two", "latest", makeImage({ layers: [base] }));
+    const names = [unique("mounts/one-"), unique("mounts/two-")];
+    for (const name of names)
+      await pushImage(source.url, name, "latest", makeImage({ layers: [base] }));
     refuse(
       there,
       ["POST"],
@@ -199,7 +206,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       (path) => !path.includes("from=mounts%2Ftwo"),
     );
     const ends = fresh();
-    for (const name of ["mounts/one", "mounts/two"])
+    for (const name of names)
       expect((await copy({ ...ends, name })).result).toEqual({ kind: "sent" });
     await ends.close();
   });

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
 import { OCI_INDEX } from "../../domain/image/media-types.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import {
   makeBlob,
   makeImage,
@@ -22,6 +23,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   afterAll(stop);
 
   test("an image is copied even if the tag that should list its attachments names an ordinary image", async () => {
+    const name = unique("named-");
     const [v1, v2] = [makeImage(), makeImage()];
     const index = makeIndex([makeImage(), makeImage()]);
     const tags: [string, TestManifest][] = [
@@ -30,13 +32,13 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       ["v2", v2],
       [v2.digest.replace(":", "-"), index],
     ];
-    for (const [tag, image] of tags) await pushImage(source.url, "named", tag, image);
+    for (const [tag, image] of tags) await pushImage(source.url, name, tag, image);
     for (const kind of ["sent", "same"] as const) {
       const memory = createImageMemory();
       for (const [tag, image] of tags) {
-        expect((await run("named", { tag, memory })).result).toEqual({ kind });
+        expect((await run(name, { tag, memory })).result).toEqual({ kind });
         expect(
-          (await readManifest(target.url, "named", tag))?.bytes.equals(image.bytes),
+          (await readManifest(target.url, name, tag))?.bytes.equals(image.bytes),
         ).toBe(true);
       }
     }
@@ -49,7 +51,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       [300_000, 200_000],
       [300_000, 400_000],
     ] as const) {
-      const name = `misstated/${size}-${stated}`;
+      const name = unique(`misstated/${size}-${stated}-`);
       const layer = makeBlob(size);
       const sound = makeImage({ layers: [layer] });
       const image = rewrite(sound, (json) => ({
@@ -75,10 +77,11 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   test("an image is copied even if another image's manifest misstates the size of a shared blob", async () => {
     const layer = makeBlob(200_000);
     const sound = makeImage({ layers: [layer] });
-    await pushImage(source.url, "both", "sound", sound);
+    const name = unique("both-");
+    await pushImage(source.url, name, "sound", sound);
     await pushManifest(
       source.url,
-      "both",
+      name,
       "wrong",
       rewrite(sound, (json) => ({
         ...json,
@@ -93,7 +96,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       const kinds = await Promise.all(
         order.map(async (tag) => [
           tag,
-          (await run("both", { tag, memory, targetName: `both/${order[0]}` })).result
+          (await run(name, { tag, memory, targetName: `${name}/${order[0]}` })).result
             .kind,
         ]),
       );
@@ -162,8 +165,9 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       subject: image,
       artifactType: "application/x-signature",
     });
-    await pushImage(source.url, "nulls", "latest", image);
-    await pushImage(source.url, "nulls", null, signature);
+    const name = unique("nulls-");
+    await pushImage(source.url, name, "latest", image);
+    await pushImage(source.url, name, null, signature);
     const list = Buffer.from(
       JSON.stringify({
         schemaVersion: 2,
@@ -177,7 +181,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
           kind: "answer",
           status: 200,
           body: JSON.stringify({
-            name: "nulls",
+            name,
             tags: ["latest", image.digest.replace(":", "-")],
           }),
         };
@@ -190,10 +194,10 @@ describe.skipIf(!source.available)("the copy of an image", () => {
           }
         : null;
     };
-    expect(await run("nulls")).toMatchObject({
+    expect(await run(name)).toMatchObject({
       result: { kind: "sent" },
       parts: { node: { success: 2 } },
     });
-    expect(await missingParts(target.url, "nulls", signature)).toEqual([]);
+    expect(await missingParts(target.url, name, signature)).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { copy, openEnds } from "../rigs/transfer/image-fixture.ts";
 import { makeBlob, makeImage, makeIndex, pushImage } from "../rigs/servers/images.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
@@ -27,16 +28,17 @@ describe.skipIf(!plain.available)(
     const { source, here, there, ends } = prepare(plain);
 
     test("equal tags cost one HEAD at each end for each tag, and one list of tags for the repository", async () => {
+      const name = unique("warm-");
       const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
       for (const tag of tags)
         await pushImage(
           source.url,
-          "warm",
+          name,
           tag,
           tag === "v0" ? makeIndex([makeImage()]) : makeImage(),
         );
       const copyAll = async (memory = createImageMemory()) =>
-        Promise.all(tags.map((tag) => copy({ ...ends, memory, name: "warm", tag })));
+        Promise.all(tags.map((tag) => copy({ ...ends, memory, name, tag })));
       await copyAll();
       forget(here, there);
       const outcomes = await copyAll();
@@ -47,13 +49,14 @@ describe.skipIf(!plain.available)(
 
     test("a shared layer is requested and sent once, even if many images need it at the same time", async () => {
       const base = makeBlob(200_000);
-      const names = ["a", "b", "c", "d", "e", "f"];
-      for (const tag of names)
-        await pushImage(source.url, "shared", tag, makeImage({ layers: [base, 100] }));
+      const name = unique("shared-");
+      const tags = ["a", "b", "c", "d", "e", "f"];
+      for (const tag of tags)
+        await pushImage(source.url, name, tag, makeImage({ layers: [base, 100] }));
       const memory = createImageMemory();
       forget(here, there);
       const outcomes = await Promise.all(
-        names.map((tag) => copy({ ...ends, memory, name: "shared", tag })),
+        tags.map((tag) => copy({ ...ends, memory, name, tag })),
       );
       expect(outcomes.every(({ result }) => result.kind === "sent")).toBe(true);
       expect(here.count("GET", new RegExp(base.digest))).toBe(1);
@@ -65,12 +68,13 @@ describe.skipIf(!plain.available)(
 
     test("a layer that another repository of the target has just received is mounted and not sent again", async () => {
       const base = makeBlob(300_000);
-      await pushImage(source.url, "mount/one", "latest", makeImage({ layers: [base] }));
-      await pushImage(source.url, "mount/two", "latest", makeImage({ layers: [base] }));
+      const [one, two] = [unique("mount/one-"), unique("mount/two-")];
+      for (const name of [one, two])
+        await pushImage(source.url, name, "latest", makeImage({ layers: [base] }));
       const memory = createImageMemory();
-      await copy({ ...ends, memory, name: "mount/one" });
+      await copy({ ...ends, memory, name: one });
       forget(here, there);
-      const outcome = await copy({ ...ends, memory, name: "mount/two" });
+      const outcome = await copy({ ...ends, memory, name: two });
       expect(outcome).toMatchObject({
         result: { kind: "sent" },
         parts: { blob: { success: 2 } },
@@ -83,12 +87,13 @@ describe.skipIf(!plain.available)(
     });
 
     test("a new small image costs no HEAD at the source and two requests per small blob at the target", async () => {
-      await pushImage(source.url, "cold", "one", makeImage({ layers: [100, 200] }));
-      await pushImage(source.url, "cold", "two", makeImage({ layers: [100, 200] }));
+      const name = unique("cold-");
+      for (const tag of ["one", "two"])
+        await pushImage(source.url, name, tag, makeImage({ layers: [100, 200] }));
       const memory = createImageMemory();
-      await copy({ ...ends, memory, name: "cold", tag: "one" });
+      await copy({ ...ends, memory, name, tag: "one" });
       forget(here, there);
-      await copy({ ...ends, memory, name: "cold", tag: "two" });
+      await copy({ ...ends, memory, name, tag: "two" });
       expect(summary(here)).toEqual({ "GET manifests": 1, "GET blobs": 3 });
       expect(summary(there)).toEqual({
         "HEAD manifests": 1,
@@ -100,14 +105,15 @@ describe.skipIf(!plain.available)(
 
     test("an image is not read at the source if the plan knows its digest and the target has it", async () => {
       const image = makeImage();
-      await pushImage(source.url, "planned", "latest", image);
-      await copy({ ...ends, memory: createImageMemory(), name: "planned" });
+      const name = unique("planned-");
+      await pushImage(source.url, name, "latest", image);
+      await copy({ ...ends, memory: createImageMemory(), name });
       const memory = createImageMemory();
       forget(here, there);
       const outcome = await copy({
         ...ends,
         memory,
-        name: "planned",
+        name,
         sourceDigest: image.digest,
       });
       expect(outcome.result).toEqual({ kind: "same" });
@@ -123,13 +129,14 @@ describe.skipIf(!withReferrers.available)(
 
     test("an equal tag costs one HEAD at each end, and one list of referrers for it and each child", async () => {
       const index = makeIndex([makeImage(), makeImage()]);
-      await pushImage(source.url, "warm", "single", makeImage());
-      await pushImage(source.url, "warm", "index", index);
+      const name = unique("warm-");
+      await pushImage(source.url, name, "single", makeImage());
+      await pushImage(source.url, name, "index", index);
       for (const tag of ["single", "index"])
-        await copy({ ...ends, memory: createImageMemory(), name: "warm", tag });
+        await copy({ ...ends, memory: createImageMemory(), name, tag });
       const memory = createImageMemory();
       forget(here, there);
-      await copy({ ...ends, memory, name: "warm", tag: "single" });
+      await copy({ ...ends, memory, name, tag: "single" });
       expect(summary(here)).toEqual({
         "HEAD manifests": 1,
         "GET referrers": 1,
@@ -137,7 +144,7 @@ describe.skipIf(!withReferrers.available)(
       });
       expect(summary(there)).toEqual({ "HEAD manifests": 1 });
       forget(here, there);
-      await copy({ ...ends, memory, name: "warm", tag: "index" });
+      await copy({ ...ends, memory, name, tag: "index" });
       expect(summary(here)).toEqual({
         "HEAD manifests": 1,
         "GET manifests": 1,

@@ -24,11 +24,11 @@ afterAll(source.stop);
 
 describe.skipIf(!source.available)("a blob of 150 MiB", () => {
   test.for([
-    { kind: "distribution", resumes: true },
-    { kind: "docker-registry", resumes: false },
-    { kind: "gcr", resumes: false },
+    { kind: "distribution", outcome: "is resumed there", resumes: true },
+    { kind: "docker-registry", outcome: "is sent from its start", resumes: false },
+    { kind: "gcr", outcome: "is sent from its start", resumes: false },
   ] as const)(
-    "a blob that is cut off in its second chunk to $kind is resumed at that place: $resumes",
+    "a blob cut off in its second chunk to $kind $outcome",
     async ({ kind, resumes }, context) => {
       const rig = await rigFor(kind, context);
       const newest: UploadState[] = [];

@@ -75,6 +75,7 @@ describe("a silent target", () => {
       if (!file) throw new Error("no file was added");
       const silent = await startFaultProxy(target.url);
       const impatient = clientOf(silent.url, { idleTimeoutMs: 2_000 });
+      const patient = clientOf(silent.url);
       silent.fault = ({ method, path }) =>
         hung.test(`${method} ${path}`) ? { kind: "hang" } : null;
       const { outcomes, states } = await run([file], { target: impatient });
@@ -87,14 +88,14 @@ describe("a silent target", () => {
       expect(
         (
           await run([file], {
-            target: impatient,
+            target: patient,
             uploads: states.slice(-1),
             mayHaveSent: true,
           })
         ).kinds,
       ).toEqual(["sent"]);
       await expectCopies([file]);
-      await impatient.close();
+      await Promise.all([impatient.close(), patient.close()]);
       await silent.stop();
     },
   );

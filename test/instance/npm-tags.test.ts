@@ -149,25 +149,28 @@ const CASES = ROWS.flatMap((row) =>
   row.strategies.map((strategy) => [strategy, row.what, row] as const),
 );
 
-test.each(CASES)("under %s a replication to npm sets %s", (strategy, _, row) => {
-  const {
-    source,
-    sourceHas = VERSIONS,
-    target,
-    targetHas = [...VERSIONS, "1.5.0"],
-    includeMetadata = true,
-    sets,
-  } = row;
-  const chosen = decideTags({
-    strategy,
-    includeMetadata,
-    source: new Map(Object.entries(source)),
-    sourceHas: sourceHas && ((version) => sourceHas.includes(version)),
-    target: new Map(Object.entries(target)),
-    targetHas: (version) => targetHas.includes(version),
-  });
-  expect(Object.fromEntries(chosen)).toEqual(sets);
-});
+test.each(CASES)(
+  "under %s a replication to npm sets the dist-tags %s",
+  (strategy, _, row) => {
+    const {
+      source,
+      sourceHas = VERSIONS,
+      target,
+      targetHas = [...VERSIONS, "1.5.0"],
+      includeMetadata = true,
+      sets,
+    } = row;
+    const chosen = decideTags({
+      strategy,
+      includeMetadata,
+      source: new Map(Object.entries(source)),
+      sourceHas: sourceHas && ((version) => sourceHas.includes(version)),
+      target: new Map(Object.entries(target)),
+      targetHas: (version) => targetHas.includes(version),
+    });
+    expect(Object.fromEntries(chosen)).toEqual(sets);
+  },
+);
 
 describe("the dist-tag latest between two instances", () => {
   const login = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };

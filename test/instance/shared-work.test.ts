@@ -20,7 +20,7 @@ import {
   quietHooks,
   startProxiedTarget,
 } from "../rigs/transfer/instance-fixture.ts";
-import { createGate } from "../rigs/runs/run-fixture.ts";
+import { createGate, unique } from "../rigs/runs/run-fixture.ts";
 import { makeBlob, makeImage, pushImage } from "../rigs/servers/images.ts";
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
@@ -32,15 +32,24 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 
 const stop = () => new TransferError("cancelled", "the run was stopped");
 
-/** Makes `proxy` hold requests with a matching path until `letGo`. `isThere` resolves once a request is held. */
+const letGo: (() => void)[] = [];
+afterEach(() => {
+  for (const one of letGo.splice(0)) one();
+});
+
+/**
+ * Makes `proxy` hold requests with a matching path until `letGo`, or until the test ends. `isThere` resolves once a
+ * request is held.
+ */
 function hold(
   proxy: FaultProxy,
   matches: RegExp,
 ): { isThere: () => Promise<void>; letGo: () => void } {
-  const { until, letGo } = createGate();
+  const gate = createGate();
   proxy.clear();
-  proxy.fault = ({ path }) => (matches.test(path) ? { kind: "hold", until } : null);
-  return {
+  proxy.fault = ({ path }) =>
+    matches.test(path) ? { kind: "hold", until: gate.until } : null;
+  const held = {
     async isThere() {
       await expect
         .poll(() => proxy.requests.some(({ path }) => matches.test(path)))
@@ -48,9 +57,11 @@ function hold(
     },
     letGo() {
       proxy.fault = () => null;
-      letGo();
+      gate.letGo();
     },
   };
+  letGo.push(held.letGo);
+  return held;
 }
 
 describe("batches that share a client of another instance", () => {
@@ -68,7 +79,9 @@ describe("batches that share a client of another instance", () => {
       "GENERIC",
     );
     const files = await Promise.all(
-      ["/first", "/second"].map((path) => source.add(path, Buffer.from(path))),
+      [unique("/first-"), unique("/second-")].map((path) =>
+        source.add(path, Buffer.from(path)),
+      ),
     );
     const held = hold(proxy, /\/capabilities$/);
     const first = new AbortController();
@@ -101,13 +114,9 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   let here: FaultProxy;
   let there: FaultProxy;
   let ends: ReturnType<typeof openEnds>;
-  const letGo: (() => void)[] = [];
   beforeAll(async () => {
     [here, there] = [await startProxy(from.url), await startProxy(to.url)];
     ends = openEnds(here.url, there.url);
-  });
-  afterEach(() => {
-    for (const one of letGo.splice(0)) one();
   });
   afterAll(async () => {
     await ends.close();
@@ -174,16 +183,16 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
   ])(
     "%s that two image copies need is still read if the first copy is stopped",
     async (what, path) => {
-      const name = `held/${what.replaceAll(" ", "-")}`;
+      const name = unique(`held/${what.replaceAll(" ", "-")}-`);
       await push(name);
       const held = hold(here, path);
-      letGo.push(held.letGo);
       expect(await stopTheFirst(name, held.isThere, held.letGo)).toBe("sent");
     },
   );
 
   test("a layer that two images share is sent by the second copy if the first is stopped while it waits", async () => {
-    await push("throttled");
+    const name = unique("throttled-");
+    await push(name);
     const noGrant = createThrottle(1_000, async () => ({ bytes: 0, waitMs: 600_000 }));
     let waiting = 0;
     const throttle = async (bytes: number, signal: AbortSignal) => {
@@ -193,7 +202,7 @@ describe.skipIf(!from.available)("batches that share a memory of images", () => 
     const isWaiting = async () => {
       await expect.poll(() => waiting).toBeGreaterThan(0);
     };
-    expect(await stopTheFirst("throttled", isWaiting, () => {}, throttle)).toBe("sent");
+    expect(await stopTheFirst(name, isWaiting, () => {}, throttle)).toBe("sent");
   });
 });
 

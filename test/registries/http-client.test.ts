@@ -86,15 +86,15 @@ describe("HTTP connections", () => {
 
 describe("HTTP redirects", () => {
   test("redirects are followed, and credentials are sent only within the same origin", async () => {
-    const memory: string[] = [];
+    const seen: string[] = [];
     const other = await serve((request, response) => {
-      memory.push(
+      seen.push(
         `other ${request.headers.authorization ?? "-"} ${request.headers.cookie ?? "-"} ${request.headers["x-plain"]}`,
       );
       response.end("done");
     }, "localhost");
     const first = await serve((request, response) => {
-      memory.push(`first ${request.headers.authorization ?? "-"}`);
+      seen.push(`first ${request.headers.authorization ?? "-"}`);
       const location =
         request.url === "/start" ? "/next" : `${other}/end?signature=secret`;
       response.writeHead(307, { location }).end();
@@ -102,7 +102,7 @@ describe("HTTP redirects", () => {
     const headers = { authorization: "Basic c2VjcmV0", cookie: "a=b", "x-plain": "kept" };
     const answer = await ask(`${first}/start`, { headers });
     expect(answer.text).toBe("done");
-    expect(memory).toEqual([
+    expect(seen).toEqual([
       "first Basic c2VjcmV0",
       "first Basic c2VjcmV0",
       "other - - kept",

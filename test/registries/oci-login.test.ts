@@ -9,6 +9,7 @@ import {
   preferredChallenge,
 } from "../../activities/registries/oci/challenge.ts";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import { copy, openEnds } from "../rigs/transfer/image-fixture.ts";
 import { selfSigned, USER } from "../rigs/servers/credentials.ts";
 import {
@@ -145,21 +146,23 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
     describe.skipIf(!plain.available)("a client with credentials", () => {
       test("a client with a Basic login copies an image into and out of the registry", async () => {
         const image = makeImage({ layers: [100, 100_000] });
-        await pushImage(plain.url, "in", "latest", image);
+        const [name, targetName] = [unique("in-"), unique("out-")];
+        await pushImage(plain.url, name, "latest", image);
         const into = openEnds(plain.url, { url: withBasic.url, ...USER });
-        expect((await copy({ ...into, name: "in" })).result).toEqual({ kind: "sent" });
+        expect((await copy({ ...into, name })).result).toEqual({ kind: "sent" });
         expect(
-          await missingParts(withBasic.url, "in", image, { authorization: basic }),
+          await missingParts(withBasic.url, name, image, { authorization: basic }),
         ).toEqual([]);
         const out = openEnds({ url: withBasic.url, ...USER }, plain.url);
-        expect((await copy({ ...out, name: "in", targetName: "out" })).result).toEqual({
+        expect((await copy({ ...out, name, targetName })).result).toEqual({
           kind: "sent",
         });
         await Promise.all([into.close(), out.close()]);
       });
 
       test("a client requests one token for each repository and scope, and another after its expiry", async () => {
-        const names = ["one", "two"];
+        const [one, two, three] = [unique("one-"), unique("two-"), unique("three-")];
+        const names = [one, two];
         for (const name of names)
           await pushImage(
             plain.url,
@@ -171,17 +174,17 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         const outcomes = await Promise.all(names.map((name) => copy({ ...ends, name })));
         expect(outcomes.map(({ result }) => result.kind)).toEqual(["sent", "sent"]);
         expect(tokens?.requests.map(({ scopes }) => scopes).toSorted()).toEqual([
-          ["repository:one:pull,push"],
-          ["repository:two:pull,push"],
+          [`repository:${one}:pull,push`],
+          [`repository:${two}:pull,push`],
         ]);
 
         Object.assign(tokens?.settings ?? {}, { lifeSeconds: 1, field: "access_token" });
-        await pushImage(plain.url, "three", "latest", makeImage());
-        await copy({ ...ends, name: "three" });
+        await pushImage(plain.url, three, "latest", makeImage());
+        await copy({ ...ends, name: three });
         const before = tokens?.requests.length ?? 0;
         await expect
           .poll(async () => {
-            await ends.to.headManifest("three", "latest");
+            await ends.to.headManifest(three, "latest");
             return (tokens?.requests.length ?? 0) > before;
           })
           .toBe(true);
@@ -190,15 +193,16 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
 
       test("a client requests a token with the right to read the repository that it mounts from", async () => {
         const base = makeBlob(100_000);
-        for (const name of ["mount/a", "mount/b"])
+        const [a, b] = [unique("mount/a-"), unique("mount/b-")];
+        for (const name of [a, b])
           await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
         const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
-        await copy({ ...ends, name: "mount/a" });
-        const outcome = await copy({ ...ends, name: "mount/b" });
+        await copy({ ...ends, name: a });
+        const outcome = await copy({ ...ends, name: b });
         expect(outcome.bytesSent).toBeLessThan(2_000);
         expect(tokens?.requests.map(({ scopes }) => scopes)).toContainEqual([
-          "repository:mount/b:pull,push",
-          "repository:mount/a:pull",
+          `repository:${b}:pull,push`,
+          `repository:${a}:pull`,
         ]);
         await ends.close();
       });
@@ -253,13 +257,14 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
       });
 
       test("a login is not sent to another host that a redirect names", async () => {
-        const memory: (string | undefined)[] = [];
+        const seen: (string | undefined)[] = [];
         const image = makeImage({ layers: [200_000] });
-        await pushImage(withBasic.url, "moved", "latest", image, {
+        const name = unique("moved-");
+        await pushImage(withBasic.url, name, "latest", image, {
           authorization: basic,
         });
         const storage = createServer((request, response) => {
-          memory.push(request.headers.authorization);
+          seen.push(request.headers.authorization);
           const blob = image.blobs.find(({ digest }) => request.url?.includes(digest));
           response.writeHead(blob === undefined ? 404 : 200).end(blob?.bytes);
         }).listen(0, "localhost");
@@ -276,9 +281,9 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
               }
             : null;
         const ends = openEnds({ url: proxy.url, ...USER }, plain.url);
-        expect((await copy({ ...ends, name: "moved" })).result).toEqual({ kind: "sent" });
-        expect(await readManifest(plain.url, "moved", "latest")).not.toBeNull();
-        expect(memory).toEqual([undefined, undefined]);
+        expect((await copy({ ...ends, name })).result).toEqual({ kind: "sent" });
+        expect(await readManifest(plain.url, name, "latest")).not.toBeNull();
+        expect(seen).toEqual([undefined, undefined]);
         await ends.close();
         await proxy.stop();
         storage.close();

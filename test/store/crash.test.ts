@@ -48,6 +48,23 @@ async function upload(
   }
 }
 
+/** Starts uploaders, and resolves to them once the first upload of any of them is acknowledged. */
+async function startUploads(port: number, prefix: string) {
+  const warm = new EventTarget();
+  const isWarm = new Promise((resolve) =>
+    warm.addEventListener("acknowledged", resolve, { once: true }),
+  );
+  const uploads = Array.from({ length: UPLOADERS }, (_, i) =>
+    upload(
+      port,
+      `${prefix}-${i}`,
+      () => void warm.dispatchEvent(new Event("acknowledged")),
+    ),
+  );
+  await isWarm;
+  return uploads;
+}
+
 test("uploads acknowledged before a kill of the server are complete, and no file is half-written", async () => {
   const seed = Date.now() % 1_000_000;
   console.log(`seed of the kills: ${seed}`);
@@ -55,18 +72,7 @@ test("uploads acknowledged before a kill of the server are complete, and no file
   const acknowledged: [string, string][] = [];
   for (let round = 0; round < KILLS; round += 1) {
     const server = await forkApi(directory);
-    const warm = new EventTarget();
-    const isWarm = new Promise((resolve) =>
-      warm.addEventListener("acknowledged", resolve, { once: true }),
-    );
-    const uploads = Array.from({ length: UPLOADERS }, (_, i) =>
-      upload(
-        server.port,
-        `${round}-${i}`,
-        () => void warm.dispatchEvent(new Event("acknowledged")),
-      ),
-    );
-    await isWarm;
+    const uploads = await startUploads(server.port, String(round));
     await new Promise((resolve) => setTimeout(resolve, 200 + chance() * 800));
     await server.kill();
     acknowledged.push(...(await Promise.all(uploads)).flat());
@@ -100,10 +106,7 @@ test("uploads acknowledged before a kill of the server are complete, and no file
 
 test("content that a killed server had stored but not registered is found and removed", async () => {
   const server = await forkApi(directory);
-  const uploads = Array.from({ length: UPLOADERS }, (_, i) =>
-    upload(server.port, String(i)),
-  );
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  const uploads = await startUploads(server.port, "killed");
   await server.kill();
   await Promise.all(uploads);
   const { db, store, close } = openContent(directory);
@@ -116,6 +119,7 @@ test("content that a killed server had stored but not registered is found and re
   const kept = (await Promise.all(prefixes.map((prefix) => store.digests(prefix))))
     .flat()
     .sort();
+  expect(rows.length).toBeGreaterThan(0);
   expect(kept).toEqual(rows);
   close();
 }, 120_000);

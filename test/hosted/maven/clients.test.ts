@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ADMIN } from "../../rigs/api/api-fixture.ts";
 import { random, sha256 } from "../../rigs/api/content-fixture.ts";
 import { elements, type MavenServer, startMaven } from "../../rigs/api/maven-fixture.ts";
+import { unique } from "../../rigs/runs/run-fixture.ts";
 import { type Mvn, mvnClient } from "../../rigs/servers/mvn.ts";
 
 const GROUP = "org.example.judged.here";
@@ -16,7 +17,7 @@ beforeAll(async () => {
   mvn = await mvnClient({ url: `${server.url}${server.base}`, ...ADMIN, group: GROUP });
 });
 beforeEach((context) => {
-  if (mvn === null) context.skip();
+  if (mvn === null) context.skip("mvn or its plugins are not available");
 });
 afterAll(async () => {
   mvn?.close();
@@ -27,12 +28,16 @@ const client = () => mvn ?? expect.fail("no mvn");
 
 test("mvn deploys releases and resolves them by version, by range and as the newest", async () => {
   const { deploy, file, resolve } = client();
+  const app = unique("app-");
   const contents = { "1.9": random(300_000), "1.10": random(300_000) };
   for (const [version, bytes] of Object.entries(contents))
-    await deploy({ artifactId: "app", version, file: file("app.jar", bytes) });
-  expect(server.versions()).toEqual([
-    `${GROUP}:app 1.10 complete`,
-    `${GROUP}:app 1.9 complete`,
+    await deploy({ artifactId: app, version, file: file("app.jar", bytes) });
+  const deployed = server
+    .versions()
+    .filter((each) => each.startsWith(`${GROUP}:${app} `));
+  expect(deployed).toEqual([
+    `${GROUP}:${app} 1.10 complete`,
+    `${GROUP}:${app} 1.9 complete`,
   ]);
   for (const [asked, version] of [
     ["1.9", "1.9"],
@@ -40,14 +45,14 @@ test("mvn deploys releases and resolves them by version, by range and as the new
     ["LATEST", "1.10"],
     ["[1.0,1.10)", "1.9"],
   ] as const) {
-    const folder = join(await resolve(`app:${asked}`), "app");
+    const folder = join(await resolve(`${app}:${asked}`), app);
     expect([
       asked,
-      sha256(readFileSync(join(folder, version, `app-${version}.jar`))),
+      sha256(readFileSync(join(folder, version, `${app}-${version}.jar`))),
     ]).toEqual([asked, sha256(contents[version])]);
-    expect(readFileSync(join(folder, version, `app-${version}.pom`), "utf8")).toContain(
-      `<version>${version}</version>`,
-    );
+    expect(
+      readFileSync(join(folder, version, `${app}-${version}.pom`), "utf8"),
+    ).toContain(`<version>${version}</version>`);
   }
 });
 
@@ -70,32 +75,33 @@ test("mvn cannot change a release, but can deploy the same content again", async
 
 test("mvn deploys snapshots, and resolves the newest build with its classifiers", async () => {
   const { deploy, file, resolve } = client();
+  const snap = unique("snap-");
   for (const content of ["one", "two"]) {
     await deploy({
-      artifactId: "snap",
+      artifactId: snap,
       version: "1.0-SNAPSHOT",
       file: file("snap.jar", content),
       sources: file("sources.jar", `sources ${content}`),
     });
   }
-  const xml = await server.text(`${FOLDER}/snap/1.0-SNAPSHOT/maven-metadata.xml`);
+  const xml = await server.text(`${FOLDER}/${snap}/1.0-SNAPSHOT/maven-metadata.xml`);
   expect([
     elements(xml, "buildNumber"),
     elements(xml, "classifier"),
     elements(xml, "extension"),
   ]).toEqual([["2"], ["sources"], ["jar", "pom", "jar"]]);
   const read = async (coordinates: string, name: RegExp) => {
-    const folder = join(await resolve(coordinates), "snap", "1.0-SNAPSHOT");
+    const folder = join(await resolve(coordinates), snap, "1.0-SNAPSHOT");
     return readFileSync(
       join(folder, readdirSync(folder).find((each) => name.test(each)) ?? "none"),
       "utf8",
     );
   };
-  expect(await read("snap:1.0-SNAPSHOT", /\d-2\.jar$/)).toBe("two");
-  expect(await read("snap:1.0-SNAPSHOT:jar:sources", /\d-2-sources\.jar$/)).toBe(
+  expect(await read(`${snap}:1.0-SNAPSHOT`, /\d-2\.jar$/)).toBe("two");
+  expect(await read(`${snap}:1.0-SNAPSHOT:jar:sources`, /\d-2-sources\.jar$/)).toBe(
     "sources two",
   );
-  expect(server.versions()).toContain(`${GROUP}:snap 1.0-SNAPSHOT complete`);
+  expect(server.versions()).toContain(`${GROUP}:${snap} 1.0-SNAPSHOT complete`);
 });
 
 test("four mvn processes that deploy versions of one artifact at once leave correct metadata", async () => {

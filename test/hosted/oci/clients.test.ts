@@ -14,6 +14,7 @@ import {
 } from "../../rigs/servers/images.ts";
 import { CRANE, HELM, REGCTL, SKOPEO } from "../../rigs/servers/oci-tools.ts";
 import { findTool } from "../../rigs/servers/tools.ts";
+import { unique } from "../../rigs/runs/run-fixture.ts";
 import { LOGIN, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
 const run = promisify(execFile);
@@ -79,6 +80,8 @@ afterAll(async () => {
 
 describe.skipIf(tools.crane === null)("crane", () => {
   test("crane logs in, copies across repositories with mounts, pulls, validates, lists and deletes", async () => {
+    const name = unique("by/crane-");
+    const pulled = join(folder, unique("pulled-"));
     await client(
       "crane",
       "auth",
@@ -99,51 +102,40 @@ describe.skipIf(tools.crane === null)("crane", () => {
         "copy",
         "--insecure",
         at(`seed:${tag}`),
-        `${api.host}/team/docker/by/crane:${tag}`,
+        `${api.host}/team/docker/${name}:${tag}`,
       );
       expect(
         await client(
           "crane",
           "digest",
           "--insecure",
-          `${api.host}/team/docker/by/crane:${tag}`,
+          `${api.host}/team/docker/${name}:${tag}`,
         ),
       ).toBe(made.digest);
     }
-    await client(
-      "crane",
-      "pull",
-      "--insecure",
-      "--format=oci",
-      at("seed:multi"),
-      join(folder, "pulled"),
-    );
-    await client(
-      "crane",
-      "push",
-      "--insecure",
-      join(folder, "pulled"),
-      at("by/crane:pushed"),
-    );
-    await client("crane", "copy", "--insecure", at("seed:one"), at("by/crane:one"));
-    expect(await missing("by/crane", image)).toEqual([]);
-    expect(
-      (await client("crane", "ls", "--insecure", at("by/crane"))).split("\n"),
-    ).toEqual(["one", "pushed"]);
+    await client("crane", "pull", "--insecure", "--format=oci", at("seed:multi"), pulled);
+    await client("crane", "push", "--insecure", pulled, at(`${name}:pushed`));
+    await client("crane", "copy", "--insecure", at("seed:one"), at(`${name}:one`));
+    expect(await missing(name, image)).toEqual([]);
+    expect((await client("crane", "ls", "--insecure", at(name))).split("\n")).toEqual([
+      "one",
+      "pushed",
+    ]);
     expect(await client("crane", "catalog", "--insecure", api.host)).toContain(
-      "team/docker/by/crane",
+      `team/docker/${name}`,
     );
-    await client("crane", "tag", "--insecure", at("by/crane:one"), "two");
-    await client("crane", "delete", "--insecure", at("by/crane:one"));
-    expect(await api.tags("team/images/by/crane")).toEqual(["pushed", "two"]);
+    await client("crane", "tag", "--insecure", at(`${name}:one`), "two");
+    await client("crane", "delete", "--insecure", at(`${name}:one`));
+    expect(await api.tags(`team/images/${name}`)).toEqual(["pushed", "two"]);
   });
 });
 
 describe.skipIf(tools.regctl === null)("regctl", () => {
   test("regctl copies an image, attaches artifacts and lists them, and deletes a tag and a manifest", async () => {
+    const name = unique("by/regctl-");
     for (const tag of ["one", "multi"])
-      await regctl("image", "copy", at(`seed:${tag}`), at(`by/regctl:${tag}`));
-    expect(await missing("by/regctl", index)).toEqual([]);
+      await regctl("image", "copy", at(`seed:${tag}`), at(`${name}:${tag}`));
+    expect(await missing(name, index)).toEqual([]);
     writeFileSync(join(folder, "sbom.json"), '{"sbom":true}');
     await regctl(
       "artifact",
@@ -153,7 +145,7 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
       "--file",
       join(folder, "sbom.json"),
       "--subject",
-      at("by/regctl:multi"),
+      at(`${name}:multi`),
     );
     await regctl(
       "artifact",
@@ -163,11 +155,11 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
       "--file",
       join(folder, "sbom.json"),
       "--subject",
-      at("by/regctl:multi"),
+      at(`${name}:multi`),
       "--platform",
       "linux/arm64",
     );
-    const tree = await regctl("artifact", "tree", at("by/regctl:multi"));
+    const tree = await regctl("artifact", "tree", at(`${name}:multi`));
     expect(tree.match(/application\/spdx\+json/g)?.length).toBe(2);
     expect(
       (
@@ -175,17 +167,17 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
           "artifact",
           "get",
           "--subject",
-          at("by/regctl:multi"),
+          at(`${name}:multi`),
           "--filter-artifact-type",
           "application/spdx+json",
         )
       ).trim(),
     ).toBe('{"sbom":true}');
     // regctl has written no fallback tag (sha256-…): it uses the referrers API.
-    expect(await api.tags("team/images/by/regctl")).toEqual(["multi", "one"]);
-    await regctl("tag", "delete", at("by/regctl:one"));
-    await regctl("manifest", "delete", `${at("by/regctl")}@${index.digest}`);
-    expect(await api.tags("team/images/by/regctl")).toEqual([]);
+    expect(await api.tags(`team/images/${name}`)).toEqual(["multi", "one"]);
+    await regctl("tag", "delete", at(`${name}:one`));
+    await regctl("manifest", "delete", `${at(name)}@${index.digest}`);
+    expect(await api.tags(`team/images/${name}`)).toEqual([]);
     expect((await regctl("repo", "ls", api.host)).split("\n")).toContain(
       "team/images/seed",
     );
@@ -228,6 +220,8 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
 
 describe.skipIf(tools.skopeo === null)("skopeo", () => {
   test("skopeo copies an index with all its images to a folder and back, and inspects it", async () => {
+    const name = unique("by/skopeo-");
+    const copied = `dir:${join(folder, unique("skopeo-"))}`;
     const login = `${ADMIN.username}:${ADMIN.password}`;
     await client(
       "skopeo",
@@ -236,7 +230,7 @@ describe.skipIf(tools.skopeo === null)("skopeo", () => {
       "--src-tls-verify=false",
       `--src-creds=${login}`,
       `docker://${at("seed:multi")}`,
-      `dir:${join(folder, "skopeo")}`,
+      copied,
     );
     await client(
       "skopeo",
@@ -244,8 +238,8 @@ describe.skipIf(tools.skopeo === null)("skopeo", () => {
       "--all",
       "--dest-tls-verify=false",
       `--dest-creds=${login}`,
-      `dir:${join(folder, "skopeo")}`,
-      `docker://${at("by/skopeo:multi")}`,
+      copied,
+      `docker://${at(`${name}:multi`)}`,
     );
     await client(
       "skopeo",
@@ -256,19 +250,16 @@ describe.skipIf(tools.skopeo === null)("skopeo", () => {
       `--src-creds=${login}`,
       `--dest-creds=${login}`,
       `docker://${at("seed:one")}`,
-      `docker://${at("by/skopeo:one")}`,
+      `docker://${at(`${name}:one`)}`,
     );
-    expect([
-      await missing("by/skopeo", index),
-      await missing("by/skopeo", image),
-    ]).toEqual([[], []]);
+    expect([await missing(name, index), await missing(name, image)]).toEqual([[], []]);
     const inspected = JSON.parse(
       await client(
         "skopeo",
         "inspect",
         "--tls-verify=false",
         `--creds=${login}`,
-        `docker://${at("by/skopeo:one")}`,
+        `docker://${at(`${name}:one`)}`,
       ),
     ) as { Digest: string; RepoTags: string[] };
     expect([inspected.Digest, inspected.RepoTags]).toEqual([
@@ -280,14 +271,15 @@ describe.skipIf(tools.skopeo === null)("skopeo", () => {
       "delete",
       "--tls-verify=false",
       `--creds=${login}`,
-      `docker://${at("by/skopeo:one")}`,
+      `docker://${at(`${name}:one`)}`,
     );
-    expect(await api.tags("team/images/by/skopeo")).toEqual(["multi"]);
+    expect(await api.tags(`team/images/${name}`)).toEqual(["multi"]);
   });
 });
 
 describe.skipIf(tools.helm === null)("helm", () => {
   test("helm logs in, pushes a chart and pulls it unchanged", async () => {
+    const charts = unique("charts-");
     const chart = join(folder, "chart");
     mkdirSync(join(chart, "templates"), { recursive: true });
     writeFileSync(
@@ -314,23 +306,23 @@ describe.skipIf(tools.helm === null)("helm", () => {
       "helm",
       "push",
       join(folder, "demo-1.2.0+build.5.tgz"),
-      `oci://${at("charts")}`,
+      `oci://${at(charts)}`,
       "--plain-http",
     );
-    mkdirSync(join(folder, "charts"));
+    mkdirSync(join(folder, charts));
     await client(
       "helm",
       "pull",
-      `oci://${at("charts")}/demo`,
+      `oci://${at(charts)}/demo`,
       "--version",
       "1.2.0+build.5",
       "--plain-http",
       "-d",
-      join(folder, "charts"),
+      join(folder, charts),
     );
-    expect(readFileSync(join(folder, "charts", "demo-1.2.0+build.5.tgz"))).toEqual(
+    expect(readFileSync(join(folder, charts, "demo-1.2.0+build.5.tgz"))).toEqual(
       readFileSync(join(folder, "demo-1.2.0+build.5.tgz")),
     );
-    expect(await api.tags("team/images/charts/demo")).toEqual(["1.2.0_build.5"]);
+    expect(await api.tags(`team/images/${charts}/demo`)).toEqual(["1.2.0_build.5"]);
   });
 });

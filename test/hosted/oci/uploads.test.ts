@@ -26,6 +26,7 @@ afterEach(() => api.close());
 
 const staged = () => readdirSync(join(api.directory, "blobs", "staging"));
 const blobs = () => api.db.$client.prepare("SELECT count(*) FROM blob").pluck().get();
+const refusals = () => api.logs.filter(({ facts }) => facts["status"] === 400).length;
 const rangeOf = ({ headers }: { headers: Headers }) => headers.get("range");
 
 /** Sends a request that announces more bytes than it has, and cuts the connection after `bytes`. */
@@ -59,8 +60,10 @@ describe("an interrupted upload", () => {
       );
       const here = async () =>
         Number(/^0-(\d+)$/.exec(rangeOf(await api.http("GET", location)) ?? "")?.[1]) + 1;
-      await expect.poll(here).toBeGreaterThan(1);
+      // Until the request that was cut off has ended, its bytes may still be written.
+      await expect.poll(refusals).toBe(1);
       let offset = await here();
+      expect(offset).toBeGreaterThan(1);
       expect(offset).toBeLessThanOrEqual(5 * MIB);
       expect((await api.http("HEAD", `/v2/${NAME}/blobs/${blob.digest}`)).status).toBe(
         404,
@@ -99,9 +102,7 @@ describe("an interrupted upload", () => {
       image.bytes.subarray(0, 10),
       image.bytes.length,
     );
-    await expect
-      .poll(() => api.logs.filter(({ facts }) => facts["status"] === 400).length)
-      .toBe(2);
+    await expect.poll(refusals).toBe(2);
     expect([staged(), blobs(), await api.tags(NAME)]).toEqual([[], 0, null]);
     expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
   });
@@ -246,6 +247,7 @@ describe("limits of uploads", () => {
     await create("repo/create", { projectId: "team", name: "images", type: "OCI" });
     const blob = makeBlob(64 * MIB);
     const running = { yes: true };
+    const began = performance.now();
     const uploads = Promise.all(
       Array.from({ length: 4 }, (_, i) => client.putBlob(`team/images/big${i}`, blob)),
     ).finally(() => (running.yes = false));
@@ -258,20 +260,21 @@ describe("limits of uploads", () => {
       times.push(performance.now() - start);
     }
     await uploads;
+    const took = performance.now() - began;
     await server.kill();
     rmSync(directory, { recursive: true, force: true });
     const sorted = times.toSorted((a, b) => a - b);
     console.log(
-      `while 256 MiB of layers arrived: ${sorted.length} answers, ` +
-        `p99 ${(sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1)} ms`,
+      `while 256 MiB of layers arrived in ${took.toFixed(0)} ms: ${sorted.length} answers, ` +
+        `the longest after ${sorted.at(-1)?.toFixed(1)} ms`,
     );
-    expect(sorted.length).toBeGreaterThan(5);
+    expect(sorted.at(-1)).toBeLessThan(took / 2);
   });
 });
 
 test("a push to a full disk is refused with that reason, and existing content stays", async (context) => {
   const disk = mountDisk("a push to a full disk is not tested", 16);
-  if (disk === null) return context.skip();
+  if (disk === null) return context.skip("a small disk cannot be mounted here");
   try {
     const directory = join(disk.folder, "data");
     mkdirSync(directory);

@@ -1,8 +1,11 @@
-import { Transform, type TransformCallback } from "node:stream";
+import { Transform, type TransformCallback, type Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Lets `limit` bytes pass, waits until they have been sent, then calls `cut`. */
-export function cutter(limit: number, cut: () => void): Transform {
+/** Lets `limit` bytes pass, then neither more bytes nor the end of the body; calls `full` then. */
+export function staller(
+  limit: number,
+  full: (stalled: Transform) => void = () => undefined,
+): Transform {
   let passed = 0;
   return new Transform({
     transform(chunk: Buffer, _encoding, done: TransformCallback) {
@@ -10,13 +13,21 @@ export function cutter(limit: number, cut: () => void): Transform {
       passed += chunk.length;
       if (passed < limit) return done(null, chunk);
       this.push(chunk.subarray(0, Math.max(0, left)));
-      setTimeout(cut, 100);
+      full(this);
     },
   });
 }
 
-/** Lets `limit` bytes pass, then neither more bytes nor the end of the body. */
-export const staller = (limit: number): Transform => cutter(limit, () => undefined);
+/** Lets `limit` bytes pass to `next`, waits until the system has taken them all, then calls `cut`. */
+export const cutter = (limit: number, next: Writable, cut: () => void): Transform =>
+  staller(limit, (stalled) => {
+    const waiting = setInterval(() => {
+      const left = stalled.readableLength + next.writableLength;
+      if (left > 0 && !next.destroyed) return;
+      clearInterval(waiting);
+      cut();
+    }, 10);
+  });
 
 /** Lets a body pass in pieces of `bytes`, one every `everyMs` ms. */
 export function dripper(bytes: number, everyMs: number): Transform {

@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { PassThrough, Readable, type Duplex } from "node:stream";
+import { PassThrough, Readable, type Duplex, type Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cutter, dripper, readWhole, staller } from "./faulty-bodies.ts";
 
@@ -196,7 +196,7 @@ export async function startProxy(
         ...answer.rawHeaders,
         ...Object.entries(proxy.answerHeaders).flat(),
       ]);
-      answer.pipe(wayBack(fault, cut)).pipe(response);
+      answer.pipe(wayBack(fault, response, cut)).pipe(response);
     });
     request.on("close", () => (request.complete ? undefined : passed.destroy()));
     request.on("data", (chunk: Buffer) => {
@@ -204,7 +204,9 @@ export async function startProxy(
       if (keepBodies(seen.path)) seen.body.push(chunk);
     });
     request
-      .pipe(cutter(fault?.kind === "cutRequest" ? fault.afterBytes : Infinity, cut))
+      .pipe(
+        cutter(fault?.kind === "cutRequest" ? fault.afterBytes : Infinity, passed, cut),
+      )
       .pipe(passed);
   }
 
@@ -258,8 +260,8 @@ async function held(
   }
 }
 
-function wayBack(fault: Fault | null, cut: () => void): Duplex {
-  if (fault?.kind === "cutAnswer") return cutter(fault.afterBytes, cut);
+function wayBack(fault: Fault | null, response: Writable, cut: () => void): Duplex {
+  if (fault?.kind === "cutAnswer") return cutter(fault.afterBytes, response, cut);
   if (fault?.kind === "stallAnswer") return staller(fault.afterBytes);
   if (fault?.kind === "dripAnswer") return dripper(fault.bytes, fault.everyMs);
   return new PassThrough();
