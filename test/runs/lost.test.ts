@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.end());
 
-test("a run that Temporal lost starts again and sends only the rest, and a terminated run ends with that reason", async () => {
+test("a run that Temporal lost starts again and sends only the rest, and a terminated run says so", async () => {
   const { product, source, target, projectId, cluster, instance } = rig;
   const images = await fillRegistry(
     source.url,

@@ -84,7 +84,7 @@ test("many files to a slow cluster are sent once each, although several batches 
   ).toBe(1);
 });
 
-test("an image with a large blob that its registry takes only in one request is sent in a slot for such images", async () => {
+test("an image with a large blob that its registry takes only in one request gets a slot for such images", async () => {
   const { product, instance, source, target, projectId, cluster } = images;
   const image = makeImage({ layers: [CHUNK + 1_000_000, 1_000] });
   const name = unique("team/whole-");
