@@ -43,7 +43,7 @@ describe("a linked repository", () => {
       "NPM",
       "https://r.example",
       "MAVEN",
-      /\[configuration\.protocol\].*NPM repositories cannot be read from a registry that speaks MAVEN: the protocol must be NPM/,
+      /\[configuration\.protocol\].*NPM repositories cannot be read from .* speaks MAVEN: the protocol must be NPM/,
     ],
     [
       "GENERIC",

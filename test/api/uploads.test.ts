@@ -246,7 +246,8 @@ test("other requests do not wait for uploads", async () => {
     `while 640 MiB and 300 small files came in in ${took.toFixed(0)} ms: ${sorted.length} answers, ` +
       `the longest after ${sorted.at(-1)?.toFixed(1)} ms`,
   );
-  expect(sorted.at(-1)).toBeLessThan(took / 2);
+  // An answer that waits for the uploads takes as long as they do.
+  expect(sorted.at(-1)).toBeLessThan(0.75 * took);
 });
 
 function* repeated(bytes: Buffer, times: number): Generator<Buffer> {

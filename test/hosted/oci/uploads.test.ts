@@ -268,7 +268,8 @@ describe("limits of uploads", () => {
       `while 256 MiB of layers arrived in ${took.toFixed(0)} ms: ${sorted.length} answers, ` +
         `the longest after ${sorted.at(-1)?.toFixed(1)} ms`,
     );
-    expect(sorted.at(-1)).toBeLessThan(took / 2);
+    // An answer that waits for the uploads takes as long as they do.
+    expect(sorted.at(-1)).toBeLessThan(0.75 * took);
   });
 });
 
