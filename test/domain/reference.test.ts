@@ -116,7 +116,6 @@ test("the tag that lists what is attached to a sha512 digest has the first 64 ch
   expect(isDigest(subject) ? fallbackTag(subject) : "").toBe(`sha512-${HEX}`);
 });
 
-test("long and hostile image names are checked within a second", () => {
 test("long and hostile image names are checked without backtracking", () => {
   const began = Date.now();
   for (const text of [

@@ -264,7 +264,7 @@ test("an activity that fails repeatedly is reported with its reason until it suc
     await expect
       .poll(() => problemOf(key))
       .toMatch(
-        /cutBatches of workflow .* has failed since .*attempt \d+ is under way.*the disk is spoilt/s,
+        /cutBatches of workflow .* has failed since .*: the disk is spoilt\. Attempt \d+ is under way/s,
       );
   } finally {
     db.exec("DROP TRIGGER spoilt");
