@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { StatedVersion } from "../../domain/sync-versions.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import {
   type Built,
   DATES,
@@ -24,7 +25,8 @@ beforeEach(() => rig.renew());
 
 describe("a Maven version that another instance declares", () => {
   it("a declared Maven version is needed, then created with its files and audit fields, with one event", async () => {
-    const built = mavenVersion("com.acme:lib", "1.0", {
+    const artifact = unique("lib-");
+    const built = mavenVersion(`com.acme:${artifact}`, "1.0", {
       ".jar": randomBytes(400),
       "-sources.jar": randomBytes(300_000),
     });
@@ -38,18 +40,21 @@ describe("a Maven version that another instance declares", () => {
     ]);
     for (const [path, bytes] of built.bytes)
       expect(await rig.download(path)).toEqual(bytes);
-    expect(rig.rowOf(rig.repos.maven, "com.acme:lib", "1.0")).toMatchObject({
+    expect(rig.rowOf(rig.repos.maven, `com.acme:${artifact}`, "1.0")).toMatchObject({
       digest: built.stated.digest,
       complete: true,
       ...DATES,
     });
     expect(
-      rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0.jar")),
+      rig.nodeAt(
+        rig.repos.maven,
+        mavenPath(`com.acme:${artifact}`, "1.0", `${artifact}-1.0.jar`),
+      ),
     ).toMatchObject(DATES);
     expect(rig.events(rig.repos.maven)).toEqual([
-      { kind: "version", subject: "gav://com.acme:lib", version: "1.0" },
+      { kind: "version", subject: `gav://com.acme:${artifact}`, version: "1.0" },
     ]);
-    expect((await rig.metadataOf("/com/acme/lib")).text).toMatch(
+    expect((await rig.metadataOf(`/com/acme/${artifact}`)).text).toMatch(
       /<release>1\.0<\/release>/,
     );
     expect(await rig.stateAll("MAVEN", [built], {}, [])).toEqual([{ result: "same" }]);

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { versionDigest } from "../../domain/maven/layout.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import {
   mavenPath,
   mavenVersion,
@@ -43,24 +44,31 @@ describe("a declared Maven version without sha256", () => {
   beforeEach(() => rig.renew("MAVEN"));
 
   test("a declared Maven version is needed by its files' sha256 or path, then created and recognized", async () => {
-    const stated = described(built, ["sha1"], ".jar");
-    const pom = built.stated.files[0]?.sha256;
-    const paths = [pathOf("lib-1.0.jar"), pathOf("lib-1.0-sources.jar")];
+    const artifact = unique("lib-");
+    const fresh = mavenVersion(`com.acme:${artifact}`, "1.0", {
+      ".jar": jar,
+      "-sources.jar": sources,
+    });
+    const stated = described(fresh, ["sha1"], ".jar");
+    const pom = fresh.stated.files[0]?.sha256;
+    const paths = ["", "-sources"].map((classifier) =>
+      mavenPath(`com.acme:${artifact}`, "1.0", `${artifact}-1.0${classifier}.jar`),
+    );
     expect(await rig.stateVersions("MAVEN", [stated])).toEqual([
       { result: "need", files: [pom], paths },
     ]);
-    const whole = await uploaded(rig, stated, built, paths);
-    const contents = [...built.bytes.values()].slice(0, 1);
+    const whole = await uploaded(rig, stated, fresh, paths);
+    const contents = [...fresh.bytes.values()].slice(0, 1);
     expect(await rig.stateVersions("MAVEN", [whole], {}, contents)).toEqual([
       { result: "made", written: 3 },
     ]);
     expect(rowOf("1.0")).toMatchObject({
-      digest: versionDigest(built.stated.files, sha256),
+      digest: versionDigest(fresh.stated.files, sha256),
       complete: 1,
     });
     expect(await rig.stateVersions("MAVEN", [stated])).toEqual([{ result: "same" }]);
     expect(
-      await rig.stateVersions("MAVEN", [described(built, ["md5"], ".jar", ".pom")]),
+      await rig.stateVersions("MAVEN", [described(fresh, ["md5"], ".jar", ".pom")]),
     ).toEqual([{ result: "same" }]);
   });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { haveBlobs } from "../../db/content/blobs.ts";
 import { FILES_MEDIA_TYPE, SYNC_LIMITS } from "../../domain/sync.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import {
   frameFiles as frame,
   statedFile as file,
@@ -71,13 +72,16 @@ describe("an upload session", () => {
       offset: 3000,
       done: true,
     });
-    await createRepository(target, "files", "GENERIC");
+    const repoName = unique("files-");
+    await createRepository(target, repoName, "GENERIC");
     const statement = frame([file(content, { attached: false })]);
-    const answer = await call("POST", "/files/copies/files", statement, {
+    const answer = await call("POST", `/files/copies/${repoName}`, statement, {
       "content-type": FILES_MEDIA_TYPE,
     });
     expect(answer.data).toEqual({ files: [{ result: "made" }] });
-    expect(await target.fetchFile("/f")).toEqual(content);
+    expect(await target.fetchFile("/f", { projectId: "copies", repoName })).toEqual(
+      content,
+    );
   });
 
   it("an upload's piece at a wrong offset is refused, and the answer has the current offset", async () => {

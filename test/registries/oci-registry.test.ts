@@ -6,6 +6,7 @@ import {
 import { digestOf } from "../../activities/registries/verified.ts";
 import { isDigest, type Digest } from "../../domain/digest.ts";
 import { TransferError } from "../../domain/failure.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
 import {
   makeBlob,
   makeImage,
@@ -128,22 +129,25 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
   });
 
   test("a client writes a small blob, finds it and reads it from any offset", async () => {
-    const blob = makeBlob(50_000);
+    const [blob, empty] = [makeBlob(50_000), makeBlob(0)];
     const digest = asDigest(blob.digest);
-    expect(await registry.headBlob("small", digest)).toBeNull();
-    expect(await placeBlob(registry, "small", blob)).toBe("sent");
-    expect(await placeBlob(registry, "small", makeBlob(0))).toBe("sent");
-    expect(await placeBlob(registry, "small", blob)).toBe("found");
-    expect(await registry.headBlob("small", digest)).toEqual({ size: 50_000 });
+    const name = unique("small-");
+    expect(await registry.headBlob(name, digest)).toBeNull();
+    expect(await placeBlob(registry, name, blob)).toBe("sent");
+    expect(await placeBlob(registry, name, blob)).toBe("found");
+    expect(await registry.headBlob(name, digest)).toEqual({ size: 50_000 });
+    // gcr has one empty blob for all names, which an earlier try of this test may have written.
+    expect(["sent", "found"]).toContain(await placeBlob(registry, name, empty));
+    expect(await registry.headBlob(name, asDigest(empty.digest))).toEqual({ size: 0 });
     for (const offset of [0, 1, 30_000, 49_999]) {
       const read = await collect(
-        await registry.openBlob("small", { digest, size: 50_000 }, offset),
+        await registry.openBlob(name, { digest, size: 50_000 }, offset),
       );
       expect(read.equals(blob.bytes.subarray(offset))).toBe(true);
     }
     expect(
       await failureOf(
-        registry.openBlob("small", { digest: asDigest(makeBlob(9).digest), size: 9 }, 0),
+        registry.openBlob(name, { digest: asDigest(makeBlob(9).digest), size: 9 }, 0),
       ),
     ).toMatchObject({ kind: "notFound" });
   });
