@@ -5,8 +5,8 @@ import { npm } from "./npm/connector.ts";
 import { oci } from "./oci/connector.ts";
 
 /**
- * The connector of each protocol; null: not implemented. domain/protocols.ts lists the abilities of
- * each connector, for code that decides before a connector is opened.
+ * The connector of each protocol; null: this release does not speak the protocol. domain/protocols.ts lists
+ * the abilities of each connector, for code that decides before a connector is opened.
  */
 export const connectors = {
   OCI: oci,

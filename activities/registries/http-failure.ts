@@ -90,7 +90,7 @@ export function excerpt(text: string, secrets: readonly string[]): string {
 
 /**
  * Prepares error codes of a server for an error: at most 20 different ones, each of at most 64 characters and
- * without `secrets`; undefined when there are none.
+ * without `secrets`. Returns undefined for an empty list.
  */
 export function bounded(
   codes: readonly string[],

@@ -46,8 +46,8 @@ export async function* verified(
   for await (const chunk of source) {
     size += chunk.length;
     wrong ||= size > expected.size;
-    // Once the size is wrong, only `misstated` needs the rest: its digest tells whether the content or the
-    // expected size is wrong.
+    // The rest of content with a wrong size is read only for `misstated`: the digest shows whether the content
+    // or the expected size is wrong.
     if (wrong && !misstated)
       throw damagedAt(what, `more than the expected ${expected.size} bytes`);
     hash.update(chunk);

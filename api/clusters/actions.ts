@@ -171,7 +171,7 @@ export async function changeCluster(
 
 /**
  * Tests the connection to a saved cluster and stores its health. Throws 250301 if the test fails,
- * 250306 if there is no such cluster.
+ * 250306 if no cluster has this name.
  */
 export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);

@@ -5,7 +5,7 @@ import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 
-/** Records how long an end took to answer (`waitMs` in ms), and tells whether an end is slow. */
+/** `note` records how long an end took to answer (`waitMs` in ms); `isSlow` returns whether an end is slow. */
 export type Pacing = {
   note: (end: string, waitMs: number) => void;
   isSlow: (end: string) => boolean;

@@ -32,7 +32,7 @@ type InternalDeps = {
   mustYield: MustYield;
   /**
    * Called when slots may have become free: a batch was reported as done or had nothing left to
-   * send, or an end is no longer slow.
+   * send, or a slow end has become quick again.
    */
   freed: () => void;
   /**

@@ -16,7 +16,7 @@ export type DetailQuery = PageQuery & {
 
 /**
  * Turns a query into conditions on details; the record's snapshot resolves names of repositories
- * and clusters. Returns null if there is no condition besides the status. An empty text is not a
+ * and clusters. Returns null for a query that names nothing but the status. An empty text is not a
  * condition.
  */
 export function toFilter(

@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { random, sha256 } from "../rigs/api/content-fixture.ts";
+import { openFiles, random, sha256 } from "../rigs/api/content-fixture.ts";
 import { forkApi, LOGIN, send, startApi } from "../rigs/api/socket-fixture.ts";
 
 let api: Awaited<ReturnType<typeof startApi>>;
@@ -175,8 +175,6 @@ test("64 simultaneous small uploads all succeed, and equal contents are stored o
   expect(read.map(({ body }) => body.toString())).toEqual(contents.map(String));
   expect(blobs()).toBe(60);
 });
-
-const openFiles = () => readdirSync("/proc/self/fd").length;
 
 test.skipIf(process.platform !== "linux")(
   "a download that the client breaks off leaves no file open on the server",

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
@@ -11,32 +11,51 @@ afterEach(async () => {
     await new Promise((resolve) => server.close(resolve).closeAllConnections());
 });
 
+/** Starts a registry; `answer` answers a request for the list of `field`. */
+async function startLists(
+  answer: (
+    field: "tags" | "repositories",
+    path: string,
+    response: ServerResponse,
+  ) => void,
+) {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "", "http://registry");
+    // The first request, for /v2/, finds out the kind of login.
+    if (pathname === "/v2/") return void response.end("{}");
+    answer(pathname.endsWith("/tags/list") ? "tags" : "repositories", pathname, response);
+  }).listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  return createOciRegistry({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  });
+}
+
 /**
  * Starts a registry whose pages have the items of `pageAt` and always a next page; `asked` counts the requested pages.
  */
 async function endlessRegistry(pageAt: (at: number) => string[]) {
   const state = { asked: 0 };
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "", "http://registry");
-    const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
+  const registry = await startLists((field, path, response) => {
     const list = pageAt(state.asked);
-    // The first request, for /v2/, finds out the kind of login and is not counted.
-    if (pathname !== "/v2/") state.asked += 1;
+    state.asked += 1;
     response
-      .setHeader("link", `<${pathname}?page=${state.asked}>; rel="next"`)
+      .setHeader("link", `<${path}?page=${state.asked}>; rel="next"`)
       .end(JSON.stringify({ [field]: list }));
-  }).listen(0, "127.0.0.1");
-  servers.push(server);
-  await once(server, "listening");
-  return {
-    state,
-    registry: createOciRegistry({
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    }),
-  };
+  });
+  return { state, registry };
 }
 
-type Registry = Awaited<ReturnType<typeof endlessRegistry>>["registry"];
+/** Starts a registry that answers the requests for its lists with `answers`, in their order; null: 404. */
+const scriptedRegistry = (answers: (string[] | null)[]) =>
+  startLists((field, _path, response) => {
+    const list = answers.shift() ?? null;
+    if (list === null) response.writeHead(404).end();
+    else response.end(JSON.stringify({ [field]: list }));
+  });
+
+type Registry = Awaited<ReturnType<typeof startLists>>;
 type Listing = {
   what: string;
   list: (
@@ -53,24 +72,6 @@ async function listAll(registry: Registry, { list }: Listing): Promise<void> {
   let cursor: string | null = null;
   do cursor = (await list(registry, cursor))?.next ?? null;
   while (cursor !== null);
-}
-
-/** Starts a registry that answers the requests for its lists with `answers`, in their order; null: 404. */
-async function scriptedRegistry(answers: (string[] | null)[]) {
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "", "http://registry");
-    if (pathname === "/v2/") return response.end("{}");
-    const list = answers.shift() ?? null;
-    const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
-    return list === null
-      ? response.writeHead(404).end()
-      : response.end(JSON.stringify({ [field]: list }));
-  }).listen(0, "127.0.0.1");
-  servers.push(server);
-  await once(server, "listening");
-  return createOciRegistry({
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-  });
 }
 
 const FULL_PAGE = THOUSAND.slice(0, 500).map((at) => `t${at}`);

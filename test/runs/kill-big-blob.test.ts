@@ -25,10 +25,7 @@ const LOST = 16 * 2 ** 20;
 let images: ImageRig;
 let files: FileRig;
 beforeAll(async () => {
-  // A time slice longer than two chunks take on any machine, because a transfer that goes to a new
-  // batch counts its bytes anew.
-  const env = { BATCH_SLICE: "1h" };
-  [images, files] = await Promise.all([startImageRig({ env }), startFileRig({ env })]);
+  [images, files] = await Promise.all([startImageRig(), startFileRig()]);
 });
 afterAll(() => Promise.allSettled([images.end(), files.end()]));
 

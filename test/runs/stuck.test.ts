@@ -163,14 +163,8 @@ const STORIES = {
     });
     yield;
     await expect
-      .poll(
-        () =>
-          partner
-            .download(projectId, "followed", "/first")
-            .then(String, () => "not there"),
-        {
-          timeout: 120_000,
-        },
+      .poll(() =>
+        partner.download(projectId, "followed", "/first").then(String, () => "not there"),
       )
       .toBe("first");
     await product.remove(key);
@@ -215,9 +209,7 @@ const STORIES = {
     );
     yield;
     await expect
-      .poll(() => product.records(key).then(([record]) => record?.status), {
-        timeout: 120_000,
-      })
+      .poll(() => product.records(key).then(([record]) => record?.status))
       .toBe("SUCCESS");
   },
 };

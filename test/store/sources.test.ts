@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { serve, type ServerType } from "@hono/node-server";
 import { Hono } from "hono";
@@ -11,7 +10,13 @@ import { createContentSource } from "../../activities/store/source.ts";
 import { unpack } from "../../activities/store/remote-source.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
-import { createContent, random, read, sha256 } from "../rigs/api/content-fixture.ts";
+import {
+  createContent,
+  openFiles,
+  random,
+  read,
+  sha256,
+} from "../rigs/api/content-fixture.ts";
 import { createWorkers } from "../../api/internal/workers.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
@@ -173,7 +178,6 @@ test("a control plane that dies during an answer counts as unreachable, which is
 test.skipIf(process.platform !== "linux")(
   "a content that was opened to be sent leaves no file open when nothing of it is read",
   async () => {
-    const openFiles = () => readdirSync("/proc/self/fd").length;
     const before = openFiles();
     const large = sha256(contents.at(-1) ?? Buffer.alloc(0));
     const { chunks } = await content.store.openToSend(large);

@@ -1,6 +1,6 @@
 import type { Digests } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import { type JsonObject, record } from "../../../domain/json.ts";
+import { isRecord, type JsonObject, record } from "../../../domain/json.ts";
 import { tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import type { End } from "../contract.ts";
 import { createHttpClient } from "../http.ts";
@@ -101,15 +101,11 @@ export function openNpmRegistry(end: End) {
 export const encodeName = (name: string): string =>
   encodeURIComponent(name).replace(/^%40/, "@");
 
-export async function jsonOf(
-  answer: HttpResponse,
-  what: string,
-): Promise<Record<string, unknown>> {
+export async function jsonOf(answer: HttpResponse, what: string): Promise<JsonObject> {
   const bytes = await answer.bytes(MOST_OF_A_DOCUMENT);
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
-    if (typeof value === "object" && value !== null && !Array.isArray(value))
-      return record(value);
+    if (isRecord(value)) return value;
   } catch (error) {
     throw new TransferError(
       "invalid",

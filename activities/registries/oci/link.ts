@@ -1,7 +1,7 @@
 import type { HttpResponse } from "../http-message.ts";
 
 /**
- * Returns the query of the next page from `Link: <…>; rel="next"`; null when there is no such link. The host
+ * Returns the query of the next page from `Link: <…>; rel="next"`; null when the answer has no such link. The host
  * and path of the link are ignored: the next page has the path of this one, and a proxy may have written
  * another host.
  */

@@ -41,7 +41,7 @@ export async function beginUpload(request: ImageRequest): Promise<Response> {
 }
 
 /**
- * Answers GET: returns how much of an upload was received; throws 404 if there is no such upload. A
+ * Answers GET: returns how much of an upload was received; throws 404 for an unknown upload. A
  * chunk that is still arriving is cut off, so that the number stays true.
  */
 export async function uploadStatus(request: ImageRequest): Promise<Response> {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -33,6 +33,9 @@ export async function read(stream: AsyncIterable<unknown>): Promise<Buffer> {
 }
 
 export const random = (size: number) => randomBytes(size);
+
+/** Returns the number of files that this process has open; Linux only. */
+export const openFiles = () => readdirSync("/proc/self/fd").length;
 
 /** Opens the database and store of a data directory as the control plane does. */
 export function openContent(dataDir: string) {

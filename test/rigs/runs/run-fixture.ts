@@ -14,7 +14,8 @@ export type TaskInfo = z.output<typeof TaskShape>;
 
 /** Settings of an instance whose answers have times in UTC, which tests can compare with the clock. */
 export const UTC = { TIME_ZONE: "UTC" };
-/** Settings with which no time slice breaks a batch off, so that no artifact is tried twice on a slow machine. */
+/** Settings with which no time slice breaks a batch off, so that no artifact is tried twice, and
+ * no bytes are counted anew, on a slow machine. */
 export const UNSLICED = { BATCH_SLICE: "1h" };
 export const epoch = (time: string | null): number =>
   time === null ? Number.NaN : Date.parse(`${time}Z`);

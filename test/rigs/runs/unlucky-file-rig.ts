@@ -1,10 +1,9 @@
-import { expect } from "vitest";
 import { startProxy, type FaultProxy } from "../servers/proxy.ts";
-import { closed, sha256, unique, type TaskDraft } from "./run-fixture.ts";
+import { sha256, unique, type TaskDraft } from "./run-fixture.ts";
 import { listFiles } from "./run-judge.ts";
 import { startFileRig } from "./run-rig.ts";
 import { fillRepository, type Listing } from "./run-sources.ts";
-import { SHORT_WINDOW } from "./unlucky-rig.ts";
+import { ended, SHORT_WINDOW } from "./unlucky-rig.ts";
 
 const MIB = 2 ** 20;
 
@@ -46,16 +45,7 @@ export async function startUnluckyFileRig(env: Record<string, string> = SHORT_WI
         clusters: [cluster],
         ...draft,
       }),
-    /** Waits for the end of a run; no detail may be RUNNING then. `reasons`: those of the failed details. */
-    async ended(key: string) {
-      const record = await closed(rig.product, key);
-      const details = await rig.product.details(record.id);
-      expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
-      const reasons = details
-        .filter(({ status }) => status === "FAILED")
-        .map(({ errorReason }) => errorReason ?? "");
-      return { ...record, details, reasons };
-    },
+    ended: (key: string) => ended(rig.product, key),
     /** Lists the files of the repository `name` at the other instance; none if it does not exist there. */
     there: (name: string): Promise<Listing> =>
       listFiles(rig.partner, rig.projectId, name, sha256).catch((error: unknown) =>

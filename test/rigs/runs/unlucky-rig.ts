@@ -3,6 +3,7 @@ import type { Fault } from "../servers/proxy.ts";
 import {
   closed,
   type Counts,
+  type Product,
   type RecordDetail,
   type RecordInfo,
   type TaskDraft,
@@ -35,11 +36,24 @@ export type UnluckyRig = ImageRig & {
   ) => Promise<{ key: string; images: Listing }>;
   /** Starts a run that sends the images `names` below the name `name` at the target. */
   start: (name: string, names: string[], draft?: Partial<TaskDraft>) => Promise<string>;
-  /** Waits for the end of a run; no detail may be RUNNING then. `reasons`: those of the failed details. */
+  /** `ended` for runs of this instance. */
   ended: (key: string) => Promise<Ended>;
   /** Lists the images below the name `name` of the target. */
   there: (name: string) => Promise<Listing>;
 };
+
+/** Waits for the end of a run; no detail may be RUNNING then. `reasons`: those of the failed details. */
+export async function ended(product: Product, key: string): Promise<Ended> {
+  const record = await closed(product, key);
+  const details = await product.details(record.id);
+  expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
+  const failed = details.filter(({ status }) => status === "FAILED");
+  return {
+    ...record,
+    details,
+    reasons: failed.map(({ errorReason }) => errorReason ?? ""),
+  };
+}
 
 /** Starts an instance between two registries of one kind that stores files. */
 export async function startUnluckyRig(
@@ -81,17 +95,7 @@ export async function startUnluckyRig(
       const images = await fillRegistry(rig.source.url, names, tags);
       return { key: await start(name, names, rest), images };
     },
-    async ended(key) {
-      const record = await closed(rig.product, key);
-      const details = await rig.product.details(record.id);
-      expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
-      const failed = details.filter(({ status }) => status === "FAILED");
-      return {
-        ...record,
-        details,
-        reasons: failed.map(({ errorReason }) => errorReason ?? ""),
-      };
-    },
+    ended: (key) => ended(rig.product, key),
     there: (name) => listImages(rig.target.host, name),
   };
 }
