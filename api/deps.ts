@@ -4,6 +4,7 @@ import type { RegistryTokens } from "../activities/secrets/registry-token.ts";
 import type { Sealer } from "../activities/secrets/seal.ts";
 import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
+import type { Wait } from "../domain/waiting.ts";
 import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary.ts";
 import type { ApiError } from "./http/errors.ts";
 import type { Watch } from "./metrics/contract.ts";
@@ -116,6 +117,10 @@ export type ApiDeps = {
   /** Maximum bytes of an uploaded file; null: no limit. */
   maxUpload: number | null;
   processes: () => Processes;
+  /** Returns which parts of the service are away, so that runs wait for them. */
+  away: () => Wait[];
+  /** Since when a run waits for its turn to send (epoch ms); null: it does not. */
+  turnSince: (recordId: string) => number | null;
   /** Whether a transfer worker, on this machine or another, has lately polled for work. */
   hasTransferWorker: () => Promise<boolean>;
   executions: Executions;

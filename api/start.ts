@@ -19,6 +19,7 @@ import { startCheckpoints } from "../db/checkpoints.ts";
 import { openInlineBlobs } from "../db/content/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 import { TRACED_AS } from "../domain/trace.ts";
+import { partsAway } from "../domain/waiting.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { hasWorker } from "../temporal/pollers.ts";
@@ -43,6 +44,7 @@ import { listen } from "./http/listen.ts";
 import { repeat } from "./runs/repeat.ts";
 import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
+import { createWaitNotes } from "./runs/wait-notes.ts";
 import { createSchedules, type ScheduleDeps } from "./runs/schedules.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 import { createWake } from "./runs/wake.ts";
@@ -55,6 +57,8 @@ const CONTROL_SLOTS = 200;
 const CLUSTER_CHECK_MS = 60_000;
 /** Period (ms) at which waiting target runs get their turn to cut, if no event has given them one. */
 const TURNS_MS = 5_000;
+/** Period (ms) at which the log learns of runs that begin or cease to wait. */
+const WAITS_MS = 2_000;
 /**
  * Heartbeat interval (ms) if HEARTBEAT_INTERVAL is not set. The supervisor sets that variable,
  * because it knows whether Temporal is embedded or one that may charge for heartbeats.
@@ -193,6 +197,8 @@ const app = createApp({
   maxJsonBody: config.maxJsonBody,
   maxUpload: config.maxUpload ?? null,
   processes: () => processes,
+  away: () => partsAway(processes, workerCount()),
+  turnSince: turns.waitingSince,
   hasTransferWorker,
   executions,
   internal,
@@ -275,6 +281,12 @@ const checkAll = () =>
     logger,
   });
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
+const waitNotes = repeat(
+  WAITS_MS,
+  "noting what runs wait for",
+  logger,
+  createWaitNotes({ db, now: Date.now, zone: config.timeZone, logger }),
+);
 const turnWatch = repeat(TURNS_MS, "giving turns", logger, async () => turns.freed());
 const upkeep = startUpkeep({
   db,
@@ -295,6 +307,7 @@ const child = superviseChild({
       stops,
       clusterWatch,
       turnWatch,
+      waitNotes,
       upkeep,
     ])
       stop();

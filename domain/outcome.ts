@@ -63,6 +63,11 @@ export type ArtifactOutcome = {
   /** Body bytes sent to the target in this attempt. */
   bytesSent: number;
   /**
+   * Set if nothing at the target can have been changed for this artifact: equal content that is found there later was
+   * not sent by this execution.
+   */
+  unsent?: true;
+  /**
    * How an artifact that is sent part by part was compared with the content at the target. Absent: nothing
    * was there or compared, or the artifact was sent in another way.
    */

@@ -39,7 +39,7 @@ export type BatchArtifact = {
   name: string;
   version: string;
   problem: string | null;
-  /** Whether this execution may have sent the artifact before. */
+  /** Whether an earlier attempt of this execution may have sent the artifact. */
   begun: boolean;
   uploads: UploadState[];
   plannedSize: number | null;

@@ -9,9 +9,10 @@ import { rootCause } from "@temporalio/common";
 import type { PlanActivities, Unlisted } from "../activities/control/plans.ts";
 import type { TargetPage } from "../activities/control/runs.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
+import type { Listed } from "../activities/transfer/listing.ts";
 import type { Lane } from "../domain/lanes.ts";
 import { fairness, laneQueue, type TaskRunInput } from "./contract.ts";
-import { clock, control } from "./control.ts";
+import { clock, control, summaryOf } from "./control.ts";
 import {
   LONGEST_PLAN,
   LONGEST_RETRY_AFTER_MS,
@@ -95,11 +96,13 @@ async function listObject(
 ): Promise<void> {
   try {
     // The QUICK lane comes first, so that a short listing does not wait behind long ones.
-    for (
-      let lane: Lane = "QUICK";
-      !(await listOnce(input, recordId, objectIndex, lane)) && !isLong();
-    )
-      lane = "SHARED";
+    let lane: Lane = "QUICK";
+    let reason: string | undefined;
+    do {
+      const listed = await listOnce(input, recordId, objectIndex, { lane, reason });
+      if (listed.complete) return;
+      [lane, reason] = ["SHARED", listed.reason];
+    } while (!isLong());
   } catch (error) {
     if (isCancellation(error)) throw error;
     await control(input, `object ${objectIndex + 1} cannot be listed`).failListing(
@@ -110,33 +113,39 @@ async function listObject(
   }
 }
 
+/** `reason`: why the try before this one failed. */
+type Try = { lane?: Lane; reason?: string | undefined };
+
 /**
- * Lists one object for a limited time; returns true at the end of the object. When a retry is due later,
- * waits before returning.
+ * Lists one object for a limited time; the result is `complete` at the end of the object. When a retry is due
+ * later, waits before returning.
  */
 async function listOnce(
   { queues, projectId }: TaskRunInput,
   recordId: string,
   objectIndex: number,
-  lane: Lane = "SHARED",
-): Promise<boolean> {
+  { lane = "SHARED", reason }: Try = {},
+): Promise<Listed> {
   const { listPages } = proxyActivities<TransferActivities>({
     ...TRANSFER,
     taskQueue: laneQueue(queues.transfer, lane),
     priority: fairness(projectId),
   });
-  const { complete, retryAt } = await listPages.executeWithOptions(
-    { summary: `list object ${objectIndex + 1}` },
+  const subject = `list object ${objectIndex + 1}`;
+  const listed = await listPages.executeWithOptions(
+    { summary: summaryOf(subject, reason && "again", reason) },
     [recordId, objectIndex, lane],
   );
+  const { complete, retryAt } = listed;
   if (!complete && retryAt !== null) {
-    const summary = `list object ${objectIndex + 1} again at ${clock(retryAt)}`;
+    const summary = summaryOf(subject, `again at ${clock(retryAt)}`, listed.reason);
+    setCurrentDetails(summary);
     await sleep(
       Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS),
       { summary },
     );
   }
-  return complete;
+  return listed;
 }
 
 /** Plans runs that began before `planRun` existed: object by object, and an error of one object breaks the run. */
@@ -159,7 +168,7 @@ export async function planEach(
         )
       )
         continue;
-      while (!(await listOnce(input, recordId, objectIndex)));
+      while (!(await listOnce(input, recordId, objectIndex)).complete);
     }
   };
   await Promise.all(Array.from({ length: Math.min(PLANS, objects) }, plan));

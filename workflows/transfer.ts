@@ -11,6 +11,7 @@ import type {
   TransferActivities,
 } from "../activities/transfer/activities.ts";
 import { type Lane, MOST_DEATHS, REFUSED, STOPPING } from "../domain/lanes.ts";
+import { fitSummary } from "../domain/summary.ts";
 import { laneQueue, type Queues } from "./contract.ts";
 import { isSince } from "./form.ts";
 import { CONTROL, ONE_TRY, TRANSFER } from "./options.ts";
@@ -34,7 +35,7 @@ export async function transfer(input: Place, batch: Batch): Promise<BatchResult>
     taskQueue: input.queues.control,
   });
   await control.isolateBatch.executeWithOptions(
-    { summary: `alone: ${batch.summary}`.slice(0, 190) },
+    { summary: fitSummary(`alone: ${batch.summary}`) },
     [input.recordId, batch.number, MOST_DEATHS],
   );
   return transferAlone(input, { ...batch, lane: "ALONE" });
@@ -65,7 +66,7 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
     const half = await transferAlone(input, {
       ...batch,
       number,
-      summary: `half of ${batch.summary}`.slice(0, 190),
+      summary: fitSummary(`half of ${batch.summary}`),
     });
     sum.total += half.total;
     sum.again += half.again;

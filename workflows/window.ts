@@ -1,14 +1,25 @@
-import { CancellationScope, isCancellation, sleep } from "@temporalio/workflow";
+import {
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  sleep,
+} from "@temporalio/workflow";
 import type { BatchResult } from "../activities/transfer/activities.ts";
 import type { Bell } from "./bell.ts";
+import { clock, summaryOf } from "./control.ts";
 import { LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS } from "./options.ts";
 import type { Batch } from "./transfer.ts";
 
 /**
  * Result of one cut. `left`: more can be cut, from `due` on (epoch ms), or if that is null, now or after a
- * signal.
+ * signal. `reason`: why it waits until then.
  */
-type Cut = { batches: readonly Batch[]; left: boolean; due: number | null };
+type Cut = {
+  batches: readonly Batch[];
+  left: boolean;
+  due: number | null;
+  reason?: string;
+};
 
 type Options = {
   /** Maximum number of batches in flight at once. */
@@ -24,6 +35,7 @@ export function createWindow({ most, bell, onResult }: Options) {
   let probing = false;
   let left = true;
   let due: number | null = null;
+  let reason: string | undefined;
   let broken: unknown;
 
   async function track(sending: Promise<BatchResult>): Promise<void> {
@@ -64,7 +76,7 @@ export function createWindow({ most, bell, onResult }: Options) {
     fill(cut: Cut, send: (batch: Batch) => Promise<BatchResult>): void {
       cut.batches.forEach((batch) => start(send(batch)));
       left ||= cut.left;
-      due = cut.due;
+      ({ due, reason } = cut);
     },
     /**
      * Waits until a batch ends, the bell rings or, if `room` is above 0, something is due; resolves at once
@@ -73,7 +85,7 @@ export function createWindow({ most, bell, onResult }: Options) {
      */
     change(room: number): Promise<void> {
       if (!left && inFlight.size === 0) return Promise.resolve();
-      return nextChange(inFlight, left && room > 0 ? due : null, bell);
+      return nextChange(inFlight, left && room > 0 ? { due, reason } : NOTHING_DUE, bell);
     },
     /** Waits for all batches in flight; throws the first error, else returns whether everything was cut. */
     async close(): Promise<boolean> {
@@ -84,9 +96,13 @@ export function createWindow({ most, bell, onResult }: Options) {
   };
 }
 
+type Due = { due: number | null; reason?: string | undefined };
+
+const NOTHING_DUE: Due = { due: null };
+
 async function nextChange(
   inFlight: Set<Promise<void>>,
-  due: number | null,
+  { due, reason }: Due,
   bell: Bell,
 ): Promise<void> {
   if (due === null && inFlight.size > 0) return Promise.race([...inFlight, bell.rings()]);
@@ -94,9 +110,11 @@ async function nextChange(
     Math.max((due ?? 0) - Date.now(), SHORTEST_WAIT_MS),
     LONGEST_WAIT_MS,
   );
+  const summary = summaryOf("try again", due ? `at ${clock(due)}` : "soon", reason);
+  if (reason) setCurrentDetails(summary);
   const timer = new CancellationScope();
   const slept = timer
-    .run(() => sleep(wait))
+    .run(() => sleep(wait, { summary }))
     .catch((error: unknown) => {
       if (!isCancellation(error) || CancellationScope.current().consideredCancelled)
         throw error;

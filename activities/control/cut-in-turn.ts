@@ -9,6 +9,8 @@ import type { Asker } from "./waiters.ts";
 /** A workflow that waits for a turn asks again after this long (ms), in case the wake-up is lost. */
 const PATIENCE_MS = 60_000;
 
+const OTHERS_FIRST = "other runs use the transfer workers, and it is their turn";
+
 /**
  * A workflow that asks for batches. `waits` true: this workflow is woken when it may cut more; false:
  * another workflow will ask for the rest.
@@ -36,7 +38,9 @@ export function cutInTurn(
     turns.ask(asker, request.most),
   );
   turns.took(asker, countShared(cut), blocked && waits);
-  return blocked ? { ...cut, left: true, due: waits ? now + PATIENCE_MS : null } : cut;
+  if (!blocked) return cut;
+  const due = waits ? now + PATIENCE_MS : null;
+  return { batches: cut.batches, left: true, due, reason: OTHERS_FIRST };
 }
 
 const countShared = ({ batches }: Cut): number =>

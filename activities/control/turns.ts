@@ -28,6 +28,8 @@ export type Turns = {
    * batches than they may.
    */
   isExcess: (batch: { id: string; ends: readonly string[] }) => boolean;
+  /** Since when a run waits for a turn at a cluster (epoch ms); null: it does not. */
+  waitingSince: (recordId: string) => number | null;
   /** Gives waiting workflows their turn. Call it when batches have ended or the pace of an end has changed. */
   freed: () => void;
 };
@@ -108,8 +110,16 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       handBacks.add(id);
       return true;
     },
+    waitingSince: (recordId) => waitingSince([...waiters.values()], recordId),
     freed,
   };
+}
+
+function waitingSince(waiters: readonly Waiter[], recordId: string): number | null {
+  const times = waiters
+    .filter((waiter) => waiter.recordId === recordId && waiter.granted === 0)
+    .map(({ since }) => since);
+  return times.length === 0 ? null : Math.min(...times);
 }
 
 /**

@@ -249,6 +249,23 @@ function errorCode(error: unknown): string {
   return "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
+/**
+ * Whether the error shows that no connection to the server was made, so that it has seen nothing of the request; false
+ * when that is not known.
+ */
+export function isUnconnected(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isUnconnected);
+  if (!(error instanceof Error)) return false;
+  const { code = "", syscall = "" } = error as NodeJS.ErrnoException;
+  return (
+    error instanceof errors.ConnectTimeoutError ||
+    syscall === "connect" ||
+    syscall === "getaddrinfo" ||
+    CERTIFICATE_CODES.has(code) ||
+    isUnconnected(error.cause)
+  );
+}
+
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -4,7 +4,7 @@ import { TransferError } from "../../domain/failure.ts";
 import { createAddressGuard } from "./addresses.ts";
 import { begun, type BegunBody } from "./body.ts";
 import { createDispatcher, type DispatcherOptions } from "./http-dispatcher.ts";
-import { connectionFailure, redactUrl } from "./http-failure.ts";
+import { connectionFailure, isUnconnected, redactUrl } from "./http-failure.ts";
 import {
   type HttpBody,
   type HttpRequest,
@@ -14,6 +14,7 @@ import {
 import { toResponse } from "./http-response.ts";
 import { type Pace, thenSent } from "./pace.ts";
 import { redirectTarget, withoutCredentials } from "./redirect.ts";
+import { noteReached } from "./writes.ts";
 
 const IDLE_TIMEOUT_MS = 60_000;
 /** The assumed speed (bytes per ms) at which a server hashes and stores a request body. */
@@ -60,11 +61,13 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
       connectionFailure(error, request.what, url, request.signal, silence);
     if (request.signal !== undefined) setMaxListeners(0, request.signal);
     let streamed: BegunBody | undefined;
+    let begins = false;
     try {
       guard.checkHost(url.hostname);
       if (isStreamed(request.body)) streamed = await begun(request.body, request.signal);
       const begunBody = streamed?.pieces ?? request.body;
       const body = measured ? followed(begunBody, measured.sent) : begunBody;
+      begins = true;
       const answer = await dispatcher.request({
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
@@ -78,9 +81,11 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         // `reset: false` keeps the connection: by default undici closes it after each HEAD.
         ...(request.method === "HEAD" ? { reset: false } : {}),
       });
+      noteReached(request.method, answer.statusCode);
       return toResponse(answer, url, request, [...secrets, ...loginOf(request)], fail);
     } catch (error) {
       streamed?.drop();
+      if (begins && !isUnconnected(error)) noteReached(request.method, null);
       throw fail(error);
     } finally {
       measured?.over();

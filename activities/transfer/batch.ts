@@ -63,10 +63,8 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     if (outcome.result.kind === "yielded")
       return outcome.result.whole ? reporter.putOff(artifact) : undefined;
     if (signal.aborted && outcome.result.kind === "failed") return;
-    traceOutcome(
-      { recordId, batch, artifact, begun: reporter.end(artifact, outcome) },
-      outcome,
-    );
+    const begun = reporter.end(artifact, overAllAttempts(batch, artifact, outcome));
+    traceOutcome({ recordId, batch, artifact, begun }, outcome);
     result.total += 1;
     if (outcome.result.kind === "again") result.again += 1;
     if (outcome.result.kind !== "failed") return;
@@ -96,6 +94,17 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     if (rest > 0 || batch.epoch > 1) result.rest = Math.max(rest, 1);
   }
   return result;
+}
+
+const mayHaveSent = ({ epoch }: Batch, { begun }: BatchArtifact) => epoch > 1 || begun;
+
+/** Returns the outcome of an attempt, `unsent` only if that holds for all earlier attempts, too. */
+function overAllAttempts(
+  batch: Batch,
+  artifact: BatchArtifact,
+  { unsent, ...outcome }: ArtifactOutcome,
+): ArtifactOutcome {
+  return unsent && !mayHaveSent(batch, artifact) ? { ...outcome, unsent } : outcome;
 }
 
 type Run = {
@@ -130,7 +139,7 @@ async function send(
   const rules = (artifact: BatchArtifact) => ({
     conflictStrategy: batch.setting.conflictStrategy,
     includeMetadata: batch.setting.includeMetadata,
-    mayHaveSent: batch.epoch > 1 || artifact.begun,
+    mayHaveSent: mayHaveSent(batch, artifact),
   });
   const work = {
     artifacts: sendable,

@@ -1,6 +1,7 @@
 import pLimit from "p-limit";
 import type { ArtifactOutcome, ArtifactResult } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
+import { hasWritten, watchWrites } from "../registries/writes.ts";
 import { notTried } from "./early.ts";
 import { stoppable, type Work } from "./work.ts";
 
@@ -27,9 +28,11 @@ export async function copyEach(
 
   const send = async (artifact: BatchArtifact, at: number): Promise<ArtifactResult> => {
     begin(artifact);
-    const outcome = await copy(artifact, at);
-    end(artifact, outcome);
-    return outcome.result;
+    return watchWrites(async () => {
+      const outcome = await copy(artifact, at);
+      end(artifact, hasWritten() ? outcome : { ...outcome, unsent: true });
+      return outcome.result;
+    });
   };
   const sendOrLeave = async (artifact: BatchArtifact, at: number) => {
     const silence = await pulse.silence();

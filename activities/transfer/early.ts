@@ -55,5 +55,5 @@ export function notTried({ uploads }: BatchArtifact, silence: string): ArtifactO
 function outcomeOf(result: ArtifactResult): ArtifactOutcome {
   const parts = noParts();
   parts.node.failed = result.kind === "failed" ? 1 : 0;
-  return { result, digest: null, size: null, parts, bytesSent: 0 };
+  return { result, digest: null, size: null, parts, bytesSent: 0, unsent: true };
 }

@@ -18,9 +18,16 @@ import { type BatchDeps, whenReachable } from "./context.ts";
 const WAITS_MS = 2_000;
 /**
  * The result of a listing. `retryAt`: when to continue a listing that is not complete (epoch ms); null:
- * at once.
+ * at once. `reason`: why it waits until then.
  */
-export type Listed = { complete: boolean; retryAt: number | null; leftOut?: LeftOut };
+export type Listed = {
+  complete: boolean;
+  retryAt: number | null;
+  reason?: string;
+  leftOut?: LeftOut;
+};
+
+const OTHERS_FIRST = "other listings hold the slots for repositories that answer slowly";
 
 type Ask = {
   recordId: string;
@@ -67,7 +74,7 @@ export async function listObject(
       );
       if (state.kind === "over") return told({ complete: true, retryAt: null });
       if (state.kind === "later")
-        return told({ complete: false, retryAt: state.retryAt });
+        return told({ complete: false, retryAt: state.retryAt, reason: OTHERS_FIRST });
       if (pages > 0 && slice.isOver()) return told({ complete: false, retryAt: null });
       try {
         lister ??= openLister(deps, state, pace);
@@ -148,5 +155,7 @@ async function failListing(
   const { retryAt } = await whenReachable(calls, () =>
     controlPlane.listingFailed(recordId, objectIndex, failure),
   );
-  return { complete: retryAt === null, retryAt };
+  return retryAt === null
+    ? { complete: true, retryAt }
+    : { complete: false, retryAt, reason };
 }

@@ -27,6 +27,7 @@ import {
 } from "./shapes.ts";
 import { orNull } from "../http/fields.ts";
 import { RecordInfo, toRecord } from "../records/shapes.ts";
+import { createWaiting } from "../records/waiting.ts";
 import { toTaskObject } from "../tasks/shapes.ts";
 import { deleteTaskWholly, executeTask, toggleTask } from "../tasks/actions.ts";
 
@@ -160,7 +161,8 @@ export function distributionRoutes(deps: ApiDeps) {
     .openapi(statusOnce, (c) => {
       const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);
       const newest = pageRecords(db, task.key, undefined, 0, 1).records[0];
-      return ok(c, newest ? toRecord(newest, zone) : null);
+      const waiting = createWaiting(deps, c.req.header("accept-language"));
+      return ok(c, newest ? toRecord(newest, zone, waiting) : null);
     })
     .openapi(deleteOnce, async (c) => {
       const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);

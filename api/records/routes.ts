@@ -1,3 +1,4 @@
+import type { Context } from "hono";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import {
   detailContext,
@@ -29,6 +30,7 @@ import {
   RecordOfTask,
   toRecord,
 } from "./shapes.ts";
+import { createWaiting } from "./waiting.ts";
 
 const tags = ["records"];
 const byRecord = z.object({ recordId });
@@ -119,20 +121,21 @@ const overview = createRoute({
   responses: answers(orNull(Overview), [], "The counts; null for an unknown execution"),
 });
 
-type RecordDeps = Pick<ApiDeps, "db" | "zone">;
+type RecordDeps = Pick<ApiDeps, "db" | "zone" | "now" | "away" | "turnSince">;
 
 export function recordRoutes(deps: RecordDeps) {
   const { db, zone } = deps;
   return new OpenAPIHono<Env>()
     .openapi(list, (c) => {
       const records = recordPages(db, c.req.valid("param").key);
+      const waiting = createWaiting(deps, c.req.header("accept-language"));
       return okStream(
         c,
-        mapPages(records, (record) => toRecord(record, zone)),
+        mapPages(records, (record) => toRecord(record, zone, waiting)),
       );
     })
     .openapi(pages, (c) =>
-      ok(c, listRecords(deps, c.req.valid("param").key, c.req.valid("query"))),
+      ok(c, listRecords(deps, c, c.req.valid("param").key, c.req.valid("query"))),
     )
     .openapi(detailList, (c) => {
       const { recordId } = c.req.valid("param");
@@ -147,7 +150,7 @@ export function recordRoutes(deps: RecordDeps) {
       const { recordId } = c.req.valid("param");
       const query = c.req.valid("query");
       if (findTask(db, recordId) !== null)
-        return ok(c, listRecords(deps, recordId, query));
+        return ok(c, listRecords(deps, c, recordId, query));
       return ok(c, await listDetails(deps, recordId, query));
     })
     .openapi(overview, (c) =>
@@ -158,7 +161,12 @@ export function recordRoutes(deps: RecordDeps) {
       const record = findRecord(db, recordId) ?? fail(250310, recordId);
       const { replicaObjectType, replicaType } =
         findTask(db, record.taskKey) ?? fail(250310, record.taskKey);
-      return ok(c, { replicaObjectType, replicaType, record: toRecord(record, zone) });
+      const waiting = createWaiting(deps, c.req.header("accept-language"));
+      return ok(c, {
+        replicaObjectType,
+        replicaType,
+        record: toRecord(record, zone, waiting),
+      });
     });
 }
 
@@ -176,21 +184,23 @@ async function listDetails({ db, zone }: RecordDeps, id: string, query: DetailQu
 }
 
 function listRecords(
-  { db, zone }: RecordDeps,
+  deps: RecordDeps,
+  c: Context<Env>,
   key: string,
   query: z.output<typeof pageQuery> & { status?: z.output<typeof status> },
 ) {
   const { total, records } = pageRecords(
-    db,
+    deps.db,
     key,
     query.status,
     offsetOf(query),
     query.pageSize,
   );
+  const waiting = createWaiting(deps, c.req.header("accept-language"));
   return toPage(
     query,
     total,
-    records.map((record) => toRecord(record, zone)),
+    records.map((record) => toRecord(record, deps.zone, waiting)),
   );
 }
 

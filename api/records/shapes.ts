@@ -56,6 +56,10 @@ export const RecordInfo = z
       description:
         "What keeps the run from going on, or makes the record uncertain; null when nothing does",
     }),
+    waitingFor: z.string().nullable().openapi({
+      description:
+        "What the run waits for while it is RUNNING, such as a registry that is down; null: nothing",
+    }),
     replicatedBytes: whole,
     totalBytes: whole,
     bytesRead: whole.openapi({
@@ -140,7 +144,11 @@ export const RecordDetail = z
   })
   .openapi("RecordDetail");
 
-export function toRecord(record: RecordView, zone: string): z.output<typeof RecordInfo> {
+export function toRecord(
+  record: RecordView,
+  zone: string,
+  waitingFor: (record: RecordView) => string | null,
+): z.output<typeof RecordInfo> {
   const {
     id,
     taskKey,
@@ -164,6 +172,7 @@ export function toRecord(record: RecordView, zone: string): z.output<typeof Reco
     endTime: endTime === null ? null : formatTime(endTime, zone),
     errorReason: status === "SUCCESS" ? null : errorReason,
     problem,
+    waitingFor: waitingFor(record),
     replicatedBytes,
     totalBytes,
     bytesRead,

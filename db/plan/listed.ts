@@ -8,6 +8,8 @@ import { endPlan } from "./hosted.ts";
 import { countingPlanned, insertPlanned, type PlannedRow } from "./rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
+const NO_FAILURE = { firstFailure: null, tries: 0, failure: null, retryAt: null };
+
 type ListingState = { complete: boolean; page: number; cursor: string | null };
 
 /**
@@ -95,8 +97,7 @@ export function takePage(
         pages: page + 1,
         cursor: next,
         complete: next === null,
-        firstFailure: null,
-        tries: 0,
+        ...NO_FAILURE,
       })
       .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
       .run();
@@ -139,7 +140,7 @@ export function takeListingFailure(
     if (due === null) endPlan(tx, recordId, objectIndex, failure.reason);
     else {
       tx.update(planObject)
-        .set({ tries, firstFailure })
+        .set({ tries, firstFailure, failure: failure.reason, retryAt: due })
         .where(and(eq(planObject.recordId, recordId), eq(planObject.object, objectIndex)))
         .run();
     }

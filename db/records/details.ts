@@ -16,6 +16,7 @@ export type DetailRow = Omit<
   | "notBefore"
   | "firstFailure"
   | "sizePlanned"
+  | "unsent"
   | "whole"
 >;
 

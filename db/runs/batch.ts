@@ -49,9 +49,17 @@ export function takeBatch(
     }
     const batch = { ...found, epoch: found.epoch + 1 };
     tx.update(dispatch).set({ epoch: batch.epoch, takenTime: now }).where(place).run();
+    if (batch.epoch > 1) doubtUnsent(tx, batch);
     const halted = haltReason(tx, recordId, batch.clusterId);
     return halted ? leave(tx, batch, halted) : readBatch(tx, batch, snapshot, now);
   });
+}
+
+/** An earlier worker of the batch may have died before it reported what it sent. */
+function doubtUnsent(tx: DbOrTx, { recordId, number }: BatchRow): void {
+  tx.run(sql`
+    UPDATE detail SET unsent = 0
+    WHERE record_id = ${recordId} AND dispatch = ${number} AND unsent = 1`);
 }
 
 /** Returns everything that the worker needs for a batch, or why the batch cannot be sent. */
@@ -158,7 +166,7 @@ function readArtifacts(
   // For a linked repository only the listing gives the digest.
   const digest = linked ? sql`p.digest` : sql`coalesce('sha256:' || n.sha256, v.digest)`;
   const rows = tx.all<Row>(sql`
-    SELECT p.seq, p.name, p.version, p.problem, d.id IS NOT NULL AS begun, d.uploads,
+    SELECT p.seq, p.name, p.version, p.problem, coalesce(d.unsent = 0, 0) AS begun, d.uploads,
       p.size AS plannedSize, ${digest} AS digest, n.size, n.sha256, n.md5, n.metadata,
       n.created_by AS createdBy, n.created_date AS createdDate,
       n.last_modified_by AS lastModifiedBy, n.last_modified_date AS lastModifiedDate

@@ -1,5 +1,6 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import type { Lane } from "../../domain/lanes.ts";
+import { fitSummary } from "../../domain/summary.ts";
 import { factsOf } from "../../domain/repository-types.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
@@ -309,31 +310,31 @@ export function summarize(
   const rows =
     batch.fromSeq === null
       ? sql`
-        SELECT artifact_name AS name, version FROM detail
+        SELECT artifact_name AS name, version, error_reason AS reason FROM detail
         WHERE record_id = ${recordId} AND dispatch = ${number}`
       : sql`
-        SELECT name, version FROM plan
+        SELECT name, version, NULL AS reason FROM plan
         WHERE record_id = ${recordId}
           AND object = ${batch.object}
           AND seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}`;
-  const { n, least, most, versions } = tx.get<{
+  const { n, least, most, versions, reason } = tx.get<{
     n: number;
     least: string;
     most: string;
     versions: number;
+    reason: string | null;
   }>(sql`
-    SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions
+    SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions,
+      max(reason) AS reason
     FROM (${rows})`);
   const subject =
     versions && least === most
       ? least
       : (snapshot.objects[batch.object]?.localRepoName ?? "");
   const kind = versions ? kindOf(snapshot, batch.object) : "file";
-  const summary =
-    `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(
-      0,
-      190,
-    );
+  const what = `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}`;
+  const again = reason === null ? ", again" : `, again: ${reason}`;
+  const summary = fitSummary(batch.fromSeq === null ? what + again : what);
   return {
     number,
     summary,

@@ -97,10 +97,10 @@ function cutNext(tx: DbOrTx, cutting: Cutting, rooms: Rooms): number | "blocked"
 
 /**
  * Returns whether anything is left to cut (`left`) and, if all of it must wait, when the first is
- * due (`due`, epoch ms, else null). A restarted run counts its cuts from 1 again: batches that the
+ * due (`due`, epoch ms, else null) and why it waits. A restarted run counts its cuts from 1 again: batches that the
  * earlier run cut under higher numbers are still to be requested.
  */
-function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number | null } {
+function remaining(tx: DbOrTx, cutting: Cutting): Omit<Cut, "batches"> {
   const { recordId, object: objectIndex, objectsEnd, clusterId, cut } = cutting;
   const range = sql`
     record_id = ${recordId}
@@ -113,5 +113,9 @@ function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number |
     tx.get(sql`SELECT 1 FROM dispatch WHERE ${range} AND cut > ${cut} LIMIT 1`) !==
     undefined;
   const now = hasRest(tx, cutting) || nextPlanned(tx, cutting, true) !== null || later();
-  return { left: now || due !== null, due: now ? null : due };
+  if (now || due === null) return { left: now, due: null };
+  const first = tx.get<{ reason: string | null } | undefined>(sql`
+    SELECT error_reason AS reason FROM detail
+    WHERE ${range} AND again = 1 AND not_before = ${due} LIMIT 1`);
+  return { left: true, due, ...(first?.reason && { reason: first.reason }) };
 }

@@ -19,9 +19,14 @@ export type Batch = { number: number; summary: string; lane?: Lane };
 /**
  * The result of a cut. `left`: something remains to be cut, now or later; `due`: when the first
  * waiting artifact may be tried again (epoch ms), null: something can be cut now, or nothing is
- * left.
+ * left. `reason`: why the artifacts that are due then have to wait.
  */
-export type Cut = { batches: Batch[]; left: boolean; due: number | null };
+export type Cut = {
+  batches: Batch[];
+  left: boolean;
+  due: number | null;
+  reason?: string;
+};
 /** A cut in progress. */
 export type Cutting = Required<CutRequest> & { now: number; snapshot: RunSnapshot };
 

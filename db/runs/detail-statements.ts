@@ -36,6 +36,7 @@ export type DetailValues = DetailKey & {
   firstFailure: number | null;
   uploads: string | null;
   tries: number;
+  unsent: 0 | 1;
   whole: 0 | 1;
 };
 
@@ -76,6 +77,7 @@ const CHANGING = [
   "firstFailure",
   "uploads",
   "tries",
+  "unsent",
   "whole",
 ];
 /** Columns that keep their value when a later report lacks it. */

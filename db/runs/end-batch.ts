@@ -31,7 +31,7 @@ export function endBatch(
   now: number,
 ): number {
   const begun = tx.run(sql`
-    UPDATE detail SET again = 1, not_before = ${now}
+    UPDATE detail SET again = 1, not_before = ${now}, unsent = unsent * ${interrupted ? 0 : 1}
     WHERE record_id = ${recordId}
       AND dispatch = ${number}
       AND cluster_id = ${clusterId}

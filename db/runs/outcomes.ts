@@ -153,6 +153,7 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     firstFailure: null,
     uploads: JSON.stringify(report.uploads),
     tries: 0,
+    unsent: outcome?.unsent ? 1 : 0,
     whole: report.whole ? 1 : 0,
   };
 }

@@ -31,13 +31,21 @@ export const planObject = sqliteTable(
      */
     problem: text(),
     /**
-     * Since when listing the object fails with a retryable error (epoch ms), and in `tries` how
-     * often in a row. Null: it does not.
+     * Since when listing the object fails with a retryable error (epoch ms), in `tries` how often in a
+     * row, in `failure` why it last did, and in `retryAt` when it is tried again (epoch ms). Null: it
+     * does not fail.
      */
     firstFailure: integer(),
     tries: integer().notNull().default(0),
+    failure: text(),
+    retryAt: integer(),
   },
-  (t) => [primaryKey({ columns: [t.recordId, t.object] })],
+  (t) => [
+    primaryKey({ columns: [t.recordId, t.object] }),
+    index("plan_object_waiting")
+      .on(t.recordId)
+      .where(sql`complete = 0 AND first_failure IS NOT NULL`),
+  ],
 );
 
 /**

@@ -105,6 +105,8 @@ export const detail = sqliteTable(
       { digest: string; location: string; offset: number }[] | null
     >(),
     tries: integer().notNull().default(0),
+    /** Whether no attempt so far can have changed anything at the target (`ArtifactOutcome.unsent`). */
+    unsent: integer({ mode: "boolean" }).notNull().default(false),
     /**
      * Whether the artifact has a large blob that one of the ends accepts only in a single request.
      */
@@ -118,6 +120,9 @@ export const detail = sqliteTable(
       .on(t.recordId, t.clusterId, t.object, t.notBefore)
       .where(sql`again = 1`),
     index("detail_dispatch").on(t.recordId, t.dispatch),
+    index("detail_waiting")
+      .on(t.recordId, t.clusterId, t.notBefore)
+      .where(sql`status = 'RUNNING' AND first_failure IS NOT NULL`),
   ],
 );
 

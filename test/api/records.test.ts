@@ -74,6 +74,7 @@ describe("an execution", () => {
         endTime: null,
         errorReason: null,
         problem: null,
+        waitingFor: null,
         replicatedBytes: 40,
         totalBytes: 300,
         bytesRead: 0,
@@ -119,6 +120,27 @@ describe("an execution", () => {
     expect(await get(id)).toMatchObject({
       record: { status: "FAILED", errorReason: "stopped by admin", problem: null },
     });
+  });
+
+  test("a running execution says which part of the service it waits for, in the client's language", async () => {
+    const id = addRecord(api.db, key, api.time.now);
+    const waitingFor = async (path: string, language = "en") => {
+      const headers = { "accept-language": language };
+      const { data } = await api.call("GET", `${RECORD}/${path}`, { headers });
+      return JSON.stringify(data);
+    };
+    api.away.push({ kind: "worker" });
+    for (const path of [id, `list/${key}`, `page/${key}`])
+      expect(await waitingFor(path)).toContain(
+        '"waitingFor":"No transfer worker is connected: set TRANSFER_WORKERS',
+      );
+    api.away.push({ kind: "orchestrator" });
+    expect(await waitingFor(id)).toContain(
+      "`npm run worker`. It waits for 2 other things, too.",
+    );
+    expect(await waitingFor(id, "zh")).toContain("没有已连接的传输进程");
+    endRecord(api.db, id, "FAILED", api.time.now);
+    expect(await waitingFor(id)).toContain('"waitingFor":null');
   });
 
   test("an unknown execution is refused, its overview is null, and its list of details is empty", async () => {

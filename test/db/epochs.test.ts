@@ -42,8 +42,10 @@ const tell = (
   seq: number,
   result: ArtifactResult | null,
   now = NOW,
+  more: { unsent?: true } = {},
 ) => {
   const outcome = result && {
+    ...more,
     result,
     digest: null,
     size: 0,
@@ -98,6 +100,33 @@ test("a worker that takes a batch again gets only artifacts without outcome, and
   expect(take().artifacts).toMatchObject([{ name: "/b", begun: true }]);
 });
 
+test("an artifact whose tries changed nothing at the target has not begun, until a worker of its batch dies", () => {
+  cut(1);
+  tell(1, take().epoch, 1, again(), NOW, { unsent: true });
+  cut(2, NOW + 5_000);
+  const second = take(2);
+  expect(second.artifacts).toMatchObject([{ name: "/a", begun: false }]);
+  tell(2, second.epoch, 1, again(), NOW + 5_000, { unsent: true });
+  cut(3, NOW + 20_000);
+  take(3);
+  expect(take(3).artifacts).toMatchObject([{ name: "/a", begun: true }]);
+});
+
+test("an artifact has begun after a try that may have sent it, and after one whose end is unknown", () => {
+  cut(1);
+  const { epoch } = take();
+  tell(1, epoch, 1, again());
+  tell(1, epoch, 2, again(), NOW, { unsent: true });
+  cut(2, NOW + 5_000);
+  const second = take(2);
+  expect(second.artifacts).toMatchObject([
+    { name: "/a", begun: true },
+    { name: "/b", begun: false },
+  ]);
+  tell(2, second.epoch, 2, null, NOW + 5_000);
+  expect(take(2).artifacts.map(({ begun }) => begun)).toEqual([true, true]);
+});
+
 test("a recorded outcome never changes, and a try that is reported twice counts once", () => {
   cut(1);
   const { epoch } = take();
@@ -127,7 +156,7 @@ test("an artifact returned untried keeps its number of tries, is due sooner, and
   ]);
   expect(cut(2)).toMatchObject({ batches: [], left: true, due: NOW + 1_000 });
   expect(cut(3, NOW + 5_000)).toMatchObject({
-    batches: [{ summary: "files: 2 files → target, again" }],
+    batches: [{ summary: "files: 2 files → target, again: it answered 503" }],
     left: false,
   });
   expect(take(2).artifacts.map(({ name }) => name)).toEqual(["/b", "/a"]);

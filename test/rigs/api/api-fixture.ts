@@ -57,6 +57,8 @@ export function createTestApi(
         orchestrator: true,
         workers: 1,
       })),
+    away: overrides.away ?? (() => []),
+    turnSince: () => null,
     hasTransferWorker: overrides.hasTransferWorker ?? (async () => false),
   };
   const deps: ApiDeps = {

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import type { Wait } from "../../../domain/waiting.ts";
 import { createTestApi } from "./api-fixture.ts";
 import { addCluster, addRepository } from "../db/rows.ts";
 
@@ -40,7 +41,8 @@ export function taskBody(changes: Changes = {}): Changes {
  */
 export function createTaskApi() {
   const time = { now: Date.parse("2030-01-01T00:00:00Z") };
-  const api = createTestApi({ now: () => time.now });
+  const away: Wait[] = [];
+  const api = createTestApi({ now: () => time.now, away: () => away });
   addRepository(api.db, "p", "files", "GENERIC");
   addRepository(api.db, "p", "maven", "MAVEN");
   addRepository(api.db, "p", "images", "DOCKER", "REMOTE");
@@ -57,7 +59,7 @@ export function createTaskApi() {
   }
   const info = async (key: string) =>
     (await api.call("GET", `${TASK}/info/${key}`)).data as Info;
-  return { ...api, time, create, created, info };
+  return { ...api, time, away, create, created, info };
 }
 
 export type TaskApi = ReturnType<typeof createTaskApi>;

@@ -99,11 +99,12 @@ export type FaultProxy = {
   stop: () => Promise<void>;
 };
 
-/** `below`: the only path, such as "/a", under which the target is found. */
+/** `below`: the only path, such as "/a", under which the target is found; `port`: 0 = any free one. */
 type Options = {
   tls?: { key: string; cert: string };
   keepBodies?: (path: string) => boolean;
   below?: string;
+  port?: number;
 };
 
 /**
@@ -112,7 +113,7 @@ type Options = {
  */
 export async function startProxy(
   target: string,
-  { tls, keepBodies = () => false, below = "" }: Options = {},
+  { tls, keepBodies = () => false, below = "", port: ownPort = 0 }: Options = {},
 ): Promise<FaultProxy> {
   const upstream = new URL(target);
   const requests: SeenRequest[] = [];
@@ -217,7 +218,7 @@ export async function startProxy(
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(ownPort, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   const host = `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;

@@ -7,6 +7,7 @@ import type { RepositoryType } from "../../../../domain/vocabulary.ts";
 import type { Capabilities } from "../../../../domain/sync.ts";
 import type { Settling, SettlingArtifact } from "../../contract.ts";
 import { throwIfStopped } from "../../unless-aborted.ts";
+import { hasWritten, watchWrites } from "../../writes.ts";
 import type { InstanceClient } from "../client.ts";
 import type { RemoteRepository } from "../send.ts";
 import type { Calls } from "./calls.ts";
@@ -26,6 +27,8 @@ export type Item = SettlingArtifact & {
   needs: Part[];
   /** Content bytes sent to the target for this artifact. */
   sent: number;
+  /** Whether an earlier step of this attempt may have changed something at the target. */
+  wrote: boolean;
   /**
    * Whether this attempt attached or uploaded the content of a single file, or continued its upload. If several
    * files share the content, it counts for one of them. Not used for versions.
@@ -61,6 +64,7 @@ export function toItem(entry: SettlingArtifact, index: number): Item {
     length: 0,
     needs: [],
     sent: 0,
+    wrote: false,
     carried: false,
   };
 }
@@ -89,7 +93,9 @@ export function settleFailure(
   item: Item,
   error: TransferError,
 ): void {
-  settle(copy, item, failedOutcome(learned(item), error, item.uploads, item.sent));
+  const outcome = failedOutcome(learned(item), error, item.uploads, item.sent);
+  const unsent = !item.wrote && !hasWritten();
+  settle(copy, item, unsent ? { ...outcome, unsent } : outcome);
 }
 
 export const labelOf = (item: Item): string => subjectOf(item.artifact);
@@ -103,12 +109,16 @@ export async function guarded(
   items: readonly Item[],
   work: () => Promise<void>,
 ): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    throwIfStopped(copy.hooks.signal);
-    for (const item of items) settleFailure(copy, item, toTransferError(error));
-  }
+  await watchWrites(async () => {
+    try {
+      await work();
+    } catch (error) {
+      throwIfStopped(copy.hooks.signal);
+      for (const item of items) settleFailure(copy, item, toTransferError(error));
+    } finally {
+      if (hasWritten()) for (const item of items) item.wrote = true;
+    }
+  });
 }
 
 /**
