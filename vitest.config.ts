@@ -30,7 +30,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/**/*.test.ts"],
-          exclude: UNIT,
+          exclude: [...UNIT, "test/servers/**"],
           globalSetup: ["test/runner/setup.ts"],
         },
       },

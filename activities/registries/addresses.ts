@@ -18,6 +18,17 @@ const REFUSED = [
   "64:ff9b::a9fe:0/112",
 ];
 
+/** A link-local or metadata address that a host name resolves to. */
+export class AddressRefusal extends Error {
+  override readonly name = "AddressRefusal";
+  readonly address: string;
+
+  constructor(address: string) {
+    super(refusalOf(address));
+    this.address = address;
+  }
+}
+
 export type AddressGuard = {
   /**
    * Throws when `host` is a literal address that is refused. Host names are accepted here; `lookup`
@@ -46,13 +57,14 @@ export function createAddressGuard(allowed: readonly string[]): AddressGuard {
   return {
     checkHost(host) {
       const address = host.replace(/^\[|\]$/g, "");
-      if (net.isIP(address) !== 0 && refused(address)) throw refusal(host, address);
+      if (net.isIP(address) !== 0 && refused(address))
+        throw new TransferError("invalid", refusalOf(host));
     },
     lookup(hostname, options, callback) {
       dns.lookup(hostname, { ...options, all: true }, (error, addresses) => {
         if (error !== null) return callback(error, "", 0);
         const bad = addresses.find(({ address }) => refused(address));
-        if (bad !== undefined) return callback(refusal(hostname, bad.address), "", 0);
+        if (bad !== undefined) return callback(new AddressRefusal(bad.address), "", 0);
         if (options.all === true) return callback(null, addresses);
         const [first] = addresses;
         return callback(null, first?.address ?? "", first?.family ?? 0);
@@ -61,14 +73,9 @@ export function createAddressGuard(allowed: readonly string[]): AddressGuard {
   };
 }
 
-function refusal(host: string, address: string): TransferError {
-  const where = host.replace(/^\[|\]$/g, "") === address ? host : `${host} (${address})`;
-  return new TransferError(
-    "invalid",
-    `${where} is a link-local or metadata address, which is refused: ` +
-      "if it is a registry, add its range to ALLOWED_ADDRESSES",
-  );
-}
+export const refusalOf = (where: string): string =>
+  `${where} is a link-local or metadata address, which is refused: ` +
+  "if it is a registry, add its range to ALLOWED_ADDRESSES";
 
 function blockList(ranges: readonly string[]): net.BlockList {
   const list = new net.BlockList();

@@ -1,17 +1,11 @@
 import { errors } from "undici";
 import { stopOf, TransferError, type FailureKind } from "../../domain/failure.ts";
+import { AddressRefusal, refusalOf } from "./addresses.ts";
+import type { Place, Shown } from "./foreign.ts";
 
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
-const LONGEST_EXCERPT = 300;
 const MOST_CODES = 20;
 const LONGEST_CODE = 64;
-
-/**
- * Returns a URL that is safe for messages and logs: no credentials, no query (signed storage links carry keys there).
- */
-export function redactUrl(url: URL): string {
-  return `${url.protocol}//${url.host}${url.pathname}`;
-}
 
 function statusKind(status: number): FailureKind {
   if (status === 401 || status === 403 || status === 407) return "auth";
@@ -31,7 +25,10 @@ const ADVICE: Partial<Record<FailureKind, string>> = {
   throttled: "the server demands fewer requests",
 };
 
-/** The content of an error answer: its body in one line, its Retry-After, and the error codes of its protocol. */
+/**
+ * The content of an error answer: its body in one line that is safe for messages, its Retry-After, and the error
+ * codes of its protocol.
+ */
 type Said = {
   detail: string;
   retryAfter: string | undefined;
@@ -42,7 +39,7 @@ type Said = {
 export function statusFailure(
   status: number,
   what: string,
-  url: URL,
+  { where }: Place,
   { detail, retryAfter, codes }: Said,
 ): TransferError {
   const kind = statusKind(status);
@@ -50,7 +47,7 @@ export function statusFailure(
   const said = detail === "" ? "" : ` (${detail})`;
   return new TransferError(
     kind,
-    `${what}: ${redactUrl(url)} answered ${status}${said}${advice === undefined ? "" : `: ${advice}`}`,
+    `${what}: ${where} answered ${status}${said}${advice === undefined ? "" : `: ${advice}`}`,
     {
       notBefore:
         kind === "throttled" || kind === "server"
@@ -78,40 +75,20 @@ export function retryAfterTime(
 }
 
 /**
- * Shortens a text from a server to one line without control characters and without `secrets`, which the server
- * may echo.
- */
-export function excerpt(text: string, secrets: readonly string[]): string {
-  let line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
-  for (const secret of secrets.flatMap(formsOf))
-    if (secret !== "") line = line.replaceAll(secret, "***");
-  return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
-}
-
-/**
- * Prepares error codes of a server for an error: at most 20 different ones, each of at most 64 characters and
- * without `secrets`. Returns undefined for an empty list.
+ * Prepares error codes of a server for an error: at most 20 different ones, each of at most 64 characters. `known`:
+ * the codes that the protocol defines; all others are foreign texts. Returns undefined for an empty list.
  */
 export function bounded(
   codes: readonly string[],
-  secrets: readonly string[],
+  known: ReadonlySet<string>,
+  shown: Shown,
 ): readonly string[] | undefined {
   const distinct = [...new Set(codes)].slice(0, MOST_CODES);
   return distinct.length === 0
     ? undefined
-    : distinct.map((code) => excerpt(code, secrets).slice(0, LONGEST_CODE));
-}
-
-/**
- * Returns the forms in which a server may echo a secret: as it is, URL-encoded, and JSON-escaped. Lone
- * surrogates cannot be URL-encoded and are dropped.
- */
-function formsOf(secret: string): string[] {
-  return [
-    secret,
-    encodeURIComponent(secret.replace(/\p{Surrogate}/gu, "")),
-    JSON.stringify(secret).slice(1, -1),
-  ];
+    : distinct.map((code) =>
+        known.has(code) ? code : shown(code).slice(0, LONGEST_CODE),
+      );
 }
 
 const CERTIFICATE_CODES = new Set([
@@ -135,41 +112,46 @@ const CERTIFICATE_CODES = new Set([
   "ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
 
+/** A request for messages: its subject, its destination, and what makes the words of a library safe for them. */
+type Failed = { what: string; place: Place; shown: Shown };
+
 /**
  * Builds the error for a request without an answer, or for a body that broke off. A TransferError behind
- * `error` is returned as it is. `url`: the destination of the request; `idleMs`: the longest silence (ms) that
- * is tolerated.
+ * `error` is returned as it is. `idleMs`: the longest silence (ms) that is tolerated.
  */
 export function connectionFailure(
   error: unknown,
-  what: string,
-  url: URL,
+  { what, place: { host, where }, shown }: Failed,
   signal: AbortSignal | undefined,
   idleMs: number,
 ): TransferError {
-  const known = findTransferError(error);
+  const known = findCause(error, TransferError);
   if (known !== undefined) return known;
-  const where = redactUrl(url);
+  const refused = findCause(error, AddressRefusal);
+  if (refused !== undefined)
+    return new TransferError("invalid", refusalOf(`${host} (${refused.address})`), {
+      cause: error,
+    });
   if (signal?.aborted === true)
     return new TransferError("cancelled", `${what}: ${stopOf(signal).message}`, {
       cause: error,
     });
   const code = errorCode(error);
   if (CERTIFICATE_CODES.has(code)) {
-    const why = `the certificate of ${url.host} ${certificateFault(code)}`;
+    const why = `the certificate of ${host} ${certificateFault(code)}`;
     return new TransferError("certificate", `${what}: ${why}`, { cause: error });
   }
   if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
     return new TransferError(
       "invalid",
-      `${what}: ${url.host} does not answer in TLS (${code}): should its URL begin with http://?`,
+      `${what}: ${host} does not answer in TLS (${code}): should its URL begin with http://?`,
       { cause: error },
     );
   }
   if (error instanceof errors.ConnectTimeoutError || code === "ETIMEDOUT") {
     return new TransferError(
       "timeout",
-      `${what}: no connection to ${url.host} in time: check the address and the firewalls between`,
+      `${what}: no connection to ${host} in time: check the address and the firewalls between`,
       {
         cause: error,
       },
@@ -188,11 +170,13 @@ export function connectionFailure(
     );
   }
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
-    return new TransferError("invalid", `${what}: ${messageOf(error)}`, { cause: error });
+    return new TransferError("invalid", `${what}: ${shown(messageOf(error))}`, {
+      cause: error,
+    });
   }
   return new TransferError(
     "unreachable",
-    `${what}: ${url.host}: ${reachMessage(code, error)}`,
+    `${what}: ${host}: ${reachMessage(code) ?? shown(messageOf(error))}`,
     { cause: error },
   );
 }
@@ -213,24 +197,27 @@ function certificateFault(code: string): string {
   }
 }
 
-function reachMessage(code: string, error: unknown): string {
+function reachMessage(code: string): string | null {
   if (code === "ECONNREFUSED")
     return "connection refused (ECONNREFUSED): is the server running, and is the port right?";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
     return `the host name cannot be resolved (${code}): check the address`;
   if (code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET")
     return `the connection broke off (${code})`;
-  return messageOf(error);
+  return null;
 }
 
 /**
- * Finds a TransferError, such as that of a request body with a wrong digest, in `error` or its causes;
- * undefined when there is none.
+ * Finds an error of a class, such as the TransferError of a request body with a wrong digest, in `error` or its
+ * causes; undefined when there is none.
  */
-function findTransferError(error: unknown): TransferError | undefined {
+function findCause<E extends Error>(
+  error: unknown,
+  kind: abstract new (...args: never[]) => E,
+): E | undefined {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    if (current instanceof TransferError) return current;
+    if (current instanceof kind) return current;
     current = current.cause;
   }
   return undefined;

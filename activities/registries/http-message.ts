@@ -1,4 +1,5 @@
 import type { TransferError } from "../../domain/failure.ts";
+import type { Place, Shown } from "./foreign.ts";
 
 export type HttpBody = string | Uint8Array | AsyncIterable<Uint8Array>;
 
@@ -24,6 +25,11 @@ export type HttpRequest = {
     | "MOVE"
     | "COPY";
   url: URL;
+  /**
+   * For a URL that a server has named: the part at its beginning that is known without the server; messages
+   * treat the rest as a foreign text. Undefined: the server had no say in the URL.
+   */
+  ours?: string | undefined;
   /** The subject of the request, with which most error messages about it begin. */
   what: string;
   headers?: Record<string, string> | undefined;
@@ -41,18 +47,24 @@ export type HttpRequest = {
    */
   storedBytes?: number | undefined;
   /**
-   * Returns what an error message quotes of an error body; it is then shortened to one line. By default the
-   * body itself is quoted.
+   * Returns what an error message quotes of an error body; every foreign text in it goes through `shown`. By
+   * default the body itself is quoted.
    */
-  describe?: ((body: string) => string) | undefined;
+  describe?: ((body: string, shown: Shown) => string) | undefined;
   /** Reads the protocol's error codes from an error body, for `codes` of the TransferError. */
   errorCodes?: ((body: string) => readonly string[]) | undefined;
+  /** The codes that the protocol defines; all others are foreign texts. */
+  knownCodes?: ReadonlySet<string> | undefined;
 };
 
 export type HttpResponse = {
   status: number;
   /** The URL that answered, after redirects. */
   url: URL;
+  /** How messages name that URL. */
+  place: Place;
+  /** Makes a text of this answer safe for messages; it also hides the login that the request carried. */
+  shown: Shown;
   header: (name: string) => string | undefined;
   /**
    * Returns all header fields called `name` as the one list that they form (RFC 9110 §5.3); undefined when

@@ -3,23 +3,26 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import { TransferError } from "../../domain/failure.ts";
 import { codingOf, decoded } from "./coding.ts";
-import { bounded, excerpt, redactUrl, statusFailure } from "./http-failure.ts";
+import { type Place, shortened, type Shown } from "./foreign.ts";
+import { bounded, statusFailure } from "./http-failure.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
 const ERROR_BODY_LIMIT = 8 * 1024;
 
+const NO_CODES: ReadonlySet<string> = new Set();
+
+/** What answers: its URL, and how messages show that URL and the texts of the answer. */
+type Origin = { url: URL; place: Place; shown: Shown };
+
 export function toResponse(
   answer: Dispatcher.ResponseData,
-  url: URL,
+  { url, place, shown }: Origin,
   request: HttpRequest,
-  secrets: readonly string[],
   fail: (error: unknown) => TransferError,
 ): HttpResponse {
-  const { what, describe = (body: string) => body, errorCodes } = request;
+  const { what, describe = (body: string) => shown(body), errorCodes } = request;
   const header = (name: string) => fieldsOf(answer.headers, name)[0];
-  const coding = codingOf(
-    excerpt(fieldsOf(answer.headers, "content-encoding").join(","), secrets),
-  );
+  const coding = codingOf(fieldsOf(answer.headers, "content-encoding").join(","));
   async function* received(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for await (const chunk of answer.body) yield chunk as Buffer;
@@ -32,24 +35,23 @@ export function toResponse(
   const stream = ({ raw = false } = {}) =>
     coding === null || raw
       ? received()
-      : decoded(received(), coding, `${what}: the answer of ${redactUrl(url)}`, (text) =>
-          excerpt(text, secrets),
-        );
+      : decoded(received(), coding, `${what}: the answer of ${place.where}`, shown);
 
   return {
     status: answer.statusCode,
     url,
+    place,
+    shown,
     header,
     list: (name) => fieldsOf(answer.headers, name).join(", ") || undefined,
     coding,
     stream,
     async failure() {
       const body = await beginning(stream());
-      const detail = excerpt(describe(body), secrets);
-      return statusFailure(answer.statusCode, what, url, {
-        detail,
+      return statusFailure(answer.statusCode, what, place, {
+        detail: shortened(describe(body, shown)),
         retryAfter: header("retry-after"),
-        codes: bounded(errorCodes?.(body) ?? [], secrets),
+        codes: bounded(errorCodes?.(body) ?? [], request.knownCodes ?? NO_CODES, shown),
       });
     },
     async bytes(limit) {
@@ -60,7 +62,7 @@ export function toResponse(
         if (length > limit)
           throw new TransferError(
             "invalid",
-            `${what}: the answer of ${redactUrl(url)} is larger than the ${limit} bytes that are accepted: ` +
+            `${what}: the answer of ${place.where} is larger than the ${limit} bytes that are accepted: ` +
               "is this the right address?",
           );
         chunks.push(chunk);

@@ -4,7 +4,8 @@ import { TransferError } from "../../domain/failure.ts";
 import { createAddressGuard } from "./addresses.ts";
 import { begun, type BegunBody } from "./body.ts";
 import { createDispatcher, type DispatcherOptions } from "./http-dispatcher.ts";
-import { connectionFailure, isUnconnected, redactUrl } from "./http-failure.ts";
+import { createShown, placeOf, type Shown } from "./foreign.ts";
+import { connectionFailure, isUnconnected } from "./http-failure.ts";
 import {
   type HttpBody,
   type HttpRequest,
@@ -34,6 +35,8 @@ export type HttpOptions = DispatcherOptions & {
 
 export type HttpClient = {
   request: (request: HttpRequest) => Promise<HttpResponse>;
+  /** Makes a foreign text safe for messages; `shown` of an answer also hides what its request carried. */
+  shown: Shown;
   close: () => Promise<void>;
 };
 
@@ -45,6 +48,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const guard = createAddressGuard(options.allowedAddresses ?? []);
   const idleMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
   const secrets = options.secrets ?? [];
+  const known = createShown(secrets);
   const dispatcher = createDispatcher(options, guard.lookup, idleMs);
 
   async function send(
@@ -57,8 +61,16 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     // pace of the end.
     const measured =
       request.storedBytes === undefined ? options.pace?.request() : undefined;
+    const unknown = loginOf(request).filter((secret) => !secrets.includes(secret));
+    const shown = unknown.length === 0 ? known : createShown([...secrets, ...unknown]);
+    const place = placeOf(url, request.ours, shown);
     const fail = (error: unknown) =>
-      connectionFailure(error, request.what, url, request.signal, silence);
+      connectionFailure(
+        error,
+        { what: request.what, place, shown },
+        request.signal,
+        silence,
+      );
     if (request.signal !== undefined) setMaxListeners(0, request.signal);
     let streamed: BegunBody | undefined;
     let begins = false;
@@ -82,7 +94,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         ...(request.method === "HEAD" ? { reset: false } : {}),
       });
       noteReached(request.method, answer.statusCode);
-      return toResponse(answer, url, request, [...secrets, ...loginOf(request)], fail);
+      return toResponse(answer, { url, place, shown }, request, fail);
     } catch (error) {
       streamed?.drop();
       if (begins && !isUnconnected(error)) noteReached(request.method, null);
@@ -94,6 +106,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 
   return {
     request: (request) => followRedirects(request, send),
+    shown: known,
     close: () => dispatcher.destroy(),
   };
 }
@@ -109,16 +122,19 @@ type Send = (
  * accepted, or whose redirect must not be followed.
  */
 async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResponse> {
+  let request = first;
   let url = first.url;
   let headers: Record<string, string> = {
     "accept-encoding": "identity",
     ...first.headers,
   };
+  let start: string | undefined;
   for (let hops = 0; ; hops += 1) {
-    const response = await send(first, url, headers);
+    const response = await send(request, url, headers);
     const { status } = response;
     if ((status >= 200 && status < 300) || first.accept?.includes(status) === true)
       return response;
+    start ??= response.place.where;
     const next =
       status >= 300 && status < 400 ? redirectTarget(first, response) : undefined;
     if (next === undefined) throw await response.failure();
@@ -126,10 +142,11 @@ async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResp
     if (hops === MOST_REDIRECTS)
       throw new TransferError(
         "invalid",
-        `${first.what}: ${redactUrl(first.url)} redirects more than ${MOST_REDIRECTS} times: check the url`,
+        `${first.what}: ${start} redirects more than ${MOST_REDIRECTS} times: check the url`,
       );
     if (next.origin !== url.origin) headers = withoutCredentials(headers);
     url = next;
+    request = { ...first, ours: first.ours ?? first.url.origin };
   }
 }
 

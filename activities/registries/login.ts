@@ -15,10 +15,16 @@ export function authorizationOf({ username, password, token }: Login): string | 
     : null;
 }
 
-/** Returns the texts of a login that no message may contain, in case a server echoes them. */
+/**
+ * Returns the texts of a login that no message may contain, in case a server echoes them: password and token, alone
+ * and as Basic carries them. Some registries take a token for the password of a user.
+ */
 export function secretsOf(login: Login): string[] {
-  const value = authorizationOf(login)?.split(" ")[1];
-  return [login.password, login.token, value].filter(
+  const { username, password, token } = login;
+  const values = [password, token]
+    .filter((secret) => typeof secret === "string")
+    .map((secret) => Buffer.from(`${username ?? ""}:${secret}`).toString("base64"));
+  return [password, token, ...values].filter(
     (secret): secret is string => typeof secret === "string" && secret !== "",
   );
 }

@@ -1,6 +1,5 @@
 import { TransferError } from "../../domain/failure.ts";
 import type { Opened } from "./contract.ts";
-import { redactUrl } from "./http-failure.ts";
 import type { HttpResponse } from "./http-message.ts";
 
 /**
@@ -15,7 +14,7 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
     void answer.discard();
     throw new TransferError(
       "invalid",
-      `${redactUrl(answer.url)} sent a different byte range than the requested one from byte ${offset} on: ` +
+      `${answer.place.where} sent a different byte range than the requested one from byte ${offset} on: ` +
         "check for a proxy that changes the Range header",
     );
   }

@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { sameSecret } from "../../activities/secrets/seal.ts";
+import { WRONG_LOGIN } from "../../domain/login.ts";
 import { text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
@@ -18,7 +19,6 @@ const FLOODED = text(
   "too many wrong logins from this address: try again after Retry-After seconds",
   "来自该地址的错误登录过多：请在 Retry-After 秒后重试",
 );
-const WRONG_LOGIN = text("user name or password is wrong", "用户名或密码错误");
 
 /**
  * Checks `user:password`; null (no valid credentials) counts as wrong. A wrong login throws 250114

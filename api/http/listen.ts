@@ -197,9 +197,11 @@ async function asHttp(response: Response): Promise<Buffer> {
   const head = Object.entries(fields)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join("");
-  const { status } = response;
+  const { status, statusText } = response;
   return Buffer.concat([
-    Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n`),
+    Buffer.from(
+      `HTTP/1.1 ${status} ${statusText || STATUS_CODES[status]}\r\n${head}\r\n`,
+    ),
     body,
   ]);
 }

@@ -1,3 +1,4 @@
+import { LOGIN_NEEDED } from "../../domain/login.ts";
 import type { Text } from "../../domain/text.ts";
 
 /**
@@ -22,7 +23,7 @@ export const MESSAGES = {
   250108: { status: 400, en: "[{0}] is not found", zh: "[{0}]不存在" },
   250112: { status: 400, en: "operation not allowed", zh: "不允许的操作" },
   250113: { status: 403, en: "permission denied", zh: "没有权限" },
-  250114: { status: 401, en: "authentication required", zh: "需要认证" },
+  250114: { status: 401, ...LOGIN_NEEDED },
   250116: { status: 400, en: "service call failed", zh: "服务调用失败" },
   250119: {
     status: 415,

@@ -113,8 +113,8 @@ export function parseObject(bytes: Uint8Array): JsonObject {
     value = JSON.parse(
       new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
     );
-  } catch (error) {
-    throw new ManifestError("not JSON", { cause: error });
+  } catch {
+    throw new ManifestError("not JSON");
   }
   if (!isRecord(value)) throw new ManifestError("not a JSON object");
   return value;

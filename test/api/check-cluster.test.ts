@@ -74,6 +74,15 @@ test("the connection test finds an instance reachable only if it answers and acc
   expect(await check(access({ url: urls.closed }))).toMatch(/127\.0\.0\.1/);
 });
 
+test.each(["wrong", "password", "user", "name", "or", "is", "http", "check"])(
+  "the sentence about a wrong login at another instance stays whole when the password is %s",
+  async (password) => {
+    const said = await check(access({ password }));
+    expect(said).toContain("(authentication required: user name or password is wrong)");
+    expect(said).toBe(await check(access({ password: "zqxneutralxq" })));
+  },
+);
+
 test("the connection test finds a registry reachable if it answers, whatever the status", async () => {
   expect(
     await check(

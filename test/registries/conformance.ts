@@ -6,6 +6,7 @@ import { MEMORY_CASES } from "./conformance/memory-cases.ts";
 import { ABILITIES, type Case, LACKING, type Rig } from "./conformance/rig.ts";
 import { SECRECY_CASES } from "./conformance/secrecy-cases.ts";
 import { TROUBLE_CASES } from "./conformance/trouble-cases.ts";
+import { WORD_CASES } from "./conformance/word-cases.ts";
 import { WRITING_CASES } from "./conformance/writing-cases.ts";
 
 const CASES = {
@@ -14,6 +15,7 @@ const CASES = {
   ...WRITING_CASES,
   ...TROUBLE_CASES,
   ...SECRECY_CASES,
+  ...WORD_CASES,
   ...LIE_CASES,
   ...MEMORY_CASES,
 };

@@ -15,6 +15,10 @@ const skip: Skipped[] = [
     reason: "the store has no login: each request carries its own signature",
   },
   {
+    case: "says the same whatever word its password is, and hides the word where a server echoes it",
+    reason: "the store has no login: each request carries its own signature",
+  },
+  {
     case: "decodes an answer with an unrequested content coding, or refuses it by the name of the coding",
     reason: "an answer that was coded on its way is refused by its digest",
   },

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
 import { retryAfterTime } from "../../activities/registries/http-failure.ts";
 import type { TransferError } from "../../domain/failure.ts";
 import { ask, closeServers, serve } from "./http-rig.ts";
@@ -123,6 +124,20 @@ describe("errors of the HTTP client", () => {
       message: expect.stringContaining("larger than the 1000000 bytes"),
     });
   });
+});
+
+test("a code that the protocol defines stays whole when it is the password, and its echo is hidden", async () => {
+  const url = await serve((_request, response) =>
+    response
+      .writeHead(403, { "content-type": "application/json" })
+      .end(JSON.stringify({ errors: [{ code: "DENIED", message: "you sent DENIED" }] })),
+  );
+  const registry = createOciRegistry({ url, username: "mallory", password: "DENIED" });
+  await expect(registry.getManifest("app", "v1")).rejects.toMatchObject({
+    message: expect.stringContaining("answered 403 (DENIED: you sent ***): check"),
+    codes: ["DENIED"],
+  });
+  await registry.close();
 });
 
 test("Retry-After is read as seconds or as a date, and is at most ten minutes away", () => {

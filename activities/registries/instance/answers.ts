@@ -11,7 +11,7 @@ import {
   type UploadSession,
 } from "../../../domain/sync.ts";
 import { REPOSITORY_TYPES } from "../../../domain/vocabulary.ts";
-import { type Shown } from "./wire.ts";
+import type { Shown } from "../foreign.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
 

@@ -118,7 +118,7 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   const authorization = authorizationOf(options);
   const secrets = [...(httpOptions.secrets ?? []), ...secretsOf(options)];
   const http = createHttpClient({ ...httpOptions, secrets });
-  const wire = createWire(http, base, authorization, secrets);
+  const wire = createWire(http, base, authorization);
   const featureCalls: FeatureCalls = createFeatureCalls(wire);
   let known: Promise<Capabilities> | undefined;
 
@@ -170,9 +170,10 @@ async function askCapabilities(
   );
   if (capabilities?.product !== SYNC_PRODUCT) throw otherProduct(what, wire.base);
   if (capabilities.version !== SYNC_VERSION) {
+    const version = wire.shown(String(capabilities.version));
     throw new TransferError(
       "unsupported",
-      `${what}: it uses version ${capabilities.version} of the replication protocol, this instance uses version ` +
+      `${what}: it uses version ${version} of the replication protocol, this instance uses version ` +
         `${SYNC_VERSION}: bring both to the same release`,
     );
   }

@@ -60,7 +60,11 @@ export type UploadsWithoutDigest = {
  */
 const LATER = { 404: "server", 409: "server" } as const;
 
-const pathOf = (id: string) => `uploads/${encodeURIComponent(id)}`;
+/** The address of an upload: the instance has chosen its id. */
+const at = (id: string) => ({
+  path: `uploads/${encodeURIComponent(id)}`,
+  ours: "uploads/",
+});
 
 const whatOf = (wire: Wire) => `upload to ${wire.base.host}`;
 
@@ -82,7 +86,7 @@ export function createUploads(wire: Wire): Uploads {
     async uploadSession(id, signal) {
       try {
         return readSession(
-          await wire.call({ method: "GET", what, path: pathOf(id), signal }),
+          await wire.call({ method: "GET", what, ...at(id), signal }),
           what,
         );
       } catch (error) {
@@ -100,7 +104,7 @@ export function createUploads(wire: Wire): Uploads {
       const request = {
         method: "PATCH",
         what,
-        path: pathOf(id),
+        ...at(id),
         headers,
         body,
         signal: hooks.signal,
@@ -114,7 +118,7 @@ export function createUploads(wire: Wire): Uploads {
       await wire.call({
         method: "PUT",
         what,
-        path: pathOf(id),
+        ...at(id),
         signal,
         ...json(content),
         storedBytes: content.size,
@@ -122,7 +126,7 @@ export function createUploads(wire: Wire): Uploads {
       });
     },
     async dropUpload(id, signal) {
-      await wire.call({ method: "DELETE", what, path: pathOf(id), signal });
+      await wire.call({ method: "DELETE", what, ...at(id), signal });
     },
   };
 }
@@ -145,7 +149,7 @@ export function createUploadsWithoutDigest(wire: Wire): UploadsWithoutDigest {
     async finishUpload(id, expected, sent, signal) {
       const rest = { signal, ...json(expected), storedBytes: sent, meaning: LATER };
       return readUploaded(
-        await wire.call({ method: "PUT", what, path: pathOf(id), ...rest }),
+        await wire.call({ method: "PUT", what, ...at(id), ...rest }),
         what,
       );
     },

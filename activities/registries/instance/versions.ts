@@ -16,7 +16,8 @@ import {
   type RemoteRepository,
   type SendHooks,
 } from "./send.ts";
-import { type Shown, type Wire } from "./wire.ts";
+import type { Shown } from "../foreign.ts";
+import type { Wire } from "./wire.ts";
 
 /**
  * Declares package versions. Files without a sha256 or a size require the feature `versionsByOtherDigests` at the

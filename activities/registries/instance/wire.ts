@@ -3,7 +3,7 @@ import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { isHttp, readUrl } from "../../../domain/http-url.ts";
 import { isRecord } from "../../../domain/json.ts";
 import { SYNC_PREFIX } from "../../../domain/sync.ts";
-import { excerpt } from "../http-failure.ts";
+import type { Shown } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
 import type { HttpRequest, HttpResponse } from "../http-message.ts";
 
@@ -24,6 +24,8 @@ type WireRequest = Pick<
   path: string;
   /** The failure kinds of 404 and 409 for this call, if they differ from `notFound` and `invalid`. */
   meaning?: Partial<Record<404 | 409, FailureKind>>;
+  /** The beginning of `path` that is ours, when the instance has named the rest (the id of an upload). */
+  ours?: string;
 };
 
 export type Wire = {
@@ -36,8 +38,6 @@ export type Wire = {
   /** Makes a text of the other end safe for a message: short, and without the secrets of the login. */
   shown: Shown;
 };
-
-export type Shown = (text: string) => string;
 
 type Envelope = { code: number; message: string | null; data: unknown };
 
@@ -60,21 +60,17 @@ export function instanceUrl(text: string): URL {
 export const addressOf = (base: URL): string =>
   `${base.host}${base.pathname.replace(/\/$/, "")}`;
 
-/**
- * Creates the caller of an instance's API. `secrets`: texts that no message may contain, in case the other end echoes
- * them.
- */
+/** Creates the caller of an instance's API. */
 export function createWire(
   http: HttpClient,
   base: URL,
   authorization: string | null,
-  secrets: readonly string[] = [],
 ): Wire {
-  const shown: Shown = (text) => excerpt(text, secrets);
   const prefix = `${base.protocol}//${addressOf(base)}${SYNC_PREFIX}/`;
 
   async function call({
     path,
+    ours,
     headers,
     meaning = {},
     ...rest
@@ -82,31 +78,31 @@ export function createWire(
     const response = await http.request({
       ...rest,
       url: new URL(prefix + path),
+      ours: ours === undefined ? undefined : prefix + ours,
       headers: {
         accept: "application/json",
         ...(authorization === null ? {} : { authorization }),
         ...headers,
       },
       accept: [...TOLD_BY_ENVELOPE, DISK_FULL],
-      describe: (body) => parseEnvelope(body)?.message ?? "",
+      describe: (body, shown) => shown(parseEnvelope(body)?.message ?? ""),
       errorCodes: (body) => codesOf(parseEnvelope(body)),
     });
-    return readAnswer(response, { what: rest.what, base, meaning, shown });
+    return readAnswer(response, { what: rest.what, base, meaning });
   }
 
-  return { base, call, shown };
+  return { base, call, shown: http.shown };
 }
 
 type Asked = {
   what: string;
   base: URL;
   meaning: NonNullable<WireRequest["meaning"]>;
-  shown: Shown;
 };
 
 async function readAnswer(
   response: HttpResponse,
-  { what, base, meaning, shown }: Asked,
+  { what, base, meaning }: Asked,
 ): Promise<unknown> {
   if (response.status === DISK_FULL) {
     await response.discard();
@@ -118,10 +114,13 @@ async function readAnswer(
   const envelope = parseEnvelope((await response.bytes(LONGEST_ANSWER)).toString("utf8"));
   if (envelope === null) throw otherProduct(what, base, response.status);
   if (response.status < 300) return envelope.data;
-  const said = `${what}: ${base.host} says: ${shown(envelope.message ?? `code ${envelope.code}`)}`;
-  throw new TransferError(kindOf(response.status, envelope.code, meaning), said, {
-    codes: [String(envelope.code)],
-  });
+  const { code, message } = envelope;
+  const said = message === null ? `code ${code}` : response.shown(message);
+  throw new TransferError(
+    kindOf(response.status, code, meaning),
+    `${what}: ${base.host} says: ${said}`,
+    { codes: [String(code)] },
+  );
 }
 
 function kindOf(status: number, code: number, meaning: Asked["meaning"]): FailureKind {

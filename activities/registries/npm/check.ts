@@ -25,7 +25,7 @@ export async function check(end: End, signal: AbortSignal): Promise<Check> {
     };
     return {
       reachable,
-      authenticated: await logIn(registry, authorizationOf(end) !== null, signal),
+      authenticated: await logIn(registry, end, signal),
       allowed,
     };
   } finally {
@@ -46,10 +46,10 @@ async function reach(registry: NpmRegistry, signal: AbortSignal): Promise<void> 
 
 async function logIn(
   registry: NpmRegistry,
-  hasLogin: boolean,
+  end: End,
   signal: AbortSignal,
 ): Promise<Answer> {
-  if (!hasLogin) return { ok: null, message: "no login was given" };
+  if (authorizationOf(end) === null) return { ok: null, message: "no login was given" };
   const what = `login to ${registry.host}`;
   try {
     const answer = await registry.ask("-/whoami", {
@@ -64,8 +64,9 @@ async function logIn(
         message: `${registry.host} does not say who is logged in`,
       }));
     const { username } = await jsonOf(answer, what);
+    const name = username === end.username ? username : answer.shown(String(username));
     return typeof username === "string" && username !== ""
-      ? { ok: true, message: `${registry.host} knows the login as ${username}` }
+      ? { ok: true, message: `${registry.host} knows the login as ${name}` }
       : {
           ok: false,
           message: `${what}: the registry does not know this login: check user name, password or token`,

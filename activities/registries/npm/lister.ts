@@ -174,7 +174,7 @@ async function namesBySearch(
     if (found.length === 0)
       throw new TransferError(
         "invalid",
-        `${what}: ${registry.host} reports ${total} packages but lists ${names.length}: ` +
+        `${what}: ${registry.host} reports ${registry.http.shown(String(total))} packages but lists ${names.length}: ` +
           "name them with packageConstraints",
       );
   }

@@ -3,6 +3,7 @@ import { TransferError } from "../../../domain/failure.ts";
 import { isRecord, type JsonObject, record } from "../../../domain/json.ts";
 import { tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import type { End } from "../contract.ts";
+import type { Shown } from "../foreign.ts";
 import { createHttpClient } from "../http.ts";
 import type { HttpRequest, HttpResponse } from "../http-message.ts";
 import { authorizationOf, secretsOf } from "../login.ts";
@@ -106,16 +107,15 @@ export async function jsonOf(answer: HttpResponse, what: string): Promise<JsonOb
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
     if (isRecord(value)) return value;
-  } catch (error) {
+  } catch {
     throw new TransferError(
       "invalid",
-      `${what}: the answer of ${answer.url.host} is not JSON: is it an npm registry?`,
-      { cause: error },
+      `${what}: the answer of ${answer.place.host} is not JSON: is it an npm registry?`,
     );
   }
   throw new TransferError(
     "invalid",
-    `${what}: the answer of ${answer.url.host} is not a JSON object: is it an npm registry?`,
+    `${what}: the answer of ${answer.place.host} is not a JSON object: is it an npm registry?`,
   );
 }
 
@@ -139,14 +139,17 @@ function toPackage(name: string, document: Record<string, unknown>): Package {
 
 /**
  * Returns the message in an error body (registries send `{"error": …}`), "" when it has none; a body that is
- * not JSON is returned unchanged.
+ * not JSON is quoted itself.
  */
-function saidBy(body: string): string {
+function saidBy(body: string, shown: Shown): string {
   try {
     const { error, message, reason } = record(JSON.parse(body));
-    return [error, reason, message].filter((text) => typeof text === "string").join(": ");
+    return [error, reason, message]
+      .filter((text) => typeof text === "string")
+      .map(shown)
+      .join(": ");
   } catch {
-    return body;
+    return shown(body);
   }
 }
 

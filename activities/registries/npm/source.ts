@@ -155,6 +155,7 @@ async function openTarball(
     registry.http.request({
       method: "GET",
       url,
+      ours: url === usual ? undefined : usual.origin,
       what,
       headers: { ...headers, ...(login ? registry.login : {}) },
       accept,

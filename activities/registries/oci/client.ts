@@ -4,9 +4,12 @@ import type { HttpClient } from "../http.ts";
 import { type HttpRequest, type HttpResponse, isStreamed } from "../http-message.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import { createAuthorization, type Credentials } from "./authorization.ts";
-import { describeErrors, errorCodes } from "./errors.ts";
+import { describeErrors, errorCodes, OCI_CODES } from "./errors.ts";
 
-export type RegistryRequest = Omit<HttpRequest, "url" | "describe" | "errorCodes"> & {
+export type RegistryRequest = Omit<
+  HttpRequest,
+  "url" | "ours" | "describe" | "errorCodes" | "knownCodes"
+> & {
   /** A path of the API below `/v2/`, or a whole URL that the registry has sent (the location of an upload). */
   to: string | URL;
   scopes: readonly string[];
@@ -38,7 +41,14 @@ export function createRegistryClient(
   }: RegistryRequest): Promise<HttpResponse> {
     const url =
       typeof to === "string" ? new URL(`${address.base ?? ""}/v2/${to}`, origin) : to;
-    const plain = { ...rest, url, describe: describeErrors, errorCodes };
+    const plain = {
+      ...rest,
+      url,
+      ours: typeof to === "string" ? undefined : origin.origin,
+      describe: describeErrors,
+      errorCodes,
+      knownCodes: OCI_CODES,
+    };
     if (url.origin !== origin.origin) return http.request(plain);
     const sent = await unlessAborted(valueFor(scopes), rest.signal);
     const first = {

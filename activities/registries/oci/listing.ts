@@ -164,12 +164,11 @@ async function readList(
     if (list !== null && !Array.isArray(list)) throw new Error(`no list "${field}"`);
     const items = (list ?? []).filter((item: unknown) => typeof item === "string");
     return { items, link: linkQuery(response) };
-  } catch (error) {
+  } catch {
     throw new TransferError(
       "invalid",
-      `${what}: ${response.url.host} answered something other than JSON with a list "${field}": ` +
+      `${what}: ${response.place.host} answered something other than JSON with a list "${field}": ` +
         "check that the url is that of an OCI registry",
-      { cause: error },
     );
   }
 }

@@ -8,6 +8,7 @@ import {
   readContent,
 } from "../../../domain/image/manifest.ts";
 import type { JsonObject } from "../../../domain/json.ts";
+import type { Shown } from "../foreign.ts";
 import {
   MANIFEST_TYPES,
   INDEX_TYPES,
@@ -34,7 +35,7 @@ export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> &
 };
 
 /**
- * Parses a manifest or index, which `what` names in errors. A type `application/vnd.…` in `contentType`
+ * Parses a manifest or index, which `what` names in errors; `shown` is that of its answer. A type `application/vnd.…` in `contentType`
  * precedes the media type in the document, which helm's manifests lack. Throws `invalid`, or `unsupported` for
  * another media type.
  */
@@ -42,7 +43,7 @@ export function parseManifest(
   bytes: Buffer,
   digest: Digest,
   contentType: string | undefined,
-  what: string,
+  { what, shown }: { what: string; shown: Shown },
 ): Manifest {
   try {
     const json = parseObject(bytes);
@@ -50,7 +51,7 @@ export function parseManifest(
     if (!isIndexType(mediaType) && !MANIFEST_TYPES.includes(mediaType)) {
       throw new TransferError(
         "unsupported",
-        `${what}: its media type ${mediaType.slice(0, 100)} is not supported; ` +
+        `${what}: its media type ${shown(mediaType).slice(0, 100)} is not supported; ` +
           "push it again as an OCI or Docker v2 image",
       );
     }

@@ -1,6 +1,7 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { isDigest, type Digest } from "../../../domain/digest.ts";
 import { isTag } from "../../../domain/reference.ts";
+import type { Shown } from "../foreign.ts";
 import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
@@ -67,7 +68,12 @@ export type Manifests = {
 export type ManifestDocument = Pick<Manifest, "digest" | "mediaType" | "bytes">;
 
 type Wire = { client: RegistryClient; access: Access };
-type Stored = { bytes: Buffer; digest: Digest; contentType: string | undefined };
+type Stored = {
+  bytes: Buffer;
+  digest: Digest;
+  contentType: string | undefined;
+  shown: Shown;
+};
 
 export function createManifests(
   client: RegistryClient,
@@ -89,13 +95,14 @@ export function createManifests(
     headManifest: async (name, reference, signal) =>
       orRefused(await askManifest(name, reference, signal)),
     async getManifest(name, reference, signal) {
-      const { bytes, digest, contentType } = await fetchBytes(
+      const { bytes, digest, contentType, shown } = await fetchBytes(
         wire,
         name,
         reference,
         signal,
       );
-      return parseManifest(bytes, digest, contentType, manifestLabel(name, reference));
+      const what = manifestLabel(name, reference);
+      return parseManifest(bytes, digest, contentType, { what, shown });
     },
     async getDocument(name, reference, signal) {
       const { bytes, digest, contentType } = await fetchBytes(
@@ -175,7 +182,12 @@ async function fetchBytes(
   }
   const bytes = await response.bytes(MANIFEST_LIMIT);
   const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
-  return { bytes, digest, contentType: response.header("content-type") };
+  return {
+    bytes,
+    digest,
+    contentType: response.header("content-type"),
+    shown: response.shown,
+  };
 }
 
 async function write(

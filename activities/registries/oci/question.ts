@@ -79,7 +79,10 @@ async function readHead(
   const bytes = await response.bytes(MANIFEST_LIMIT);
   const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
   const contentType = response.header("content-type");
-  const { mediaType } = parseManifest(bytes, digest, contentType, what);
+  const { mediaType } = parseManifest(bytes, digest, contentType, {
+    what,
+    shown: response.shown,
+  });
   return { digest, mediaType, size: bytes.length };
 }
 

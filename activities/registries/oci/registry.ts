@@ -1,6 +1,7 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
 import type { Check } from "../contract.ts";
+import { secretsOf } from "../login.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { createAccess } from "./access.ts";
 import { createBlobs, type Blobs } from "./blobs.ts";
@@ -70,14 +71,4 @@ export function createOciRegistryAt(
     check: (scope, signal) => checkRegistry(http, client, access, uploads, scope, signal),
     close: http.close,
   };
-}
-
-function secretsOf({ username, password, token }: Credentials): string[] {
-  const given = [password, token].filter(
-    (secret) => typeof secret === "string" && secret.length > 3,
-  );
-  const basic = username
-    ? [Buffer.from(`${username}:${password ?? token ?? ""}`).toString("base64")]
-    : [];
-  return [...given, ...basic] as string[];
 }

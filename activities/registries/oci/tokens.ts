@@ -1,4 +1,5 @@
 import { TransferError } from "../../../domain/failure.ts";
+import { placeOf, type Shown } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
 import type { Challenge } from "./challenge.ts";
 
@@ -43,14 +44,24 @@ export function createTokenStore(
   async function fetchToken(
     challenge: Challenge,
     scopes: readonly string[],
+    own: readonly string[],
   ): Promise<Token> {
-    const url = realmUrl(challenge, registry, basic !== undefined);
+    const url = realmUrl(challenge, registry, basic !== undefined, http.shown);
     const service = challenge.parameters.get("service");
     if (service !== undefined) url.searchParams.set("service", service);
     for (const scope of scopes) url.searchParams.append("scope", scope);
-    const what = `login to ${registry.host}${scopes.length === 0 ? "" : ` for ${scopes.join(" ")}`}`;
+    const named = scopes.map((scope) =>
+      own.includes(scope) ? scope : http.shown(scope),
+    );
+    const what = `login to ${registry.host}${scopes.length === 0 ? "" : ` for ${named.join(" ")}`}`;
     const headers = basic === undefined ? {} : { authorization: basic };
-    const response = await http.request({ method: "GET", url, what, headers });
+    const response = await http.request({
+      method: "GET",
+      url,
+      ours: registry.origin,
+      what,
+      headers,
+    });
     return readToken(await response.bytes(TOKEN_ANSWER_LIMIT), what);
   }
 
@@ -60,7 +71,7 @@ export function createTokenStore(
       for (;;) {
         const known = entries.get(key);
         const entry = known ?? {
-          fetch: fetchToken(challenge, wantedScopes.get(key) ?? scopes),
+          fetch: fetchToken(challenge, wantedScopes.get(key) ?? scopes, scopes),
         };
         if (known === undefined) keepNewest(entries, key, entry);
         try {
@@ -88,7 +99,12 @@ function keepNewest<V>(map: Map<string, V>, key: string, value: V): void {
   if (map.size > MOST_TOKENS && oldest !== undefined) map.delete(oldest);
 }
 
-function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean): URL {
+function realmUrl(
+  challenge: Challenge,
+  registry: URL,
+  withCredentials: boolean,
+  shown: Shown,
+): URL {
   const realm = challenge.parameters.get("realm") ?? "";
   if (!URL.canParse(realm))
     throw new TransferError(
@@ -100,9 +116,11 @@ function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean)
   const insecure =
     url.protocol === "http:" && registry.protocol === "https:" && withCredentials;
   if (insecure || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    const scheme = url.protocol === "http:" ? url.protocol : shown(url.protocol);
+    const { host } = placeOf(url, registry.origin, shown);
     throw new TransferError(
       "invalid",
-      `${registry.host} demands the password at ${url.protocol}//${url.host}, without TLS, ` +
+      `${registry.host} demands the password at ${scheme}//${host}, without TLS, ` +
         "so the password is not sent: give the token server https",
     );
   }

@@ -2,7 +2,7 @@ import { TOUCH_AFTER_MS } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { deleteBlob } from "../../../db/packages/image/delete.ts";
 import { findImageBlob, touchImageBlob } from "../../../db/packages/image/find.ts";
-import { digestOf } from "./digests.ts";
+import { blobFault, digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import type { ImageRequest } from "./place.ts";
 import { sendContent } from "./send.ts";
@@ -18,6 +18,9 @@ export async function getBlob({
   target,
 }: ImageRequest): Promise<Response> {
   const { db, store, now } = deps;
+  const fault = blobFault(target.reference);
+  if (fault !== null)
+    throw new OciError(404, "BLOB_UNKNOWN", `${place.name} has no such blob: ${fault}`);
   const digest = digestOf(target.reference);
   const found = findImageBlob(db, place.key, digest);
   if (!found) throw unknownBlob(place.name, digest);

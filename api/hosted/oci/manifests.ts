@@ -9,7 +9,7 @@ import { digestParts } from "../../../domain/digest.ts";
 import { readManifest, type ManifestFacts } from "../../../domain/image/push.ts";
 import { bodyOf } from "../../http/body.ts";
 import { listed } from "../../http/details.ts";
-import { isDigestLike, digestOf, tagOf } from "./digests.ts";
+import { isDigestLike, digestOf, referenceFault, tagOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
 import { sendContent } from "./send.ts";
@@ -28,6 +28,8 @@ export async function getManifest({
   target,
 }: ImageRequest): Promise<Response> {
   const { reference } = target;
+  const fault = referenceFault(reference);
+  if (fault !== null) throw unknownManifest(place.name, reference, fault);
   const digest = isDigestLike(reference)
     ? digestOf(reference)
     : findTag(deps.db, place.key, tagOf(reference));
@@ -47,11 +49,11 @@ export async function getManifest({
   );
 }
 
-const unknownManifest = (name: string, reference: string) =>
+const unknownManifest = (name: string, reference: string, why?: string) =>
   new OciError(
     404,
     "MANIFEST_UNKNOWN",
-    `${name} has no manifest ${reference.slice(0, 140)}`,
+    `${name} has no manifest ${why === undefined ? reference : `of this name: ${why}`}`,
   );
 
 export async function putManifest(request: ImageRequest): Promise<Response> {

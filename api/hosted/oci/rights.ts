@@ -4,6 +4,7 @@ import {
   type RegistryAction,
   type RegistryScope,
 } from "../../../activities/secrets/registry-token.ts";
+import { WRONG_LOGIN } from "../../../domain/login.ts";
 import { basicCredentials, type Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { ApiError } from "../../http/errors.ts";
@@ -33,9 +34,7 @@ export async function rightsOf(
   c.set("user", guard.admin.username);
   const [, token] = /^bearer +(\S+) *$/i.exec(header) ?? [];
   if (token === undefined) {
-    await checkBasic(c, guard, () =>
-      challenge(c, guard, target, "user name or password is wrong", null),
-    );
+    await checkBasic(c, guard, () => challenge(c, guard, target, WRONG_LOGIN.en, null));
     return () => true;
   }
   const scopes = guard.registryTokens.check(token);

@@ -13,7 +13,7 @@ const FOLDER = "/org/example/judged/here";
 let server: MavenServer;
 let mvn: Mvn;
 beforeAll(async () => {
-  server = await startMaven();
+  server = await startMaven({ maxUpload: 30_000_000 });
   mvn = await mvnClient({ url: `${server.url}${server.base}`, ...ADMIN, group: GROUP });
 });
 beforeEach((context) => {
@@ -71,6 +71,31 @@ test("mvn cannot change a release, but can deploy the same content again", async
     deploy({ artifactId: "fixed", version: "1.0", file: big, pomFile }),
   ).rejects.toThrow(/409/);
   expect(await server.text(`${FOLDER}/fixed/1.0/fixed-1.0.jar`)).toBe("content");
+});
+
+test("mvn shows its user why a deployment is refused", async () => {
+  const { deploy, file } = client();
+  const url = `${server.url}${server.base}`;
+  const small = file("small.jar", "content");
+  const app = { artifactId: "refused", version: "1.0", file: small };
+  await deploy(app);
+  const guesser = await mvnClient({
+    ...ADMIN,
+    url,
+    password: "a guess",
+    group: `${GROUP}.guesser`,
+  });
+  for (const [refused, words] of [
+    [deploy({ ...app, file: file("other.jar", "other") }), /409.*(exists|taken|release)/],
+    [deploy({ ...app, url: `${server.url}/maven/demo/none` }), /404.*demo\/none/],
+    [
+      deploy({ ...app, version: "2.0", file: file("big.jar", random(31_000_000)) }),
+      /413/,
+    ],
+    [guesser?.deploy(app), /401.*password is wrong/],
+  ] as const)
+    await expect(refused).rejects.toThrow(words);
+  guesser?.close();
 });
 
 test("mvn deploys snapshots, and resolves the newest build with its classifiers", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { random } from "../../rigs/api/content-fixture.ts";
 import { type MavenServer, pom, startMaven } from "../../rigs/api/maven-fixture.ts";
-import { LOGIN, rawRequest, send } from "../../rigs/api/socket-fixture.ts";
+import { LOGIN, rawRequest, send, sendRaw } from "../../rigs/api/socket-fixture.ts";
 
 let server: MavenServer;
 beforeEach(async () => {
@@ -90,6 +90,52 @@ test("invalid Maven requests are refused with a reason in plain text", async () 
   }
   expect((await server.put(`${JAR}/inside`, "x")).status).toBe(409);
   expect((await server.put("/org/example", "x")).status).toBe(409);
+});
+
+/** Sends a request line and returns the reason phrase and the body of the answer. */
+async function refusalOf(line: string, headers: readonly string[] = []) {
+  const head = [line, "Host: localhost", `Authorization: ${LOGIN}`, ...headers];
+  const answer = await sendRaw(
+    server.port,
+    `${[...head, "Connection: close", "Content-Length: 1"].join("\r\n")}\r\n\r\nx`,
+  );
+  const [statusLine = ""] = answer.headers.split("\r\n", 1);
+  const [, reason = ""] = /^HTTP\/1\.1 \d{3} (.*)$/.exec(statusLine) ?? [];
+  return { status: answer.status, reason, body: answer.body.trim() };
+}
+
+test("every error below /maven has its English sentence as the reason phrase of the status line", async () => {
+  await server.put(JAR, "jar");
+  for (const [line, status, words] of [
+    ["GET /maven/none/maven/a", 404, "project [none]"],
+    ["GET /maven/demo/none/a", 404, "repository [demo/none]"],
+    ["GET /maven/demo/files/a", 404, "GENERIC"],
+    [`PUT /maven/demo/maven${JAR}`, 409, "delete"],
+    [`PUT /maven/demo/maven${POM}.md5`, 400, "md5"],
+    ["PUT /maven/demo/maven/a//b", 400, "path"],
+    ["PUT /maven/demo/maven/a%0d%0aInjected:%20b/c", 400, "path"],
+    ["POST /maven/demo/maven/a", 405, "POST"],
+    ["GET /maven/demo/maven/%zz", 400, ""],
+    [`GET /maven/demo/none/${"a/".repeat(10_000)}`, 431, "shorten"],
+  ] as const) {
+    const { reason, body, ...refused } = await refusalOf(`${line} HTTP/1.1`);
+    expect([line, refused.status]).toEqual([line, status]);
+    expect(reason).toContain(words);
+    expect(body).toContain(reason.replace(/\.\.\.$/, ""));
+    expect(reason.length).toBeLessThanOrEqual(200);
+  }
+});
+
+test("the reason phrase is in English and ASCII, whatever language the client prefers and the path has", async () => {
+  const { reason, body } = await refusalOf("GET /maven/demo/none/a HTTP/1.1", [
+    "Accept-Language: zh",
+  ]);
+  expect(reason).toMatch(/^[\x20-\x7e]*repository \[demo\/none\][\x20-\x7e]*$/);
+  expect(body).toMatch(/\p{Script=Han}/u);
+  const path = encodeURIComponent("例子");
+  const named = await refusalOf(`GET /maven/demo/maven/${path} HTTP/1.1`);
+  expect([named.status, named.reason]).toEqual([404, expect.stringContaining("??")]);
+  expect(named.body).toContain("例子");
 });
 
 test.each([

@@ -114,6 +114,37 @@ describe("pulling manifests", () => {
   });
 });
 
+describe("references under which nothing can be stored", () => {
+  const NO_TAG = ["is not a valid tag", "letters, digits"];
+  const NO_DIGEST = ["is not valid", "64 lower-case hex digits"];
+  test.each([
+    ["a tag that begins with a dot", "manifests/.INVALID_MANIFEST_NAME", NO_TAG],
+    ["a tag that is too long", `manifests/${"a".repeat(129)}`, NO_TAG],
+    ["a tag with a slash", "manifests/a%2fb", NO_TAG],
+    ["a tag with a space", "manifests/%20", NO_TAG],
+    ["a manifest's digest without hex digits", "manifests/sha256:zz", NO_DIGEST],
+    ["a manifest's digest that is cut", `manifests/${NOWHERE.slice(0, -1)}`, NO_DIGEST],
+    ["a manifest's digest of another algorithm", "manifests/md5:00", ["use sha256"]],
+    ["a blob's digest without hex digits", "blobs/sha256:zz", NO_DIGEST],
+    ["a blob's digest without algorithm", "blobs/abc", NO_DIGEST],
+    ["a blob's digest of another algorithm", "blobs/md5:00", ["use sha256"]],
+  ])(
+    "GET and HEAD of %s are answered with 404 and the fault, DELETE with 400",
+    async (_what, path, words) => {
+      const name = fresh();
+      await api.push(name, "v1", makeImage());
+      const got = await api.http("GET", `/v2/${name}/${path}`);
+      expect([got.status, codeOf(got)]).toEqual([
+        404,
+        path.startsWith("blobs") ? "BLOB_UNKNOWN" : "MANIFEST_UNKNOWN",
+      ]);
+      for (const word of words) expect(got.text).toContain(word);
+      expect((await api.http("HEAD", `/v2/${name}/${path}`)).status).toBe(404);
+      expect((await api.http("DELETE", `/v2/${name}/${path}`)).status).toBe(400);
+    },
+  );
+});
+
 describe("pulling blobs", () => {
   test.each([0, 1, 1_000, 100_000])(
     "a blob of %i bytes is answered to GET and HEAD with its digest and length",

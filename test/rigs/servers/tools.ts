@@ -21,8 +21,8 @@ export type Tool = {
   onPath?: { command: string; versionArgs: string[]; matches: RegExp };
   /** Debian packages, installed when the tests run as root. */
   apt?: { packages: string[]; command: string };
-  /** `package@version` for go install, or a folder of this repository to build. */
-  go?: { package: string } | { folder: string };
+  /** `package@version` for go install, a folder of this repository to build, or a `module@version` whose tests to build. */
+  go?: { package: string } | { folder: string } | { tests: string };
   /**
    * A folder of this repository with a package.json and its lock file, installed as a copy; `command`: the program of
    * one of its packages.
@@ -116,6 +116,8 @@ async function withGo(tool: Tool, cached: string): Promise<string | null> {
         cwd: tool.go.folder,
         timeout: LONGEST_BUILD_MS,
       });
+    else if ("tests" in tool.go)
+      await buildTests(tool.go.tests, flags, join(bin, "tool"));
     else {
       await run("go", ["install", ...flags, tool.go.package], {
         env: { ...process.env, GOBIN: bin },
@@ -131,6 +133,16 @@ async function withGo(tool: Tool, cached: string): Promise<string | null> {
     rmSync(bin, { recursive: true, force: true });
   }
   return cached;
+}
+
+/** Builds the tests of a module, which `go install` cannot do, where Go has unpacked it. */
+async function buildTests(module: string, flags: string[], to: string): Promise<void> {
+  const { stdout } = await run("go", ["mod", "download", "-json", module]);
+  const { Dir: cwd } = JSON.parse(stdout) as { Dir: string };
+  await run("go", ["test", "-c", ...flags, "-o", to, "."], {
+    cwd,
+    timeout: LONGEST_BUILD_MS,
+  });
 }
 
 async function withNpm(tool: Tool, kept: string): Promise<string | null> {

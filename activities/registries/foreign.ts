@@ -1,0 +1,89 @@
+import { LOGIN_NEEDED, REFUSED_LOGIN, WRONG_LOGIN } from "../../domain/login.ts";
+
+const LONGEST_EXCERPT = 300;
+/** A secret of so few letters and digits is hidden only where it stands as a word: it is part of too many others. */
+const SHORT = /^[\p{L}\p{N}]{1,3}$/u;
+/** Sentences with which an instance refuses a login. They are ours, and their words may be somebody's password. */
+const OUR_SENTENCES: ReadonlySet<string> = new Set(
+  [LOGIN_NEEDED, WRONG_LOGIN, REFUSED_LOGIN].flatMap(({ en, zh }) => [en, zh]),
+);
+
+/**
+ * Makes a foreign text (of a server, or of a library that may quote one) safe for a message: one line of at most
+ * 300 characters without control characters, in which *** replaces each secret. Apply it to the foreign text alone
+ * and never to a sentence of ours, whose words may be somebody's password.
+ */
+export type Shown = (text: string) => string;
+
+/** Returns the function that hides `secrets`, which a server may echo, in foreign texts. */
+export function createShown(secrets: readonly string[]): Shown {
+  let hidden: RegExp | null | undefined;
+  return (text) => {
+    const line = oneLine(text);
+    if (OUR_SENTENCES.has(line)) return line;
+    hidden ??= patternOf(secrets);
+    return shortened(hidden === null ? line : line.replaceAll(hidden, "***"));
+  };
+}
+
+export function shortened(line: string): string {
+  return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
+}
+
+const oneLine = (text: string): string => text.replace(/[\p{Cc}\s]+/gu, " ").trim();
+
+/**
+ * Builds the pattern of all secrets in all their forms, the longest first; null without secrets. Hosts of URLs are
+ * in lower case, so case does not matter.
+ */
+function patternOf(secrets: readonly string[]): RegExp | null {
+  const forms = [...new Set(secrets.flatMap(formsOf))]
+    .filter((form) => form !== "")
+    .toSorted((a, b) => b.length - a.length)
+    .map((form) => {
+      const literal = form.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+      return SHORT.test(form)
+        ? `(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`
+        : literal;
+    });
+  return forms.length === 0 ? null : new RegExp(forms.join("|"), "giu");
+}
+
+/**
+ * Returns the forms in which a server may echo a secret: as it is, encoded for URLs or forms, escaped for JSON or
+ * HTML. Lone surrogates cannot be encoded for URLs and are dropped.
+ */
+function formsOf(secret: string): string[] {
+  const encoded = encodeURIComponent(secret.replace(/\p{Surrogate}/gu, ""));
+  const html = secret
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;");
+  return [
+    secret,
+    encoded,
+    encoded.replaceAll("%20", "+"),
+    JSON.stringify(secret).slice(1, -1),
+    html.replaceAll('"', "&quot;").replaceAll("'", "&#39;"),
+    html.replaceAll('"', "&#34;").replaceAll("'", "&#x27;"),
+  ].map(oneLine);
+}
+
+/** How messages name a URL and its host: without credentials and query, since signed links carry keys there. */
+export type Place = { host: string; where: string };
+
+/**
+ * Returns the place of a URL. `ours`: the beginning that this program knows without the server; what follows it is a
+ * foreign text. Undefined: all of the URL is ours.
+ */
+export function placeOf(url: URL, ours: string | undefined, shown: Shown): Place {
+  const origin = `${url.protocol}//${url.host}`;
+  const text = origin + url.pathname;
+  if (ours === undefined) return { host: url.host, where: text };
+  if (!text.startsWith(ours)) {
+    const where = `${url.protocol}//${shown(url.host + url.pathname)}`;
+    return { host: shown(url.host), where };
+  }
+  const host = ours.startsWith(origin) ? url.host : shown(url.host);
+  return { host, where: ours + shown(text.slice(ours.length)) };
+}

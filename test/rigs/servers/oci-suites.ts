@@ -1,0 +1,85 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { XMLParser } from "fast-xml-parser";
+import { isRecord } from "../../../domain/json.ts";
+import type { Tool } from "./tools.ts";
+
+const run = promisify(execFile);
+const MODULE = "github.com/opencontainers/distribution-spec/conformance";
+
+/** The suite as it was released with distribution-spec 1.1.1: Go tests. */
+export const RELEASED_SUITE: Tool = {
+  name: "oci-conformance",
+  version: "v1.1.1",
+  go: { tests: `${MODULE}@v0.0.0-20250123160558-a139cc423184` },
+  cost: "18 MB, up to a minute",
+};
+
+/** The suite that was written anew after that release: a program. */
+export const LATER_SUITE: Tool = {
+  name: "oci-conformance",
+  version: "2026-06-27",
+  go: { package: `${MODULE}@216c04cd22cedaab8cff577692d90e6ff7a1af0b` },
+  cost: "14 MB, some seconds",
+};
+
+/** One check of a suite; `why`: what the suite says about a check that did not pass. */
+export type Check = {
+  name: string;
+  result: "passed" | "failed" | "skipped";
+  why: string;
+};
+
+/** Runs a suite with these settings in a folder of its own and returns its checks, read from its JUnit report. */
+export async function runSuite(
+  command: string,
+  settings: Record<string, string>,
+): Promise<Check[]> {
+  const folder = mkdtempSync(join(tmpdir(), "oci-conformance-"));
+  const environment = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    OCI_REPORT_DIR: folder,
+    OCI_RESULTS_DIR: folder,
+    ...settings,
+  };
+  try {
+    // A suite also ends with an error when a check fails; its report then says which.
+    const output = await run(command, [], {
+      cwd: folder,
+      env: environment,
+      maxBuffer: 256 * 1024 * 1024,
+    }).catch(String);
+    const report = join(folder, "junit.xml");
+    if (!existsSync(report))
+      throw new Error(`${command} left no report: ${String(output)}`);
+    return checksIn(readFileSync(report, "utf8"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function checksIn(report: string): Check[] {
+  const parser = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: "",
+    isArray: (name) => name === "testsuite" || name === "testcase",
+  });
+  const { testsuites } = parser.parse(report) as { testsuites: { testsuite: Suite[] } };
+  return testsuites.testsuite.flatMap(({ testcase = [] }) => testcase.map(toCheck));
+}
+
+type Case = { name: string; classname: string; [verdict: string]: unknown };
+type Suite = { testcase?: Case[] };
+
+function toCheck({ name, failure, error, skipped }: Case): Check {
+  const failed = failure ?? error;
+  const result =
+    failed !== undefined ? "failed" : skipped !== undefined ? "skipped" : "passed";
+  const said = failed ?? skipped;
+  const why = isRecord(said) ? String(said["message"] ?? said["#text"] ?? "") : "";
+  return { name, result, why };
+}
