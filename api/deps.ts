@@ -2,10 +2,12 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Hono, MiddlewareHandler } from "hono";
 import type { RegistryTokens } from "../activities/secrets/registry-token.ts";
 import type { Sealer } from "../activities/secrets/seal.ts";
+import type { Check } from "../domain/check.ts";
 import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
 import type { Wait } from "../domain/waiting.ts";
 import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary.ts";
+import type { Text } from "../domain/text.ts";
 import type { ApiError } from "./http/errors.ts";
 import type { Watch } from "./metrics/contract.ts";
 
@@ -86,19 +88,13 @@ export type ClusterAccess = {
 };
 
 /**
- * Why a cluster cannot be used; `refused`: the cluster answers, but does not accept the
- * credentials.
+ * Why a cluster cannot be used, beginning with the step of the test that failed; `refused`: the
+ * cluster answers, but does not accept the credentials.
  */
-export type ClusterProblem = { reason: string; refused: boolean };
+export type ClusterProblem = { reason: Text; refused: boolean };
 
 /** How to reach the registry behind a linked repository; only for testing it. */
 export type LinkedAccess = Omit<ClusterAccess, "type"> & { type: RepositoryType };
-
-/**
- * The result of one of the three checks of a linked repository; `ok` null: it could not be tested.
- */
-export type LinkedAnswer = { ok: boolean | null; message: string };
-export type LinkedCheck = Record<"reachable" | "authenticated" | "allowed", LinkedAnswer>;
 
 export type ApiDeps = {
   db: Db;
@@ -127,15 +123,19 @@ export type ApiDeps = {
   /** The API for workers, mounted under /internal/v1. */
   internal: Hono;
   /**
-   * Tests the connection to a cluster. Resolves with the reason why the cluster cannot be used,
-   * null if the test finds none; never rejects.
+   * Tests whether a cluster can be used as a target. Resolves with the reason why it cannot, null if
+   * the test finds none; never rejects. `watch`: it is a test of the regular watch, which is content
+   * with less while the whole test has lately found no problem.
    */
-  checkCluster: (access: ClusterAccess) => Promise<ClusterProblem | null>;
+  checkCluster: (
+    access: ClusterAccess,
+    options?: { watch: boolean },
+  ) => Promise<ClusterProblem | null>;
   /**
-   * Tests whether the registry behind a linked repository answers, accepts the credentials and
-   * allows listing or pulling.
+   * Tests whether the registry behind a linked repository answers, is one, accepts the credentials
+   * and allows listing or pulling; never rejects.
    */
-  checkLinked: (access: LinkedAccess) => Promise<LinkedCheck>;
+  checkLinked: (access: LinkedAccess) => Promise<Check>;
   /** Throws a TransferError if `host` is a literal address that must not be connected to. */
   checkHost: (host: string) => void;
   watch: Watch;

@@ -1,4 +1,5 @@
 import type { Artifact, ArtifactKey, Part } from "../../domain/artifact.ts";
+import type { Check, CheckUse } from "../../domain/check.ts";
 import type { Fact, TargetNature } from "../../domain/decide.ts";
 import type { TransferError } from "../../domain/failure.ts";
 import type {
@@ -27,10 +28,10 @@ export type Connector = {
    */
   copier?: (from: End, to: End) => Copier & Closing;
   /**
-   * Checks whether an end is reachable, accepts the login and, as far as that can be tested, permits its use.
-   * Throws only when the signal fires or the address of the end cannot be opened.
+   * Checks whether an end is reachable, is what this connector speaks to, accepts the login and, as far as that can be
+   * tested, permits its `use`. Throws only when the signal fires or the address of the end cannot be opened.
    */
-  check: (end: End, signal: AbortSignal) => Promise<Check>;
+  check: (end: End, use: CheckUse, signal: AbortSignal) => Promise<Check>;
 };
 
 export type Closing = { close: () => Promise<void> };
@@ -236,7 +237,3 @@ export type Copier = {
   sourceChanged?: () => void;
   copy: (request: CopyRequest) => Promise<ArtifactOutcome>;
 };
-
-/** One of the three results of a check; `ok` null: it was not found out, or there is nothing to check (no login). */
-export type Answer = { ok: boolean | null; message: string };
-export type Check = Record<"reachable" | "authenticated" | "allowed", Answer>;

@@ -18,7 +18,6 @@ import { checkInstanceUrl, checkRegistryUrl } from "../http/check-url.ts";
 import type { ApiDeps, ClusterAccess } from "../deps.ts";
 import { listed } from "../http/details.ts";
 import { fail } from "../http/errors.ts";
-import { quoted } from "../http/quoted.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
 
 /** Maximum number of tasks that the refusal to delete a used cluster names. */
@@ -176,9 +175,9 @@ export async function changeCluster(
 export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
   const problem = await deps.checkCluster(accessOf(deps.sealer, row));
-  setClusterHealth(deps.db, row, problem?.reason ?? null, deps.now());
+  setClusterHealth(deps.db, row, problem?.reason.en ?? null, deps.now());
   deps.watch.checked(row.id, problem?.refused ?? false);
-  if (problem !== null) fail(250301, name, quoted(problem.reason));
+  if (problem !== null) fail(250301, name, problem.reason);
 }
 
 export function removeCluster({ db }: ApiDeps, id: string): void {
@@ -201,7 +200,7 @@ async function mustConnect(
   access: ClusterAccess,
 ): Promise<void> {
   const problem = await checkCluster(access);
-  if (problem !== null) fail(250301, name, quoted(problem.reason));
+  if (problem !== null) fail(250301, name, problem.reason);
 }
 
 /**

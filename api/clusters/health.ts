@@ -29,9 +29,9 @@ export async function checkClusters({
   const watched = listClusters(db).filter(({ detectType }) => detectType === "PING");
   await limit.map(watched, async (row) => {
     const begun = performance.now();
-    const problem = await checkCluster(accessOf(sealer, row));
+    const problem = await checkCluster(accessOf(sealer, row), { watch: true });
     paces.note(row.id, performance.now() - begun);
-    const reason = problem?.reason ?? null;
+    const reason = problem?.reason.en ?? null;
     if ((reason === null) !== (row.status === "HEALTHY")) {
       logger.info(
         { cluster: row.name, reason },

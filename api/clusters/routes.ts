@@ -37,7 +37,10 @@ import {
 
 const tags = ["clusters"];
 const one = "The cluster; null when it does not exist";
-const CONNECTED = "The cluster is reachable and accepts the credentials";
+const CONNECTED = "No step of the test failed";
+const STEPS =
+  "Tested are the steps of a run: whether the cluster is reachable, is the right product, accepts the credentials, " +
+  "and allows to write there (an upload to an image registry is begun and given up). The message says which step failed. ";
 const byName = z.object({ name: z.string() });
 const filter = {
   name: z.string().optional().openapi({ description: "How the name begins" }),
@@ -49,7 +52,7 @@ const create = createRoute({
   path: "/create",
   tags,
   summary: "Attach a cluster",
-  description: "With `ping` it must be reachable and accept the credentials.",
+  description: `With \`ping\` it is tested at once, and refused if a step fails. ${STEPS}`,
   request: { body: jsonBody(ClusterCreate) },
   responses: bodyAnswers(nothing, [250104, 250105, 250301, 250305, 250309]),
 });
@@ -72,8 +75,7 @@ const tryConnectGet = createRoute({
   path: "/tryConnect",
   tags,
   summary: "Test the connection to a cluster",
-  description:
-    "The name may also be sent in a JSON body `{name}`, as the older document says.",
+  description: `${STEPS}The name may also be sent in a JSON body \`{name}\`, as the older document says.`,
   request: { query: byName.partial() },
   responses: answers(nothing, [250103, 250104, 250301, 250306], CONNECTED),
 });
@@ -83,7 +85,7 @@ const tryConnectPost = createRoute({
   ...tryConnectGet,
   method: "post",
   path: "/tryConnect",
-  description: "The name is sent as a parameter or in the body.",
+  description: `${STEPS}The name is sent as a parameter or in the body.`,
   request: {
     query: byName.partial(),
     body: { content: { "application/json": { schema: nameBody } } },

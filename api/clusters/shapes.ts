@@ -37,7 +37,7 @@ export const ClusterCreate = z
     type,
     ...access,
     ping: orDefault(z.boolean(), true).openapi({
-      description: "Whether the cluster must be reachable now",
+      description: "Whether the cluster is tested now, and refused if the test fails",
     }),
     detectType: orDefault(z.enum(DETECT_TYPES), "PING"),
   })

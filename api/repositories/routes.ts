@@ -24,6 +24,7 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { languageOf } from "../http/messages.ts";
 import { repositoryOf } from "../http/repository.ts";
 import { linkedAccess } from "./linked.ts";
 import { changeRepository, createRepository, removeRepository } from "./actions.ts";
@@ -32,6 +33,7 @@ import {
   RepositoryCreate,
   RepositoryInfo,
   RepositoryUpdate,
+  toLinkedCheck,
   toRepositoryInfo,
 } from "./shapes.ts";
 
@@ -128,9 +130,10 @@ const tryConnect = createRoute({
   tags,
   summary: "Test the registry behind a linked repository",
   description:
-    "Whether it is reachable, accepts the credentials, and allows to list its content: three separate answers.",
+    "Whether it is reachable, speaks the protocol of the repository (`product`), accepts the credentials, and allows " +
+    "to list its content: four separate answers.",
   request: { params: named },
-  responses: answers(LinkedCheck, [250112, ...unknown], "The three answers"),
+  responses: answers(LinkedCheck, [250112, ...unknown], "The four answers"),
 });
 
 export function repositoryRoutes(deps: ApiDeps) {
@@ -189,6 +192,7 @@ export function repositoryRoutes(deps: ApiDeps) {
     })
     .openapi(tryConnect, async (c) => {
       const row = repositoryOf(db, c.req.valid("param"));
-      return ok(c, await deps.checkLinked(linkedAccess(deps.sealer, row)));
+      const found = await deps.checkLinked(linkedAccess(deps.sealer, row));
+      return ok(c, toLinkedCheck(found, languageOf(c.req.header("accept-language"))));
     });
 }

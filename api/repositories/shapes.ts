@@ -1,7 +1,9 @@
 import { z } from "@hono/zod-openapi";
+import type { Answer, Check } from "../../domain/check.ts";
 import type { ProjectRow } from "../../db/content/projects.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
+import type { Text } from "../../domain/text.ts";
 import { formatTime } from "../../domain/time.ts";
 import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fields.ts";
@@ -210,5 +212,24 @@ const answer = z.object({
   message: z.string(),
 });
 export const LinkedCheck = z
-  .object({ reachable: answer, authenticated: answer, allowed: answer })
+  .object({
+    reachable: answer,
+    product: answer.openapi({
+      description: "Whether the server speaks the protocol of the repository",
+    }),
+    authenticated: answer,
+    allowed: answer,
+  })
   .openapi("LinkedCheck");
+type LinkedCheck = z.output<typeof LinkedCheck>;
+
+/** Writes the result of a check in one of the languages of the API. */
+export function toLinkedCheck(check: Check, language: keyof Text): LinkedCheck {
+  const write = ({ ok, message }: Answer) => ({ ok, message: message[language] });
+  return {
+    reachable: write(check.reachable),
+    product: write(check.product),
+    authenticated: write(check.authenticated),
+    allowed: write(check.allowed),
+  };
+}

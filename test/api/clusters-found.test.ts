@@ -1,3 +1,4 @@
+import { text } from "../../domain/text.ts";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ClusterAccess } from "../../api/deps.ts";
@@ -24,7 +25,9 @@ const row = (name = "hub") =>
   findClusterByName(api.db, name) ?? expect.fail(`no cluster ${name}`);
 const names = (data: unknown) => (data as { name: string }[]).map(({ name }) => name);
 const isDown = async ({ url }: ClusterAccess) =>
-  url.includes("down") ? { reason: "connection refused", refused: false } : null;
+  url.includes("down")
+    ? { reason: text("connection refused", "连接被拒绝"), refused: false }
+    : null;
 
 describe("the connection test", () => {
   beforeEach(() => create());

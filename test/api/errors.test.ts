@@ -1,3 +1,4 @@
+import { text } from "../../domain/text.ts";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -112,7 +113,9 @@ async function checkCluster({ url }: { url: string }): Promise<ClusterProblem | 
   if (url.includes("faulty")) throw new Error("a fault");
   if (url.includes("refusing"))
     throw new TransferError("server", "the other side broke off");
-  return url.includes("down") ? { reason: "connection refused", refused: false } : null;
+  return url.includes("down")
+    ? { reason: text("connection refused", "连接被拒绝"), refused: false }
+    : null;
 }
 
 let api: TestApi;

@@ -212,9 +212,8 @@ async function startRegistry(): Promise<string> {
     const login = Buffer.from("u:top secret").toString("base64");
     if (request.headers.authorization !== `Basic ${login}`)
       return response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
-    return request.url?.includes("_catalog")
-      ? response.writeHead(403).end()
-      : response.writeHead(200).end("{}");
+    if (request.url === "/v2/") return response.writeHead(200).end("{}");
+    return response.writeHead(request.url?.includes("_catalog") ? 403 : 404).end();
   });
   await new Promise<void>((resolve) => registry?.listen(0, "127.0.0.1", resolve));
   return `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;

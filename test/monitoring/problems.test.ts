@@ -1,3 +1,4 @@
+import { text } from "../../domain/text.ts";
 import { eq } from "drizzle-orm";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -272,7 +273,10 @@ test("conflicts that the newest run left alone are reported until a run finds no
 });
 
 test("refused credentials are reported separately from a cluster that does not answer", async () => {
-  const problem = { reason: "the user name or the password is wrong", refused: true };
+  const problem = {
+    reason: text("the user name or the password is wrong", "用户名或密码错误"),
+    refused: true,
+  };
   await checkClusters({
     ...api.deps,
     paces: { note: () => {} },
@@ -287,7 +291,10 @@ test("refused credentials are reported separately from a cluster that does not a
   await checkClusters({
     ...api.deps,
     paces: { note: () => {} },
-    checkCluster: async () => ({ reason: "connection refused", refused: false }),
+    checkCluster: async () => ({
+      reason: text("connection refused", "连接被拒绝"),
+      refused: false,
+    }),
     checked: signals.checked,
   });
   expect([...(await told()).keys()]).toEqual(["ClusterDown"]);

@@ -62,23 +62,23 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
 
   test("a client checks whether the registry is reachable, the login valid and the use allowed", async () => {
     await pushImage(rig.url, "check/image", "1", makeImage());
-    const listing = await registry.check({ name: null, push: false });
+    const listing = await registry.check({ name: null, use: "READ" });
     expect([listing.reachable.ok, listing.authenticated.ok, listing.allowed.ok]).toEqual([
       true,
       true,
       true,
     ]);
-    expect((await registry.check({ name: "check/image", push: false })).allowed.ok).toBe(
+    expect((await registry.check({ name: "check/image", use: "READ" })).allowed.ok).toBe(
       true,
     );
-    expect((await registry.check({ name: "check/other", push: true })).allowed.ok).toBe(
+    expect((await registry.check({ name: "check/other", use: "WRITE" })).allowed.ok).toBe(
       true,
     );
     const nowhere = createOciRegistry({ url: "http://127.0.0.1:9" });
-    const { reachable, authenticated } = await nowhere.check({ name: null, push: false });
+    const { reachable, authenticated } = await nowhere.check({ name: null, use: "READ" });
     expect(reachable).toMatchObject({
       ok: false,
-      message: expect.stringContaining("127.0.0.1:9"),
+      message: { en: expect.stringContaining("127.0.0.1:9") },
     });
     expect(authenticated.ok).toBeNull();
     await nowhere.close();

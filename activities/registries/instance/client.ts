@@ -1,4 +1,4 @@
-import { TransferError, toTransferError } from "../../../domain/failure.ts";
+import { TransferError } from "../../../domain/failure.ts";
 import {
   SYNC_PRODUCT,
   SYNC_VERSION,
@@ -41,26 +41,12 @@ export type InstanceOptions = HttpOptions & {
 };
 
 /**
- * `isInstance` null: it could not be determined whether the server is an instance. `reason` null: no
- * problem was found.
- */
-type InstanceCheck = {
-  reachable: boolean;
-  authenticated: boolean;
-  isInstance: boolean | null;
-  name: string | null;
-  reason: string | null;
-};
-
-/**
  * A client of another instance of this product (docs/instance-protocol.md). Errors are TransferErrors; nothing is
  * retried here.
  */
 export type InstanceClient = Uploads & {
   /** The address for messages, without credentials. */
   url: string;
-  /** Checks the instance and its login; throws only when the signal fires. */
-  check: (signal?: AbortSignal) => Promise<InstanceCheck>;
   /**
    * Returns the capabilities of the instance, which are requested once per client, and again only after a
    * failure.
@@ -138,7 +124,6 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
       const { features } = await capabilities(signal);
       return features.includes(name) ? featureCalls[name] : null;
     },
-    check: (signal) => checkInstance(wire, signal),
     async ensureRepository(remote, type, signal) {
       const what = `repository ${remote.projectId}/${remote.repoName}`;
       const data = await wire.call({
@@ -178,30 +163,4 @@ async function askCapabilities(
     );
   }
   return capabilities;
-}
-
-async function checkInstance(
-  wire: Wire,
-  signal: AbortSignal | undefined,
-): Promise<InstanceCheck> {
-  try {
-    const { name } = await askCapabilities(wire, signal);
-    return { reachable: true, authenticated: true, isInstance: true, name, reason: null };
-  } catch (error) {
-    throwIfStopped(signal);
-    const { kind, message: reason } = toTransferError(error);
-    const answered =
-      kind === "auth" ||
-      kind === "unsupported" ||
-      kind === "notFound" ||
-      kind === "server" ||
-      kind === "throttled";
-    return {
-      reachable: answered,
-      authenticated: false,
-      isInstance: kind === "unsupported" ? false : null,
-      name: null,
-      reason,
-    };
-  }
 }

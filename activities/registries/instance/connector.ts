@@ -1,5 +1,6 @@
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
-import type { Check, Closing, Connector, End, SettlingTarget } from "../contract.ts";
+import type { Closing, Connector, End, SettlingTarget } from "../contract.ts";
+import { check } from "./check.ts";
 import { createInstanceClient } from "./client.ts";
 import type { RemoteRepository } from "./send.ts";
 import { settleBatch } from "./settle/settle.ts";
@@ -30,22 +31,4 @@ function openTarget(end: End, type: RepositoryType): SettlingTarget & Closing {
 function repositoryOf({ namespace }: End): RemoteRepository {
   const [projectId = "", repoName = ""] = namespace.split("/");
   return { projectId, repoName };
-}
-
-async function check(end: End, signal: AbortSignal): Promise<Check> {
-  const client = createInstanceClient(end);
-  try {
-    const { reachable, authenticated, name, reason } = await client.check(signal);
-    const because = reason ?? `the instance ${name} answers`;
-    const untried = { ok: null, message: "not tried" };
-    return {
-      reachable: { ok: reachable, message: because },
-      authenticated: reachable ? { ok: authenticated, message: because } : untried,
-      allowed: authenticated
-        ? { ok: true, message: `${name} accepts replication` }
-        : untried,
-    };
-  } finally {
-    await client.close();
-  }
 }

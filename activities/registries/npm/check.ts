@@ -1,81 +1,165 @@
-import { type TransferError, toTransferError } from "../../../domain/failure.ts";
-import type { Answer, Check, End } from "../contract.ts";
+import { TransferError } from "../../../domain/failure.ts";
+import { isRecord, type JsonObject } from "../../../domain/json.ts";
+import {
+  answering,
+  attempt,
+  hurried,
+  NOT_TRIED,
+  NOTHING_TRIED,
+  noLogin,
+  refusedLogin,
+  unreached,
+} from "../check.ts";
+import type { End } from "../contract.ts";
+import type { Answer, Check, CheckUse } from "../../../domain/check.ts";
+import type { HttpResponse } from "../http-message.ts";
 import { authorizationOf } from "../login.ts";
-import { jsonOf, type NpmRegistry, openNpmRegistry } from "./registry.ts";
+import {
+  anonymous,
+  isDoubtful,
+  isOther,
+  isRegistry,
+  knowsLogin,
+  SHOWS_LATER,
+  silentLogin,
+  strangeLogin,
+} from "./check-words.ts";
+import { type NpmRegistry, openNpmRegistry } from "./registry.ts";
 
-const NOT_TRIED: Answer = { ok: null, message: "not tried" };
-/** Statuses of registries that do not support a ping; any of them proves that the registry is reachable. */
-const ANY_ANSWER = [400, 401, 403, 404, 405, 501];
+/** A package that no registry has: the answer shows how a server speaks of what is missing. */
+const MISSING = "replication-check-of-a-missing-package";
+/** Refusals that are answers; their bodies show whether a registry wrote them. */
+const REFUSALS = [400, 401, 403, 404, 405, 406, 501];
+/** Largest body (bytes) that is read to see whether it is JSON. */
+const LONGEST_BODY = 64 * 1024;
 
 /**
- * Checks whether the registry answers and accepts the login. Which packages the login may publish shows
- * only when one is published.
+ * Checks whether a server is an npm registry and accepts the login. Which packages the login may publish shows
+ * only when one is published, so nothing is written, whatever the use.
  */
-export async function check(end: End, signal: AbortSignal): Promise<Check> {
+export async function check(
+  end: End,
+  _use: CheckUse,
+  signal: AbortSignal,
+): Promise<Check> {
   const registry = openNpmRegistry(end);
   try {
-    const reached = await reach(registry, signal).then(() => null, toTransferError);
-    if (reached?.kind === "cancelled") throw reached;
-    if (reached)
-      return { reachable: no(reached), authenticated: NOT_TRIED, allowed: NOT_TRIED };
-    const reachable: Answer = { ok: true, message: `${registry.host} answers` };
-    const allowed: Answer = {
-      ok: null,
-      message: "permissions show only when a package is read or published",
-    };
-    return {
-      reachable,
-      authenticated: await logIn(registry, end, signal),
-      allowed,
-    };
+    return await checkRegistry(registry, end, signal);
   } finally {
     await registry.close();
   }
 }
 
-async function reach(registry: NpmRegistry, signal: AbortSignal): Promise<void> {
-  await (
-    await registry.ask("-/ping", {
-      method: "GET",
-      what: `registry ${registry.host}`,
-      accept: ANY_ANSWER,
-      signal,
-    })
-  ).discard();
+async function checkRegistry(
+  registry: NpmRegistry,
+  end: End,
+  signal: AbortSignal,
+): Promise<Check> {
+  const { host } = registry;
+  const hasLogin = authorizationOf(end) !== null;
+  const asked = await attempt(() => askFor(registry, MISSING, signal), signal);
+  if (asked.error?.kind === "throttled") return hurried(host);
+  if (asked.error) return { ...NOTHING_TRIED, reachable: unreached(host, asked.error) };
+  const reachable = answering(host);
+  const product = await productOf(registry, asked.value, signal);
+  if (product.ok === false) return { ...NOTHING_TRIED, reachable, product };
+  const login = hasLogin ? await whoAmI(registry, end, signal) : anonymous(host);
+  const isShut = demandsLogin(asked.value) && login.ok !== true;
+  const authenticated = isShut ? shut(host, hasLogin) : login;
+  const allowed = authenticated.ok === false ? NOT_TRIED : SHOWS_LATER;
+  return { reachable, product, authenticated, allowed };
 }
 
-async function logIn(
+/** Whether nothing can be read. A 403 in JSON may concern only the package that was asked for. */
+const demandsLogin = ({ status, body }: Told): boolean =>
+  status === 401 || (status === 403 && body === null);
+
+type Told = { status: number; body: JsonObject | null };
+
+/** Asks for a path; `body` is null when it is not a JSON object. */
+async function askFor(
+  registry: NpmRegistry,
+  path: string,
+  signal: AbortSignal,
+): Promise<Told> {
+  const answer = await registry.ask(path, {
+    method: "GET",
+    what: `registry ${registry.host}`,
+    accept: REFUSALS,
+    signal,
+  });
+  return { status: answer.status, body: await readObject(answer) };
+}
+
+async function readObject(answer: HttpResponse): Promise<JsonObject | null> {
+  try {
+    const value: unknown = JSON.parse((await answer.bytes(LONGEST_BODY)).toString());
+    return isRecord(value) ? value : null;
+  } catch (error) {
+    if (error instanceof TransferError && error.kind === "cancelled") throw error;
+    return null;
+  }
+}
+
+/**
+ * Judges a server by its answer for a package that does not exist, and by its answer to a ping, which some
+ * registries do not have. A server that demands a login before it says anything may be a registry.
+ */
+async function productOf(
+  registry: NpmRegistry,
+  { status, body }: Told,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { host } = registry;
+  if (status < 300)
+    return isRecord(body?.["versions"]) ? isRegistry(host) : isOther(host, status);
+  const ping = await attempt(() => askFor(registry, "-/ping", signal), signal);
+  if (ping.value !== undefined && ping.value.status < 300 && ping.value.body !== null)
+    return isRegistry(host);
+  const isOpen = status !== 401 && status !== 403;
+  return isOpen && !isRefusal(body) ? isOther(host, status) : isDoubtful(host);
+}
+
+/** Whether a body is a refusal in JSON as npm registries write it; image registries list errors with codes. */
+function isRefusal(body: JsonObject | null): boolean {
+  if (body === null) return false;
+  const { error, reason, message, errors } = body;
+  if ([error, reason, message].some((said) => typeof said === "string")) return true;
+  return (
+    Array.isArray(errors) && !errors.some((each) => isRecord(each) && "code" in each)
+  );
+}
+
+/** The answer for a registry that lets nobody read without a login that it knows. */
+const shut = (host: string, hasLogin: boolean): Answer =>
+  hasLogin
+    ? refusedLogin(host, new TransferError("auth", "it answered 401"))
+    : noLogin(host);
+
+async function whoAmI(
   registry: NpmRegistry,
   end: End,
   signal: AbortSignal,
 ): Promise<Answer> {
-  if (authorizationOf(end) === null) return { ok: null, message: "no login was given" };
-  const what = `login to ${registry.host}`;
-  try {
-    const answer = await registry.ask("-/whoami", {
-      method: "GET",
-      what,
-      accept: [404, 405, 501],
-      signal,
-    });
-    if (answer.status >= 300)
-      return answer.discard().then(() => ({
-        ok: null,
-        message: `${registry.host} does not say who is logged in`,
-      }));
-    const { username } = await jsonOf(answer, what);
-    const name = username === end.username ? username : answer.shown(String(username));
-    return typeof username === "string" && username !== ""
-      ? { ok: true, message: `${registry.host} knows the login as ${name}` }
-      : {
-          ok: false,
-          message: `${what}: the registry does not know this login: check user name, password or token`,
-        };
-  } catch (error) {
-    const failure = toTransferError(error);
-    if (failure.kind === "cancelled") throw failure;
-    return no(failure);
-  }
+  const { host } = registry;
+  const asked = await attempt(
+    () =>
+      registry.ask("-/whoami", {
+        method: "GET",
+        what: `login to ${host}`,
+        accept: REFUSALS.filter((status) => status !== 401 && status !== 403),
+        signal,
+      }),
+    signal,
+  );
+  if (asked.error)
+    return asked.error.kind === "auth"
+      ? refusedLogin(host, asked.error)
+      : silentLogin(host);
+  const body = await readObject(asked.value);
+  if (asked.value.status >= 300 || body === null) return silentLogin(host);
+  const { username } = body;
+  if (typeof username !== "string" || username === "") return strangeLogin(host);
+  const own = username === end.username;
+  return knowsLogin(host, own ? username : asked.value.shown(username));
 }
-
-const no = ({ message }: TransferError): Answer => ({ ok: false, message });

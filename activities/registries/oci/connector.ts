@@ -1,5 +1,6 @@
 import { imageNames } from "../../../domain/image/objects.ts";
-import type { Check, Closing, Connector, Copier, End, Lister } from "../contract.ts";
+import type { Closing, Connector, Copier, End, Lister } from "../contract.ts";
+import type { Check, CheckUse } from "../../../domain/check.ts";
 import { instanceUrl } from "../instance/wire.ts";
 import { authorizationOf } from "../login.ts";
 import { copyImage } from "./copy/image.ts";
@@ -88,10 +89,10 @@ function openRegistry(end: End, pushes: boolean): OciRegistry {
   );
 }
 
-async function check(end: End, signal: AbortSignal): Promise<Check> {
+async function check(end: End, use: CheckUse, signal: AbortSignal): Promise<Check> {
   const registry = openRegistry(end, false);
   try {
-    return await registry.check({ name: null, push: false }, signal);
+    return await registry.check({ name: null, use }, signal);
   } finally {
     await registry.close();
   }

@@ -1,6 +1,6 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
-import type { Check } from "../contract.ts";
+import type { Check } from "../../../domain/check.ts";
 import { secretsOf } from "../login.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { createAccess } from "./access.ts";
@@ -60,6 +60,8 @@ export function createOciRegistryAt(
   const listing = createListing(client, access, address);
   const blobs = createBlobs(client, access, manners);
   const uploads = createUploads(client, access, manners);
+  const { namespace } = address;
+  const hasLogin = Boolean(options.username || options.token || options.authorization);
   return {
     host: client.origin.host,
     ...createManifests(client, access, listing, manners),
@@ -68,7 +70,12 @@ export function createOciRegistryAt(
     ...listing,
     ...uploads,
     ...createSmallBlobs({ ...blobs, ...uploads }),
-    check: (scope, signal) => checkRegistry(http, client, access, uploads, scope, signal),
+    check: (scope, signal) =>
+      checkRegistry(
+        { http, client, access, uploads, hasLogin, namespace },
+        scope,
+        signal,
+      ),
     close: http.close,
   };
 }

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import type { Check, End } from "../../../activities/registries/contract.ts";
+import type { End } from "../../../activities/registries/contract.ts";
+import type { Check, CheckUse } from "../../../domain/check.ts";
 import { during, every, silence, status } from "../../rigs/servers/faulty.ts";
 import { never } from "./reading.ts";
 import { wire, type Case, type Judged } from "./rig.ts";
@@ -8,24 +9,30 @@ async function check(
   { check: own }: Judged,
   end: End,
   signal: AbortSignal,
+  use: CheckUse = "WRITE",
 ): Promise<Check> {
   if (own === undefined) throw new Error("the connector lacks what this case needs");
-  return own(end, signal);
+  return own(end, use, signal);
 }
 
 export const CHECK_CASES = {
   "finds an end reachable, its login accepted and its use allowed": {
     needs: ["check"],
     async run({ connector, from, to }) {
-      for (const { end } of [from, to]) {
-        const { reachable, authenticated, allowed } = await check(
+      for (const [{ end }, use] of [
+        [from, "READ"],
+        [to, "WRITE"],
+        [to, "GLANCE"],
+      ] as const) {
+        const { reachable, product, authenticated, allowed } = await check(
           connector,
           end(),
           never(),
+          use,
         );
-        expect(reachable).toMatchObject({ ok: true });
-        expect([true, null], authenticated.message).toContain(authenticated.ok);
-        expect([true, null], allowed.message).toContain(allowed.ok);
+        expect([reachable.ok, product.ok], product.message.en).toEqual([true, true]);
+        expect([true, null], authenticated.message.en).toContain(authenticated.ok);
+        expect([true, null], allowed.message.en).toContain(allowed.ok);
       }
     },
   },
@@ -39,7 +46,13 @@ export const CHECK_CASES = {
       );
       expect(refused).toMatchObject({
         reachable: { ok: true },
-        authenticated: { ok: false, message: expect.stringMatching(/\S/) },
+        authenticated: {
+          ok: false,
+          message: {
+            en: expect.stringMatching(/\S/),
+            zh: expect.stringMatching(/[一-龥]/),
+          },
+        },
       });
       const nowhere = await check(
         connector,
@@ -47,7 +60,7 @@ export const CHECK_CASES = {
         never(),
       );
       expect(nowhere).toMatchObject({
-        reachable: { ok: false, message: expect.stringContaining("127.0.0.1:9") },
+        reachable: { ok: false, message: { en: expect.stringContaining("127.0.0.1:9") } },
         authenticated: { ok: null },
         allowed: { ok: null },
       });

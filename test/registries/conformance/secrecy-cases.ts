@@ -181,7 +181,7 @@ export const SECRECY_CASES = {
     needs: ["check", "wire"],
     async run({ connector, to, sayings }) {
       const run: Talk["run"] = async (changes) =>
-        connector.check?.(to.end(changes), never());
+        connector.check?.(to.end(changes), "WRITE", never());
       const talk: Talk = { name: "the check", proxy: wire(to), breaks: every, run };
       for (const each of LOGINS)
         await expectSilent(talk, each, (sent) => [

@@ -114,8 +114,11 @@ export const WORD_CASES = {
   "says the same in its check whatever word the password is": {
     needs: ["check", "wire"],
     async run({ connector, to }) {
-      const run: Run = async (changes) => connector.check?.(to.end(changes), never());
-      await expectSame("the check", wire(to), run);
+      for (const use of ["READ", "WRITE", "GLANCE"] as const) {
+        const run: Run = async (changes) =>
+          connector.check?.(to.end(changes), use, never());
+        await expectSame(`the check (${use})`, wire(to), run);
+      }
     },
   },
 } satisfies Record<string, Case>;

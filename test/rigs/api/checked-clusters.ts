@@ -1,4 +1,5 @@
 import type { ClusterAccess } from "../../../api/deps.ts";
+import { text } from "../../../domain/text.ts";
 import { createTestApi } from "./api-fixture.ts";
 
 export const CLUSTER = "/replication/api/cluster";
@@ -22,7 +23,9 @@ export function createCheckedApi() {
   const api = createTestApi({
     checkCluster: async (access) => {
       tried.push(access);
-      return check.problem === null ? null : { reason: check.problem, refused: false };
+      return check.problem === null
+        ? null
+        : { reason: text(check.problem, check.problem), refused: false };
     },
   });
   return { api, tried, check };

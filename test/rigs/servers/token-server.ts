@@ -10,8 +10,15 @@ export type TokenServer = {
   certificate: string;
   /** Scopes and user of each token request, in order. */
   requests: { scopes: string[]; user: string | null }[];
-  /** Lifetime of the next tokens, and the name of the field that carries them. */
-  settings: { lifeSeconds: number; field: "token" | "access_token" };
+  /**
+   * Lifetime of the next tokens, the name of the field that carries them, and the action that they never
+   * allow.
+   */
+  settings: {
+    lifeSeconds: number;
+    field: "token" | "access_token";
+    withheld: "push" | null;
+  };
   stop: () => Promise<void>;
 };
 
@@ -24,7 +31,11 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
   const signingKey = createPrivateKey(readFileSync(key));
   const x5c = [new X509Certificate(readFileSync(certificate)).raw.toString("base64")];
   const requests: TokenServer["requests"] = [];
-  const settings: TokenServer["settings"] = { lifeSeconds: 300, field: "token" };
+  const settings: TokenServer["settings"] = {
+    lifeSeconds: 300,
+    field: "token",
+    withheld: null,
+  };
   const expected = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString("base64")}`;
 
   const server = createServer((request, response) => {
@@ -47,7 +58,10 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
       return;
     }
     const now = Math.floor(Date.now() / 1000);
-    const access = login === undefined ? [] : scopes.map(toAccess);
+    const access =
+      login === undefined
+        ? []
+        : scopes.map((scope) => toAccess(scope, settings.withheld));
     const claims = {
       iss: "test",
       sub: "alice",
@@ -85,7 +99,14 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
   };
 }
 
-function toAccess(scope: string): { type: string; name: string; actions: string[] } {
+function toAccess(
+  scope: string,
+  withheld: string | null,
+): { type: string; name: string; actions: string[] } {
   const [type = "", name = "", actions = ""] = scope.split(":");
-  return { type, name, actions: actions.split(",") };
+  return {
+    type,
+    name,
+    actions: actions.split(",").filter((action) => action !== withheld),
+  };
 }

@@ -1,0 +1,100 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { createClusterCheck } from "../../api/clusters/check-cluster.ts";
+import { checkClusters } from "../../api/clusters/health.ts";
+import { createPaces } from "../../activities/control/paces.ts";
+import { findClusterByName } from "../../db/tasks/clusters.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
+import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+import { CLUSTER } from "../rigs/api/checked-clusters.ts";
+import {
+  registryThat,
+  startAnswering,
+  token,
+  type AnsweringServer,
+} from "../rigs/servers/answering.ts";
+import { USER } from "../rigs/servers/credentials.ts";
+
+const MINUTE = 60_000;
+let now = Date.now();
+const checkCluster = createClusterCheck({}, () => now);
+let api: TestApi;
+let server: AnsweringServer;
+let name: string;
+
+beforeAll(async () => {
+  api = createTestApi({ checkCluster });
+  server = await startAnswering(registryThat({ login: "token" }));
+  name = unique("watched");
+  const body = { name, type: "REMOTE", url: `${server.url}/team`, ...USER };
+  await api.call("POST", `${CLUSTER}/create`, { body });
+});
+afterAll(async () => {
+  api.close();
+  await server.stop();
+});
+afterEach(() => {
+  server.answer = registryThat({ login: "token" });
+});
+
+/** Lets the watch look once, a minute later; returns the cluster's health and the requests that it took. */
+async function look() {
+  now += MINUTE;
+  server.requests.splice(0);
+  await checkClusters({ ...api.deps, checkCluster, paces: createPaces(() => now) });
+  const { status, errorReason } = findClusterByName(api.db, name) ?? {};
+  return { status, errorReason, requests: [...server.requests] };
+}
+const WELL = { status: "HEALTHY", errorReason: null };
+const isUpload = (request: string) => request.includes("/blobs/uploads/");
+
+test("the watch begins an upload once an hour, gives it up, and asks only for the login in between", async () => {
+  const looks = [];
+  for (let minute = 0; minute < 61; minute += 1) looks.push(await look());
+  expect(looks.every(({ status }) => status === "HEALTHY")).toBe(true);
+  const uploads = looks.map(({ requests }) => requests.filter(isUpload));
+  expect(uploads.flat()).toEqual([
+    "POST /v2/team/replication-check/blobs/uploads/",
+    "DELETE /v2/team/replication-check/blobs/uploads/1",
+  ]);
+  const glance = looks[0]?.requests ?? [];
+  expect(glance.length).toBeLessThanOrEqual(4);
+  for (const request of glance)
+    expect(request).toMatch(/^GET \/(v2\/|token\?service=s)$/);
+});
+
+test("a registry that becomes something else is UNHEALTHY at once, with the step, until it is back", async () => {
+  server.answer = (_, response) => void response.end("<html>");
+  expect(await look()).toMatchObject({
+    status: "UNHEALTHY",
+    errorReason: expect.stringMatching(/^not the right product: .*check host/),
+  });
+  server.answer = registryThat({ login: "token" });
+  expect(await look()).toMatchObject(WELL);
+});
+
+test("a login that may not push any more is found after a failure at once, else within the hour", async () => {
+  server.answer = registryThat({ login: "token", pushToken: token("pull") });
+  expect(await look()).toMatchObject(WELL);
+  now += 60 * MINUTE;
+  expect(await look()).toMatchObject({
+    status: "UNHEALTHY",
+    errorReason: expect.stringMatching(/^not allowed: .*team\/replication-check/),
+  });
+  server.answer = registryThat({ login: "token" });
+  const back = await look();
+  expect(back).toMatchObject(WELL);
+  expect(back.requests.some(isUpload)).toBe(true);
+});
+
+test("a login that is refused now is UNHEALTHY at once", async () => {
+  server.answer = registryThat({ login: "basic" });
+  expect(await look()).toMatchObject(WELL);
+  server.answer = (request, response) =>
+    request.url?.startsWith("/token") === true
+      ? void response.writeHead(401).end()
+      : registryThat({ login: "token" })(request, response);
+  expect(await look()).toMatchObject({
+    status: "UNHEALTHY",
+    errorReason: expect.stringMatching(/^not authenticated: .*check username/),
+  });
+});
