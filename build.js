@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import "./installed.js";
 
 /**
  * `node build.js` makes dist/: the program as JavaScript, file by file, with the data files of its folders beside them,
@@ -9,9 +9,20 @@ import { build } from "esbuild";
  * running service, and a complete dist/ may be read-only.
  */
 
+// After the check that packages are installed: an import at the top would come before it.
+const { build } = await import("esbuild");
+
 const SOURCE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(SOURCE, "dist");
-const ROOT_FILES = ["main.ts", "supervisor.ts", "children.ts", "config.ts"];
+const ROOT_FILES = [
+  "main.ts",
+  "supervisor.ts",
+  "children.ts",
+  "config.ts",
+  "lifecycle.ts",
+  "logs.ts",
+  "variables.ts",
+];
 const FOLDERS = ["activities", "api", "db", "domain", "temporal", "workflows"];
 
 const files = (

@@ -3,7 +3,9 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Config, ReadyMessage } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { ChildMessage } from "./lifecycle.ts";
+import { logFormatOf } from "./logs.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { Started } from "./temporal/keep.ts";
 import { reachable } from "./temporal/ports.ts";
@@ -61,6 +63,7 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
     DATA_DIR: config.dataDir,
     CACHE_DIR: config.cacheDir,
     INSTANCE_ID: instance.id,
+    LOG_FORMAT: logFormatOf(config),
     TEMPORAL_ADDRESS: temporal.address,
     HEARTBEAT_INTERVAL: `${(config.heartbeatInterval ?? heartbeatOf(config)) / 1_000}s`,
     // The embedded server has neither TLS nor an API key, even if the settings have them for another
@@ -91,9 +94,11 @@ function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
   return { child, ready: readyMessage(child) };
 }
 
+type Ready = Extract<ChildMessage, { type: "ready" }>;
+
 const readyMessage = (child: ChildProcess) =>
-  new Promise<ReadyMessage>((resolve) => {
-    child.on("message", (message: ReadyMessage) => {
+  new Promise<Ready>((resolve) => {
+    child.on("message", (message: ChildMessage) => {
       if (message.type === "ready") resolve(message);
     });
   });

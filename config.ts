@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { StartError } from "./domain/start-error.ts";
 import { hasCredentials, hasQuery, isHttp } from "./domain/http-url.ts";
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -23,7 +24,13 @@ const whole = (min: number, max: number, what = "a whole number") =>
     .pipe(
       z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`),
     );
-const port = whole(0, 65_535, "a port (0 = any free one)");
+const port = text
+  .refine((value) => !value.startsWith("tcp://"), {
+    error:
+      "is what Kubernetes sets for a service of that name: set enableServiceLinks: false for the pod, or rename it",
+    abort: true,
+  })
+  .pipe(whole(0, 65_535, "a port (0 = any free one)"));
 
 /** Parses `90s`, `15m`, `1h` or `7d` into milliseconds; at least `minimumMs` is accepted. */
 const duration = (minimumMs: number) =>
@@ -171,6 +178,7 @@ const settings = z.object({
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default(
     "info",
   ),
+  logFormat: oneOf(["text", "json"]).optional(),
   httpProxy: text.optional(),
   httpsProxy: text.optional(),
   noProxy: text.optional(),
@@ -191,9 +199,21 @@ const keys = Object.keys(settings.shape) as Key[];
 const variable = (key: string) =>
   key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 
+/** The names of all settings' variables. */
+export const VARIABLES: readonly string[] = keys.map(variable);
+
 function userCache(xdgCacheHome: string | undefined): string {
   const own = process.platform === "darwin" ? join("Library", "Caches") : ".cache";
-  return resolve(xdgCacheHome ?? join(homedir(), own), "artifact-replication");
+  return resolve(xdgCacheHome ?? join(home(), own), "artifact-replication");
+}
+
+/** Returns the user's home; for a user without one `/`, as container runtimes do. */
+function home(): string {
+  try {
+    return homedir();
+  } catch {
+    return "/";
+  }
 }
 
 /**
@@ -279,7 +299,7 @@ export function loadConfig<K extends keyof Config = never>(
       .map((key) => `${variable(key)} must be set`),
   );
   if (!parsed.success || problems.length > 0) {
-    throw new Error(["The configuration is not valid:", ...problems].join("\n  - "));
+    throw new StartError(["The configuration is not valid:", ...problems].join("\n  - "));
   }
   // The cast is safe: each needed key was just found in `given`.
   return Object.freeze(assemble(parsed.data)) as Config & {
@@ -293,58 +313,4 @@ function read(
   name: string,
 ): string | undefined {
   return env[name] || (name.endsWith("_PROXY") ? env[name.toLowerCase()] : undefined);
-}
-
-/**
- * The supervisor's message to the control plane after each change; `workers`: number of transfer workers
- * that run.
- */
-export type ProcessesMessage = {
-  type: "processes";
-  temporal: boolean;
-  searchAttributes: boolean;
-  orchestrator: boolean;
-  workers: number;
-  /** Ports of loopback at which the processes serve their metrics. */
-  metrics: { process: string; port: number }[];
-};
-
-/**
- * A child's message to the supervisor that the child does its work now. `url`: address of the control
- * plane; `metrics`: the port of loopback at which a child of another kind serves its metrics.
- */
-export type ReadyMessage = { type: string; url?: string; metrics?: number };
-
-const STOP_DEADLINE_MS = 25_000;
-
-/**
- * Handles the end of a child of the supervisor, or of a process that runs alone (`npm run worker`): SIGTERM
- * calls `stop`, then exits with 0 unless `stop` rejects. A child leaves Ctrl-C and the terminal's end,
- * which reach every process at once, to the supervisor. If the supervisor dies, the child exits at once.
- */
-export function superviseChild(options: {
-  stop: () => Promise<void>;
-  onProcesses?: (message: ProcessesMessage) => void;
-}) {
-  const supervised = process.send !== undefined;
-  let stopping = false;
-  const end = () => {
-    if (stopping) return;
-    stopping = true;
-    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
-    void options.stop().then(() => process.exit(0));
-  };
-  process.on("SIGTERM", end);
-  for (const name of ["SIGINT", "SIGHUP"]) process.on(name, () => supervised || end());
-  process.on("disconnect", () => process.exit(1));
-  if (supervised && !process.connected) process.exit(1);
-  process.on("message", (message: ProcessesMessage) => {
-    if (message.type === "processes") options.onProcesses?.(message);
-  });
-  return {
-    supervised,
-    /** Reports to the supervisor that this process does its work now. */
-    ready: (facts: { url?: string; metrics?: number } = {}) =>
-      void process.send?.({ type: "ready", ...facts }),
-  };
 }

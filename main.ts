@@ -1,12 +1,12 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Connection } from "@temporalio/client";
-import { pino } from "pino";
 import { openInstance } from "./activities/secrets/instance.ts";
 import { startControl, startOrchestrator, startWorker } from "./children.ts";
-import { loadConfig } from "./config.ts";
+import { type Config, loadConfig } from "./config.ts";
 import { lockDataDir } from "./db/lock.ts";
+import { StartError } from "./domain/start-error.ts";
+import { showFailures } from "./lifecycle.ts";
+import { createLog } from "./logs.ts";
 import {
   changed,
   keep,
@@ -16,10 +16,14 @@ import {
 } from "./supervisor.ts";
 import { ensureSearchAttributes } from "./temporal/attributes.ts";
 import { findBinary } from "./temporal/binary.ts";
+import { isBundled } from "./temporal/bundle.ts";
 import { clientConnection, watchTemporal } from "./temporal/connect.ts";
+import type { AddressSource, TemporalSettings } from "./temporal/diagnosis.ts";
+import { openDataFolder, openFolder } from "./temporal/folder.ts";
 import { choosePorts } from "./temporal/ports.ts";
 import { openLedger } from "./temporal/process.ts";
-import { choosePlace, startServer } from "./temporal/server.ts";
+import { choosePlace, serverPorts, startServer } from "./temporal/server.ts";
+import { uselessVariables } from "./variables.ts";
 import { ATTRIBUTES } from "./workflows/contract.ts";
 
 /**
@@ -43,17 +47,15 @@ const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN"];
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
-  const log = pino(
-    { level: config.logLevel, base: { process: "supervisor", pid: process.pid } },
-    pino.destination({ dest: 1, sync: true }),
-  );
+  const log = createLog("supervisor", config);
+  for (const warning of uselessVariables(process.env, "supervisor")) log.warn(warning);
   if (process.platform !== "linux" && process.platform !== "darwin") {
-    throw new Error(`${process.platform} is not supported: use Linux or macOS`);
+    throw new StartError(`${process.platform} is not supported: use Linux or macOS`);
   }
   // Only the owner can read what this process and its children write, even in a DATA_DIR that somebody else created.
   process.umask(0o077);
   for (const name of SECRETS) delete process.env[name];
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  openDataFolder(folderOf("DATA_DIR", config.dataDir));
   const lock = lockDataDir(config.dataDir);
   const ledger = openLedger(join(config.dataDir, "processes.json"));
   const stopping = new AbortController();
@@ -65,15 +67,23 @@ async function main(): Promise<void> {
     stopping: stopping.signal,
     kept: { worker: [], orchestrator: [], control: [], temporal: [] },
     metrics: new Map(),
-    temporal: { address: "", ui: null, searchAttributes: false, isUp: () => false },
+    temporal: {
+      address: "",
+      ui: null,
+      searchAttributes: false,
+      isUp: () => false,
+      problem: () => null,
+    },
     apiUrl: undefined,
     announced: false,
+    fail: (reason) => void stop(1, `${reason}\n`),
   };
-  const stop = async (code: number) => {
+  const stop = async (code: number, lastWords = "") => {
     if (stopping.signal.aborted) return;
     stopping.abort();
     await drain(supervisor);
     lock.release();
+    process.stderr.write(lastWords);
     process.exit(code);
   };
   for (const name of ["SIGTERM", "SIGINT", "SIGHUP"])
@@ -81,8 +91,7 @@ async function main(): Promise<void> {
   try {
     await start(supervisor);
   } catch (error) {
-    if (!stopping.signal.aborted) process.stderr.write(`${messageOf(error)}\n`);
-    await stop(1);
+    supervisor.fail(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -93,8 +102,14 @@ async function start(supervisor: Supervisor): Promise<void> {
   if (ended.length > 0)
     log.info({ ended }, "Ended processes that an earlier start had left running");
 
-  await choosePorts(config.host, [{ port: config.port, variable: "PORT" }]);
-  await attachTemporal(supervisor);
+  const cacheProblem = await problemOfCache(config);
+  const isEmbedded = config.temporalAddress === undefined;
+  const api = { ip: config.host, ipVariable: "HOST" };
+  await choosePorts([
+    { ...api, port: config.port, variable: "PORT" },
+    ...(isEmbedded ? serverPorts(config) : []),
+  ]);
+  await attachTemporal(supervisor, cacheProblem);
   stopping.throwIfAborted();
   const control = keep(supervisor, "control", () => startControl(supervisor));
   await Promise.all([control.firstUp, ...kept.temporal.map((one) => one.firstUp)]);
@@ -106,13 +121,39 @@ async function start(supervisor: Supervisor): Promise<void> {
   changed(supervisor);
 }
 
+const folderOf = (variable: string, path: string) => ({
+  variable,
+  path,
+  isDefault: !process.env[variable],
+});
+
+/**
+ * Returns why nothing can be kept in CACHE_DIR; null: it can. Throws that reason when the bundle of the workflows
+ * is not there yet: a complete cache may be read-only.
+ */
+async function problemOfCache(config: Config): Promise<StartError | null> {
+  try {
+    openFolder(folderOf("CACHE_DIR", config.cacheDir));
+    return null;
+  } catch (error) {
+    const isTraced = config.otelExporterOtlpEndpoint !== undefined;
+    if (!(error instanceof StartError) || !(await isBundled(config.cacheDir, isTraced)))
+      throw error;
+    return error;
+  }
+}
+
 /**
  * Uses the server of TEMPORAL_ADDRESS, or starts an embedded one. Temporal counts as up while it answers.
  */
-async function attachTemporal(supervisor: Supervisor): Promise<void> {
+async function attachTemporal(
+  supervisor: Supervisor,
+  cacheProblem: StartError | null,
+): Promise<void> {
   const { config, log, temporal, stopping } = supervisor;
   const namespace = config.temporalNamespace;
-  const watch = (connection: Connection) => {
+  const watch = (settings: TemporalSettings, source: AddressSource) => {
+    const connection = clientConnection(settings);
     const onUp = async () => {
       temporal.searchAttributes = await ensureSearchAttributes(
         connection,
@@ -122,7 +163,7 @@ async function attachTemporal(supervisor: Supervisor): Promise<void> {
       );
     };
     const watched = watchTemporal(connection, {
-      namespace,
+      asked: { settings, namespace, source },
       log,
       onUp,
       onChange: () => changed(supervisor),
@@ -131,15 +172,15 @@ async function attachTemporal(supervisor: Supervisor): Promise<void> {
     return watched;
   };
   if (config.temporalAddress !== undefined) {
-    const { isUp } = watch(
-      clientConnection({ ...config, temporalAddress: config.temporalAddress }),
-    );
-    Object.assign(temporal, { address: config.temporalAddress, isUp });
+    const address = config.temporalAddress;
+    const { isUp, problem } = watch({ ...config, temporalAddress: address }, "setting");
+    Object.assign(temporal, { address, isUp, problem });
     return;
   }
   const binary = await findBinary({
     cliPath: config.temporalCliPath,
     cacheDir: config.cacheDir,
+    cacheProblem,
     proxy: config,
     log,
     signal: stopping,
@@ -158,15 +199,16 @@ async function attachTemporal(supervisor: Supervisor): Promise<void> {
     });
   const server = keep(supervisor, "temporal", start);
   // Whether the embedded server answers now: a server that was up may hang later.
-  let answers: (() => boolean) | undefined;
+  let watched: ReturnType<typeof watch> | undefined;
   void server.firstUp.then(
-    () => (answers = watch(clientConnection({ temporalAddress: place.address })).isUp),
+    () => (watched = watch({ temporalAddress: place.address }, "embedded")),
     () => undefined,
   );
   Object.assign(temporal, {
     address: place.address,
     ui: place.ui,
-    isUp: () => server.isUp() && answers?.() === true,
+    isUp: () => server.isUp() && watched?.isUp() === true,
+    problem: () => watched?.problem() ?? null,
   });
 }
 
@@ -188,10 +230,5 @@ async function drain({ kept, config, ledger, log }: Supervisor): Promise<void> {
   log.info({ ms: Date.now() - begun }, "Stopped");
 }
 
-const messageOf = (error: unknown) =>
-  error instanceof Error ? error.message : String(error);
-
-main().catch((error: unknown) => {
-  process.stderr.write(`${messageOf(error)}\n`);
-  process.exit(1);
-});
+showFailures();
+await main();

@@ -4,7 +4,9 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Instance } from "./activities/secrets/instance.ts";
-import type { Config, ProcessesMessage, ReadyMessage } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { Text } from "./domain/text.ts";
+import type { ChildMessage, ProcessesMessage } from "./lifecycle.ts";
 import { keepRunning, type Kept, type Started } from "./temporal/keep.ts";
 import type { Ledger } from "./temporal/process.ts";
 
@@ -26,10 +28,14 @@ export type Supervisor = {
     ui: string | null;
     searchAttributes: boolean;
     isUp: () => boolean;
+    /** Why it does not answer; null while it answers. */
+    problem: () => Text | null;
   };
   /** Address of the control plane, known once it was first up; a restart keeps the port. */
   apiUrl: string | undefined;
   announced: boolean;
+  /** Ends everything with exit code 1; the reason is the last line that is shown. */
+  fail: (reason: string) => void;
 };
 
 /**
@@ -51,11 +57,11 @@ export function keep(
       const started = begin();
       if (started.child.pid !== undefined)
         supervisor.ledger.note(name, started.child.pid);
-      started.child.on(
-        "message",
-        ({ metrics }: ReadyMessage) =>
-          void (metrics === undefined || supervisor.metrics.set(name, metrics)),
-      );
+      started.child.on("message", (message: ChildMessage) => {
+        if (message.type === "failed") supervisor.fail(message.reason);
+        else if (message.metrics !== undefined)
+          supervisor.metrics.set(name, message.metrics);
+      });
       return started;
     },
   });
@@ -75,6 +81,7 @@ export function changed(supervisor: Supervisor): void {
   const message: ProcessesMessage = {
     type: "processes",
     temporal: temporal.isUp(),
+    temporalProblem: temporal.problem(),
     searchAttributes: temporal.searchAttributes,
     orchestrator: orchestrator.isUp(),
     workers: kept.worker.filter((one) => one.isUp()).length,

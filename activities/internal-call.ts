@@ -77,6 +77,8 @@ export function createInternalCaller(options: CallOptions) {
   async function call<T>(method: Method, path: string, body?: unknown): Promise<T> {
     const answer = await open(method, path, body === undefined ? {} : { body });
     return (await answer.body.json().catch((error: unknown) => {
+      if (error instanceof SyntaxError)
+        throw new TransferError("invalid", `it answers ${method} ${path} without JSON`);
       const message = `the connection to the control plane at ${apiUrl} was lost while it answered`;
       throw new TransferError("unreachable", message, { cause: error });
     })) as T;

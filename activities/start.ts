@@ -6,24 +6,30 @@
 import { readdirSync } from "node:fs";
 import { hostname, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pino } from "pino";
-import { loadConfig, superviseChild } from "../config.ts";
-import { toTransferError } from "../domain/failure.ts";
+import { loadConfig } from "../config.ts";
+import { showFailures, superviseChild } from "../lifecycle.ts";
+import { createLog } from "../logs.ts";
+import { toTransferError, type TransferError } from "../domain/failure.ts";
+import { StartError } from "../domain/start-error.ts";
 import { SLOTS } from "../domain/lanes.ts";
 import type { Refusal, WorkerSettings } from "../domain/worker-messages.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
+import type { Asked } from "../temporal/diagnosis.ts";
+import { speaksTls } from "../temporal/probe.ts";
+import { createReminder } from "../temporal/reminder.ts";
 import { openTracing, type Tracing } from "../temporal/tracing.ts";
 import { installRuntime, ownMetrics } from "../temporal/worker.ts";
+import { uselessVariables } from "../variables.ts";
 import { laneQueue, queues } from "../workflows/contract.ts";
 import { createAloneActivities } from "./alone/activities.ts";
+import { problemOfControlPlane } from "./control-plane-problem.ts";
 import { createControlPlane } from "./control-plane.ts";
+import { keepSayingHello } from "./hello.ts";
 import { createTransferActivities } from "./transfer/activities.ts";
 import { createUse } from "./use.ts";
 import { openBatchDeps } from "./worker-deps.ts";
 
-const HELLO_MS = 15_000;
 const ASK_AGAIN_MS = 2_000;
-const TELL_AGAIN_MS = 60_000;
 const METRICS_MS = 15_000;
 /**
  * Nice value of a worker that the supervisor started. People wait for the control plane on the same
@@ -37,11 +43,11 @@ const threads =
     ? readdirSync("/proc/self/task").map(Number)
     : [process.pid];
 if (process.connected) for (const thread of threads) setPriority(thread, NICE);
+showFailures();
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
-const log = pino({
-  level: config.logLevel,
-  base: { process: "transfer", pid: process.pid },
-});
+const log = createLog("transfer", config);
+if (!process.connected)
+  for (const warning of uselessVariables(process.env, "worker")) log.warn(warning);
 const stopping = new AbortController();
 let refused = new AbortController();
 let lastRefusal: Refusal | undefined;
@@ -110,20 +116,16 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
   const activities = createTransferActivities(deps);
   const alone = createAloneActivities(log);
   const { used, counted } = createUse();
-  const hello = setInterval(
-    () => void controlPlane.hello(used).catch(() => undefined),
-    HELLO_MS,
-  );
+  const stopHello = keepSayingHello({
+    apiUrl: config.apiUrl,
+    hello: () => controlPlane.hello(used),
+    problemOf,
+    log,
+  });
   const workers = keepActivityWorkers(
     {
-      settings: {
-        ...config,
-        temporalAddress:
-          config.temporalAddress ?? seenFromHere(settings.temporal.address),
-      },
-      namespace: config.temporalAddress
-        ? config.temporalNamespace
-        : settings.temporal.namespace,
+      asked: askedOf(settings),
+      alone: !life.supervised,
       heartbeatInterval: config.heartbeatInterval ?? settings.heartbeatInterval,
       queues: [
         {
@@ -155,34 +157,38 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
       tracing,
       log,
     },
-    () => life.ready({ metrics }),
+    () => {
+      life.ready({ metrics });
+      if (!life.supervised)
+        log.info(`Ready: takes work from ${config.apiUrl}. Ctrl-C ends it.`);
+    },
   );
   return {
     async stop() {
-      clearInterval(hello);
+      stopHello();
       await workers.stop();
     },
   };
 }
 
 /**
- * Asks the control plane for the worker's settings until it answers and accepts this worker. Returns null
- * when the worker must stop. Throws when waiting cannot help: for an error that is neither retryable nor a
- * refusal, and at the start (`first`) for a wrong secret key.
+ * Asks the control plane for the worker's settings until it answers and accepts this worker; the log says why it does
+ * not, at once and then once a minute. Returns null when the worker must stop. Throws a StartError at the start
+ * (`first`) for a wrong secret key, which does not become right by waiting.
  */
 async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
-  for (let told = 0; ;) {
+  for (const reminder = createReminder(); ;) {
     try {
       return await controlPlane.settings();
     } catch (error) {
-      const { message, retryable, kind } = toTransferError(error);
-      const mayPass =
-        retryable || (kind === "refused" && !(first && lastRefusal === "key"));
-      if (!mayPass) throw error;
-      if (Date.now() - told > TELL_AGAIN_MS) {
-        log[retryable ? "warn" : "error"](`${message}; trying again`);
-        told = Date.now();
-      }
+      const failure = toTransferError(error);
+      if (first && failure.kind === "refused" && lastRefusal === "key")
+        throw new StartError(
+          `SECRET_KEY is wrong (DATA_DIR/secret-key of the service has the right one): ${failure.message}`,
+          { cause: error },
+        );
+      const problem = await problemOf(failure);
+      if (reminder.isDue(problem)) log.warn(`Waiting for the control plane: ${problem}`);
     }
     await sleep(ASK_AGAIN_MS, undefined, { signal: stopping.signal }).catch(
       () => undefined,
@@ -191,12 +197,32 @@ async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
   }
 }
 
+function problemOf(failure: TransferError): Promise<string> {
+  return problemOfControlPlane(config.apiUrl, failure, speaksTls);
+}
+
 function untilAborted(...signals: AbortSignal[]): Promise<void> {
   const any = AbortSignal.any(signals);
   if (any.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     any.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/** Returns which Temporal this worker asks for work: its own settings come before those of the control plane. */
+function askedOf({ temporal }: WorkerSettings): Asked {
+  const own = config.temporalAddress;
+  return own === undefined
+    ? {
+        settings: { ...config, temporalAddress: seenFromHere(temporal.address) },
+        namespace: temporal.namespace,
+        source: "controlPlane",
+      }
+    : {
+        settings: { ...config, temporalAddress: own },
+        namespace: config.temporalNamespace,
+        source: "setting",
+      };
 }
 
 /**

@@ -35,6 +35,8 @@ export type Logger = Record<
  */
 export type Processes = {
   temporal: boolean;
+  /** Why Temporal does not answer, and what to do; null or absent while it answers. */
+  temporalProblem?: Text | null;
   searchAttributes: boolean;
   orchestrator: boolean;
   workers: number;

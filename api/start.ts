@@ -1,7 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { AddressInfo } from "node:net";
-import { pino } from "pino";
 import { Client } from "@temporalio/client";
 import { createDrainActivities } from "../activities/control/drains.ts";
 import { createListings } from "../activities/control/listings.ts";
@@ -14,7 +13,9 @@ import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { layout } from "../activities/store/layout.ts";
 import { createStore } from "../activities/store/store.ts";
-import { loadConfig, superviseChild } from "../config.ts";
+import { loadConfig } from "../config.ts";
+import { showFailures, superviseChild } from "../lifecycle.ts";
+import { createLog } from "../logs.ts";
 import { startCheckpoints } from "../db/checkpoints.ts";
 import { openInlineBlobs } from "../db/content/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
@@ -65,16 +66,14 @@ const WAITS_MS = 2_000;
  */
 const HEARTBEAT_MS = 10_000;
 
+showFailures();
 const config = loadConfig(process.env, [
   "secretKey",
   "adminPassword",
   "temporalAddress",
   "instanceId",
 ]);
-const logger = pino({
-  level: config.logLevel,
-  base: { process: "control", pid: process.pid },
-});
+const logger = createLog("control", config);
 mkdirSync(config.dataDir, { recursive: true });
 const db = openDb(join(config.dataDir, "replication.db"));
 const content = layout(config.dataDir);
@@ -91,6 +90,7 @@ const tracing = await openTracing("control", config, logger);
 let ports: MetricsPort[] = [];
 let processes: Processes = {
   temporal: false,
+  temporalProblem: null,
   searchAttributes: false,
   orchestrator: false,
   workers: 0,
@@ -243,8 +243,7 @@ const activities = {
   ...createDrainActivities({ ...execution, turns, asked: doorbell.asked }),
 };
 const worker = keepActivityWorkers({
-  settings: config,
-  namespace: config.temporalNamespace,
+  asked: { settings: config, namespace: config.temporalNamespace, source: "setting" },
   queues: [{ taskQueue: execution.queues.control, activities, slots: CONTROL_SLOTS }],
   heartbeatInterval,
   tracing,

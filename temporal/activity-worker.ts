@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "@temporalio/worker";
 import type { Logger } from "pino";
-import type { TemporalSettings } from "./connect.ts";
+import type { Asked } from "./diagnosis.ts";
 import type { Tracing } from "./tracing.ts";
 import { workerConnection } from "./worker.ts";
 
@@ -9,8 +9,7 @@ import { workerConnection } from "./worker.ts";
 type Queue = { taskQueue: string; activities: object; slots: number };
 
 type Options = {
-  settings: TemporalSettings;
-  namespace: string;
+  asked: Asked;
   queues: readonly Queue[];
   /**
    * Maximum time (ms) for which the SDK holds back heartbeats of an activity. Progress in Temporal's UI,
@@ -20,6 +19,8 @@ type Options = {
   /** Null: traces are not wanted. */
   tracing: Tracing | null;
   log: Logger;
+  /** Whether this process tells in its log why it waits for Temporal. */
+  alone?: boolean;
 };
 
 /**
@@ -27,7 +28,7 @@ type Options = {
  * `onUp` is called each time its workers have started.
  */
 export function keepActivityWorkers(
-  { settings, namespace, queues, heartbeatInterval, tracing, log }: Options,
+  { asked, queues, heartbeatInterval, tracing, log, alone = false }: Options,
   onUp: () => void = () => {},
 ) {
   let workers: Worker[] = [];
@@ -38,12 +39,13 @@ export function keepActivityWorkers(
       .forEach((worker) => worker.shutdown());
 
   async function runOnce(): Promise<void> {
-    const connection = await workerConnection(settings, log);
+    const { signal } = stopping;
+    const connection = await workerConnection({ asked, log, signal, alone });
     workers = await Promise.all(
       queues.map(({ taskQueue, activities, slots }) =>
         Worker.create({
           connection,
-          namespace,
+          namespace: asked.namespace,
           taskQueue,
           activities,
           ...(tracing && { interceptors: tracing.activityInterceptors }),
@@ -68,12 +70,13 @@ export function keepActivityWorkers(
   const running = (async () => {
     while (!stopping.signal.aborted) {
       const names = queues.map(({ taskQueue }) => taskQueue);
-      await runOnce().catch((error: unknown) =>
+      await runOnce().catch((error: unknown) => {
+        if (stopping.signal.aborted) return;
         log.error(
           { err: error, queues: names },
           "the workers of these queues failed and start again",
-        ),
-      );
+        );
+      });
       if (!stopping.signal.aborted) await sleep(1_000);
     }
   })();

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
+import { StartError } from "../domain/start-error.ts";
 import { buildBinary } from "./build.ts";
 import { downloadBinary, type Proxy } from "./download.ts";
 
@@ -15,6 +16,8 @@ type BinaryOptions = {
   /** The setting TEMPORAL_CLI_PATH; when it is set, nothing else is tried. */
   cliPath?: string | undefined;
   cacheDir: string;
+  /** Why nothing can be kept in `cacheDir`; null or absent: it can be written. */
+  cacheProblem?: StartError | null;
   proxy: Proxy;
   log: Logger;
   signal?: AbortSignal | undefined;
@@ -56,7 +59,9 @@ async function usable(path: string): Promise<Binary> {
 
 async function given(path: string): Promise<Binary> {
   return usable(path).catch((error: Error) => {
-    throw new Error(`TEMPORAL_CLI_PATH ${path}: ${error.message}`);
+    throw new StartError(
+      `TEMPORAL_CLI_PATH ${path}: ${error.message}; set it to Temporal's CLI 1.8 or newer, or unset it`,
+    );
   });
 }
 
@@ -67,6 +72,7 @@ async function given(path: string): Promise<Binary> {
 export async function findBinary({
   cliPath,
   cacheDir,
+  cacheProblem = null,
   proxy,
   log,
   signal,
@@ -75,6 +81,7 @@ export async function findBinary({
   const version = pinnedVersion();
   const cached = join(cacheDir, `temporal-${version}`);
   const make = async (produce: () => Promise<void>) => {
+    if (cacheProblem !== null) throw cacheProblem;
     await mkdir(cacheDir, { recursive: true });
     await produce().catch((error: Error) => {
       log.info(`That failed: ${error.message}`);
@@ -102,6 +109,7 @@ export async function findBinary({
       return binary;
     } catch (error) {
       signal?.throwIfAborted();
+      if (error instanceof StartError) throw error;
       const failure = `${name}: ${error instanceof Error ? error.message : String(error)}`;
       log.debug(`Temporal's CLI, ${failure}`);
       failures.push(failure);

@@ -12,6 +12,11 @@ const require = createRequire(import.meta.url);
 const EXTENSION = extname(import.meta.url);
 const MAKE = fileURLToPath(new URL(`./make-bundle${EXTENSION}`, import.meta.url));
 
+/** The folders whose code is in the bundle of the product's workflows. */
+export const WORKFLOW_SOURCES = ["../workflows", "../domain"].map((folder) =>
+  fileURLToPath(new URL(folder, import.meta.url)),
+);
+
 type BundleOptions = {
   /** The file that exports the workflows. */
   entry: string;
@@ -34,10 +39,7 @@ export async function bundleWorkflows({
   cacheDir,
   log,
 }: BundleOptions): Promise<string> {
-  const file = join(
-    cacheDir,
-    `workflows-${await keyOf(sources)}${interceptors === undefined ? "" : "-traced"}.js`,
-  );
+  const file = await fileOf(cacheDir, sources, interceptors !== undefined);
   if (await exists(file)) return file;
   const begun = Date.now();
   await mkdir(cacheDir, { recursive: true });
@@ -56,6 +58,13 @@ export async function bundleWorkflows({
   );
   return file;
 }
+
+/** Whether the cache has the bundle of the product's workflows, so that nothing must be written there for it. */
+export const isBundled = async (cacheDir: string, traced: boolean): Promise<boolean> =>
+  exists(await fileOf(cacheDir, WORKFLOW_SOURCES, traced));
+
+const fileOf = async (cacheDir: string, sources: readonly string[], traced: boolean) =>
+  join(cacheDir, `workflows-${await keyOf(sources)}${traced ? "-traced" : ""}.js`);
 
 async function keyOf(sources: readonly string[]): Promise<string> {
   const hash = createHash("sha256");

@@ -1,13 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Connection, type ConnectionOptions } from "@temporalio/client";
+import { Connection } from "@temporalio/client";
 import type { Logger } from "pino";
-
-/** The settings for reaching Temporal, a part of `Config`. */
-export type TemporalSettings = {
-  temporalAddress: string;
-  temporalApiKey?: string | undefined;
-  temporalTls?: ConnectionOptions["tls"] | undefined;
-};
+import { text, type Text } from "../domain/text.ts";
+import { type Asked, diagnose, type TemporalSettings } from "./diagnosis.ts";
+import { createReminder } from "./reminder.ts";
 
 /** Returns the options that the SDK's client and worker connections share. */
 export function connectionOptions({
@@ -36,18 +32,15 @@ export function clientConnection(settings: TemporalSettings): Connection {
   });
 }
 
-/** Returns, within 2 s, why Temporal does not answer for the namespace; undefined when it answers. */
-async function problemOf(
-  connection: Connection,
-  namespace: string,
-): Promise<string | undefined> {
+/** Returns, in about 2 s, the error with which Temporal answers for the namespace; undefined when all is well. */
+async function errorOf(connection: Connection, namespace: string): Promise<unknown> {
   try {
     await connection.withDeadline(Date.now() + 2_000, () =>
       connection.workflowService.describeNamespace({ namespace }),
     );
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return error;
   }
 }
 
@@ -58,16 +51,16 @@ export async function untilItAnswers(
   withinMs: number,
 ): Promise<void> {
   for (const end = Date.now() + withinMs; ; await sleep(100)) {
-    const problem = await problemOf(connection, namespace);
-    if (problem === undefined) return;
+    const error = await errorOf(connection, namespace);
+    if (error === undefined) return;
     if (Date.now() > end)
-      throw new Error(`Temporal does not answer after ${withinMs / 1_000} s: ${problem}`);
+      throw new Error(`Temporal does not answer after ${withinMs / 1_000} s: ${error}`);
   }
 }
 
-type Watch = { isUp: () => boolean; stop: () => void };
+type Watch = { isUp: () => boolean; problem: () => Text | null; stop: () => void };
 type WatchOptions = {
-  namespace: string;
+  asked: Asked;
   log: Logger;
   onUp: () => Promise<void>;
   onChange: () => void;
@@ -75,35 +68,34 @@ type WatchOptions = {
 
 const LOOK_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
+/** How often the reason of an outage is looked for. */
+const DIAGNOSE_MS = 20_000;
 /** Missed answers in a row that count as an outage; one late answer does not. */
 const MISSES = 2;
 
 /**
  * Checks every 3 s, after a missed answer sooner, whether a server answers, embedded or not. A server that
- * answers counts as up once `onUp` has ended.
+ * answers counts as up once `onUp` has ended. Why it does not answer is logged at once and then once a minute.
  */
-export function watchTemporal(
-  connection: Connection,
-  { namespace, log, onUp, onChange }: WatchOptions,
-): Watch {
+export function watchTemporal(connection: Connection, options: WatchOptions): Watch {
+  const { asked, log, onUp, onChange } = options;
+  const address = connection.options.address;
+  const problem = watchProblem(options, address);
   let up: boolean | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let missed = 0;
   const look = async () => {
-    const problem = await problemOf(connection, namespace);
-    missed = problem === undefined ? 0 : missed + 1;
-    const now = problem === undefined || (up === true && missed < MISSES);
+    const error = await errorOf(connection, asked.namespace);
+    missed = error === undefined ? 0 : missed + 1;
+    const now = error === undefined || (up === true && missed < MISSES);
     if (stopped) return;
     if (now && !up) await onUp();
+    if (now) problem.over();
+    else problem.found(error);
     if (now !== up) {
       up = now;
-      if (now) log.info(`Temporal at ${connection.options.address} answers`);
-      else
-        log.warn(
-          { reason: problem },
-          `Temporal at ${connection.options.address} does not answer`,
-        );
+      if (now) log.info(`Temporal at ${address} answers`);
       onChange();
     }
     timer = setTimeout(look, missed > 0 && now ? LOOK_AGAIN_MS : LOOK_MS);
@@ -111,9 +103,42 @@ export function watchTemporal(
   void look();
   return {
     isUp: () => up === true,
+    problem: problem.now,
     stop() {
       stopped = true;
       clearTimeout(timer);
+      problem.over();
+    },
+  };
+}
+
+/** Finds out and tells why Temporal does not answer, beside the looks, because that may take seconds. */
+function watchProblem({ asked, log, onChange }: WatchOptions, address: string) {
+  const reminder = createReminder();
+  let current: Text | null = null;
+  let looked = 0;
+  const look = async (error: unknown) => {
+    const problem = await diagnose(error, asked);
+    if (current === null) return;
+    current = problem;
+    if (reminder.isDue(problem.en)) log.warn(`Waiting for Temporal: ${problem.en}`);
+    onChange();
+  };
+  return {
+    now: () => current,
+    found(error: unknown): void {
+      current ??= text(
+        `Temporal at ${address} does not answer yet`,
+        `${address} 上的 Temporal 尚未应答`,
+      );
+      if (Date.now() - looked < DIAGNOSE_MS) return;
+      looked = Date.now();
+      void look(error);
+    },
+    over(): void {
+      current = null;
+      looked = 0;
+      reminder.over();
     },
   };
 }

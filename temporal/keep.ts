@@ -51,7 +51,9 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
     gone = ended(started.child).then((how) => {
       child = undefined;
       up = false;
-      first?.reject(new Error(`${name} ended (${how}) before it was ready`));
+      first?.reject(
+        new Error(`${name} ended (${how}) before it was ready: the lines above say why`),
+      );
       if (!until.aborted) again(Date.now() - begun, how);
       onChange();
     });

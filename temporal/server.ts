@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { Binary } from "./binary.ts";
 import { clientConnection, untilItAnswers } from "./connect.ts";
 import type { Started } from "./keep.ts";
-import { choosePorts, reachable } from "./ports.ts";
+import { choosePorts, reachable, type WantedPort } from "./ports.ts";
 
 const START_WITHIN_MS = 120_000;
 /**
@@ -44,15 +44,19 @@ type PlaceSettings = {
   temporalUiPort: number;
 };
 
+/** Returns the ports of the server and of its UI. */
+export function serverPorts(settings: PlaceSettings): WantedPort[] {
+  const place = { ip: settings.temporalBind, ipVariable: "TEMPORAL_BIND" };
+  return [
+    { ...place, port: settings.temporalPort, variable: "TEMPORAL_PORT" },
+    { ...place, port: settings.temporalUiPort, variable: "TEMPORAL_UI_PORT" },
+  ];
+}
+
 /** Chooses the server's ports, and warns when other machines can reach it. */
-export async function choosePlace(
-  { temporalBind, temporalPort, temporalUiPort }: PlaceSettings,
-  log: Logger,
-): Promise<Place> {
-  const [port = 0, uiPort = 0] = await choosePorts(temporalBind, [
-    { port: temporalPort, variable: "TEMPORAL_PORT" },
-    { port: temporalUiPort, variable: "TEMPORAL_UI_PORT" },
-  ]);
+export async function choosePlace(settings: PlaceSettings, log: Logger): Promise<Place> {
+  const { temporalBind } = settings;
+  const [port = 0, uiPort = 0] = await choosePorts(serverPorts(settings));
   if (!/^(127\.|::1$)/.test(temporalBind)) {
     log.warn(
       `TEMPORAL_BIND is ${temporalBind}: the embedded Temporal server has no authentication, ` +

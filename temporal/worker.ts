@@ -2,13 +2,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { choosePorts } from "./ports.ts";
-import { connectionOptions, type TemporalSettings } from "./connect.ts";
+import { connectionOptions } from "./connect.ts";
+import { type Asked, diagnose } from "./diagnosis.ts";
+import { createReminder } from "./reminder.ts";
 
 /**
  * An expected warning of the SDK about every worker: by design, each runs only workflows or only
  * activities.
  */
 const EXPECTED = /^No (activities|workflows) registered/;
+/** Any free port; no variable sets it. */
+const ANY_PORT = { ip: "127.0.0.1", port: 0, variable: "none", ipVariable: "none" };
+const ASK_AGAIN_MS = 500;
 const LEVELS = {
   TRACE: "trace",
   DEBUG: "debug",
@@ -22,7 +27,7 @@ const LEVELS = {
  * signals to the process. Returns the port of loopback at which the SDK's metrics are served.
  */
 export async function installRuntime(log: Logger): Promise<number> {
-  const [port = 0] = await choosePorts("127.0.0.1", [{ port: 0, variable: "none" }]);
+  const [port = 0] = await choosePorts([ANY_PORT]);
   const logger = new DefaultLogger(
     log.isLevelEnabled("debug") ? "DEBUG" : "WARN",
     ({ level, message, meta: { error, ...meta } = {} }) => {
@@ -58,20 +63,42 @@ export async function ownMetrics(port: number): Promise<string> {
   return answer.text();
 }
 
-/** Connects a worker; waits at most a minute for a Temporal that is away (the SDK alone fails at once). */
-export async function workerConnection(
-  settings: TemporalSettings,
-  log: Logger,
-): Promise<NativeConnection> {
-  for (const end = Date.now() + 60_000; ; await sleep(500)) {
+type Waiting = {
+  asked: Asked;
+  log: Logger;
+  /** Ends the wait with an error. */
+  signal?: AbortSignal;
+  /** Whether this process tells in its log why it waits; the supervisor does so for its children. */
+  alone?: boolean;
+};
+
+/** Connects a worker once Temporal answers for the namespace (the SDK alone fails at once). */
+export async function workerConnection(waiting: Waiting): Promise<NativeConnection> {
+  const { asked, log, signal, alone = false } = waiting;
+  const address = asked.settings.temporalAddress;
+  const reminder = createReminder();
+  for (;;) {
     try {
-      return await NativeConnection.connect(connectionOptions(settings));
+      const connection = await connected(asked);
+      if (reminder.over() && alone) log.info(`Temporal at ${address} answers`);
+      return connection;
     } catch (error) {
-      if (Date.now() > end) throw error;
-      log.debug(
-        { reason: String(error) },
-        `Temporal at ${settings.temporalAddress} does not answer yet`,
-      );
+      signal?.throwIfAborted();
+      const problem = alone ? (await diagnose(error, asked)).en : String(error);
+      if (reminder.isDue(problem))
+        log[alone ? "warn" : "debug"](`Waiting for Temporal: ${problem}`);
     }
+    await sleep(ASK_AGAIN_MS, undefined, signal && { signal });
+  }
+}
+
+async function connected({ settings, namespace }: Asked): Promise<NativeConnection> {
+  const connection = await NativeConnection.connect(connectionOptions(settings));
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
   }
 }

@@ -20,7 +20,7 @@ import { each } from "./rigs/runs/run-sources.ts";
 
 /**
  * `npm run demo`: two instances on this machine, real files sent from one to the other, and everything deleted at
- * Ctrl-C.
+ * Ctrl-C; without a terminal, at the end.
  */
 
 const PACKAGES = fileURLToPath(new URL("../node_modules", import.meta.url));
@@ -28,6 +28,9 @@ const MOST_FILES = 1_500;
 const MOST_BYTES = 1024 ** 2;
 /** The run's rate limit makes it last about this long, so that there is something to watch. */
 const WATCHED_SECONDS = 8;
+const TICK_MS = 1_000;
+/** Whether somebody is there to look at the result and to press Ctrl-C. */
+const ATTENDED = process.stdin.isTTY || process.stdout.isTTY;
 const REPOSITORY = { project: "demo", name: "packages" };
 
 type File = { path: string; file: string; size: number };
@@ -41,13 +44,20 @@ const say = (line = "") => process.stdout.write(`${line}\n`);
 const number = (value: number) => value.toLocaleString("en");
 const mebibytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 
-/** Prints what is being done and, once it is done, how long it took. */
+/** Prints what is being done and for how long already and, once it is done, how long it took. */
 async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
   interrupted.signal.throwIfAborted();
   const begun = Date.now();
+  const seconds = () => (Date.now() - begun) / 1000;
   process.stdout.write(`${what} … `);
-  const result = await work();
-  say(`${((Date.now() - begun) / 1000).toFixed(1)} s`);
+  const ticking = setInterval(() => {
+    if (process.stdout.isTTY)
+      process.stdout.write(`\r\x1b[K${what} … ${seconds().toFixed(0)} s`);
+    else process.stdout.write(".");
+  }, TICK_MS);
+  const result = await work().finally(() => clearInterval(ticking));
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${what} … `);
+  say(`${seconds().toFixed(1)} s`);
   return result;
 }
 
@@ -114,7 +124,10 @@ async function watch(product: Product, key: string): Promise<RecordInfo> {
     const share = planned === 0 ? 0 : Math.floor((30 * (success + failed)) / planned);
     const bytes = `${mebibytes(record.replicatedBytes)} of ${mebibytes(record.totalBytes)}`;
     const bar = "█".repeat(share) + "░".repeat(30 - share);
-    const line = `  ${bar} ${number(success)} of ${number(planned)} files, ${bytes}`;
+    const line =
+      planned === 0
+        ? "  Planning: the files to send are counted"
+        : `  ${bar} ${number(success)} of ${number(planned)} files, ${bytes}`;
     const over = record.status !== "RUNNING";
     if (live) process.stdout.write(`\r\x1b[K${line}${over ? "\n" : ""}`);
     else if (over || turn % 10 === 0) say(line);
@@ -195,11 +208,8 @@ async function until<T>(look: () => Promise<T>, done: (value: T) => boolean): Pr
 }
 
 function show(first: Instance, second: Instance, records: RecordInfo[]): void {
-  say("\nThe records, the first run's first:");
-  for (const { id, status, startTime, endTime, replicaOverview } of records) {
-    say(`  ${id}  ${status}  ${startTime} – ${endTime}`);
-    say(`  ${JSON.stringify(replicaOverview)}`);
-  }
+  say("\nThe records of both runs:");
+  for (const record of records) say(`  ${inWords(record)}`);
   const { temporalUi, docs } = first.endpoints();
   const [{ workflowId }] = records as [RecordInfo];
   say("\nTo look at:");
@@ -213,7 +223,21 @@ function show(first: Instance, second: Instance, records: RecordInfo[]): void {
     `  the second instance  ${second.url} (login ${second.username}, password ${second.password})`,
   );
   say(`  the log              ${logFile}`);
-  say("\nCtrl-C ends everything and deletes its data.");
+  if (ATTENDED) say("\nCtrl-C ends everything and deletes its data.");
+}
+
+/** Says what a run did: how many files it sent, and how many were at the target already. */
+function inWords(record: RecordInfo): string {
+  const { id, status, replicaOverview: counts, replicatedBytes } = record;
+  if (counts === null) return `${id}  ${status}`;
+  const sent = counts.success - counts.skip;
+  const parts = [
+    `${number(counts.planned)} files planned`,
+    sent === 0 ? "none sent" : `${number(sent)} sent (${mebibytes(replicatedBytes)})`,
+    counts.skip === 0 ? "none there before" : `${number(counts.skip)} there already`,
+    counts.failed === 0 ? "none failed" : `${number(counts.failed)} failed`,
+  ];
+  return `${id}  ${status}: ${parts.join(", ")}`;
 }
 
 /** Ends the second instance first, because it uses the first one's Temporal server. */
@@ -224,7 +248,8 @@ async function end(): Promise<void> {
 
 async function demonstrate(): Promise<void> {
   say(
-    "Two instances of the service on this machine, and real files replicated from one to the other.\n",
+    "Two instances of the service on this machine, and real files replicated from one to the other. " +
+      `${ATTENDED ? "Ctrl-C ends it" : "It ends by itself"} and deletes what it made.\n`,
   );
   await temporalAtHand();
   const first = await step("Starting Temporal and the first instance", () =>
@@ -235,7 +260,7 @@ async function demonstrate(): Promise<void> {
     start({ temporalAddress: temporal, env: { LOCAL_CLUSTER_NAME: "second" } }),
   );
   await replicate(first, second);
-  if (!interrupted.signal.aborted) await once(interrupted.signal, "abort");
+  if (ATTENDED && !interrupted.signal.aborted) await once(interrupted.signal, "abort");
 }
 
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -4,9 +4,10 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
-import { pino } from "pino";
-import { loadConfig, superviseChild } from "../config.ts";
-import { bundleWorkflows } from "../temporal/bundle.ts";
+import { loadConfig } from "../config.ts";
+import { showFailures, superviseChild } from "../lifecycle.ts";
+import { createLog } from "../logs.ts";
+import { bundleWorkflows, WORKFLOW_SOURCES } from "../temporal/bundle.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { replayOpenRuns } from "../temporal/replay-open.ts";
 import { openTracing, type Tracing } from "../temporal/tracing.ts";
@@ -17,11 +18,9 @@ import { queues } from "./contract.ts";
 const EXTENSION = extname(import.meta.url);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
+showFailures();
 const config = loadConfig(process.env, ["temporalAddress", "instanceId"]);
-const log = pino({
-  level: config.logLevel,
-  base: { process: "orchestrator", pid: process.pid },
-});
+const log = createLog("orchestrator", config);
 
 let worker: Worker | undefined;
 let tracing: Tracing | null = null;
@@ -39,12 +38,15 @@ tracing = await openTracing("orchestrator", config, log);
 const [codePath, connection] = await Promise.all([
   bundleWorkflows({
     entry: path(`index${EXTENSION}`),
-    sources: [path("."), path("../domain")],
+    sources: WORKFLOW_SOURCES,
     ...(tracing && { interceptors: path(`tracing${EXTENSION}`) }),
     cacheDir: config.cacheDir,
     log,
   }),
-  workerConnection(config, log),
+  workerConnection({
+    asked: { settings: config, namespace: config.temporalNamespace, source: "setting" },
+    log,
+  }),
 ]);
 const taskQueue = queues(config.instanceId).orchestrate;
 /** The build id in Temporal's histories: a hash of the workflow code, whatever the release is called. */

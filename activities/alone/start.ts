@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
 import { context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
-import { pino } from "pino";
 import { loadConfig } from "../../config.ts";
 import { toTransferError } from "../../domain/failure.ts";
+import { createLog } from "../../logs.ts";
 import { openTracing } from "../../temporal/tracing.ts";
 import { createControlPlane } from "../control-plane.ts";
 import { runBatch } from "../transfer/batch.ts";
@@ -16,10 +16,7 @@ import type { AloneMessage } from "./messages.ts";
  */
 const [recordId = "", number = "", traceparent = ""] = process.argv.slice(2);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
-const log = pino({
-  level: config.logLevel,
-  base: { process: "alone", pid: process.pid },
-});
+const log = createLog("alone", config);
 const tracing = await openTracing("alone", config, log);
 const ended = new AbortController();
 process.on("disconnect", () => process.exit(1));

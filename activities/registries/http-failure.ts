@@ -91,7 +91,8 @@ export function bounded(
       );
 }
 
-const CERTIFICATE_CODES = new Set([
+/** Codes of errors about the certificate of a server. */
+export const CERTIFICATE_CODES: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
@@ -227,7 +228,7 @@ function findCause<E extends Error>(
  * Returns the error code of the innermost cause that has one, since undici and Node's attempts at several
  * addresses wrap the error of the socket; "" when none has a code.
  */
-function errorCode(error: unknown): string {
+export function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "";
   if (error instanceof AggregateError && error.errors.length > 0)
     return errorCode(error.errors[0]);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { StartError } from "../../domain/start-error.ts";
 
 export type Instance = {
   id: string;
@@ -39,7 +40,7 @@ export function openInstance(dataDir: string, given: GivenSecrets): Instance {
 function sameKey(file: string, given: string | undefined): string {
   if (given === undefined) return kept(file, () => randomBytes(32).toString("hex"));
   if ((lineOf(file) ?? given) === given) return given;
-  throw new Error(
+  throw new StartError(
     `SECRET_KEY is not the key in ${file}, which sealed the stored credentials: ` +
       "unset it, or delete the file and enter them again",
   );
@@ -64,7 +65,7 @@ function lineOf(file: string): string | undefined {
   try {
     const line = readFileSync(file, "utf8").trim();
     if (line === "")
-      throw new Error(
+      throw new StartError(
         `${file} is empty: restore its line, or delete the file to generate a new one`,
       );
     return line;

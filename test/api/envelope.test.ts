@@ -299,7 +299,10 @@ describe("the login", () => {
 describe("the health check", () => {
   test("the health check answers 200 if each kind of process is up, and otherwise names the missing ones", async () => {
     const up = await api.call("GET", "/health/ready", { login: null });
-    expect([up.status, up.data]).toEqual([200, { status: "UP", missing: [] }]);
+    expect([up.status, up.data]).toEqual([
+      200,
+      { status: "UP", missing: [], reasons: [] },
+    ]);
     const half = createTestApi({
       processes: () => ({
         temporal: true,
@@ -311,7 +314,14 @@ describe("the health check", () => {
     const down = await half.call("GET", "/health/ready", { login: null });
     expect([down.status, down.data]).toEqual([
       503,
-      { status: "DOWN", missing: ["orchestrator", "transfer worker"] },
+      {
+        status: "DOWN",
+        missing: ["orchestrator", "transfer worker"],
+        reasons: [
+          { part: "orchestrator", reason: expect.stringContaining("check the log") },
+          { part: "transfer worker", reason: expect.stringContaining("npm run worker") },
+        ],
+      },
     ]);
     half.close();
   });

@@ -75,6 +75,7 @@ describe("the configuration", () => {
       MAX_JSON_BODY: "1 TB",
       MAX_UPLOAD: "much",
       LOG_LEVEL: "loud",
+      LOG_FORMAT: "xml",
     };
     const reported = problems(wrong);
     expect(reported.map((line) => line.split(" ")[0]).sort()).toEqual(

@@ -10,7 +10,7 @@ import { type Import, importsOf, isTest, readSources } from "../measure/sources.
  * folder (docs/decisions.md#folders).
  */
 const ROOTS = new RegExp(
-  "^(?:main|supervisor|children|config|drizzle\\.config|vitest\\.config" +
+  "^(?:main|supervisor|children|config|lifecycle|logs|variables|drizzle\\.config|vitest\\.config" +
     "|(?:api|activities|activities/alone|workflows)/start)\\.ts$",
 );
 const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [

@@ -23,10 +23,14 @@ const PROGRAM = [
   "config.ts",
   "db",
   "domain",
+  "installed.js",
+  "lifecycle.ts",
+  "logs.ts",
   "main.ts",
   "package.json",
   "supervisor.ts",
   "temporal",
+  "variables.ts",
   "workflows",
 ];
 
@@ -60,7 +64,8 @@ test("a build contains the whole program with its data files, and a second build
     (name) =>
       !/^(dist|node_modules)/.test(name) &&
       name !== "package.json" &&
-      name !== "build.js",
+      name !== "build.js" &&
+      name !== "installed.js",
   );
   const sources = all.filter((name) => statSync(join(tree, name)).isFile());
   expect(

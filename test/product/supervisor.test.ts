@@ -214,7 +214,7 @@ describe("a start that cannot succeed", () => {
       env: { TEMPORAL_PORT: String(port) },
     });
     await expect(instance).rejects.toThrow(
-      `Port ${port} at 127.0.0.1 is in use; give another in TEMPORAL_PORT`,
+      `In use: port ${port} at 127.0.0.1 (TEMPORAL_PORT)`,
     );
     server.close();
   });

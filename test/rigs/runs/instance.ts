@@ -180,11 +180,10 @@ async function baseEnvironment({
   const inherited = INHERITED.flatMap((name) =>
     process.env[name] ? [[name, process.env[name]] as const] : [],
   );
-  const anyPort = { PORT: "0", TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0" };
-  const attached = embedded
-    ? {}
+  const temporal = embedded
+    ? { TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0" }
     : { TEMPORAL_ADDRESS: temporalAddress ?? (await runsTemporal()) };
-  return { ...Object.fromEntries(inherited), ...anyPort, ...attached };
+  return { ...Object.fromEntries(inherited), PORT: "0", ...temporal };
 }
 
 async function runsTemporal(): Promise<string> {

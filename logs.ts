@@ -1,0 +1,68 @@
+/** The log of a process: JSON for machines, or lines for people at a terminal. */
+
+import { type Logger, pino } from "pino";
+import type { Config } from "./config.ts";
+
+type LogSettings = Pick<Config, "logLevel" | "logFormat">;
+
+/** Names of pino's levels that a line shows; info, the usual one, is not shown. */
+const SHOWN: Readonly<Record<number, string>> = {
+  10: "TRACE",
+  20: "DEBUG",
+  40: "WARNING",
+  50: "ERROR",
+  60: "FATAL",
+};
+const DEBUG = 20;
+/** Facts of each line that are shown elsewhere in it, or that help no reader. */
+const UNTOLD = new Set(["level", "time", "pid", "process", "msg", "err", "traceId"]);
+const LONGEST_FACT = 200;
+const WIDEST_NAME = "orchestrator".length;
+
+type Line = {
+  level: number;
+  time: number;
+  process?: string;
+  msg?: string;
+  err?: { message?: string; stack?: string };
+};
+
+/** Whether a process of these settings writes lines for people: where nothing is set, at a terminal. */
+export const logFormatOf = ({ logFormat }: LogSettings): "text" | "json" =>
+  logFormat ?? (process.stdout.isTTY ? "text" : "json");
+
+/** Creates the log of a process of that name. */
+export function createLog(name: string, settings: LogSettings): Logger {
+  const options = { level: settings.logLevel, base: { process: name, pid: process.pid } };
+  if (logFormatOf(settings) === "json")
+    return pino(options, pino.destination({ dest: 1, sync: true }));
+  const withStacks = pino.levels.values[settings.logLevel] ?? Number.POSITIVE_INFINITY;
+  return pino(options, {
+    write: (line: string) =>
+      void process.stdout.write(`${lineFor(line, withStacks <= DEBUG)}\n`),
+  });
+}
+
+/**
+ * Returns a line of pino's JSON as people read it: time, process, sentence, the reason of an error, and other
+ * facts in brackets. `withStacks`: an error is followed by its stack.
+ */
+export function lineFor(json: string, withStacks: boolean): string {
+  const facts = JSON.parse(json) as Line;
+  const { level, time, process: name = "", msg = "", err } = facts;
+  const clock = new Date(time).toTimeString().slice(0, 8);
+  const shown = SHOWN[level] === undefined ? "" : `${SHOWN[level]} `;
+  const reason = err?.message === undefined ? "" : `: ${err.message}`;
+  const rest = Object.entries(facts).flatMap(([key, value]) =>
+    UNTOLD.has(key) ? [] : [`${key} ${shortened(value)}`],
+  );
+  const told = rest.length === 0 ? "" : ` (${rest.join(", ")})`;
+  const stack = withStacks && err?.stack !== undefined ? `\n${err.stack}` : "";
+  const sentence = `${shown}${msg}${reason}${told}`.replaceAll(/\s*\n\s*/g, " ");
+  return `${clock} ${name.padEnd(WIDEST_NAME)} ${sentence}${stack}`;
+}
+
+function shortened(value: unknown): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > LONGEST_FACT ? `${text.slice(0, LONGEST_FACT)}…` : text;
+}
