@@ -13,6 +13,7 @@ import { notOffered, tooLongJson } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { ApiError, failWith } from "./http/errors.ts";
 import { refuseInvalid } from "./http/invalid.ts";
+import { createUnknownFields } from "./http/unknown-fields.ts";
 import type { HostedDeps } from "./hosted/endpoint.ts";
 import { endpointOf, ENDPOINTS } from "./hosted/index.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
@@ -66,7 +67,14 @@ function mountHosted(app: OpenAPIHono<Env>, deps: HostedDeps): void {
  * bodies.
  */
 function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
-  const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
+  const unknown = createUnknownFields(() => app);
+  const app: OpenAPIHono<Env> = new OpenAPIHono<Env>({
+    getPath: collapsed,
+    defaultHook: async (result, c) => {
+      if (result.target === "json") await unknown.inBody(c);
+      refuseInvalid(result, c);
+    },
+  });
   const limit = bodyLimit({
     maxSize: deps.maxJsonBody,
     onError: () => failWith(413, 250106, tooLongJson(deps.maxJsonBody)),
@@ -104,6 +112,10 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   app.use((c, next) =>
     isBodiless(c) || isStreamed(c.req.path) ? next() : limit(c, next),
   );
+  app.use((c, next) => {
+    unknown.inQuery(c);
+    return next();
+  });
 
   app.onError((error, c) =>
     inForm(c)(error, c, (cause) =>
@@ -114,7 +126,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     const methods = allowedMethods(app, c.req.path);
     const error =
       methods.length > 0
-        ? new ApiError([250112, notOffered(c.req.method, methods.join(", "))], {
+        ? new ApiError([250112, notOffered(c.req.method, methods)], {
             status: 405,
             headers: { allow: methods.join(", ") },
           })

@@ -21,7 +21,8 @@ export type Env = {
    * no route gets the request.
    */
   Bindings: Partial<HttpBindings> & { refused?: ApiError };
-  Variables: { traceId: string; user: string };
+  /** `warnings`: sentences that the answer has beside its data; absent: none. */
+  Variables: { traceId: string; user: string; warnings?: Text[] };
 };
 
 export type Logger = Record<

@@ -31,6 +31,8 @@ type TypeFacts = {
   paths: "everywhere" | "instances" | "nowhere";
   /** Whether an artifact may get other versions at the target than it has here. */
   retag: boolean;
+  /** Whether registries never replace the content of a published version. */
+  immutable: boolean;
   /**
    * Kinds of content from which a hosted repository is planned. Null: the type is not hosted, which means it is neither
    * served to native clients nor received from other instances.
@@ -81,6 +83,7 @@ const IMAGES = {
   nameProblem: imageNameProblem,
   paths: "nowhere",
   retag: true,
+  immutable: false,
   hosted: ["versions"],
   computed: null,
   overwriteSetting: false,
@@ -97,6 +100,7 @@ const PACKAGES = {
   nameProblem: anyName,
   paths: "instances",
   retag: false,
+  immutable: false,
   hosted: null,
   computed: null,
   overwriteSetting: false,
@@ -112,6 +116,7 @@ const TYPES = {
     nameProblem: anyName,
     paths: "everywhere",
     retag: false,
+    immutable: false,
     hosted: ["files"],
     computed: null,
     overwriteSetting: false,
@@ -127,6 +132,7 @@ const TYPES = {
     nameProblem: mavenNameProblem,
     paths: "everywhere",
     retag: false,
+    immutable: false,
     hosted: ["versions", "looseFiles"],
     computed: (fullPath) => isMetadata(fullPath) || isChecksum(fullPath),
     overwriteSetting: true,
@@ -137,6 +143,7 @@ const TYPES = {
     ...PACKAGES,
     schemes: ["npm"],
     exampleKey: "npm://name",
+    immutable: true,
     paths: "nowhere",
     hosted: ["versions"],
     reads: ["NPM"],
@@ -153,6 +160,7 @@ const TYPES = {
     ...PACKAGES,
     schemes: ["pypi"],
     exampleKey: "pypi://name",
+    immutable: true,
     reads: ["PYPI"],
     writes: ["PYPI"],
   },

@@ -19,3 +19,12 @@ export class TextError extends Error {
     this.text = reason;
   }
 }
+
+/** Lists words of which one is to be chosen: `A, B or C`. */
+export function anyOf(words: readonly string[]): Text {
+  const [last = "", ...others] = words.toReversed();
+  const first = others.toReversed();
+  return first.length === 0
+    ? text(last, last)
+    : text(`${first.join(", ")} or ${last}`, `${first.join("、")} 或 ${last}`);
+}

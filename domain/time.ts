@@ -101,6 +101,10 @@ const wrong = ({ en, zh }: Text): TimeError =>
     ),
   );
 
+/** Whether an ISO date-time names its offset to UTC. */
+export const hasOffset = (given: string): boolean =>
+  ISO_TIME.exec(given)?.[8] !== undefined;
+
 /**
  * Parses an ISO date-time. Without an offset it is the zone's local time: one that a clock change skips is
  * moved forward by the skipped duration, and of a repeated one the first occurrence counts. Throws

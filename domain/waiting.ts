@@ -1,3 +1,4 @@
+import { chineseOf } from "./chinese/reason.ts";
 import { type Text, text } from "./text.ts";
 import { formatTime } from "./time.ts";
 
@@ -79,7 +80,7 @@ function oneText(wait: Wait, at: (time: number) => string): Text {
       const { reason, since, tries, retryAt } = wait;
       return text(
         `${reason}. Tried ${tries === 1 ? "once" : `${tries} times`} since ${at(since)}; ${nextEn(retryAt, at)}.`,
-        `${reason}。自 ${at(since)} 起已尝试 ${tries} 次；${nextZh(retryAt, at)}。`,
+        `${chineseOf(reason)}。自 ${at(since)} 起已尝试 ${tries} 次；${nextZh(retryAt, at)}。`,
       );
     }
     case "artifacts":
@@ -107,7 +108,7 @@ function artifactsText(
     count === 1 ? "1 artifact is" : `${many ? "More than " : ""}${number} artifacts are`;
   return text(
     `${subject} tried again at ${cluster} since ${at(since)}, ${nextEn(retryAt, at)}: ${reason}.`,
-    `${many ? "超过 " : ""}${number} 个制品自 ${at(since)} 起在集群 ${cluster} 重试，${nextZh(retryAt, at)}：${reason}。`,
+    `${many ? "超过 " : ""}${number} 个制品自 ${at(since)} 起在集群 ${cluster} 重试，${nextZh(retryAt, at)}：${chineseOf(reason)}。`,
   );
 }
 

@@ -177,7 +177,7 @@ export function connectionFailure(
   }
   return new TransferError(
     "unreachable",
-    `${what}: ${host}: ${reachMessage(code) ?? shown(messageOf(error))}`,
+    `${what.includes(host) ? what : `${what}: ${host}`}: ${reachMessage(code) ?? shown(messageOf(error))}`,
     { cause: error },
   );
 }

@@ -11,12 +11,14 @@ import {
   updateCluster,
 } from "../../db/tasks/clusters.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
+import { checkAll } from "../../domain/request-error.ts";
 import { checkName } from "../../domain/task-rules.ts";
 import type { ClusterType, Protocol } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
 import { checkInstanceUrl, checkRegistryUrl } from "../http/check-url.ts";
 import type { ApiDeps, ClusterAccess } from "../deps.ts";
 import { listed } from "../http/details.ts";
+import { clusterOfId } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
 
@@ -98,17 +100,23 @@ export async function createCluster(
 ): Promise<void> {
   const { db, sealer, localClusterName } = deps;
   const { name, type, detectType } = body;
-  for (const field of ["name", "url"] as const)
-    if (body[field].trim() === "") fail(250104, field);
-  checkName(name);
-  const { url, protocol } = checkEnd(deps, type, body.url, body.protocol ?? null);
-  if (name === localClusterName || findClusterByName(db, name)) fail(250305, name);
+  const isBlank = (field: "name" | "url") => body[field].trim() === "";
+  const isTaken = name === localClusterName || findClusterByName(db, name) !== null;
   const center = type === "CENTER" ? findCenter(db) : null;
-  if (center) fail(250309, center.name);
+  let end: ClusterEnd = { url: "", protocol: null };
+  checkAll(
+    () => isBlank("name") && fail(250104, "name"),
+    () => isBlank("url") && fail(250104, "url"),
+    () => !isBlank("name") && checkName(name),
+    () =>
+      !isBlank("url") &&
+      void (end = checkEnd(deps, type, body.url, body.protocol ?? null)),
+    () => isTaken && fail(250305, name),
+    () => center && fail(250309, center.name),
+  );
   const secrets = givenSecrets(body);
   const values = {
-    url,
-    protocol,
+    ...end,
     username: cleared(body.username),
     certificate: cleared(body.certificate),
     insecureSkipVerify: body.insecureSkipVerify ?? false,
@@ -181,7 +189,7 @@ export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
 }
 
 export function removeCluster({ db }: ApiDeps, id: string): void {
-  const row = findCluster(db, id) ?? fail(250306, id);
+  const row = clusterOfId(db, id);
   const users = deleteCluster(db, id);
   if (users.length === 0) return;
   const { en, zh } = listed(users, NAMED_TASKS);
@@ -203,6 +211,8 @@ async function mustConnect(
   if (problem !== null) fail(250301, name, problem.reason);
 }
 
+type ClusterEnd = { url: string; protocol: Protocol | null };
+
 /**
  * Checks the url and protocol of a cluster, and returns them in the form that is stored. Throws
  * 250104 or 250105 if one is not valid.
@@ -212,7 +222,7 @@ function checkEnd(
   type: ClusterType,
   url: string,
   protocol: Protocol | null,
-): { url: string; protocol: Protocol | null } {
+): ClusterEnd {
   if (url.trim() === "") fail(250104, "url");
   if (type === "REMOTE")
     return { url: checkRegistryUrl(deps, url, protocol, "url"), protocol };
@@ -221,7 +231,7 @@ function checkEnd(
       250105,
       "protocol",
       text(
-        `only a REMOTE cluster has a protocol; a ${type} cluster is another instance of this product: ` +
+        `only a REMOTE cluster has a protocol; a cluster of type ${type} is another instance of this product: ` +
           "leave the field out",
         `只有 REMOTE 集群有协议；${type} 集群是本产品的另一个实例：请去掉该字段`,
       ),

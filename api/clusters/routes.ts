@@ -9,6 +9,7 @@ import {
 } from "../../db/tasks/clusters.ts";
 import { CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
+import { unusedOfCluster } from "../../domain/unused/cluster.ts";
 import { changeCluster, createCluster, removeCluster, tryConnect } from "./actions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
@@ -24,8 +25,12 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { NOT_JSON } from "../http/details.ts";
+import { noClusterOfId, noClusterOfName } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
 import { readRawBody } from "../http/raw-body.ts";
+import { FIELD, warnOfUnknown } from "../http/unknown-fields.ts";
+import { spoken } from "../http/spoken.ts";
+import { warn } from "../http/warnings.ts";
 import { orNull } from "../http/fields.ts";
 import {
   ClusterCreate,
@@ -179,12 +184,17 @@ export function clusterRoutes(deps: ApiDeps) {
 
   return new OpenAPIHono<Env>()
     .openapi(create, async (c) => {
-      await createCluster(deps, c.req.valid("json"), by(c, deps));
+      const body = c.req.valid("json");
+      await createCluster(deps, body, by(c, deps));
+      warn(c, ...unusedOfCluster(body));
       return ok(c, null);
     })
-    .openapi(update, async (c) =>
-      ok(c, write(await changeCluster(deps, c.req.valid("json"), by(c, deps)))),
-    )
+    .openapi(update, async (c) => {
+      const body = c.req.valid("json");
+      const row = await changeCluster(deps, body, by(c, deps));
+      warn(c, ...unusedOfCluster({ ...body, username: row.username }));
+      return ok(c, spoken(c, write(row)));
+    })
     .openapi(tryConnectGet, (c) => connect(c, c.req.valid("query").name))
     .openapi(tryConnectPost, (c) => connect(c, c.req.valid("query").name))
     .openapi(remove, (c) => {
@@ -197,20 +207,27 @@ export function clusterRoutes(deps: ApiDeps) {
     })
     .openapi(center, (c) => {
       const row = findCenter(db);
-      return ok(c, row === null ? local(c) : write(row));
+      return ok(c, row === null ? local(c) : spoken(c, write(row)));
     })
     .openapi(info, (c) => {
-      const row = findCluster(db, c.req.valid("param").id);
-      return ok(c, row && write(row));
+      const { id } = c.req.valid("param");
+      const row = findCluster(db, id);
+      if (row === null) warn(c, noClusterOfId(db, id));
+      return ok(c, row && spoken(c, write(row)));
     })
     .openapi(infoByName, (c) => {
       const { name } = c.req.valid("query");
       if (name === localClusterName) return ok(c, local(c));
       const row = findClusterByName(db, name);
-      return ok(c, row && write(row));
+      if (row === null) warn(c, noClusterOfName(name));
+      return ok(c, row && spoken(c, write(row)));
     })
-    .openapi(edges, (c) => ok(c, listClusters(db, { type: "EDGE" }).map(write)))
-    .openapi(list, (c) => ok(c, listClusters(db, c.req.valid("query")).map(write)))
+    .openapi(edges, (c) =>
+      ok(c, spoken(c, listClusters(db, { type: "EDGE" }).map(write))),
+    )
+    .openapi(list, (c) =>
+      ok(c, spoken(c, listClusters(db, c.req.valid("query")).map(write))),
+    )
     .openapi(pages, (c) => {
       const query = c.req.valid("query");
       const { total, clusters } = pageClusters(
@@ -219,7 +236,7 @@ export function clusterRoutes(deps: ApiDeps) {
         offsetOf(query),
         query.pageSize,
       );
-      return ok(c, toPage(query, total, clusters.map(write)));
+      return ok(c, spoken(c, toPage(query, total, clusters.map(write))));
     });
 }
 
@@ -240,9 +257,10 @@ async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const body = parseJson(sent);
   if (!(body instanceof Object) || !("name" in body) || body.name === null)
     return fail(250103, "name");
+  warnOfUnknown(c, FIELD, byName, body);
   return typeof body.name === "string"
     ? body.name
-    : fail(250106, text("name: expected string", "name：必须是字符串"));
+    : fail(250106, text("name: Invalid input: expected string", "name：应为字符串"));
 }
 
 function parseJson(sent: string): unknown {

@@ -1,6 +1,5 @@
 import type { By } from "../../db/audit.ts";
 import {
-  findCluster,
   findClusterByName,
   insertCluster,
   updateCluster,
@@ -15,7 +14,8 @@ import { write } from "../../db/open.ts";
 import { insertTask, type TaskRow, updateTask } from "../../db/tasks/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
-import { nextExecution } from "../../domain/task-rules.ts";
+import { nextExecution } from "../../domain/plan-rules.ts";
+import { checkAll, everyOf, lastOf } from "../../domain/request-error.ts";
 import {
   SETTING_DEFAULTS,
   type TaskObject,
@@ -26,6 +26,7 @@ import { named, text, type Text } from "../../domain/text.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import { openSecrets, sealSecrets } from "../clusters/actions.ts";
 import type { ApiDeps } from "../deps.ts";
+import { clusterOfId } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
 import { type RepositoryName, repositoryOf } from "../http/repository.ts";
 import type { Destination, Distribution, RunOnceCreate } from "./shapes.ts";
@@ -53,7 +54,7 @@ export async function createDistributions(
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) fail(250107, twice);
   const keys = write(deps.db, () =>
-    configs.map((config) =>
+    everyOf(configs, (config) =>
       saveDistribution(deps, toWanted(deps, place, config, "config"), by),
     ),
   );
@@ -87,26 +88,7 @@ export function createRunOnce(
   const { type } = repositoryOf(deps.db, place);
   const { packageName, versions, targetVersions, pathConstraints } = body;
   const byPath = (pathConstraints ?? []).length > 0;
-  if (!byPath && !packageName?.trim())
-    fail(
-      250105,
-      "packageName",
-      text(
-        "name a package with its versions, or give paths as pathConstraints",
-        "请指定包及其版本，或用 pathConstraints 指定路径",
-      ),
-    );
-  if (!byPath && (versions ?? []).length === 0)
-    fail(250105, "versions", text("name the versions to send", "请指定要发送的版本"));
-  if (!byPath && targetVersions?.length && versions?.length !== 1)
-    fail(
-      250105,
-      "targetVersions",
-      text(
-        "with targetVersions, give exactly one version in versions",
-        "指定 targetVersions 时，versions 必须恰好有一个版本",
-      ),
-    );
+  if (!byPath) checkOnePackage(body);
   const name = packageName ?? "";
   const packages = byPath
     ? null
@@ -135,6 +117,35 @@ export function createRunOnce(
       },
       by,
     ),
+  );
+}
+
+function checkOnePackage({ packageName, versions, targetVersions }: RunOnceCreate): void {
+  checkAll(
+    () =>
+      !packageName?.trim() &&
+      fail(
+        250105,
+        "packageName",
+        text(
+          "name a package with its versions, or give paths as pathConstraints",
+          "请指定包及其版本，或用 pathConstraints 指定路径",
+        ),
+      ),
+    () =>
+      (versions ?? []).length === 0 &&
+      fail(250105, "versions", text("name the versions to send", "请指定要发送的版本")),
+    () =>
+      targetVersions?.length &&
+      (versions ?? []).length > 1 &&
+      fail(
+        250105,
+        "targetVersions",
+        text(
+          "with targetVersions, give exactly one version in versions",
+          "指定 targetVersions 时，versions 必须恰好有一个版本",
+        ),
+      ),
   );
 }
 
@@ -228,7 +239,7 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
         `任务 ${wanted.taskName} 正在运行：请等待运行结束，或停止它`,
       ),
     );
-  const clusterId = saveDestination(deps, wanted, task, by);
+  const { objects, clusterIds } = checkWanted(deps, wanted, task, by);
   const {
     taskName: name,
     kind,
@@ -239,23 +250,6 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
     enabled,
     description,
   } = wanted;
-  const draft = {
-    name,
-    localProjectId: projectId,
-    replicaObjectType,
-    replicaTaskObjects: [wanted.object],
-    replicaType,
-    setting,
-    remoteClusterIds: [clusterId],
-    recordReserveDays: 30,
-  };
-  const clusterField = isRegistry(wanted.destination) ? "protocol" : "clusterId";
-  const existing = {
-    longestName: LONGEST_NAME,
-    clusterField,
-    ...(task ? { key: task.key, setting: task.setting } : {}),
-  };
-  const { objects, clusterIds } = checkDraft(deps, draft, existing);
   const nextExecutionTime = enabled
     ? nextExecution(setting, replicaType, zone, by.now)
     : null;
@@ -276,9 +270,37 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
     ? changed(deps, task, values, objects, clusterIds, by)
     : insertTask(db, { ...values, kind }, objects, clusterIds, by);
   if (key === null) return fail(250107, name);
-  if (isRegistry(wanted.destination)) ownCluster(db, clusterId, key);
+  if (isRegistry(wanted.destination))
+    for (const id of clusterIds) ownCluster(db, id, key);
   else deleteOwnedCluster(db, key);
   return key;
+}
+
+/** Saves where to send, and checks the task that a distribution wants, as `checkDraft` does. */
+function checkWanted(deps: ApiDeps, wanted: Wanted, task: TaskRow | null, by: By) {
+  const { taskName, projectId, replicaObjectType, replicaType, setting } = wanted;
+  let clusterId: string | null = null;
+  const existing = {
+    longestName: LONGEST_NAME,
+    clusterField: isRegistry(wanted.destination) ? "protocol" : "clusterId",
+    ...(task ? { key: task.key, setting: task.setting } : {}),
+  };
+  return lastOf([() => void (clusterId = saveDestination(deps, wanted, task, by))], () =>
+    checkDraft(
+      deps,
+      {
+        name: taskName,
+        localProjectId: projectId,
+        replicaObjectType,
+        replicaTaskObjects: [wanted.object],
+        replicaType,
+        setting,
+        remoteClusterIds: clusterId === null ? null : [clusterId],
+        recordReserveDays: 30,
+      },
+      existing,
+    ),
+  );
 }
 
 function changed(
@@ -308,7 +330,7 @@ function saveDestination(
   const { clusterId, registry, username, password, certificate } = destination;
   const owned = task && findOwnedCluster(db, task.key);
   if (!isRegistry(destination)) {
-    const cluster = findCluster(db, clusterId ?? "") ?? fail(250306, clusterId ?? "");
+    const cluster = clusterOfId(db, clusterId ?? "");
     return cluster.id === owned?.id
       ? fail(
           250112,

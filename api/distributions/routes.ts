@@ -7,7 +7,8 @@ import {
 import type { Db } from "../../db/open.ts";
 import { pageRecords } from "../../db/records/records.ts";
 import type { TaskRow } from "../../db/tasks/tasks.ts";
-import { text } from "../../domain/text.ts";
+import { text, type Text } from "../../domain/text.ts";
+import { unusedOfDestination, unusedOfOnce } from "../../domain/unused/distribution.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import {
@@ -18,8 +19,12 @@ import {
 } from "./actions.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { noDistributionOfName } from "../http/nothing-found.ts";
+import { spoken } from "../http/spoken.ts";
+import { warn } from "../http/warnings.ts";
 import { type RepositoryName, repositoryOf } from "../http/repository.ts";
 import {
+  type Destination,
   DistributionCreate,
   DistributionInfo,
   DistributionUpdate,
@@ -29,6 +34,7 @@ import { orNull } from "../http/fields.ts";
 import { RecordInfo, toRecord } from "../records/shapes.ts";
 import { createWaiting } from "../records/waiting.ts";
 import { toTaskObject } from "../tasks/shapes.ts";
+import { unusedInTask } from "../tasks/unused.ts";
 import { deleteTaskWholly, executeTask, toggleTask } from "../tasks/actions.ts";
 
 const tags = ["remote distribution"];
@@ -150,7 +156,9 @@ export function distributionRoutes(deps: ApiDeps) {
   const { db, zone } = deps;
   return new OpenAPIHono<Env>()
     .openapi(createOnce, (c) => {
-      createRunOnce(deps, c.req.valid("param"), c.req.valid("json"), by(c, deps));
+      const body = c.req.valid("json");
+      createRunOnce(deps, c.req.valid("param"), body, by(c, deps));
+      warn(c, ...unusedOfOnce(body), ...unusedOfDestination(body));
       return ok(c, null);
     })
     .openapi(executeOnce, async (c) => {
@@ -162,7 +170,7 @@ export function distributionRoutes(deps: ApiDeps) {
       const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);
       const newest = pageRecords(db, task.key, undefined, 0, 1).records[0];
       const waiting = createWaiting(deps, c.req.header("accept-language"));
-      return ok(c, newest ? toRecord(newest, zone, waiting) : null);
+      return ok(c, newest ? spoken(c, toRecord(newest, zone, waiting)) : null);
     })
     .openapi(deleteOnce, async (c) => {
       const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);
@@ -179,28 +187,31 @@ export function distributionRoutes(deps: ApiDeps) {
     })
     .openapi(create, async (c) => {
       const { configs } = c.req.valid("json");
-      await createDistributions(deps, c.req.valid("param"), configs, by(c, deps));
+      const at = c.req.valid("param");
+      await createDistributions(deps, at, configs, by(c, deps));
+      warn(c, ...configs.flatMap((each, i) => unusedIn(db, at, each, `configs[${i}].`)));
       return ok(c, null);
     })
     .openapi(update, async (c) => {
       const { name, ...at } = c.req.valid("param");
-      await updateDistribution(deps, at, { ...c.req.valid("json"), name }, by(c, deps));
+      const config = { ...c.req.valid("json"), name };
+      await updateDistribution(deps, at, config, by(c, deps));
+      warn(c, ...unusedIn(db, at, config));
       return ok(c, null);
     })
     .openapi(infos, (c) => {
       const at = c.req.valid("param");
       repositoryOf(db, at);
-      const tasks = listConfigs(db, taskNameOf(at, ""));
-      return ok(
-        c,
-        tasks.map((task) => toInfo(deps, at, task)),
-      );
+      const infosOf = (task: TaskRow) => toInfo(deps, at, task);
+      return ok(c, listConfigs(db, taskNameOf(at, "")).map(infosOf));
     })
     .openapi(info, (c) => {
       const { name, ...at } = c.req.valid("param");
       repositoryOf(db, at);
       const task = findTaskByName(db, taskNameOf(at, name));
-      return ok(c, task?.kind === "config" ? [toInfo(deps, at, task)] : []);
+      if (task?.kind === "config") return ok(c, [toInfo(deps, at, task)]);
+      warn(c, noDistributionOfName(name));
+      return ok(c, []);
     })
     .openapi(remove, async (c) => {
       await deleteTaskWholly(deps, findConfig(db, c.req.valid("param")).key, by(c, deps));
@@ -210,6 +221,19 @@ export function distributionRoutes(deps: ApiDeps) {
       await toggleTask(deps, findConfig(db, c.req.valid("param")).key, by(c, deps));
       return ok(c, null);
     });
+}
+
+function unusedIn(
+  db: Db,
+  place: RepositoryName,
+  config: Destination & { name: string },
+  at = "",
+): Text[] {
+  const task = findTaskByName(db, taskNameOf(place, config.name));
+  return [
+    ...unusedOfDestination(config, at),
+    ...(task ? unusedInTask(db, task.key, at) : []),
+  ];
 }
 
 /**

@@ -10,7 +10,8 @@ const INFO = {
     version: "1",
     description:
       "Replicates repositories, packages and files to other instances and to registries. " +
-      "Every answer is {code, message, data, traceId}; code 0 is success. Times are local to the configured zone.",
+      "Every answer is {code, message, data, traceId}; code 0 is success. `warnings` beside them names unknown " +
+      "fields, and settings that will not be used. Times are local to the configured zone.",
   },
   security: [{ basic: [] }],
 };

@@ -1,4 +1,4 @@
-import { text, type Text } from "../../domain/text.ts";
+import { anyOf, text, type Text } from "../../domain/text.ts";
 
 /** Sentence for a body that is longer than the accepted number of bytes. */
 export const tooLong = (bytes: number): Text =>
@@ -39,9 +39,11 @@ export function listed(names: readonly string[], most: number): Text {
     : text(shown, shown);
 }
 
-/** Sentence for a method that a path does not have. `allowed`: its methods, separated by commas. */
-export const notOffered = (method: string, allowed: string): Text =>
-  text(
-    `${method} is not supported here: use ${allowed}`,
-    `此处不支持 ${method}：请使用 ${allowed}`,
+/** Sentence for a method that a path does not have. */
+export function notOffered(method: string, allowed: readonly string[]): Text {
+  const { en, zh } = anyOf(allowed);
+  return text(
+    `${method} is not supported here: use ${en}`,
+    `此处不支持 ${method}：请使用 ${zh}`,
   );
+}

@@ -5,11 +5,24 @@ import type { Env } from "../deps.ts";
 import { jsonAnswer } from "./documented.ts";
 import { MESSAGES, type Code } from "./messages.ts";
 import { saying } from "./saying.ts";
+import { warningsOf } from "./warnings.ts";
 
-type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
+type Envelope<T> = {
+  code: 0;
+  message: null;
+  data: T;
+  traceId: string;
+  warnings?: string[];
+};
 
 export function ok<T>(c: Context<Env>, data: T) {
-  const body: Envelope<T> = { code: 0, message: null, data, traceId: c.get("traceId") };
+  const body: Envelope<T> = {
+    code: 0,
+    message: null,
+    data,
+    traceId: c.get("traceId"),
+    ...warningsOf(c),
+  };
   return c.json(body, 200);
 }
 
@@ -20,6 +33,7 @@ export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
     message: null,
     data: ["|"],
     traceId: c.get("traceId"),
+    ...warningsOf(c),
   }).split('"|"');
   const encoder = new TextEncoder();
   const iterator = pages[Symbol.asyncIterator]();
@@ -64,14 +78,25 @@ const traceId = z.string().openapi({
     "32 hex digits; also in the X-Trace-Id header of the answer and in the log",
 });
 
+const warnings = z.array(z.string()).optional().openapi({
+  description:
+    "Fields and parameters that are unknown, and settings that will not be used; absent if there are none",
+});
+
 export function envelope<S extends z.ZodType>(data: S) {
-  return z.object({ code: z.literal(0), message: z.null(), data, traceId });
+  return z.object({ code: z.literal(0), message: z.null(), data, traceId, warnings });
 }
 
 export const nothing = z.null();
 
 const failure = z
-  .object({ code: z.number().int(), message: z.string(), data: z.null(), traceId })
+  .object({
+    code: z.number().int(),
+    message: z.string(),
+    data: z.null(),
+    traceId,
+    warnings,
+  })
   .openapi("Failure", {
     example: {
       code: 250105,

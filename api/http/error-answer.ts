@@ -2,14 +2,16 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError } from "../../domain/failure.ts";
+import { RequestErrors } from "../../domain/request-error.ts";
 import { TaskRuleError, type BrokenRule } from "../../domain/task-rules.ts";
 import { named, text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
 import { NOT_JSON, sendAs } from "./details.ts";
 import { ApiError, type Told } from "./errors.ts";
 import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
-import { languageOf, messageOf } from "./messages.ts";
+import { joined, languageOf, messageOf } from "./messages.ts";
 import { quoted } from "./quoted.ts";
+import { warningsOf } from "./warnings.ts";
 
 /**
  * Answers anything that was thrown, in the API's envelope. Unexpected errors are logged, and their
@@ -22,12 +24,18 @@ export function errorAnswer(
 ): Response {
   const error = toApiError(thrown, c);
   if (error.status >= 500) log(error.cause ?? error);
-  const message = messageOf(
-    error.code,
-    error.args,
-    languageOf(c.req.header("accept-language")),
+  const language = languageOf(c.req.header("accept-language"));
+  const message = joined(
+    [error, ...error.others].map(({ code, args }) => messageOf(code, args, language)),
+    language,
   );
-  const body = { code: error.code, message, data: null, traceId: c.get("traceId") };
+  const body = {
+    code: error.code,
+    message,
+    data: null,
+    traceId: c.get("traceId"),
+    ...warningsOf(c),
+  };
   return c.json(body, error.status, error.headers);
 }
 
@@ -46,10 +54,17 @@ const RULES = {
 const brokenRule = ({ rule, field, text: why }: TaskRuleError): ApiError =>
   new ApiError(RULES[rule](field, why ?? undefined));
 
+function together({ errors }: RequestErrors, c: Context<Env>): ApiError {
+  const [first, ...others] = errors.map((error) => toApiError(error, c));
+  if (first === undefined) return new ApiError([250102]);
+  return first.with(others);
+}
+
 /** Translates anything thrown into the ApiError that it is answered with. */
 export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof TaskRuleError) return brokenRule(thrown);
+  if (thrown instanceof RequestErrors) return together(thrown, c);
   if (thrown instanceof TransferError)
     return new ApiError([250116, quoted(thrown.message)], {
       status: FAILURE_STATUS[thrown.kind],

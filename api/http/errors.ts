@@ -1,4 +1,5 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { RequestError } from "../../domain/request-error.ts";
 import type { Text } from "../../domain/text.ts";
 import { messageOf, MESSAGES, type Code, type NamingCode } from "./messages.ts";
 
@@ -23,22 +24,36 @@ type Options = {
   status?: ContentfulStatusCode;
   headers?: Record<string, string>;
   cause?: unknown;
+  /** What else is wrong with the request; it is told after this error. */
+  others?: readonly ApiError[];
 };
 
-/** An answer other than success. `message` has its text in English. */
-export class ApiError extends Error {
+/** An answer other than success. `message` has its text in English, without that of the `others`. */
+export class ApiError extends RequestError {
   override readonly name = "ApiError";
   readonly code: Code;
   readonly status: ContentfulStatusCode;
   readonly args: readonly (Named | Why)[];
   readonly headers: Readonly<Record<string, string>>;
+  readonly others: readonly ApiError[];
 
-  constructor([code, ...args]: Told, { status, headers = {}, cause }: Options = {}) {
+  readonly #told: Told;
+
+  constructor(told: Told, { status, headers = {}, cause, others = [] }: Options = {}) {
+    const [code, ...args] = told;
     super(messageOf(code, args, "en"), { cause });
     this.code = code;
     this.args = args;
     this.status = status ?? MESSAGES[code].status;
     this.headers = headers;
+    this.others = others;
+    this.#told = told;
+  }
+
+  /** Returns the same answer that tells of other errors as well. */
+  with(others: readonly ApiError[]): ApiError {
+    const { status, headers, cause } = this;
+    return new ApiError(this.#told, { status, headers, cause, others });
   }
 }
 

@@ -1,32 +1,43 @@
-import { type Hook, z } from "@hono/zod-openapi";
+import type { Hook, z } from "@hono/zod-openapi";
 import { named, text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
+import { joinedTexts } from "./messages.ts";
 import { reasonOf } from "./saying.ts";
+import { shapeReason } from "./shape-reasons.ts";
 
 type Issue = z.core.$ZodIssue;
-const { localeError: inChinese } = z.locales.zhCN();
 
 /**
- * Throws the first issue of zod as an API error: 250106 for a body, 250103 for a missing parameter,
- * else 250131. Does nothing for a valid value.
+ * Throws all issues of zod as one API error: 250106 for a body, 250103 for a missing parameter, else
+ * 250131. Does nothing for a valid value.
  */
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
-  const [first] = result.error.issues;
-  if (first === undefined) throw new ApiError([250106]);
-  const issue = innermost(first);
+  const issues = result.error.issues.map(innermost);
+  if (target === "json")
+    throw new ApiError([250106, joinedTexts(issues.map((issue) => told(issue, data)))]);
+  const [first, ...others] = issues.map((issue) => ofParameter(issue, data));
+  if (first !== undefined) throw first.with(others);
+};
+
+/** Says which field is missing, or why it is invalid. */
+function told(issue: Issue, data: unknown): Text {
   const field = fieldOf(issue.path);
-  const inBody = target === "json";
   const value = valueAt(data, issue.path);
   if (field !== "" && (value === undefined || value === null))
-    throw inBody
-      ? new ApiError([250106, text(`${field} is missing`, `缺少 ${field}`)])
-      : new ApiError([250103, field]);
-  const why = reasonOf(issue) ?? ofLibrary(issue, value);
-  throw new ApiError([inBody ? 250106 : 250131, field === "" ? why : named(field, why)]);
-};
+    return text(`${field} is missing`, `缺少 ${field}`);
+  const why = reasonOf(issue) ?? shapeReason(issue, value);
+  return field === "" ? why : named(field, why);
+}
+
+function ofParameter(issue: Issue, data: unknown): ApiError {
+  const isMissing = valueAt(data, issue.path) === undefined;
+  return new ApiError(
+    isMissing ? [250103, fieldOf(issue.path)] : [250131, told(issue, data)],
+  );
+}
 
 /**
  * Returns the issue to report. For a value that may have one of several shapes it is that of the
@@ -58,15 +69,4 @@ function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
     value =
       value instanceof Object ? (value as Record<PropertyKey, unknown>)[part] : undefined;
   return value;
-}
-
-/**
- * Returns zod's message in English and Chinese. `input`: the value at the path of the issue, which the
- * Chinese message needs and zod leaves out of the issue.
- */
-function ofLibrary(issue: Issue, input: unknown): Text {
-  // The cast is safe: the value at the path of an issue is its input.
-  const said = inChinese({ ...issue, input } as z.core.$ZodRawIssue);
-  const zh = typeof said === "string" ? said : said?.message;
-  return text(issue.message, zh ?? "无效输入");
 }

@@ -118,6 +118,33 @@ export function messageOf(
   return [head, ...words.slice(named ? 1 : 0)].join(COLON[language]);
 }
 
+/** Separates the sentences of several errors. */
+const SEMICOLON = { en: "; ", zh: "；" } as const satisfies Record<Language, string>;
+/** Maximum number of errors that one answer tells. */
+const MOST_TOLD = 20;
+
+/** Joins the sentences of what is wrong with one request, each once. */
+export function joined(sentences: readonly string[], language: Language): string {
+  const told = [...new Set(sentences)];
+  const more = told.length - MOST_TOLD;
+  const rest = { en: `and ${more} more`, zh: `另有 ${more} 处` };
+  return [...told.slice(0, MOST_TOLD), ...(more > 0 ? [rest[language]] : [])].join(
+    SEMICOLON[language],
+  );
+}
+
+/** Joins what is wrong with one request, in both languages. */
+export const joinedTexts = (texts: readonly Text[]): Text => ({
+  en: joined(
+    texts.map(({ en }) => en),
+    "en",
+  ),
+  zh: joined(
+    texts.map(({ zh }) => zh),
+    "zh",
+  ),
+});
+
 /** Maximum length of an argument (characters) that a text quotes whole: a full path fits. */
 const LONGEST_NAMED = 1100;
 const shortened = (text: string) =>

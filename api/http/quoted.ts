@@ -1,7 +1,8 @@
+import { chineseOf } from "../../domain/chinese/reason.ts";
 import { text, type Text } from "../../domain/text.ts";
 
 /**
- * Quotes a reason that comes from elsewhere (another end, a registry, a library, a TransferError)
- * without translating it.
+ * Quotes a reason that is known in English only (of another end, a registry, a library, a TransferError). In Chinese,
+ * our own sentences are translated and foreign words are quoted.
  */
-export const quoted = (message: string): Text => text(message, `原文：${message}`);
+export const quoted = (message: string): Text => text(message, chineseOf(message));

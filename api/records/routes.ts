@@ -21,6 +21,9 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { noRecordOfId, noTaskOfKey } from "../http/nothing-found.ts";
+import { spoken } from "../http/spoken.ts";
+import { warn } from "../http/warnings.ts";
 import { orNull, recordId, taskKey } from "../http/fields.ts";
 import {
   detailWriter,
@@ -127,31 +130,40 @@ export function recordRoutes(deps: RecordDeps) {
   const { db, zone } = deps;
   return new OpenAPIHono<Env>()
     .openapi(list, (c) => {
-      const records = recordPages(db, c.req.valid("param").key);
+      const { key } = c.req.valid("param");
+      if (findTask(db, key) === null) warn(c, noTaskOfKey(key));
+      const records = recordPages(db, key);
       const waiting = createWaiting(deps, c.req.header("accept-language"));
       return okStream(
         c,
-        mapPages(records, (record) => toRecord(record, zone, waiting)),
+        mapPages(records, (record) => spoken(c, toRecord(record, zone, waiting))),
       );
     })
-    .openapi(pages, (c) =>
-      ok(c, listRecords(deps, c, c.req.valid("param").key, c.req.valid("query"))),
-    )
+    .openapi(pages, (c) => {
+      const { key } = c.req.valid("param");
+      if (findTask(db, key) === null) warn(c, noTaskOfKey(key));
+      return ok(c, spoken(c, listRecords(deps, c, key, c.req.valid("query"))));
+    })
     .openapi(detailList, (c) => {
       const { recordId } = c.req.valid("param");
       const context = detailContext(db, recordId);
-      if (context === null) return ok(c, []);
+      if (context === null) {
+        warn(c, noRecordOfId(recordId));
+        return ok(c, []);
+      }
+      const write = detailWriter(context.snapshot, zone);
       return okStream(
         c,
-        mapPages(detailPages(db, recordId), detailWriter(context.snapshot, zone)),
+        mapPages(detailPages(db, recordId), (row) => spoken(c, write(row))),
       );
     })
     .openapi(detailPage, async (c) => {
       const { recordId } = c.req.valid("param");
       const query = c.req.valid("query");
       if (findTask(db, recordId) !== null)
-        return ok(c, listRecords(deps, c, recordId, query));
-      return ok(c, await listDetails(deps, recordId, query));
+        return ok(c, spoken(c, listRecords(deps, c, recordId, query)));
+      if (detailContext(db, recordId) === null) warn(c, noRecordOfId(recordId));
+      return ok(c, spoken(c, await listDetails(deps, recordId, query)));
     })
     .openapi(overview, (c) =>
       ok(c, findRecord(db, c.req.valid("param").recordId)?.overview ?? null),
@@ -162,11 +174,8 @@ export function recordRoutes(deps: RecordDeps) {
       const { replicaObjectType, replicaType } =
         findTask(db, record.taskKey) ?? fail(250310, record.taskKey);
       const waiting = createWaiting(deps, c.req.header("accept-language"));
-      return ok(c, {
-        replicaObjectType,
-        replicaType,
-        record: toRecord(record, zone, waiting),
-      });
+      const said = spoken(c, toRecord(record, zone, waiting));
+      return ok(c, { replicaObjectType, replicaType, record: said });
     });
 }
 

@@ -11,11 +11,13 @@ import {
   updateRepository,
 } from "../../db/content/repositories.ts";
 import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
+import { checkAll } from "../../domain/request-error.ts";
 import { text, type Text } from "../../domain/text.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { By } from "../../db/audit.ts";
 import { listed } from "../http/details.ts";
 import { fail } from "../http/errors.ts";
+import { checkHosted } from "./hosted-types.ts";
 import { checkImageNames } from "./image-names.ts";
 import { type RepositoryName, repositoryOf } from "../http/repository.ts";
 import { linkOf, UNLINKED } from "./linked.ts";
@@ -29,6 +31,11 @@ import {
 
 /** Maximum number of tasks that the refusal to delete a used repository names. */
 const NAMED_TASKS = 20;
+
+const REPOSITORY_NAME_RULE = text(
+  "use 2 to 64 letters, digits, ., - or _; the first must be a letter or _",
+  "请使用 2 到 64 个字母、数字、.、- 或 _；首字符必须是字母或 _",
+);
 
 const mustBe = (category: RepositoryRow["category"], wanted: string): Text =>
   text(
@@ -55,26 +62,22 @@ export function createRepository(
 ): RepositoryRow {
   const { db } = deps;
   const { projectId, name, type, category, description, displayName } = body;
-  if (!REPOSITORY_NAME.test(name))
-    fail(
-      250105,
-      "name",
-      text(
-        "use 2 to 64 letters, digits, ., - or _; the first must be a letter or _",
-        "请使用 2 到 64 个字母、数字、.、- 或 _；首字符必须是字母或 _",
-      ),
-    );
-  if (category === "LOCAL") checkImageNames({ projectId, repoName: name }, type, "name");
-  const configuration = body.configuration ?? null;
-  const wanted = category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted)
-    fail(250105, "configuration.type", mustBe(category, wanted));
-  checkHasLink(category, configuration);
-  if (!findProject(db, projectId)) fail(251004, projectId);
-  const link =
-    category === "LOCAL"
-      ? UNLINKED
-      : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
+  const { configuration } = body;
+  const isHosted = category === "LOCAL";
+  const hasName = REPOSITORY_NAME.test(name);
+  let link = UNLINKED;
+  checkAll(
+    () => !hasName && fail(250105, "name", REPOSITORY_NAME_RULE),
+    () => isHosted && checkHosted(type),
+    () =>
+      isHosted && hasName && checkImageNames({ projectId, repoName: name }, type, "name"),
+    () => checkConfiguration(category, configuration),
+    () => findProject(db, projectId) ?? fail(251004, projectId),
+    () =>
+      !isHosted &&
+      void (link = linkOf(deps, { projectId, name, type }, configuration, UNLINKED)),
+    () => settingsOf({ type, category }, configuration),
+  );
   const values = {
     projectId,
     name,
@@ -90,22 +93,24 @@ export function createRepository(
   return repositoryOf(db, { projectId, repoName: name });
 }
 
+/** Changes a repository and returns it as it is then. */
 export function changeRepository(
   deps: ApiDeps,
   named: RepositoryName,
   body: RepositoryUpdate,
   by: By,
-): void {
+): RepositoryRow {
   const row = repositoryOf(deps.db, named);
   const { configuration, description, displayName } = body;
-  const wanted = row.category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted)
-    fail(250105, "configuration.type", mustBe(row.category, wanted));
-  checkHasLink(row.category, configuration);
-  const link =
-    configuration && row.category === "REMOTE"
-      ? linkOf(deps, row, configuration, row)
-      : {};
+  let link = {};
+  checkAll(
+    () => checkConfiguration(row.category, configuration),
+    () =>
+      configuration &&
+      row.category === "REMOTE" &&
+      void (link = linkOf(deps, row, configuration, row)),
+    () => settingsOf(row, configuration),
+  );
   const texts = {
     ...(description === null ? {} : { description: description || null }),
     ...(displayName === null ? {} : { displayName: displayName || null }),
@@ -121,23 +126,30 @@ export function changeRepository(
     },
     by,
   );
+  return repositoryOf(deps.db, named);
 }
 
-function checkHasLink(
+function checkConfiguration(
   category: RepositoryRow["category"],
   configuration: Configuration | null,
 ): void {
-  const isOdd = category === "LOCAL" && configuration?.protocol;
-  if (isOdd)
-    fail(
-      250105,
-      "configuration.protocol",
-      text(
-        "only a linked repository has a protocol: leave the field out",
-        "只有远程仓库有协议：请去掉该字段",
-      ),
-    );
+  const wanted = category === "LOCAL" ? "local" : "remote";
+  checkAll(
+    () =>
+      configuration &&
+      configuration.type !== wanted &&
+      fail(250105, "configuration.type", mustBe(category, wanted)),
+    () =>
+      category === "LOCAL" &&
+      configuration?.protocol &&
+      fail(250105, "configuration.protocol", NO_PROTOCOL),
+  );
 }
+
+const NO_PROTOCOL = text(
+  "only a linked repository has a protocol: leave the field out",
+  "只有远程仓库有协议：请去掉该字段",
+);
 
 /**
  * Returns the settings that a configuration changes; a field that is absent or null stays as it is.

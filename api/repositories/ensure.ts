@@ -12,13 +12,14 @@ import { text } from "../../domain/text.ts";
 import { failWith } from "../http/errors.ts";
 import type { By } from "../../db/audit.ts";
 import type { RepositoryName } from "../http/repository.ts";
+import { checkHosted } from "./hosted-types.ts";
 import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";
 
 /**
  * Creates the project and the hosted repository if they are missing; returns whether it was created
  * and has no files. Throws 409 if the name belongs to a repository of another kind, 250105 if it
- * does not suit images.
+ * does not suit images or the type cannot be hosted yet.
  */
 export function ensureRepository(
   db: Db,
@@ -32,6 +33,7 @@ export function ensureRepository(
       checkKind(found, type);
       return { created: false, empty: !hasFiles(tx, found.id) };
     }
+    checkHosted(type);
     checkImageNames({ projectId, repoName }, type, "repoName");
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
     insertRepository(

@@ -7,6 +7,7 @@ import { defaultProtocol, namedProtocol, protocolOf } from "../../domain/protoco
 import { parseRegistryUrl } from "../../domain/reference.ts";
 import { isImageType } from "../../domain/repository-types.ts";
 import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
+import { checkAll } from "../../domain/request-error.ts";
 import { text } from "../../domain/text.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import type { ApiDeps, LinkedAccess } from "../deps.ts";
@@ -44,9 +45,16 @@ export function linkOf(
   const protocol =
     configuration?.protocol === undefined ? before.protocol : configuration.protocol;
   const given = configuration?.url || (protocol === before.protocol ? null : before.url);
-  const url = given ? checkUrl(deps, owner.type, protocol, given) : before.url;
-  if (url === null)
-    return fail(configuration?.url === "" ? 250104 : 250103, "configuration.url");
+  const certificate = configuration?.certificate ?? before.certificate;
+  const missing = configuration?.url === "" ? 250104 : 250103;
+  let url = "";
+  checkAll(
+    () =>
+      void (url = given
+        ? checkUrl(deps, owner.type, protocol, given)
+        : (before.url ?? fail(missing, "configuration.url"))),
+    () => checkCertificate(certificate),
+  );
   const kept = before.url !== null && isSameEnd(before.url, url);
   const { username, password, token } = {
     ...NO_CREDENTIALS,
@@ -63,7 +71,7 @@ export function linkOf(
     protocol,
     username: (username ?? (kept ? before.username : null)) || null,
     secret: sealSecrets(deps.sealer, owner, secrets),
-    certificate: checkCertificate(configuration?.certificate ?? before.certificate),
+    certificate: certificate || null,
     insecureSkipVerify: configuration?.insecureSkipVerify ?? before.insecureSkipVerify,
   };
 }
@@ -118,15 +126,13 @@ function checkUrl(
   );
 }
 
-function checkCertificate(pem: string | null): string | null {
-  if (!pem) return null;
-  if (!isCertificate(pem))
+function checkCertificate(pem: string | null): void {
+  if (pem && !isCertificate(pem))
     fail(
       250105,
       "configuration.certificate",
       text("it must be a certificate in PEM form", "必须是 PEM 格式的证书"),
     );
-  return pem;
 }
 
 function isCertificate(pem: string): boolean {

@@ -8,6 +8,7 @@ import {
 } from "../../db/content/repositories.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
+import { unusedOfRepository } from "../../domain/unused/repository.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import {
@@ -25,6 +26,7 @@ import {
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { languageOf } from "../http/messages.ts";
+import { warn } from "../http/warnings.ts";
 import { repositoryOf } from "../http/repository.ts";
 import { linkedAccess } from "./linked.ts";
 import { changeRepository, createRepository, removeRepository } from "./actions.ts";
@@ -141,11 +143,16 @@ export function repositoryRoutes(deps: ApiDeps) {
   const write = (row: RepositoryRow) => toRepositoryInfo(row, zone);
 
   return new OpenAPIHono<Env>()
-    .openapi(create, (c) =>
-      ok(c, write(createRepository(deps, c.req.valid("json"), by(c, deps)))),
-    )
+    .openapi(create, (c) => {
+      const body = c.req.valid("json");
+      const row = createRepository(deps, body, by(c, deps));
+      warn(c, ...unusedOfRepository(body));
+      return ok(c, write(row));
+    })
     .openapi(update, (c) => {
-      changeRepository(deps, c.req.valid("param"), c.req.valid("json"), by(c, deps));
+      const body = c.req.valid("json");
+      const row = changeRepository(deps, c.req.valid("param"), body, by(c, deps));
+      warn(c, ...unusedOfRepository({ ...row, ...body }));
       return ok(c, null);
     })
     .openapi(remove, async (c) => {

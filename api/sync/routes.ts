@@ -8,7 +8,7 @@ import {
   SYNC_PRODUCT,
   SYNC_VERSION,
 } from "../../domain/sync.ts";
-import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
+import { HOSTED_TYPES } from "../../domain/repository-types.ts";
 import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import { text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
@@ -223,15 +223,6 @@ export function syncRoutes(
     .openapi(capabilities, (c) => ok(c, capabilitiesOf(deps.localClusterName)))
     .openapi(ensure, (c) => {
       const { type } = c.req.valid("json");
-      if (!isHostedType(type))
-        fail(
-          250105,
-          "type",
-          text(
-            `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`,
-            `尚不支持接收 ${type} 仓库，仅支持 ${HOSTED_TYPES.join(", ")}`,
-          ),
-        );
       return ok(c, ensureRepository(db, c.req.valid("param"), type, by(c, deps)));
     })
     .openapi(files, async (c) => {

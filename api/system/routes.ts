@@ -3,6 +3,7 @@ import { ALERTS, SEVERITIES } from "../../domain/alerts.ts";
 import { formatTime } from "../../domain/time.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { answers, ok } from "../http/envelope.ts";
+import { spoken } from "../http/spoken.ts";
 
 const Problem = z
   .object({
@@ -36,12 +37,10 @@ const problems = createRoute({
 export function systemRoutes({ watch, zone }: Pick<ApiDeps, "watch" | "zone">) {
   return new OpenAPIHono<Env>().openapi(problems, async (c) => {
     const found = await watch.problems();
-    return ok(
-      c,
-      found.map(({ since, ...problem }) => ({
-        ...problem,
-        since: formatTime(since, zone),
-      })),
-    );
+    const shown = found.map(({ since, ...problem }) => ({
+      ...problem,
+      since: formatTime(since, zone),
+    }));
+    return ok(c, spoken(c, shown));
   });
 }

@@ -14,7 +14,9 @@ import {
   type TaskRow,
   updateTask as updateRows,
 } from "../../db/tasks/tasks.ts";
-import { checkName, nextExecution } from "../../domain/task-rules.ts";
+import { nextExecution } from "../../domain/plan-rules.ts";
+import { checkAll, lastOf } from "../../domain/request-error.ts";
+import { checkName } from "../../domain/task-rules.ts";
 import { text, type Text } from "../../domain/text.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
@@ -43,9 +45,11 @@ export async function createTask(
     record,
     recordReserveDays,
   } = body;
-  if (isNameTaken(db, name)) fail(250107, name);
   const setting = toSetting(body.setting);
-  const { objects, clusterIds } = checkDraft(deps, { ...body, setting });
+  const { objects, clusterIds } = lastOf(
+    [() => isNameTaken(db, name) && fail(250107, name)],
+    () => checkDraft(deps, { ...body, setting }),
+  );
   const nextExecutionTime = enabled
     ? nextExecution(setting, replicaType, zone, by.now)
     : null;
@@ -86,18 +90,18 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
     recordReserveDays,
   } = body;
   const task = findTask(db, key) ?? fail(250310, key);
-  if (isNameTaken(db, name, key)) fail(250107, name);
-  if (task.kind !== "task") checkStaysDistribution(task, body);
   const setting = body.setting === null ? task.setting : toSetting(body.setting);
   const existing = {
     key,
     setting: task.setting,
     ...(task.kind === "task" ? {} : { longestName: task.name.length }),
   };
-  const { objects, clusterIds } = checkDraft(
-    deps,
-    { ...body, setting, replicaType: task.replicaType },
-    existing,
+  const { objects, clusterIds } = lastOf(
+    [
+      () => isNameTaken(db, name, key) && fail(250107, name),
+      () => task.kind !== "task" && checkStaysDistribution(task, body),
+    ],
+    () => checkDraft(deps, { ...body, setting, replicaType: task.replicaType }, existing),
   );
   const nextExecutionTime = task.enabled
     ? nextExecution(setting, task.replicaType, zone, by.now)
@@ -138,25 +142,27 @@ function checkStaysDistribution(
         `此任务属于分发 ${name}，因此必须保留${what.zh}：请另建一个分发`,
       ),
     );
-  if (body.name !== name) no("name", text("its name", "其名称"));
-  if (body.localProjectId !== projectId)
-    no("localProjectId", text("its project", "其项目"));
   const [object, ...others] = body.replicaTaskObjects;
-  if (
-    object &&
-    (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`))
-  )
-    no("replicaTaskObjects", text("its repository", "其仓库"));
-  if (new Set(body.remoteClusterIds).size > 1)
-    no("remoteClusterIds", text("exactly one cluster", "唯一的集群"));
-  if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY"))
-    no(
-      "replicaObjectType",
-      kind === "config"
-        ? text("the type REPOSITORY", " REPOSITORY 类型")
-        : text("the type PACKAGE or PATH", " PACKAGE 或 PATH 类型"),
-    );
+  const isOther =
+    object !== undefined &&
+    (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`));
+  checkAll(
+    () => body.name !== name && no("name", text("its name", "其名称")),
+    () =>
+      body.localProjectId !== projectId &&
+      no("localProjectId", text("its project", "其项目")),
+    () => isOther && no("replicaTaskObjects", text("its repository", "其仓库")),
+    () =>
+      new Set(body.remoteClusterIds).size > 1 &&
+      no("remoteClusterIds", text("exactly one cluster", "唯一的集群")),
+    () =>
+      (kind === "config") !== (body.replicaObjectType === "REPOSITORY") &&
+      no("replicaObjectType", kind === "config" ? WHOLE : PARTS),
+  );
 }
+
+const WHOLE = text("the type REPOSITORY", " REPOSITORY 类型");
+const PARTS = text("the type PACKAGE or PATH", " PACKAGE 或 PATH 类型");
 
 /**
  * Copies a task. The copy is disabled, has never run, and is a task of its own even if the original
@@ -167,9 +173,13 @@ export function copyTask(
   { key, name, description }: { key: string; name: string; description: string | null },
   by: By,
 ): void {
-  if (isNameTaken(db, name)) fail(250107, name);
-  const task = findTask(db, key) ?? fail(250310, key);
-  checkName(name);
+  const task = lastOf(
+    [
+      () => isNameTaken(db, name) && fail(250107, name),
+      () => findTask(db, key) !== null && checkName(name),
+    ],
+    () => findTask(db, key) ?? fail(250310, key),
+  );
   const clusterIds = readClusterIds(db, key);
   const owned = clusterIds
     .map((id) => findCluster(db, id))

@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { findProject } from "../../db/content/projects.ts";
 import {
   pageTasks,
   readObjects,
@@ -23,6 +24,8 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { noProjectOfName } from "../http/nothing-found.ts";
+import { warn } from "../http/warnings.ts";
 import {
   copyTask,
   createTask,
@@ -42,6 +45,7 @@ import {
   toTaskInfo,
   toTaskObject,
 } from "./shapes.ts";
+import { unusedInTask } from "./unused.ts";
 
 const tags = ["tasks"];
 const params = z.object({ key: taskKey });
@@ -201,13 +205,15 @@ export function taskRoutes(deps: ApiDeps) {
   return new OpenAPIHono<Env>()
     .openapi(create, async (c) => {
       const key = await createTask(deps, c.req.valid("json"), by(c, deps));
+      warn(c, ...unusedInTask(db, key));
       return ok(c, toTaskInfo(find(key), zone));
     })
     .openapi(createOlder, async (c) => {
       const body = c.req.valid("json");
       const replicaObjectType =
         body.replicaObjectType ?? inferObjectType(body.replicaTaskObjects);
-      await createTask(deps, { ...body, replicaObjectType }, by(c, deps));
+      const key = await createTask(deps, { ...body, replicaObjectType }, by(c, deps));
+      warn(c, ...unusedInTask(db, key));
       return ok(c, null);
     })
     .openapi(info, (c) => ok(c, toTaskInfo(find(c.req.valid("param").key), zone)))
@@ -220,6 +226,7 @@ export function taskRoutes(deps: ApiDeps) {
     })
     .openapi(list, (c) => {
       const { projectId } = c.req.valid("param");
+      if (findProject(db, projectId) === null) warn(c, noProjectOfName(projectId));
       return ok(c, listTasks(deps, projectId, c.req.valid("query")));
     })
     .openapi(remove, async (c) => {
@@ -235,7 +242,9 @@ export function taskRoutes(deps: ApiDeps) {
       return ok(c, null);
     })
     .openapi(update, async (c) => {
-      await updateTask(deps, c.req.valid("json"), by(c, deps));
+      const body = c.req.valid("json");
+      await updateTask(deps, body, by(c, deps));
+      warn(c, ...unusedInTask(db, body.key));
       return ok(c, null);
     })
     .openapi(execute, async (c) => {

@@ -1,13 +1,15 @@
-import { findCluster } from "../../db/tasks/clusters.ts";
 import { readLocalSide } from "../../db/tasks/tasks.ts";
 import { impossible, type To } from "../../domain/capabilities.ts";
 import { namedProtocol } from "../../domain/protocols.ts";
 import { remoteRepository } from "../../domain/remote-names.ts";
-import { checkHead, checkObjects, checkPlan } from "../../domain/task-rules.ts";
+import { checkPlan } from "../../domain/plan-rules.ts";
+import { checkAll, everyOf } from "../../domain/request-error.ts";
+import { checkHead, checkObjects } from "../../domain/task-rules.ts";
 import type { TaskObject, TaskSetting } from "../../domain/task.ts";
 import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
 import type { ApiDeps } from "../deps.ts";
+import { clusterOfId } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
 
 /** A task that a request wants to save, before it is checked. */
@@ -18,7 +20,8 @@ type TaskDraft = {
   replicaTaskObjects: readonly TaskObject[];
   replicaType: ReplicaType;
   setting: TaskSetting;
-  remoteClusterIds: readonly string[];
+  /** Null: where to send is refused already. */
+  remoteClusterIds: readonly string[] | null;
   recordReserveDays: number;
 };
 
@@ -36,32 +39,31 @@ type Existing = {
 
 /**
  * Checks a draft of a task by all rules, in the order of the original product, and returns objects
- * and clusters as they are to be saved. Throws ApiError or TaskRuleError for a broken rule.
+ * and clusters as they are to be saved. Throws an ApiError or a TaskRuleError for a broken rule, and
+ * RequestErrors for several.
  */
 export function checkDraft(
   { db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now">,
   draft: TaskDraft,
   existing: Existing = {},
 ) {
-  checkHead(draft, existing.longestName);
-  const objects = checkObjects(draft.replicaObjectType, draft.replicaTaskObjects);
-  checkPlan(draft.setting, zone, now(), existing.setting ?? null);
+  const { replicaObjectType, replicaTaskObjects, setting } = draft;
   const clusterIds = [...new Set(draft.remoteClusterIds)];
-  const clusters = clusterIds.map((id) => checkCluster(db, id, existing.key));
-  const problem = localProblem(db, draft, objects, clusters);
-  if (problem !== null) {
-    const { clusterField = "remoteClusterIds" } = existing;
-    fail(
-      250105,
-      problem.field === "remoteClusterIds" ? clusterField : problem.field,
-      problem.reason,
-    );
-  }
+  let objects: TaskObject[] = [];
+  let clusters: To[] = [];
+  checkAll(
+    () => checkHead(draft, existing.longestName),
+    () => void (objects = checkObjects(replicaObjectType, replicaTaskObjects)),
+    () => checkPlan(setting, zone, now(), existing.setting ?? null),
+    () =>
+      void (clusters = everyOf(clusterIds, (id) => checkCluster(db, id, existing.key))),
+    () => checkLocalSide(db, draft, clusters, existing.clusterField),
+  );
   return { objects, clusterIds };
 }
 
 function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined): To {
-  const cluster = findCluster(db, id) ?? fail(250306, id);
+  const cluster = clusterOfId(db, id);
   if (cluster.ownerTaskKey !== null && cluster.ownerTaskKey !== taskKey) {
     fail(
       250112,
@@ -76,52 +78,61 @@ function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined
 }
 
 /**
- * Returns why one of the objects can never be sent in this way, with the field to change; null if
- * all can be sent. Throws ApiError if project or repository does not exist or the type is another.
+ * Throws for each object that can never be sent in this way, with the field to change, and if project
+ * or repository does not exist or the type is another. A blank project is left to `checkHead`.
  */
-function localProblem(
+function checkLocalSide(
   db: ApiDeps["db"],
+  draft: TaskDraft,
+  clusters: readonly To[],
+  clusterField = "remoteClusterIds",
+): void {
+  const { localProjectId, replicaTaskObjects } = draft;
+  if (localProjectId.trim() === "") return;
+  const names = replicaTaskObjects.map(({ localRepoName }) => localRepoName);
+  const local = readLocalSide(db, localProjectId, names) ?? fail(251004, localProjectId);
+  everyOf(replicaTaskObjects, (object) => {
+    const name = `${localProjectId}/${object.localRepoName}`;
+    const repository = local.get(object.localRepoName) ?? fail(251006, name);
+    const problem = localProblem(draft, object, repository, clusters);
+    if (problem === null) return;
+    const field = problem.field === "remoteClusterIds" ? clusterField : problem.field;
+    fail(250105, field, problem.reason);
+  });
+}
+
+type LocalRepository = NonNullable<
+  ReturnType<NonNullable<ReturnType<typeof readLocalSide>>["get"]>
+>;
+
+function localProblem(
   { localProjectId, replicaType }: TaskDraft,
-  objects: readonly TaskObject[],
+  object: TaskObject,
+  { type, category, url, protocol }: LocalRepository,
   clusters: readonly To[],
 ) {
-  const local =
-    readLocalSide(
-      db,
-      localProjectId,
-      objects.map(({ localRepoName }) => localRepoName),
-    ) ?? fail(251004, localProjectId);
-  for (const object of objects) {
-    const { localRepoName, repoType, packageConstraints, pathConstraints } = object;
-    const remote = remoteRepository(object, localProjectId);
-    const name = `${localProjectId}/${localRepoName}`;
-    const repository = local.get(localRepoName) ?? fail(251006, name);
-    if (repository.type !== repoType)
-      fail(
-        250105,
-        "repoType",
-        text(
-          `${name} is of type ${repository.type}, not ${repoType}: write the type of the repository`,
-          `${name} 的类型是 ${repository.type}，而不是 ${repoType}：请写仓库的类型`,
-        ),
-      );
-    const wanted = {
-      repository: name,
-      category: repository.category,
-      repoType,
-      protocol:
-        repository.url === null
-          ? null
-          : namedProtocol(repository.protocol, repository.url),
-      packages: (packageConstraints ?? []).length > 0,
-      paths: (pathConstraints ?? []).length > 0,
-      remote: `${remote.projectId}/${remote.repoName}`,
-      retagged: (packageConstraints ?? []).flatMap(({ versions, targetVersions }) =>
-        targetVersions?.length ? (versions?.length ?? 0) : [],
+  const { repoType, packageConstraints, pathConstraints } = object;
+  const name = `${localProjectId}/${object.localRepoName}`;
+  if (type !== repoType)
+    return {
+      field: "repoType",
+      reason: text(
+        `${name} is of type ${type}, not ${repoType}: write the type of the repository`,
+        `${name} 的类型是 ${type}，而不是 ${repoType}：请写仓库的类型`,
       ),
     };
-    const problem = impossible(wanted, replicaType, clusters);
-    if (problem !== null) return problem;
-  }
-  return null;
+  const remote = remoteRepository(object, localProjectId);
+  const wanted = {
+    repository: name,
+    category,
+    repoType,
+    protocol: url === null ? null : namedProtocol(protocol, url),
+    packages: (packageConstraints ?? []).length > 0,
+    paths: (pathConstraints ?? []).length > 0,
+    remote: `${remote.projectId}/${remote.repoName}`,
+    retagged: (packageConstraints ?? []).flatMap(({ versions, targetVersions }) =>
+      targetVersions?.length ? (versions?.length ?? 0) : [],
+    ),
+  };
+  return impossible(wanted, replicaType, clusters);
 }

@@ -1,5 +1,5 @@
 import { and, eq, lte, type SQL, sql } from "drizzle-orm";
-import { nextExecution } from "../../domain/task-rules.ts";
+import { nextExecution } from "../../domain/plan-rules.ts";
 import { type Db, write } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { deleteRecord } from "../records/records.ts";

@@ -197,12 +197,12 @@ test.each<[what: string, step: Step, message: string]>([
   [
     "a field with an unknown value",
     ["POST", `${TASK}/create`, taskBody({ replicaType: "HOURLY" })],
-    '请求内容无效：replicaType：无效选项：期望以下之一 "SCHEDULED"|"REAL_TIME"|"RUN_ONCE"',
+    '请求内容无效：replicaType：应为以下之一："SCHEDULED"|"REAL_TIME"|"RUN_ONCE"',
   ],
   [
     "a field of the wrong type",
     ["POST", `${TASK}/create`, taskBody({ name: 7 })],
-    "请求内容无效：name：无效输入：期望 string，实际接收 数字",
+    "请求内容无效：name：应为字符串，实际为数字",
   ],
   [
     "a value out of range",
@@ -262,7 +262,7 @@ test.each<[what: string, step: Step, message: string]>([
   [
     "a digest that the store found to be wrong",
     ["PUT", "/generic/p/files/a", "a", { "x-bkrepo-sha256": "0".repeat(64) }],
-    "摘要校验失败[原文：",
+    "摘要校验失败[内容的 sha256 是 ",
   ],
 ])("the Chinese answer explains %s in Chinese", async (_, step, message) => {
   await createdKey(LIVE);

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { insertTask } from "../../db/tasks/tasks.ts";
+import { isHostedType } from "../../domain/repository-types.ts";
+import { SYNC_PREFIX } from "../../domain/sync.ts";
 import { SETTING_DEFAULTS } from "../../domain/task.ts";
+import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+import { taskBody } from "../rigs/api/api-task-fixture.ts";
+import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { linked, repositoryCalls } from "../rigs/api/repository-calls.ts";
 
 let api: TestApi;
@@ -231,4 +236,52 @@ test("the file endpoints refuse to write to NPM repositories and to linked repos
     code: 250112,
     message: expect.stringContaining("linked"),
   });
+});
+
+test("a hosted repository of a type that has no endpoint is refused, by people and by other instances, and a linked one is made", async () => {
+  await makeProject();
+  const unhosted = REPOSITORY_TYPES.filter((type) => !isHostedType(type));
+  expect(unhosted).toContain("HELM");
+  for (const type of unhosted) {
+    const refusal = {
+      status: 400,
+      code: 250105,
+      message: expect.stringMatching(
+        new RegExp(
+          `^parameter \\[type\\] is invalid: .*${type}.*GENERIC, .*NPM.*REMOTE$`,
+        ),
+      ),
+    };
+    const name = `hosted-${type.toLowerCase()}`;
+    expect(await post("/repo/create", { projectId: "demo", name, type })).toMatchObject(
+      refusal,
+    );
+    const ensured = await api.call("POST", `${SYNC_PREFIX}/repositories/demo/${name}`, {
+      body: { type },
+    });
+    expect(ensured).toMatchObject(refusal);
+    const link = {
+      projectId: "demo",
+      name: `linked-${type.toLowerCase()}`,
+      type,
+      category: "REMOTE",
+      configuration: { type: "remote", url: "https://registry.example" },
+    };
+    expect(await post("/repo/create", link)).toMatchObject({ code: 0 });
+  }
+});
+
+test("a hosted repository of such a type that an older release made stays, and a task for it is saved", async () => {
+  addRepository(api.db, "old", "charts", "HELM");
+  addCluster(api.db, "shanghai", "STANDALONE", "1".repeat(24));
+  expect((await get("/repo/info/old/charts")).data).toMatchObject({ type: "HELM" });
+  const update = await post("/repo/update/old/charts", { description: "charts" });
+  expect(update.code).toBe(0);
+  const task = await api.call("POST", "/replication/api/task/create", {
+    body: {
+      ...taskBody({ localProjectId: "old" }),
+      replicaTaskObjects: [{ localRepoName: "charts", repoType: "HELM" }],
+    },
+  });
+  expect(task.code).toBe(0);
 });

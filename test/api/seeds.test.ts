@@ -62,6 +62,7 @@ test.each(
     const given = body === undefined ? {} : { body: fill(JSON.stringify(body)) };
     const { status, text } = await api.call(method, fill(path), given);
     expect(status).toBe(200);
+    expect(JSON.parse(text)).not.toHaveProperty("warnings");
     expect(differences(answer, JSON.parse(text), "")).toEqual([]);
   },
 );
@@ -74,6 +75,7 @@ test("the examples of remote distribution work in their order, up to the end of 
     addRepository(api.db, "bkrepo", repository, type);
   for (const { name, method, path, body, answer } of DISTRIBUTION_EXAMPLES) {
     const { status, text } = await api.call(method, path, { body });
+    expect(JSON.parse(text)).not.toHaveProperty("warnings");
     expect([name, status, differences(answer, JSON.parse(text), "")]).toEqual([
       name,
       200,

@@ -133,9 +133,9 @@ function choose(c: Context<Env>, handlers: Record<string, Handler>): Handler {
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
   const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
   if (handler) return handler;
-  const allow = Object.keys(handlers)
-    .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
-    .join(", ");
-  c.header("allow", allow);
-  throw new NpmError(405, notOffered(c.req.method, allow).en);
+  const methods = Object.keys(handlers).flatMap((each) =>
+    each === "GET" ? ["GET", "HEAD"] : [each],
+  );
+  c.header("allow", methods.join(", "));
+  throw new NpmError(405, notOffered(c.req.method, methods).en);
 }

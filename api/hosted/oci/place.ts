@@ -48,7 +48,7 @@ export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
   if (!isImageType(repository.type))
     throw unknownName(
       name,
-      `${projectId}/${repoName} is a ${repository.type} repository: images need one of type DOCKER or OCI`,
+      `${projectId}/${repoName} is a repository of type ${repository.type}: images need one of type DOCKER or OCI`,
     );
   return { name, image, repository, key: { repositoryId: repository.id, image } };
 }

@@ -70,10 +70,10 @@ function choose<H>(c: Context<Env>, handlers: Record<string, H>): H {
     Object.hasOwn(handlers, method === "HEAD" ? "GET" : method)
   )
     return handler;
-  const allow = Object.keys(handlers)
-    .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
-    .join(", ");
-  throw new OciError(405, "UNSUPPORTED", notOffered(method, allow).en, {
-    headers: { allow },
+  const methods = Object.keys(handlers).flatMap((each) =>
+    each === "GET" ? ["GET", "HEAD"] : [each],
+  );
+  throw new OciError(405, "UNSUPPORTED", notOffered(method, methods).en, {
+    headers: { allow: methods.join(", ") },
   });
 }

@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { chineseOf } from "../../domain/chinese/reason.ts";
+import { ALERT_RULES } from "../../domain/alerts.ts";
+import { PROBLEM_SAYINGS } from "../../domain/chinese/problems.ts";
+import { SAYINGS } from "../../domain/chinese/sayings.ts";
+import { readSources } from "../measure/sources.ts";
+
+const EVERY = [...SAYINGS, ...PROBLEM_SAYINGS];
+/** Holes and punctuation, at which a sentence may be composed. */
+const JOINTS = /\{[^}]+\}|[:;,.()] ?|`/;
+/** Pieces that the program puts together from values. */
+const COMPOSED = [
+  "waited for",
+  "not yet to a REMOTE cluster",
+  "cannot be sent yet to a REMOTE cluster",
+  "has other content there and the conflict strategy is FAST_FAIL",
+  ...["files", "packages", "images"].flatMap((content) => [
+    `${content} of a hosted`,
+    `${content} of a linked`,
+  ]),
+  "repositories that speak",
+];
+/** A source's text with its literals joined. */
+const plain = (text: string) =>
+  text.replaceAll(/["'`]\s*\+\s*["'`]/g, "").replaceAll("\\`", "`");
+
+test("every sentence that has a Chinese is one that the program says", () => {
+  const sources = readSources(".")
+    .filter(({ path }) => !/^(?:test|domain\/chinese)\//.test(path))
+    .map(({ text }) => plain(text))
+    .join("\n");
+  const pieces = EVERY.flatMap(([en]) => en.split(JOINTS).map((piece) => piece.trim()));
+  const unsaid = pieces.filter((piece) => piece.length > 9 && !sources.includes(piece));
+  expect(COMPOSED).toEqual(expect.arrayContaining([...new Set(unsaid)]));
+});
+
+test("every Chinese sentence has the values of the English one", () => {
+  const holesOf = (text: string) => [...text.matchAll(/\{[^}]+\}/g)].map(String).sort();
+  for (const [en, zh] of EVERY) expect([en, holesOf(zh)]).toEqual([en, holesOf(en)]);
+});
+
+test("every hint of an alert has a Chinese", () => {
+  for (const { hint } of Object.values(ALERT_RULES))
+    expect(chineseOf(hint)).not.toMatch(/原文|[a-z]+ [a-z]+ [a-z]+/);
+});
+
+test.each([
+  ["stopped by admin", "由 admin 停止"],
+  [
+    "registry 127.0.0.1:1: connection refused (ECONNREFUSED): is the server running, and is the port right?",
+    "外部仓库 127.0.0.1:1：连接被拒绝（ECONNREFUSED）：服务器是否在运行，端口是否正确？",
+  ],
+  [
+    "2 of 5 artifacts failed, first app:1: registry r.example: the connection broke off (ECONNRESET) (tried for 900 s)",
+    "5 个制品中有 2 个失败，第一个：app:1: registry r.example：连接中断（ECONNRESET）（已尝试 900 秒）",
+  ],
+  [
+    "stopped at the first failure (FAST_FAIL): a.txt: 磁盘坏了",
+    "在第一个失败处停止（FAST_FAIL）：原文：a.txt: 磁盘坏了",
+  ],
+  [
+    "files → second: images of a linked OCI repository cannot be sent yet to a REMOTE cluster",
+    "files → second：OCI 远程仓库的镜像尚不能发送到 REMOTE 集群",
+  ],
+  ["p/files does something new", "原文：p/files does something new"],
+  ["not tried; not tried", "未尝试；未尝试"],
+])("the reason %j is said in Chinese", (reason, zh) => {
+  expect(chineseOf(reason)).toBe(zh);
+});
+
+test("a reason that another server made long and nested is said as far as a limit, and quoted behind it", () => {
+  const nested = "cannot be planned: ".repeat(20_000) + "x: ".repeat(20_000);
+  expect(chineseOf(nested)).toMatch(/^(?:无法制定计划：){100}原文：cannot be planned: /);
+});
