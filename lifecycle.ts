@@ -13,6 +13,8 @@ export type ProcessesMessage = {
   temporal: boolean;
   /** Why Temporal does not answer, and what to do; null while it answers. */
   temporalProblem: Text | null;
+  /** URL of the UI of the embedded Temporal server; null for another server. */
+  temporalUi: string | null;
   searchAttributes: boolean;
   orchestrator: boolean;
   workers: number;

@@ -82,6 +82,7 @@ export function changed(supervisor: Supervisor): void {
     type: "processes",
     temporal: temporal.isUp(),
     temporalProblem: temporal.problem(),
+    temporalUi: temporal.ui,
     searchAttributes: temporal.searchAttributes,
     orchestrator: orchestrator.isUp(),
     workers: kept.worker.filter((one) => one.isUp()).length,

@@ -9,6 +9,7 @@ import { SYNC_PREFIX } from "../domain/sync.ts";
 import { authenticate, createLogin, type Login } from "./http/auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs/routes.ts";
+import { startPage } from "./docs/start-page.ts";
 import { notOffered, tooLongJson } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { ApiError, failWith } from "./http/errors.ts";
@@ -102,6 +103,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     if (c.env?.refused) throw c.env.refused;
     return next();
   });
+  app.use("/", startPage(deps));
   app.use(authenticate(login, { ...deps, hasOwnLogin }));
   // Next execution times that have passed are replaced by the next ones before the route of a
   // request reads tasks.

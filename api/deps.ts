@@ -120,6 +120,8 @@ export type ApiDeps = {
   away: () => Wait[];
   /** Since when a run waits for its turn to send (epoch ms); null: it does not. */
   turnSince: (recordId: string) => number | null;
+  /** URL of the UI of the embedded Temporal server; null: the server is another one; undefined: not known yet. */
+  temporalUi: () => string | null | undefined;
   /** Whether a transfer worker, on this machine or another, has lately polled for work. */
   hasTransferWorker: () => Promise<boolean>;
   executions: Executions;

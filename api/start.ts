@@ -88,6 +88,7 @@ const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
 const metricsPort = await installRuntime(logger);
 const tracing = await openTracing("control", config, logger);
 let ports: MetricsPort[] = [];
+let temporalUi: string | null | undefined;
 let processes: Processes = {
   temporal: false,
   temporalProblem: null,
@@ -199,6 +200,7 @@ const app = createApp({
   processes: () => processes,
   away: () => partsAway(processes, workerCount()),
   turnSince: turns.waitingSince,
+  temporalUi: () => temporalUi,
   hasTransferWorker,
   executions,
   internal,
@@ -325,6 +327,7 @@ const child = superviseChild({
     const isBack = message.temporal && !processes.temporal;
     processes = message;
     ports = message.metrics;
+    temporalUi = message.temporalUi;
     if (!isBack) return;
     upkeep.temporalIsBack();
     doorbell.temporalIsBack();

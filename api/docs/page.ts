@@ -205,19 +205,25 @@ const pretty = (value: unknown) => JSON.stringify(value, null, 2) ?? "";
 const STYLE = `
 body {
   margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 22rem minmax(0, 1fr);
-  color: #222; background: #fff
+  color: #222; background: #fff; overflow-wrap: anywhere
 }
 nav {
   position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; border-right: 1px solid #8884;
   box-sizing: border-box; font-size: 13px
 }
 nav ul { list-style: none; padding: 0 } nav h2 { font-size: 1rem }
-main { padding: 1rem 2rem; max-width: 60rem; min-width: 0 }
+main { padding: 1rem 2rem; max-width: 60rem; min-width: 0; box-sizing: border-box }
 section { border-top: 1px solid #8884; padding: .5rem 0 1rem }
 pre { background: #8882; padding: .75rem; overflow: auto; font-size: 13px }
-table { border-collapse: collapse; width: 100% }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
 td { border: 1px solid #8884; padding: .25rem .5rem; vertical-align: top }
-a { color: inherit; overflow-wrap: anywhere } b { font-size: .85em }
+td:nth-child(1) { width: 27% } td:nth-child(2) { width: 26% } td:nth-child(3) { width: 5.5rem }
+a { color: inherit } b { font-size: .85em }
+:root { color-scheme: light dark }
 @media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } }
-@media (max-width: 60rem) { body { display: block } nav { position: static; height: auto } }
+@media (max-width: 60rem) { body { display: block } nav { position: static; height: auto; max-height: 40vh } }
+@media (max-width: 40rem) {
+  main { padding: 1rem } tr { display: block; border: 1px solid #8884; padding: .25rem .5rem; margin: 0 0 .25rem }
+  tr td { display: block; width: auto; border: 0; padding: 0 } td:empty { display: none }
+}
 `;

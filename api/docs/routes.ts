@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import type { Env } from "../deps.ts";
+import { PAGE_HEADERS } from "./headers.ts";
 import { type ApiDocument, docsPage } from "./page.ts";
 
 const INFO = {
@@ -14,12 +15,6 @@ const INFO = {
       "fields, and settings that will not be used. Times are local to the configured zone.",
   },
   security: [{ basic: [] }],
-};
-
-const PAGE_HEADERS = {
-  "content-security-policy":
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
 };
 
 /**

@@ -12,11 +12,9 @@ const Ready = z
     missing: z
       .array(z.string())
       .openapi({ description: "The parts that do not work yet" }),
-    reasons: z
-      .array(z.object({ part: z.string(), reason: z.string() }))
-      .openapi({
-        description: "Why each part in `missing` does not work, and what to do",
-      }),
+    reasons: z.array(z.object({ part: z.string(), reason: z.string() })).openapi({
+      description: "Why each part in `missing` does not work, and what to do",
+    }),
   })
   .openapi("Ready");
 

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
@@ -91,6 +91,18 @@ test("files and folders that pages and comments name exist", () => {
   expect(inPages.length).toBeGreaterThan(100);
   expect(inComments.length).toBeGreaterThan(20);
   expect([...inPages, ...inComments].filter(({ name }) => !existsSync(name))).toEqual([]);
+});
+
+test("folders that pages give an instance for its data are not seen by git, because they hold keys", () => {
+  const folders = pages.flatMap((page) =>
+    [...textOf(page).matchAll(/\bDATA_DIR=([\w-][\w./-]*)/g)].map(
+      ([, name = ""]) => name,
+    ),
+  );
+  expect(folders).toContain("data-second");
+  const isIgnored = (folder: string) =>
+    spawnSync("git", ["check-ignore", "-q", `${folder}/secret-key`]).status === 0;
+  expect(folders.filter((folder) => !isIgnored(folder))).toEqual([]);
 });
 
 test("no file cites a design document, which is not in the repository", () => {

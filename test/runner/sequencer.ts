@@ -34,6 +34,7 @@ const LONGEST = [
   "runs/linked-images",
   "runs/kill-big-blob",
   "product/supervisor",
+  "product/readme-walk",
   "registries/instance",
   "runs/maven-packages",
   "runs/npm-packages",

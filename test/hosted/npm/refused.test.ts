@@ -253,7 +253,14 @@ test.each([
     404,
     /there is no package pear in demo\/packages/,
   ],
-  ["a request with an unsupported method", "DELETE", "/pear", {}, 405, /GET, HEAD(?:,| or) PUT/],
+  [
+    "a request with an unsupported method",
+    "DELETE",
+    "/pear",
+    {},
+    405,
+    /GET, HEAD(?:,| or) PUT/,
+  ],
   [
     "a request for an unknown address",
     "GET",

@@ -67,6 +67,7 @@ export function createTestApi(
     registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef"),
     ...watched,
     publicUrl: null,
+    temporalUi: () => "http://127.0.0.1:8233",
     admin: ADMIN,
     maxJsonBody: 64 * 1024,
     maxUpload: null,

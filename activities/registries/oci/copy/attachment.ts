@@ -50,7 +50,9 @@ export async function listsReferrers(
 
 function holdsCosigns({ bytes, digest, mediaType }: ManifestDocument): boolean {
   try {
-    return isCosigns(parseManifest(bytes, digest, mediaType, { what: "", shown: String }));
+    return isCosigns(
+      parseManifest(bytes, digest, mediaType, { what: "", shown: String }),
+    );
   } catch {
     return false;
   }
