@@ -9,6 +9,9 @@ const UNIT = [
   "test/house/**/*.test.ts",
 ];
 
+/** Suites of other projects that judge our servers; they may have to be built first, so `npm test` leaves them out. */
+const SERVERS = ["test/servers/**/*.test.ts"];
+
 export default defineConfig({
   test: {
     reporters: ["default", closingLine],
@@ -25,12 +28,13 @@ export default defineConfig({
     retry: process.env["CI"] ? 1 : 0,
     projects: [
       { extends: true, test: { name: "unit", include: UNIT } },
+      { extends: true, test: { name: "servers", include: SERVERS } },
       {
         extends: true,
         test: {
           name: "system",
           include: ["test/**/*.test.ts"],
-          exclude: [...UNIT, "test/servers/**"],
+          exclude: [...UNIT, ...SERVERS],
           globalSetup: ["test/runner/setup.ts"],
         },
       },

@@ -30,7 +30,10 @@ export async function problemOfControlPlane(
 
 function ofCode(apiUrl: string, code: string): string | null {
   if (code === "ECONNREFUSED")
-    return `nothing listens at ${apiUrl}: start the service there (with a HOST that is reachable from here), or correct API_URL`;
+    return (
+      `nothing listens at ${apiUrl}: start the service there ` +
+      "(with a HOST that is reachable from here), or correct API_URL"
+    );
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
     return `the host name in ${apiUrl} cannot be resolved: correct API_URL, or check the DNS of this machine`;
   if (CERTIFICATE_CODES.has(code))

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { StartError } from "../domain/start-error.ts";
+import { opening } from "./opening.ts";
 
 /**
  * Locks the data directory for this process until `release` is called or the process ends, in
@@ -31,9 +32,9 @@ export function lockDataDir(dataDir: string): { release: () => void } {
 /** Opens a database; throws a StartError when SQLite itself is not there for this Node. */
 function open(file: string): Sqlite.Database {
   try {
-    return new Sqlite(file, { timeout: 2_000 });
+    return opening(file, () => new Sqlite(file, { timeout: 2_000 }));
   } catch (error) {
-    if (error instanceof Sqlite.SqliteError) throw error;
+    if (error instanceof StartError || error instanceof Sqlite.SqliteError) throw error;
     throw new StartError(
       `better-sqlite3 cannot be loaded by Node ${process.version}: run npm rebuild better-sqlite3, ` +
         "or npm ci with install scripts allowed",

@@ -5,6 +5,7 @@ import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { isComputed } from "../domain/repository-types.ts";
 import type { RepositoryType } from "../domain/vocabulary.ts";
 import { matchesWildcard } from "../domain/wildcard.ts";
+import { opening } from "./opening.ts";
 import { ownCheckpoints } from "./checkpoints.ts";
 import * as content from "./schema/content.ts";
 import * as packages from "./schema/packages.ts";
@@ -30,7 +31,9 @@ const MIGRATIONS = fileURLToPath(new URL("./migrations", import.meta.url));
  * Opens the database of configurations and records and migrates it to the current schema. Only the
  * control plane calls this (docs/decisions.md#processes).
  */
-export function openDb(file: string): Db {
+export const openDb = (file: string): Db => opening(file, () => openFile(file));
+
+function openFile(file: string): Db {
   const client = new Sqlite(file);
   client.pragma("journal_mode = WAL");
   client.pragma("synchronous = NORMAL");

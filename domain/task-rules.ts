@@ -45,8 +45,8 @@ type TaskHead = {
 };
 
 /**
- * Checks name, lists and retention, in the order in which bk-repo checks them. Throws every broken rule, like all checks
- * of this file: a TaskRuleError, or several as RequestErrors.
+ * Checks name, lists and retention, in the order in which bk-repo checks them. Throws every broken rule, like all
+ * checks of this file: a TaskRuleError, or several as RequestErrors.
  */
 export function checkHead(
   {

@@ -112,7 +112,8 @@ function ofFinding(finding: Finding, asked: Asked, details: string): Text {
 
 function notTemporal({ settings: { temporalAddress: at } }: Asked): Text {
   return text(
-    `${at} is another server, not Temporal: give the address of Temporal's gRPC port (usually 7233) in TEMPORAL_ADDRESS`,
+    `${at} is another server, not Temporal: ` +
+      "give the address of Temporal's gRPC port (usually 7233) in TEMPORAL_ADDRESS",
     `${at} 是其他服务器，而不是 Temporal：请在 TEMPORAL_ADDRESS 中填写 Temporal 的 gRPC 端口地址（通常为 7233）`,
   );
 }

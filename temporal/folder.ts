@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import { StartError } from "../domain/start-error.ts";
 
 /** A folder that a setting names. `isDefault`: the variable is not set, and this is its default. */
-export type Folder = { variable: string; path: string; isDefault: boolean };
+type Folder = { variable: string; path: string; isDefault: boolean };
 
 const PROBE_BYTES = 64 * 1_024;
 

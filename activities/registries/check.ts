@@ -1,4 +1,5 @@
 import { toTransferError, type TransferError } from "../../domain/failure.ts";
+import { chineseOf } from "../../domain/chinese/reason.ts";
 import { text, type Text } from "../../domain/text.ts";
 import type { Answer, Check } from "../../domain/check.ts";
 
@@ -17,9 +18,9 @@ export const no = (message: Text): Answer => ({ ok: false, message });
 /** The answer of a step that cannot be found out; the message says why. */
 export const unknown = (message: Text): Answer => ({ ok: null, message });
 
-/** Puts behind a sentence what the other end, a library or the network says, without translating it. */
+/** Puts behind a sentence what the other end, a library or the network says; foreign words are not translated. */
 export const because = ({ en, zh }: Text, { message }: Pick<Error, "message">): Text =>
-  text(`${en} (${message})`, `${zh}（原文：${message}）`);
+  text(`${en} (${message})`, `${zh}（${chineseOf(message)}）`);
 
 export const answering = (host: string): Answer =>
   yes(text(`${host} answers`, `${host} 有应答`));
@@ -29,7 +30,7 @@ export const unreached = (host: string, { message }: TransferError): Answer =>
   no(
     text(
       message,
-      `无法访问 ${host}：请确认服务正在运行，并检查 url、端口、证书和网络（原文：${message}）`,
+      `无法访问 ${host}：请确认服务正在运行，并检查 url、端口、证书和网络（${chineseOf(message)}）`,
     ),
   );
 

@@ -5,6 +5,7 @@ import type { HttpOptions } from "../../activities/registries/http.ts";
 import { toTransferError } from "../../domain/failure.ts";
 import { protocolOfScheme } from "../../domain/protocols.ts";
 import { parseRegistryUrl } from "../../domain/reference.ts";
+import { chineseOf } from "../../domain/chinese/reason.ts";
 import { text } from "../../domain/text.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import type { ApiDeps, ClusterAccess, ClusterProblem } from "../deps.ts";
@@ -71,7 +72,7 @@ function brokenBy(error: unknown): ClusterProblem {
   const { message } = toTransferError(error);
   return failedAt(
     "reachable",
-    text(message, `无法打开该地址：请检查 url（原文：${message}）`),
+    text(message, `无法打开该地址：请检查 url（${chineseOf(message)}）`),
   );
 }
 

@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import type { ClusterAccess } from "../deps.ts";
 
-/** How long (ms) the regular watch is content with less after the whole test found no problem. */
-const LATELY_MS = 60 * 60_000;
+/**
+ * How long (ms) the regular watch is content with less after the whole test found no problem. A whole test may leave a
+ * few bytes at the registry.
+ */
+const LATELY_MS = 24 * 60 * 60_000;
 /** Maximum number of ends that are remembered; there are as many as clusters, and a few that were changed. */
 const MOST = 10_000;
 
@@ -13,7 +16,7 @@ const MOST = 10_000;
 export function createPassed<C>(now: () => number) {
   const passed = new Map<string, { connector: C; time: number }>();
   return {
-    /** Returns the connector by which an end passed within the last hour; null if it did not. */
+    /** Returns the connector by which an end passed within the last day; null if it did not. */
     by(access: ClusterAccess): C | null {
       const found = passed.get(keyOf(access));
       return found !== undefined && now() - found.time < LATELY_MS

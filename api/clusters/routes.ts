@@ -45,7 +45,8 @@ const one = "The cluster; null when it does not exist";
 const CONNECTED = "No step of the test failed";
 const STEPS =
   "Tested are the steps of a run: whether the cluster is reachable, is the right product, accepts the credentials, " +
-  "and allows to write there (an upload to an image registry is begun and given up). The message says which step failed. ";
+  "and allows to write there (an upload to an image registry is begun and given up). The message says which step " +
+  "failed. ";
 const byName = z.object({ name: z.string() });
 const filter = {
   name: z.string().optional().openapi({ description: "How the name begins" }),

@@ -28,8 +28,8 @@ export const neitherProduct = (host: string): ClusterProblem =>
     "product",
     text(
       `${host} answers, but neither as an image registry (OCI) nor as an npm registry does: check host, port and ` +
-        "path of the url; another instance of this product is a cluster of type CENTER, EDGE or STANDALONE; a registry " +
-        "that speaks another protocol needs the field protocol and ping false",
+        "path of the url; another instance of this product is a cluster of type CENTER, EDGE or STANDALONE; a " +
+        "registry that speaks another protocol needs the field protocol and ping false",
       `${host} 有应答，但既不是镜像仓库（OCI）也不是 npm 仓库：请检查 url 的主机、端口和路径；` +
         "本产品的其他实例应添加为 CENTER、EDGE 或 STANDALONE 集群；使用其他协议的仓库需要设置 protocol 并以 ping false 添加",
     ),

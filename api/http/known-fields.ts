@@ -36,7 +36,10 @@ export function* unknownFields(
   }
 }
 
-/** Lists the paths of all fields of a schema, such as `setting.executionPlan.cronExpression`; `[]` stands for an entry of a list. */
+/**
+ * Lists the paths of all fields of a schema, such as `setting.executionPlan.cronExpression`; `[]`
+ * stands for an entry of a list.
+ */
 export function* fieldPaths(schema: Schema, at = ""): Generator<string> {
   const plain = unwrapped(schema);
   if (plain instanceof z.ZodArray) return yield* fieldPaths(plain.element, `${at}[]`);

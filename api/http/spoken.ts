@@ -12,8 +12,8 @@ const REASONS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Returns data of an answer with its reasons in the language of the request. It is for records, clusters, checks and problems:
- * other data may have fields of these names that users wrote.
+ * Returns data of an answer with its reasons in the language of the request. It is for records,
+ * clusters and problems: other data may have fields of these names that users wrote.
  */
 export function spoken<T>(c: Context<Env>, data: T): T {
   if (languageOf(c.req.header("accept-language")) === "en") return data;

@@ -2,6 +2,7 @@ import Sqlite from "better-sqlite3";
 import { ownCheckpoints } from "../checkpoints.ts";
 import { openContentDigests } from "./content-digests.ts";
 import { createSync } from "../durable.ts";
+import { opening } from "../opening.ts";
 
 type Put = {
   contents: { sha256: string; content: Uint8Array }[];
@@ -32,7 +33,7 @@ const PAGE_BYTES = 16_384;
 const MAX_TRANSACTION = 2 * 1024 * 1024;
 
 export function openInlineBlobs(file: string): InlineBlobs {
-  const db = open(file);
+  const db = opening(file, () => open(file));
   const sync = createSync(file);
   const digests = openContentDigests(db);
   const select = db

@@ -1,3 +1,4 @@
+import { CHECK_SAYINGS } from "./checks.ts";
 import { PROBLEM_SAYINGS } from "./problems.ts";
 import { SAYINGS } from "./sayings.ts";
 
@@ -5,7 +6,11 @@ type Piece = { hole: string } | { fixed: string };
 type Saying = { pieces: readonly Piece[]; zh: string };
 
 const HOLE = /(\{[^}]+\})/;
-const COMPILED: readonly Saying[] = [...SAYINGS, ...PROBLEM_SAYINGS].map(([en, zh]) => ({
+const COMPILED: readonly Saying[] = [
+  ...SAYINGS,
+  ...CHECK_SAYINGS,
+  ...PROBLEM_SAYINGS,
+].map(([en, zh]) => ({
   pieces: en
     .split(HOLE)
     .filter((part) => part !== "")

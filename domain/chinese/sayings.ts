@@ -111,10 +111,6 @@ export const SAYINGS: readonly (readonly [en: string, zh: string])[] = [
     "{seconds} 秒内没有应答：请检查 url 和之间的网络",
   ],
   [
-    "no complete answer within {seconds} seconds: check the url and the network between",
-    "{seconds} 秒内没有完整的应答：请检查 url 和之间的网络",
-  ],
-  [
     "{host} does not answer in TLS ({code}): should its URL begin with http://?",
     "{host} 不以 TLS 应答（{code}）：其 URL 是否应以 http:// 开头？",
   ],
@@ -190,33 +186,5 @@ export const SAYINGS: readonly (readonly [en: string, zh: string])[] = [
   [
     "upload session {id} does not exist: start a new one",
     "上传会话 {id} 不存在：请新建一个",
-  ],
-  // Checks of clusters and linked repositories.
-  ["not tried", "未尝试"],
-  ["{host} answers", "{host} 有应答"],
-  ["{host} requires no login", "{host} 不需要登录"],
-  ["{host} accepts the login", "{host} 接受登录"],
-  ["may list repositories", "可以列出仓库"],
-  ["may push to {name}", "可以推送到 {name}"],
-  ["may pull {name}", "可以拉取 {name}"],
-  [
-    "{reason…}; by protocol {protocol}, as the repository says",
-    "{reason…}；使用仓库指定的协议 {protocol}",
-  ],
-  [
-    "{reason…}; by protocol {protocol}, as its address says",
-    "{reason…}；使用其地址所示的协议 {protocol}",
-  ],
-  [
-    "{reason…}; by protocol {protocol}, the protocol of type {type}",
-    "{reason…}；使用类型 {type} 的协议 {protocol}",
-  ],
-  [
-    "linked repositories of type {type} cannot be tested yet",
-    "尚不能测试 {type} 类型的远程仓库",
-  ],
-  [
-    "this release cannot test clusters that speak {protocol}: attach the cluster with ping false",
-    "此版本不能测试使用协议 {protocol} 的集群：请以 ping 为 false 添加集群",
   ],
 ];

@@ -121,7 +121,9 @@ describe.each(open)("the connection test at $kind", (registry) => {
       const catalog = await fetch(`${registry.url}/v2/_catalog`);
       expect(await catalog.text()).not.toContain("replication-check");
       const left = readdirSync(registry.data, { recursive: true, withFileTypes: true });
-      expect(left.filter((each) => each.isFile()).map((file) => file.name)).toEqual([]);
+      // The registry `distribution` writes the state of a hash, named 0, when it closes an upload that was deleted.
+      const files = left.filter((each) => each.isFile() && each.name !== "0");
+      expect(files.map(({ name }) => name)).toEqual([]);
     },
   );
 });

@@ -20,7 +20,7 @@ const ask = async (language: string) =>
 
 describe("the envelope of answers", () => {
   test.each([
-    ["a valid request", "GET", `${TASK}/page/p`, {}, 200, 0],
+    ["a valid request", "GET", "/replication/api/cluster/list", {}, 200, 0],
     ["malformed JSON", "POST", `${TASK}/create`, { body: '{"name":' }, 400, 250106],
     ["an empty body", "POST", `${TASK}/create`, { body: "" }, 400, 250106],
     ["a body of null", "POST", `${TASK}/create`, { body: "null" }, 400, 250106],

@@ -126,7 +126,7 @@ test.each(FAILURES)(
   },
 );
 
-test("the test of a linked repository without a login accepts a registry that gives everybody tokens to read", async () => {
+test("the test of a linked repository without a login accepts a registry that everybody may read", async () => {
   const found = await connect(registryThat({ login: "token" }), {}, "en");
   expect([found.reachable.ok, found.product.ok, found.authenticated.ok]).toEqual([
     true,

@@ -238,7 +238,7 @@ test("the file endpoints refuse to write to NPM repositories and to linked repos
   });
 });
 
-test("a hosted repository of a type that has no endpoint is refused, by people and by other instances, and a linked one is made", async () => {
+test("a hosted repository of a type without an endpoint is refused, a linked one is made", async () => {
   await makeProject();
   const unhosted = REPOSITORY_TYPES.filter((type) => !isHostedType(type));
   expect(unhosted).toContain("HELM");

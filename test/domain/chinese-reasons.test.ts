@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { chineseOf } from "../../domain/chinese/reason.ts";
 import { ALERT_RULES } from "../../domain/alerts.ts";
+import { CHECK_SAYINGS } from "../../domain/chinese/checks.ts";
 import { PROBLEM_SAYINGS } from "../../domain/chinese/problems.ts";
 import { SAYINGS } from "../../domain/chinese/sayings.ts";
 import { readSources } from "../measure/sources.ts";
 
-const EVERY = [...SAYINGS, ...PROBLEM_SAYINGS];
+const EVERY = [...SAYINGS, ...CHECK_SAYINGS, ...PROBLEM_SAYINGS];
 /** Holes and punctuation, at which a sentence may be composed. */
 const JOINTS = /\{[^}]+\}|[:;,.()] ?|`/;
 /** Pieces that the program puts together from values. */
@@ -41,7 +42,7 @@ test("every Chinese sentence has the values of the English one", () => {
 
 test("every hint of an alert has a Chinese", () => {
   for (const { hint } of Object.values(ALERT_RULES))
-    expect(chineseOf(hint)).not.toMatch(/原文|[a-z]+ [a-z]+ [a-z]+/);
+    expect(chineseOf(hint)).not.toMatch(/原文|[a-z]+ [a-z]+ (?!worker)[a-z]+/);
 });
 
 test.each([
@@ -63,7 +64,11 @@ test.each([
     "files → second：OCI 远程仓库的镜像尚不能发送到 REMOTE 集群",
   ],
   ["p/files does something new", "原文：p/files does something new"],
-  ["not tried; not tried", "未尝试；未尝试"],
+  [
+    "not authenticated: r.example demands a login, and none was given: set username and password, or token",
+    "认证失败：r.example 需要登录，但未提供凭据：请设置 username 和 password，或 token",
+  ],
+  ["the run is over; stopped by admin", "运行已结束；由 admin 停止"],
 ])("the reason %j is said in Chinese", (reason, zh) => {
   expect(chineseOf(reason)).toBe(zh);
 });

@@ -1,4 +1,4 @@
-import type { Mistake } from "./row.ts";
+import { inOrder, type Mistake } from "./row.ts";
 
 const REPO = "/repository/api/repo";
 type Words = { en: RegExp; zh: RegExp };
@@ -36,7 +36,11 @@ export const REPOSITORY_MISTAKES: readonly Mistake[] = [
     zh: /\[name\].*2 到 100 个字母、数字、- 或 _/,
   },
   made("a hosted HELM repository", { type: "HELM" }, 250105, {
-    en: /\[type\].*type HELM cannot be hosted yet.*choose GENERIC, DOCKER, OCI, MAVEN or NPM, or link a registry elsewhere with category REMOTE/,
+    en: inOrder(
+      /\[type\]/,
+      /type HELM cannot be hosted yet/,
+      /choose GENERIC, DOCKER, OCI, MAVEN or NPM, or link a registry elsewhere with category REMOTE/,
+    ),
     zh: /\[type\].*尚不支持 HELM 类型的本地仓库.*GENERIC、DOCKER、OCI、MAVEN 或 NPM，或用 category REMOTE/,
   }),
   made("a type of repository that does not exist", { type: "TAPE" }, 250106, {
@@ -48,7 +52,15 @@ export const REPOSITORY_MISTAKES: readonly Mistake[] = [
     { projectId: "q", name: "1", configuration: { type: "remote", protocol: "OCI" } },
     250105,
     {
-      en: /\[name\].*2 to 64.*\[configuration\.type\].*must be "local".*\[configuration\.protocol\].*leave the field out.*project \[q\] is not found/,
+      en: inOrder(
+        /\[name\]/,
+        /2 to 64/,
+        /\[configuration\.type\]/,
+        /must be "local"/,
+        /\[configuration\.protocol\]/,
+        /leave the field out/,
+        /project \[q\] is not found/,
+      ),
       zh: /\[name\].*2 到 64.*\[configuration\.type\].*“local”.*\[configuration\.protocol\].*请去掉该字段.*项目\[q\]不存在/,
     },
   ),

@@ -16,3 +16,7 @@ export type Mistake = {
   en: RegExp;
   zh: RegExp;
 };
+
+/** Words that follow each other, with anything between. */
+export const inOrder = (...words: RegExp[]): RegExp =>
+  new RegExp(words.map(({ source }) => source).join(".*"), "s");

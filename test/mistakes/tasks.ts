@@ -8,7 +8,7 @@ import {
   TASK,
   taskBody,
 } from "../rigs/api/api-task-fixture.ts";
-import type { Mistake } from "./row.ts";
+import { inOrder, type Mistake } from "./row.ts";
 
 type Words = { en: RegExp; zh: RegExp };
 
@@ -43,7 +43,10 @@ export const TASK_MISTAKES: readonly Mistake[] = [
     ask: () => ({ path: `${TASK}/create`, body: {} }),
     status: 400,
     code: 250106,
-    en: /name is missing; localProjectId is missing; replicaObjectType is missing; replicaTaskObjects is missing; .*setting is missing/,
+    en: inOrder(
+      /name is missing; localProjectId is missing; replicaObjectType is missing; replicaTaskObjects is missing;/,
+      /setting is missing/,
+    ),
     zh: /缺少 name；缺少 localProjectId；缺少 replicaObjectType；缺少 replicaTaskObjects；.*缺少 setting/,
   },
   refused(
@@ -56,7 +59,15 @@ export const TASK_MISTAKES: readonly Mistake[] = [
     },
     250106,
     {
-      en: /name: .*expected string.*replicaObjectType: .*record: .*setting\.rateLimit: .*setting\.conflictStrategy: .*SKIP/,
+      en: inOrder(
+        /name:/,
+        /expected string/,
+        /replicaObjectType:/,
+        /record:/,
+        /setting\.rateLimit:/,
+        /setting\.conflictStrategy:/,
+        /SKIP/,
+      ),
       zh: /name：.*replicaObjectType：.*record：.*setting\.rateLimit：.*setting\.conflictStrategy：.*SKIP/,
     },
   ),
@@ -71,8 +82,26 @@ export const TASK_MISTAKES: readonly Mistake[] = [
     },
     250105,
     {
-      en: /\[recordReserveDays\].*1 to 60; .*\[name\].*2 to 256.*\[timeZone\].*\[cronExpression\].*hour.*cluster node \[0{24}\] is not found.*project \[nowhere\] is not found/,
-      zh: /\[recordReserveDays\].*请写 1 到 60；.*\[name\].*\[timeZone\].*\[cronExpression\].*集群节点\[0{24}\]不存在.*项目\[nowhere\]不存在/,
+      en: inOrder(
+        /\[recordReserveDays\]/,
+        /1 to 60;/,
+        /\[name\]/,
+        /2 to 256/,
+        /\[timeZone\]/,
+        /\[cronExpression\]/,
+        /hour/,
+        /cluster node \[0{24}\] is not found/,
+        /project \[nowhere\] is not found/,
+      ),
+      zh: inOrder(
+        /\[recordReserveDays\]/,
+        /请写 1 到 60；/,
+        /\[name\]/,
+        /\[timeZone\]/,
+        /\[cronExpression\]/,
+        /集群节点\[0{24}\]不存在/,
+        /项目\[nowhere\]不存在/,
+      ),
     },
   ),
   refused(
@@ -144,7 +173,10 @@ export const TASK_MISTAKES: readonly Mistake[] = [
     packages({ packageKey: "npm://a" }, { packageKey: "nginx" }),
     250105,
     {
-      en: /"npm:\/\/a" is not a package of a repository of type DOCKER: write docker:\/\/name or oci:\/\/name.*"nginx"/,
+      en: inOrder(
+        /"npm:\/\/a" is not a package of a repository of type DOCKER: write docker:\/\/name or oci:\/\/name/,
+        /"nginx"/,
+      ),
       zh: /"npm:\/\/a" 不是 DOCKER 仓库的包：请写成 docker:\/\/name 或 oci:\/\/name.*"nginx"/,
     },
   ),

@@ -7,7 +7,7 @@ import {
   TASK,
   taskBody,
 } from "../rigs/api/api-task-fixture.ts";
-import type { Mistake } from "./row.ts";
+import { inOrder, type Mistake } from "./row.ts";
 
 const CRON = "0 0 2 * * ?";
 
@@ -62,7 +62,11 @@ export const WARNED_MISTAKES: readonly Mistake[] = [
       replicaType: "REAL_TIME",
       ...planned("CRON_EXPRESSION", { cronExpression: CRON }),
     },
-    /"setting\.executionStrategy" will not be used.*"setting\.executionPlan\.cronExpression" will not be used: .*SCHEDULED/s,
+    inOrder(
+      /"setting\.executionStrategy" will not be used/,
+      /"setting\.executionPlan\.cronExpression" will not be used:/,
+      /SCHEDULED/,
+    ),
     /"setting\.executionStrategy" 不会被使用.*"setting\.executionPlan\.cronExpression" 不会被使用/s,
   ),
   saved(

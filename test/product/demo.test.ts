@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { expect, test } from "vitest";
 import { ROOT } from "../rigs/runs/program.ts";
 
-test("the demo says at once how it ends, shows progress, counts in words, and ends by itself without a terminal", async () => {
+test("without a terminal the demo says that it ends by itself, shows progress, counts in words, and ends", async () => {
   const env = Object.fromEntries(
     ["PATH", "HOME", "TMPDIR", "CACHE_DIR", "TEMPORAL_CLI_PATH"].flatMap((name) =>
       process.env[name] ? [[name, process.env[name]]] : [],

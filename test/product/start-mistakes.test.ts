@@ -28,6 +28,7 @@ const FILE = inPlace("file");
 const CLOSED = inPlace("closed");
 const OPEN = inPlace("open");
 const OWNED = inPlace("owned");
+const DAMAGED = inPlace("damaged");
 const MOUNT = inPlace("mount");
 
 const KEY = "0123456789abcdef0123456789abcdef";
@@ -38,11 +39,12 @@ const [port = 0, temporalPort = 0, uiPort = 0] = ports.map(portOf);
 beforeAll(() => {
   chmodSync(place, 0o755);
   writeFileSync(FILE, "in the way");
-  for (const folder of [CLOSED, OPEN, OWNED, MOUNT]) mkdirSync(folder);
+  for (const folder of [CLOSED, DAMAGED, OPEN, OWNED, MOUNT]) mkdirSync(folder);
   writeFileSync(join(OWNED, "replication.db"), "");
   chmodSync(join(OWNED, "replication.db"), 0o400);
   for (const folder of [OPEN, OWNED]) chmodSync(folder, 0o777);
   chmodSync(CLOSED, 0o500);
+  writeFileSync(join(DAMAGED, "replication.db"), "no database ".repeat(1_000));
 });
 afterAll(() => {
   for (const server of ports) server.close();
@@ -123,6 +125,11 @@ const MISTAKES: Mistake[] = [
     says: [`DATA_DIR ${MOUNT}`, "read-only", "set DATA_DIR"],
   },
   {
+    what: "a database that is none, which the control plane notices",
+    env: { DATA_DIR: DAMAGED },
+    says: [`${DAMAGED}/replication.db`, "not a database", "restore it from a backup"],
+  },
+  {
     what: "CACHE_DIR that is a file",
     env: { CACHE_DIR: FILE },
     says: [`CACHE_DIR ${FILE}`, "not a folder", "set CACHE_DIR to a folder"],
@@ -165,7 +172,7 @@ const MISTAKES: Mistake[] = [
     says: ["HOST no.such.host.invalid", "cannot be resolved", "0.0.0.0"],
   },
   {
-    what: "PORT that Kubernetes set for a service",
+    what: "TEMPORAL_PORT that Kubernetes set for a service",
     env: { TEMPORAL_PORT: "tcp://10.0.0.1:7233" },
     says: ["TEMPORAL_PORT", "Kubernetes", "enableServiceLinks"],
   },

@@ -237,7 +237,7 @@ describe("a worker that waits for its control plane", () => {
 });
 
 describe("a worker on another machine", () => {
-  test("a worker says that it is ready, and that its control plane went and came back; one with a wrong key ends", async () => {
+  test("a worker says that it is ready and that its control plane went and came; a wrong key ends it", async () => {
     const instance = await startInstance({
       env: { TRANSFER_WORKERS: "0" },
       neverReady: true,

@@ -11,7 +11,7 @@ import { checkReading } from "./check-reading.ts";
 import { accepted, isDoubtful, isRegistry } from "./check-words.ts";
 import { checkWriting } from "./check-writing.ts";
 import type { Checking } from "./checking.ts";
-import { greet, logIn } from "./probe.ts";
+import { askToContinue, greet, logIn, PROBE_NAME } from "./probe.ts";
 
 /** `name`: the repository to read or write; null: list the catalog, or write below the namespace of the url. */
 export type CheckScope = { name: string | null; use: CheckUse };
@@ -35,12 +35,17 @@ export async function checkRegistry(
   return use === "WRITE" ? checkWriting(checking, name) : checkReading(checking, name);
 }
 
-/** Checks whether a registry that passed the whole check lately still greets and accepts the login. */
+/**
+ * Checks whether a registry that passed the whole check lately still greets, accepts the login and lets it push. Where
+ * it does not, the whole check finds out which step failed.
+ */
 async function glance(checking: Checking): Promise<Check> {
   const { host, hasLogin, signal } = checking;
   const reachable = answering(host);
   const login = await attempt(() => logIn(checking, signal), signal);
-  return login.value?.status === 200 && !login.value.page
+  const push = await attempt(() => askToContinue(checking, PROBE_NAME, signal), signal);
+  const isRefused = (push.error ?? push.value.refusal)?.kind === "auth";
+  return login.value?.status === 200 && !login.value.page && !isRefused
     ? {
         reachable,
         product: isRegistry(host),

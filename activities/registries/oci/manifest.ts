@@ -35,9 +35,9 @@ export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> &
 };
 
 /**
- * Parses a manifest or index, which `what` names in errors; `shown` is that of its answer. A type `application/vnd.…` in `contentType`
- * precedes the media type in the document, which helm's manifests lack. Throws `invalid`, or `unsupported` for
- * another media type.
+ * Parses a manifest or index, which `what` names in errors; `shown` is that of its answer. A type
+ * `application/vnd.…` in `contentType` precedes the media type in the document, which helm's manifests lack. Throws
+ * `invalid`, or `unsupported` for another media type.
  */
 export function parseManifest(
   bytes: Buffer,

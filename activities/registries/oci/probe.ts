@@ -122,6 +122,27 @@ export async function beginUpload(
   };
 }
 
+/**
+ * Sends nothing to an upload that does not exist: registries answer 404 or 400 to a login that may push, 401 or 403 to
+ * one that may not, and keep nothing of it.
+ */
+export async function askToContinue(
+  { client, access }: Tested,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Told> {
+  const response = await client.request({
+    method: "PATCH",
+    to: `${access.path(name)}/blobs/uploads/00000000-0000-4000-8000-000000000000`,
+    what: `right to push to ${name}`,
+    scopes: access.push(name),
+    headers: { "content-type": "application/octet-stream", "content-length": "0" },
+    accept: REFUSALS,
+    signal,
+  });
+  return told(response);
+}
+
 async function told(response: HttpResponse): Promise<Told> {
   const { status } = response;
   if (status < 300) {

@@ -110,7 +110,7 @@ test("every error below /maven has its English sentence as the reason phrase of 
     ["GET /maven/none/maven/a", 404, "project [none]"],
     ["GET /maven/demo/none/a", 404, "repository [demo/none]"],
     ["GET /maven/demo/files/a", 404, "GENERIC"],
-    [`PUT /maven/demo/maven${JAR}`, 409, "delete"],
+    [`PUT /maven/demo/maven${JAR}`, 409, "a released file must not change"],
     [`PUT /maven/demo/maven${POM}.md5`, 400, "md5"],
     ["PUT /maven/demo/maven/a//b", 400, "path"],
     ["PUT /maven/demo/maven/a%0d%0aInjected:%20b/c", 400, "path"],

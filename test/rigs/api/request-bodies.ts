@@ -1,6 +1,6 @@
 import type { TestApi } from "./api-fixture.ts";
 
-export type Schema = {
+type Schema = {
   $ref?: string;
   type?: string | string[];
   enum?: unknown[];
@@ -20,7 +20,7 @@ type Operation = {
 };
 
 /** The way to a field: names of fields and places in lists. */
-export type Way = (string | number)[];
+type Way = (string | number)[];
 
 /** Paths of native endpoints (OCI, npm, Maven), whose errors have other formats. */
 const NATIVE = /^\/(?:v2|npm|maven)\//;

@@ -85,6 +85,7 @@ function replyOf(behaviour: Behaviour, request: IncomingMessage): Reply {
   if (request.method === "DELETE") return { status: 204 };
   if (login === "token" && authorization !== "Bearer push")
     return challenge("token", request);
+  if (request.method === "PATCH") return { status: 404, code: "BLOB_UPLOAD_UNKNOWN" };
   return upload ?? { status: 202, headers: { location: `${path}1` } };
 }
 

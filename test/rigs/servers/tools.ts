@@ -21,7 +21,10 @@ export type Tool = {
   onPath?: { command: string; versionArgs: string[]; matches: RegExp };
   /** Debian packages, installed when the tests run as root. */
   apt?: { packages: string[]; command: string };
-  /** `package@version` for go install, a folder of this repository to build, or a `module@version` whose tests to build. */
+  /**
+   * `package@version` for go install, a folder of this repository to build, or a `module@version` whose tests are
+   * built.
+   */
   go?: { package: string } | { folder: string } | { tests: string };
   /**
    * A folder of this repository with a package.json and its lock file, installed as a copy; `command`: the program of
