@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { StartError } from "./domain/start-error.ts";
+import { misspeltVariables } from "./domain/misspelt.ts";
 import { hasCredentials, hasQuery, isHttp } from "./domain/http-url.ts";
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -71,10 +72,10 @@ const secret = text.min(
   32,
   "must have at least 32 characters (`openssl rand -hex 32` makes one)",
 );
-const hostPort = text.regex(
-  /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/,
-  "must be host:port",
-);
+const hostPort = text.refine((value) => {
+  const [, port] = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(value) ?? [];
+  return Number(port) >= 1 && Number(port) <= 65_535;
+}, "must be host:port with a port from 1 to 65535");
 const host = text.regex(/^[A-Za-z0-9._:-]+$/, "must be a host name or an IP address");
 
 const timeZone = text.refine((zone) => {
@@ -278,7 +279,7 @@ export type Config = Readonly<ReturnType<typeof assemble>>;
 
 /**
  * Reads the settings from `env`; the `needed` ones must be set. Throws one error that lists the problems of
- * all settings.
+ * all settings, and the misspelt ones, which may be their cause.
  */
 export function loadConfig<K extends keyof Config = never>(
   env: Readonly<Record<string, string | undefined>>,
@@ -299,7 +300,13 @@ export function loadConfig<K extends keyof Config = never>(
       .map((key) => `${variable(key)} must be set`),
   );
   if (!parsed.success || problems.length > 0) {
-    throw new StartError(["The configuration is not valid:", ...problems].join("\n  - "));
+    throw new StartError(
+      [
+        "The configuration is not valid:",
+        ...problems,
+        ...misspeltVariables(env, VARIABLES),
+      ].join("\n  - "),
+    );
   }
   // The cast is safe: each needed key was just found in `given`.
   return Object.freeze(assemble(parsed.data)) as Config & {

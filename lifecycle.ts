@@ -25,7 +25,7 @@ export type ProcessesMessage = {
 /**
  * A child's message to the supervisor. `ready`: the child does its work now; `url`: address of the control
  * plane; `metrics`: the port of loopback at which a child of another kind serves its metrics. `failed`: the child
- * cannot start for the `reason`, and would not the next time.
+ * cannot start for the `reason`, which ends everything unless the child was up before.
  */
 export type ChildMessage =
   { type: "ready"; url?: string; metrics?: number } | { type: "failed"; reason: string };

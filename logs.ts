@@ -17,6 +17,10 @@ const DEBUG = 20;
 /** Facts of each line that are shown elsewhere in it, or that help no reader. */
 const UNTOLD = new Set(["level", "time", "pid", "process", "msg", "err", "traceId"]);
 const LONGEST_FACT = 200;
+const LONGEST_SENTENCE = 2_000;
+const LONGEST_STACK = 10_000;
+/** Control characters of foreign texts, which could forge lines or steer a terminal, and the blanks after them. */
+const CONTROLS = /[\p{Cc}\u2028\u2029][\p{Cc}\u2028\u2029 ]*/gu;
 const WIDEST_NAME = "orchestrator".length;
 
 type Line = {
@@ -52,17 +56,22 @@ export function lineFor(json: string, withStacks: boolean): string {
   const { level, time, process: name = "", msg = "", err } = facts;
   const clock = new Date(time).toTimeString().slice(0, 8);
   const shown = SHOWN[level] === undefined ? "" : `${SHOWN[level]} `;
-  const reason = err?.message === undefined ? "" : `: ${err.message}`;
+  const reason =
+    err?.message === undefined ? "" : `: ${shortened(err.message, LONGEST_SENTENCE)}`;
   const rest = Object.entries(facts).flatMap(([key, value]) =>
-    UNTOLD.has(key) ? [] : [`${key} ${shortened(value)}`],
+    UNTOLD.has(key) ? [] : [`${key} ${shortened(value, LONGEST_FACT)}`],
   );
   const told = rest.length === 0 ? "" : ` (${rest.join(", ")})`;
-  const stack = withStacks && err?.stack !== undefined ? `\n${err.stack}` : "";
-  const sentence = `${shown}${msg}${reason}${told}`.replaceAll(/\s*\n\s*/g, " ");
-  return `${clock} ${name.padEnd(WIDEST_NAME)} ${sentence}${stack}`;
+  const sentence = `${shown}${shortened(msg, LONGEST_SENTENCE)}${reason}${told}`;
+  const stack = withStacks && err?.stack !== undefined ? stackLines(err.stack) : [];
+  return [`${clock} ${name.padEnd(WIDEST_NAME)} ${sentence}`, ...stack]
+    .map((line) => line.replaceAll(CONTROLS, " "))
+    .join("\n");
 }
 
-function shortened(value: unknown): string {
+const stackLines = (stack: string) => shortened(stack, LONGEST_STACK).split("\n");
+
+function shortened(value: unknown, longest: number): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.length > LONGEST_FACT ? `${text.slice(0, LONGEST_FACT)}…` : text;
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }

@@ -215,7 +215,7 @@ async function attachTemporal(
 /** Ends the children: those that produce work before those that receive it. */
 async function drain({ kept, config, ledger, log }: Supervisor): Promise<void> {
   const begun = Date.now();
-  log.info("Stopping; current work is finished or returned");
+  log.info("Stopping, for up to 30 s; current work is finished or returned");
   for (const [kind, byMs] of Object.entries(DRAINED_BY_MS)) {
     const gone = Promise.all(kept[kind as Kind].map((one) => one.end("SIGTERM")));
     await Promise.race([gone, sleep(Math.max(0, begun + byMs - Date.now()))]);

@@ -48,9 +48,11 @@ export function keep(
   begin: () => Started,
   name: string = kind,
 ): Kept {
+  const { log } = supervisor;
+  let wasUp = false;
   const one = keepRunning({
     name,
-    log: supervisor.log,
+    log,
     until: supervisor.stopping,
     onChange: () => changed(supervisor),
     start: () => {
@@ -58,9 +60,15 @@ export function keep(
       if (started.child.pid !== undefined)
         supervisor.ledger.note(name, started.child.pid);
       started.child.on("message", (message: ChildMessage) => {
-        if (message.type === "failed") supervisor.fail(message.reason);
-        else if (message.metrics !== undefined)
-          supervisor.metrics.set(name, message.metrics);
+        if (message.type === "ready") {
+          wasUp = true;
+          if (message.metrics !== undefined)
+            supervisor.metrics.set(name, message.metrics);
+        } else if (wasUp) {
+          // What worked once can work again, when a disk has space again for example.
+          log.error({ name }, message.reason);
+          started.child.kill("SIGKILL");
+        } else supervisor.fail(message.reason);
       });
       return started;
     },
@@ -108,7 +116,7 @@ const endpointsFile = ({ dataDir }: Config) => join(dataDir, "endpoints.json");
 export const removeEndpoints = (config: Config): void =>
   rmSync(endpointsFile(config), { force: true });
 
-function writeEndpoints({ config, kept, temporal, apiUrl }: Supervisor): void {
+function writeEndpoints({ config, log, kept, temporal, apiUrl }: Supervisor): void {
   const endpoints = {
     api: apiUrl,
     docs: `${apiUrl}/docs`,
@@ -123,8 +131,13 @@ function writeEndpoints({ config, kept, temporal, apiUrl }: Supervisor): void {
     },
   };
   const file = endpointsFile(config);
-  writeFileSync(`${file}.new`, `${JSON.stringify(endpoints, undefined, 2)}\n`);
-  renameSync(`${file}.new`, file);
+  try {
+    writeFileSync(`${file}.new`, `${JSON.stringify(endpoints, undefined, 2)}\n`);
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    // A full disk must not end processes that work; the next change writes the file again.
+    log.error({ err: error }, `${file} cannot be written`);
+  }
 }
 
 function announce({ config, instance, temporal, apiUrl }: Supervisor): void {

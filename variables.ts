@@ -1,20 +1,11 @@
 /** Warnings about environment variables that are set to no effect: misspelt, or not used with the others. */
 
 import { VARIABLES } from "./config.ts";
+import { misspeltVariables } from "./domain/misspelt.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 /** The processes that people start. */
 type Program = "supervisor" | "worker";
-
-/** Variables of other programs that are called almost like ours. */
-const OTHERS = new RegExp(
-  "^(?:XDG_|OTEL_|npm_|TEMPORAL_CLI_|TEMPORAL_TLS_.*_DATA$)" +
-    "|_PROXY$|_SERVICE_(?:HOST|PORT)|_PORT_\\d+_(?:TCP|UDP)|^CCACHE_DIR$",
-  "i",
-);
-/** The value of a variable that Kubernetes sets for a service. */
-const SERVICE_LINK = /^(?:tcp|udp):\/\//;
-const SHORT = 6;
 
 const EMBEDDED_ONLY = [
   "TEMPORAL_PORT",
@@ -82,12 +73,6 @@ const RULES: Record<Program, Rule[]> = {
 
 /** Returns one sentence for each variable that is set and has no effect; names only, never values. */
 export function uselessVariables(env: Env, program: Program): string[] {
-  const misspelt = Object.keys(env).flatMap((name) => {
-    const meant = isSet(env, name) ? meantBy(name, env[name]) : undefined;
-    return meant === undefined
-      ? []
-      : [`${name} is not a setting and has no effect; is ${meant} meant?`];
-  });
   const idle = RULES[program].flatMap(({ holds, names, why }) =>
     holds(env)
       ? names
@@ -95,35 +80,7 @@ export function uselessVariables(env: Env, program: Program): string[] {
           .map((name) => `${name} has no effect here: ${why}`)
       : [],
   );
-  return [...misspelt, ...idle];
+  return [...misspeltVariables(env, VARIABLES), ...idle];
 }
 
 const isSet = (env: Env, name: string): boolean => Boolean(env[name]);
-
-function meantBy(name: string, value = ""): string | undefined {
-  if (VARIABLES.includes(name) || OTHERS.test(name) || SERVICE_LINK.test(value))
-    return undefined;
-  return VARIABLES.find((known) => isSlip(plain(name), plain(known)));
-}
-
-const plain = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "");
-
-/**
- * Whether a name is written as another with one slip: a letter too many, lacking, wrong, or two exchanged. In a short
- * name, where one letter makes another word, only a doubled letter or an exchange counts.
- */
-function isSlip(name: string, known: string): boolean {
-  if (name === known) return true;
-  let start = 0;
-  while (start < name.length && name[start] === known[start]) start += 1;
-  let end = 0;
-  const most = Math.min(name.length, known.length) - start;
-  while (end < most && name.at(-1 - end) === known.at(-1 - end)) end += 1;
-  const [given, right] = [name, known].map((one) => one.slice(start, one.length - end));
-  if (given === undefined || right === undefined) return false;
-  if (given.length === 2 && right.length === 2)
-    return given[0] === right[1] && given[1] === right[0];
-  if (known.length < SHORT)
-    return right === "" && given.length === 1 && given === name[start - 1];
-  return given.length <= 1 && right.length <= 1;
-}

@@ -106,7 +106,8 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
     holds: { is: "==", than: 1 },
     hint:
       "The user name, password or token of the cluster is no longer valid. Save the cluster with valid ones; nothing " +
-      "is sent to it until then.",
+      "is sent to it until then. Uploads that a REAL_TIME task could not send meanwhile are not sent later: upload " +
+      "them again, or run a SCHEDULED task once.",
   },
   WorkersMissing: {
     severity: "critical",

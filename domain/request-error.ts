@@ -12,9 +12,12 @@ export class RequestErrors extends RequestError {
   }
 }
 
+/** Enough errors of one request to stop looking for more. */
+const MOST_TOLD = 50;
+
 /**
  * Applies a check to each entry and returns the results. Throws all RequestErrors of the checks together when there is
- * any, so that a client can mend all at once; any other error is thrown at once.
+ * any, so that a client can mend all at once (the first 50); any other error is thrown at once.
  */
 export function everyOf<A, B>(entries: readonly A[], check: (entry: A) => B): B[] {
   const results: B[] = [];
@@ -24,7 +27,9 @@ export function everyOf<A, B>(entries: readonly A[], check: (entry: A) => B): B[
       results.push(check(entry));
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      errors.push(...(error instanceof RequestErrors ? error.errors : [error]));
+      for (const each of error instanceof RequestErrors ? error.errors : [error])
+        errors.push(each);
+      if (errors.length >= MOST_TOLD) break;
     }
   }
   const [first, ...others] = errors;

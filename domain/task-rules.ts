@@ -63,11 +63,18 @@ export function checkHead(
     () => notBlank(localProjectId, "localProjectId"),
     () => notEmpty(replicaTaskObjects, "replicaTaskObjects"),
     () => notEmpty(remoteClusterIds, "remoteClusterIds"),
-    () => limitLength(replicaTaskObjects, "replicaTaskObjects"),
-    () => limitLength(remoteClusterIds ?? [], "remoteClusterIds"),
     () => checkRetention(recordReserveDays),
     () => name.trim() !== "" && checkName(name, longestName),
   );
+}
+
+/** Throws if a list of a task is too long. Call it before checks that look at each entry. */
+export function checkLengths({
+  replicaTaskObjects,
+  remoteClusterIds,
+}: Pick<TaskHead, "replicaTaskObjects" | "remoteClusterIds">): void {
+  limitLength(replicaTaskObjects, "replicaTaskObjects");
+  limitLength(remoteClusterIds ?? [], "remoteClusterIds");
 }
 
 function notBlank(value: string, field: string): void {

@@ -98,9 +98,17 @@ export function watchTemporal(connection: Connection, options: WatchOptions): Wa
       if (now) log.info(`Temporal at ${address} answers`);
       onChange();
     }
-    timer = setTimeout(look, missed > 0 && now ? LOOK_AGAIN_MS : LOOK_MS);
   };
-  void look();
+  const keepLooking = async () => {
+    try {
+      await look();
+    } catch (failure) {
+      tellFailure(log, failure);
+    }
+    if (stopped) return;
+    timer = setTimeout(keepLooking, missed > 0 && up ? LOOK_AGAIN_MS : LOOK_MS);
+  };
+  void keepLooking();
   return {
     isUp: () => up === true,
     problem: problem.now,
@@ -112,17 +120,25 @@ export function watchTemporal(connection: Connection, options: WatchOptions): Wa
   };
 }
 
+/** Logs that a look failed itself, which must not end the process. */
+const tellFailure = (log: Logger, error: unknown): void =>
+  log.error({ err: error }, "the look whether Temporal answers failed");
+
 /** Finds out and tells why Temporal does not answer, beside the looks, because that may take seconds. */
 function watchProblem({ asked, log, onChange }: WatchOptions, address: string) {
   const reminder = createReminder();
   let current: Text | null = null;
   let looked = 0;
   const look = async (error: unknown) => {
-    const problem = await diagnose(error, asked);
-    if (current === null) return;
-    current = problem;
-    if (reminder.isDue(problem.en)) log.warn(`Waiting for Temporal: ${problem.en}`);
-    onChange();
+    try {
+      const { kind, reason } = await diagnose(error, asked);
+      if (current === null) return;
+      current = reason;
+      if (reminder.isDue(kind)) log.warn(`Waiting for Temporal: ${reason.en}`);
+      onChange();
+    } catch (failure) {
+      tellFailure(log, failure);
+    }
   };
   return {
     now: () => current,

@@ -18,6 +18,9 @@ export type Asked = {
   source: AddressSource;
 };
 
+/** Why Temporal does not answer. `kind` stays the same from look to look, unlike the details in the reason. */
+type Diagnosis = { kind: string; reason: Text };
+
 /** Codes of gRPC with which Temporal itself, or another gRPC server, refuses a request. */
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
@@ -38,8 +41,19 @@ const CORRECT_ADDRESS = {
  * Returns why Temporal did not answer with anything but this error, and what to do. Where the error is not an answer
  * of a server, it says nothing of use, so the address is looked at.
  */
-export async function diagnose(error: unknown, asked: Asked): Promise<Text> {
+export async function diagnose(error: unknown, asked: Asked): Promise<Diagnosis> {
   const { code, details } = fieldsOf(error);
+  const refusal = ofAnswer(code, details, asked);
+  if (refusal !== null) return { kind: `answer ${code}`, reason: refusal };
+  const finding = await look(asked.settings);
+  return {
+    kind: finding.kind === "failed" ? `failed ${finding.code}` : finding.kind,
+    reason: ofFinding(finding, asked, details),
+  };
+}
+
+/** Returns what a server says with its refusal; null when the code is not one of a refusal. */
+function ofAnswer(code: unknown, details: string, asked: Asked): Text | null {
   const { temporalAddress: at } = asked.settings;
   switch (code) {
     case NOT_FOUND:
@@ -58,7 +72,7 @@ export async function diagnose(error: unknown, asked: Asked): Promise<Text> {
     case UNIMPLEMENTED:
       return notTemporal(asked);
     default:
-      return ofFinding(await look(asked.settings), asked, details);
+      return null;
   }
 }
 

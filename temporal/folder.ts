@@ -36,7 +36,11 @@ const { R_OK, W_OK, X_OK } = constants;
 /** What may lie in DATA_DIR, and how it is used; all else there is replaced whole, or is not ours. */
 const USED = [
   { name: /^(?:admin-password|instance-id|secret-key)$/, mode: R_OK },
-  { name: /\.db(?:-wal|-shm)?$/, mode: R_OK | W_OK },
+  {
+    name: /^(?:blobs|lock|replication|temporal-[\w.-]+)\.db(?:-wal|-shm|-journal)?$/,
+    mode: R_OK | W_OK,
+  },
+  { name: /^lock\.pid$/, mode: R_OK | W_OK },
   { name: /^blobs$/, mode: R_OK | W_OK | X_OK },
 ];
 

@@ -17,26 +17,50 @@ export async function probe(
   address: Address,
   tls: ConnectionOptions | false,
 ): Promise<Finding> {
+  try {
+    return await found(address, tls);
+  } catch (error) {
+    // Node throws for a port or a PEM file that it cannot use.
+    return { kind: "failed", code: firstCode(error as NodeJS.ErrnoException) };
+  }
+}
+
+async function found(address: Address, tls: ConnectionOptions | false): Promise<Finding> {
   const reached = await codeOf(connectTcp(address), "connect");
   if (reached.code !== null) return { kind: "failed", code: reached.code };
   if (tls === false) {
     if (await speaksTls(address)) return { kind: "tls" };
     return (await speaksHttp(address)) ? { kind: "http" } : { kind: "open" };
   }
-  if (!(await speaksTls(address))) return { kind: "noTls" };
+  const problem = await problemOfTls(address);
+  if (problem !== null) return ofNoSession(problem);
   const secured = await codeOf(secure(address, tls), "secureConnect");
-  if (secured.code !== null) return { kind: "failed", code: secured.code };
+  if (secured.code !== null) return ofNoSession(secured.code);
   return secured.protocol === "h2" ? { kind: "open" } : { kind: "http" };
 }
 
 /** Whether a TLS session with any certificate is possible. */
 export async function speaksTls(address: Address): Promise<boolean> {
+  return (await problemOfTls(address)) === null;
+}
+
+/** Returns why no TLS session with any certificate is possible; null when one is. */
+async function problemOfTls(address: Address): Promise<string | null> {
   const { code } = await codeOf(
     secure(address, { rejectUnauthorized: false }),
     "secureConnect",
   );
   // A server that demands a certificate of the client speaks TLS, too.
-  return code === null || /ALERT/.test(code);
+  return code !== null && /ALERT/.test(code) ? null : code;
+}
+
+/** Codes for bytes that are not of TLS. */
+const NOT_TLS =
+  /^(?:EPROTO|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST))$/;
+
+function ofNoSession(code: string): Finding {
+  if (code === "ETIMEDOUT") return { kind: "open" };
+  return NOT_TLS.test(code) ? { kind: "noTls" } : { kind: "failed", code };
 }
 
 function secure(address: Address, options: ConnectionOptions) {

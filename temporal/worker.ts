@@ -14,6 +14,7 @@ const EXPECTED = /^No (activities|workflows) registered/;
 /** Any free port; no variable sets it. */
 const ANY_PORT = { ip: "127.0.0.1", port: 0, variable: "none", ipVariable: "none" };
 const ASK_AGAIN_MS = 500;
+const ANSWER_WITHIN_MS = 5_000;
 const LEVELS = {
   TRACE: "trace",
   DEBUG: "debug",
@@ -84,18 +85,26 @@ export async function workerConnection(waiting: Waiting): Promise<NativeConnecti
       return connection;
     } catch (error) {
       signal?.throwIfAborted();
-      const problem = alone ? (await diagnose(error, asked)).en : String(error);
-      if (reminder.isDue(problem))
-        log[alone ? "warn" : "debug"](`Waiting for Temporal: ${problem}`);
+      const { kind, said } = await problemOf(error, waiting);
+      if (reminder.isDue(kind))
+        log[alone ? "warn" : "debug"](`Waiting for Temporal: ${said}`);
     }
     await sleep(ASK_AGAIN_MS, undefined, signal && { signal });
   }
 }
 
+async function problemOf(error: unknown, { alone, asked }: Waiting) {
+  if (!alone) return { kind: String(error), said: String(error) };
+  const { kind, reason } = await diagnose(error, asked);
+  return { kind, said: reason.en };
+}
+
 async function connected({ settings, namespace }: Asked): Promise<NativeConnection> {
   const connection = await NativeConnection.connect(connectionOptions(settings));
   try {
-    await connection.workflowService.describeNamespace({ namespace });
+    await connection.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
     return connection;
   } catch (error) {
     await connection.close();

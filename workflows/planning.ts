@@ -144,6 +144,7 @@ async function listOnce(
       Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS),
       { summary },
     );
+    setCurrentDetails("planning");
   }
   return listed;
 }

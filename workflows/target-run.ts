@@ -65,7 +65,11 @@ async function sendObjects(
   const window = createWindow({
     most: input.files ? FILES_WINDOW : WINDOW,
     bell,
-    onResult: (result) => count(position.counts, input.label, result),
+    onResult(result) {
+      count(position.counts, result);
+      show(input.label, position.counts);
+    },
+    onWait: (reason) => show(input.label, position.counts, reason),
   });
 
   async function cutNext(room: number): Promise<boolean> {
@@ -103,11 +107,17 @@ async function sendObjects(
   return window.close();
 }
 
-function count(counts: Counts, label: string, result: BatchResult): void {
+function count(counts: Counts, result: BatchResult): void {
   counts.batches += 1;
   counts.done += result.total - result.again - result.failed;
   counts.failed += result.failed;
-  setCurrentDetails(
-    `**${label}**: ${counts.done} done, ${counts.failed} failed, in ${counts.batches} batches`,
-  );
+}
+
+function show(
+  label: string,
+  { done, failed, batches }: Counts,
+  waits: string | null = null,
+): void {
+  const counted = `**${label}**: ${done} done, ${failed} failed, in ${batches} batches`;
+  setCurrentDetails(waits === null ? counted : `${counted}\n\n${waits}`);
 }

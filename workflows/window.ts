@@ -1,9 +1,4 @@
-import {
-  CancellationScope,
-  isCancellation,
-  setCurrentDetails,
-  sleep,
-} from "@temporalio/workflow";
+import { CancellationScope, isCancellation, sleep } from "@temporalio/workflow";
 import type { BatchResult } from "../activities/transfer/activities.ts";
 import type { Bell } from "./bell.ts";
 import { clock, summaryOf } from "./control.ts";
@@ -27,10 +22,12 @@ type Options = {
   /** Rings when there is more to cut. */
   bell: Bell;
   onResult: (result: BatchResult) => void;
+  /** Called with what the window waits for, and with null when it waits no longer. */
+  onWait: (reason: string | null) => void;
 };
 
 /** The sliding window of a targetRun: its batches in flight, and whether and when more is to be cut. */
-export function createWindow({ most, bell, onResult }: Options) {
+export function createWindow({ most, bell, onResult, onWait }: Options) {
   const inFlight = new Set<Promise<void>>();
   let probing = false;
   let left = true;
@@ -85,7 +82,8 @@ export function createWindow({ most, bell, onResult }: Options) {
      */
     change(room: number): Promise<void> {
       if (!left && inFlight.size === 0) return Promise.resolve();
-      return nextChange(inFlight, left && room > 0 ? { due, reason } : NOTHING_DUE, bell);
+      const next = left && room > 0 ? { due, reason, onWait } : NOTHING_DUE;
+      return nextChange(inFlight, next, bell);
     },
     /** Waits for all batches in flight; throws the first error, else returns whether everything was cut. */
     async close(): Promise<boolean> {
@@ -96,13 +94,17 @@ export function createWindow({ most, bell, onResult }: Options) {
   };
 }
 
-type Due = { due: number | null; reason?: string | undefined };
+type Due = {
+  due: number | null;
+  reason?: string | undefined;
+  onWait?: Options["onWait"];
+};
 
 const NOTHING_DUE: Due = { due: null };
 
 async function nextChange(
   inFlight: Set<Promise<void>>,
-  { due, reason }: Due,
+  { due, reason, onWait }: Due,
   bell: Bell,
 ): Promise<void> {
   if (due === null && inFlight.size > 0) return Promise.race([...inFlight, bell.rings()]);
@@ -111,7 +113,7 @@ async function nextChange(
     LONGEST_WAIT_MS,
   );
   const summary = summaryOf("try again", due ? `at ${clock(due)}` : "soon", reason);
-  if (reason) setCurrentDetails(summary);
+  if (reason) onWait?.(summary);
   const timer = new CancellationScope();
   const slept = timer
     .run(() => sleep(wait, { summary }))
@@ -121,4 +123,5 @@ async function nextChange(
     });
   await Promise.race([...inFlight, bell.rings(), slept]);
   timer.cancel();
+  onWait?.(null);
 }

@@ -2,6 +2,7 @@ import { toTransferError, type TransferError } from "../../domain/failure.ts";
 import { chineseOf } from "../../domain/chinese/reason.ts";
 import { text, type Text } from "../../domain/text.ts";
 import type { Answer, Check } from "../../domain/check.ts";
+import type { GivenLogin } from "./login.ts";
 
 export const NOT_TRIED: Answer = { ok: null, message: text("not tried", "未测试") };
 
@@ -58,8 +59,23 @@ export const noLogin = (host: string): Answer =>
     ),
   );
 
-export const refusedLogin = (host: string, error: TransferError): Answer =>
+const noPassword = (host: string): Answer =>
   no(
+    text(
+      `${host} does not accept the login, which has a username and no password: set password, or token`,
+      `${host} 不接受该凭据，其中有 username 但没有 password：请设置 password 或 token`,
+    ),
+  );
+
+/** The answer for an end that demands a login, or another one than it was given. */
+export function refusedLogin(
+  host: string,
+  given: GivenLogin,
+  error: TransferError,
+): Answer {
+  if (given === "none") return noLogin(host);
+  if (given === "name") return noPassword(host);
+  return no(
     because(
       text(
         `${host} does not accept the login: check username and password, or token`,
@@ -68,6 +84,7 @@ export const refusedLogin = (host: string, error: TransferError): Answer =>
       error,
     ),
   );
+}
 
 type Attempt<T> =
   { value: T; error?: undefined } | { value?: undefined; error: TransferError };

@@ -113,8 +113,11 @@ export const CERTIFICATE_CODES: ReadonlySet<string> = new Set([
   "ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
 
-/** A request for messages: its subject, its destination, and what makes the words of a library safe for them. */
-type Failed = { what: string; place: Place; shown: Shown };
+/**
+ * A request for messages: its subject, its destination, and what makes the words of a library safe for them.
+ * `hasAnswered`: there were answers to the client before, so that it does not speak to a port of another protocol.
+ */
+type Failed = { what: string; place: Place; shown: Shown; hasAnswered: boolean };
 
 /**
  * Builds the error for a request without an answer, or for a body that broke off. A TransferError behind
@@ -122,7 +125,7 @@ type Failed = { what: string; place: Place; shown: Shown };
  */
 export function connectionFailure(
   error: unknown,
-  { what, place: { host, where }, shown }: Failed,
+  { what, place: { host, where }, shown, hasAnswered }: Failed,
   signal: AbortSignal | undefined,
   idleMs: number,
 ): TransferError {
@@ -142,13 +145,9 @@ export function connectionFailure(
     const why = `the certificate of ${host} ${certificateFault(code)}`;
     return new TransferError("certificate", `${what}: ${why}`, { cause: error });
   }
-  if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
-    return new TransferError(
-      "invalid",
-      `${what}: ${host} does not answer in TLS (${code}): should its URL begin with http://?`,
-      { cause: error },
-    );
-  }
+  const foreign = foreignProtocol(error, code, hasAnswered);
+  if (foreign !== null)
+    return new TransferError("invalid", `${what}: ${host} ${foreign}`, { cause: error });
   if (error instanceof errors.ConnectTimeoutError || code === "ETIMEDOUT") {
     return new TransferError(
       "timeout",
@@ -180,6 +179,19 @@ export function connectionFailure(
     `${what.includes(host) ? what : `${what}: ${host}`}: ${reachMessage(code) ?? shown(messageOf(error))}`,
     { cause: error },
   );
+}
+
+/** Says that a server speaks another protocol; null: `code` does not mean that. */
+function foreignProtocol(
+  error: unknown,
+  code: string,
+  hasAnswered: boolean,
+): string | null {
+  if (code === "EPROTO" || code.startsWith("ERR_SSL_"))
+    return `does not answer in TLS (${code}): should its URL begin with http://?`;
+  return findCause(error, errors.HTTPParserError) !== undefined && !hasAnswered
+    ? "answers, but not in HTTP: check the port of the url"
+    : null;
 }
 
 function certificateFault(code: string): string {

@@ -31,6 +31,8 @@ export type HttpOptions = DispatcherOptions & {
   idleTimeoutMs?: number | undefined;
   /** Measures how long answers take to begin. */
   pace?: Pace | undefined;
+  /** Called with each answer, whatever its status. */
+  heard?: (() => void) | undefined;
 };
 
 export type HttpClient = {
@@ -51,6 +53,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const known = createShown(secrets);
   const dispatcher = createDispatcher(options, guard.lookup, idleMs);
 
+  let hasAnswered = false;
+
   async function send(
     request: HttpRequest,
     url: URL,
@@ -67,7 +71,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     const fail = (error: unknown) =>
       connectionFailure(
         error,
-        { what: request.what, place, shown },
+        { what: request.what, place, shown, hasAnswered },
         request.signal,
         silence,
       );
@@ -93,6 +97,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         // `reset: false` keeps the connection: by default undici closes it after each HEAD.
         ...(request.method === "HEAD" ? { reset: false } : {}),
       });
+      hasAnswered = true;
+      options.heard?.();
       noteReached(request.method, answer.statusCode);
       return toResponse(answer, { url, place, shown }, request, fail);
     } catch (error) {

@@ -4,6 +4,14 @@ type Login = {
   token?: string | null | undefined;
 };
 
+/** What is given of a login: nothing, a username without password and token, or all that an end can check. */
+export type GivenLogin = "none" | "name" | "whole";
+
+export function givenLogin({ username, password, token }: Login): GivenLogin {
+  if (token || (username && password)) return "whole";
+  return username ? "name" : "none";
+}
+
 /**
  * Returns the value of the Authorization header for a login; null when the login has neither a token nor a
  * username.

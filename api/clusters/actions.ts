@@ -165,7 +165,8 @@ export async function changeCluster(
     udpPort: body.udpPort ?? row.udpPort,
     detectType: body.detectType ?? row.detectType,
   };
-  if (body.ping && values.detectType === "PING")
+  const isTested = body.ping && values.detectType === "PING";
+  if (isTested)
     await mustConnect(deps, row.name, accessWith({ ...values, type: row.type }, secrets));
   updateCluster(
     db,
@@ -173,6 +174,11 @@ export async function changeCluster(
     { ...values, secret: sealSecrets(sealer, row.id, secrets) },
     by,
   );
+  if (isTested) {
+    const changed = findCluster(db, row.id) ?? fail(250306, body.name);
+    setClusterHealth(db, changed, null, deps.now());
+    deps.watch.checked(row.id, false);
+  }
   return findCluster(db, row.id) ?? fail(250306, body.name);
 }
 

@@ -10,36 +10,69 @@ import { text } from "../../domain/text.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import type { ApiDeps, ClusterAccess, ClusterProblem } from "../deps.ts";
 import { createPassed } from "./passed.ts";
-import { failedAt, neitherProduct, problemOf, untestable } from "./verdict.ts";
+import { failedAt, neitherProduct, problemOf, slow, untestable } from "./verdict.ts";
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 30_000;
 
 type Network = Pick<HttpOptions, "allowedAddresses" | "proxy">;
 type Checker = Pick<Connector, "check">;
-/** `by`: the connector that passed beyond doubt; null: none did. */
-type Found = { problem: ClusterProblem | null; by: Checker | null };
+/** The result that decides, and the connector that had it; `check` null: no connector tested the end. */
+type Found =
+  | { check: Check; by: Checker; problem: ClusterProblem | null }
+  | { check: null; problem: ClusterProblem };
 
 /**
- * Returns a function that tests a cluster as the target of a run, within 15 s. The test never
+ * Returns a function that tests a cluster as the target of a run, within 30 s. The test never
  * throws: an error becomes the reason.
  */
 export function createClusterCheck(
   network: Network,
   now: () => number = Date.now,
+  deadlineMs = DEADLINE_MS,
 ): ApiDeps["checkCluster"] {
   const passed = createPassed<Checker>(now);
+
+  /** Asks an end only for what may have changed; undefined: the whole test must decide. */
+  async function look(access: ClusterAccess, end: End, signal: AbortSignal) {
+    const last = passed.last(access);
+    if (last === null) return undefined;
+    const { connector, use, isRefused } = last;
+    const check = await connector.check(end, use, signal);
+    if (isFine(check)) return isRefused ? undefined : null;
+    const problem = problemOf(check);
+    const isCertain = check.product.ok === true || isRefused;
+    if (problem?.refused !== true || !isCertain) return undefined;
+    if (!isRefused) passed.note(access, { connector, use: "LOGIN", isRefused: true });
+    return problem;
+  }
+
+  function judge(access: ClusterAccess, found: Found, watch: boolean) {
+    if (found.check === null) return found.problem;
+    const { check, by: connector } = found;
+    // Whether a run may push where the test's name is refused shows with the run.
+    const isUnknown = watch && check.allowed.ofTest === true && !passed.hasPushed(access);
+    const problem = isUnknown ? null : found.problem;
+    const pushes = check.allowed.ok === true;
+    const isRefused = problem?.refused === true;
+    const isKnown = problem === null ? check.product.ok === true : isRefused;
+    const use = pushes ? "GLANCE" : "LOGIN";
+    passed.note(access, isKnown ? { connector, use, isRefused } : null, pushes);
+    return problem;
+  }
+
   return async (access, { watch } = { watch: false }) => {
-    const signal = AbortSignal.timeout(DEADLINE_MS);
-    const end = endOf(access, network);
+    const signal = AbortSignal.timeout(deadlineMs);
+    let isHeard = false;
+    const heard = () => void (isHeard = true);
+    const end = { ...endOf(access, network), heard };
     try {
-      const known = watch ? passed.by(access) : null;
-      if (known !== null && isFine(await known.check(end, "GLANCE", signal))) return null;
-      const { problem, by } = await checkWhole(access, end, signal);
-      passed.note(access, by);
-      return problem;
+      const seen = watch ? await look(access, end, signal) : undefined;
+      if (seen !== undefined) return seen;
+      return judge(access, await checkWhole(access, end, signal), watch);
     } catch (error) {
       passed.note(access, null);
-      return signal.aborted ? LATE : brokenBy(error);
+      if (!signal.aborted) return brokenBy(error);
+      return isHeard ? slow(new URL(access.url).host, deadlineMs) : silent(deadlineMs);
     }
   };
 }
@@ -59,13 +92,14 @@ const isFine = ({ reachable, product, authenticated, allowed }: Check): boolean 
   authenticated.ok !== false &&
   allowed.ok !== false;
 
-const LATE = failedAt(
-  "reachable",
-  text(
-    `no answer within ${DEADLINE_MS / 1000} s: check the url and the network between`,
-    `${DEADLINE_MS / 1000} 秒内没有应答：请检查 url 和其间的网络`,
-  ),
-);
+const silent = (ms: number): ClusterProblem =>
+  failedAt(
+    "reachable",
+    text(
+      `no answer within ${ms / 1000} s: check the url and the network between`,
+      `${ms / 1000} 秒内没有应答：请检查 url 和其间的网络`,
+    ),
+  );
 
 /** The problem of a cluster whose address cannot be opened. */
 function brokenBy(error: unknown): ClusterProblem {
@@ -85,21 +119,24 @@ async function checkWhole(
   end: End,
   signal: AbortSignal,
 ): Promise<Found> {
-  if (type !== "REMOTE") return checkBy(instance, end, signal);
+  if (type !== "REMOTE") return foundBy(instance, await write(instance, end, signal));
   const spoken = protocol ?? protocolOfScheme(url);
   if (spoken === null) return checkAny(end, signal);
   const connector = connectorOf(spoken);
   return connector === null
-    ? { problem: untestable(spoken), by: null }
-    : checkBy(connector, end, signal);
+    ? { check: null, problem: untestable(spoken) }
+    : foundBy(connector, await write(connector, end, signal));
 }
 
 const connectorOf = (protocol: Protocol): Checker | null => connectors[protocol];
+const write = (by: Checker, end: End, signal: AbortSignal): Promise<Check> =>
+  by.check(end, "WRITE", signal);
 
-async function checkBy(by: Checker, end: End, signal: AbortSignal): Promise<Found> {
-  const check = await by.check(end, "WRITE", signal);
-  return { problem: problemOf(check), by: isProven(check) ? by : null };
-}
+const foundBy = (by: Checker, check: Check): Found => ({
+  check,
+  by,
+  problem: problemOf(check),
+});
 
 /** Whether a check found everything as it must be, and the product beyond doubt. */
 const isProven = (check: Check): boolean =>
@@ -111,20 +148,20 @@ const isProven = (check: Check): boolean =>
  * surely is one.
  */
 async function checkAny(end: End, signal: AbortSignal): Promise<Found> {
+  const { OCI, NPM } = connectors;
   const canBeImages = parseRegistryUrl(end.url) !== null;
-  const images = canBeImages ? await connectors.OCI.check(end, "WRITE", signal) : null;
-  if (images !== null && problemOf(images) === null)
-    return { problem: null, by: isProven(images) ? connectors.OCI : null };
-  if (images?.reachable.ok === false) return { problem: problemOf(images), by: null };
-  const packages = await connectors.NPM.check(end, "WRITE", signal);
-  if (isProven(packages)) return { problem: null, by: connectors.NPM };
-  const served = [images, packages].filter((check) => check !== null);
+  const images = canBeImages ? await write(OCI, end, signal) : null;
+  if (images !== null && (problemOf(images) === null || images.reachable.ok === false))
+    return foundBy(OCI, images);
+  const packages = await write(NPM, end, signal);
+  if (isProven(packages)) return foundBy(NPM, packages);
+  const served = [...(images ? [foundBy(OCI, images)] : []), foundBy(NPM, packages)];
   // The one that surely is the product decides, then the one that may be it.
-  const possible = served.filter(({ product }) => product.ok === null);
-  const decisive =
-    served.find(({ product }) => product.ok === true) ??
-    possible.find((check) => problemOf(check) === null) ??
-    possible[0];
+  const possible = served.filter(({ check }) => check?.product.ok === null);
   const { host } = new URL(end.url);
-  return { problem: decisive ? problemOf(decisive) : neitherProduct(host), by: null };
+  return (
+    served.find(({ check }) => check?.product.ok === true) ??
+    possible.find(({ problem }) => problem === null) ??
+    possible[0] ?? { check: null, problem: neitherProduct(host) }
+  );
 }

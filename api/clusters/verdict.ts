@@ -44,3 +44,14 @@ export const untestable = (protocol: string): ClusterProblem =>
       `此版本无法测试使用协议 ${protocol} 的集群：请以 ping false 添加集群`,
     ),
   );
+
+/** The problem of a server that answered some questions, and not all of them in time. */
+export const slow = (host: string, ms: number): ClusterProblem => ({
+  reason: text(
+    `${host} answers too slowly: the test was not done within ${ms / 1000} s. Servers delay wrong logins: check ` +
+      "username and password, or token, and the network between",
+    `${host} 应答过慢：测试未能在 ${ms / 1000} 秒内完成。服务器会延迟应答错误的凭据：请检查 username 和 password，` +
+      "或 token，以及其间的网络",
+  ),
+  refused: false,
+});

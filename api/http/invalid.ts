@@ -8,6 +8,9 @@ import { shapeReason } from "./shape-reasons.ts";
 
 type Issue = z.core.$ZodIssue;
 
+/** Maximum number of issues that one answer tells. */
+const MOST_TOLD = 20;
+
 /**
  * Throws all issues of zod as one API error: 250106 for a body, 250103 for a missing parameter, else
  * 250131. Does nothing for a valid value.
@@ -15,7 +18,7 @@ type Issue = z.core.$ZodIssue;
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
-  const issues = result.error.issues.map(innermost);
+  const issues = result.error.issues.slice(0, MOST_TOLD).map(innermost);
   if (target === "json")
     throw new ApiError([250106, joinedTexts(issues.map((issue) => told(issue, data)))]);
   const [first, ...others] = issues.map((issue) => ofParameter(issue, data));

@@ -9,6 +9,7 @@ const REASONS: ReadonlySet<string> = new Set([
   "problem",
   "message",
   "hint",
+  "note",
 ]);
 
 /**

@@ -21,7 +21,7 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
-import { noRecordOfId, noTaskOfKey } from "../http/nothing-found.ts";
+import { noRecordOfId } from "../http/nothing-found.ts";
 import { spoken } from "../http/spoken.ts";
 import { warn } from "../http/warnings.ts";
 import { orNull, recordId, taskKey } from "../http/fields.ts";
@@ -34,6 +34,7 @@ import {
   toRecord,
 } from "./shapes.ts";
 import { createWaiting } from "./waiting.ts";
+import { noTask } from "../tasks/unknown.ts";
 
 const tags = ["records"];
 const byRecord = z.object({ recordId });
@@ -131,7 +132,7 @@ export function recordRoutes(deps: RecordDeps) {
   return new OpenAPIHono<Env>()
     .openapi(list, (c) => {
       const { key } = c.req.valid("param");
-      if (findTask(db, key) === null) warn(c, noTaskOfKey(key));
+      if (findTask(db, key) === null) warn(c, noTask(db, key));
       const records = recordPages(db, key);
       const waiting = createWaiting(deps, c.req.header("accept-language"));
       return okStream(
@@ -141,7 +142,7 @@ export function recordRoutes(deps: RecordDeps) {
     })
     .openapi(pages, (c) => {
       const { key } = c.req.valid("param");
-      if (findTask(db, key) === null) warn(c, noTaskOfKey(key));
+      if (findTask(db, key) === null) warn(c, noTask(db, key));
       return ok(c, spoken(c, listRecords(deps, c, key, c.req.valid("query"))));
     })
     .openapi(detailList, (c) => {

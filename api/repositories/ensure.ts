@@ -27,13 +27,13 @@ export function ensureRepository(
   type: RepositoryType,
   by: By,
 ): EnsureAnswer {
+  checkHosted(type);
   return write(db, (tx) => {
     const found = findRepository(tx, projectId, repoName);
     if (found) {
       checkKind(found, type);
       return { created: false, empty: !hasFiles(tx, found.id) };
     }
-    checkHosted(type);
     checkImageNames({ projectId, repoName }, type, "repoName");
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
     insertRepository(

@@ -1,6 +1,7 @@
 import type { Db } from "../../db/open.ts";
-import { taskKeyOf } from "../../db/records/records.ts";
+import { findRecord } from "../../db/records/records.ts";
 import { openWaits } from "../../db/records/waits.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
 import { waitText } from "../../domain/waiting.ts";
 import type { Logger } from "../deps.ts";
 
@@ -23,8 +24,9 @@ export function createWaitNotes({ db, now, zone, logger }: WaitNoteDeps) {
       const wait = known.has(key) ? null : read();
       if (wait === null) continue;
       const waitingFor = waitText([wait], zone)?.en;
-      const facts = { recordId, taskKey: taskKeyOf(db, recordId) };
-      logger.warn(facts, `a run waits: ${waitingFor}`);
+      const { taskKey = "" } = findRecord(db, recordId) ?? {};
+      const task = findTask(db, taskKey)?.name ?? null;
+      logger.warn({ recordId, taskKey, task }, `a run waits: ${waitingFor}`);
     }
     const current = new Map(
       open.map(({ key, recordId }) => [key, known.get(key) ?? { recordId, since: time }]),
@@ -32,7 +34,10 @@ export function createWaitNotes({ db, now, zone, logger }: WaitNoteDeps) {
     for (const [key, { recordId, since }] of known) {
       if (current.has(key)) continue;
       const seconds = Math.round((time - since) / 1000);
-      logger.info({ recordId }, `a run no longer waits, after ${seconds} s`);
+      const status = findRecord(db, recordId)?.status;
+      const how =
+        status === "FAILED" ? "a run that waited has failed" : "a run no longer waits";
+      logger.info({ recordId }, `${how}, after ${seconds} s`);
     }
     known = current;
   };

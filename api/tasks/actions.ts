@@ -22,6 +22,7 @@ import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
 import { toSetting, type TaskCreate, type TaskUpdate } from "./shapes.ts";
 import { checkDraft } from "./saving.ts";
+import { taskOfKey } from "./unknown.ts";
 
 /** How long (ms) a deletion waits for the run that it cancels (docs/decisions.md#edits). */
 const CANCEL_MS = 10_000;
@@ -89,7 +90,7 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
     record,
     recordReserveDays,
   } = body;
-  const task = findTask(db, key) ?? fail(250310, key);
+  const task = taskOfKey(db, key);
   const setting = body.setting === null ? task.setting : toSetting(body.setting);
   const existing = {
     key,
@@ -178,7 +179,7 @@ export function copyTask(
       () => isNameTaken(db, name) && fail(250107, name),
       () => findTask(db, key) !== null && checkName(name),
     ],
-    () => findTask(db, key) ?? fail(250310, key),
+    () => taskOfKey(db, key),
   );
   const clusterIds = readClusterIds(db, key);
   const owned = clusterIds
@@ -228,7 +229,7 @@ export async function toggleTask(
   key: string,
   by: By,
 ): Promise<void> {
-  const task = findTask(db, key) ?? fail(250310, key);
+  const task = taskOfKey(db, key);
   const enabled = !task.enabled;
   setTaskEnabled(
     db,

@@ -5,6 +5,7 @@ import {
   readObjects,
   readTask,
   type TaskOrder,
+  findTask,
 } from "../../db/tasks/tasks.ts";
 import { inferObjectType } from "../../domain/task-rules.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
@@ -46,6 +47,7 @@ import {
   toTaskObject,
 } from "./shapes.ts";
 import { unusedInTask } from "./unused.ts";
+import { noTask, unknownTask } from "./unknown.ts";
 
 const tags = ["tasks"];
 const params = z.object({ key: taskKey });
@@ -201,7 +203,7 @@ const stop = createRoute({
 
 export function taskRoutes(deps: ApiDeps) {
   const { db, zone } = deps;
-  const find = (key: string) => readTask(db, key) ?? fail(250310, key);
+  const find = (key: string) => readTask(db, key) ?? unknownTask(db, key);
   return new OpenAPIHono<Env>()
     .openapi(create, async (c) => {
       const key = await createTask(deps, c.req.valid("json"), by(c, deps));
@@ -230,7 +232,9 @@ export function taskRoutes(deps: ApiDeps) {
       return ok(c, listTasks(deps, projectId, c.req.valid("query")));
     })
     .openapi(remove, async (c) => {
-      await deleteTaskWholly(deps, c.req.valid("param").key, by(c, deps));
+      const { key } = c.req.valid("param");
+      if (findTask(db, key) === null) warn(c, noTask(db, key));
+      await deleteTaskWholly(deps, key, by(c, deps));
       return ok(c, null);
     })
     .openapi(toggle, async (c) => {

@@ -4,7 +4,7 @@ import { namedProtocol } from "../../domain/protocols.ts";
 import { remoteRepository } from "../../domain/remote-names.ts";
 import { checkPlan } from "../../domain/plan-rules.ts";
 import { checkAll, everyOf } from "../../domain/request-error.ts";
-import { checkHead, checkObjects } from "../../domain/task-rules.ts";
+import { checkHead, checkLengths, checkObjects } from "../../domain/task-rules.ts";
 import type { TaskObject, TaskSetting } from "../../domain/task.ts";
 import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
@@ -48,6 +48,7 @@ export function checkDraft(
   existing: Existing = {},
 ) {
   const { replicaObjectType, replicaTaskObjects, setting } = draft;
+  checkLengths(draft);
   const clusterIds = [...new Set(draft.remoteClusterIds)];
   let objects: TaskObject[] = [];
   let clusters: To[] = [];

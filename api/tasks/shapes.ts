@@ -56,7 +56,9 @@ const TaskObjectIn = z
 
 const ExecutionPlanIn = z
   .object({
-    executeImmediately: orDefault(z.boolean(), true),
+    executeImmediately: orDefault(z.boolean(), true).openapi({
+      description: "Stored without effect: executionStrategy decides",
+    }),
     executeTime: optional(z.string()).openapi({
       description: "ISO, with or without offset",
       example: "2030-03-16T12:00:00",
@@ -93,15 +95,26 @@ export const SettingIn = z
       description: "Body bytes per second to one cluster; 0 or less = no limit",
     }),
     includeMetadata: orDefault(z.boolean(), true),
-    conflictStrategy: orDefault(z.enum(CONFLICT_STRATEGIES), "SKIP"),
-    errorStrategy: orDefault(z.enum(ERROR_STRATEGIES), "CONTINUE"),
+    conflictStrategy: orDefault(z.enum(CONFLICT_STRATEGIES), "SKIP").openapi({
+      description:
+        "For an artifact that the target has with other content. SKIP: the target's content stays; OVERWRITE: it is " +
+        "replaced; FAST_FAIL: the artifact fails and nothing more is sent to that cluster",
+    }),
+    errorStrategy: orDefault(z.enum(ERROR_STRATEGIES), "CONTINUE").openapi({
+      description:
+        "CONTINUE: the other artifacts are sent; FAST_FAIL: nothing more is sent to that cluster",
+    }),
     executionStrategy: optional(z.enum(EXECUTION_STRATEGIES)).openapi({
       description:
         "Absent = inferred from the plan: CRON_EXPRESSION, SPECIFIED_TIME, else IMMEDIATELY",
     }),
     executionPlan: orDefault(ExecutionPlanIn, AT_ONCE),
-    storageConsistencyCheck: orDefault(z.boolean(), false),
-    automaticCreateRemoteRepo: orDefault(z.boolean(), true),
+    storageConsistencyCheck: orDefault(z.boolean(), false).openapi({
+      description: "Stored without effect: every transfer is verified",
+    }),
+    automaticCreateRemoteRepo: orDefault(z.boolean(), true).openapi({
+      description: "Whether a repository that another instance lacks is created there",
+    }),
     compare: orDefault(z.enum(COMPARE_MODES), SETTING_DEFAULTS.compare).openapi({
       description: COMPARE,
     }),

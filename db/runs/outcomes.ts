@@ -1,6 +1,10 @@
 import type { Lane } from "../../domain/lanes.ts";
 import { DRAIN_WINDOW, nextTry, nextTurn } from "../../domain/retry.ts";
-import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
+import {
+  noParts,
+  type ArtifactOutcome,
+  type ArtifactResult,
+} from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type {
   ArtifactReport,
@@ -144,7 +148,7 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     bytesRead: outcome?.result.kind === "yielded" ? 0 : (outcome?.bytesRead ?? 0),
     compared: outcome?.compared ?? null,
     verified: outcome?.verified ?? null,
-    note: outcome?.note?.slice(0, MOST_REASON) ?? null,
+    note: noteOf(outcome)?.slice(0, MOST_REASON) ?? null,
     startTime: report.startTime,
     endTime: null,
     errorReason: null,
@@ -157,6 +161,12 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     whole: report.whole ? 1 : 0,
   };
 }
+
+const LEFT_ALONE =
+  "the target has other content, which stays there (conflictStrategy SKIP): OVERWRITE replaces it";
+
+const noteOf = (outcome: ArtifactOutcome | null): string | undefined =>
+  outcome?.note ?? (outcome?.result.kind === "skipped" ? LEFT_ALONE : undefined);
 
 type Known = { tries: number; firstFailure: number | null } | undefined;
 

@@ -19,9 +19,9 @@ export const CHECK_SAYINGS: readonly (readonly [en: string, zh: string])[] = [
     "此版本无法测试使用协议 {protocol} 的集群：请以 ping false 添加集群",
   ],
   [
-    "{host} answers, but not as an image registry does ({found}): check host, port and path of the url, " +
+    "{host} answers, but not as an image registry does ({reason…}): check host, port and path of the url, " +
       "and the protocol",
-    "{host} 有应答，但不是镜像仓库（原文：{found}）：请检查 url 的主机、端口和路径，以及 protocol",
+    "{host} 有应答，但不是镜像仓库（{reason…}）：请检查 url 的主机、端口和路径，以及 protocol",
   ],
   [
     "{host} answers, but not as an npm registry does (a missing package was answered {status}, without JSON " +
@@ -57,6 +57,31 @@ export const CHECK_SAYINGS: readonly (readonly [en: string, zh: string])[] = [
     "{host} does not accept the login: check username and password, or token ({reason…})",
     "{host} 不接受该凭据：请检查 username 和 password，或 token（{reason…}）",
   ],
+  [
+    "{host} does not accept the login, which has a username and no password: set password, or token",
+    "{host} 不接受该凭据，其中有 username 但没有 password：请设置 password 或 token",
+  ],
+  [
+    "{host} answers too slowly: the test was not done within {seconds} s. Servers delay wrong logins: check username " +
+      "and password, or token, and the network between",
+    "{host} 应答过慢：测试未能在 {seconds} 秒内完成。服务器会延迟应答错误的凭据：请检查 username 和 password，或 token，" +
+      "以及其间的网络",
+  ],
+  [
+    "GET /v2/ was answered {status} with a page for browsers",
+    "GET /v2/ 得到的应答是 {status}，内容是网页",
+  ],
+  ["GET /v2/ was answered {status}", "GET /v2/ 得到的应答是 {status}"],
+  ["it says that a manifest exists which cannot exist", "它声称一个不可能存在的清单存在"],
+  [
+    "it accepted an upload but named no address for it, the header Location",
+    "它接受了上传，但没有给出上传地址（响应头 Location）",
+  ],
+  [
+    "it answered {status} to the beginning of an upload",
+    "对开始上传的请求应答了 {status}",
+  ],
+  ["it answered {status}", "它应答了 {status}"],
   [
     "{host} does not know this login: check username and password, or token",
     "{host} 不认识该凭据：请检查 username 和 password，或 token",

@@ -121,8 +121,9 @@ export const PROBLEM_SAYINGS: readonly (readonly [en: string, zh: string])[] = [
   ],
   [
     "The user name, password or token of the cluster is no longer valid. Save the cluster with valid ones; nothing " +
-      "is sent to it until then.",
-    "集群的用户名、密码或 token 已失效。请用有效的凭据保存集群；在此之前不会向它发送任何内容。",
+      "is sent to it until then. Uploads that a REAL_TIME task could not send meanwhile are not sent later: upload " +
+      "them again, or run a SCHEDULED task once.",
+    "集群的用户名、密码或 token 已失效。请用有效的凭据保存集群；在此之前不会向它发送任何内容。REAL_TIME 任务在此期间未能发送的上传以后也不会发送：请重新上传，或执行一次 SCHEDULED 任务。",
   ],
   [
     "Nothing is replicated until the process is back. Check the log of the service; a transfer worker may also run " +

@@ -21,15 +21,28 @@ const COMPILED: readonly Saying[] = [
 /** Maximum number of colons in a reason behind which a sentence is looked for. */
 const MOST_COLONS = 8;
 /** Maximum number of parts of a reason that are looked at; more of them are quoted. */
-const MOST_PARTS = 100;
+const MOST_PARTS = 40;
 
 /**
  * Says a stored reason in Chinese. What is not a sentence of this program, such as the words of a registry, follows
  * after 原文 as it is. The number of steps is bounded, because other servers write parts of a reason.
  */
 export function chineseOf(reason: string): string {
-  return known(reason, new Map()) ?? `原文：${reason}`;
+  const before = remembered.get(reason);
+  if (before !== undefined) return before;
+  const said = known(reason, new Map()) ?? `原文：${reason}`;
+  if (reason.length > LONGEST_REMEMBERED) return said;
+  remembered.set(reason, said);
+  const [oldest] = remembered.keys();
+  if (remembered.size > MOST_REMEMBERED && oldest !== undefined)
+    remembered.delete(oldest);
+  return said;
 }
+
+/** The artifacts of a run often have the same reason. */
+const remembered = new Map<string, string>();
+const MOST_REMEMBERED = 500;
+const LONGEST_REMEMBERED = 2_500;
 
 function known(reason: string, seen: Map<string, string | null>): string | null {
   const before = seen.get(reason);
@@ -76,14 +89,14 @@ function match(pieces: readonly Piece[], text: string): Map<string, string> | nu
       continue;
     }
     const isLast = i === pieces.length - 1;
-    const found = isLast
-      ? text.length - piece.fixed.length
-      : text.indexOf(piece.fixed, open === null ? at : at + 1);
-    const fits =
+    const found =
       open === null
-        ? found === at && text.startsWith(piece.fixed, at)
-        : found > at && text.startsWith(piece.fixed, found);
-    if (!fits) return null;
+        ? at
+        : isLast
+          ? Math.max(at + 1, text.length - piece.fixed.length)
+          : text.indexOf(piece.fixed, at + 1);
+    if (found < 0 || !text.startsWith(piece.fixed, found)) return null;
+    if (isLast && found + piece.fixed.length !== text.length) return null;
     if (open !== null) holes.set(open, text.slice(at, found));
     at = found + piece.fixed.length;
     open = null;

@@ -8,6 +8,10 @@ export const SAYINGS: readonly (readonly [en: string, zh: string])[] = [
   ["stopped by {user}", "由 {user} 停止"],
   ["stopped: the task was deleted", "已停止：任务已被删除"],
   ["the run is over", "运行已结束"],
+  [
+    "the target has other content, which stays there (conflictStrategy SKIP): OVERWRITE replaces it",
+    "目标处有其他内容，并保持不变（conflictStrategy 为 SKIP）：OVERWRITE 会将其替换",
+  ],
   ["the run ended before this artifact did", "运行在此制品完成之前已结束"],
   ["{reason…}; before that: {reason…2}", "{reason…}；此前：{reason…2}"],
   [
@@ -113,6 +117,10 @@ export const SAYINGS: readonly (readonly [en: string, zh: string])[] = [
   [
     "{host} does not answer in TLS ({code}): should its URL begin with http://?",
     "{host} 不以 TLS 应答（{code}）：其 URL 是否应以 http:// 开头？",
+  ],
+  [
+    "{host} answers, but not in HTTP: check the port of the url",
+    "{host} 有应答，但不是 HTTP：请检查 url 的端口",
   ],
   [
     "the certificate of {host} has expired ({code}): renew it at that server, or check this machine's clock",

@@ -1,6 +1,10 @@
+import { once } from "node:events";
 import type { RequestListener } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createClusterCheck } from "../../api/clusters/check-cluster.ts";
+import type { ClusterAccess } from "../../api/deps.ts";
+import { chineseOf } from "../../domain/chinese/reason.ts";
 import { unique } from "../rigs/runs/run-fixture.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { CLUSTER } from "../rigs/api/checked-clusters.ts";
@@ -35,6 +39,8 @@ const NO_LOGIN = /: not authenticated: .*demands a login.*set username and passw
 const NO_LOGIN_ZH = /：认证失败：.*需要登录.*请设置 username 和 password/;
 const REFUSED = /: not authenticated: .*does not accept the login: check username/;
 const REFUSED_ZH = /：认证失败：.*不接受该凭据：请检查 username/;
+const NO_PASSWORD = /: not authenticated: .*has a username and no password: set password/;
+const NO_PASSWORD_ZH = /：认证失败：.*有 username 但没有 password：请设置 password/;
 const PUSH = /: not allowed: .*push to team\/replication-check: give it the right/;
 const PUSH_ZH = /：没有权限：.*推送到 team\/replication-check：请授予推送权限/;
 const NO_UPLOADS = /: not allowed: .*takes no uploads: check whether it is read-only/;
@@ -68,6 +74,27 @@ const REFUSALS: Case[] = [
     NO_LOGIN_ZH,
   ],
   ["refuses the login", registryThat({ login: "basic" }), WRONG, REFUSED, REFUSED_ZH],
+  [
+    "refuses a login without a password",
+    registryThat({ login: "token" }),
+    { username: "alice" },
+    NO_PASSWORD,
+    NO_PASSWORD_ZH,
+  ],
+  [
+    "refuses a login without a password",
+    always(401, '{"error":"who?"}'),
+    { ...NPM, username: "alice" },
+    NO_PASSWORD,
+    NO_PASSWORD_ZH,
+  ],
+  [
+    "refuses a login without a password",
+    always(401, ""),
+    { ...INSTANCE, username: "alice" },
+    NO_PASSWORD,
+    NO_PASSWORD_ZH,
+  ],
   [
     "has a token server that refuses the login",
     registryThat({ login: "token" }),
@@ -203,6 +230,11 @@ const WORKS: [string, RequestListener, object][] = [
   ["demands fewer requests", always(429, ""), {}],
   ["demands fewer uploads", registryThat({ upload: { status: 429 } }), {}],
   ["is an npm registry that knows no ping", always(404, '{"error":"not found"}'), NPM],
+  [
+    "is an npm registry whose refusals are objects with codes",
+    always(404, '{"error":{"code":404,"message":"no such package"}}'),
+    NPM,
+  ],
   ["is a busy instance", always(429, ""), INSTANCE],
 ];
 
@@ -225,4 +257,82 @@ test("a registry without a path in its url may refuse the test's name to a good 
     });
   expect(await create(USER)).toMatchObject({ code: 0 });
   expect((await create({})).message).toMatch(NO_LOGIN);
+});
+
+test("a login that a registry refuses is sent to it twice, and twice more as to an npm registry", async () => {
+  const server = await startAnswering(registryThat({ login: "token" }));
+  servers.push(server);
+  const url = `${server.url}/team`;
+  const logins: string[] = [];
+  const { answer } = server;
+  server.answer = (request, response) => {
+    if (request.headers.authorization?.startsWith("Basic ") === true)
+      logins.push(request.url ?? "");
+    answer(request, response);
+  };
+  const check = createClusterCheck({});
+  const access: Omit<ClusterAccess, "protocol"> = {
+    type: "REMOTE",
+    url,
+    ...WRONG,
+    token: null,
+    certificate: null,
+    insecureSkipVerify: false,
+  };
+  const refusals = [];
+  for (const protocol of ["OCI", null] as const) {
+    refusals.push(
+      (await check({ ...access, protocol }))?.refused,
+      logins.splice(0).length,
+    );
+  }
+  expect(refusals).toEqual([true, 2, true, 4]);
+});
+
+test("a server that answers and then is silent is too slow, not unreachable", async () => {
+  const server = await startAnswering((request, response) => {
+    if (request.url === "/v2/" && request.headers.authorization === undefined)
+      registryThat({ login: "basic" })(request, response);
+  });
+  servers.push(server);
+  const problem = await createClusterCheck(
+    {},
+    Date.now,
+    3_000,
+  )({
+    type: "REMOTE",
+    url: server.url,
+    protocol: "OCI",
+    ...USER,
+    token: null,
+    certificate: null,
+    insecureSkipVerify: false,
+  });
+  expect(problem).toMatchObject({ refused: false });
+  expect(problem?.reason.en).toMatch(/^127\.0\.0\.1:\d+ answers too slowly: .* 3 s/);
+  expect(chineseOf(problem?.reason.en ?? "")).toBe(problem?.reason.zh);
+});
+
+test("a port at which something else than HTTP answers is said to be one, in both languages", async () => {
+  const settings = Buffer.from("000000040000000000", "hex");
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined).end(settings);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  try {
+    for (const type of ["REMOTE", "STANDALONE"])
+      for (const [language, words] of [
+        ["en", /not reachable: .*answers, but not in HTTP: check the port/],
+        ["zh-CN", /无法访问：.*有应答，但不是 HTTP：请检查 url 的端口/],
+      ] as const) {
+        const { message } = await api.call("POST", `${CLUSTER}/create`, {
+          body: { name: unique("c"), type, url: `http://127.0.0.1:${port}` },
+          headers: { "accept-language": language },
+        });
+        expect(message).toMatch(words);
+      }
+  } finally {
+    server.close();
+  }
 });

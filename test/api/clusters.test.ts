@@ -288,6 +288,17 @@ describe("changing a cluster", () => {
     expect(row().url).toBe(HUB.url);
   });
 
+  test("changing an unhealthy cluster shows at once that its test has passed", async () => {
+    check.problem = "it is down";
+    await api.call("POST", `${CLUSTER}/tryConnect?name=hub`);
+    expect(row()).toMatchObject({ status: "UNHEALTHY", errorReason: "it is down" });
+    check.problem = null;
+    expect((await update({ ping: false })).data).toMatchObject({ status: "UNHEALTHY" });
+    const well = { status: "HEALTHY", errorReason: null };
+    expect((await update({ password: "right" })).data).toMatchObject(well);
+    expect(row()).toMatchObject(well);
+  });
+
   test("changing a cluster that cannot be reached changes nothing, unless ping is false", async () => {
     check.problem = "password refused";
     expect((await update({ password: "wrong" })).code).toBe(250301);

@@ -68,6 +68,14 @@ test.each([
     "not authenticated: r.example demands a login, and none was given: set username and password, or token",
     "认证失败：r.example 需要登录，但未提供凭据：请设置 username 和 password，或 token",
   ],
+  [
+    "not the right product: r.example answers, but not as an image registry does (GET /v2/ was answered 200 with a " +
+      "page for browsers): check host, port and path of the url, and the protocol",
+    "产品不符：r.example 有应答，但不是镜像仓库（GET /v2/ 得到的应答是 200，内容是网页）：" +
+      "请检查 url 的主机、端口和路径，以及 protocol",
+  ],
+  ["GET /v2/ was answered 404", "GET /v2/ 得到的应答是 404"],
+  ["it answered 405 to the beginning of an upload", "对开始上传的请求应答了 405"],
   ["the run is over; stopped by admin", "运行已结束；由 admin 停止"],
 ])("the reason %j is said in Chinese", (reason, zh) => {
   expect(chineseOf(reason)).toBe(zh);
@@ -75,5 +83,5 @@ test.each([
 
 test("a reason that another server made long and nested is said as far as a limit, and quoted behind it", () => {
   const nested = "cannot be planned: ".repeat(20_000) + "x: ".repeat(20_000);
-  expect(chineseOf(nested)).toMatch(/^(?:无法制定计划：){100}原文：cannot be planned: /);
+  expect(chineseOf(nested)).toMatch(/^(?:无法制定计划：){40}原文：cannot be planned: /);
 });

@@ -84,6 +84,30 @@ describe("the configuration", () => {
     expect(reported.join()).not.toContain("secret@");
   });
 
+  test.each(["host:0", "host:65536", "host:72333", "[::1]:99999", "host:", "host"])(
+    "the configuration refuses %s as Temporal's address",
+    (address) => {
+      expect(problems({ TEMPORAL_ADDRESS: address })).toEqual([
+        "TEMPORAL_ADDRESS must be host:port with a port from 1 to 65535",
+      ]);
+    },
+  );
+
+  test("the configuration accepts names and addresses with a port for Temporal's address", () => {
+    for (const address of ["host:1", "a-b.c_d:65535", "[::1]:7233"])
+      expect(loadConfig({ TEMPORAL_ADDRESS: address }).temporalAddress).toBe(address);
+  });
+
+  test("the configuration error names misspelt settings after the problems, without their values", () => {
+    expect(problems({ PORT: "x", DATADIR: "secret", PATH: "/bin" })).toEqual([
+      "PORT must be a port (0 = any free one) from 0 to 65535",
+      "DATADIR is not a setting and has no effect; is DATA_DIR meant?",
+    ]);
+    expect(() => loadConfig({ API_URl: "http://host" }, ["apiUrl"])).toThrow(
+      /API_URL must be set[^]*API_URl is not a setting/,
+    );
+  });
+
   test.each([
     ["90s", 90_000],
     ["15m", 900_000],

@@ -49,6 +49,22 @@ export const TASK_MISTAKES: readonly Mistake[] = [
     ),
     zh: /缺少 name；缺少 localProjectId；缺少 replicaObjectType；缺少 replicaTaskObjects；.*缺少 setting/,
   },
+  ...(["execute", "stop", "toggle/status"] as const).map((what) => ({
+    what: `${what} of a task by its name`,
+    ask: () => ({ path: `${TASK}/${what}/task-in-use` }),
+    status: 400,
+    code: 250310,
+    en: /\[task-in-use\] is not found: the task of that name has the key [0-9a-f]{32}: write the key/,
+    zh: /该名称的任务的 key 是 [0-9a-f]{32}：请填写 key/,
+  })),
+  {
+    what: "the deletion of a task by its name",
+    ask: () => ({ method: "DELETE", path: `${TASK}/delete/task-in-use` }),
+    status: 200,
+    code: 0,
+    en: /no task has the key "task-in-use": .*the task of that name has the key [0-9a-f]{32}/,
+    zh: /没有 key 为 "task-in-use" 的任务：.*该名称的任务的 key 是 [0-9a-f]{32}/,
+  },
   refused(
     "five wrong values in one body",
     {

@@ -42,6 +42,8 @@ beforeAll(() => {
   for (const folder of [CLOSED, DAMAGED, OPEN, OWNED, MOUNT]) mkdirSync(folder);
   writeFileSync(join(OWNED, "replication.db"), "");
   chmodSync(join(OWNED, "replication.db"), 0o400);
+  // A database that is not the service's does not matter.
+  writeFileSync(join(OWNED, "another.db"), "", { mode: 0o400 });
   for (const folder of [OPEN, OWNED]) chmodSync(folder, 0o777);
   chmodSync(CLOSED, 0o500);
   writeFileSync(join(DAMAGED, "replication.db"), "no database ".repeat(1_000));

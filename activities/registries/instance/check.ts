@@ -7,14 +7,13 @@ import {
   hurried,
   no,
   NOTHING_TRIED,
-  noLogin,
   refusedLogin,
   unreached,
   yes,
 } from "../check.ts";
 import type { End } from "../contract.ts";
 import type { Check, CheckUse } from "../../../domain/check.ts";
-import { authorizationOf } from "../login.ts";
+import { type GivenLogin, givenLogin } from "../login.ts";
 import { createInstanceClient } from "./client.ts";
 import { instanceUrl } from "./wire.ts";
 
@@ -28,7 +27,7 @@ export async function check(
   const client = createInstanceClient(end);
   try {
     const { value, error } = await attempt(() => client.capabilities(signal), signal);
-    if (error) return failed(host, error, authorizationOf(end) !== null);
+    if (error) return failed(host, error, givenLogin(end));
     return {
       reachable: answering(host),
       product: yes(
@@ -46,12 +45,12 @@ export async function check(
 }
 
 /** Returns the step at which an instance failed, by the kind of its failure. */
-function failed(host: string, error: TransferError, hasLogin: boolean): Check {
+function failed(host: string, error: TransferError, given: GivenLogin): Check {
   const { kind } = error;
   const reachable = answering(host);
   if (kind === "throttled") return hurried(host);
   if (kind === "auth") {
-    const authenticated = hasLogin ? refusedLogin(host, error) : noLogin(host);
+    const authenticated = refusedLogin(host, given, error);
     return { ...NOTHING_TRIED, reachable, authenticated };
   }
   if (kind !== "unsupported" && kind !== "notFound")

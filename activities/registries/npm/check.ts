@@ -6,14 +6,13 @@ import {
   hurried,
   NOT_TRIED,
   NOTHING_TRIED,
-  noLogin,
   refusedLogin,
   unreached,
 } from "../check.ts";
 import type { End } from "../contract.ts";
 import type { Answer, Check, CheckUse } from "../../../domain/check.ts";
 import type { HttpResponse } from "../http-message.ts";
-import { authorizationOf } from "../login.ts";
+import { givenLogin } from "../login.ts";
 import {
   anonymous,
   isDoubtful,
@@ -39,12 +38,12 @@ const LONGEST_BODY = 64 * 1024;
  */
 export async function check(
   end: End,
-  _use: CheckUse,
+  use: CheckUse,
   signal: AbortSignal,
 ): Promise<Check> {
   const registry = openNpmRegistry(end);
   try {
-    return await checkRegistry(registry, end, signal);
+    return await checkRegistry(registry, { end, use }, signal);
   } finally {
     await registry.close();
   }
@@ -52,23 +51,45 @@ export async function check(
 
 async function checkRegistry(
   registry: NpmRegistry,
-  end: End,
+  { end, use }: { end: End; use: CheckUse },
   signal: AbortSignal,
 ): Promise<Check> {
   const { host } = registry;
-  const hasLogin = authorizationOf(end) !== null;
+  const given = givenLogin(end);
+  // Servers delay wrong logins, and may lock a user out after some of them: no question follows a refused one.
+  const early =
+    use === "LOGIN" && given !== "none" ? await whoAmI(registry, end, signal) : null;
+  if (early?.ok === false) return refused(host, early);
   const asked = await attempt(() => askFor(registry, MISSING, signal), signal);
   if (asked.error?.kind === "throttled") return hurried(host);
   if (asked.error) return { ...NOTHING_TRIED, reachable: unreached(host, asked.error) };
   const reachable = answering(host);
+  const isClosed = demandsLogin(asked.value);
+  const asWhom =
+    early ?? (isClosed && given !== "none" ? await whoAmI(registry, end, signal) : null);
+  if (asWhom?.ok === false) return refused(host, asWhom);
   const product = await productOf(registry, asked.value, signal);
   if (product.ok === false) return { ...NOTHING_TRIED, reachable, product };
-  const login = hasLogin ? await whoAmI(registry, end, signal) : anonymous(host);
-  const isShut = demandsLogin(asked.value) && login.ok !== true;
-  const authenticated = isShut ? shut(host, hasLogin) : login;
+  const login =
+    given === "none"
+      ? anonymous(host)
+      : (asWhom ?? (await whoAmI(registry, end, signal)));
+  const isShut = isClosed && login.ok !== true;
+  const authenticated = isShut ? refusedLogin(host, given, SHUT) : login;
   const allowed = authenticated.ok === false ? NOT_TRIED : SHOWS_LATER;
   return { reachable, product, authenticated, allowed };
 }
+
+/** The result for a server that refused the login, of which nothing else was asked. */
+const refused = (host: string, authenticated: Answer): Check => ({
+  reachable: answering(host),
+  product: isDoubtful(host),
+  authenticated,
+  allowed: NOT_TRIED,
+});
+
+/** The refusal of a registry that lets nobody read without a login that it knows. */
+const SHUT = new TransferError("auth", "it answered 401");
 
 /** Whether nothing can be read. A 403 in JSON may concern only the package that was asked for. */
 const demandsLogin = ({ status, body }: Told): boolean =>
@@ -125,16 +146,11 @@ function isRefusal(body: JsonObject | null): boolean {
   if (body === null) return false;
   const { error, reason, message, errors } = body;
   if ([error, reason, message].some((said) => typeof said === "string")) return true;
+  if (isRecord(error) && "code" in error) return true;
   return (
     Array.isArray(errors) && !errors.some((each) => isRecord(each) && "code" in each)
   );
 }
-
-/** The answer for a registry that lets nobody read without a login that it knows. */
-const shut = (host: string, hasLogin: boolean): Answer =>
-  hasLogin
-    ? refusedLogin(host, new TransferError("auth", "it answered 401"))
-    : noLogin(host);
 
 async function whoAmI(
   registry: NpmRegistry,
@@ -154,7 +170,7 @@ async function whoAmI(
   );
   if (asked.error)
     return asked.error.kind === "auth"
-      ? refusedLogin(host, asked.error)
+      ? refusedLogin(host, givenLogin(end), asked.error)
       : silentLogin(host);
   const body = await readObject(asked.value);
   if (asked.value.status >= 300 || body === null) return silentLogin(host);

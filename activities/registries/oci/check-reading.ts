@@ -43,12 +43,12 @@ async function logInForReading(
   checking: Checking,
   impossible: Told | undefined,
 ): Promise<Answer> {
-  const { host, hasLogin, greeting, signal } = checking;
+  const { host, given, greeting, signal } = checking;
   const login = await attempt(() => logIn(checking, signal), signal);
   const readsAnonymously =
-    !hasLogin && greeting.grants && impossible?.refusal?.kind === "notFound";
+    given === "none" && greeting.grants && impossible?.refusal?.kind === "notFound";
   if (login.error && readsAnonymously) return anonymous(host);
-  return loginFailure(checking, login.error) ?? accepted(host, hasLogin);
+  return loginFailure(checking, login.error) ?? accepted(host, given);
 }
 
 async function mayRead(

@@ -2,6 +2,7 @@ import type { TransferError } from "../../../domain/failure.ts";
 import { text, type Text } from "../../../domain/text.ts";
 import { because, no, unknown, yes } from "../check.ts";
 import type { Answer } from "../../../domain/check.ts";
+import type { GivenLogin } from "../login.ts";
 
 export const isRegistry = (host: string): Answer =>
   yes(text(`${host} is an image registry`, `${host} 是镜像仓库`));
@@ -25,10 +26,10 @@ export const isDoubtful = (host: string): Answer =>
     ),
   );
 
-export const accepted = (host: string, hasLogin: boolean): Answer =>
-  hasLogin
-    ? yes(text(`${host} accepts the login`, `${host} 接受该凭据`))
-    : yes(text(`${host} requires no login`, `${host} 无需登录`));
+export const accepted = (host: string, given: GivenLogin): Answer =>
+  given === "none"
+    ? yes(text(`${host} requires no login`, `${host} 无需登录`))
+    : yes(text(`${host} accepts the login`, `${host} 接受该凭据`));
 
 export const anonymous = (host: string): Answer =>
   unknown(
@@ -62,18 +63,19 @@ export const mayPull = (name: string): Answer =>
 
 export const MAY_LIST = yes(text("may list repositories", "可以列出镜像"));
 
-export const mayNotPush = (host: string, name: string, error: TransferError): Answer =>
-  no(
-    because(
-      text(
-        `${host} does not let this login push to ${name}: give it the right to push there, or correct the path ` +
-          "of the url. Where it may push to some repositories below only, attach the cluster with ping false",
-        `${host} 不允许该凭据推送到 ${name}：请授予推送权限，或更正 url 的路径。` +
-          "如果它只能推送到其下的部分镜像，请以 ping false 添加集群",
-      ),
-      error,
+export const mayNotPush = (host: string, name: string, error: TransferError): Answer => ({
+  ok: false,
+  message: because(
+    text(
+      `${host} does not let this login push to ${name}: give it the right to push there, or correct the path ` +
+        "of the url. Where it may push to some repositories below only, attach the cluster with ping false",
+      `${host} 不允许该凭据推送到 ${name}：请授予推送权限，或更正 url 的路径。` +
+        "如果它只能推送到其下的部分镜像，请以 ping false 添加集群",
     ),
-  );
+    error,
+  ),
+  ofTest: true,
+});
 
 export const takesNothing = (host: string, error: TransferError): Answer =>
   no(

@@ -28,7 +28,7 @@ export async function checkWriting(
   checking: Checking,
   name: string | null,
 ): Promise<Check> {
-  const { host, hasLogin, access, uploads, signal } = checking;
+  const { host, given, access, uploads, signal } = checking;
   const probed = name ?? PROBE_NAME;
   const begun = await attempt(() => beginUpload(checking, probed, signal), signal);
   if (begun.error?.kind === "throttled") return hurried(host);
@@ -46,7 +46,7 @@ export async function checkWriting(
   return {
     reachable: answering(host),
     product: isRegistry(host),
-    authenticated: accepted(host, hasLogin),
+    authenticated: accepted(host, given),
     allowed: mayPush(access.path(probed)),
   };
 }
@@ -58,20 +58,28 @@ async function diagnose(
   refused: Refused,
 ): Promise<Check> {
   const { host, greeting, signal } = checking;
+  const reachable = answering(host);
+  const login = await attempt(() => logIn(checking, signal), signal);
+  const failed = loginFailure(checking, login.error);
+  const refusedBy = (product: Answer, authenticated: Answer): Check => ({
+    reachable,
+    product,
+    authenticated,
+    allowed: NOT_TRIED,
+  });
+  // Servers delay wrong logins, and may lock a user out after some of them.
+  if (failed !== null && (greeting.marked || refused.marked))
+    return refusedBy(isRegistry(host), failed);
   const impossible = await attempt(
     () => askImpossible(checking, name ?? PROBE_NAME, signal),
     signal,
   );
   if (impossible.value?.refusal === null) return otherProduct(host, EVERYTHING_EXISTS);
-  const login = await attempt(() => logIn(checking, signal), signal);
-  const failed = loginFailure(checking, login.error);
   const isKnown = greeting.marked || refused.marked || impossible.value?.marked === true;
   if (!isKnown && failed === null && refused.status !== null)
     return otherProduct(host, answered(refused.status));
-  const reachable = answering(host);
   const product = isKnown ? isRegistry(host) : isDoubtful(host);
-  if (failed !== null)
-    return { reachable, product, authenticated: failed, allowed: NOT_TRIED };
+  if (failed !== null) return refusedBy(product, failed);
   const isCertain = name !== null || checking.namespace !== "";
   return { reachable, product, ...permission(checking, name, refused, isCertain) };
 }
@@ -81,13 +89,13 @@ async function diagnose(
  * tested name is refused for those of a run.
  */
 function permission(
-  { host, hasLogin, greeting, access }: Checking,
+  { host, given, greeting, access }: Checking,
   name: string | null,
   { refusal }: Refused,
   isCertain: boolean,
 ): Pick<Check, "authenticated" | "allowed"> {
   const isRefused = refusal.kind === "auth";
-  if (isRefused && !hasLogin && (isCertain || greeting.demandsLogin))
+  if (isRefused && given === "none" && (isCertain || greeting.demandsLogin))
     return { authenticated: noLogin(host), allowed: NOT_TRIED };
   const full = access.path(name ?? PROBE_NAME);
   const allowed: Answer =
@@ -96,7 +104,7 @@ function permission(
       : isForAll(refusal)
         ? takesNothing(host, refusal)
         : maybePush(host, full, refusal);
-  return { authenticated: accepted(host, hasLogin), allowed };
+  return { authenticated: accepted(host, given), allowed };
 }
 
 /** Whether a refusal has nothing to do with the name: the registry takes no uploads, or none now. */

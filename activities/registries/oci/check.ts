@@ -4,6 +4,7 @@ import {
   hurried,
   NOT_TRIED,
   NOTHING_TRIED,
+  refusedLogin,
   unreached,
 } from "../check.ts";
 import type { Check, CheckUse } from "../../../domain/check.ts";
@@ -31,26 +32,41 @@ export async function checkRegistry(
   if (greeted.error)
     return { ...NOTHING_TRIED, reachable: unreached(host, greeted.error) };
   const checking = { ...known, host, signal, greeting: greeted.value };
-  if (use === "GLANCE") return glance(checking);
+  if (use === "GLANCE" || use === "LOGIN") return glance(checking, use);
   return use === "WRITE" ? checkWriting(checking, name) : checkReading(checking, name);
 }
 
 /**
- * Checks whether a registry that passed the whole check lately still greets, accepts the login and lets it push. Where
- * it does not, the whole check finds out which step failed.
+ * Checks whether a registry still greets, accepts the login and, for GLANCE, lets it push. A refused login is the
+ * result; where anything else is not as it was, the whole check finds out which step failed.
  */
-async function glance(checking: Checking): Promise<Check> {
-  const { host, hasLogin, signal } = checking;
+async function glance(checking: Checking, use: "GLANCE" | "LOGIN"): Promise<Check> {
+  const { host, given, greeting, signal } = checking;
   const reachable = answering(host);
   const login = await attempt(() => logIn(checking, signal), signal);
-  const push = await attempt(() => askToContinue(checking, PROBE_NAME, signal), signal);
-  const isRefused = (push.error ?? push.value.refusal)?.kind === "auth";
-  return login.value?.status === 200 && !login.value.page && !isRefused
+  if (login.error?.kind === "auth")
+    return {
+      ...NOTHING_TRIED,
+      reachable,
+      product: greeting.marked ? isRegistry(host) : isDoubtful(host),
+      authenticated: refusedLogin(host, given, login.error),
+    };
+  const isLikeBefore =
+    login.value?.status === 200 &&
+    !login.value.page &&
+    (use === "LOGIN" || (await mayContinue(checking)));
+  return isLikeBefore
     ? {
         reachable,
         product: isRegistry(host),
-        authenticated: accepted(host, hasLogin),
+        authenticated: accepted(host, given),
         allowed: NOT_TRIED,
       }
     : { ...NOTHING_TRIED, reachable, product: isDoubtful(host) };
+}
+
+async function mayContinue(checking: Checking): Promise<boolean> {
+  const { signal } = checking;
+  const push = await attempt(() => askToContinue(checking, PROBE_NAME, signal), signal);
+  return (push.error ?? push.value.refusal)?.kind !== "auth";
 }

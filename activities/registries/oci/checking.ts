@@ -1,7 +1,8 @@
 import type { TransferError } from "../../../domain/failure.ts";
 import type { Text } from "../../../domain/text.ts";
-import { answering, NOTHING_TRIED, noLogin, refusedLogin } from "../check.ts";
+import { answering, NOTHING_TRIED, refusedLogin } from "../check.ts";
 import type { Answer, Check } from "../../../domain/check.ts";
+import type { GivenLogin } from "../login.ts";
 import { brokenLogin, isOther } from "./check-words.ts";
 import type { Greeting, Tested } from "./probe.ts";
 import type { Uploads } from "./uploads.ts";
@@ -9,7 +10,7 @@ import type { Uploads } from "./uploads.ts";
 /** What the steps of a check know of the registry; `signal` stops them. */
 export type Checking = Tested & {
   host: string;
-  hasLogin: boolean;
+  given: GivenLogin;
   /** The path of the url, below which every name is; "" for none. */
   namespace: string;
   uploads: Uploads;
@@ -19,10 +20,10 @@ export type Checking = Tested & {
 
 /** The answer about a login whose use for `/v2/` failed with `error`; null where that says nothing. */
 export function loginFailure(
-  { host, hasLogin }: Checking,
+  { host, given }: Checking,
   error: TransferError | undefined,
 ): Answer | null {
-  if (error?.kind === "auth") return hasLogin ? refusedLogin(host, error) : noLogin(host);
+  if (error?.kind === "auth") return refusedLogin(host, given, error);
   return error?.kind === "invalid" ? brokenLogin(host, error) : null;
 }
 

@@ -1,7 +1,7 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
 import type { Check } from "../../../domain/check.ts";
-import { secretsOf } from "../login.ts";
+import { givenLogin, secretsOf } from "../login.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { createAccess } from "./access.ts";
 import { createBlobs, type Blobs } from "./blobs.ts";
@@ -61,7 +61,7 @@ export function createOciRegistryAt(
   const blobs = createBlobs(client, access, manners);
   const uploads = createUploads(client, access, manners);
   const { namespace } = address;
-  const hasLogin = Boolean(options.username || options.token || options.authorization);
+  const given = options.authorization ? "whole" : givenLogin(options);
   return {
     host: client.origin.host,
     ...createManifests(client, access, listing, manners),
@@ -71,11 +71,7 @@ export function createOciRegistryAt(
     ...uploads,
     ...createSmallBlobs({ ...blobs, ...uploads }),
     check: (scope, signal) =>
-      checkRegistry(
-        { http, client, access, uploads, hasLogin, namespace },
-        scope,
-        signal,
-      ),
+      checkRegistry({ http, client, access, uploads, given, namespace }, scope, signal),
     close: http.close,
   };
 }
