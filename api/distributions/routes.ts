@@ -20,7 +20,6 @@ import {
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { noDistributionOfName } from "../http/nothing-found.ts";
-import { spoken } from "../http/spoken.ts";
 import { warn } from "../http/warnings.ts";
 import { type RepositoryName, repositoryOf } from "../http/repository.ts";
 import {
@@ -31,8 +30,8 @@ import {
   RunOnceCreate,
 } from "./shapes.ts";
 import { orNull } from "../http/fields.ts";
-import { RecordInfo, toRecord } from "../records/shapes.ts";
-import { createWaiting } from "../records/waiting.ts";
+import { RecordInfo } from "../records/shapes.ts";
+import { recordWriter } from "../records/record-writer.ts";
 import { toTaskObject } from "../tasks/shapes.ts";
 import { unusedInTask } from "../tasks/unused.ts";
 import { deleteTaskWholly, executeTask, toggleTask } from "../tasks/actions.ts";
@@ -153,7 +152,7 @@ const toggle = createRoute({
 });
 
 export function distributionRoutes(deps: ApiDeps) {
-  const { db, zone } = deps;
+  const { db } = deps;
   return new OpenAPIHono<Env>()
     .openapi(createOnce, (c) => {
       const body = c.req.valid("json");
@@ -169,8 +168,7 @@ export function distributionRoutes(deps: ApiDeps) {
     .openapi(statusOnce, (c) => {
       const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);
       const newest = pageRecords(db, task.key, undefined, 0, 1).records[0];
-      const waiting = createWaiting(deps, c.req.header("accept-language"));
-      return ok(c, newest ? spoken(c, toRecord(newest, zone, waiting)) : null);
+      return ok(c, newest ? recordWriter(deps, c)(newest) : null);
     })
     .openapi(deleteOnce, async (c) => {
       const task = findOnce(db, c.req.valid("param"), c.req.valid("query").name);

@@ -2,7 +2,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { html, raw } from "hono/html";
 import { type Text, text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { languageOf } from "../http/messages.ts";
+import { languageIn } from "../http/messages.ts";
 import { PAGE_HEADERS } from "./headers.ts";
 
 const ABOUT = text(
@@ -66,7 +66,7 @@ export function startPage({
 }: Pick<ApiDeps, "temporalUi">): MiddlewareHandler<Env> {
   return async (c, next) => {
     if (!isBrowser(c)) return next();
-    const language = languageOf(c.req.header("accept-language"));
+    const language = languageIn(c);
     return c.html(page(language, temporalUi()), 200, {
       ...PAGE_HEADERS,
       "content-language": language,

@@ -1,4 +1,5 @@
 import { LOGIN_NEEDED } from "../../domain/login.ts";
+import type { Context } from "hono";
 import type { Text } from "../../domain/text.ts";
 
 /**
@@ -87,7 +88,7 @@ export const MESSAGES = {
 } as const;
 
 export type Code = keyof typeof MESSAGES;
-type Language = keyof Text;
+export type Language = keyof Text;
 
 type Messages = typeof MESSAGES;
 /** The codes whose texts contain `{0}`. */
@@ -150,11 +151,15 @@ const LONGEST_NAMED = 1100;
 const shortened = (text: string) =>
   text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text;
 
+/** Returns the language in which a request is answered. */
+export const languageIn = (c: Pick<Context, "req">): Language =>
+  languageOf(c.req.header("accept-language"));
+
 /**
  * Returns the language that the client prefers of the two that the API has (RFC 9110 §12.5.4);
  * English for all others.
  */
-export function languageOf(acceptLanguage: string | undefined): Language {
+function languageOf(acceptLanguage: string | undefined): Language {
   const offers = (acceptLanguage ?? "").split(",").map((part) => {
     const [range = "", ...params] = part.trim().toLowerCase().split(";");
     const quality = params

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { chineseOf } from "../../domain/chinese/reason.ts";
 import type { Env } from "../deps.ts";
-import { languageOf } from "./messages.ts";
+import { languageIn } from "./messages.ts";
 
 /** Fields of answers with a reason that is stored, or was said by a connector, in English. */
 const REASONS: ReadonlySet<string> = new Set([
@@ -17,7 +17,7 @@ const REASONS: ReadonlySet<string> = new Set([
  * clusters and problems: other data may have fields of these names that users wrote.
  */
 export function spoken<T>(c: Context<Env>, data: T): T {
-  if (languageOf(c.req.header("accept-language")) === "en") return data;
+  if (languageIn(c) === "en") return data;
   // Safe: only texts are replaced, by texts.
   return inChinese(data) as T;
 }

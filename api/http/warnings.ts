@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
-import { languageOf } from "./messages.ts";
+import { languageIn } from "./messages.ts";
 
 /** Adds sentences about the request to its answer, whether that is a success or a failure. */
 export function warn(c: Context<Env>, ...warnings: Text[]): void {
@@ -15,6 +15,6 @@ export function warn(c: Context<Env>, ...warnings: Text[]): void {
 export function warningsOf(c: Context<Env>): { warnings?: string[] } {
   const warnings = c.get("warnings");
   if (warnings === undefined || warnings.length === 0) return {};
-  const language = languageOf(c.req.header("accept-language"));
+  const language = languageIn(c);
   return { warnings: [...new Set(warnings.map((warning) => warning[language]))] };
 }

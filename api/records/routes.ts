@@ -31,9 +31,8 @@ import {
   RecordDetail,
   RecordInfo,
   RecordOfTask,
-  toRecord,
 } from "./shapes.ts";
-import { createWaiting } from "./waiting.ts";
+import { recordWriter } from "./record-writer.ts";
 import { noTask } from "../tasks/unknown.ts";
 
 const tags = ["records"];
@@ -134,16 +133,13 @@ export function recordRoutes(deps: RecordDeps) {
       const { key } = c.req.valid("param");
       if (findTask(db, key) === null) warn(c, noTask(db, key));
       const records = recordPages(db, key);
-      const waiting = createWaiting(deps, c.req.header("accept-language"));
-      return okStream(
-        c,
-        mapPages(records, (record) => spoken(c, toRecord(record, zone, waiting))),
-      );
+      const write = recordWriter(deps, c);
+      return okStream(c, mapPages(records, write));
     })
     .openapi(pages, (c) => {
       const { key } = c.req.valid("param");
       if (findTask(db, key) === null) warn(c, noTask(db, key));
-      return ok(c, spoken(c, listRecords(deps, c, key, c.req.valid("query"))));
+      return ok(c, listRecords(deps, c, key, c.req.valid("query")));
     })
     .openapi(detailList, (c) => {
       const { recordId } = c.req.valid("param");
@@ -162,7 +158,7 @@ export function recordRoutes(deps: RecordDeps) {
       const { recordId } = c.req.valid("param");
       const query = c.req.valid("query");
       if (findTask(db, recordId) !== null)
-        return ok(c, spoken(c, listRecords(deps, c, recordId, query)));
+        return ok(c, listRecords(deps, c, recordId, query));
       if (detailContext(db, recordId) === null) warn(c, noRecordOfId(recordId));
       return ok(c, spoken(c, await listDetails(deps, recordId, query)));
     })
@@ -174,8 +170,7 @@ export function recordRoutes(deps: RecordDeps) {
       const record = findRecord(db, recordId) ?? fail(250310, recordId);
       const { replicaObjectType, replicaType } =
         findTask(db, record.taskKey) ?? fail(250310, record.taskKey);
-      const waiting = createWaiting(deps, c.req.header("accept-language"));
-      const said = spoken(c, toRecord(record, zone, waiting));
+      const said = recordWriter(deps, c)(record);
       return ok(c, { replicaObjectType, replicaType, record: said });
     });
 }
@@ -206,12 +201,8 @@ function listRecords(
     offsetOf(query),
     query.pageSize,
   );
-  const waiting = createWaiting(deps, c.req.header("accept-language"));
-  return toPage(
-    query,
-    total,
-    records.map((record) => toRecord(record, deps.zone, waiting)),
-  );
+  const write = recordWriter(deps, c);
+  return toPage(query, total, records.map(write));
 }
 
 async function* mapPages<Row, Shape>(

@@ -147,7 +147,7 @@ export const RecordDetail = z
 export function toRecord(
   record: RecordView,
   zone: string,
-  waitingFor: (record: RecordView) => string | null,
+  waitingFor: string | null,
 ): z.output<typeof RecordInfo> {
   const {
     id,
@@ -172,7 +172,7 @@ export function toRecord(
     endTime: endTime === null ? null : formatTime(endTime, zone),
     errorReason: status === "SUCCESS" ? null : errorReason,
     problem,
-    waitingFor: waitingFor(record),
+    waitingFor,
     replicatedBytes,
     totalBytes,
     bytesRead,

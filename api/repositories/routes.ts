@@ -25,7 +25,7 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
-import { languageOf } from "../http/messages.ts";
+import { languageIn } from "../http/messages.ts";
 import { warn } from "../http/warnings.ts";
 import { repositoryOf } from "../http/repository.ts";
 import { linkedAccess } from "./linked.ts";
@@ -200,6 +200,6 @@ export function repositoryRoutes(deps: ApiDeps) {
     .openapi(tryConnect, async (c) => {
       const row = repositoryOf(db, c.req.valid("param"));
       const found = await deps.checkLinked(linkedAccess(deps.sealer, row));
-      return ok(c, toLinkedCheck(found, languageOf(c.req.header("accept-language"))));
+      return ok(c, toLinkedCheck(found, languageIn(c)));
     });
 }

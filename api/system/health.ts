@@ -3,7 +3,7 @@ import { text, type Text } from "../../domain/text.ts";
 import type { ApiDeps, Env, Processes } from "../deps.ts";
 import { jsonAnswer } from "../http/documented.ts";
 import { envelope, ok } from "../http/envelope.ts";
-import { languageOf } from "../http/messages.ts";
+import { languageIn } from "../http/messages.ts";
 
 const Live = z.object({ status: z.literal("UP") }).openapi("Live");
 const Ready = z
@@ -77,7 +77,7 @@ export function healthRoutes({ processes, hasTransferWorker }: ApiDeps) {
         ...(works ? [] : ["transfer worker" as const]),
       ];
       const up = missing.length === 0;
-      const language = languageOf(c.req.header("accept-language"));
+      const language = languageIn(c);
       const data = {
         status: up ? ("UP" as const) : ("DOWN" as const),
         missing,

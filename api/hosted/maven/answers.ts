@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Env } from "../../deps.ts";
 import { toApiError } from "../../http/error-answer.ts";
-import { languageOf, messageOf } from "../../http/messages.ts";
+import { languageIn, messageOf } from "../../http/messages.ts";
 
 const TAKEN = 251012;
 
@@ -25,7 +25,7 @@ export function plainErrorAnswer(
   // @hono/node-server does not pass on the status text of a response.
   if (c.env?.outgoing) c.env.outgoing.statusMessage = statusText;
   const { status, headers, body } = c.text(
-    `${say(languageOf(c.req.header("accept-language")))}\n`,
+    `${say(languageIn(c))}\n`,
     error.code === TAKEN ? 409 : error.status,
     error.headers,
   );
