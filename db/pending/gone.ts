@@ -27,43 +27,45 @@ export function passGone(
   const taskKey =
     tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()
       ?.key ?? "";
-  for (const { seq, name, version, begun } of gone) {
-    if (begun) {
-      tx.update(detail)
-        .set({
-          status: "SUCCESS",
-          skip: true,
-          endTime: now,
-          errorReason: null,
-          again: false,
-          uploads: null,
-        })
-        .where(
-          and(
-            eq(detail.recordId, recordId),
-            eq(detail.clusterId, clusterId),
-            eq(detail.object, objectIndex),
-            eq(detail.seq, seq),
-          ),
-        )
-        .run();
-    } else {
-      const row = tx
-        .delete(plan)
-        .where(
-          and(
-            eq(plan.recordId, recordId),
-            eq(plan.object, objectIndex),
-            eq(plan.seq, seq),
-          ),
-        )
-        .returning({ size: plan.size })
-        .get();
-      if (row) addPlanned(tx, batch, -1, -(row.size ?? 0));
-    }
+  for (const { seq, name, version } of gone) {
+    const ended = tx
+      .update(detail)
+      .set({
+        status: "SUCCESS",
+        skip: true,
+        endTime: now,
+        errorReason: null,
+        again: false,
+        uploads: null,
+      })
+      .where(
+        and(
+          eq(detail.recordId, recordId),
+          eq(detail.clusterId, clusterId),
+          eq(detail.object, objectIndex),
+          eq(detail.seq, seq),
+        ),
+      )
+      .run().changes;
+    if (ended === 0) dropPlanned(tx, batch, seq);
     pass(tx, { taskKey, clusterId, recordId, repoName }, { path: name, version });
   }
   return artifacts.filter((artifact) => !gone.includes(artifact));
+}
+
+function dropPlanned(tx: DbOrTx, batch: typeof dispatch.$inferSelect, seq: number): void {
+  const row = tx
+    .delete(plan)
+    .where(
+      and(
+        eq(plan.recordId, batch.recordId),
+        eq(plan.object, batch.object),
+        eq(plan.seq, seq),
+      ),
+    )
+    .returning({ size: plan.size })
+    .get();
+  if (row) addPlanned(tx, batch, -1, -(row.size ?? 0));
 }
 
 /**
