@@ -1,4 +1,5 @@
 const AGAIN_MS = 60_000;
+const MOST_SENTENCES = 1_000;
 
 /**
  * Decides when a reason to wait is worth a line in the log: at once, when it changes, and once a minute.
@@ -9,9 +10,9 @@ export function createReminder() {
   return {
     /** Whether to tell the reason now; if so, that is noted. */
     isDue(reason: string): boolean {
-      if (reason === told && Date.now() - at < AGAIN_MS) return false;
+      if (reason === told && performance.now() - at < AGAIN_MS) return false;
       told = reason;
-      at = Date.now();
+      at = performance.now();
       return true;
     },
     /** Call this when the wait is over; returns whether anything was told of it. */
@@ -20,5 +21,20 @@ export function createReminder() {
       told = null;
       return was;
     },
+  };
+}
+
+/**
+ * Returns a function that says whether to tell a sentence now: the first time, and then once a minute however often it
+ * is asked. `now` is in ms of a clock that only goes forward.
+ */
+export function createRepeats(now = () => performance.now()) {
+  const told = new Map<string, number>();
+  return (sentence: string): boolean => {
+    const last = told.get(sentence);
+    if (last !== undefined && now() - last < AGAIN_MS) return false;
+    if (told.size >= MOST_SENTENCES) told.clear();
+    told.set(sentence, now());
+    return true;
   };
 }

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { choosePorts } from "./ports.ts";
 import { connectionOptions } from "./connect.ts";
 import { type Asked, diagnose } from "./diagnosis.ts";
-import { createReminder } from "./reminder.ts";
+import { createReminder, createRepeats } from "./reminder.ts";
 
 /**
  * An expected warning of the SDK about every worker: by design, each runs only workflows or only
@@ -24,16 +24,22 @@ const LEVELS = {
 } as const;
 
 /**
- * Call once in each process with a Worker, before its first connection. The SDK then logs through `log` and leaves
- * signals to the process. Returns the port of loopback at which the SDK's metrics are served.
+ * Call once in each process with a Worker, before its first connection. The SDK then logs through `log`, what its
+ * core repeats at most once a minute, and leaves signals to the process. Returns the port of loopback at which the
+ * SDK's metrics are served.
  */
 export async function installRuntime(log: Logger): Promise<number> {
   const [port = 0] = await choosePorts([ANY_PORT]);
+  // While Temporal is away, each poll of the SDK's core warns at every try, with the number of its tries.
+  const isDue = createRepeats();
   const logger = new DefaultLogger(
     log.isLevelEnabled("debug") ? "DEBUG" : "WARN",
     ({ level, message, meta: { error, ...meta } = {} }) => {
       // pino writes an error with its message only under the name `err`.
-      log[EXPECTED.test(message) ? "debug" : LEVELS[level]](
+      const repeated =
+        meta["sdkComponent"] === "core" && !isDue(message.replace(/\d+/g, "n"));
+      const quiet = repeated || EXPECTED.test(message);
+      log[quiet ? "debug" : LEVELS[level]](
         { ...meta, ...(error === undefined ? {} : { err: error }) },
         message,
       );
