@@ -26,7 +26,7 @@ const ENTRIES: Entry[] = [
   {
     href: "openapi.json",
     name: text("OpenAPI 3.1", "OpenAPI 3.1"),
-    what: text("The same for programs", "供程序使用的同一文档"),
+    what: text("The same, as a file for programs", "同一内容，供程序读取的文件"),
   },
   {
     href: "health/ready",

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createGate, follow, unique } from "../rigs/runs/run-fixture.ts";
 import { sorted } from "../rigs/runs/run-judge.ts";
-import { each, type Listing } from "../rigs/runs/run-sources.ts";
+import { type Listing } from "../rigs/runs/run-sources.ts";
 import { startUnluckyRig, TAGS, type UnluckyRig } from "../rigs/runs/unlucky-rig.ts";
-import { makeBlob, makeImage, pushImage, pushManifest } from "../rigs/servers/images.ts";
+import { makeBlob, makeImage, pushImage } from "../rigs/servers/images.ts";
 import type { Fault } from "../rigs/servers/proxy.ts";
 
 let rig: UnluckyRig;
@@ -130,41 +130,6 @@ describe.concurrent("bad luck at a registry", () => {
     expect(details).toHaveLength(counts.success + counts.failed);
     expect(counts.failed).toBeGreaterThan(0);
   });
-
-  test.each([
-    ["manifests are answered 500", { kind: "answer", status: 500 }],
-    ["connections are cut again and again", { kind: "cutRequest", afterBytes: 1 }],
-  ] satisfies [string, Fault][])(
-    "images whose %s do not keep a run from sending the others",
-    async (_, fault) => {
-      const name = unique("often");
-      rig.luck.set(name, (request) => (isPut(request, "/a-bad/") ? fault : null));
-      const [bad, good] = [`${name}/a-bad`, `${name}/z-good`];
-      const image = makeImage();
-      for (const [repository, tag] of [
-        [bad, "v0"],
-        [good, "v20"],
-      ] as const)
-        await pushImage(rig.source.url, repository, tag, image);
-      await each([...Array.from({ length: 400 }).keys()], 16, (at) =>
-        pushManifest(rig.source.url, at < 20 ? bad : good, `v${at}`, image),
-      );
-      const { status, counts, reasons } = await rig.ended(
-        await rig.start(name, [bad, good]),
-      );
-      expect(status).toBe("FAILED");
-      expect(counts).toMatchObject({
-        planned: 400,
-        success: 380,
-        failed: 20,
-        notDone: 0,
-      });
-      expect(
-        reasons.every((reason) => / \((?:tried|waited) for \d+ s\)$/.test(reason)),
-      ).toBe(true);
-      expect((await rig.there(name)).size).toBe(380);
-    },
-  );
 });
 
 /** Changes one byte of a blob in a distribution registry's storage. */
