@@ -2,6 +2,7 @@
 
 import { type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
+import { shortened } from "./domain/shortened.ts";
 
 type LogSettings = Pick<Config, "logLevel" | "logFormat">;
 
@@ -57,21 +58,19 @@ export function lineFor(json: string, withStacks: boolean): string {
   const clock = new Date(time).toTimeString().slice(0, 8);
   const shown = SHOWN[level] === undefined ? "" : `${SHOWN[level]} `;
   const reason =
-    err?.message === undefined ? "" : `: ${shortened(err.message, LONGEST_SENTENCE)}`;
+    err?.message === undefined ? "" : `: ${fit(err.message, LONGEST_SENTENCE)}`;
   const rest = Object.entries(facts).flatMap(([key, value]) =>
-    UNTOLD.has(key) ? [] : [`${key} ${shortened(value, LONGEST_FACT)}`],
+    UNTOLD.has(key) ? [] : [`${key} ${fit(value, LONGEST_FACT)}`],
   );
   const told = rest.length === 0 ? "" : ` (${rest.join(", ")})`;
-  const sentence = `${shown}${shortened(msg, LONGEST_SENTENCE)}${reason}${told}`;
+  const sentence = `${shown}${fit(msg, LONGEST_SENTENCE)}${reason}${told}`;
   const stack = withStacks && err?.stack !== undefined ? stackLines(err.stack) : [];
   return [`${clock} ${name.padEnd(WIDEST_NAME)} ${sentence}`, ...stack]
     .map((line) => line.replaceAll(CONTROLS, " "))
     .join("\n");
 }
 
-const stackLines = (stack: string) => shortened(stack, LONGEST_STACK).split("\n");
+const stackLines = (stack: string) => fit(stack, LONGEST_STACK).split("\n");
 
-function shortened(value: unknown, longest: number): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.length > longest ? `${text.slice(0, longest)}…` : text;
-}
+const fit = (value: unknown, longest: number): string =>
+  shortened(typeof value === "string" ? value : JSON.stringify(value), longest);

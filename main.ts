@@ -12,6 +12,7 @@ import {
   keep,
   type Kind,
   removeEndpoints,
+  createSupervisor,
   type Supervisor,
 } from "./supervisor.ts";
 import { ensureSearchAttributes } from "./temporal/attributes.ts";
@@ -59,25 +60,14 @@ async function main(): Promise<void> {
   const lock = lockDataDir(config.dataDir);
   const ledger = openLedger(join(config.dataDir, "processes.json"));
   const stopping = new AbortController();
-  const supervisor: Supervisor = {
+  const supervisor = createSupervisor({
     config,
     log,
     instance: openInstance(config.dataDir, config),
     ledger,
     stopping: stopping.signal,
-    kept: { worker: [], orchestrator: [], control: [], temporal: [] },
-    metrics: new Map(),
-    temporal: {
-      address: "",
-      ui: null,
-      searchAttributes: false,
-      isUp: () => false,
-      problem: () => null,
-    },
-    apiUrl: undefined,
-    announced: false,
     fail: (reason) => void stop(1, `${reason}\n`),
-  };
+  });
   const stop = async (code: number, lastWords = "") => {
     if (stopping.signal.aborted) return;
     stopping.abort();

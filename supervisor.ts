@@ -38,6 +38,24 @@ export type Supervisor = {
   fail: (reason: string) => void;
 };
 
+/** Returns the state of a supervisor that has started nothing yet. */
+export const createSupervisor = (
+  given: Pick<Supervisor, "config" | "log" | "instance" | "ledger" | "stopping" | "fail">,
+): Supervisor => ({
+  ...given,
+  kept: { worker: [], orchestrator: [], control: [], temporal: [] },
+  metrics: new Map(),
+  temporal: {
+    address: "",
+    ui: null,
+    searchAttributes: false,
+    isUp: () => false,
+    problem: () => null,
+  },
+  apiUrl: undefined,
+  announced: false,
+});
+
 /**
  * Keeps a process running, and notes its pid in the ledger (temporal/process.ts), so that a later start can
  * find it.

@@ -35,10 +35,10 @@ export async function installRuntime(log: Logger): Promise<number> {
   const logger = new DefaultLogger(
     log.isLevelEnabled("debug") ? "DEBUG" : "WARN",
     ({ level, message, meta: { error, ...meta } = {} }) => {
-      // pino writes an error with its message only under the name `err`.
       const repeated =
         meta["sdkComponent"] === "core" && !isDue(message.replace(/\d+/g, "n"));
       const quiet = repeated || EXPECTED.test(message);
+      // pino writes an error with its message only under the name `err`.
       log[quiet ? "debug" : LEVELS[level]](
         { ...meta, ...(error === undefined ? {} : { err: error }) },
         message,

@@ -1,3 +1,4 @@
+import { setBounded } from "../../domain/bounded.ts";
 import type { Places } from "./places.ts";
 
 /**
@@ -76,9 +77,8 @@ export function createServed() {
       clock += 1;
       for (const key of servedKeys(asker)) {
         last.delete(key);
-        last.set(key, clock);
+        setBounded(last, key, clock, MOST_KEPT);
       }
-      while (last.size > MOST_KEPT) last.delete(last.keys().next().value ?? "");
     },
     /**
      * Whether `one` is served before `other`: first the one whose cluster was served longer ago, then

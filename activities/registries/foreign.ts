@@ -1,4 +1,5 @@
 import { LOGIN_NEEDED, REFUSED_LOGIN, WRONG_LOGIN } from "../../domain/login.ts";
+import { shortened } from "../../domain/shortened.ts";
 
 const LONGEST_EXCERPT = 300;
 /** A secret of so few letters and digits is hidden only where it stands as a word: it is part of too many others. */
@@ -22,13 +23,12 @@ export function createShown(secrets: readonly string[]): Shown {
     const line = oneLine(text);
     if (OUR_SENTENCES.has(line)) return line;
     hidden ??= patternOf(secrets);
-    return shortened(hidden === null ? line : line.replaceAll(hidden, "***"));
+    return excerpt(hidden === null ? line : line.replaceAll(hidden, "***"));
   };
 }
 
-export function shortened(line: string): string {
-  return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
-}
+/** Shortens a line to what a message quotes of it. */
+export const excerpt = (line: string): string => shortened(line, LONGEST_EXCERPT);
 
 const oneLine = (text: string): string => text.replace(/[\p{Cc}\s]+/gu, " ").trim();
 

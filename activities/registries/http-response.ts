@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import { TransferError } from "../../domain/failure.ts";
 import { codingOf, decoded } from "./coding.ts";
-import { type Place, shortened, type Shown } from "./foreign.ts";
+import { excerpt, type Place, type Shown } from "./foreign.ts";
 import { bounded, statusFailure } from "./http-failure.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
@@ -49,7 +49,7 @@ export function toResponse(
     async failure() {
       const body = await beginning(stream());
       return statusFailure(answer.statusCode, what, place, {
-        detail: shortened(describe(body, shown)),
+        detail: excerpt(describe(body, shown)),
         retryAfter: header("retry-after"),
         codes: bounded(errorCodes?.(body) ?? [], request.knownCodes ?? NO_CODES, shown),
       });

@@ -1,3 +1,5 @@
+import { setBounded } from "../../domain/bounded.ts";
+
 /** How long (ms) answers are remembered, and at most how many. */
 type Bounds = { lifeMs: number; most: number };
 
@@ -26,9 +28,7 @@ export function createRecent<T>(
       if (!fresh && found && found.until > now()) return found.answer;
       const entry = { answer: load(), until: now() + lifeMs };
       known.delete(key);
-      known.set(key, entry);
-      const [oldest] = known.keys();
-      if (known.size > most && oldest !== undefined) known.delete(oldest);
+      setBounded(known, key, entry, most);
       try {
         return await entry.answer;
       } catch (error) {

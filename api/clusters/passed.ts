@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setBounded } from "../../domain/bounded.ts";
 import type { CheckUse } from "../../domain/check.ts";
 import type { ClusterAccess } from "../deps.ts";
 
@@ -40,9 +41,7 @@ export function createPassed<C>(now: () => number) {
       const hasPushed = pushed || entries.get(key)?.hasPushed === true;
       entries.delete(key);
       if (last === null && !hasPushed) return;
-      entries.set(key, { last, time: now(), hasPushed });
-      const [oldest] = entries.keys();
-      if (entries.size > MOST && oldest !== undefined) entries.delete(oldest);
+      setBounded(entries, key, { last, time: now(), hasPushed }, MOST);
     },
   };
 }

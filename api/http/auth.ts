@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
+import { setBounded } from "../../domain/bounded.ts";
 import { sameSecret } from "../../activities/secrets/seal.ts";
 import { WRONG_LOGIN } from "../../domain/login.ts";
 import { text } from "../../domain/text.ts";
@@ -114,9 +115,7 @@ export function createSlowDown(
           ? known
           : { failures: 0, waiting: known?.waiting ?? 0, last: 0 };
       addresses.delete(address);
-      if (addresses.size >= MOST_ADDRESSES)
-        addresses.delete(addresses.keys().next().value ?? address);
-      addresses.set(address, entry);
+      setBounded(addresses, address, entry, MOST_ADDRESSES);
       entry.last = now();
       const delay =
         entry.failures === 0

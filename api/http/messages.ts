@@ -1,5 +1,6 @@
-import { LOGIN_NEEDED } from "../../domain/login.ts";
 import type { Context } from "hono";
+import { LOGIN_NEEDED } from "../../domain/login.ts";
+import { shortened } from "../../domain/shortened.ts";
 import type { Text } from "../../domain/text.ts";
 
 /**
@@ -114,7 +115,7 @@ export function messageOf(
     .map((arg) => (typeof arg === "string" ? arg : arg[language]));
   const named = template.includes("{0}");
   const head = named
-    ? template.replace("{0}", () => shortened(words[0] ?? ""))
+    ? template.replace("{0}", () => shortened(words[0] ?? "", LONGEST_NAMED))
     : template;
   return [head, ...words.slice(named ? 1 : 0)].join(COLON[language]);
 }
@@ -148,8 +149,6 @@ export const joinedTexts = (texts: readonly Text[]): Text => ({
 
 /** Maximum length of an argument (characters) that a text quotes whole: a full path fits. */
 const LONGEST_NAMED = 1100;
-const shortened = (text: string) =>
-  text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text;
 
 /** Returns the language in which a request is answered. */
 export const languageIn = (c: Pick<Context, "req">): Language =>

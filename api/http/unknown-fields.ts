@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { matchedRoutes } from "hono/route";
 import { nearest } from "../../domain/nearest.ts";
 import { isNotOffered } from "../../domain/original-fields.ts";
+import { shortened } from "../../domain/shortened.ts";
 import { text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
 import { fieldPaths, type UnknownField, unknownFields } from "./known-fields.ts";
@@ -93,7 +94,7 @@ const MORE = text(
 
 function sentence(kind: Kind, schema: Schema, unknown: UnknownField): Text {
   const { name, siblings } = unknown;
-  const path = JSON.stringify(shortened(unknown.path));
+  const path = JSON.stringify(shortened(unknown.path, LONGEST_PATH));
   if (isNotOffered(name))
     return text(
       `the ${kind.en} ${path} has no effect: the original API has it, this service does not offer it`,
@@ -120,6 +121,3 @@ function placeOf(schema: Schema, name: string): string | null {
     if (path.slice(path.lastIndexOf(".") + 1).toLowerCase() === wanted) return path;
   return null;
 }
-
-const shortened = (path: string): string =>
-  path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}…` : path;

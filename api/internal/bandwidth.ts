@@ -1,3 +1,4 @@
+import { setBounded } from "../../domain/bounded.ts";
 import type { GrantAnswer } from "../../domain/worker-messages.ts";
 
 /** Maximum unused bandwidth that a bucket saves: that of this many ms. */
@@ -27,9 +28,7 @@ export function createBandwidth(now: () => number) {
     bucket.time = time;
     const bytes = Math.max(0, Math.min(wanted, Math.floor(bucket.level)));
     bucket.level -= bytes;
-    if (buckets.size >= MOST_BUCKETS && !buckets.has(key))
-      buckets.delete(buckets.keys().next().value ?? key);
-    buckets.set(key, bucket);
+    setBounded(buckets, key, bucket, MOST_BUCKETS);
     const missing = Math.min(wanted - bytes, most);
     return {
       bytes,

@@ -1,3 +1,4 @@
+import { setBounded } from "../../domain/bounded.ts";
 import type { Problem } from "../../activities/secrets/internal.ts";
 import { type Lane, SLOTS } from "../../domain/lanes.ts";
 import type { Refusal } from "../../domain/worker-messages.ts";
@@ -60,8 +61,7 @@ export function createWorkers(
       signals.refused(refusal, worker);
       const before = told.get(worker);
       if (before?.refusal === refusal && now() - before.last <= TOLD_AGAIN_MS) return;
-      told.set(worker, { refusal, last: now() });
-      if (told.size > MOST_KEPT) told.delete(told.keys().next().value ?? worker);
+      setBounded(told, worker, { refusal, last: now() }, MOST_KEPT);
       logger.error({ worker, refusal }, `A transfer worker is refused: ${message}`);
     },
     count: () => fresh().size,

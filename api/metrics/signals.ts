@@ -1,3 +1,4 @@
+import { setBounded } from "../../domain/bounded.ts";
 import { DEATHS_TOLD_FOR, REFUSALS_TOLD_FOR } from "../../domain/alerts.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { type Refusal, REFUSALS } from "../../domain/worker-messages.ts";
@@ -40,14 +41,13 @@ export function createSignals(now: () => number) {
       const known = refusals.get(key);
       const goesOn = known !== undefined && now() - known.last < REFUSALS_TOLD_FOR;
       refusals.delete(key);
-      if (refusals.size >= MOST_KEPT)
-        refusals.delete(refusals.keys().next().value ?? key);
-      refusals.set(key, {
+      const refusal = {
         reason,
         worker,
         since: goesOn ? known.since : now(),
         last: now(),
-      });
+      };
+      setBounded(refusals, key, refusal, MOST_KEPT);
     },
     /** Notes that a worker that had been refused is admitted again. */
     accepted(worker: string): void {

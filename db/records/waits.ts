@@ -15,6 +15,8 @@ type Listing = {
   retryAt: number | null;
 };
 
+const LISTING = sql`object, pages, failure, first_failure AS since, tries, retry_at AS retryAt`;
+
 /**
  * Returns what the state of a running execution says that it waits for, failures first: linked repositories that cannot
  * be listed, artifacts that are tried again, and repositories that are being listed.
@@ -23,7 +25,7 @@ export function waitsOf(db: DbOrTx, recordId: string, now: number): Wait[] {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return [];
   const unlisted = db.all<Listing>(sql`
-    SELECT object, pages, failure, first_failure AS since, tries, retry_at AS retryAt
+    SELECT ${LISTING}
     FROM plan_object
     WHERE record_id = ${recordId} AND complete = 0
     ORDER BY object LIMIT 100`);
@@ -31,7 +33,7 @@ export function waitsOf(db: DbOrTx, recordId: string, now: number): Wait[] {
     `${snapshot.projectId}/${snapshot.objects[object]?.localRepoName ?? ""}`;
   const failing = unlisted.flatMap((row) => failedListing(row, nameOf(row.object), now));
   const clusters = snapshot.clusters.flatMap(
-    ({ id }) => waitingArtifacts(db, recordId, id, now) ?? [],
+    (cluster) => waitingArtifacts(db, recordId, cluster, now) ?? [],
   );
   const listed = unlisted
     .filter(
@@ -61,16 +63,16 @@ function failedListing(
 const future = (time: number | null, now: number): number | null =>
   time !== null && time > now ? time : null;
 
-/** Describes the artifacts of a run that failed at a cluster and are tried again; null when there are none. */
+/** Describes the artifacts of a run that have failed at a cluster and will be tried again; null without any. */
 function waitingArtifacts(
   db: DbOrTx,
   recordId: string,
-  clusterId: string,
+  { id, name }: { id: string; name: string },
   now: number,
 ): Wait | null {
   const which = sql`
     record_id = ${recordId}
-    AND cluster_id = ${clusterId}
+    AND cluster_id = ${id}
     AND status = 'RUNNING'
     AND first_failure IS NOT NULL`;
   const last = db.get<{ reason: string | null } | undefined>(sql`
@@ -81,11 +83,9 @@ function waitingArtifacts(
     FROM (
       SELECT first_failure AS since, iif(again, not_before, NULL) AS retryAt
       FROM detail WHERE ${which} LIMIT ${MOST_COUNTED + 1})`);
-  const snapshot = snapshotOf(db, recordId);
-  const cluster = snapshot?.clusters.find(({ id }) => id === clusterId)?.name;
   return {
     kind: "artifacts",
-    cluster: cluster ?? clusterId,
+    cluster: name,
     reason: last.reason ?? "",
     ...sums,
     retryAt: future(sums.retryAt, now),
@@ -107,7 +107,7 @@ export function isSending(db: DbOrTx, recordId: string): boolean {
  */
 export function openWaits(db: DbOrTx, now: number): OpenWait[] {
   const listings = db.all<Listing & { recordId: string }>(sql`
-    SELECT record_id AS recordId, object, pages, failure, first_failure AS since, tries, retry_at AS retryAt
+    SELECT record_id AS recordId, ${LISTING}
     FROM plan_object
     WHERE complete = 0 AND first_failure IS NOT NULL
       AND record_id IN (SELECT id FROM record WHERE status = 'RUNNING')`);
@@ -130,7 +130,12 @@ export function openWaits(db: DbOrTx, now: number): OpenWait[] {
     ...clusters.map(({ recordId, clusterId }) => ({
       key: `${recordId}/cluster ${clusterId}`,
       recordId,
-      read: () => waitingArtifacts(db, recordId, clusterId, now),
+      read: () => waitingArtifacts(db, recordId, clusterOf(db, recordId, clusterId), now),
     })),
   ];
+}
+
+function clusterOf(db: DbOrTx, recordId: string, id: string) {
+  const known = snapshotOf(db, recordId)?.clusters.find((each) => each.id === id);
+  return known ?? { id, name: id };
 }

@@ -1,8 +1,10 @@
+import type { Sayings } from "./sayings.ts";
+
 /**
- * The reasons for which a check of a cluster fails, which are stored in English, with their Chinese, in the form of
- * SAYINGS. They are those of api/clusters/verdict.ts and of the checks in activities/registries/.
+ * The reasons for which a check of a cluster fails, which are stored in English, with their Chinese: those of
+ * api/clusters/verdict.ts and of the checks in activities/registries/.
  */
-export const CHECK_SAYINGS: readonly (readonly [en: string, zh: string])[] = [
+export const CHECK_SAYINGS: Sayings = [
   ["not reachable: {reason…}", "无法访问：{reason…}"],
   ["not the right product: {reason…}", "产品不符：{reason…}"],
   ["not authenticated: {reason…}", "认证失败：{reason…}"],

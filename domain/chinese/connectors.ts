@@ -1,5 +1,7 @@
-/** The failures of connectors and workers with their Chinese, in the form of SAYINGS. */
-export const CONNECTOR_SAYINGS: readonly (readonly [en: string, zh: string])[] = [
+import type { Sayings } from "./sayings.ts";
+
+/** The failures of connectors and workers with their Chinese. */
+export const CONNECTOR_SAYINGS: Sayings = [
   // The control plane and its workers.
   [
     "the control plane answered {status#} to a request for the content {digest}",
@@ -297,36 +299,4 @@ export const CONNECTOR_SAYINGS: readonly (readonly [en: string, zh: string])[] =
       "proxy remove headers?",
     "{host} 接受了上传，但没有给出其地址（没有 Location 头）：它是 OCI 仓库吗，或者有代理删除了响应头？",
   ],
-  // Answers in general.
-  [
-    '{what} has the Content-Encoding "{coding}", which was not requested; only {known} can be decoded: ' +
-      "switch it off at the server",
-    "{what} 使用了未请求的 Content-Encoding “{coding}”；只能解码 {known}：请在服务器上关闭它",
-  ],
-  [
-    '{what} has the Content-Encoding "{coding}" but cannot be decoded as such',
-    "{what} 声明了 Content-Encoding “{coding}”，但无法按其解码",
-  ],
-  [
-    "the answer of {place} is larger than the {bytes#} bytes that are accepted: is this the right address?",
-    "{place} 的应答超过可接受的 {bytes#} 字节：地址是否正确？",
-  ],
-  [
-    "{place} redirects more than {count#} times: check the url",
-    "{place} 重定向超过 {count#} 次：请检查 url",
-  ],
-  [
-    "{url} answered {status#} ({said…}): raise the limit of the server or of the proxy before it",
-    "{url} 应答 {status#}（{said…}）：请提高该服务器或其前面代理的限制",
-  ],
-  [
-    "{url} answered {status#}: raise the limit of the server or of the proxy before it",
-    "{url} 应答 {status#}：请提高该服务器或其前面代理的限制",
-  ],
-  [
-    "{url} answered {status#} ({said…}): free space there",
-    "{url} 应答 {status#}（{said…}）：请在该处释放空间",
-  ],
-  ["{url} answered {status#} ({said…})", "{url} 应答 {status#}（{said…}）"],
-  ["{url} answered {status#}", "{url} 应答 {status#}"],
 ];

@@ -1,5 +1,7 @@
-/** The sentences of problems and alerts with their Chinese, in the form of SAYINGS. */
-export const PROBLEM_SAYINGS: readonly (readonly [en: string, zh: string])[] = [
+import type { Sayings } from "./sayings.ts";
+
+/** The sentences of problems and alerts with their Chinese. */
+export const PROBLEM_SAYINGS: Sayings = [
   // What is wrong (api/metrics/readings.ts, domain/trouble.ts).
   [
     "task {name} should have run {time} ago, and has not begun",

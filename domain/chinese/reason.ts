@@ -1,8 +1,10 @@
+import { setBounded } from "../bounded.ts";
 import { CHECK_SAYINGS } from "./checks.ts";
+import { CONNECTION_SAYINGS } from "./connections.ts";
 import { CONNECTOR_SAYINGS } from "./connectors.ts";
 import { PROBLEM_SAYINGS } from "./problems.ts";
 import { RUN_SAYINGS } from "./runs.ts";
-import { SAYINGS } from "./sayings.ts";
+import type { Sayings } from "./sayings.ts";
 
 type Piece = { hole: string } | { fixed: string };
 type Saying = { pieces: readonly Piece[]; zh: string };
@@ -11,13 +13,15 @@ const HOLE = /(\{[^}]+\})/;
 const DIGITS = /^\d+$/;
 /** Where a sentence ends and another begins: a name does not reach beyond it. */
 const JOINT = /[:;] /;
-const COMPILED: readonly Saying[] = [
+/** All sentences; where several fit, the first one counts. */
+export const SAYINGS: Sayings = [
   ...RUN_SAYINGS,
-  ...SAYINGS,
   ...CHECK_SAYINGS,
   ...PROBLEM_SAYINGS,
   ...CONNECTOR_SAYINGS,
-].map(([en, zh]) => ({
+  ...CONNECTION_SAYINGS,
+];
+const COMPILED: readonly Saying[] = SAYINGS.map(([en, zh]) => ({
   pieces: en
     .split(HOLE)
     .filter((part) => part !== "")
@@ -43,10 +47,7 @@ export function chineseOf(reason: string): string {
   const said =
     known(reason, { seen: new Map(), left: MOST_CHARACTERS }) ?? `原文：${reason}`;
   if (reason.length > LONGEST_REMEMBERED) return said;
-  remembered.set(reason, said);
-  const [oldest] = remembered.keys();
-  if (remembered.size > MOST_REMEMBERED && oldest !== undefined)
-    remembered.delete(oldest);
+  setBounded(remembered, reason, said, MOST_REMEMBERED);
   return said;
 }
 

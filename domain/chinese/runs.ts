@@ -1,5 +1,7 @@
-/** Why runs and artifacts failed or wait, as records keep it, with its Chinese, in the form of SAYINGS. */
-export const RUN_SAYINGS: readonly (readonly [en: string, zh: string])[] = [
+import type { Sayings } from "./sayings.ts";
+
+/** Why runs and artifacts failed or wait, as records keep it, with its Chinese. */
+export const RUN_SAYINGS: Sayings = [
   // Runs and records.
   ["stopped by {user}", "由 {user} 停止"],
   ["stopped: the task was deleted", "已停止：任务已被删除"],

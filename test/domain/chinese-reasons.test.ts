@@ -1,21 +1,9 @@
 import { expect, test } from "vitest";
-import { chineseOf } from "../../domain/chinese/reason.ts";
+import { chineseOf, SAYINGS } from "../../domain/chinese/reason.ts";
 import { ALERT_RULES } from "../../domain/alerts.ts";
-import { CHECK_SAYINGS } from "../../domain/chinese/checks.ts";
-import { CONNECTOR_SAYINGS } from "../../domain/chinese/connectors.ts";
-import { PROBLEM_SAYINGS } from "../../domain/chinese/problems.ts";
-import { RUN_SAYINGS } from "../../domain/chinese/runs.ts";
-import { SAYINGS } from "../../domain/chinese/sayings.ts";
 import { messagesOf, VALUE } from "../measure/messages.ts";
 import { isTest, readSources } from "../measure/sources.ts";
 
-const EVERY = [
-  ...RUN_SAYINGS,
-  ...SAYINGS,
-  ...CHECK_SAYINGS,
-  ...PROBLEM_SAYINGS,
-  ...CONNECTOR_SAYINGS,
-];
 /** Holes and punctuation, at which a sentence may be composed. */
 const JOINTS = /\{[^}]+\}|[:;,.()] ?|`/;
 /** Pieces that the program puts together from values. */
@@ -42,14 +30,14 @@ test("every sentence that has a Chinese is one that the program says", () => {
     .filter(({ path }) => !/^(?:test|domain\/chinese)\//.test(path))
     .map(({ text }) => plain(text))
     .join("\n");
-  const pieces = EVERY.flatMap(([en]) => en.split(JOINTS).map((piece) => piece.trim()));
+  const pieces = SAYINGS.flatMap(([en]) => en.split(JOINTS).map((piece) => piece.trim()));
   const unsaid = pieces.filter((piece) => piece.length > 9 && !sources.includes(piece));
   expect(COMPOSED).toEqual(expect.arrayContaining([...new Set(unsaid)]));
 });
 
 test("every Chinese sentence has the values of the English one", () => {
   const holesOf = (text: string) => [...text.matchAll(/\{[^}]+\}/g)].map(String).sort();
-  for (const [en, zh] of EVERY) expect([en, holesOf(zh)]).toEqual([en, holesOf(en)]);
+  for (const [en, zh] of SAYINGS) expect([en, holesOf(zh)]).toEqual([en, holesOf(en)]);
 });
 
 test("every failure of a transfer is said in Chinese, save the words of others", () => {

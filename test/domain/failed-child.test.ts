@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { loadConfig } from "../../config.ts";
-import { keep, type Supervisor } from "../../supervisor.ts";
+import { createSupervisor, keep } from "../../supervisor.ts";
 
 const PROGRAM = `
   const { appendFileSync, readFileSync } = require("node:fs");
@@ -25,25 +25,14 @@ function keptWith(...lives: ("failed" | "short" | "long")[]) {
   const stopping = new AbortController();
   const said: string[] = [];
   const failures: string[] = [];
-  const supervisor: Supervisor = {
+  const supervisor = createSupervisor({
     config: loadConfig({ DATA_DIR: folder }),
     log: pino({}, { write: (line) => void said.push(line) }),
     instance: { id: "", secretKey: "", adminPassword: "", adminPasswordFile: undefined },
     ledger: { note: () => {}, clear: () => {}, endLeftovers: async () => [] },
     stopping: stopping.signal,
-    kept: { worker: [], orchestrator: [], control: [], temporal: [] },
-    metrics: new Map(),
-    temporal: {
-      address: "",
-      ui: null,
-      searchAttributes: false,
-      isUp: () => false,
-      problem: () => null,
-    },
-    apiUrl: undefined,
-    announced: false,
     fail: (reason) => void failures.push(reason),
-  };
+  });
   const one = keep(supervisor, "worker", () => {
     const child = fork(program, [join(folder, "lives"), ...lives]);
     const ready = new Promise<void>((resolve) => {

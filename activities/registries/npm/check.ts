@@ -80,7 +80,7 @@ async function checkRegistry(
   return { reachable, product, authenticated, allowed };
 }
 
-/** The result for a server that refused the login, of which nothing else was asked. */
+/** The result when a server refused the login; no further question was asked. */
 const refused = (host: string, authenticated: Answer): Check => ({
   reachable: answering(host),
   product: isDoubtful(host),

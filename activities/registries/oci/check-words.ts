@@ -7,7 +7,7 @@ import type { GivenLogin } from "../login.ts";
 export const isRegistry = (host: string): Answer =>
   yes(text(`${host} is an image registry`, `${host} 是镜像仓库`));
 
-/** The answer for a server that is no image registry; `found` says what gave it away. */
+/** The answer for a server that is not an image registry; `found` says what gave it away. */
 export const isOther = (host: string, found: Text): Answer =>
   no(
     text(

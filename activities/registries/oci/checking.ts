@@ -27,7 +27,7 @@ export function loginFailure(
   return error?.kind === "invalid" ? brokenLogin(host, error) : null;
 }
 
-/** The result for a server that is no image registry; `found` says what gave it away. */
+/** The result for a server that is not an image registry; `found` says what gave it away. */
 export const otherProduct = (host: string, found: Text): Check => ({
   ...NOTHING_TRIED,
   reachable: answering(host),

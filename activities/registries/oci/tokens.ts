@@ -1,3 +1,4 @@
+import { setBounded } from "../../../domain/bounded.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { placeOf, type Shown } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
@@ -73,7 +74,7 @@ export function createTokenStore(
         const entry = known ?? {
           fetch: fetchToken(challenge, wantedScopes.get(key) ?? scopes, scopes),
         };
-        if (known === undefined) keepNewest(entries, key, entry);
+        if (known === undefined) setBounded(entries, key, entry, MOST_TOKENS);
         try {
           const { header, expires } = await entry.fetch;
           entry.header = header;
@@ -87,16 +88,11 @@ export function createTokenStore(
     },
     drop(scopes, refused, wanted) {
       const key = scopes.join(" ");
-      if (wanted !== undefined) keepNewest(wantedScopes, key, wanted.split(" "));
+      if (wanted !== undefined)
+        setBounded(wantedScopes, key, wanted.split(" "), MOST_TOKENS);
       if (entries.get(key)?.header === refused) entries.delete(key);
     },
   };
-}
-
-function keepNewest<V>(map: Map<string, V>, key: string, value: V): void {
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > MOST_TOKENS && oldest !== undefined) map.delete(oldest);
 }
 
 function realmUrl(

@@ -1,3 +1,4 @@
+import { setBounded } from "../../../domain/bounded.ts";
 import { TransferError } from "../../../domain/failure.ts";
 
 /**
@@ -92,9 +93,7 @@ export function createManners(): Manners {
     refusesManifests: () => refusesManifests,
     async tags(name, list) {
       const listed = lists.get(name) ?? list();
-      lists.set(name, listed);
-      const [oldest] = lists.keys();
-      if (lists.size > MOST_LISTS && oldest !== undefined) lists.delete(oldest);
+      setBounded(lists, name, listed, MOST_LISTS);
       return listed.catch((error: unknown) => {
         lists.delete(name);
         throw error;

@@ -1,3 +1,4 @@
+import { setBounded } from "../../../domain/bounded.ts";
 import type { Store } from "../../../activities/store/store.ts";
 import { CHECKSUMS, type Checksum } from "../../../domain/maven/layout.ts";
 import type { FileRow } from "../../http/send-file.ts";
@@ -42,9 +43,7 @@ export function createExpectations() {
   const expected = new Map<string, string>();
   return {
     add(repositoryId: number, path: string, checksum: Checksum, hex: string): void {
-      expected.set(keyOf(repositoryId, path, checksum), hex);
-      if (expected.size > MOST_EXPECTED)
-        expected.delete(expected.keys().next().value ?? "");
+      setBounded(expected, keyOf(repositoryId, path, checksum), hex, MOST_EXPECTED);
     },
     /**
      * Returns the checksums that were uploaded before their file, and forgets them: if the upload

@@ -1,4 +1,5 @@
 import pLimit, { type LimitFunction } from "p-limit";
+import { setBounded } from "../../../../domain/bounded.ts";
 import { toTransferError } from "../../../../domain/failure.ts";
 import type { Digest } from "../../../../domain/digest.ts";
 import type { UploadState } from "../../../../domain/outcome.ts";
@@ -121,8 +122,5 @@ export function createImageMemory(): ImageMemory {
 
 /** Adds an entry and drops the oldest one beyond the limit, so that the memory of a long run stays bounded. */
 export function keep<K, V>(map: Map<K, V>, key: K, value: V): void {
-  map.set(key, value);
-  if (map.size <= MOST_KEPT) return;
-  const [oldest] = map.keys();
-  if (oldest !== undefined) map.delete(oldest);
+  setBounded(map, key, value, MOST_KEPT);
 }
