@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { BUDGETS } from "./domain/budgets.ts";
 import { StartError } from "./domain/start-error.ts";
 import { misspeltVariables } from "./domain/misspelt.ts";
 import { hasCredentials, hasQuery, isHttp } from "./domain/http-url.ts";
@@ -174,6 +175,10 @@ const settings = z.object({
   allowedAddresses: addressRanges.default([]),
   maxJsonBody: bytes.prefault("1MiB"),
   maxUpload: bytes.optional(),
+  maxTags: whole(1, 1_000_000).default(BUDGETS.maxTags),
+  maxEmptyPages: whole(1, 100_000).default(BUDGETS.maxEmptyPages),
+  maxListed: whole(1, 999_999_999).default(BUDGETS.maxListed),
+  minRate: bytes.default(BUDGETS.minRate),
   /** The OpenTelemetry SDK reads this variable and its companions (OTEL_…) itself. */
   otelExporterOtlpEndpoint: baseUrl.optional(),
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default(
@@ -264,12 +269,17 @@ function assemble(given: Settings) {
     temporalTlsClientCertPath: _crt,
     temporalTlsClientKeyPath: _key,
     xdgCacheHome,
+    maxTags,
+    maxEmptyPages,
+    maxListed,
+    minRate,
     ...rest
   } = given;
   return {
     ...rest,
     cacheDir: given.cacheDir ?? userCache(xdgCacheHome),
     allowedAddresses: Object.freeze(given.allowedAddresses),
+    budgets: Object.freeze({ maxTags, maxEmptyPages, maxListed, minRate }),
     temporalTls: tlsOf(given),
   };
 }

@@ -1,4 +1,6 @@
 import { Agent, type Dispatcher, request } from "undici";
+import { NOT_JSON, readJson } from "../domain/foreign/json.ts";
+import { LIMITS, OverLimit } from "../domain/foreign/limits.ts";
 import { stopOf, TransferError } from "../domain/failure.ts";
 import { REFUSALS, type Refusal } from "../domain/worker-messages.ts";
 import { createInternalSigner } from "./secrets/internal.ts";
@@ -76,12 +78,18 @@ export function createInternalCaller(options: CallOptions) {
 
   async function call<T>(method: Method, path: string, body?: unknown): Promise<T> {
     const answer = await open(method, path, body === undefined ? {} : { body });
-    return (await answer.body.json().catch((error: unknown) => {
-      if (error instanceof SyntaxError)
-        throw new TransferError("invalid", `it answers ${method} ${path} without JSON`);
+    const value = await readJson(answer.body, LIMITS.order).catch((error: unknown) => {
+      if (error instanceof OverLimit)
+        throw new TransferError(
+          "invalid",
+          `the control plane at ${apiUrl} answers ${method} ${path} with too much: ${error.message}`,
+        );
       const message = `the connection to the control plane at ${apiUrl} was lost while it answered`;
       throw new TransferError("unreachable", message, { cause: error });
-    })) as T;
+    });
+    if (value === NOT_JSON)
+      throw new TransferError("invalid", `it answers ${method} ${path} without JSON`);
+    return value as T;
   }
 
   return { open, call, close: () => agent.close() };

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Budgets } from "../domain/budgets.ts";
 import type { WorkerSettings } from "../domain/worker-messages.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { createRegistryTokens } from "./secrets/registry-token.ts";
@@ -16,6 +17,7 @@ type WorkerConfig = {
   secretKey: string;
   dataDir: string;
   allowedAddresses: readonly string[];
+  budgets: Budgets;
   httpsProxy?: string | undefined;
   noProxy?: string | undefined;
   transferConcurrency: number;
@@ -45,6 +47,7 @@ export function openBatchDeps(
     images: { apiUrl: config.apiUrl, tokens: createRegistryTokens(config.secretKey) },
     network: {
       allowedAddresses: config.allowedAddresses,
+      budgets: config.budgets,
       proxy: config.httpsProxy
         ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" }
         : null,

@@ -1,7 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { trace } from "@opentelemetry/api";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
 import { advanceNextTimes } from "../db/tasks/upkeep.ts";
 import { newKey } from "../domain/ids.ts";
@@ -10,10 +9,11 @@ import { authenticate, createLogin, type Login } from "./http/auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs/routes.ts";
 import { startPage } from "./docs/start-page.ts";
-import { notOffered, tooLongJson } from "./http/details.ts";
+import { notOffered } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
-import { ApiError, failWith } from "./http/errors.ts";
+import { ApiError } from "./http/errors.ts";
 import { refuseInvalid } from "./http/invalid.ts";
+import { boundedBody, isJson } from "./http/bounded-body.ts";
 import { createUnknownFields } from "./http/unknown-fields.ts";
 import type { HostedDeps } from "./hosted/endpoint.ts";
 import { endpointOf, ENDPOINTS } from "./hosted/index.ts";
@@ -76,11 +76,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
       refuseInvalid(result, c);
     },
   });
-  const limit = bodyLimit({
-    maxSize: deps.maxJsonBody,
-    onError: () => failWith(413, 250106, tooLongJson(deps.maxJsonBody)),
-  });
-
+  const bounded = boundedBody(deps.maxJsonBody);
   const { traced } = deps;
   if (traced) app.use((c, next) => (QUIET.test(c.req.path) ? next() : traced(c, next)));
   app.use(async (c, next) => {
@@ -111,9 +107,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
   });
-  app.use((c, next) =>
-    isBodiless(c) || isStreamed(c.req.path) ? next() : limit(c, next),
-  );
+  app.use((c, next) => (isBodiless(c) || hasOwnBody(c) ? next() : bounded(c, next)));
   app.use((c, next) => {
     unknown.inQuery(c);
     return next();
@@ -153,12 +147,13 @@ const isBodiless = ({ req }: Context<Env>) =>
   req.header("content-length") === undefined &&
   req.header("transfer-encoding") === undefined;
 /**
- * Paths for other instances and workers: their routes limit their bodies themselves, some to more
- * than a JSON body may have.
+ * Whether the route limits the body of a request itself: a report of a worker, a content, or a statement of another
+ * instance.
  */
-const STREAMED = /^\/internal\/|^\/replication\/sync\//;
-const isStreamed = (path: string): boolean =>
-  STREAMED.test(path) || (endpointOf(path)?.streams ?? false);
+const hasOwnBody = ({ req }: Context<Env>): boolean =>
+  req.path.startsWith("/internal/") ||
+  (endpointOf(req.path)?.streams ?? false) ||
+  (req.path.startsWith("/replication/sync/") && !isJson(req.header("content-type")));
 
 /**
  * Merges repeated slashes right after `/replication`: old documentation writes

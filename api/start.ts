@@ -160,7 +160,11 @@ const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy
   ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" }
   : null;
-const network = { allowedAddresses: config.allowedAddresses, proxy };
+const network = {
+  allowedAddresses: config.allowedAddresses,
+  budgets: config.budgets,
+  proxy,
+};
 const checkCluster = createClusterCheck(network);
 const hasTransferWorker = () =>
   hasWorker(

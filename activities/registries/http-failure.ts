@@ -1,5 +1,6 @@
 import { errors } from "undici";
 import { stopOf, TransferError, type FailureKind } from "../../domain/failure.ts";
+import { TooSlow } from "./rate-floor.ts";
 import { AddressRefusal, refusalOf } from "./addresses.ts";
 import type { Place, Shown } from "./foreign.ts";
 
@@ -169,6 +170,13 @@ export function connectionFailure(
       },
     );
   }
+  const slow = findCause(error, TooSlow);
+  if (slow !== undefined)
+    return new TransferError(
+      "timeout",
+      `${what}: ${where} sends less than ${slow.minRate} bytes per second, the lowest rate (setting MIN_RATE)`,
+      { cause: error },
+    );
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
     return new TransferError("invalid", `${what}: ${shown(messageOf(error))}`, {
       cause: error,

@@ -1,3 +1,4 @@
+import type { Limits } from "../../domain/foreign/limits.ts";
 import type { TransferError } from "../../domain/failure.ts";
 import type { Place, Shown } from "./foreign.ts";
 
@@ -78,6 +79,11 @@ export type HttpResponse = {
   coding: string | null;
   /** Reads the whole body; throws when it has more than `limit` bytes after decoding. */
   bytes: (limit: number) => Promise<Buffer>;
+  /**
+   * Reads the body as JSON; NOT_JSON when it is not valid. Throws `invalid` as soon as the body has more than its
+   * limits allow; `advice`: what to do then.
+   */
+  json: (limits: Limits, advice?: string) => Promise<unknown>;
   /**
    * Builds the error to throw when the status of this answer is not acceptable. Reads the body for its
    * message.

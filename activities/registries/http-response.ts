@@ -2,40 +2,49 @@ import { once } from "node:events";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import { TransferError } from "../../domain/failure.ts";
+import { readJson } from "../../domain/foreign/json.ts";
+import { LIMITS, OverLimit } from "../../domain/foreign/limits.ts";
 import { codingOf, decoded } from "./coding.ts";
 import { excerpt, type Place, type Shown } from "./foreign.ts";
+import { notSlower } from "./rate-floor.ts";
 import { bounded, statusFailure } from "./http-failure.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
-const ERROR_BODY_LIMIT = 8 * 1024;
+/** Bytes of an error body that are read; messages quote less. */
+const ERROR_BODY_LIMIT = LIMITS.error.bytes;
+
+/** How long the rest of a body may take that nobody reads; then its connection is closed. */
+const LONGEST_DISCARD_MS = 5_000;
 
 const NO_CODES: ReadonlySet<string> = new Set();
 
 /** What answers: its URL, and how messages show that URL and the texts of the answer. */
 type Origin = { url: URL; place: Place; shown: Shown };
+/** The slowest rate (bytes/s) of the body over `idleMs` of waiting. */
+type Floor = { minRate: number; idleMs: number };
 
 export function toResponse(
   answer: Dispatcher.ResponseData,
-  { url, place, shown }: Origin,
+  { url, place, shown, floor }: Origin & { floor: Floor },
   request: HttpRequest,
   fail: (error: unknown) => TransferError,
 ): HttpResponse {
   const { what, describe = (body: string) => shown(body), errorCodes } = request;
   const header = (name: string) => fieldsOf(answer.headers, name)[0];
   const coding = codingOf(fieldsOf(answer.headers, "content-encoding").join(","));
-  async function* received(): AsyncGenerator<Buffer, void, undefined> {
-    try {
-      for await (const chunk of answer.body) yield chunk as Buffer;
-      // Wait until the body is closed: before that, a signal that fires would close the connection.
-      if (!answer.body.closed) await once(answer.body, "close");
-    } catch (error) {
-      throw fail(error);
-    }
-  }
-  const stream = ({ raw = false } = {}) =>
-    coding === null || raw
-      ? received()
-      : decoded(received(), coding, `${what}: the answer of ${place.where}`, shown);
+  const stream = ({ raw = false } = {}) => {
+    const body = received(answer.body, floor, fail);
+    return coding === null || raw
+      ? body
+      : decoded(body, coding, `${what}: the answer of ${place.where}`, shown);
+  };
+
+  const overLimit = (cause: OverLimit, advice = "is this the right address?") =>
+    new TransferError(
+      "invalid",
+      `${what}: the answer of ${place.where} is too large: ${cause.message}: ${advice}`,
+      { cause },
+    );
 
   return {
     status: answer.statusCode,
@@ -59,25 +68,41 @@ export function toResponse(
       let length = 0;
       for await (const chunk of stream()) {
         length += chunk.length;
-        if (length > limit)
-          throw new TransferError(
-            "invalid",
-            `${what}: the answer of ${place.where} is larger than the ${limit} bytes that are accepted: ` +
-              "is this the right address?",
-          );
+        if (length > limit) throw overLimit(new OverLimit("bytes", limit));
         chunks.push(chunk);
       }
       return Buffer.concat(chunks);
     },
+    json: (limits, advice) =>
+      readJson(stream(), limits).catch((error: unknown) => {
+        throw error instanceof OverLimit ? overLimit(error, advice) : error;
+      }),
     async discard() {
       // undici's dump() relies on the Content-Length, but the answer to a HEAD has one without having a body.
       const read =
         request.method === "HEAD"
           ? answer.body.bytes()
-          : answer.body.dump({ limit: ERROR_BODY_LIMIT });
+          : answer.body.dump({
+              limit: ERROR_BODY_LIMIT,
+              signal: AbortSignal.timeout(LONGEST_DISCARD_MS),
+            });
       await read.catch(() => undefined);
     },
   };
+}
+
+async function* received(
+  body: Dispatcher.ResponseData["body"],
+  { minRate, idleMs }: Floor,
+  fail: (error: unknown) => TransferError,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* notSlower<Buffer>(body, minRate, idleMs);
+    // Wait until the body is closed: before that, a signal that fires would close the connection.
+    if (!body.closed) await once(body, "close");
+  } catch (error) {
+    throw fail(error);
+  }
 }
 
 async function beginning(stream: AsyncIterable<Buffer>): Promise<string> {

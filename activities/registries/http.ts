@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { Dispatcher } from "undici";
+import { type Budgets, BUDGETS } from "../../domain/budgets.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { createAddressGuard } from "./addresses.ts";
 import { begun, type BegunBody } from "./body.ts";
@@ -29,11 +30,16 @@ export type HttpOptions = DispatcherOptions & {
   /** Texts that must never show in a message, should the server echo them. */
   secrets?: readonly string[] | undefined;
   idleTimeoutMs?: number | undefined;
+  /** What a conversation with the end may cost; by default what the settings have by default. */
+  budgets?: Budgets | undefined;
   /** Measures how long answers take to begin. */
   pace?: Pace | undefined;
   /** Called with each answer, whatever its status. */
   heard?: (() => void) | undefined;
 };
+
+/** What the settings of a process say about its requests to foreign ends. */
+export type Network = Pick<HttpOptions, "allowedAddresses" | "proxy" | "budgets">;
 
 export type HttpClient = {
   request: (request: HttpRequest) => Promise<HttpResponse>;
@@ -49,10 +55,10 @@ export type HttpClient = {
 export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const guard = createAddressGuard(options.allowedAddresses ?? []);
   const idleMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
+  const floor = { minRate: (options.budgets ?? BUDGETS).minRate, idleMs };
   const secrets = options.secrets ?? [];
   const known = createShown(secrets);
   const dispatcher = createDispatcher(options, guard.lookup, idleMs);
-
   let hasAnswered = false;
 
   async function send(
@@ -100,7 +106,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
       hasAnswered = true;
       options.heard?.();
       noteReached(request.method, answer.statusCode);
-      return toResponse(answer, { url, place, shown }, request, fail);
+      return toResponse(answer, { url, place, shown, floor }, request, fail);
     } catch (error) {
       streamed?.drop();
       if (begins && !isUnconnected(error)) noteReached(request.method, null);

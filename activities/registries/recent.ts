@@ -1,7 +1,15 @@
 import { setBounded } from "../../domain/bounded.ts";
 
-/** How long (ms) answers are remembered, and at most how many. */
-type Bounds = { lifeMs: number; most: number };
+/**
+ * How long (ms) answers are remembered, and at most how many; with `bytesOf`, which tells what an answer takes in
+ * memory, at most `mostBytes` of them.
+ */
+type Bounds<T> = {
+  lifeMs: number;
+  most: number;
+  mostBytes?: number;
+  bytesOf?: (answer: T) => number;
+};
 
 type Recent<T> = {
   /**
@@ -17,20 +25,33 @@ type Recent<T> = {
  * Failures are not remembered.
  */
 export function createRecent<T>(
-  { lifeMs, most }: Bounds,
+  { lifeMs, most, mostBytes = Infinity, bytesOf = () => 0 }: Bounds<T>,
   now: () => number = () => performance.now(),
 ): Recent<T> {
-  const known = new Map<string, { answer: Promise<T>; until: number }>();
+  type Entry = { answer: Promise<T>; until: number; bytes: number };
+  const known = new Map<string, Entry>();
+
+  /** Forgets the oldest answers until the others take no more than `mostBytes`. */
+  function makeRoom(): void {
+    let bytes = 0;
+    for (const [key, entry] of [...known].toReversed()) {
+      bytes += entry.bytes;
+      if (bytes > mostBytes) known.delete(key);
+    }
+  }
 
   return {
     async get(key, load, fresh = false) {
       const found = known.get(key);
       if (!fresh && found && found.until > now()) return found.answer;
-      const entry = { answer: load(), until: now() + lifeMs };
+      const entry: Entry = { answer: load(), until: now() + lifeMs, bytes: 0 };
       known.delete(key);
       setBounded(known, key, entry, most);
       try {
-        return await entry.answer;
+        const answer = await entry.answer;
+        entry.bytes = bytesOf(answer);
+        makeRoom();
+        return answer;
       } catch (error) {
         if (known.get(key) === entry) known.delete(key);
         throw error;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toTransferError } from "../../domain/failure.ts";
 import type { ControlPlane } from "../control-plane.ts";
-import type { HttpOptions } from "../registries/http.ts";
+import type { Network } from "../registries/http.ts";
 import type { RegistryTokens } from "../secrets/registry-token.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { ContentSource } from "../store/content-source.ts";
@@ -17,7 +17,7 @@ export type BatchDeps = {
   content: ContentSource;
   /** This instance's own registry of hosted images. */
   images: { apiUrl: string; tokens: Pick<RegistryTokens, "issue"> };
-  network: Pick<HttpOptions, "allowedAddresses" | "proxy">;
+  network: Network;
   /** How many artifacts of a batch are handled at the same time. */
   concurrency: number;
   routes: Pool<Route>;

@@ -1,10 +1,12 @@
 import { setMaxListeners } from "node:events";
 import type { ArtifactKey } from "../../domain/artifact.ts";
+import { type Budgets, BUDGETS } from "../../domain/budgets.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { addLeftOut, type LeftOut, NOTHING_LEFT_OUT } from "../../domain/left-out.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import type { Closing, Lister } from "../registries/contract.ts";
+import { nextCursor, readCursor } from "../registries/progress.ts";
 import { createPace, type Pace } from "../registries/pace.ts";
 import { openEndpoint } from "./endpoint.ts";
 import { connectorOf } from "./routes.ts";
@@ -27,6 +29,8 @@ export type Listed = {
   leftOut?: LeftOut;
 };
 
+const NAME_THEM =
+  "name the packages or paths to replicate (packageConstraints, pathConstraints)";
 const OTHERS_FIRST = "other listings hold the slots for repositories that answer slowly";
 
 type Ask = {
@@ -46,7 +50,7 @@ export async function listObject(
   deps: BatchDeps,
   { recordId, object: objectIndex, lane, signal: ended, heartbeat }: Ask,
 ): Promise<Listed> {
-  const { controlPlane } = deps;
+  const { controlPlane, network } = deps;
   const calls = { signal: ended, heartbeat };
   const stop = new AbortController();
   const signal = AbortSignal.any([ended, stop.signal]);
@@ -78,7 +82,12 @@ export async function listObject(
       if (pages > 0 && slice.isOver()) return told({ complete: false, retryAt: null });
       try {
         lister ??= openLister(deps, state, pace);
-        const { artifacts, attached, next } = await listPage(lister, state, signal);
+        const { artifacts, attached, next } = await listPage(
+          lister,
+          state,
+          network.budgets ?? BUDGETS,
+          signal,
+        );
         leftOut = addLeftOut(leftOut, attached);
         await whenReachable(calls, () =>
           controlPlane.handInPage(recordId, objectIndex, state.page, artifacts, next),
@@ -108,14 +117,14 @@ function openLister(
   if (lister) return lister(openEndpoint(deps, source, "", pace), object.repoType);
   throw new TransferError(
     "unsupported",
-    `this release cannot list ${source.url} by protocol ${source.protocol}: ` +
-      "name the packages or paths to replicate (packageConstraints, pathConstraints)",
+    `this release cannot list ${source.url} by protocol ${source.protocol}: ` + NAME_THEM,
   );
 }
 
 async function listPage(
   lister: Lister,
-  { object, cursor }: Listing,
+  { object, cursor, source }: Listing,
+  budgets: Budgets,
   signal: AbortSignal,
 ): Promise<{
   artifacts: ListedArtifact[];
@@ -126,12 +135,22 @@ async function listPage(
     packages: object.packageConstraints ?? [],
     paths: object.pathConstraints ?? [],
   };
-  const {
-    found,
-    missing,
-    attached = [],
-    next,
-  } = await lister.list(wanted, cursor, signal);
+  const { progress, page } = readCursor(cursor);
+  const listed = await lister.list(wanted, page, signal);
+  const { found, missing, attached = [] } = listed;
+  const names = [...found, ...missing, ...attached].map(
+    ({ name, version }) => `${name} ${version}`,
+  );
+  const next =
+    listed.next === null
+      ? null
+      : nextCursor(progress, names, listed.next, {
+          what: "list of the object",
+          host: source.url,
+          advice: NAME_THEM,
+          most: "maxListed",
+          budgets,
+        });
   const lacking = missing.map(({ name, version, reason }): ListedArtifact => ({
     name,
     version,

@@ -1,7 +1,7 @@
 import { connectors, instance } from "../../activities/registries/connectors.ts";
 import type { Connector, End } from "../../activities/registries/contract.ts";
 import type { Check } from "../../domain/check.ts";
-import type { HttpOptions } from "../../activities/registries/http.ts";
+import type { Network } from "../../activities/registries/http.ts";
 import { toTransferError } from "../../domain/failure.ts";
 import { protocolOfScheme } from "../../domain/protocols.ts";
 import { parseRegistryUrl } from "../../domain/reference.ts";
@@ -14,7 +14,6 @@ import { failedAt, neitherProduct, problemOf, slow, untestable } from "./verdict
 
 const DEADLINE_MS = 30_000;
 
-type Network = Pick<HttpOptions, "allowedAddresses" | "proxy">;
 type Checker = Pick<Connector, "check">;
 /** The result that decides, and the connector that had it; `check` null: no connector tested the end. */
 type Found =

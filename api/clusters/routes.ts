@@ -24,7 +24,9 @@ import {
   pageQuery,
   toPage,
 } from "../http/envelope.ts";
-import { NOT_JSON } from "../http/details.ts";
+import { MALFORMED } from "../http/details.ts";
+import { NOT_JSON, parseJson } from "../../domain/foreign/json.ts";
+import { limitsOfBody } from "../../domain/foreign/limits.ts";
 import { noClusterOfId, noClusterOfName } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
 import { readRawBody } from "../http/raw-body.ts";
@@ -255,19 +257,12 @@ async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
         : ""
       : await c.req.text();
   if (sent.trim() === "") return fail(250103, "name");
-  const body = parseJson(sent);
+  const body = parseJson(sent, limitsOfBody(limit));
+  if (body === NOT_JSON) return fail(250106, MALFORMED);
   if (!(body instanceof Object) || !("name" in body) || body.name === null)
     return fail(250103, "name");
   warnOfUnknown(c, FIELD, byName, body);
   return typeof body.name === "string"
     ? body.name
     : fail(250106, text("name: Invalid input: expected string", "name：应为字符串"));
-}
-
-function parseJson(sent: string): unknown {
-  try {
-    return JSON.parse(sent);
-  } catch {
-    return fail(250106, NOT_JSON);
-  }
 }

@@ -25,7 +25,7 @@ export const NAME_ONE = text(
 );
 
 /** Sentence for a body that is not valid JSON. The English is hono's. */
-export const NOT_JSON = text("Malformed JSON in request body", "请求体不是合法的 JSON");
+export const MALFORMED = text("Malformed JSON in request body", "请求体不是合法的 JSON");
 
 /**
  * Lists names for a message: at most `most` of them. If there are more, the English adds how many

@@ -1,12 +1,13 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { OverLimit } from "../../domain/foreign/limits.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { RequestErrors } from "../../domain/request-error.ts";
 import { TaskRuleError, type BrokenRule } from "../../domain/task-rules.ts";
 import { named, text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
-import { NOT_JSON, sendAs } from "./details.ts";
+import { MALFORMED, sendAs } from "./details.ts";
 import { ApiError, type Told } from "./errors.ts";
 import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
 import { joined, languageIn, messageOf } from "./messages.ts";
@@ -70,6 +71,7 @@ export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
       status: FAILURE_STATUS[thrown.kind],
       cause: thrown,
     });
+  if (thrown instanceof OverLimit) return tooMuch(thrown);
   if (thrown instanceof HTTPException && thrown.status === 415)
     return new ApiError([
       250119,
@@ -97,5 +99,18 @@ export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   return new ApiError([250102], { cause: thrown });
 }
 
+/** Answers for a body that has more than its limits allow. */
+const tooMuch = ({ text: { en, zh } }: OverLimit): ApiError =>
+  new ApiError(
+    [
+      250106,
+      text(
+        `the body cannot be read: ${en}: send a smaller one`,
+        `无法读取请求体：${zh}：请减小请求体`,
+      ),
+    ],
+    { status: 413 },
+  );
+
 const translated = (message: string): Text =>
-  message === NOT_JSON.en ? NOT_JSON : quoted(message);
+  message === MALFORMED.en ? MALFORMED : quoted(message);

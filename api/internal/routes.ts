@@ -12,6 +12,8 @@ import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { tooLong } from "../http/details.ts";
+import { LIMITS } from "../../domain/foreign/limits.ts";
+import { createMeter } from "../../domain/foreign/meter.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
@@ -65,6 +67,10 @@ export function internalRoutes(deps: InternalDeps): Hono {
       }),
     )
     .use("*", internalAuth(signer, workers))
+    .use("*", async (c, next) => {
+      createMeter(LIMITS.report).feed(Buffer.from(await c.req.arrayBuffer()));
+      await next();
+    })
     .get("/worker", (c) => c.json(settings()))
     .post("/worker", async (c) => {
       const { used } = await c.req.json<{ used: Used }>();

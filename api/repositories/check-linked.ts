@@ -2,7 +2,7 @@ import { connectors } from "../../activities/registries/connectors.ts";
 import { no, NOTHING_TRIED, unknown } from "../../activities/registries/check.ts";
 import type { Connector } from "../../activities/registries/contract.ts";
 import type { Check } from "../../domain/check.ts";
-import type { HttpOptions } from "../../activities/registries/http.ts";
+import type { Network } from "../../activities/registries/http.ts";
 import { defaultProtocol, protocolOf } from "../../domain/protocols.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import { text, type Text } from "../../domain/text.ts";
@@ -14,9 +14,7 @@ const PATIENCE_MS = 20_000;
  * Returns a function that tests the registry behind a linked repository in the way a transfer would
  * use it, within 20 s; the function never rejects.
  */
-export function createLinkedCheck(
-  network: Pick<HttpOptions, "allowedAddresses" | "proxy">,
-): ApiDeps["checkLinked"] {
+export function createLinkedCheck(network: Network): ApiDeps["checkLinked"] {
   return async (access) => {
     const { type, protocol: given, ...end } = access;
     const protocol = protocolOf(type, given, access.url);

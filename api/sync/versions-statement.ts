@@ -1,5 +1,10 @@
 import { isSha256 } from "../../activities/store/layout.ts";
 import { isDigest } from "../../domain/digest.ts";
+import { NOT_JSON } from "../../domain/foreign/json.ts";
+import { LIMITS, OverLimit } from "../../domain/foreign/limits.ts";
+import { createMeter } from "../../domain/foreign/meter.ts";
+import { sliceJson } from "../../domain/foreign/slices.ts";
+import { turn } from "../../db/turns.ts";
 import { isRecord } from "../../domain/json.ts";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
 import {
@@ -12,6 +17,7 @@ import {
 import { text, type Text } from "../../domain/text.ts";
 import {
   BYTES,
+  headOf,
   hexDigits,
   isCount,
   LENGTH_BYTES,
@@ -21,15 +27,21 @@ import {
   OBJECT,
   parseAudit,
   parseFacts,
-  parseHead,
   parseRules,
   refuse,
+  refuseNotJson,
 } from "./statement.ts";
 
 export const LONGEST_VERSIONS_BODY =
   LENGTH_BYTES + SYNC_LIMITS.versionBytes + SYNC_LIMITS.contentBytes;
 const LONGEST_NAME = 1024;
 const MOST_TAGS = 10_000;
+const TOO_MANY = text(
+  `versions must be a list of at most ${SYNC_LIMITS.versions}`,
+  `versions 必须是最多 ${SYNC_LIMITS.versions} 项的列表`,
+);
+/** Number of versions that are parsed before other work gets its turn. */
+const PARSED_AT_ONCE = 10;
 
 /**
  * A statement of versions with the contents that follow it in the body; `bytes[i]` belongs to
@@ -39,10 +51,10 @@ type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
 
 /**
  * Parses the body of a statement of versions (domain/sync-versions.ts, VersionsStatement); throws
- * 250106 if it is not valid.
+ * 250106 if it is not valid, OverLimit if it has too many values.
  */
-export function parseStatedVersions(body: Buffer): StatedVersions {
-  const statement = parseStatement(parseHead(body, SYNC_LIMITS.versionBytes));
+export async function parseStatedVersions(body: Buffer): Promise<StatedVersions> {
+  const statement = await parseHead(headOf(body, SYNC_LIMITS.versionBytes));
   let at = LENGTH_BYTES + body.readUInt32BE(0);
   const bytes = statement.contents.map(({ size }) => {
     const content = body.subarray(at, at + size);
@@ -59,9 +71,35 @@ export function parseStatedVersions(body: Buffer): StatedVersions {
   return { ...statement, bytes };
 }
 
-function parseStatement(value: unknown): VersionsStatement<DescribedVersion> {
+/** Parses a statement version by version, so that other requests get their turn. */
+async function parseHead(head: Buffer): Promise<VersionsStatement<DescribedVersion>> {
+  createMeter(LIMITS.versions).feed(head);
+  const { rest, members } = await sliceJson(head, {
+    field: "versions",
+    rest: LIMITS.statement,
+    member: LIMITS.statedVersion,
+    most: SYNC_LIMITS.versions,
+    pause: () => turn("answer"),
+  }).catch((error: unknown) => {
+    throw error instanceof OverLimit && error.limit === "members"
+      ? refuse(TOO_MANY)
+      : error;
+  });
+  if (rest === NOT_JSON) return refuseNotJson();
+  const versions: unknown[] = [];
+  for (const index of members.keys()) {
+    versions.push(members.get(index) ?? refuseNotJson());
+    if (versions.length % PARSED_AT_ONCE === 0) await turn("answer");
+  }
+  return parseStatement(rest, versions);
+}
+
+function parseStatement(
+  value: unknown,
+  versions: unknown[],
+): VersionsStatement<DescribedVersion> {
   if (!isRecord(value)) return refuse(NOT_AN_OBJECT);
-  const { contents, versions } = value;
+  const { contents } = value;
   const type =
     STATED_TYPES.find((known) => known === value["type"]) ??
     refuse(
@@ -71,13 +109,7 @@ function parseStatement(value: unknown): VersionsStatement<DescribedVersion> {
       ),
     );
   if (!Array.isArray(contents)) return mustBe("contents", text("a list", "列表"));
-  if (!Array.isArray(versions) || versions.length > SYNC_LIMITS.versions)
-    return refuse(
-      text(
-        `versions must be a list of at most ${SYNC_LIMITS.versions}`,
-        `versions 必须是最多 ${SYNC_LIMITS.versions} 项的列表`,
-      ),
-    );
+  if (!Array.isArray(value["versions"])) return refuse(TOO_MANY);
   const rules = parseRules(value);
   const attached = contents.map(parseContent);
   const stated = versions.map(parseVersion);

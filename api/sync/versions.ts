@@ -39,7 +39,7 @@ export async function receiveVersions(
   { user, body }: Sender,
 ): Promise<VersionsAnswer> {
   const { db, store, now } = receiver;
-  const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
+  const { type, contents, bytes, versions, ...rules } = await parseStatedVersions(body);
   const summaries = await summariseAll(bytes);
   const damaged = new Set(
     contents.flatMap(({ sha256 }, i) =>

@@ -117,8 +117,31 @@ export const CONNECTION_SAYINGS: Sayings = [
     "{what} 声明了 Content-Encoding “{coding}”，但无法按其解码",
   ],
   [
-    "the answer of {place} is larger than the {bytes#} bytes that are accepted: is this the right address?",
-    "{place} 的应答超过可接受的 {bytes#} 字节：地址是否正确？",
+    "the answer of {place} is too large: {reason…}: {advice…}",
+    "{place} 的应答过大：{reason…}：{advice…}",
+  ],
+  ["it has more than the {most#} bytes that are accepted", "超过允许的 {most#} 字节"],
+  ["it has more than the {most#} values that are accepted", "超过允许的 {most#} 个值"],
+  [
+    "it lists more than the {most#} entries that are accepted",
+    "列出的条目超过允许的 {most#} 个",
+  ],
+  [
+    "it is nested deeper than the {most#} levels that are accepted",
+    "嵌套超过允许的 {most#} 层",
+  ],
+  ["is this the right address?", "地址是否正确？"],
+  [
+    "raise MAX_TAGS if that is right, or {advice…}",
+    "如果确实如此，请提高 MAX_TAGS，或{advice…}",
+  ],
+  [
+    "the control plane at {url} answers {method} {path} with too much: {reason…}",
+    "控制平面 {url} 对 {method} {path} 的应答过大：{reason…}",
+  ],
+  [
+    "{url} sends less than {rate#} bytes per second, the lowest rate (setting MIN_RATE)",
+    "{url} 的发送速度低于每秒 {rate#} 字节的下限（设置 MIN_RATE）",
   ],
   [
     "{place} redirects more than {count#} times: check the url",

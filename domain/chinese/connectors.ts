@@ -231,13 +231,37 @@ export const CONNECTOR_SAYINGS: Sayings = [
   ],
   [
     "the registry {host} never ends its pages (page {page#} {why…}, and a next page exists): " +
-      "repair its paging (the Link header of its answers), or {advice…}",
-    "外部仓库 {host} 的分页没有尽头（第 {page#} 页{why…}，且还有下一页）：请修复其分页（应答的 Link 头），或{advice…}",
+      "repair its paging, raise the setting if the list is right, or {advice…}",
+    "外部仓库 {host} 的分页没有尽头（第 {page#} 页{why…}，且还有下一页）：" +
+      "请修复其分页；如果列表无误，请提高该设置，或{advice…}",
   ],
+  ["leads back to a page before it", "又回到之前的一页"],
   ["ends like the previous page", "与上一页的结尾相同"],
-  ["is the {count#}th empty page in a row", "是连续第 {count#} 个空页"],
-  ["is not the last", "不是最后一页"],
-  ["brings the number of entries to {count#}", "使条目总数达到 {count#}"],
+  [
+    "is the {count#}th empty page in a row (setting MAX_EMPTY_PAGES)",
+    "是连续第 {count#} 个空页（设置 MAX_EMPTY_PAGES）",
+  ],
+  [
+    "is not the last, the limit is {most#} entries (setting {setting})",
+    "不是最后一页，上限为 {most#} 个条目（设置 {setting}）",
+  ],
+  [
+    "brings the number of entries to {count#}, the limit is {most#} entries (setting {setting})",
+    "使条目总数达到 {count#}，上限为 {most#} 个条目（设置 {setting}）",
+  ],
+  [
+    "the list of {host} has more than the {bytes#} bytes that are accepted: delete attachments that are not needed",
+    "{host} 的列表超过允许的 {bytes#} 字节：请删除不需要的附件",
+  ],
+  ["delete attachments that are not needed", "请删除不需要的附件"],
+  [
+    "the packument at {place} is too large: {reason…}: delete versions there that are not needed",
+    "{place} 的包文档过大：{reason…}：请在该处删除不需要的版本",
+  ],
+  [
+    "its document is too large: {reason…}: leave this version out",
+    "其文档过大：{reason…}：请不要复制此版本",
+  ],
   [
     "its bytes have the digest {found}, not {wanted}: the copy there is corrupt; push it again",
     "其内容的摘要是 {found}，而不是 {wanted}：该处的副本已损坏；请重新推送",

@@ -1,4 +1,6 @@
 import { isDigest, type Digest } from "../digest.ts";
+import { jsonIfAny, NOT_JSON, parseJson, strictUtf8 } from "../foreign/json.ts";
+import { LIMITS, OverLimit } from "../foreign/limits.ts";
 import { isRecord, type JsonObject, record, stringOf } from "../json.ts";
 import {
   ARTIFACT_MANIFEST,
@@ -90,13 +92,14 @@ export function readContent(json: JsonObject, mediaType: string): ManifestConten
 }
 
 /**
- * Reads the descriptors in a list of attachments and skips entries without a valid digest. Returns null
- * when the document is no JSON object, its `manifests` is no list, or an entry's size is no number.
+ * Reads the descriptors in a list of attachments (parsed JSON) and skips entries without a valid digest. Returns null
+ * when the document is no object, its `manifests` is no list, or an entry's size is no number.
  */
-export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
+export function readReferrers(document: unknown): Descriptor[] | null {
+  if (!isRecord(document)) return null;
+  const { manifests = null } = document;
+  if (manifests !== null && !Array.isArray(manifests)) return null;
   try {
-    const { manifests = null } = parseObject(bytes);
-    if (manifests !== null && !Array.isArray(manifests)) return null;
     return (manifests ?? []).flatMap((entry: unknown) =>
       isRecord(entry) && isDigest(entry["digest"]) ? [descriptor(entry, "an entry")] : [],
     );
@@ -105,19 +108,24 @@ export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
   }
 }
 
+/** Reads the descriptors in a document that may be a list of attachments, as `readReferrers` does. */
+export const referrersIn = (bytes: Uint8Array): Descriptor[] | null =>
+  readReferrers(jsonIfAny(bytes, LIMITS.manifest));
+
 export function parseObject(bytes: Uint8Array): JsonObject {
-  let value: unknown;
-  try {
-    // A byte order mark is kept, so that parsing fails: JSON must not have one (RFC 8259, 8.1), and no
-    // client could read the manifest.
-    value = JSON.parse(
-      new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
-    );
-  } catch {
-    throw new ManifestError("not JSON");
-  }
+  const value = valueOf(bytes);
+  if (value === NOT_JSON) throw new ManifestError("not JSON");
   if (!isRecord(value)) throw new ManifestError("not a JSON object");
   return value;
+}
+
+function valueOf(bytes: Uint8Array): unknown {
+  try {
+    // With a byte order mark, no client could read the manifest.
+    return parseJson(bytes, LIMITS.manifest, strictUtf8);
+  } catch (error) {
+    throw error instanceof OverLimit ? new ManifestError(error.message) : error;
+  }
 }
 
 /** Guesses the media type of a manifest that does not state one. */

@@ -40,6 +40,12 @@ describe("the configuration", () => {
       reconcileInterval: 60_000,
       allowedAddresses: [],
       maxJsonBody: 1_048_576,
+      budgets: {
+        maxTags: 100_000,
+        maxEmptyPages: 100,
+        maxListed: 10_000_000,
+        minRate: 1_024,
+      },
       logLevel: "info",
     });
   });

@@ -121,7 +121,7 @@ describe("errors of the HTTP client", () => {
     const url = await serve((_request, response) => response.end("x".repeat(2_000_000)));
     await expect(ask(url)).rejects.toMatchObject({
       kind: "invalid",
-      message: expect.stringContaining("larger than the 1000000 bytes"),
+      message: expect.stringContaining("more than the 1000000 bytes"),
     });
   });
 });

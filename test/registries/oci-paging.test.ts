@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
 
 const THOUSAND = Array.from({ length: 1_000 }, (_, at) => at);
+const BUDGETS = { maxTags: 5_000, maxListed: 7_000, maxEmptyPages: 10, minRate: 1_024 };
 const servers: Server[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0))
@@ -29,6 +30,7 @@ async function startLists(
   await once(server, "listening");
   return createOciRegistry({
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    budgets: BUDGETS,
   });
 }
 
@@ -58,14 +60,27 @@ const scriptedRegistry = (answers: (string[] | null)[]) =>
 type Registry = Awaited<ReturnType<typeof startLists>>;
 type Listing = {
   what: string;
+  /** The setting that bounds it. */
+  setting: string;
+  most: number;
   list: (
     registry: Registry,
     cursor: string | null,
   ) => Promise<{ next: string | null } | null>;
 };
 const LISTINGS: Listing[] = [
-  { what: "versions", list: ({ listTags }, cursor) => listTags("endless", cursor) },
-  { what: "packages", list: ({ listRepositories }, cursor) => listRepositories(cursor) },
+  {
+    what: "versions",
+    setting: "MAX_TAGS",
+    most: BUDGETS.maxTags,
+    list: ({ listTags }, cursor) => listTags("endless", cursor),
+  },
+  {
+    what: "packages",
+    setting: "MAX_LISTED",
+    most: BUDGETS.maxListed,
+    list: ({ listRepositories }, cursor) => listRepositories(cursor),
+  },
 ];
 
 async function listAll(registry: Registry, { list }: Listing): Promise<void> {
@@ -99,19 +114,36 @@ describe.each(LISTINGS)("listings of $what from a registry without pages", (list
 
 describe.each(LISTINGS)("listings of $what", (listing) => {
   test.each([
-    { pages: "empty", pageAt: () => [], most: 100 },
-    { pages: "all the same", pageAt: () => ["a", "b"], most: 2 },
+    {
+      pages: "empty",
+      pageAt: () => [],
+      said: "MAX_EMPTY_PAGES",
+      most: BUDGETS.maxEmptyPages,
+    },
+    {
+      pages: "all the same",
+      pageAt: () => ["a", "b"],
+      said: "ends like the previous page",
+      most: 2,
+    },
     {
       pages: "new without end",
       pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`),
-      most: 1_000,
+      said: listing.setting,
+      most: listing.most / THOUSAND.length,
+    },
+    {
+      pages: "short and new without end",
+      pageAt: (page: number) => [`t${page}`],
+      said: listing.setting,
+      most: listing.most / 10,
     },
   ])(
     "a listing fails and says what to do when its pages are $pages",
-    async ({ pageAt, most }) => {
+    async ({ pageAt, said, most }) => {
       const { state, registry } = await endlessRegistry(pageAt);
       const message = expect.stringMatching(
-        `never ends its pages.*name the ${listing.what} to replicate`,
+        `never ends its pages.*${said}.*name the ${listing.what} to replicate`,
       );
       await expect(listAll(registry, listing)).rejects.toMatchObject({
         kind: "invalid",
@@ -122,6 +154,23 @@ describe.each(LISTINGS)("listings of $what", (listing) => {
       await registry.close();
     },
   );
+
+  test("a listing whose pages go round in a circle fails as soon as it comes back to one", async () => {
+    let asked = 0;
+    const registry = await startLists((field, path, response) => {
+      asked += 1;
+      response
+        .setHeader("link", `<${path}?page=${asked % 5}>; rel="next"`)
+        .end(JSON.stringify({ [field]: [`t${asked}`] }));
+    });
+    await expect(listAll(registry, listing)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("leads back to a page before it"),
+    });
+    // Brent's algorithm finds a circle within a few times its length.
+    expect(asked).toBeLessThan(20);
+    await registry.close();
+  });
 
   test("a listing continues from a cursor that an older release stored", async () => {
     const { registry } = await endlessRegistry((page) => [`t${page}`]);

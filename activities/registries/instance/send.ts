@@ -1,3 +1,4 @@
+import { LIMITS } from "../../../domain/foreign/limits.ts";
 import type { CopyHooks } from "../../../domain/outcome.ts";
 import {
   type DescribedEntry,
@@ -82,6 +83,7 @@ export async function postStatement(
     body: throttled(slices, hooks, head.length),
     signal: hooks.signal,
     storedBytes,
+    limits: LIMITS.answer,
   });
 }
 

@@ -1,13 +1,14 @@
 import { endpointText } from "../../../domain/endpoint-url.ts";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { isHttp, readUrl } from "../../../domain/http-url.ts";
+import { jsonIfAny } from "../../../domain/foreign/json.ts";
+import { LIMITS, type Limits } from "../../../domain/foreign/limits.ts";
 import { isRecord } from "../../../domain/json.ts";
 import { SYNC_PREFIX } from "../../../domain/sync.ts";
 import type { Shown } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
 import type { HttpRequest, HttpResponse } from "../http-message.ts";
 
-const LONGEST_ANSWER = 16 * 1024 * 1024;
 /**
  * Statuses whose answers an instance explains in its JSON envelope. An answer without the envelope
  * comes from another product.
@@ -24,6 +25,8 @@ type WireRequest = Pick<
   path: string;
   /** The failure kinds of 404 and 409 for this call, if they differ from `notFound` and `invalid`. */
   meaning?: Partial<Record<404 | 409, FailureKind>>;
+  /** What the answer may have at most, if that differs from LIMITS.facts. */
+  limits?: Limits;
   /** The beginning of `path` that is ours, when the instance has named the rest (the id of an upload). */
   ours?: string;
 };
@@ -73,6 +76,7 @@ export function createWire(
     ours,
     headers,
     meaning = {},
+    limits = LIMITS.facts,
     ...rest
   }: WireRequest): Promise<unknown> {
     const response = await http.request({
@@ -85,10 +89,10 @@ export function createWire(
         ...headers,
       },
       accept: [...TOLD_BY_ENVELOPE, DISK_FULL],
-      describe: (body, shown) => shown(parseEnvelope(body)?.message ?? ""),
-      errorCodes: (body) => codesOf(parseEnvelope(body)),
+      describe: (body, shown) => shown(envelopeIn(body)?.message ?? ""),
+      errorCodes: (body) => codesOf(envelopeIn(body)),
     });
-    return readAnswer(response, { what: rest.what, base, meaning });
+    return readAnswer(response, { what: rest.what, base, meaning, limits });
   }
 
   return { base, call, shown: http.shown };
@@ -98,11 +102,12 @@ type Asked = {
   what: string;
   base: URL;
   meaning: NonNullable<WireRequest["meaning"]>;
+  limits: Limits;
 };
 
 async function readAnswer(
   response: HttpResponse,
-  { what, base, meaning }: Asked,
+  { what, base, meaning, limits }: Asked,
 ): Promise<unknown> {
   if (response.status === DISK_FULL) {
     await response.discard();
@@ -111,7 +116,7 @@ async function readAnswer(
       `${what}: answered ${DISK_FULL}: the disk is full at ${addressOf(base)}: free space there`,
     );
   }
-  const envelope = parseEnvelope((await response.bytes(LONGEST_ANSWER)).toString("utf8"));
+  const envelope = toEnvelope(await response.json(limits));
   if (envelope === null) throw otherProduct(what, base, response.status);
   if (response.status < 300) return envelope.data;
   const { code, message } = envelope;
@@ -145,20 +150,18 @@ export function otherProduct(what: string, base: URL, status?: number): Transfer
 const codesOf = (envelope: Envelope | null): string[] =>
   envelope === null ? [] : [String(envelope.code)];
 
-function parseEnvelope(text: string): Envelope | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (!isRecord(value) || typeof value["code"] !== "number" || !("data" in value))
-      return null;
-    const message = value["message"];
-    return {
-      code: value["code"],
-      message: typeof message === "string" ? message : null,
-      data: value["data"],
-    };
-  } catch {
+const envelopeIn = (body: string): Envelope | null =>
+  toEnvelope(jsonIfAny(body, LIMITS.error));
+
+function toEnvelope(value: unknown): Envelope | null {
+  if (!isRecord(value) || typeof value["code"] !== "number" || !("data" in value))
     return null;
-  }
+  const message = value["message"];
+  return {
+    code: value["code"],
+    message: typeof message === "string" ? message : null,
+    data: value["data"],
+  };
 }
 
 export const json = (value: unknown) => ({

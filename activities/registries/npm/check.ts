@@ -1,4 +1,5 @@
 import { TransferError } from "../../../domain/failure.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { isRecord, type JsonObject } from "../../../domain/json.ts";
 import {
   answering,
@@ -29,8 +30,6 @@ import { type NpmRegistry, openNpmRegistry } from "./registry.ts";
 const MISSING = "replication-check-of-a-missing-package";
 /** Refusals that are answers; their bodies show whether a registry wrote them. */
 const REFUSALS = [400, 401, 403, 404, 405, 406, 501];
-/** Largest body (bytes) that is read to see whether it is JSON. */
-const LONGEST_BODY = 64 * 1024;
 
 /**
  * Checks whether a server is an npm registry and accepts the login. Which packages the login may publish shows
@@ -114,7 +113,7 @@ async function askFor(
 
 async function readObject(answer: HttpResponse): Promise<JsonObject | null> {
   try {
-    const value: unknown = JSON.parse((await answer.bytes(LONGEST_BODY)).toString());
+    const value = await answer.json(LIMITS.facts);
     return isRecord(value) ? value : null;
   } catch (error) {
     if (error instanceof TransferError && error.kind === "cancelled") throw error;

@@ -1,9 +1,9 @@
 import type { Artifact } from "../../../domain/artifact.ts";
-import { record } from "../../../domain/json.ts";
 import { deprecationOf, withDeprecation } from "../../../domain/npm/package.ts";
 import { decideTags } from "../../../domain/npm/tags.ts";
 import type { LabelRules } from "../contract.ts";
-import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";
+import type { Package } from "./packument.ts";
+import { encodeName, type NpmRegistry } from "./registry.ts";
 
 /**
  * Sets the dist-tags of an existing version and, with `includeMetadata`, its deprecation, where they differ.
@@ -69,26 +69,15 @@ async function setDeprecation(
   const wanted = deprecationOf(document ?? {});
   if (wanted === deprecationOf(versions.get(version) ?? {})) return false;
   const what = `deprecation of ${name}@${version}`;
-  const whole = await jsonOf(
-    await registry.ask(`${encodeName(name)}?write=true`, { method: "GET", what, signal }),
-    what,
-  );
-  const documents = record(whole["versions"]);
-  const changed = {
-    ...whole,
-    versions: {
-      ...documents,
-      [version]: {
-        ...withDeprecation(record(documents[version]), null),
-        deprecated: wanted ?? "",
-      },
-    },
-  };
+  const whole = await registry.whole(name, "?write=true", what, signal);
+  const there = whole?.versions.get(version);
+  if (whole === null || there === undefined) return false;
+  const changed = { ...withDeprecation(there, null), deprecated: wanted ?? "" };
   const answer = await registry.ask(encodeName(name), {
     method: "PUT",
     what,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify(changed),
+    body: whole.versions.with(version, changed),
     signal,
   });
   await answer.discard();

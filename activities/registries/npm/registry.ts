@@ -1,6 +1,8 @@
 import type { Digests } from "../../../domain/artifact.ts";
-import { TransferError } from "../../../domain/failure.ts";
 import { isRecord, type JsonObject, record } from "../../../domain/json.ts";
+import { jsonIfAny, NOT_JSON } from "../../../domain/foreign/json.ts";
+import { LIMITS, type Limits } from "../../../domain/foreign/limits.ts";
+import { BUDGETS } from "../../../domain/budgets.ts";
 import { tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import type { End } from "../contract.ts";
 import type { Shown } from "../foreign.ts";
@@ -8,6 +10,7 @@ import { createHttpClient } from "../http.ts";
 import type { HttpRequest, HttpResponse } from "../http-message.ts";
 import { authorizationOf, secretsOf } from "../login.ts";
 import { createRecent } from "../recent.ts";
+import { createPackuments, notAnObject, type Package } from "./packument.ts";
 
 /**
  * Accept header for the abbreviated document of a package: several times smaller than the full
@@ -15,26 +18,19 @@ import { createRecent } from "../recent.ts";
  */
 const ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
 /**
- * Maximum size of a package's document in bytes; abbreviated documents with ten thousand versions have
- * a few MiB.
+ * How long (ms) and how many packuments are remembered, and how many bytes of them: one packument serves all versions
+ * of its package.
  */
-const MOST_OF_A_DOCUMENT = 32 * 1024 * 1024;
-/**
- * How long (ms) and how many packages' documents are remembered: one document serves all versions of
- * its package.
- */
-const REMEMBERED = { lifeMs: 30_000, most: 50 };
+const REMEMBERED = { lifeMs: 30_000, most: 50, mostBytes: 48 * 1024 * 1024 };
 
-/**
- * A package as its registry describes it; `tags` maps dist-tags to versions, `versions` the versions to their
- * documents. `modified`: its last change (epoch ms), null when the registry does not state it.
- */
-export type Package = {
-  name: string;
-  tags: ReadonlyMap<string, string>;
-  versions: ReadonlyMap<string, JsonObject>;
-  modified: number | null;
-};
+type Request = Omit<HttpRequest, "url" | "method">;
+
+/** The request for what is remembered of a package. */
+const short = (name: string): Request => ({
+  what: `package ${name}`,
+  headers: { accept: ABBREVIATED },
+  accept: [404],
+});
 
 export type NpmRegistry = ReturnType<typeof openNpmRegistry>;
 
@@ -47,7 +43,11 @@ export function openNpmRegistry(end: End) {
   ].join("/");
   const authorization = authorizationOf(end);
   const login = authorization === null ? {} : { authorization };
-  const packages = createRecent<Package | null>(REMEMBERED);
+  const packages = createRecent<Package | null>({
+    ...REMEMBERED,
+    bytesOf: (found) => found?.bytes ?? 0,
+  });
+  const readPackument = createPackuments(end.budgets ?? BUDGETS);
 
   /** Sends a request to the registry; `path` is relative to the registry's address and already encoded. */
   function ask(
@@ -63,17 +63,14 @@ export function openNpmRegistry(end: End) {
     });
   }
 
-  async function readPackage(name: string, signal: AbortSignal): Promise<Package | null> {
-    const what = `package ${name}`;
-    const answer = await ask(encodeName(name), {
-      method: "GET",
-      what,
-      headers: { accept: ABBREVIATED },
-      accept: [404],
-      signal,
-    });
+  async function read(
+    name: string,
+    query: string,
+    request: Request,
+  ): Promise<Package | null> {
+    const answer = await ask(encodeName(name) + query, { ...request, method: "GET" });
     if (answer.status === 404) return answer.discard().then(() => null);
-    return toPackage(name, await jsonOf(answer, what));
+    return readPackument(answer, name, request.what);
   }
 
   return {
@@ -91,7 +88,13 @@ export function openNpmRegistry(end: End) {
       fresh: boolean,
       signal: AbortSignal,
     ): Promise<Package | null> =>
-      packages.get(name, () => readPackage(name, signal), fresh),
+      packages.get(name, () => read(name, "", { ...short(name), signal }), fresh),
+    /**
+     * Reads the full packument of a package, which is not remembered; null when it does not exist. `query`: the query
+     * of its address.
+     */
+    whole: (name: string, query: string, what: string, signal: AbortSignal) =>
+      read(name, query, { what, accept: [404], signal }),
     /** Forgets a package that was changed. */
     forget: packages.forget,
     close: http.close,
@@ -102,39 +105,15 @@ export function openNpmRegistry(end: End) {
 export const encodeName = (name: string): string =>
   encodeURIComponent(name).replace(/^%40/, "@");
 
-export async function jsonOf(answer: HttpResponse, what: string): Promise<JsonObject> {
-  const bytes = await answer.bytes(MOST_OF_A_DOCUMENT);
-  try {
-    const value: unknown = JSON.parse(bytes.toString("utf8"));
-    if (isRecord(value)) return value;
-  } catch {
-    throw new TransferError(
-      "invalid",
-      `${what}: the answer of ${answer.place.host} is not JSON: is it an npm registry?`,
-    );
-  }
-  throw new TransferError(
-    "invalid",
-    `${what}: the answer of ${answer.place.host} is not a JSON object: is it an npm registry?`,
-  );
-}
-
-function toPackage(name: string, document: Record<string, unknown>): Package {
-  const tags = Object.entries(record(document["dist-tags"])).filter(
-    (entry): entry is [string, string] => typeof entry[1] === "string",
-  );
-  const versions = Object.entries(record(document["versions"])).map(
-    ([version, each]) => [version, record(each)] as const,
-  );
-  const modified = Date.parse(
-    String(document["modified"] ?? record(document["time"])["modified"] ?? ""),
-  );
-  return {
-    name,
-    tags: new Map(tags),
-    versions: new Map(versions),
-    modified: Number.isNaN(modified) ? null : modified,
-  };
+/** Reads an answer that must be a JSON object. */
+export async function jsonOf(
+  answer: HttpResponse,
+  what: string,
+  limits: Limits,
+): Promise<JsonObject> {
+  const value = await answer.json(limits);
+  if (isRecord(value)) return value;
+  throw notAnObject(value, what, answer.place.host);
 }
 
 /**
@@ -142,25 +121,19 @@ function toPackage(name: string, document: Record<string, unknown>): Package {
  * not JSON is quoted itself.
  */
 function saidBy(body: string, shown: Shown): string {
-  try {
-    const { error, message, reason } = record(JSON.parse(body));
-    return [error, reason, message]
-      .filter((text) => typeof text === "string")
-      .map(shown)
-      .join(": ");
-  } catch {
-    return shown(body);
-  }
+  const value = jsonIfAny(body, LIMITS.error);
+  if (value === NOT_JSON) return shown(body);
+  const { error, message, reason } = record(value);
+  return [error, reason, message]
+    .filter((text) => typeof text === "string")
+    .map(shown)
+    .join(": ");
 }
 
 /** Returns the error code in an error body, or none. npm's own registry sends one (`E404`), most others do not. */
 function errorCodes(body: string): string[] {
-  try {
-    const { code } = record(JSON.parse(body));
-    return typeof code === "string" ? [code] : [];
-  } catch {
-    return [];
-  }
+  const { code } = record(jsonIfAny(body, LIMITS.error));
+  return typeof code === "string" ? [code] : [];
 }
 
 /**

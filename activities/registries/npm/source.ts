@@ -1,17 +1,18 @@
 import pLimit from "p-limit";
 import type { Artifact, ArtifactKey, Origin, Part } from "../../../domain/artifact.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { type JsonObject, record } from "../../../domain/json.ts";
 import type { Closing, End, Opened, Source } from "../contract.ts";
 import { openedFrom } from "../ranges.ts";
 import { damagedAt } from "../verified.ts";
+import type { Package } from "./packument.ts";
 import {
   digestsOf,
   encodeName,
   jsonOf,
   type NpmRegistry,
   openNpmRegistry,
-  type Package,
   partPath,
   tarballAddress,
 } from "./registry.ts";
@@ -109,19 +110,16 @@ async function readDocument(
       signal,
     },
   );
-  if (answer.status < 300) return jsonOf(answer, what);
+  if (answer.status < 300) return jsonOf(answer, what, LIMITS.version);
   await answer.discard();
-  const whole = await jsonOf(
-    await registry.ask(encodeName(name), { method: "GET", what, signal }),
-    what,
-  );
-  const document = record(whole["versions"])[version];
+  const whole = await registry.whole(name, "", what, signal);
+  const document = whole?.versions.get(version);
   if (document === undefined)
     throw new TransferError(
       "notFound",
       `${what} is no longer at ${registry.host}: it was unpublished there`,
     );
-  return record(document);
+  return document;
 }
 
 /**

@@ -1,3 +1,6 @@
+import { jsonIfAny } from "../../../domain/foreign/json.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
+import { record } from "../../../domain/json.ts";
 import type { Shown } from "../foreign.ts";
 
 /** One entry of `{"errors":[{code, message, detail}]}` (distribution-spec, "Error Codes"). */
@@ -45,12 +48,8 @@ export function describeErrors(body: string, shown: Shown): string {
 
 /** Returns the entries of an error body, or null when the body is in another format. */
 function readErrors(body: string): ErrorEntry[] | null {
-  try {
-    const errors = (JSON.parse(body) as { errors?: unknown } | null)?.errors;
-    return Array.isArray(errors) ? (errors as ErrorEntry[]) : null;
-  } catch {
-    return null;
-  }
+  const { errors } = record(jsonIfAny(body, LIMITS.error));
+  return Array.isArray(errors) ? (errors as ErrorEntry[]) : null;
 }
 
 function describeError(error: ErrorEntry, shown: Shown): string {

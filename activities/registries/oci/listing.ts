@@ -1,13 +1,17 @@
+import type { Budgets } from "../../../domain/budgets.ts";
+import { limitsOfList } from "../../../domain/foreign/limits.ts";
+import { isRecord } from "../../../domain/json.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { isImageName, isTag, type RegistryAddress } from "../../../domain/reference.ts";
 import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import { linkQuery } from "./link.ts";
-import { nextCursor, readCursor, type Subject } from "./progress.ts";
+import { nextCursor, readCursor, type Subject } from "../progress.ts";
 
 const PAGE = 500;
-const LIST_LIMIT = 64 * 1024 * 1024;
+/** Repositories that one answer may list: a registry without paging sends all of them at once. */
+const MOST_A_PAGE = 100_000;
 const CATALOG_SCOPES = ["registry:catalog:*"];
 const NAME_PACKAGES = "name the packages to replicate with packageConstraints";
 const NAME_VERSIONS = "name the versions to replicate with packageConstraints";
@@ -36,12 +40,19 @@ export function createListing(
   client: RegistryClient,
   access: Access,
   address: RegistryAddress,
+  budgets: Budgets,
 ): Listing {
   const { host } = client.origin;
   return {
     async listRepositories(cursor, signal) {
       const what = `list of repositories of ${host}`;
-      const subject = { what, host, advice: NAME_PACKAGES };
+      const subject = {
+        what,
+        host,
+        advice: NAME_PACKAGES,
+        most: "maxListed" as const,
+        budgets,
+      };
       const page = await listPage(cursor, "repositories", subject, (query, accept) =>
         client.request({
           method: "GET",
@@ -68,7 +79,13 @@ export function createListing(
 
     async listTags(name, cursor, signal) {
       const what = `tags of ${name}`;
-      const subject = { what, host, advice: NAME_VERSIONS };
+      const subject = {
+        what,
+        host,
+        advice: NAME_VERSIONS,
+        most: "maxTags" as const,
+        budgets,
+      };
       const page = await listPage(cursor, "tags", subject, (query, accept) =>
         client.request({
           method: "GET",
@@ -99,7 +116,7 @@ async function listPage(
   ask: Ask,
 ): Promise<Page | null> {
   const { progress, page: position } = readCursor(cursor);
-  const page = await pageAt(position, field, subject.what, ask);
+  const page = await pageAt(position, field, subject, ask);
   return page === null || page.next === null
     ? page
     : { ...page, next: nextCursor(progress, page.items, page.next, subject) };
@@ -115,11 +132,12 @@ async function listPage(
 async function pageAt(
   cursor: string | null,
   field: Field,
-  what: string,
+  subject: Subject,
   ask: Ask,
 ): Promise<Page | null> {
+  const { what } = subject;
   const list = async (query: string) =>
-    readList(await ask(query, refusals(field)), field, what);
+    readList(await ask(query, refusals(field)), field, subject);
   const wholeAgain = async () => (await list(""))?.items ?? gone(what);
   const [mode, position] = splitCursor(cursor);
   if (mode === "whole") return cut(await wholeAgain(), position);
@@ -150,27 +168,27 @@ function refusals(field: Field): number[] {
 async function readList(
   response: HttpResponse,
   field: string,
-  what: string,
+  { what, most, budgets, advice }: Subject,
 ): Promise<Answer | null> {
   if (response.status >= 300) {
     await response.discard();
     return null;
   }
-  const body = await response.bytes(LIST_LIMIT);
-  try {
-    const list: unknown = (
-      JSON.parse(body.toString("utf8")) as Record<string, unknown> | null
-    )?.[field];
-    if (list !== null && !Array.isArray(list)) throw new Error(`no list "${field}"`);
-    const items = (list ?? []).filter((item: unknown) => typeof item === "string");
+  const value = await response.json(
+    limitsOfList(most === "maxTags" ? budgets.maxTags : MOST_A_PAGE),
+    most === "maxTags" ? `raise MAX_TAGS if that is right, or ${advice}` : advice,
+  );
+  const list = isRecord(value) ? value[field] : undefined;
+  if (list === null) return { items: [], link: linkQuery(response) };
+  if (Array.isArray(list)) {
+    const items = list.filter((item) => typeof item === "string");
     return { items, link: linkQuery(response) };
-  } catch {
-    throw new TransferError(
-      "invalid",
-      `${what}: ${response.place.host} answered something other than JSON with a list "${field}": ` +
-        "check that the url is that of an OCI registry",
-    );
   }
+  throw new TransferError(
+    "invalid",
+    `${what}: ${response.place.host} answered something other than JSON with a list "${field}": ` +
+      "check that the url is that of an OCI registry",
+  );
 }
 
 function cut(all: readonly string[], after: string): Page {

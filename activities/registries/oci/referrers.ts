@@ -1,14 +1,19 @@
 import type { Digest } from "../../../domain/digest.ts";
+import type { Budgets } from "../../../domain/budgets.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { type Descriptor, readReferrers } from "../../../domain/image/manifest.ts";
 import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
+import { nextCursor, readCursor, type Subject } from "../progress.ts";
 import { linkQuery } from "./link.ts";
-import { MANIFEST_LIMIT, manifestLabel } from "./manifest-digest.ts";
+import { manifestLabel } from "./manifest-digest.ts";
 import { type Manners, REFUSALS, type Told } from "./told.ts";
 
-const MOST_PAGES = 100;
+/** Letters of the entries of one list: they are held in memory together, with their annotations. */
+const MOST_HELD = 16 * 1024 * 1024;
+const ADVICE = "delete attachments that are not needed";
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /**
  * Statuses that are taken for those of a registry without the referrers API; one that has the API must not
@@ -18,9 +23,8 @@ const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
 export type Referrers = {
   /**
-   * Lists what is attached to `subject`, as far as the first 100 pages of the registry tell. Null when the
-   * registry refuses to tell, or does not support the referrers API; the latter is remembered, and the API is
-   * not requested again.
+   * Lists what is attached to `subject`. Null when the registry refuses to tell, or does not support the referrers
+   * API; the latter is remembered, and the API is not requested again. Throws `invalid` for a list without end.
    */
   listReferrers: (
     name: string,
@@ -33,6 +37,7 @@ export function createReferrers(
   client: RegistryClient,
   access: Access,
   manners: Manners,
+  budgets: Budgets,
 ): Referrers {
   let unsupported = false;
 
@@ -43,9 +48,18 @@ export function createReferrers(
   ): Promise<Told<Descriptor[]>> {
     const path = `${access.path(name)}/referrers/${subject}`;
     const what = `attachments of ${manifestLabel(name, subject)}`;
+    const subjectOf: Subject = {
+      what,
+      host: client.origin.host,
+      advice: ADVICE,
+      most: "maxTags",
+      budgets,
+    };
     const found: Descriptor[] = [];
+    let held = 0;
+    let cursor: string | null = null;
     let query: string | null = "";
-    for (let page = 0; query !== null && page < MOST_PAGES; page += 1) {
+    while (query !== null) {
       const response = await ask(client, {
         method: "GET",
         to: path + query,
@@ -58,12 +72,18 @@ export function createReferrers(
       if (isRefused) return { kind: "untold", refusal: await response.failure() };
       const listed =
         response.status === 200
-          ? readReferrers(await response.bytes(MANIFEST_LIMIT))
+          ? readReferrers(await response.json(LIMITS.manifest, ADVICE))
           : null;
       if (listed === null) return response.discard().then(() => ({ kind: "absent" }));
       found.push(...listed);
+      held += JSON.stringify(listed.map(({ json }) => json)).length;
+      if (held > MOST_HELD) throw tooMuch(what, client.origin.host);
       const next = linkQuery(response);
       query = next === query ? null : next;
+      if (query === null) break;
+      const { progress } = readCursor(cursor);
+      const digests = listed.map(({ digest }) => digest);
+      cursor = nextCursor(progress, digests, query, subjectOf);
     }
     return { kind: "there", value: found };
   }
@@ -99,3 +119,9 @@ async function ask(
     return failure;
   });
 }
+
+const tooMuch = (what: string, host: string): TransferError =>
+  new TransferError(
+    "invalid",
+    `${what}: the list of ${host} has more than the ${MOST_HELD} bytes that are accepted: ${ADVICE}`,
+  );

@@ -1,3 +1,4 @@
+import { BUDGETS } from "../../../domain/budgets.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
 import type { Check } from "../../../domain/check.ts";
@@ -57,7 +58,8 @@ export function createOciRegistryAt(
   const client = createRegistryClient(http, address, options);
   const access = createAccess(address, options.pushes ?? false);
   const manners = createManners();
-  const listing = createListing(client, access, address);
+  const { budgets = BUDGETS } = options;
+  const listing = createListing(client, access, address, budgets);
   const blobs = createBlobs(client, access, manners);
   const uploads = createUploads(client, access, manners);
   const { namespace } = address;
@@ -65,7 +67,7 @@ export function createOciRegistryAt(
   return {
     host: client.origin.host,
     ...createManifests(client, access, listing, manners),
-    ...createReferrers(client, access, manners),
+    ...createReferrers(client, access, manners, budgets),
     ...blobs,
     ...listing,
     ...uploads,

@@ -1,4 +1,6 @@
 import { setBounded } from "../../../domain/bounded.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
+import { record } from "../../../domain/json.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { placeOf, type Shown } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
@@ -6,7 +8,6 @@ import type { Challenge } from "./challenge.ts";
 
 const DEFAULT_LIFE_S = 60;
 const LONGEST_MARGIN_MS = 10_000;
-const TOKEN_ANSWER_LIMIT = 1024 * 1024;
 
 type TokenStore = {
   /**
@@ -63,7 +64,7 @@ export function createTokenStore(
       what,
       headers,
     });
-    return readToken(await response.bytes(TOKEN_ANSWER_LIMIT), what);
+    return readToken(await response.json(LIMITS.facts), what);
   }
 
   return {
@@ -123,9 +124,9 @@ function realmUrl(
   return url;
 }
 
-function readToken(bytes: Buffer, what: string): Token {
-  const answer = parseAnswer(bytes);
-  const token = [answer.token, answer.access_token].find(
+function readToken(value: unknown, what: string): Token {
+  const answer = record(value);
+  const token = [answer["token"], answer["access_token"]].find(
     (value) => typeof value === "string" && value !== "",
   );
   if (typeof token !== "string" || /[^\x21-\x7e]/.test(token))
@@ -133,26 +134,11 @@ function readToken(bytes: Buffer, what: string): Token {
       "invalid",
       `${what}: the answer of the token server has no token: check the realm that the registry names`,
     );
-  const seconds =
-    typeof answer.expires_in === "number" && answer.expires_in > 0
-      ? answer.expires_in
-      : DEFAULT_LIFE_S;
+  const stated = answer["expires_in"];
+  const seconds = typeof stated === "number" && stated > 0 ? stated : DEFAULT_LIFE_S;
   const life = seconds * 1000;
   return {
     header: `Bearer ${token}`,
     expires: Date.now() + life - Math.min(LONGEST_MARGIN_MS, life / 5),
   };
-}
-
-function parseAnswer(bytes: Buffer): {
-  token?: unknown;
-  access_token?: unknown;
-  expires_in?: unknown;
-} {
-  try {
-    const value: unknown = JSON.parse(bytes.toString("utf8"));
-    return typeof value === "object" && value !== null ? value : {};
-  } catch {
-    return {};
-  }
 }

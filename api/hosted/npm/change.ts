@@ -14,11 +14,14 @@ import {
 } from "../../../db/packages/npm/find.ts";
 import { findPackage, type PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
-import { isRecord, record } from "../../../domain/json.ts";
+import { NOT_JSON, parseJson } from "../../../domain/foreign/json.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
+import type { Members } from "../../../domain/foreign/slices.ts";
+import { record } from "../../../domain/json.ts";
 import { by } from "../../http/by.ts";
 import { deprecationOf } from "../../../domain/npm/package.ts";
 import { NpmError } from "./errors.ts";
-import { parse, readPublication } from "./publication.ts";
+import { documentOf, type Publication, readPublication } from "./publication.ts";
 import { checkDistTag, publish } from "./publish.ts";
 import { filePath } from "./read.ts";
 import { type NpmRequest, packageOf } from "./request.ts";
@@ -29,10 +32,11 @@ import { type NpmRequest, packageOf } from "./request.ts";
  */
 export async function putPackage(request: NpmRequest, name: string): Promise<Response> {
   const { c, deps, repository } = request;
-  const { body, tarball } = await readPublication(c, deps);
-  if (tarball === null) return deprecate(request, name, body);
+  const publication = await readPublication(c, deps);
+  const { tarball } = publication;
+  if (tarball === null) return deprecate(request, name, publication);
   try {
-    await publish(deps, repository, name, body, tarball, c.get("user"));
+    await publish(deps, repository, name, { ...publication, tarball }, c.get("user"));
   } catch (error) {
     await tarball.staged.discard();
     throw error;
@@ -47,25 +51,21 @@ const STEP = 200;
 async function deprecate(
   request: NpmRequest,
   name: string,
-  body: Record<string, unknown>,
+  publication: Publication,
 ): Promise<Response> {
   const { deps, repository } = request;
   const owner = findPackage(deps.db, repository.id, name);
-  const versions = versionsOf(body);
+  const { body } = publication;
+  const versions = versionsOf(publication);
   const known = new Set(owner ? versionNames(deps.db, owner.id) : []);
-  const unknown = Object.keys(versions).find((version) => !known.has(version));
+  const unknown = [...versions.keys()].find((version) => !known.has(version));
   if (owner) mustBeCurrent(owner, body["_rev"]);
   if (unknown !== undefined)
     throw new NpmError(
       400,
       `the version ${name}@${unknown.slice(0, 250)} has no tarball: publish it with _attachments`,
     );
-  const wanted = new Map(
-    Object.entries(versions).map(([version, document]) => [
-      version,
-      deprecationOf(record(document)),
-    ]),
-  );
+  const wanted = await deprecationsIn(versions);
   const changed = changedDeprecations(deps.db, packageOf(request, name).id, wanted);
   for (let at = 0; at < changed.length; at += STEP) {
     await turn("answer");
@@ -83,8 +83,18 @@ async function deprecate(
   return done(request, name, 200);
 }
 
-function versionsOf({ versions }: Record<string, unknown>): Record<string, unknown> {
-  if (isRecord(versions)) return versions;
+/** Reads the deprecations version by version, so that other requests get their turn. */
+async function deprecationsIn(versions: Members): Promise<Map<string, string | null>> {
+  const found = new Map<string, string | null>();
+  for (const version of versions.keys()) {
+    found.set(version, deprecationOf(documentOf(versions, version)));
+    if (found.size % STEP === 0) await turn("answer");
+  }
+  return found;
+}
+
+function versionsOf({ versions }: Publication): Members {
+  if (versions !== null) return versions;
   throw new NpmError(
     403,
     "owners and stars of packages are not kept here: the administrator owns everything",
@@ -101,12 +111,13 @@ export async function putRevision(
   rev: string,
 ): Promise<Response> {
   const { c, deps, repository } = request;
-  const { body, tarball } = await readPublication(c, deps);
+  const publication = await readPublication(c, deps);
+  const { body, tarball } = publication;
   if (tarball !== null) {
     await tarball.staged.discard();
     throw new NpmError(400, "publish a version at the package's name, without -rev");
   }
-  const versions = versionsOf(body);
+  const versions = versionsOf(publication);
   const tags = Object.entries(record(body["dist-tags"]));
   for (const [tag] of tags) checkDistTag(tag);
   const owner = packageOf(request, name);
@@ -115,7 +126,7 @@ export async function putRevision(
   // comes between.
   const before = shownTags(deps.db, owner.id);
   const gone = versionNames(deps.db, owner.id).filter(
-    (version) => !Object.hasOwn(versions, version),
+    (version) => !versions.has(version),
   );
   deleteNpmVersions(deps.db, repository, name, gone, deps.now());
   const left = findPackage(deps.db, repository.id, name);
@@ -182,8 +193,9 @@ function mustBeCurrent(owner: PackageRow, rev: unknown): void {
 }
 
 /** Parses JSON that is a string; throws 400 for anything else. */
-export function parseText(text: string): string {
-  const value = parse(`{"value":${text}}`)["value"];
+export function parseText(json: Buffer): string {
+  const value = parseJson(json, LIMITS.facts);
+  if (value === NOT_JSON) throw new NpmError(400, "the body is not valid JSON");
   if (typeof value !== "string")
     throw new NpmError(400, "the body must be a version as a JSON string");
   return value;

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { Staged } from "../../../activities/store/stage.ts";
-import { isRecord } from "../../../domain/json.ts";
+import { NOT_JSON } from "../../../domain/foreign/json.ts";
+import { LIMITS, OverLimit } from "../../../domain/foreign/limits.ts";
+import { type Members, sliceJson } from "../../../domain/foreign/slices.ts";
+import { turn } from "../../../db/turns.ts";
+import { isRecord, record } from "../../../domain/json.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { bodyOf } from "../../http/body.ts";
 import { NpmError } from "./errors.ts";
@@ -11,7 +15,8 @@ import { createScanner, type Piece, type Scanner } from "./scan.ts";
  * Maximum bytes of a body besides the tarball: `npm deprecate` sends the whole packument, which may
  * have thousands of versions.
  */
-const MAX_METADATA = 32 * 1024 * 1024;
+const MAX_METADATA = LIMITS.packument.bytes;
+const MOST_VERSIONS = 100_000;
 
 /**
  * A tarball that was received completely, with its hashes as npm writes them (sha1 in hex, sha512
@@ -23,7 +28,12 @@ export type Tarball = { file: string; staged: Staged; sha1: string; sha512: stri
  * The body of a PUT: the metadata, and the tarball if one came with it. Whoever does not commit the tarball must
  * discard it.
  */
-type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
+export type Publication = {
+  body: Record<string, unknown>;
+  /** The documents of the versions; null when the body has none. */
+  versions: Members | null;
+  tarball: Tarball | null;
+};
 
 type Deps = Pick<ApiDeps, "store" | "maxUpload">;
 
@@ -45,7 +55,7 @@ export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publ
       mayCome(next.value.file, tarball);
       tarball = await stageTarball(deps, next.value.file, pieces);
     }
-    return { body: parse(scanner.text()), tarball };
+    return { ...(await parsePackument(scanner.text())), tarball };
   } catch (error) {
     await tarball?.staged.discard();
     throw error;
@@ -130,16 +140,33 @@ async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, v
 
 const notBase64 = () => new NpmError(400, "the attached tarball is not valid base64");
 
-/**
- * Parses JSON that must be an object; throws 400 for anything else. The fields of the object are
- * checked by the code that uses them.
- */
-export function parse(text: string): Record<string, unknown> {
-  try {
-    const body: unknown = JSON.parse(text);
-    if (isRecord(body)) return body;
-  } catch (error) {
-    throw new NpmError(400, "the body is not valid JSON", { cause: error });
-  }
-  throw new NpmError(400, "the body is not a JSON object");
+async function parsePackument(
+  document: Buffer,
+): Promise<Pick<Publication, "body" | "versions">> {
+  const { rest, members } = await sliceJson(document, {
+    field: "versions",
+    rest: LIMITS.packument,
+    member: LIMITS.version,
+    most: MOST_VERSIONS,
+    pause: () => turn("answer"),
+  }).catch((error: unknown) => {
+    throw error instanceof OverLimit ? tooMuch(error) : error;
+  });
+  if (rest === NOT_JSON) throw new NpmError(400, "the body is not valid JSON");
+  if (!isRecord(rest)) throw new NpmError(400, "the body is not a JSON object");
+  return { body: rest, versions: isRecord(rest["versions"]) ? members : null };
 }
+
+/** Returns the document of a version; {} when it is no object. Throws 400 or 413 for one that cannot be read. */
+export function documentOf(versions: Members, version: string): Record<string, unknown> {
+  try {
+    const document = versions.get(version);
+    if (document === NOT_JSON) throw new NpmError(400, "the body is not valid JSON");
+    return record(document);
+  } catch (error) {
+    throw error instanceof OverLimit ? tooMuch(error) : error;
+  }
+}
+
+const tooMuch = ({ message }: OverLimit): NpmError =>
+  new NpmError(413, `the metadata cannot be read: ${message}: shorten it`);

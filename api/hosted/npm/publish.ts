@@ -13,7 +13,7 @@ import { isDistTag, type NpmDocument, tarballFile } from "../../../domain/npm/pa
 import { isNpmVersion, sameButForBuild } from "../../../domain/npm/version.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
-import type { Tarball } from "./publication.ts";
+import { documentOf, type Publication, type Tarball } from "./publication.ts";
 import { filePath } from "./read.ts";
 import { npmRepository } from "./repository.ts";
 
@@ -38,12 +38,12 @@ export async function publish(
   deps: ApiDeps,
   repository: RepositoryRow,
   name: string,
-  body: Record<string, unknown>,
-  tarball: Tarball,
+  publication: Publication & { tarball: Tarball },
   user: string,
 ): Promise<void> {
   const { db, store, now } = deps;
-  const judged = judge(name, body, tarball);
+  const { tarball } = publication;
+  const judged = judge(name, publication);
   mustBeNew(db, repository, judged);
   await tarball.staged.commit((blob) =>
     write(db, (tx) => {
@@ -118,20 +118,22 @@ function mustBeNew(db: DbOrTx, { id }: RepositoryRow, { name, version }: Judged)
     );
 }
 
-function judge(name: string, body: Record<string, unknown>, tarball: Tarball): Judged {
-  const [only, ...others] = Object.entries(record(body["versions"]));
-  if (only === undefined || others.length > 0)
+function judge(
+  name: string,
+  { body, versions, tarball }: Publication & { tarball: Tarball },
+): Judged {
+  const [version, ...others] = versions?.keys() ?? [];
+  if (versions === null || version === undefined || others.length > 0)
     throw new NpmError(
       400,
       "versions must contain exactly the one version that is published",
     );
-  const [version, value] = only;
   if (!isNpmVersion(version))
     throw new NpmError(
       400,
       `${JSON.stringify(version.slice(0, 100))} is not a valid version: write it as in 1.2.3 or 1.2.3-beta.1`,
     );
-  const document = record(value);
+  const document = documentOf(versions, version);
   checkNames(name, version, body, document);
   checkContent(tarball, document, record(record(body["_attachments"])[tarball.file]));
   const file = tarballFile(name, version);

@@ -1,3 +1,5 @@
+import { parseJson } from "../../../domain/foreign/json.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { NpmError } from "./errors.ts";
 
 /** A part of a body: the beginning of an attachment's content, bytes of its text, or its end. */
@@ -19,7 +21,7 @@ export type Scanner = {
   /** Reads the next chunk of the body and returns the parts of attachments in it. */
   feed: (chunk: Buffer) => Piece[];
   /** Returns the JSON without the contents of attachments. */
-  text: () => string;
+  text: () => Buffer;
 };
 
 type Scan = {
@@ -86,7 +88,7 @@ export function createScanner(maxText: number): Scanner {
       if (scan.state !== "content") keep(scan, chunk.subarray(kept));
       return joined(pieces);
     },
-    text: () => Buffer.concat(scan.text).toString("utf8"),
+    text: () => Buffer.concat(scan.text),
   };
 }
 
@@ -210,13 +212,9 @@ function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): Step {
 const endOf = (at: number, chunk: Buffer): number => (at < 0 ? chunk.length : at);
 
 function unquote(bytes: Buffer): string {
-  try {
-    return String(JSON.parse(`"${bytes.toString("utf8")}"`));
-  } catch (error) {
-    throw new NpmError(400, "the body is not valid JSON: a string has a wrong escape", {
-      cause: error,
-    });
-  }
+  const value = parseJson(`"${bytes.toString("utf8")}"`, LIMITS.facts);
+  if (typeof value === "string") return value;
+  throw new NpmError(400, "the body is not valid JSON: a string has a wrong escape");
 }
 
 /**

@@ -35,7 +35,7 @@ export async function putTag(
 ): Promise<Response> {
   const { c, deps } = request;
   checkDistTag(tag);
-  const version = parseText((await wholeBody(c, LONGEST_BODY)).toString("utf8"));
+  const version = parseText(await wholeBody(c, LONGEST_BODY));
   if (!findVersion(deps.db, packageOf(request, name).id, version))
     throw new NpmError(404, `${name} has no version ${version.slice(0, 250)}`);
   return change(request, name, tag, version, 201);

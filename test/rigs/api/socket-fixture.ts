@@ -138,10 +138,12 @@ function drained(req: ReturnType<typeof request>): Promise<void> {
 
 const PROGRAM = fileURLToPath(new URL("./content-server.ts", import.meta.url));
 
-/** Starts the API over `directory` in its own process, which can be killed and started again. */
-export async function forkApi(directory: string) {
+/**
+ * Starts the API over `directory` in its own process, which can be killed and started again; `flags` are Node's.
+ */
+export async function forkApi(directory: string, flags: string[] = []) {
   const child = fork(PROGRAM, [directory], {
-    execArgv: ["--import", "tsx"],
+    execArgv: ["--import", "tsx", ...flags],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));

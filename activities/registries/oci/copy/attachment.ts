@@ -1,6 +1,6 @@
 import type { Digest } from "../../../../domain/digest.ts";
 import { toTransferError } from "../../../../domain/failure.ts";
-import { isCosigns, readReferrers } from "../../../../domain/image/manifest.ts";
+import { isCosigns, referrersIn } from "../../../../domain/image/manifest.ts";
 import { isIndexType } from "../../../../domain/image/media-types.ts";
 import { attachedTo } from "../../../../domain/reference.ts";
 import { parseManifest } from "../manifest.ts";
@@ -30,9 +30,12 @@ export async function isAttachment(
   return subject.kind === "there";
 }
 
+/** Entries of a list that are asked for until one is readable. */
+const MOST_ASKED = 100;
+
 /**
  * Whether a manifest is the list of attachments of `subject`: an index whose first readable entry is attached
- * to that digest. An index without a readable entry counts, too.
+ * to that digest. An index without a readable entry among its first MOST_ASKED counts, too.
  */
 export async function listsReferrers(
   end: ImageEnd,
@@ -41,7 +44,8 @@ export async function listsReferrers(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   if (!isIndexType(manifest.mediaType) || manifest.digest === subject) return false;
-  for (const { digest } of readReferrers(manifest.bytes) ?? []) {
+  const entries = referrersIn(manifest.bytes) ?? [];
+  for (const { digest } of entries.slice(0, MOST_ASKED)) {
     const entry = await orNone(end.registry.getManifest(end.name, digest, signal));
     if (entry !== null) return entry.subject === subject;
   }

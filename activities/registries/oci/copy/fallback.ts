@@ -1,6 +1,10 @@
 import { TransferError, toTransferError } from "../../../../domain/failure.ts";
 import type { Digest } from "../../../../domain/digest.ts";
-import { type Descriptor, readReferrers } from "../../../../domain/image/manifest.ts";
+import {
+  type Descriptor,
+  parseObject,
+  referrersIn,
+} from "../../../../domain/image/manifest.ts";
 import { isIndexType, OCI_INDEX } from "../../../../domain/image/media-types.ts";
 import { fallbackTag } from "../../../../domain/reference.ts";
 import { digestOf } from "../../verified.ts";
@@ -49,9 +53,7 @@ function entriesOf(
   subject: Digest,
 ): Descriptor[] {
   if (!isIndexType(mediaType) || digest === subject) return [];
-  return (readReferrers(bytes) ?? []).filter(
-    ({ json }) => json["platform"] === undefined,
-  );
+  return (referrersIn(bytes) ?? []).filter(({ json }) => json["platform"] === undefined);
 }
 
 /**
@@ -137,12 +139,10 @@ function withDescriptors(
   old: ManifestDocument | null,
   added: readonly Descriptor[],
 ): Buffer {
-  const index =
-    old === null
-      ? {}
-      : (JSON.parse(old.bytes.toString("utf8")) as { manifests?: unknown[] | null });
+  const index = old === null ? {} : parseObject(old.bytes);
+  const listed = Array.isArray(index["manifests"]) ? index["manifests"] : [];
   const manifests = [
-    ...(index.manifests ?? []).filter((entry) => entry !== null),
+    ...listed.filter((entry) => entry !== null),
     ...added.map(({ json }) => json),
   ];
   return Buffer.from(
