@@ -1,6 +1,7 @@
 import dns from "node:dns";
 import net from "node:net";
 import type { LookupFunction } from "node:net";
+import { addressesIn } from "./embedded-address.ts";
 import { TransferError } from "../../domain/failure.ts";
 
 /**
@@ -10,22 +11,41 @@ import { TransferError } from "../../domain/failure.ts";
 const REFUSED = [
   "169.254.0.0/16",
   "fe80::/10",
-  "fd00:ec2::254/128",
+  "fd00:ec2::/32",
   "fd20:ce::254/128",
   "100.100.100.200/32",
   "168.63.129.16/32",
   "192.0.0.192/32",
-  "64:ff9b::a9fe:0/112",
 ];
 
-/** A link-local or metadata address that a host name resolves to. */
+/** Addresses of this machine and of private networks (RFC 6890). An end at a public address may not lead there. */
+const PRIVATE = [
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "::/128",
+  "::1/128",
+  "fc00::/7",
+];
+
+/** Why an address is refused. */
+type Reason = "metadata" | "private";
+
+/** A refused address that a host name resolves to. */
 export class AddressRefusal extends Error {
   override readonly name = "AddressRefusal";
   readonly address: string;
+  readonly reason: Reason;
 
-  constructor(address: string) {
-    super(refusalOf(address));
+  constructor(address: string, reason: Reason) {
+    super(refusalOf(address, reason));
     this.address = address;
+    this.reason = reason;
   }
 }
 
@@ -44,27 +64,37 @@ export type AddressGuard = {
 
 /**
  * Creates a guard that refuses link-local and metadata addresses, except those in `allowed` (CIDR ranges or
- * single addresses).
+ * single addresses). `home`: the host of the end; once it is known to be at a public address, private addresses of
+ * other hosts are refused, too: the end has named them.
  */
-export function createAddressGuard(allowed: readonly string[]): AddressGuard {
-  const refusedList = blockList(REFUSED);
-  const allowedList = blockList(allowed);
-  const refused = (address: string): boolean => {
-    const family = net.isIPv6(address) ? "ipv6" : "ipv4";
-    return refusedList.check(address, family) && !allowedList.check(address, family);
-  };
+export function createAddressGuard(
+  allowed: readonly string[],
+  home: string | null = null,
+): AddressGuard {
+  const [refused, isPrivate, exempt] = [REFUSED, PRIVATE, allowed].map(createList);
+  let isHomePublic = home !== null && isAddress(home) && !isPrivate?.(plainHost(home));
+
+  function refusal(host: string, address: string): Reason | null {
+    if (exempt?.(address)) return null;
+    if (refused?.(address)) return "metadata";
+    return isHomePublic && host !== home && isPrivate?.(address) ? "private" : null;
+  }
 
   return {
     checkHost(host) {
-      const address = host.replace(/^\[|\]$/g, "");
-      if (net.isIP(address) !== 0 && refused(address))
-        throw new TransferError("invalid", refusalOf(host));
+      const reason = isAddress(host) ? refusal(host, plainHost(host)) : null;
+      if (reason !== null) throw new TransferError("invalid", refusalOf(host, reason));
     },
     lookup(hostname, options, callback) {
       dns.lookup(hostname, { ...options, all: true }, (error, addresses) => {
         if (error !== null) return callback(error, "", 0);
-        const bad = addresses.find(({ address }) => refused(address));
-        if (bad !== undefined) return callback(new AddressRefusal(bad.address), "", 0);
+        if (hostname === home && addresses.length > 0)
+          isHomePublic = !addresses.some(({ address }) => isPrivate?.(address));
+        for (const { address } of addresses) {
+          const reason = refusal(hostname, address);
+          if (reason !== null)
+            return callback(new AddressRefusal(address, reason), "", 0);
+        }
         if (options.all === true) return callback(null, addresses);
         const [first] = addresses;
         return callback(null, first?.address ?? "", first?.family ?? 0);
@@ -73,11 +103,18 @@ export function createAddressGuard(allowed: readonly string[]): AddressGuard {
   };
 }
 
-export const refusalOf = (where: string): string =>
-  `${where} is a link-local or metadata address, which is refused: ` +
-  "if it is a registry, add its range to ALLOWED_ADDRESSES";
+const plainHost = (host: string): string => host.replace(/^\[|\]$/g, "");
+const isAddress = (host: string): boolean => net.isIP(plainHost(host)) !== 0;
 
-function blockList(ranges: readonly string[]): net.BlockList {
+export const refusalOf = (where: string, reason: Reason): string =>
+  reason === "metadata"
+    ? `${where} is a link-local or metadata address, which is refused: ` +
+      "if it is a registry, add its range to ALLOWED_ADDRESSES"
+    : `${where} is a private address, to which an end at a public one leads, so it is refused: ` +
+      "if that is right, add its range to ALLOWED_ADDRESSES";
+
+/** Returns whether an address, or one to which it leads, is in one of the ranges. */
+function createList(ranges: readonly string[]): (address: string) => boolean {
   const list = new net.BlockList();
   for (const range of ranges) {
     const [address = "", prefix] = range.trim().split("/");
@@ -85,5 +122,8 @@ function blockList(ranges: readonly string[]): net.BlockList {
     if (prefix === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Number(prefix), family);
   }
-  return list;
+  return (address) =>
+    addressesIn(address).some((each) =>
+      list.check(each, net.isIPv6(each) ? "ipv6" : "ipv4"),
+    );
 }

@@ -1,7 +1,15 @@
 import { LOGIN_NEEDED, REFUSED_LOGIN, WRONG_LOGIN } from "../../domain/login.ts";
+import { setBounded } from "../../domain/bounded.ts";
+import { echoesOf, type Range } from "./echoes.ts";
 import { shortened } from "../../domain/shortened.ts";
 
+/** Secrets of an end that are hidden besides the given ones. */
+const MOST_OTHERS = 50;
 const LONGEST_EXCERPT = 300;
+/** Letters of a foreign text that are looked at; few of them are shown. */
+const LONGEST_READ = 8_192;
+/** Letters that a secret may take in one of its forms. */
+const LONGEST_SECRET = 4_096;
 /** A secret of so few letters and digits is hidden only where it stands as a word: it is part of too many others. */
 const SHORT = /^[\p{L}\p{N}]{1,3}$/u;
 /** Sentences with which an instance refuses a login. They are ours, and their words may be somebody's password. */
@@ -18,13 +26,49 @@ export type Shown = (text: string) => string;
 
 /** Returns the function that hides `secrets`, which a server may echo, in foreign texts. */
 export function createShown(secrets: readonly string[]): Shown {
-  let hidden: RegExp | null | undefined;
+  let pattern: RegExp | null | undefined;
   return (text) => {
-    const line = oneLine(text);
+    const line = oneLine(text.slice(0, LONGEST_READ));
     if (OUR_SENTENCES.has(line)) return line;
-    hidden ??= patternOf(secrets);
-    return excerpt(hidden === null ? line : line.replaceAll(hidden, "***"));
+    pattern ??= patternOf(secrets);
+    if (pattern === null) return excerpt(line);
+    const plain = [...line.matchAll(pattern)].map(({ 0: match, index }) => ({
+      from: index,
+      to: index + match.length,
+    }));
+    return excerpt(hidden(line, [...plain, ...echoesOf(line, secrets)]));
   };
+}
+
+/**
+ * Returns a function as `createShown` does, which also hides the last secrets that `hide` was given: logins that an end
+ * has exchanged for the given one, such as its tokens.
+ */
+export function createGrowingShown(secrets: readonly string[]) {
+  const others = new Map<string, true>();
+  let current = createShown(secrets);
+  return {
+    shown: (text: string): string => current(text),
+    hide(secret: string): void {
+      if (secrets.includes(secret) || others.has(secret)) return;
+      setBounded(others, secret, true, MOST_OTHERS);
+      current = createShown([...secrets, ...others.keys()]);
+    },
+  };
+}
+
+/**
+ * Puts *** in place of the ranges. The end of a text that was cut is left out, since it may be the beginning of a
+ * secret.
+ */
+function hidden(line: string, ranges: Range[]): string {
+  let at = 0;
+  let shown = "";
+  for (const { from, to } of ranges.toSorted((a, b) => a.from - b.from)) {
+    if (from >= at) shown += `${line.slice(at, from)}***`;
+    at = Math.max(at, to);
+  }
+  return shown + line.slice(at, Math.max(at, LONGEST_READ - LONGEST_SECRET));
 }
 
 /** Shortens a line to what a message quotes of it. */

@@ -134,9 +134,13 @@ export function connectionFailure(
   if (known !== undefined) return known;
   const refused = findCause(error, AddressRefusal);
   if (refused !== undefined)
-    return new TransferError("invalid", refusalOf(`${host} (${refused.address})`), {
-      cause: error,
-    });
+    return new TransferError(
+      "invalid",
+      refusalOf(`${host} (${refused.address})`, refused.reason),
+      {
+        cause: error,
+      },
+    );
   if (signal?.aborted === true)
     return new TransferError("cancelled", `${what}: ${stopOf(signal).message}`, {
       cause: error,

@@ -5,7 +5,7 @@ import { TransferError } from "../../domain/failure.ts";
 import { createAddressGuard } from "./addresses.ts";
 import { begun, type BegunBody } from "./body.ts";
 import { createDispatcher, type DispatcherOptions } from "./http-dispatcher.ts";
-import { createShown, placeOf, type Shown } from "./foreign.ts";
+import { createGrowingShown, placeOf, type Shown } from "./foreign.ts";
 import { connectionFailure, isUnconnected } from "./http-failure.ts";
 import {
   type HttpBody,
@@ -27,6 +27,11 @@ const READ_AHEAD = 256 * 1024;
 export type HttpOptions = DispatcherOptions & {
   /** Address ranges that may be connected to although link-local and metadata addresses are refused. */
   allowedAddresses?: readonly string[] | undefined;
+  /**
+   * The host of the end, as a URL has it. If it is at a public address, what it leads to (redirects, places of uploads
+   * and tarballs, token servers) must not be at a private one.
+   */
+  home?: string | undefined;
   /** Texts that must never show in a message, should the server echo them. */
   secrets?: readonly string[] | undefined;
   idleTimeoutMs?: number | undefined;
@@ -53,11 +58,10 @@ export type HttpClient = {
  * every error into a TransferError.
  */
 export function createHttpClient(options: HttpOptions = {}): HttpClient {
-  const guard = createAddressGuard(options.allowedAddresses ?? []);
+  const guard = createAddressGuard(options.allowedAddresses ?? [], options.home ?? null);
   const idleMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
   const floor = { minRate: (options.budgets ?? BUDGETS).minRate, idleMs };
-  const secrets = options.secrets ?? [];
-  const known = createShown(secrets);
+  const { shown, hide } = createGrowingShown(options.secrets ?? []);
   const dispatcher = createDispatcher(options, guard.lookup, idleMs);
   let hasAnswered = false;
 
@@ -71,8 +75,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     // pace of the end.
     const measured =
       request.storedBytes === undefined ? options.pace?.request() : undefined;
-    const unknown = loginOf(request).filter((secret) => !secrets.includes(secret));
-    const shown = unknown.length === 0 ? known : createShown([...secrets, ...unknown]);
+    loginOf(request).forEach(hide);
     const place = placeOf(url, request.ours, shown);
     const fail = (error: unknown) =>
       connectionFailure(
@@ -118,7 +121,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 
   return {
     request: (request) => followRedirects(request, send),
-    shown: known,
+    shown,
     close: () => dispatcher.destroy(),
   };
 }

@@ -55,6 +55,11 @@ export const CONNECTION_SAYINGS: Sayings = [
       "if it is a registry, add its range to ALLOWED_ADDRESSES",
     "{place} 是链路本地或元数据地址，已被拒绝：如果它是外部仓库，请把其网段加入 ALLOWED_ADDRESSES",
   ],
+  [
+    "{place} is a private address, to which an end at a public one leads, so it is refused: " +
+      "if that is right, add its range to ALLOWED_ADDRESSES",
+    "{place} 是私有地址，而引向它的一端位于公网地址，已被拒绝：如果确实如此，请把其网段加入 ALLOWED_ADDRESSES",
+  ],
   // Answers of other ends.
   [
     "{url} answered {status#}: check username, password and what this user may do there",

@@ -21,6 +21,20 @@ describe("link-local and metadata addresses", () => {
     "http://2852039166/",
     "http://169.254.43518/",
     "http://100.100.100.200/",
+    "http://[fd00:ec2::23]/",
+    "http://[fd20:ce::254]/",
+    // Forms that lead to 169.254.169.254: NAT64, its local prefix in each length, 6to4, compatible, Teredo, ISATAP.
+    "http://[64:ff9b::a9fe:a9fe]/",
+    "http://[64:ff9b::169.254.169.254]/",
+    "http://[64:ff9b:1::a9fe:a9fe]/",
+    "http://[64:ff9b:1:a9fe:a9:fe00::]/",
+    "http://[64:ff9b:1:a9:fe:a9fe::]/",
+    "http://[64:ff9b:1:0:a9:fea9:fe00:0]/",
+    "http://[2002:a9fe:a9fe::1]/",
+    "http://[::169.254.169.254]/",
+    "http://[2001:0:1:2:3:4:5601:5601]/",
+    "http://[2001:db8::5efe:169.254.169.254]/",
+    "http://[64:ff9b::6464:64c8]/",
   ])("a request to the link-local or metadata address %s is refused", async (url) => {
     await expect(ask(url)).rejects.toMatchObject({
       kind: "invalid",
@@ -43,6 +57,41 @@ describe("link-local and metadata addresses", () => {
       kind: "invalid",
     });
   });
+});
+
+describe("an end at a public address", () => {
+  const home = { home: "203.0.113.7" };
+
+  test.each(["127.0.0.1", "10.1.2.3", "192.168.0.1", "100.64.0.1", "[::1]", "[fd12::1]"])(
+    "leads nobody to the private address %s",
+    async (host) => {
+      await expect(ask(`http://${host}:9/`, {}, home)).rejects.toMatchObject({
+        kind: "invalid",
+        message: expect.stringMatching(/is a private address.*ALLOWED_ADDRESSES/),
+      });
+    },
+  );
+
+  test("leads nobody to a host name of a private address", async () => {
+    await expect(ask("http://localhost:9/", {}, home)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringMatching(/is a private address.*ALLOWED_ADDRESSES/),
+    });
+  });
+
+  test("leads to those that ALLOWED_ADDRESSES names", async () => {
+    const url = await serve((_request, response) => response.end("there"));
+    const options = { ...home, allowedAddresses: ["127.0.0.0/8"] };
+    expect(await ask(url, {}, options)).toMatchObject({ text: "there" });
+  });
+});
+
+test("an end at a private address may lead to another private one", async () => {
+  const there = await serve((_request, response) => response.end("there"));
+  const url = await serve((_request, response) =>
+    response.writeHead(302, { location: there }).end(),
+  );
+  expect(await ask(url, {}, { home: "127.0.0.1" })).toMatchObject({ text: "there" });
 });
 
 describe("HTTP connections", () => {

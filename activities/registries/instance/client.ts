@@ -103,7 +103,7 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   const base = instanceUrl(url);
   const authorization = authorizationOf(options);
   const secrets = [...(httpOptions.secrets ?? []), ...secretsOf(options)];
-  const http = createHttpClient({ ...httpOptions, secrets });
+  const http = createHttpClient({ ...httpOptions, home: base.hostname, secrets });
   const wire = createWire(http, base, authorization);
   const featureCalls: FeatureCalls = createFeatureCalls(wire);
   let known: Promise<Capabilities> | undefined;

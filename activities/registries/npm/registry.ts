@@ -1,4 +1,6 @@
 import type { Digests } from "../../../domain/artifact.ts";
+import { TransferError } from "../../../domain/failure.ts";
+import { isHttp, readUrl } from "../../../domain/http-url.ts";
 import { isRecord, type JsonObject, record } from "../../../domain/json.ts";
 import { jsonIfAny, NOT_JSON } from "../../../domain/foreign/json.ts";
 import { LIMITS, type Limits } from "../../../domain/foreign/limits.ts";
@@ -25,6 +27,18 @@ const REMEMBERED = { lifeMs: 30_000, most: 50, mostBytes: 48 * 1024 * 1024 };
 
 type Request = Omit<HttpRequest, "url" | "method">;
 
+const NO_URL =
+  "the registry's url must be http(s)://host[:port][/namespace], without credentials or query";
+
+/** Returns the address (`base`) and the host (`home`) of a registry; throws `invalid` for a url that is none. */
+function addressOf({ url, namespace }: End): { base: string; home: string } {
+  const read = readUrl(url);
+  if (read === null || !isHttp(read)) throw new TransferError("invalid", NO_URL);
+  const path = namespace.split("/").filter(Boolean).map(encodeURIComponent);
+  const root = `${read.origin}${read.pathname}`.replace(/\/+$/, "");
+  return { base: [root, ...path].join("/"), home: read.hostname };
+}
+
 /** The request for what is remembered of a package. */
 const short = (name: string): Request => ({
   what: `package ${name}`,
@@ -36,11 +50,8 @@ export type NpmRegistry = ReturnType<typeof openNpmRegistry>;
 
 /** Opens a client of npm's registry API. The namespace is a path between the registry's url and the package names. */
 export function openNpmRegistry(end: End) {
-  const http = createHttpClient({ ...end, secrets: secretsOf(end) });
-  const base = [
-    end.url.replace(/\/+$/, ""),
-    ...end.namespace.split("/").filter(Boolean).map(encodeURIComponent),
-  ].join("/");
+  const { base, home } = addressOf(end);
+  const http = createHttpClient({ ...end, home, secrets: secretsOf(end) });
   const authorization = authorizationOf(end);
   const login = authorization === null ? {} : { authorization };
   const packages = createRecent<Package | null>({

@@ -54,7 +54,11 @@ export function createOciRegistryAt(
   address: RegistryAddress,
   options: Omit<OciRegistryOptions, "url">,
 ): OciRegistry {
-  const http = createHttpClient({ ...options, secrets: secretsOf(options) });
+  const http = createHttpClient({
+    ...options,
+    home: new URL(address.origin).hostname,
+    secrets: secretsOf(options),
+  });
   const client = createRegistryClient(http, address, options);
   const access = createAccess(address, options.pushes ?? false);
   const manners = createManners();

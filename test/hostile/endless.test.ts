@@ -1,0 +1,138 @@
+import type { ServerResponse } from "node:http";
+import { afterEach, describe, expect, test } from "vitest";
+import { BUDGETS as DEFAULTS } from "../../domain/budgets.ts";
+import type { Digest } from "../../domain/digest.ts";
+import type { End } from "../../activities/registries/contract.ts";
+import { openLister as openNpm } from "../../activities/registries/npm/lister.ts";
+import { createHttpClient } from "../../activities/registries/http.ts";
+import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
+import { ask, closeServers, serve } from "../registries/http-rig.ts";
+
+afterEach(closeServers);
+
+const BUDGETS = { ...DEFAULTS, maxTags: 2_000, maxListed: 3_000, maxEmptyPages: 7 };
+const DIGEST: Digest = `sha256:${"a".repeat(64)}`;
+const signal = new AbortController().signal;
+
+/** How an endless list goes on: the entries of its page `at`. */
+const WAYS: [string, (at: number) => number[], RegExp][] = [
+  [
+    "new entries",
+    (at) => Array.from({ length: 100 }, (_, i) => at * 100 + i),
+    /setting (?:MAX_TAGS|MAX_LISTED)/,
+  ],
+  ["one new entry a page", (at) => [at], /setting (?:MAX_TAGS|MAX_LISTED)/],
+  ["empty pages", () => [], /MAX_EMPTY_PAGES|reports \d+ packages but lists/],
+  ["the same entries", () => [1, 2, 3], /ends like the previous page/],
+];
+
+type Conversation = {
+  what: string;
+  /** Answers a page with these entries. */
+  page: (response: ServerResponse, entries: number[], at: number) => void;
+  converse: (url: string) => Promise<unknown>;
+};
+
+const hex = (at: number) => at.toString(16).padStart(64, "0");
+
+const CONVERSATIONS: Conversation[] = [
+  {
+    what: "a list of attachments",
+    page: (response, entries, at) =>
+      response.setHeader("link", `<?page=${at}>; rel="next"`).end(
+        JSON.stringify({
+          manifests: entries.map((each) => ({
+            mediaType: "x",
+            digest: `sha256:${hex(each)}`,
+            size: 1,
+          })),
+        }),
+      ),
+    async converse(url) {
+      const registry = createOciRegistry({ url, budgets: BUDGETS });
+      return registry.listReferrers("app", DIGEST).finally(() => registry.close());
+    },
+  },
+  {
+    what: "a search for all packages",
+    page: (response, entries) =>
+      response.end(
+        JSON.stringify({
+          total: 1e15,
+          objects: entries.map((each) => ({ package: { name: `p${each}` } })),
+        }),
+      ),
+    async converse(url) {
+      const end: End = {
+        url,
+        namespace: "",
+        username: null,
+        password: null,
+        token: null,
+        budgets: BUDGETS,
+      };
+      const lister = openNpm(end);
+      return lister
+        .list({ packages: [], paths: [] }, null, signal)
+        .finally(() => lister.close());
+    },
+  },
+];
+
+describe.each(CONVERSATIONS)("$what without end", ({ page, converse }) => {
+  test.each(WAYS)(
+    "is refused for good when it goes on with %s",
+    async (_way, entriesOf, said) => {
+      let at = 0;
+      const url = await serve((request, response) => {
+        if (request.url === "/v2/") return void response.end("{}");
+        if (request.url?.startsWith("/-/all")) return void response.writeHead(404).end();
+        at += 1;
+        page(response, entriesOf(at), at);
+      });
+      await expect(converse(url)).rejects.toMatchObject({
+        kind: "invalid",
+        retryable: false,
+        message: expect.stringMatching(said),
+      });
+    },
+  );
+});
+
+describe("a body that comes byte by byte", () => {
+  const dripping = () =>
+    serve((_request, response) => {
+      response.writeHead(200);
+      const timer = setInterval(() => response.write("x"), 40);
+      response.on("close", () => clearInterval(timer));
+    });
+
+  test("is given up, with the name of the setting", async () => {
+    await expect(ask(await dripping(), {}, { idleTimeoutMs: 200 })).rejects.toMatchObject(
+      {
+        kind: "timeout",
+        message: expect.stringContaining("MIN_RATE"),
+      },
+    );
+  });
+
+  test("does not count the time in which its reader was busy", async () => {
+    const url = await serve((_request, response) =>
+      response.end(Buffer.alloc(512 * 1024)),
+    );
+    const client = createHttpClient({
+      idleTimeoutMs: 2_000,
+      budgets: { ...BUDGETS, minRate: 1e9 },
+    });
+    const answer = await client.request({ method: "GET", url: new URL(url), what: "it" });
+    let bytes = 0;
+    for await (const chunk of answer.stream()) {
+      bytes += chunk.length;
+      const until = performance.now() + 60;
+      while (performance.now() < until)
+        await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(bytes).toBe(512 * 1024);
+    await client.close();
+  });
+});
