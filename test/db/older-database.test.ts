@@ -7,6 +7,7 @@ import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readSnapshot } from "../../db/runs/open.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
+import { damage, scrub } from "../../db/schema/content.ts";
 import { createTestApi } from "../rigs/api/api-fixture.ts";
 import { talliesOf } from "../rigs/db/rows.ts";
 
@@ -194,6 +195,8 @@ test("a database of the previous release keeps its data, and its new columns hav
   expect(await data("/repository/api/repo/info/p/hub")).toMatchObject({
     configuration: { protocol: null },
   });
+  expect(api.db.select().from(damage).all()).toEqual([]);
+  expect(api.db.select().from(scrub).all()).toEqual([]);
 
   api.db.$client
     .prepare("UPDATE detail SET status = 'SUCCESS', bytes_read = 4 WHERE seq = 2")
