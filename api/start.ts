@@ -47,6 +47,7 @@ import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
 import { createWaitNotes } from "./runs/wait-notes.ts";
 import { createSchedules, type ScheduleDeps } from "./runs/schedules.ts";
+import { createScrub } from "./upkeep/scrub.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 import { createWake } from "./runs/wake.ts";
 
@@ -136,6 +137,7 @@ const turns = createTurns({
 const internal = internalRoutes({
   db,
   store,
+  logger,
   workers,
   paces,
   listings: createListings(paces, workerCount, Date.now),
@@ -298,7 +300,9 @@ const upkeep = startUpkeep({
   logger,
 });
 const stopWatch = watch.start();
-const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
+const contents = { db, store, now: Date.now, logger };
+const stopHousekeeping = createHousekeeping(contents).start();
+const stopScrub = createScrub({ ...contents, days: config.scrubDays }).start();
 
 const child = superviseChild({
   stop: async () => {
@@ -313,7 +317,7 @@ const child = superviseChild({
     ])
       stop();
     stopWatch();
-    await stopHousekeeping();
+    await Promise.all([stopHousekeeping(), stopScrub()]);
     await worker.stop();
     await tracing?.end();
     // From now on each connection is closed right after its last answer.

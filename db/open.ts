@@ -33,6 +33,14 @@ const MIGRATIONS = fileURLToPath(new URL("./migrations", import.meta.url));
  */
 export const openDb = (file: string): Db => opening(file, () => openFile(file));
 
+/** Opens a database that exists as it is, for reading: with whatever schema it has. */
+export const openAsIs = (file: string): Db =>
+  opening(file, () => {
+    const client = new Sqlite(file, { fileMustExist: true });
+    client.pragma("query_only = ON");
+    return drizzle({ client, schema, casing: "snake_case" });
+  });
+
 function openFile(file: string): Db {
   const client = new Sqlite(file);
   client.pragma("journal_mode = WAL");

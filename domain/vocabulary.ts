@@ -102,3 +102,4 @@ export type Protocol = (typeof PROTOCOLS)[number];
 
 /** What is wrong with a content in the store: it is gone, or other bytes are in its place. */
 export const DAMAGE_CAUSES = ["MISSING", "WRONG"] as const;
+export type DamageCause = (typeof DAMAGE_CAUSES)[number];

@@ -40,6 +40,7 @@ describe("the configuration", () => {
       reconcileInterval: 60_000,
       allowedAddresses: [],
       maxJsonBody: 1_048_576,
+      scrubDays: 30,
       logLevel: "info",
     });
   });
@@ -74,6 +75,7 @@ describe("the configuration", () => {
       ALLOWED_ADDRESSES: "10.0.0.0/33",
       MAX_JSON_BODY: "1 TB",
       MAX_UPLOAD: "much",
+      SCRUB_DAYS: "-1",
       LOG_LEVEL: "loud",
       LOG_FORMAT: "xml",
     };
