@@ -76,7 +76,9 @@ const config = loadConfig(process.env, [
 ]);
 const logger = createLog("control", config);
 mkdirSync(config.dataDir, { recursive: true });
-const db = openDb(join(config.dataDir, "replication.db"));
+const db = openDb(join(config.dataDir, "replication.db"), (folder) =>
+  logger.info({ folder }, "the databases are copied before their upgrade"),
+);
 const content = layout(config.dataDir);
 const inline = openInlineBlobs(content.inlineFile);
 const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (reason) =>
