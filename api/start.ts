@@ -47,6 +47,7 @@ import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
 import { createWaitNotes } from "./runs/wait-notes.ts";
 import { createSchedules, type ScheduleDeps } from "./runs/schedules.ts";
+import { createScrub } from "./upkeep/scrub.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 import { createWake } from "./runs/wake.ts";
 
@@ -75,7 +76,9 @@ const config = loadConfig(process.env, [
 ]);
 const logger = createLog("control", config);
 mkdirSync(config.dataDir, { recursive: true });
-const db = openDb(join(config.dataDir, "replication.db"));
+const db = openDb(join(config.dataDir, "replication.db"), (folder) =>
+  logger.info({ folder }, "the databases are copied before their upgrade"),
+);
 const content = layout(config.dataDir);
 const inline = openInlineBlobs(content.inlineFile);
 const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (reason) =>
@@ -136,6 +139,7 @@ const turns = createTurns({
 const internal = internalRoutes({
   db,
   store,
+  logger,
   workers,
   paces,
   listings: createListings(paces, workerCount, Date.now),
@@ -302,7 +306,9 @@ const upkeep = startUpkeep({
   logger,
 });
 const stopWatch = watch.start();
-const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
+const contents = { db, store, now: Date.now, logger };
+const stopHousekeeping = createHousekeeping(contents).start();
+const stopScrub = createScrub({ ...contents, days: config.scrubDays }).start();
 
 const child = superviseChild({
   stop: async () => {
@@ -317,7 +323,7 @@ const child = superviseChild({
     ])
       stop();
     stopWatch();
-    await stopHousekeeping();
+    await Promise.all([stopHousekeeping(), stopScrub()]);
     await worker.stop();
     await tracing?.end();
     // From now on each connection is closed right after its last answer.

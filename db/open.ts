@@ -7,6 +7,7 @@ import type { RepositoryType } from "../domain/vocabulary.ts";
 import { matchesWildcard } from "../domain/wildcard.ts";
 import { opening } from "./opening.ts";
 import { ownCheckpoints } from "./checkpoints.ts";
+import { prepareUpgrade } from "./upgrade.ts";
 import * as content from "./schema/content.ts";
 import * as packages from "./schema/packages.ts";
 import * as plans from "./schema/plans.ts";
@@ -29,11 +30,23 @@ const MIGRATIONS = fileURLToPath(new URL("./migrations", import.meta.url));
 
 /**
  * Opens the database of configurations and records and migrates it to the current schema. Only the
- * control plane calls this (docs/decisions.md#processes).
+ * control plane calls this (docs/decisions.md#processes). Throws a StartError for a database of a
+ * newer release. `copying` is told the folder when a copy is made before a migration.
  */
-export const openDb = (file: string): Db => opening(file, () => openFile(file));
+export const openDb = (
+  file: string,
+  copying: (folder: string) => void = () => undefined,
+): Db => opening(file, () => openFile(file, copying));
 
-function openFile(file: string): Db {
+/** Opens a database that exists as it is, for reading: with whatever schema it has. */
+export const openAsIs = (file: string): Db =>
+  opening(file, () => {
+    const client = new Sqlite(file, { fileMustExist: true });
+    client.pragma("query_only = ON");
+    return drizzle({ client, schema, casing: "snake_case" });
+  });
+
+function openFile(file: string, copying: (folder: string) => void): Db {
   const client = new Sqlite(file);
   client.pragma("journal_mode = WAL");
   client.pragma("synchronous = NORMAL");
@@ -49,6 +62,7 @@ function openFile(file: string): Db {
     Number(isComputed(type as RepositoryType, String(path))),
   );
   const db = drizzle({ client, schema, casing: "snake_case" });
+  prepareUpgrade({ client, file, migrationsFolder: MIGRATIONS, copying });
   migrate(db, { migrationsFolder: MIGRATIONS });
   client.pragma("foreign_keys = ON");
   return db;

@@ -14,6 +14,7 @@ export const ALERTS = [
   "WorkerRefused",
   "BatchKillsWorkers",
   "DiskLow",
+  "ContentDamaged",
   "ConflictsLeftAlone",
 ] as const;
 export type Alert = (typeof ALERTS)[number];
@@ -142,6 +143,14 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
     hint:
       "Free space below DATA_DIR, or move it to a larger disk. When the disk is full, uploads are refused with 507 " +
       "and runs wait; nothing is damaged.",
+  },
+  ContentDamaged: {
+    severity: "critical",
+    metric: "replication_damaged_contents",
+    holds: { is: ">", than: 0 },
+    hint:
+      "Upload the named files again, or replicate them here again; deleting them ends the problem, too. What is " +
+      "wrong is kept below DATA_DIR/quarantine meanwhile. Check the disk: it lost or changed bytes.",
   },
   ConflictsLeftAlone: {
     severity: "warning",

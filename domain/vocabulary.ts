@@ -99,3 +99,7 @@ export const PROTOCOLS = [
   "DIRECTORY",
 ] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
+
+/** What is wrong with a content in the store: it is gone, or other bytes are in its place. */
+export const DAMAGE_CAUSES = ["MISSING", "WRONG"] as const;
+export type DamageCause = (typeof DAMAGE_CAUSES)[number];

@@ -1,5 +1,5 @@
 import type { OtherAlgorithm, OtherDigests } from "../../domain/content-digests.ts";
-import { TransferError } from "../../domain/failure.ts";
+import { wrong } from "./damage.ts";
 import { digestChunks, type Summary } from "./digests.ts";
 import type { LocalSource } from "./local-source.ts";
 
@@ -20,13 +20,10 @@ export function createContentDigests(
   const reading = new Map<string, Promise<Summary>>();
 
   async function read(sha256: string): Promise<Summary> {
-    const { chunks } = await openToSend(sha256);
+    const { mark, chunks } = await openToSend(sha256);
     const summary = await digestChunks(chunks, { sha512: true, sha1: true });
     if (summary.sha256 === sha256) return summary;
-    throw new TransferError(
-      "invalid",
-      `the content sha256:${sha256} is damaged in the store: upload the file again`,
-    );
+    throw wrong(sha256, mark);
   }
 
   function readOnce(sha256: string): Promise<Summary> {
@@ -40,7 +37,7 @@ export function createContentDigests(
   return {
     /**
      * Returns the digest of a content in lower-case hex. If the digest is not known yet, reads the content:
-     * throws a TransferError `notFound` when the content does not exist, `invalid` when it is damaged.
+     * throws a ContentDamage when the content is gone or wrong.
      */
     async digestOf(sha256: string, algorithm: OtherAlgorithm): Promise<string> {
       const known = memory.get(sha256)[algorithm];

@@ -15,5 +15,10 @@ export type ContentSource = {
    * opens the others one by one. Pass at most 256 names.
    */
   readSmall: (sha256: string[], signal?: AbortSignal) => Promise<Map<string, Buffer>>;
+  /**
+   * Asks the control plane to look at a content that was gone or wrong when it was read. Never rejects: a
+   * control plane that is away finds the content by itself later.
+   */
+  suspect: (sha256: string) => Promise<void>;
   close: () => Promise<void>;
 };

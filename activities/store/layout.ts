@@ -1,13 +1,19 @@
 import { mkdirSync } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { TransferError } from "../../domain/failure.ts";
 
 /** Content of up to this many bytes is stored in blobs.db instead of a file of its own. */
 export const INLINE_LIMIT = 16 * 1024;
 
 /** Paths of the store's folders and of blobs.db below DATA_DIR. */
-export type Layout = { blobs: string; staging: string; inlineFile: string };
+export type Layout = {
+  blobs: string;
+  staging: string;
+  inlineFile: string;
+  /** Wrong contents, each a file that is named by the digest that it should have. */
+  quarantine: string;
+};
 
 export function layout(dataDir: string): Layout {
   const blobs = join(dataDir, "blobs");
@@ -15,6 +21,7 @@ export function layout(dataDir: string): Layout {
     blobs,
     staging: join(blobs, "staging"),
     inlineFile: join(dataDir, "blobs.db"),
+    quarantine: join(dataDir, "quarantine"),
   };
 }
 
@@ -36,15 +43,6 @@ export function blobFile({ blobs }: Pick<Layout, "blobs">, sha256: string): stri
 
 export function makeFolders({ staging }: Layout): void {
   mkdirSync(staging, { recursive: true });
-}
-
-/** Creates the folder of a blob's file. Syncs the folders above a new one, so that it survives a power loss. */
-export async function makeBlobFolder(file: string): Promise<void> {
-  const folder = dirname(file);
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  await syncFolder(dirname(folder));
-  await syncFolder(dirname(dirname(folder)));
 }
 
 /** Syncs a folder, so that renames and new names in it survive a power loss. */

@@ -1,7 +1,8 @@
+import { createHash, hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { TransferError } from "../../domain/failure.ts";
 import type { ContentSource, Range } from "./content-source.ts";
+import { fileMark, inlineMark, missing, wrong } from "./damage.ts";
 import type { InlineReader } from "./inline.ts";
 import { blobFile, isSha256, type Layout } from "./layout.ts";
 
@@ -12,27 +13,27 @@ const READ_SIZE = 256 * 1024;
  */
 const SEND_BUFFERS = 8;
 
-const missing = (sha256: string) =>
-  new TransferError(
-    "notFound",
-    `the content sha256:${sha256} is not in the store: upload the file again`,
-  );
-
 /**
- * `chunks` must be read to their end or closed with `return()`. A chunk is overwritten when the eighth
- * chunk after it is requested: the consumer must be done with it by then.
+ * `chunks` must be read to their end or closed with `return()`. A chunk is overwritten when the seventh
+ * chunk after it is requested: the consumer must be done with it by then. `mark`: that of the bytes
+ * (damage.ts).
  */
-type OpenedToSend = { size: number; chunks: AsyncGenerator<Uint8Array, void> };
+type OpenedToSend = {
+  size: number;
+  mark: string;
+  chunks: AsyncGenerator<Uint8Array, void>;
+};
 
-export type LocalSource = Omit<ContentSource, "close"> & {
+export type LocalSource = Omit<ContentSource, "close" | "suspect"> & {
   /**
    * Opens a content for sending and reuses a few buffers: a new buffer for each chunk costs more in
-   * garbage collection than reading and sending the chunk.
+   * garbage collection than reading and sending the chunk. The last chunk of a whole content comes only
+   * when the digest is right; otherwise the chunks end with a ContentDamage.
    */
   openToSend: (sha256: string, range?: Range) => Promise<OpenedToSend>;
 };
 
-type Found = { size: number; last: number } & (
+type Found = { size: number; last: number; mark: string } & (
   { small: Buffer } | { handle: FileHandle }
 );
 
@@ -46,16 +47,19 @@ export function createLocalSource(
     const small = inline.get(sha256);
     if (small) {
       const part = small.subarray(start, end === undefined ? undefined : end + 1);
-      return { size: small.length, last: small.length - 1, small: part };
+      const mark = inlineMark(small);
+      return { size: small.length, last: small.length - 1, mark, small: part };
     }
     const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
       throw error.code === "ENOENT" ? missing(sha256) : error;
     });
-    const { size } = await handle.stat();
+    const stats = await handle.stat({ bigint: true });
+    const size = Number(stats.size);
     const last = Math.min(end ?? size - 1, size - 1);
-    if (start <= last) return { size, last, handle };
+    const found = { size, last, mark: fileMark(stats) };
+    if (start <= last) return { ...found, handle };
     await handle.close();
-    return { size, last, small: Buffer.alloc(0) };
+    return { ...found, small: Buffer.alloc(0) };
   }
 
   return {
@@ -72,12 +76,17 @@ export function createLocalSource(
       return { size, stream };
     },
     async openToSend(sha256, range = { start: 0 }) {
-      const { size, last, ...found } = await find(sha256, range);
-      return {
-        size,
-        chunks:
-          "small" in found ? one(found.small) : sending(found.handle, range.start, last),
+      const { size, last, mark, ...found } = await find(sha256, range);
+      const opened: Opened = {
+        sha256,
+        mark,
+        last,
+        start: range.start,
+        whole: range.start === 0 && last === size - 1,
       };
+      const chunks =
+        "small" in found ? one(found.small, opened) : sending(found.handle, opened);
+      return { size, mark, chunks };
     },
     async readSmall(digests) {
       const found = digests.map(
@@ -90,13 +99,26 @@ export function createLocalSource(
   };
 }
 
-async function* one(content: Buffer): AsyncGenerator<Uint8Array, void> {
+/** The bytes `start` to `last`, both included, of a content; `whole`: these are all of it. */
+type Opened = {
+  sha256: string;
+  mark: string;
+  start: number;
+  last: number;
+  whole: boolean;
+};
+
+async function* one(
+  content: Buffer,
+  { sha256, mark, whole }: Opened,
+): AsyncGenerator<Uint8Array, void> {
+  if (whole && hash("sha256", content) !== sha256) throw wrong(sha256, mark);
   if (content.length > 0) yield content;
 }
 
-/** Like `inTurns`, but `return` closes the file even if nothing was read: an unstarted generator runs no `finally`. */
-function sending(handle: FileHandle, start: number, last: number) {
-  const chunks = inTurns(handle, start, last);
+/** Like `proved`, but `return` closes the file even if nothing was read: an unstarted generator runs no `finally`. */
+function sending(handle: FileHandle, opened: Opened) {
+  const chunks = proved(inTurns(handle, opened), opened);
   const end = chunks.return.bind(chunks);
   chunks.return = async (value) => {
     const result = await end(value);
@@ -106,14 +128,26 @@ function sending(handle: FileHandle, start: number, last: number) {
   return chunks;
 }
 
-/**
- * Reads the bytes `start` to `last`, both included, into buffers that take turns, and closes the file. Throws when
- * the file is shorter.
- */
+/** Passes chunks on; the last one of a whole content only if its digest is right. */
+async function* proved(
+  chunks: AsyncIterable<Uint8Array>,
+  { sha256, mark, whole }: Opened,
+): AsyncGenerator<Uint8Array, void> {
+  const digest = whole ? createHash("sha256") : null;
+  let held: Uint8Array | undefined;
+  for await (const chunk of chunks) {
+    digest?.update(chunk);
+    if (held !== undefined) yield held;
+    held = chunk;
+  }
+  if (digest && digest.digest("hex") !== sha256) throw wrong(sha256, mark);
+  if (held !== undefined) yield held;
+}
+
+/** Reads bytes of a file into buffers that take turns, and closes it. Throws when the file was cut meanwhile. */
 async function* inTurns(
   handle: FileHandle,
-  start: number,
-  last: number,
+  { sha256, mark, start, last }: Opened,
 ): AsyncGenerator<Uint8Array, void> {
   const buffers: Buffer[] = [];
   try {
@@ -127,11 +161,7 @@ async function* inTurns(
         Math.min(into.length, last - at + 1),
         at,
       );
-      if (bytesRead === 0)
-        throw new TransferError(
-          "invalid",
-          "the content in the store is shorter than its recorded size: upload the file again",
-        );
+      if (bytesRead === 0) throw wrong(sha256, mark);
       at += bytesRead;
       yield into.subarray(0, bytesRead);
     }

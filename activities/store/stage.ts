@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { open, rename, rm, stat } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import pLimit from "p-limit";
 import {
@@ -11,11 +11,11 @@ import {
   type Summary,
 } from "./digests.ts";
 import { hashTurn } from "./hash-turns.ts";
+import { makeBlobFolder } from "./blob-folders.ts";
 import {
   blobFile,
   INLINE_LIMIT,
   type Layout,
-  makeBlobFolder,
   storageError,
   syncFolder,
 } from "./layout.ts";
@@ -25,8 +25,8 @@ import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
 export type StoredBlob = Summary & { inline: boolean };
 
 /**
- * Stores small contents in blobs.db; they are durable when the promise resolves. Storing a content that
- * exists changes nothing.
+ * Stores small contents in blobs.db; they are durable when the promise resolves. Each replaces other bytes
+ * that are there under its digest.
  */
 export type PutInline = (
   contents: { sha256: string; content: Uint8Array }[],
@@ -56,7 +56,16 @@ export type StageLimits = {
   md5?: boolean;
 };
 
-export type Stager = { layout: Layout; putInline: PutInline; hold: Hold };
+/**
+ * `dropInline`: removes the bytes that are in blobs.db under this digest, if any; they would be read instead
+ * of a file.
+ */
+export type Stager = {
+  layout: Layout;
+  putInline: PutInline;
+  dropInline: (sha256: string) => void;
+  hold: Hold;
+};
 
 export const temporaryFile = ({ staging }: Layout): string =>
   join(staging, `u-${randomBytes(12).toString("hex")}`);
@@ -140,16 +149,12 @@ async function stageFile(
 }
 
 /** Makes a `Staged` of a complete, durable file in the staging folder. */
-export function stagedFile(
-  { layout, hold }: Stager,
-  file: string,
-  summary: Summary,
-): Staged {
+export function stagedFile(stager: Stager, file: string, summary: Summary): Staged {
   return {
     ...summary,
     commit: (register) =>
-      hold([summary.sha256], async () => {
-        await moveIn(layout, file, summary);
+      stager.hold([summary.sha256], async () => {
+        await moveIn(stager, file, summary);
         return register({ ...summary, inline: false });
       }),
     discard: () => rm(file, { force: true }),
@@ -163,44 +168,46 @@ const FILES_AT_ONCE = 8;
  * them from collection (`hold`).
  */
 export async function writeFiles(
-  layout: Layout,
+  stager: Stager,
   contents: (Summary & { content: Uint8Array })[],
 ): Promise<void> {
   const limit = pLimit(FILES_AT_ONCE);
   const ended = await Promise.allSettled(
-    contents.map((each) => limit(() => writeFile(layout, each))),
+    contents.map((each) => limit(() => writeFile(stager, each))),
   );
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 
 async function writeFile(
-  layout: Layout,
+  stager: Stager,
   { content, ...summary }: Summary & { content: Uint8Array },
 ): Promise<void> {
-  const file = temporaryFile(layout);
+  const file = temporaryFile(stager.layout);
   try {
     const handle = await open(file, "wx", 0o600);
     await withFile(handle, async () => {
       await handle.writeFile(content);
       await handle.datasync();
     });
-    await moveIn(layout, file, summary);
+    await moveIn(stager, file, summary);
   } catch (error) {
     await rm(file, { force: true });
     throw error;
   }
 }
 
-/** Moves a file into the store, or deletes the file if the store already has its content. */
+/**
+ * Moves a verified file into the store, in place of what is there: nobody has verified that since it was
+ * written. Whoever reads the earlier file goes on reading it.
+ */
 async function moveIn(
-  layout: Layout,
+  { layout, dropInline }: Stager,
   file: string,
-  { sha256, size }: Summary,
+  { sha256 }: Summary,
 ): Promise<void> {
   const target = blobFile(layout, sha256);
-  const there = await stat(target).catch(() => null);
-  if (there?.size === size) return rm(file, { force: true });
   await makeBlobFolder(target);
   await rename(file, target);
   await syncFolder(dirname(target));
+  dropInline(sha256);
 }

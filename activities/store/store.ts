@@ -1,7 +1,9 @@
 import { renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { syncBlobFolders } from "./blob-folders.ts";
 import { createContentDigests, type DigestMemory } from "./content-digests.ts";
+import { createCustody, type Custody } from "./custody.ts";
 import { summarise, type Summary } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
 import {
@@ -44,6 +46,7 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
       register: (blobs: StoredBlob[]) => T,
     ) => Promise<T>;
     sessions: Sessions;
+    custody: Custody;
     /**
      * Whether a commit of this content is in progress; if so, the collection of unused contents must
      * leave it alone.
@@ -66,6 +69,8 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
 type InlineStore = Pick<InlineReader, "get"> & {
   put: PutInline;
   remove: (sha256: string) => void;
+  sizeOf: (sha256: string) => number | undefined;
+  drop: (sha256: string) => void;
   withPrefix: (prefix: string) => string[];
   digests: DigestMemory;
 };
@@ -73,7 +78,12 @@ type InlineStore = Pick<InlineReader, "get"> & {
 export function createStore(layout: Layout, inline: InlineStore): Store {
   makeFolders(layout);
   const holds = createHolds();
-  const stager = { layout, putInline: inline.put, hold: holds.hold };
+  const stager = {
+    layout,
+    putInline: inline.put,
+    dropInline: inline.drop,
+    hold: holds.hold,
+  };
   const sessions = createSessions(stager);
   const source = createLocalSource(layout, inline);
   const { open, openToSend, readSmall } = source;
@@ -83,6 +93,7 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     openToSend,
     readSmall,
     sessions,
+    custody: createCustody(layout, inline),
     isHeld: holds.isHeld,
     stage: (body, limits) => stage(stager, body, limits),
 
@@ -96,7 +107,7 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
       return holds.hold(digests, async () => {
         await inline.put(blobs.filter((blob) => blob.inline));
         await writeFiles(
-          layout,
+          stager,
           blobs.filter((blob) => !blob.inline),
         );
         return register(blobs.map(({ content: _content, ...blob }) => blob));
@@ -120,6 +131,7 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     },
 
     async sweep(now) {
+      await syncBlobFolders(layout);
       const left = await readdir(layout.staging);
       for (const name of left.filter((entry) => entry.startsWith("u-")))
         await rm(join(layout.staging, name), { force: true });

@@ -67,17 +67,21 @@ export function openHostedSource(
   };
 }
 
-/** Reads the content of hosted artifacts from the store, by sha256. */
+/**
+ * Reads the content of hosted artifacts from the store, by sha256. The control plane is told of a content
+ * that is gone or wrong, so that nobody relies on it any more.
+ */
 export function hostedContent(
-  content: Pick<ContentSource, "open" | "readSmall">,
+  content: Omit<ContentSource, "close">,
 ): Omit<Source, "describe"> {
   return {
     async open(_artifact, part, offset, signal) {
-      const { size, stream } = await content.open(
-        sha256Of(part),
-        { start: offset },
-        signal,
-      );
+      const sha256 = sha256Of(part);
+      const opened = content.open(sha256, { start: offset }, signal);
+      const { size, stream } = await opened.catch((error: unknown) => {
+        if (isGone(error)) void content.suspect(sha256);
+        throw error;
+      });
       return { size, chunks: stream };
     },
     async openSmall(parts, signal) {
@@ -91,13 +95,20 @@ export function hostedContent(
       }
       return found;
     },
-    damaged: (part, found) =>
-      new TransferError(
+    damaged(part, found) {
+      const sha256 = sha256Of(part);
+      void content.suspect(sha256);
+      return new TransferError(
         "invalid",
-        `the content in the local store is damaged (${found}, not sha256:${sha256Of(part)}): upload the file again`,
-      ),
+        `the content in the local store is damaged (${found}, not sha256:${sha256}): ` +
+          "upload the file again, or replicate it here again",
+      );
+    },
   };
 }
+
+const isGone = (error: unknown): boolean =>
+  error instanceof TransferError && error.kind === "notFound";
 
 /** Returns the sha256 of a part; every part of a hosted artifact has one. */
 const sha256Of = ({ digests }: Part): string => digests.sha256 ?? "";

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { putBlobs } from "../../db/content/blobs.ts";
+import { causeOf } from "../../db/content/damage.ts";
 import { durable } from "../../db/durable.ts";
 import { getNode, type NodeRow } from "../../db/content/nodes.ts";
 import { write } from "../../db/open.ts";
@@ -7,6 +8,7 @@ import { putNodes, type PutResult } from "../../db/content/put-nodes.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { type FailureKind, TransferError } from "../../domain/failure.ts";
 import { text, type Text } from "../../domain/text.ts";
+import { lookAtContents } from "../content/look.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError, fail, failWith, type Told } from "./errors.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
@@ -33,7 +35,7 @@ export async function receiveFile(
   const size = length === undefined ? undefined : Number(length);
   if (maxUpload !== null && size !== undefined && size > maxUpload)
     refuseTooLarge(maxUpload);
-  if (!wishes.overwrite && getNode(db, repository.id, fullPath, now()))
+  if (!wishes.overwrite && !(await isFree(deps, repository, fullPath)))
     fail(251012, fullPath, OVERWRITE_HINT);
   const body = bodyOf(c).iterator({
     destroyOnReturn: false,
@@ -45,8 +47,19 @@ export async function receiveFile(
     });
     const made = await staged.commit((blob) =>
       write(db, (tx) => {
+        const repairs =
+          causeOf(tx, blob.sha256) !== undefined &&
+          getNode(tx, repository.id, fullPath, now())?.sha256 === blob.sha256;
+        const overwrite = wishes.overwrite || repairs;
         putBlobs(tx, [blob], now());
-        return makeFile(deps, repository, fullPath, blob.sha256, wishes, c.get("user"));
+        return makeFile(
+          deps,
+          repository,
+          fullPath,
+          blob.sha256,
+          { ...wishes, overwrite },
+          c.get("user"),
+        );
       }),
     );
     await durable(db);
@@ -54,6 +67,18 @@ export async function receiveFile(
   } catch (error) {
     throw explain(error, maxUpload);
   }
+}
+
+/** Whether nothing is at a path, or only a file whose content is damaged: its right bytes may come again. */
+async function isFree(
+  deps: ApiDeps,
+  { id }: RepositoryRow,
+  fullPath: string,
+): Promise<boolean> {
+  const existing = getNode(deps.db, id, fullPath, deps.now());
+  if (!existing?.sha256) return existing === null;
+  await lookAtContents(deps, [existing.sha256]);
+  return causeOf(deps.db, existing.sha256) !== undefined;
 }
 
 const OVERWRITE_HINT = text(

@@ -1,11 +1,12 @@
 import type { Context } from "hono";
 import { getMimeType } from "hono/utils/mime";
-import { INLINE_LIMIT } from "../../activities/store/layout.ts";
 import type { Range } from "../../activities/store/content-source.ts";
-import type { Store } from "../../activities/store/store.ts";
 import type { NodeRow } from "../../db/content/nodes.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { text } from "../../domain/text.ts";
+import type { ContentDeps } from "../content/damage.ts";
+import { mustHaveContent } from "../content/look.ts";
+import { readContent } from "../content/read.ts";
 import { matchesTag, parseRange, rangeHolds } from "./byte-range.ts";
 import type { Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
@@ -16,11 +17,12 @@ export type FileRow = NodeRow & { sha256: string };
 
 /**
  * Answers GET and HEAD of a file: with the whole file, with the wanted part of it, or with 304 if
- * the client already has it. Throws 416 for a part outside of the file.
+ * the client already has it. Throws 416 for a part outside of the file, 250102 if its content is
+ * damaged.
  */
 export async function sendFile(
   c: Context<Env>,
-  store: Store,
+  deps: ContentDeps,
   file: FileRow,
 ): Promise<Response> {
   const headers = headersOf(file, c.req.query("download") === "true");
@@ -50,8 +52,8 @@ export async function sendFile(
       : { "content-range": `bytes ${range.start}-${range.end}/${file.size}` };
   const body =
     c.req.method === "HEAD" || file.size === 0
-      ? null
-      : await contentOf(store, file, range);
+      ? await mustBeThere(deps, file)
+      : await contentOf(deps, file, range);
   const status = wanted === "whole" ? 200 : 206;
   const all = { ...headers, ...length, ...part };
   return body === null ? c.body(null, status, all) : c.body(body, status, all);
@@ -88,38 +90,29 @@ function attachment(name: string): string {
 }
 
 async function contentOf(
-  store: Store,
-  { sha256, size }: FileRow,
+  deps: ContentDeps,
+  file: FileRow,
   range: Range,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
-  const small =
-    size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
-  if (small) return new Uint8Array(small.subarray(range.start, (range.end ?? size) + 1));
   try {
-    return toWebStream((await store.openToSend(sha256, range)).chunks);
+    return await readContent(deps, file, range);
   } catch (error) {
-    // The row exists but its content does not. This is a fault of the disk: the log must tell the
-    // operator.
-    throw error instanceof TransferError
-      ? new ApiError([250102, quoted(error.message)], { cause: error })
-      : error;
+    throw asDamage(error);
   }
 }
 
-/**
- * Makes a web stream that is read at the pace of the client: the next chunk is read when the socket has the one before.
- * A client that goes away closes the file.
- */
-export function toWebStream(chunks: AsyncGenerator<Uint8Array, void>): ReadableStream {
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await chunks.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: async () => void (await chunks.return()),
-    },
-    { highWaterMark: 0 },
-  );
+/** Looks whether the content of a file is there, for the answer to HEAD. */
+async function mustBeThere(deps: ContentDeps, { sha256 }: FileRow): Promise<null> {
+  try {
+    await mustHaveContent(deps, sha256);
+    return null;
+  } catch (error) {
+    throw asDamage(error);
+  }
 }
+
+/** The row exists but its content does not. This is a fault of the disk: the log must tell the operator. */
+const asDamage = (error: unknown): unknown =>
+  error instanceof TransferError
+    ? new ApiError([250102, quoted(error.message)], { cause: error })
+    : error;

@@ -1,17 +1,20 @@
 import { Hono } from "hono";
 import { isSha256 } from "../../activities/store/layout.ts";
 import { pack } from "../../activities/store/remote-source.ts";
-import type { Store } from "../../activities/store/store.ts";
 import { TransferError } from "../../domain/failure.ts";
+import { type ContentDeps, noteDamage } from "../content/damage.ts";
+import { examineContent } from "../content/examine.ts";
+import { toWebStream } from "../content/read.ts";
 import { parseRange } from "../http/byte-range.ts";
-import { toWebStream } from "../http/send-file.ts";
 
 /** Maximum number of digests in one request; their contents are small. */
 const MOST_DIGESTS = 256;
 const BYTES = { "content-type": "application/octet-stream" };
+const NOT_A_DIGEST = "not a sha256 digest in lower-case hex";
 
 /** Serves content to workers that do not run beside the store; mounted at BLOBS_PATH, behind the internal signature. */
-export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono {
+export function blobRoutes(deps: ContentDeps): Hono {
+  const { store } = deps;
   return new Hono()
     .post("/", async (c) => {
       const { digests } = await c.req.json<{ digests: unknown }>();
@@ -22,7 +25,7 @@ export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono
     })
     .get("/:sha256", async (c) => {
       const sha256 = c.req.param("sha256");
-      if (!isSha256(sha256)) return c.text("not a sha256 digest in lower-case hex", 400);
+      if (!isSha256(sha256)) return c.text(NOT_A_DIGEST, 400);
       try {
         const header = c.req.header("range");
         const range =
@@ -31,14 +34,20 @@ export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono
           sha256,
           typeof range === "object" ? range : undefined,
         );
-        return c.body(toWebStream(chunks), typeof range === "object" ? 206 : 200, {
+        return c.body(toWebStream(deps, chunks), typeof range === "object" ? 206 : 200, {
           ...BYTES,
           "x-content-size": String(size),
         });
       } catch (error) {
+        noteDamage(deps, error);
         if (error instanceof TransferError && error.kind === "notFound")
           return c.text(error.message, 404);
         throw error;
       }
+    })
+    .post("/:sha256/suspect", async (c) => {
+      const sha256 = c.req.param("sha256");
+      if (!isSha256(sha256)) return c.text(NOT_A_DIGEST, 400);
+      return c.json({ right: await examineContent(deps, sha256) });
     });
 }

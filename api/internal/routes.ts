@@ -7,10 +7,9 @@ import type { MustYield } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
 import { takeAllReports } from "../../db/runs/take-reports.ts";
 import { inTurn } from "../../db/turns.ts";
-import type { Db } from "../../db/open.ts";
 import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
-import type { Store } from "../../activities/store/store.ts";
+import type { ContentDeps } from "../content/damage.ts";
 import { tooLong } from "../http/details.ts";
 import { LIMITS } from "../../domain/foreign/limits.ts";
 import { createMeter } from "../../domain/foreign/meter.ts";
@@ -21,13 +20,10 @@ import { type Listings, listingRoutes, type Pacing } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
 import type { Used, Workers } from "./workers.ts";
 
-type InternalDeps = {
-  db: Db;
-  store: Pick<Store, "openToSend" | "readSmall">;
+type InternalDeps = ContentDeps & {
   signer: InternalSigner;
   settings: () => WorkerSettings;
   retryWindow: number;
-  now: () => number;
   workers: Pick<Workers, "seen" | "refused">;
   paces: Pacing;
   listings: Listings;
@@ -56,7 +52,7 @@ const MOST_BODY = 16 * 1024 ** 2;
  * speak this API.
  */
 export function internalRoutes(deps: InternalDeps): Hono {
-  const { db, store, signer, settings, retryWindow, now, workers } = deps;
+  const { db, signer, settings, retryWindow, now, workers } = deps;
   const grant = createBandwidth(now);
   return new Hono()
     .use(
@@ -77,7 +73,7 @@ export function internalRoutes(deps: InternalDeps): Hono {
       workers.seen(c.req.header("x-internal-worker") ?? "", used);
       return c.json(settings());
     })
-    .route("/blobs", blobRoutes(store))
+    .route("/blobs", blobRoutes(deps))
     .route("/versions", versionRoutes(db, now))
     .post("/batches/:recordId/:number", async (c) => {
       const { recordId, number } = c.req.param();

@@ -65,6 +65,7 @@ const HELP: Record<Alert, string> = {
   WorkerRefused: "Transfer workers that were refused in the last 5 minutes",
   BatchKillsWorkers: "",
   DiskLow: "Free space of the disk with DATA_DIR",
+  ContentDamaged: "Contents of files that are gone or wrong, at most 10,000",
   ConflictsLeftAlone:
     "Conflicts that the newest run left alone (SKIP); for REAL_TIME the runs of one day",
 };
@@ -78,7 +79,7 @@ function addReadings(survey: Survey, named: Named, add: Add): void {
       HELP[alert],
       longest ? most : sum,
     );
-    if (alert === "RunStuck") family.add({}, 0);
+    if (alert === "RunStuck" || alert === "ContentDamaged") family.add({}, 0);
     if (alert === "WorkerRefused")
       for (const reason of REFUSALS) family.add({ reason }, 0);
     for (const { labels, value } of READINGS[alert](survey))

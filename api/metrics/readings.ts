@@ -205,6 +205,24 @@ export const READINGS = {
     ];
   },
 
+  ContentDamaged: ({ damaged: { named, total } }) => {
+    const readings = named.map(({ sha256, cause, foundDate, files, count }): Reading => {
+      const names = `${files.join(", ")}${count > files.length ? `, … (${count})` : ""}`;
+      const tell = () =>
+        cause === "MISSING"
+          ? `the content of ${names} is missing in the store (sha256:${sha256})`
+          : `the content of ${names} is damaged in the store, so it is in the quarantine (sha256:${sha256})`;
+      return { labels: {}, value: 1, since: foundDate, subject: files[0] ?? "", tell };
+    });
+    const rest = total - named.length;
+    if (rest === 0) return readings;
+    const tell = () => `${rest} more contents are missing or damaged in the store`;
+    return [
+      ...readings,
+      { labels: {}, value: rest, since: null, subject: "store", tell },
+    ];
+  },
+
   ConflictsLeftAlone: ({ now, conflictsLeft, tasks, clusters }) =>
     conflictsLeft.flatMap(
       ({ taskKey, clusterId, conflictsLeft: left, conflictsTime }) => {

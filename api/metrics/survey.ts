@@ -1,3 +1,4 @@
+import { damagedFiles } from "../../db/content/damage.ts";
 import {
   readRunning,
   readRunningTallies,
@@ -30,6 +31,7 @@ export type Survey = {
   runTotals: RunTotal[];
   artifactTotals: ArtifactTotal[];
   conflictsLeft: ReturnType<typeof readConflictsLeft>;
+  damaged: ReturnType<typeof damagedFiles>;
   processes: Processes;
   sample: Sample;
   signals: ReturnType<Signals["look"]>;
@@ -64,6 +66,7 @@ export function createSurvey(deps: SurveyDeps) {
       runTotals: readRunTotals(db),
       artifactTotals: readArtifactTotals(db),
       conflictsLeft: readConflictsLeft(db),
+      damaged: damagedFiles(db),
       processes: processes(),
       sample,
       signals: signals.look(),

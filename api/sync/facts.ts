@@ -1,4 +1,3 @@
-import type { Store } from "../../activities/store/store.ts";
 import { blobFacts } from "../../db/content/blobs.ts";
 import { statPaths } from "../../db/content/nodes.ts";
 import type { Db } from "../../db/open.ts";
@@ -10,12 +9,13 @@ import {
   type OtherAlgorithm,
 } from "../../domain/content-digests.ts";
 import type { DescribedFile } from "../../domain/sync.ts";
+import { type ContentDeps, noteDamage } from "../content/damage.ts";
+import { lookAtContents } from "../content/look.ts";
 import { type Patience, waitAtMost } from "../http/wait-at-most.ts";
 
 /** Number of files to look up before other work gets its turn. */
 const STEP = 200;
 
-type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 type Wanted = { sha256: string; algorithm: OtherAlgorithm };
 
 /**
@@ -24,7 +24,7 @@ type Wanted = { sha256: string; algorithm: OtherAlgorithm };
  * long. Contents that cannot be read get none.
  */
 export async function readFacts(
-  deps: Deps,
+  deps: ContentDeps,
   repositoryId: number,
   files: readonly DescribedFile[],
   now: number,
@@ -37,10 +37,9 @@ export async function readFacts(
     for (let at = 0; at < unread.length; at += STEP) {
       await turn("answer");
       const wanted = wantedOf(deps.db, repositoryId, unread.slice(at, at + STEP), now);
-      for (const [sha256, known] of blobFacts(
-        deps.db,
-        wanted.map(({ sha256 }) => sha256),
-      ))
+      const digests = wanted.map(({ sha256 }) => sha256);
+      await lookAtContents(deps, digests);
+      for (const [sha256, known] of blobFacts(deps.db, digests))
         facts.set(sha256, { ...known, ...facts.get(sha256) });
       for (const each of wanted) await learn(deps, facts, each, wait.until);
     }
@@ -77,7 +76,7 @@ function wantedOf(
 }
 
 async function learn(
-  { store }: Deps,
+  deps: ContentDeps,
   facts: Map<string, ContentFacts>,
   { sha256, algorithm }: Wanted,
   until: Patience["until"],
@@ -85,6 +84,10 @@ async function learn(
   const known = facts.get(sha256);
   if (!known || known[algorithm] !== undefined) return;
   // If the content is missing, there is no digest, and the file is requested from the sender.
-  const digest = await until(store.digestOf(sha256, algorithm).catch(() => null));
+  const reading = deps.store.digestOf(sha256, algorithm).catch((error: unknown) => {
+    noteDamage(deps, error);
+    return null;
+  });
+  const digest = await until(reading);
   if (digest !== null) facts.set(sha256, { ...known, [algorithm]: digest });
 }

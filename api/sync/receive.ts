@@ -1,14 +1,14 @@
 import { type Summary, summariseAll } from "../../activities/store/digests.ts";
 import type { StoredBlob } from "../../activities/store/stage.ts";
-import type { Store } from "../../activities/store/store.ts";
 import { durable } from "../../db/durable.ts";
-import type { Db } from "../../db/open.ts";
 import { applyStatement, type Judged } from "../../db/packages/stated-files.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import { HOSTED_FILE_TYPES, isHostedFileType } from "../../domain/repository-types.ts";
 import type { DescribedEntry, FileAnswer, Refusal } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { text, type Text } from "../../domain/text.ts";
+import type { ContentDeps } from "../content/damage.ts";
+import { lookAtContents } from "../content/look.ts";
 import { fail } from "../http/errors.ts";
 import { FILES } from "../hosted/index.ts";
 import { hostedRepository, type RepositoryName } from "../http/repository.ts";
@@ -16,7 +16,7 @@ import { readFacts } from "./facts.ts";
 import { otherType, withCode } from "./refusals.ts";
 import { parseStatedFiles } from "./statement.ts";
 
-export type Receiver = { db: Db; store: Store; now: () => number };
+export type Receiver = ContentDeps;
 
 type Sender = { user: string; body: Buffer };
 
@@ -39,6 +39,10 @@ export async function receiveFiles(
   const readings = isHostedFileType(type)
     ? await FILES[type].read(store, stated, contents)
     : new Map<string, string>();
+  await lookAtContents(
+    receiver,
+    files.flatMap(({ sha256 }) => sha256 ?? []),
+  );
   const facts = await readFacts(receiver, hostedRepository(db, named).id, files, now());
   const apply = (blobs: StoredBlob[]) => {
     // The repository is looked up again because it may have been deleted while the body arrived.

@@ -216,7 +216,7 @@ const drop = createRoute({
  * Serves the instance that receives a replication from another instance; mounted at SYNC_PREFIX.
  */
 export function syncRoutes(
-  deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">,
+  deps: Pick<ApiDeps, "db" | "store" | "now" | "logger" | "localClusterName">,
 ) {
   const { db, store } = deps;
   return new OpenAPIHono<Env>()

@@ -10,6 +10,7 @@ import {
   type UploadSession,
 } from "../../domain/sync.ts";
 import { text } from "../../domain/text.ts";
+import { lookAtContents } from "../content/look.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Receiver } from "./receive.ts";
 
@@ -18,9 +19,11 @@ import type { Receiver } from "./receive.ts";
  * the store.
  */
 export async function startUpload(
-  { db, store, now }: Receiver,
+  receiver: Receiver,
   { sha256, size }: UploadClaim,
 ): Promise<UploadSession> {
+  const { db, store, now } = receiver;
+  if (typeof sha256 === "string") await lookAtContents(receiver, [sha256]);
   if (typeof sha256 === "string" && haveBlobs(db, [sha256], now()).has(sha256)) {
     return {
       id: "",

@@ -15,6 +15,7 @@ import {
   type VersionsAnswer,
 } from "../../domain/sync-versions.ts";
 import { text } from "../../domain/text.ts";
+import { lookAtContents } from "../content/look.ts";
 import { fail } from "../http/errors.ts";
 import { VERSIONS } from "../hosted/index.ts";
 import { hostedRepository, type RepositoryName } from "../http/repository.ts";
@@ -63,6 +64,10 @@ export async function receiveVersions(
   const judged = versions.map((version): JudgedVersion => judge(type, version, damaged));
   const prepared = await VERSIONS[type].prepare(receiver, id, judged, attached);
   const open = prepared.filter(({ verdict }) => !verdict);
+  await lookAtContents(
+    receiver,
+    open.flatMap(({ files }) => files.flatMap(({ sha256 }) => sha256 ?? [])),
+  );
   const facts = await readFacts(
     receiver,
     id,

@@ -1,3 +1,4 @@
+import type { Pace } from "../../activities/store/file-digest.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { collectBlobs, TOUCH_AFTER_MS, unknownBlobs } from "../../db/content/blobs.ts";
 import { deleteExpired } from "../../db/content/delete-nodes.ts";
@@ -6,7 +7,9 @@ import { deletePassedEvents } from "../../db/content/events.ts";
 import type { Db } from "../../db/open.ts";
 import { sweepImageBlobs } from "../../db/packages/image/sweep.ts";
 import { turn } from "../../db/turns.ts";
-import type { Logger } from "../deps.ts";
+import type { ContentDeps } from "../content/damage.ts";
+import { backgroundPace } from "../content/pace.ts";
+import { tendDamaged } from "./damaged.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -20,32 +23,32 @@ const STEP = 500;
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const PREFIXES_AN_HOUR = 11;
 
-type HousekeepingDeps = {
-  db: Db;
-  store: Store;
-  now: () => number;
-  logger: Pick<Logger, "error">;
-};
+/** How often (hourly runs) what is in the quarantine is read again. */
+const COPIES_EVERY = 24;
 
 /** `breathe` gives other work its turn, and throws when this process is about to end. */
-type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
+type Keeping = ContentDeps & { breathe: () => Promise<void>; pace: Pace };
 
 /**
  * Removes expired files, events that every cursor has passed, image blobs that no manifest names,
- * abandoned uploads and content without references, in small steps between other work. Only the
- * control plane may do this: no other process knows which content is being written.
+ * abandoned uploads and content without references, and looks after damaged content, in small steps
+ * between other work. Only the control plane may do this: no other process knows which content is
+ * being written.
  */
-export function createHousekeeping(deps: HousekeepingDeps) {
+export function createHousekeeping(deps: ContentDeps) {
   const stopping = new AbortController();
   const keeping: Keeping = {
     ...deps,
+    pace: backgroundPace(stopping.signal),
     async breathe() {
       await turn();
       stopping.signal.throwIfAborted();
     },
   };
   let running: Promise<void> | null = null;
-  const run = () => (running ??= clean(keeping).finally(() => (running = null)));
+  let runs = 0;
+  const begin = () => clean(keeping, runs++ % COPIES_EVERY === 0);
+  const run = () => (running ??= begin().finally(() => (running = null)));
   const runOrLog = () =>
     run().catch((error: unknown) => {
       if (!stopping.signal.aborted)
@@ -79,7 +82,7 @@ export function createHousekeeping(deps: HousekeepingDeps) {
   };
 }
 
-async function clean(keeping: Keeping): Promise<void> {
+async function clean(keeping: Keeping, copies: boolean): Promise<void> {
   const { db, store, now, breathe } = keeping;
   await repeat(keeping, () => deleteExpired(db, now()));
   await repeat(keeping, () => deletePassedEvents(db));
@@ -87,6 +90,7 @@ async function clean(keeping: Keeping): Promise<void> {
     after = sweepImageBlobs(db, after, now());
   await store.sessions.expire(now());
   await collect(keeping);
+  await tendDamaged(keeping, copies);
   const first = (Math.floor(now() / HOUR) % 24) * PREFIXES_AN_HOUR;
   for (const prefix of PREFIXES.slice(first, first + PREFIXES_AN_HOUR))
     await removeUnknown(keeping, prefix);

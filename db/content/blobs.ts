@@ -12,8 +12,9 @@ export type BlobRow = typeof blob.$inferSelect;
 export const TOUCH_AFTER_MS = 3_600_000;
 
 /**
- * Registers contents that are already durable in the store; contents that are registered already
- * are touched. Call it in a transaction, while the store holds the contents.
+ * Registers contents that are already durable in the store, with the bytes that have their digests;
+ * contents that are registered already are touched, and damaged ones are so no longer. Call it in a
+ * transaction, while the store holds the contents.
  */
 export function putBlobs(
   tx: DbOrTx,
@@ -31,7 +32,11 @@ export function putBlobs(
     WHERE true
     ON CONFLICT (sha256) DO UPDATE SET
       touched_date = excluded.touched_date,
+      size = excluded.size,
+      inline = excluded.inline,
       md5 = iif(md5 = '', excluded.md5, md5)`);
+  tx.run(sql`
+    DELETE FROM damage WHERE sha256 IN (SELECT value ->> 0 FROM json_each(${rows}))`);
 }
 
 /**
@@ -72,15 +77,17 @@ export function blobFacts(
 }
 
 /**
- * Returns which of the digests are not registered in table `blob`, for the search for orphaned
- * contents.
+ * Returns which of the digests are not registered in table `blob` and belong to no file, for the
+ * search for orphaned contents. A damaged content that a file needs is none: its bytes may have come
+ * back.
  */
 export function unknownBlobs(db: Db, digests: string[]): string[] {
   return db
     .all<{ value: string }>(
       sql`
         SELECT value FROM json_each(${JSON.stringify(digests)})
-        WHERE NOT EXISTS (SELECT 1 FROM blob WHERE sha256 = value)`,
+        WHERE NOT EXISTS (SELECT 1 FROM blob WHERE sha256 = value)
+          AND NOT EXISTS (SELECT 1 FROM node WHERE sha256 = value)`,
     )
     .map(({ value }) => value);
 }

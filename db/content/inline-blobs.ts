@@ -16,12 +16,16 @@ type Put = {
  */
 type InlineBlobs = {
   get: (sha256: string) => Buffer | undefined;
+  /** Returns the number of bytes without reading them; undefined when there is no such content. */
+  sizeOf: (sha256: string) => number | undefined;
   /**
-   * Stores contents, which are durable when the promise resolves; it rejects when they cannot be
-   * stored. Calls at about the same time may share a transaction.
+   * Stores contents, in place of other bytes under the same digests; they are durable when the promise
+   * resolves. It rejects when they cannot be stored. Calls at about the same time may share a transaction.
    */
   put: (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
   remove: (sha256: string) => void;
+  /** Like `remove`, but the further digests stay, and without such a content nothing is written. */
+  drop: (sha256: string) => void;
   /** Returns the digests of the inline contents that begin with these two hex digits. */
   withPrefix: (prefix: string) => string[];
   /** The known digests, besides the sha256, of contents of any size. */
@@ -39,9 +43,14 @@ export function openInlineBlobs(file: string): InlineBlobs {
   const select = db
     .prepare<[Buffer], Buffer>("SELECT content FROM inline_blob WHERE sha256 = ?")
     .pluck();
-  const insert = db.prepare(
-    "INSERT INTO inline_blob (sha256, content) VALUES (?, ?) ON CONFLICT DO NOTHING",
-  );
+  const length = db
+    .prepare<[Buffer], number>("SELECT length(content) FROM inline_blob WHERE sha256 = ?")
+    .pluck();
+  // The digests of all contents that come here were verified, those of the present ones long ago at best.
+  const insert = db.prepare(`
+    INSERT INTO inline_blob (sha256, content) VALUES (?, ?)
+    ON CONFLICT (sha256) DO UPDATE SET content = excluded.content
+    WHERE content IS NOT excluded.content`);
   const remove = db.prepare("DELETE FROM inline_blob WHERE sha256 = ?");
   const range = db
     .prepare<[Buffer, Buffer], Buffer>(
@@ -66,14 +75,20 @@ export function openInlineBlobs(file: string): InlineBlobs {
     }
   }
 
+  const sizeOf = (sha256: string) => length.get(Buffer.from(sha256, "hex"));
+
   return {
     get: (sha256) => select.get(Buffer.from(sha256, "hex")),
+    sizeOf,
     put: (contents) =>
       new Promise((done, failed) => {
         if (waiting.length === 0) setImmediate(() => void write());
         waiting.push({ contents, done, failed });
       }),
     digests,
+    drop(sha256) {
+      if (sizeOf(sha256) !== undefined) remove.run(Buffer.from(sha256, "hex"));
+    },
     remove(sha256) {
       remove.run(Buffer.from(sha256, "hex"));
       digests.remove(sha256);

@@ -122,9 +122,24 @@ export function versionThere(
  * Returns the facts of the content at a path as `compareClaim` needs them; null when no file exists
  * there.
  */
-export function factsAt(found: NodeStat | undefined, facts: Facts): ContentFacts | null {
+function factsAt(found: NodeStat | undefined, facts: Facts): ContentFacts | null {
   if (!found?.sha256) return null;
   return facts.get(found.sha256) ?? { sha256: found.sha256, size: found.size };
+}
+
+/**
+ * Compares a declared file with what exists at its path. If both have the same content, and it is
+ * damaged here (`has` says no), the file counts as absent, so that it is sent again.
+ */
+export function compareAt(
+  file: DescribedFile,
+  found: NodeStat | undefined,
+  facts: Facts,
+  has: (sha256: string) => boolean,
+): ClaimComparison {
+  const comparison = compareClaim(file, factsAt(found, facts));
+  const isDamaged = comparison === "same" && file.sha256 !== null && !has(file.sha256);
+  return isDamaged ? "absent" : comparison;
 }
 
 /**
@@ -132,7 +147,7 @@ export function factsAt(found: NodeStat | undefined, facts: Facts): ContentFacts
  * back, if a folder exists at one of the paths.
  */
 export function pairFiles(
-  { db, repository, rules }: Applying,
+  { db, repository, rules, has }: Applying,
   files: readonly DescribedFile[],
 ): { pairs: FilePair[]; there: Map<string, NodeStat> } {
   const there = statPaths(
@@ -145,7 +160,7 @@ export function pairFiles(
     const { path, sha256 } = file;
     const found = there.get(path);
     if (found?.folder) throw new Refused(blocked(path));
-    return { path, sha256, comparison: compareClaim(file, factsAt(found, rules.facts)) };
+    return { path, sha256, comparison: compareAt(file, found, rules.facts, has) };
   });
   return { pairs, there };
 }

@@ -1,5 +1,4 @@
 import { and, eq } from "drizzle-orm";
-import { compareClaim } from "../../domain/content-digests.ts";
 import type { HostedFileType } from "../../domain/repository-types.ts";
 import {
   type Decided,
@@ -16,8 +15,8 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import {
   type Beside,
   blocked,
+  compareAt,
   differs,
-  factsAt,
   type Facts,
   type StatableRepository,
 } from "./stated-applying.ts";
@@ -68,7 +67,7 @@ export function applyStatement(
       now: rules.now,
     });
     for (const [i, result] of results.entries())
-      answers[places[i] ?? -1] = toAnswer(result);
+      answers[places[i] ?? -1] = toAnswer(result, entries[i]?.sha256);
     const written = places.flatMap((at) => files[at] ?? []);
     FILE_TYPES[repository.type].record(
       tx,
@@ -89,7 +88,7 @@ function decide(
   rules: StatedRules,
 ): Decided<FileAnswer>[] {
   const { conflictStrategy, includeMetadata, now } = rules;
-  const existing = statPaths(
+  const there = statPaths(
     db,
     repository.id,
     files.map(({ path }) => path),
@@ -104,11 +103,10 @@ function decide(
   let stopped = false;
   return files.map((file): Decided<FileAnswer> => {
     if (stopped) return { result: "stopped" };
-    const found = existing.get(file.path);
-    const beside: Beside = {
-      existing: found?.sha256 ?? null,
-      comparison: compareClaim(file, factsAt(found, rules.facts)),
-    };
+    const found = there.get(file.path);
+    const comparison = compareAt(file, found, rules.facts, (sha256) => have.has(sha256));
+    const existing = comparison === "absent" ? null : (found?.sha256 ?? null);
+    const beside: Beside = { existing, comparison };
     const verdict =
       file.verdict ?? judge(repository, file.path, beside, conflictStrategy);
     if (verdict) return verdict;
@@ -175,12 +173,14 @@ function toEntry(
   };
 }
 
-function toAnswer(result: PutResult): Decided<FileAnswer> {
+function toAnswer(result: PutResult, sha256: string | undefined): Decided<FileAnswer> {
   switch (result.kind) {
     case "created":
       return { result: "made" };
     case "replaced":
     case "existed":
+      // The same content was there, but damaged.
+      if (result.sha256 === sha256) return { result: "made" };
       return { result: "replaced", existing: result.sha256 };
     case "missing":
       return { result: "need" };

@@ -8,6 +8,7 @@ import {
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
 import {
+  DAMAGE_CAUSES,
   PROTOCOLS,
   REPOSITORY_CATEGORIES,
   REPOSITORY_TYPES,
@@ -110,6 +111,29 @@ export const blob = sqliteTable("blob", {
   size: integer().notNull(),
   inline: integer({ mode: "boolean" }).notNull(),
   touchedDate: integer().notNull(),
+});
+
+/**
+ * Contents whose bytes are gone or wrong. Such a content has no row in `blob`, so it counts as
+ * absent. The row goes when the right bytes arrive, or when no file needs the content any more.
+ */
+export const damage = sqliteTable("damage", {
+  sha256: text().primaryKey(),
+  size: integer().notNull(),
+  cause: text({ enum: DAMAGE_CAUSES }).notNull(),
+  foundDate: integer().notNull(),
+});
+
+/**
+ * The place of the scrub, in one row (`id` 1). `position`: the last digest that it has looked at;
+ * `roundDate`: when this round began; `doneDate`: when the last whole round ended (epoch ms), null:
+ * none has.
+ */
+export const scrub = sqliteTable("scrub", {
+  id: integer().primaryKey(),
+  position: text().notNull(),
+  roundDate: integer().notNull(),
+  doneDate: integer(),
 });
 
 /**

@@ -79,20 +79,17 @@ export const CONNECTOR_SAYINGS: Sayings = [
   ],
   // The store of this instance.
   [
-    "the content {digest} is damaged in the store: upload the file again",
-    "存储中的内容 {digest} 已损坏：请重新上传该文件",
+    "the content {digest} is damaged in the store: upload the file again, or replicate it here again",
+    "存储中的内容 {digest} 已损坏：请重新上传该文件，或重新同步到此处",
   ],
   [
-    "the content {digest} is not in the store: upload the file again",
-    "存储中没有内容 {digest}：请重新上传该文件",
+    "the content {digest} is not in the store: upload the file again, or replicate it here again",
+    "存储中没有内容 {digest}：请重新上传该文件，或重新同步到此处",
   ],
   [
-    "the content in the store is shorter than its recorded size: upload the file again",
-    "存储中的内容比记录的大小短：请重新上传该文件",
-  ],
-  [
-    "the content in the local store is damaged ({found}, not {digest}): upload the file again",
-    "本地存储中的内容已损坏（{found}，应为 {digest}）：请重新上传该文件",
+    "the content in the local store is damaged ({found}, not {digest}): " +
+      "upload the file again, or replicate it here again",
+    "本地存储中的内容已损坏（{found}，应为 {digest}）：请重新上传该文件，或重新同步到此处",
   ],
   [
     '"{text}" is not a sha256 digest in lower-case hex',

@@ -73,6 +73,18 @@ export const PROBLEM_SAYINGS: Sayings = [
     "DATA_DIR 所在磁盘共 {size}，剩余 {free}，少于所需的 {wanted}",
   ],
   [
+    "the content of {files} is missing in the store ({digest})",
+    "{files} 的内容在存储中缺失（{digest}）",
+  ],
+  [
+    "the content of {files} is damaged in the store, so it is in the quarantine ({digest})",
+    "{files} 的内容在存储中已损坏，因此已移入隔离区（{digest}）",
+  ],
+  [
+    "{count} more contents are missing or damaged in the store",
+    "存储中另有 {count} 个内容缺失或已损坏",
+  ],
+  [
     "{count} artifacts of task {name} differ at cluster {cluster} and were left alone there (conflictStrategy SKIP)",
     "任务 {name} 的 {count} 个制品在集群 {cluster} 上内容不同，已按 conflictStrategy SKIP 保留原样",
   ],
@@ -146,6 +158,11 @@ export const PROBLEM_SAYINGS: Sayings = [
     "Free space below DATA_DIR, or move it to a larger disk. When the disk is full, uploads are refused with 507 " +
       "and runs wait; nothing is damaged.",
     "请释放 DATA_DIR 下的空间，或把它移到更大的磁盘。磁盘满时，上传会以 507 拒绝，运行会等待；不会损坏任何内容。",
+  ],
+  [
+    "Upload the named files again, or replicate them here again; deleting them ends the problem, too. What is " +
+      "wrong is kept below DATA_DIR/quarantine meanwhile. Check the disk: it lost or changed bytes.",
+    "请重新上传所列文件，或重新同步到此处；删除它们也会结束此问题。错误的内容在此期间保存在 DATA_DIR/quarantine 下。请检查磁盘：它丢失或更改了数据。",
   ],
   [
     "The target has other content under the same names, and conflictStrategy SKIP left it there: the ends differ. " +

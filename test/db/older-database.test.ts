@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
@@ -7,7 +7,9 @@ import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readSnapshot } from "../../db/runs/open.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
+import { damage, scrub } from "../../db/schema/content.ts";
 import { createTestApi } from "../rigs/api/api-fixture.ts";
+import { migrationsUpTo } from "../rigs/db/older-migrations.ts";
 import { talliesOf } from "../rigs/db/rows.ts";
 
 const TASK = "1".repeat(32);
@@ -40,28 +42,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Copies the migrations up to the number `last`, as an older release had them. */
-function migrationsUpTo(last: number): string {
-  const folder = join(directory, "migrations");
-  cpSync("db/migrations", folder, { recursive: true });
-  const file = join(folder, "meta/_journal.json");
-  const journal = JSON.parse(readFileSync(file, "utf8")) as {
-    entries: { idx: number }[];
-  };
-  writeFileSync(
-    file,
-    JSON.stringify({
-      ...journal,
-      entries: journal.entries.filter(({ idx }) => idx <= last),
-    }),
-  );
-  return folder;
-}
-
 /** Writes a database of the previous release: a run is going on that has sent one of its two files. */
 function writeOldDatabase(): void {
   const client = new Sqlite(join(directory, "replication.db"));
-  migrate(drizzle({ client }), { migrationsFolder: migrationsUpTo(11) });
+  migrate(drizzle({ client }), { migrationsFolder: migrationsUpTo(directory, 11) });
   const insert = (table: string, row: Record<string, unknown>) => {
     const names = Object.keys(row);
     client
@@ -194,6 +178,8 @@ test("a database of the previous release keeps its data, and its new columns hav
   expect(await data("/repository/api/repo/info/p/hub")).toMatchObject({
     configuration: { protocol: null },
   });
+  expect(api.db.select().from(damage).all()).toEqual([]);
+  expect(api.db.select().from(scrub).all()).toEqual([]);
 
   api.db.$client
     .prepare("UPDATE detail SET status = 'SUCCESS', bytes_read = 4 WHERE seq = 2")

@@ -46,6 +46,7 @@ describe("the configuration", () => {
         maxListed: 10_000_000,
         minRate: 1_024,
       },
+      scrubDays: 30,
       logLevel: "info",
     });
   });
@@ -80,6 +81,7 @@ describe("the configuration", () => {
       ALLOWED_ADDRESSES: "10.0.0.0/33",
       MAX_JSON_BODY: "1 TB",
       MAX_UPLOAD: "much",
+      SCRUB_DAYS: "-1",
       LOG_LEVEL: "loud",
       LOG_FORMAT: "xml",
     };

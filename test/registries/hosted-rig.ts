@@ -29,7 +29,7 @@ export async function hostedRig(): Promise<Rig> {
   inside = new Hono()
     .basePath("/internal/v1")
     .use("*", internalAuth(createInternalSigner(KEY), workers))
-    .route("/blobs", blobRoutes(deps.store))
+    .route("/blobs", blobRoutes(deps))
     .route("/versions", versionRoutes(db, Date.now));
   const repositoryId = findRepository(db, "demo", "packages")?.id ?? 0;
   const large: Rig["large"] = (size) => ({

@@ -61,8 +61,8 @@ beforeEach(async () => {
     .route(
       "/internal/v1",
       internalRoutes({
+        ...content,
         db,
-        store: content.store,
         signer: createInternalSigner(KEY),
         settings,
         retryWindow: 0,
@@ -115,7 +115,12 @@ afterEach(async () => {
 /** Runs the run's one batch as a worker does. */
 function work() {
   const none = () => Promise.reject(new Error("no content must be read in this test"));
-  const source = { open: none, readSmall: none, close: async () => {} };
+  const source = {
+    open: none,
+    readSmall: none,
+    suspect: async () => {},
+    close: async () => {},
+  };
   const deps = {
     controlPlane: plane,
     sealer: createSealer(KEY),

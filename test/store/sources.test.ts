@@ -47,7 +47,7 @@ beforeEach(async () => {
         createWorkers(Date.now, { error: () => {} }),
       ),
     )
-    .route("/internal/v1/blobs", blobRoutes(content.store));
+    .route("/internal/v1/blobs", blobRoutes(content));
   server = await new Promise((resolve) => {
     const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () =>
       resolve(started),

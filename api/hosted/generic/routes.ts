@@ -26,7 +26,7 @@ const SKIPPED = 3;
  * stored and deleted.
  */
 export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
-  const { db, store, now, zone } = deps;
+  const { db, now, zone } = deps;
   const app = new OpenAPIHono<Env>();
   app
     .put("/:projectId/:repoName/*", async (c) => {
@@ -53,7 +53,7 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
             `它是目录，不是文件：请用 GET /repository/api/node/page/{projectId}/{repoName}/{path} 列出内容`,
           ),
         );
-      return sendFile(c, store, { ...file, sha256 });
+      return sendFile(c, deps, { ...file, sha256 });
     })
     .delete("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });

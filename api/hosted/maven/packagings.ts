@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { Store } from "../../../activities/store/store.ts";
 import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
 import { isRecord } from "../../../domain/json.ts";
@@ -59,7 +60,8 @@ export async function completePackagings(
 }
 
 /**
- * Reads a content of the store; returns null if it cannot be opened or is longer than LONGEST_XML.
+ * Reads a content of the store; returns null if it cannot be opened, is wrong or is longer than
+ * LONGEST_XML.
  */
 async function readWhole(
   store: Pick<Store, "open">,
@@ -72,5 +74,6 @@ async function readWhole(
   }
   const parts: Buffer[] = [];
   for await (const part of opened.stream) parts.push(part as Buffer);
-  return Buffer.concat(parts);
+  const content = Buffer.concat(parts);
+  return hash("sha256", content) === sha256 ? content : null;
 }

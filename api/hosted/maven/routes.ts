@@ -21,7 +21,7 @@ const SKIPPED = 3;
  * Serves hosted repositories to Maven's clients, in Maven's layout, with checksums and metadata that the server makes.
  */
 export function mavenRoutes(deps: ApiDeps) {
-  const { db, store } = deps;
+  const { db } = deps;
   const app = new OpenAPIHono<Env>();
   app
     .put("/:projectId/:repoName/*", async (c) => {
@@ -48,7 +48,7 @@ export function mavenRoutes(deps: ApiDeps) {
         );
       const subject = checksumOf(path);
       if (subject) return sendChecksum(c, await findChecksum(deps, repository, subject));
-      return sendFile(c, store, findFile(deps, repository, path));
+      return sendFile(c, deps, findFile(deps, repository, path));
     })
     .delete("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });

@@ -1,5 +1,6 @@
 import { auditBy } from "../../../db/audit.ts";
 import { putBlobs } from "../../../db/content/blobs.ts";
+import { causeOf } from "../../../db/content/damage.ts";
 import { durable } from "../../../db/durable.ts";
 import { type DbOrTx, write } from "../../../db/open.ts";
 import { putNpmVersion } from "../../../db/packages/npm/record.ts";
@@ -11,6 +12,7 @@ import { record } from "../../../domain/json.ts";
 import { integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
 import { isDistTag, type NpmDocument, tarballFile } from "../../../domain/npm/package.ts";
 import { isNpmVersion, sameButForBuild } from "../../../domain/npm/version.ts";
+import { lookAtContents } from "../../content/look.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
 import { documentOf, type Publication, type Tarball } from "./publication.ts";
@@ -44,6 +46,7 @@ export async function publish(
   const { db, store, now } = deps;
   const { tarball } = publication;
   const judged = judge(name, publication);
+  if (await repairs(deps, repository, judged, tarball)) return;
   mustBeNew(db, repository, judged);
   await tarball.staged.commit((blob) =>
     write(db, (tx) => {
@@ -92,6 +95,32 @@ export async function publish(
   );
   store.keepDigests({ ...tarball.staged, ...digestsOf(tarball) });
   await durable(db);
+}
+
+/**
+ * Stores the tarball in place of that of the version, if the version exists with this very tarball.
+ * Returns whether that one was known to be damaged, so that publishing it again repairs the version.
+ */
+async function repairs(
+  deps: ApiDeps,
+  { id }: RepositoryRow,
+  { name, version }: Judged,
+  { staged }: Tarball,
+): Promise<boolean> {
+  const { db, now } = deps;
+  const owner = findPackage(db, id, name);
+  const there = owner && findVersion(db, owner.id, version);
+  if (there?.digest !== `sha256:${staged.sha256}`) return false;
+  await lookAtContents(deps, [staged.sha256]);
+  const wasDamaged = await staged.commit((blob) =>
+    write(db, (tx) => {
+      const cause = causeOf(tx, blob.sha256);
+      putBlobs(tx, [blob], now());
+      return cause !== undefined;
+    }),
+  );
+  await durable(db);
+  return wasDamaged;
 }
 
 function digestsOf({ staged, sha1, sha512 }: Tarball): TarballDigests {

@@ -82,7 +82,7 @@ export async function getTarball(
   const found = getNode(deps.db, repository.id, filePath(name, file), deps.now());
   if (!found?.sha256)
     throw new NpmError(404, `${name} has no tarball ${file.slice(0, 250)}`);
-  return sendFile(c, deps.store, { ...found, sha256: found.sha256 });
+  return sendFile(c, deps, { ...found, sha256: found.sha256 });
 }
 
 export function filePath(name: string, file: string): string {

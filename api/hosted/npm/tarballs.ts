@@ -21,7 +21,7 @@ type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 /**
  * Compares the documents of npm versions with their tarballs, if these are `attached` (by sha256)
  * or in the store. A version whose document states the hash of another tarball gets a refusal. A
- * version that exists with its tarball is not compared. Throws 503 if the comparison takes too
+ * version that exists with its tarball, which is not damaged, is not compared. Throws 503 if the comparison takes too
  * long.
  */
 export async function fitTarballs(
@@ -82,7 +82,8 @@ function isMade(
   const owner = findPackage(db, repositoryId, name);
   return (
     owner !== undefined &&
-    findVersion(db, owner.id, version)?.digest === `sha256:${sha256}`
+    findVersion(db, owner.id, version)?.digest === `sha256:${sha256}` &&
+    blobFacts(db, [sha256]).has(sha256)
   );
 }
 

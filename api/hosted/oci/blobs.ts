@@ -17,7 +17,7 @@ export async function getBlob({
   place,
   target,
 }: ImageRequest): Promise<Response> {
-  const { db, store, now } = deps;
+  const { db, now } = deps;
   const fault = blobFault(target.reference);
   if (fault !== null)
     throw new OciError(404, "BLOB_UNKNOWN", `${place.name} has no such blob: ${fault}`);
@@ -28,12 +28,13 @@ export async function getBlob({
     touchImageBlob(db, found, now());
   return sendContent(
     c,
-    store,
+    deps,
     {
       digest,
       sha256: found.sha256,
       size: found.size,
       contentType: "application/octet-stream",
+      unknown: "BLOB_UNKNOWN",
     },
     { ranges: true },
   );

@@ -1,17 +1,22 @@
 import { createHash } from "node:crypto";
+import { statPaths } from "../../../db/content/nodes.ts";
 import { durable } from "../../../db/durable.ts";
-import { putBlobs } from "../../../db/content/blobs.ts";
+import { blobFacts, putBlobs } from "../../../db/content/blobs.ts";
 import { write } from "../../../db/open.ts";
 import { deleteManifest, deleteTag } from "../../../db/packages/image/delete.ts";
 import { findManifestContent, findTag } from "../../../db/packages/image/find.ts";
 import { putImageManifest } from "../../../db/packages/image/put.ts";
+import { imageContents } from "../../../db/packages/image/tree.ts";
 import { digestParts } from "../../../domain/digest.ts";
+import { blobPath, manifestPath } from "../../../domain/image/layout.ts";
 import { readManifest, type ManifestFacts } from "../../../domain/image/push.ts";
+import { lookAtContents } from "../../content/look.ts";
+import type { ApiDeps } from "../../deps.ts";
 import { bodyOf } from "../../http/body.ts";
 import { listed } from "../../http/details.ts";
 import { isDigestLike, digestOf, referenceFault, tagOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
-import { blockedName, type ImageRequest, placeOf } from "./place.ts";
+import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 import { sendContent } from "./send.ts";
 
 const MAX_MANIFEST = 4 * 1024 * 1024;
@@ -36,16 +41,35 @@ export async function getManifest({
   const row =
     digest === undefined ? undefined : findManifestContent(deps.db, place.key, digest);
   if (!row) throw unknownManifest(place.name, reference);
+  if (c.req.method === "HEAD") await mustBeWhole(deps, place, row.digest);
   return sendContent(
     c,
-    deps.store,
+    deps,
     {
       digest: row.digest,
       sha256: row.sha256,
       size: row.size,
       contentType: row.mediaType,
+      unknown: "MANIFEST_UNKNOWN",
     },
     { ranges: false },
+  );
+}
+
+/**
+ * Throws 404 if a content of the image is damaged. HEAD asks whether an image is there, so that it need
+ * not be pushed.
+ */
+async function mustBeWhole(deps: ApiDeps, place: Place, digest: string): Promise<void> {
+  const contents = imageContents(deps.db, place.key, digest, deps.now());
+  await lookAtContents(deps, contents);
+  const have = blobFacts(deps.db, contents);
+  const lost = contents.find((sha256) => !have.has(sha256));
+  if (lost === undefined) return;
+  throw new OciError(
+    404,
+    "MANIFEST_UNKNOWN",
+    `${place.name}@${digest} is not whole: its content sha256:${lost} is damaged in the store: push the image again`,
   );
 }
 
@@ -122,6 +146,7 @@ async function keepManifest(
   tags: string[],
 ): Promise<void> {
   const { db, store, now } = deps;
+  await lookAtParts(deps, place, facts);
   await store.putAll([{ content: bytes }], (blobs) =>
     write(db, (tx) => {
       const at = now();
@@ -145,6 +170,22 @@ async function keepManifest(
     }),
   );
   await durable(db);
+}
+
+/** Looks whether the content of the parts that a manifest names is there; the image need not have them. */
+async function lookAtParts(
+  deps: ApiDeps,
+  { key }: Place,
+  { parts }: ManifestFacts,
+): Promise<void> {
+  const paths = parts.map(({ digest, manifest }) =>
+    (manifest ? manifestPath : blobPath)(key.image, digest),
+  );
+  const found = statPaths(deps.db, key.repositoryId, paths, deps.now());
+  await lookAtContents(
+    deps,
+    [...found.values()].flatMap(({ sha256 }) => sha256 ?? []),
+  );
 }
 
 const NAMED = 5;

@@ -3,6 +3,7 @@ import { write } from "../../../db/open.ts";
 import { findImageBlob } from "../../../db/packages/image/find.ts";
 import { putImageBlob } from "../../../db/packages/image/put.ts";
 import { isImageName } from "../../../domain/reference.ts";
+import { lookAtContents } from "../../content/look.ts";
 import { by } from "../../http/by.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
@@ -26,6 +27,9 @@ export async function mountBlob({
   const from = c.req.query("from") ?? place.name;
   const source = isImageName(from) && rights(from, "pull") ? sourceOf(deps, from) : null;
   if (!source) return null;
+  const there = findImageBlob(db, source.key, digest);
+  if (!there) return null;
+  await lookAtContents(deps, [there.sha256]);
   const mounted = write(db, () => {
     const found = findImageBlob(db, source.key, digest);
     if (!found) return false;

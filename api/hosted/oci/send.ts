@@ -1,24 +1,33 @@
 import type { Context } from "hono";
-import { INLINE_LIMIT } from "../../../activities/store/layout.ts";
-import type { Store } from "../../../activities/store/store.ts";
+import { ContentDamage } from "../../../activities/store/damage.ts";
+import type { ContentDeps } from "../../content/damage.ts";
+import { mustHaveContent } from "../../content/look.ts";
+import { readContent } from "../../content/read.ts";
 import { matchesTag, parseRange } from "../../http/byte-range.ts";
 import type { Env } from "../../deps.ts";
-import { toWebStream } from "../../http/send-file.ts";
 import { OciError } from "./errors.ts";
 
-/** A content to send; `sha256`: its name in the store. */
-type Sent = { digest: string; sha256: string; size: number; contentType: string };
+/** A content to send; `sha256`: its name in the store; `unknown`: the code for one that is not there. */
+type Sent = {
+  digest: string;
+  sha256: string;
+  size: number;
+  contentType: string;
+  unknown: "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN";
+};
 
 /**
  * Answers GET and HEAD of a content: with the whole content, with the wanted part of it if
- * `ranges`, or with 304 if the client already has it. Throws 416 for a part outside of the content.
+ * `ranges`, or with 304 if the client already has it. Throws 416 for a part outside of the content,
+ * 404 for a content that is damaged.
  */
 export async function sendContent(
   c: Context<Env>,
-  store: Store,
-  { digest, sha256, size, contentType }: Sent,
+  deps: ContentDeps,
+  sent: Sent,
   { ranges }: { ranges: boolean },
 ): Promise<Response> {
+  const { digest, sha256, size, contentType } = sent;
   const headers: Record<string, string> = {
     "content-type": contentType,
     "docker-content-digest": digest,
@@ -47,28 +56,22 @@ export async function sendContent(
   headers["content-length"] = String(end - start + 1);
   if (wanted !== "whole") headers["content-range"] = `bytes ${start}-${end}/${size}`;
   const status = wanted === "whole" ? 200 : 206;
-  if (c.req.method === "HEAD" || size === 0) return c.body(null, status, headers);
-  return c.body(await contentOf(store, sha256, size, start, end), status, headers);
+  const isRead = c.req.method !== "HEAD" && size > 0;
+  const body = isRead
+    ? await orUnknown(sent, readContent(deps, sent, { start, end }))
+    : await orUnknown(sent, mustHaveContent(deps, sha256));
+  return body ? c.body(body, status, headers) : c.body(null, status, headers);
 }
 
 const holds = (ifRange: string | undefined, digest: string): boolean =>
   ifRange === undefined || ifRange.replaceAll('"', "") === digest;
 
-async function contentOf(
-  store: Store,
-  sha256: string,
-  size: number,
-  start: number,
-  end: number,
-): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
-  const small =
-    size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
-  if (small) return new Uint8Array(small.subarray(start, end + 1));
+/** Says as "unknown" that a content is damaged: clients then push it again instead of relying on it. */
+async function orUnknown<T>({ unknown }: Sent, reading: Promise<T>): Promise<T> {
   try {
-    return toWebStream((await store.openToSend(sha256, { start, end })).chunks);
+    return await reading;
   } catch (error) {
-    // The row exists but its content does not. This is a fault of the disk: the log must tell the
-    // operator.
-    throw new Error(`the content sha256:${sha256} cannot be read`, { cause: error });
+    if (!(error instanceof ContentDamage)) throw error;
+    throw new OciError(404, unknown, error.message, { cause: error });
   }
 }

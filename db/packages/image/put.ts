@@ -3,6 +3,7 @@ import { blobPath, manifestPath } from "../../../domain/image/layout.ts";
 import type { ManifestFacts, ManifestPart } from "../../../domain/image/push.ts";
 import { attachedTo } from "../../../domain/reference.ts";
 import { auditBy, type By } from "../../audit.ts";
+import { blobFacts } from "../../content/blobs.ts";
 import { getNode, statPaths } from "../../content/nodes.ts";
 import { type Db, write } from "../../open.ts";
 import { putNodes, type PutResult } from "../../content/put-nodes.ts";
@@ -105,7 +106,7 @@ const keyOf = ({ id }: PackageRepository, { image }: Pick<ManifestEntry, "image"
 
 type PresentPart = ManifestPart & { size: number };
 
-/** Returns those of the parts that the image has, with their true sizes. */
+/** Returns those of the parts that the image has, undamaged, with their true sizes. */
 function present(
   db: Db,
   repository: PackageRepository,
@@ -115,9 +116,14 @@ function present(
   const pathOf = ({ digest, manifest }: ManifestPart) =>
     (manifest ? manifestPath : blobPath)(image, digest);
   const found = statPaths(db, repository.id, facts.parts.map(pathOf), now);
+  const have = blobFacts(
+    db,
+    [...found.values()].flatMap(({ sha256 }) => sha256 ?? []),
+  );
   return facts.parts.flatMap((part) => {
-    const { size, folder } = found.get(pathOf(part)) ?? { folder: true };
-    return folder || size === undefined ? [] : [{ ...part, size }];
+    const { size, sha256 } = found.get(pathOf(part)) ?? {};
+    if (!sha256 || size === undefined || !have.has(sha256)) return [];
+    return [{ ...part, size }];
   });
 }
 

@@ -1,34 +1,55 @@
 import { sql } from "drizzle-orm";
+import { blobPath, manifestPath } from "../../../domain/image/layout.ts";
+import { statPaths } from "../../content/nodes.ts";
 import type { DbOrTx } from "../../open.ts";
 import { version } from "../../schema/packages.ts";
 import type { VersionRow } from "../versions.ts";
 import { isOwnTag } from "./own-tags.ts";
 import type { ImageKey } from "./find.ts";
 
+/** SQL: the table `part` of a manifest with all its children, configs and layers, each once. */
+const partsOf = ({ repositoryId, image }: ImageKey, digest: string) => sql`
+  WITH RECURSIVE part(digest, size, manifest) AS (
+    SELECT digest, size, 1 FROM image_manifest
+    WHERE repository_id = ${repositoryId} AND image = ${image} AND digest = ${digest}
+    UNION
+    SELECT image_reference.digest, image_reference.size, image_reference.manifest FROM part
+    JOIN image_manifest AS owner
+      ON owner.repository_id = ${repositoryId}
+      AND owner.image = ${image}
+      AND owner.digest = part.digest
+    JOIN image_reference ON image_reference.manifest_id = owner.id
+    WHERE part.manifest
+  )`;
+
 /**
  * Returns the total bytes of a stored manifest with all its children, configs and layers, each
  * counted once; 0 for an unknown manifest.
  */
-export function imageSize(
-  db: DbOrTx,
-  { repositoryId, image }: ImageKey,
-  digest: string,
-): number {
+export function imageSize(db: DbOrTx, key: ImageKey, digest: string): number {
   const row = db.get<{ size: number }>(sql`
-    WITH RECURSIVE part(digest, size, manifest) AS (
-      SELECT digest, size, 1 FROM image_manifest
-      WHERE repository_id = ${repositoryId} AND image = ${image} AND digest = ${digest}
-      UNION
-      SELECT image_reference.digest, image_reference.size, image_reference.manifest FROM part
-      JOIN image_manifest AS owner
-        ON owner.repository_id = ${repositoryId}
-        AND owner.image = ${image}
-        AND owner.digest = part.digest
-      JOIN image_reference ON image_reference.manifest_id = owner.id
-      WHERE part.manifest
-    )
-    SELECT coalesce(sum(size), 0) AS size FROM part`);
+    ${partsOf(key, digest)} SELECT coalesce(sum(size), 0) AS size FROM part`);
   return row?.size ?? 0;
+}
+
+/**
+ * Returns the keys in the store of a manifest with all its children, configs and layers, as far as
+ * the image has them.
+ */
+export function imageContents(
+  db: DbOrTx,
+  key: ImageKey,
+  digest: string,
+  now: number,
+): string[] {
+  const parts = db.all<{ digest: string; manifest: 0 | 1 }>(
+    sql`${partsOf(key, digest)} SELECT digest, manifest FROM part`,
+  );
+  const paths = parts.map((part) =>
+    (part.manifest ? manifestPath : blobPath)(key.image, part.digest),
+  );
+  const found = statPaths(db, key.repositoryId, paths, now);
+  return [...found.values()].flatMap(({ sha256 }) => sha256 ?? []);
 }
 
 /**

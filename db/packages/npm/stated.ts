@@ -55,16 +55,20 @@ export function applyNpmVersion(
   const npm = { ...stated, document };
   const before = versionThere(applying, stated);
   const there = before && tarballOf(before);
-  const comparison = there
+  const compared = there
     ? compareClaim(tarball, rules.facts.get(there.sha256) ?? there)
     : "absent";
+  // A version whose tarball is damaged here counts as absent, so that the tarball is sent again.
+  const isDamaged =
+    compared === "same" && tarball.sha256 !== null && !has(tarball.sha256);
+  const comparison = isDamaged ? "absent" : compared;
   if (before && comparison === "same") {
     settleSame(applying, npm, before);
     return { result: "same" };
   }
   if (before && comparison === "different")
     return settleDifferent(rules, stated, before, tarball.path);
-  const twin = twinOf(applying, npm);
+  const twin = before ? null : twinOf(applying, npm);
   if (twin !== null)
     return {
       result: "refused",
@@ -75,6 +79,10 @@ export function applyNpmVersion(
   if (!has(tarball.sha256) || !stated.fits) return needAnswer([tarball.sha256], []);
   pairFiles(applying, stated.files);
   writeFiles(applying, stated.files);
+  if (before) {
+    settleSame(applying, npm, before);
+    return { result: "made", written: 1 };
+  }
   const content = blobFacts(db, [tarball.sha256]).get(tarball.sha256) ?? {
     sha256: tarball.sha256,
     size: tarball.size ?? 0,

@@ -45,11 +45,10 @@ describe("housekeeping of images", () => {
   /** Moves the clock by a number of hours and runs housekeeping, without REAL_TIME tasks. */
   async function later(hours: number): Promise<void> {
     clock.ahead += hours * HOUR;
+    const error = (facts: object) => expect(facts).toBeNull();
     await createHousekeeping({
-      db: api.db,
-      store: api.deps.store,
-      now: api.deps.now,
-      logger: { error: (facts) => expect(facts).toBeNull() },
+      ...api.deps,
+      logger: { ...api.deps.logger, error },
     }).run();
   }
 

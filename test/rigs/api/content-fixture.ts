@@ -37,6 +37,8 @@ export const random = (size: number) => randomBytes(size);
 /** Returns the number of files that this process has open; Linux only. */
 export const openFiles = () => readdirSync("/proc/self/fd").length;
 
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
+
 /** Opens the database and store of a data directory as the control plane does. */
 export function openContent(dataDir: string) {
   const db = openDb(join(dataDir, "replication.db"));
@@ -46,7 +48,7 @@ export function openContent(dataDir: string) {
     inline.close();
     db.$client.close();
   };
-  return { dataDir, db, inline, store, close };
+  return { dataDir, db, inline, store, now: () => NOW, logger: SILENT, close };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { programOf, ROOT } from "./program.ts";
+import { type Entry, programOf, ROOT } from "./program.ts";
 
 /** Who starts the program, or in what surroundings. */
 export type Starter = { name: string; command: readonly string[] };
@@ -46,7 +46,7 @@ export function canStart({ command: [program, ...args] }: Starter): boolean {
  * the commands of its processes that are left.
  */
 export function startWrongly(
-  entry: "main" | "activities/start",
+  entry: Entry,
   env: Record<string, string>,
   command: readonly string[] = [],
 ): Promise<{ code: number | null; output: string; left: string[] }> {

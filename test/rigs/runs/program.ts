@@ -12,11 +12,14 @@ export function compileOnce(): void {
   compiled = true;
 }
 
+/** The files of the programs that people start. */
+export type Entry = "main" | "activities/start" | "api/verify/start";
+
 /**
  * Returns Node's arguments for a process of the product, run in `ROOT`, as in `npm start` and `npm run
  * worker`.
  */
-export const programOf = (entry: "main" | "activities/start"): string[] => [
+export const programOf = (entry: Entry): string[] => [
   "--enable-source-maps",
   `dist/${entry}.js`,
 ];
