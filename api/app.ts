@@ -13,6 +13,7 @@ import { startPage } from "./docs/start-page.ts";
 import { notOffered, tooLongJson } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { ApiError, failWith } from "./http/errors.ts";
+import { spareWrite } from "./http/spare-write.ts";
 import { refuseInvalid } from "./http/invalid.ts";
 import { createUnknownFields } from "./http/unknown-fields.ts";
 import type { HostedDeps } from "./hosted/endpoint.ts";
@@ -108,7 +109,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   // Next execution times that have passed are replaced by the next ones before the route of a
   // request reads tasks.
   app.use("/replication/api/*", (_, next) => {
-    advanceNextTimes(deps.db, deps.zone, deps.now());
+    advance(deps);
     return next();
   });
   app.use((c, next) =>
@@ -137,6 +138,11 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   });
   return app;
 }
+
+const advance = (deps: Pick<ApiDeps, "db" | "zone" | "now" | "logger">) =>
+  spareWrite(deps, "the next execution times", () =>
+    advanceNextTimes(deps.db, deps.zone, deps.now()),
+  );
 
 const inForm = (c: Context<Env>) => endpointOf(c.req.path)?.errorAnswer ?? errorAnswer;
 const hasOwnLogin = (path: string): boolean =>
