@@ -174,6 +174,7 @@ const settings = z.object({
   allowedAddresses: addressRanges.default([]),
   maxJsonBody: bytes.prefault("1MiB"),
   maxUpload: bytes.optional(),
+  diskReserve: bytes.optional(),
   /** The OpenTelemetry SDK reads this variable and its companions (OTEL_…) itself. */
   otelExporterOtlpEndpoint: baseUrl.optional(),
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default(

@@ -56,6 +56,7 @@ const RULES: Record<Program, Rule[]> = {
         "CATCH_UP_WINDOW",
         "RECONCILE_INTERVAL",
         "MAX_UPLOAD",
+        "DISK_RESERVE",
         "MAX_JSON_BODY",
         "PUBLIC_URL",
         "LOCAL_CLUSTER_NAME",

@@ -1,6 +1,7 @@
 import { renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { Disk } from "../../domain/disk.ts";
 import { createContentDigests, type DigestMemory } from "./content-digests.ts";
 import { summarise, type Summary } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
@@ -12,6 +13,7 @@ import {
   makeFolders,
   storageError,
 } from "./layout.ts";
+import { createRoom, type Room } from "./room.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { createLocalSource, type LocalSource } from "./local-source.ts";
 import {
@@ -44,6 +46,8 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
       register: (blobs: StoredBlob[]) => T,
     ) => Promise<T>;
     sessions: Sessions;
+    /** Looks how much of the disk is free, and how much of it uploads leave free. */
+    disk: () => Promise<Disk>;
     /**
      * Whether a commit of this content is in progress; if so, the collection of unused contents must
      * leave it alone.
@@ -70,10 +74,16 @@ type InlineStore = Pick<InlineReader, "get"> & {
   digests: DigestMemory;
 };
 
-export function createStore(layout: Layout, inline: InlineStore): Store {
+/** Creates the store below DATA_DIR. `reserveOf`: bytes that uploads leave free on a disk of that size. */
+export function createStore(
+  layout: Layout,
+  inline: InlineStore,
+  { reserveOf = () => 0 }: { reserveOf?: (size: number) => number } = {},
+): Store {
   makeFolders(layout);
   const holds = createHolds();
-  const stager = { layout, putInline: inline.put, hold: holds.hold };
+  const room = createRoom(layout.blobs, reserveOf);
+  const stager = { layout, putInline: inline.put, hold: holds.hold, room };
   const sessions = createSessions(stager);
   const source = createLocalSource(layout, inline);
   const { open, openToSend, readSmall } = source;
@@ -83,6 +93,7 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     openToSend,
     readSmall,
     sessions,
+    disk: room.look,
     isHeld: holds.isHeld,
     stage: (body, limits) => stage(stager, body, limits),
 
@@ -93,12 +104,15 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
         content,
       }));
       const digests = blobs.map(({ sha256 }) => sha256);
+      const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
       return holds.hold(digests, async () => {
-        await inline.put(blobs.filter((blob) => blob.inline));
-        await writeFiles(
-          layout,
-          blobs.filter((blob) => !blob.inline),
-        );
+        await withRoom(room, bytes, async () => {
+          await inline.put(blobs.filter((blob) => blob.inline));
+          await writeFiles(
+            layout,
+            blobs.filter((blob) => !blob.inline),
+          );
+        });
         return register(blobs.map(({ content: _content, ...blob }) => blob));
       });
     },
@@ -126,6 +140,21 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
       await sessions.expire(now);
     },
   };
+}
+
+/** Runs `write`, which writes `bytes` to the disk; throws a TransferError `noSpace` if there is no room for them. */
+async function withRoom(
+  room: Room,
+  bytes: number,
+  write: () => Promise<void>,
+): Promise<void> {
+  const claim = await room.claim(bytes);
+  try {
+    await write();
+    claim.wrote(bytes);
+  } finally {
+    claim.end();
+  }
 }
 
 /**

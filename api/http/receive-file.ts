@@ -13,7 +13,7 @@ import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
 import { readWishes, type UploadWishes } from "./file-headers.ts";
 import { quoted } from "./quoted.ts";
 import { repositoryOf } from "./repository.ts";
-import { bodyOf } from "./body.ts";
+import { bodyOf, lengthOf } from "./body.ts";
 
 const DAY = 86_400_000;
 
@@ -29,8 +29,7 @@ export async function receiveFile(
 ): Promise<NodeRow> {
   const { db, store, now, maxUpload } = deps;
   const wishes = readWishes(c.req.raw.headers);
-  const length = c.req.header("content-length");
-  const size = length === undefined ? undefined : Number(length);
+  const size = lengthOf(c);
   if (maxUpload !== null && size !== undefined && size > maxUpload)
     refuseTooLarge(maxUpload);
   if (!wishes.overwrite && getNode(db, repository.id, fullPath, now()))

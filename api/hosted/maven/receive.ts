@@ -21,7 +21,7 @@ import type { ApiDeps, Env } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 import { readWishes, type UploadWishes } from "../../http/file-headers.ts";
 import { explain, mustBeMade, refuseTooLarge } from "../../http/receive-file.ts";
-import { bodyOf, wholeBody } from "../../http/body.ts";
+import { bodyOf, lengthOf, wholeBody } from "../../http/body.ts";
 import { parseChecksum } from "./checksums.ts";
 import { mavenMemory } from "./memory.ts";
 import { keepPlugins } from "./plugins.ts";
@@ -132,8 +132,7 @@ async function receiveFile(
         "MAVEN 仓库的文件不会过期：请去掉 X-BKREPO-EXPIRES 请求头",
       ),
     );
-  const length = c.req.header("content-length");
-  const size = length === undefined ? undefined : Number(length);
+  const size = lengthOf(c);
   if (maxUpload !== null && size !== undefined && size > maxUpload)
     refuseTooLarge(maxUpload);
   refuseOtherSize(deps, repository, path, size);

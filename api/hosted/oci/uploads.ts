@@ -7,7 +7,7 @@ import { putImageBlob } from "../../../db/packages/image/put.ts";
 import { type Digest, digestParts } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { by } from "../../http/by.ts";
-import { bodyOf } from "../../http/body.ts";
+import { bodyOf, lengthOf as announced } from "../../http/body.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { mountBlob } from "./mount.ts";
@@ -127,6 +127,7 @@ async function append(
   try {
     const appended = await sessions.append(id, chunk?.start ?? offset, bodyOf(c), {
       maxBytes: deps.maxUpload ?? undefined,
+      length,
       md5: false,
     });
     if (appended.accepted) return appended.offset;
@@ -190,9 +191,9 @@ function created({ c, place }: ImageRequest, digest: string): Response {
  * body.
  */
 function lengthOf({ c }: ImageRequest): number | undefined {
-  const length = c.req.header("content-length");
-  if (length !== undefined) return Number(length);
-  return c.req.header("transfer-encoding") === undefined ? 0 : undefined;
+  return (
+    announced(c) ?? (c.req.header("transfer-encoding") === undefined ? 0 : undefined)
+  );
 }
 
 const CHUNK = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/;
