@@ -25,6 +25,10 @@ import { healthRoutes } from "./system/health.ts";
 import { nodeRoutes } from "./files/routes.ts";
 import { packageRoutes } from "./packages/routes.ts";
 import { projectRoutes } from "./repositories/project-routes.ts";
+import {
+  projectQuotaRoutes,
+  repositoryQuotaRoutes,
+} from "./repositories/quota-routes.ts";
 import { recordRoutes } from "./records/routes.ts";
 import { repositoryRoutes } from "./repositories/routes.ts";
 import { syncRoutes } from "./sync/routes.ts";
@@ -45,7 +49,9 @@ export function createApp(deps: ApiDeps) {
     .route("/replication/api/remote/distribution", distributionRoutes(deps))
     .route(SYNC_PREFIX, syncRoutes(deps))
     .route("/repository/api/project", projectRoutes(deps))
+    .route("/repository/api/project", projectQuotaRoutes(deps))
     .route("/repository/api/repo", repositoryRoutes(deps))
+    .route("/repository/api/repo", repositoryQuotaRoutes(deps))
     .route("/repository/api/node", nodeRoutes(deps))
     .route("/repository/api", packageRoutes(deps));
   mountHosted(app, { ...deps, login });

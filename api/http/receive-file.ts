@@ -1,11 +1,14 @@
 import type { Context } from "hono";
+import type { Staged } from "../../activities/store/stage.ts";
 import { putBlobs } from "../../db/content/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { getNode, type NodeRow } from "../../db/content/nodes.ts";
-import { write } from "../../db/open.ts";
+import { type DbOrTx, write } from "../../db/open.ts";
 import { putNodes, type PutResult } from "../../db/content/put-nodes.ts";
+import { overQuota } from "../../db/content/quotas.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { type FailureKind, TransferError } from "../../domain/failure.ts";
+import { type OverQuota, overQuotaText } from "../../domain/quota.ts";
 import { text, type Text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError, fail, failWith, type Told } from "./errors.ts";
@@ -32,8 +35,9 @@ export async function receiveFile(
   const size = lengthOf(c);
   if (maxUpload !== null && size !== undefined && size > maxUpload)
     refuseTooLarge(maxUpload);
-  if (!wishes.overwrite && getNode(db, repository.id, fullPath, now()))
-    fail(251012, fullPath, OVERWRITE_HINT);
+  const existing = getNode(db, repository.id, fullPath, now());
+  if (!wishes.overwrite && existing) fail(251012, fullPath, OVERWRITE_HINT);
+  mustFit(db, repository, existing, size);
   const body = bodyOf(c).iterator({
     destroyOnReturn: false,
   }) as AsyncIterable<Uint8Array>;
@@ -42,6 +46,7 @@ export async function receiveFile(
       maxBytes: maxUpload ?? undefined,
       expect: { size, sha256: wishes.sha256, md5: wishes.md5 },
     });
+    await fitting(staged, () => mustFit(db, repository, existing, staged.size));
     const made = await staged.commit((blob) =>
       write(db, (tx) => {
         putBlobs(tx, [blob], now());
@@ -52,6 +57,16 @@ export async function receiveFile(
     return made;
   } catch (error) {
     throw explain(error, maxUpload);
+  }
+}
+
+/** Runs a check of a content that has arrived; when it throws, the content is discarded at once. */
+export async function fitting(staged: Staged, check: () => void): Promise<void> {
+  try {
+    check();
+  } catch (error) {
+    await staged.discard();
+    throw error;
   }
 }
 
@@ -93,6 +108,7 @@ function makeFile(
 
 export function mustBeMade(fullPath: string, result: PutResult | undefined): void {
   if (result?.kind === "existed") fail(251012, fullPath, OVERWRITE_HINT);
+  if (result?.kind === "overQuota") refuseOver(result.over);
   if (result?.kind !== "blocked") return;
   fail(
     251012,
@@ -108,6 +124,21 @@ export function mustBeMade(fullPath: string, result: PutResult | undefined): voi
         ),
   );
 }
+
+/** Throws 413 / 250106 if a file of `size` bytes in place of what is at its path would exceed a quota. */
+export function mustFit(
+  db: DbOrTx,
+  repository: RepositoryRow,
+  existing: Pick<NodeRow, "size"> | null,
+  size: number | undefined,
+): void {
+  const over =
+    size === undefined ? null : overQuota(db, repository, size - (existing?.size ?? 0));
+  if (over !== null) refuseOver(over);
+}
+
+const refuseOver = (over: OverQuota): never =>
+  failWith(FAILURE_STATUS.tooLarge, 250106, overQuotaText(over));
 
 export function refuseTooLarge(maxUpload: number): never {
   return failWith(FAILURE_STATUS.tooLarge, 250106, tooLarge(maxUpload));

@@ -20,7 +20,13 @@ import { text } from "../../../domain/text.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 import { readWishes, type UploadWishes } from "../../http/file-headers.ts";
-import { explain, mustBeMade, refuseTooLarge } from "../../http/receive-file.ts";
+import {
+  explain,
+  fitting,
+  mustBeMade,
+  mustFit,
+  refuseTooLarge,
+} from "../../http/receive-file.ts";
 import { bodyOf, lengthOf, wholeBody } from "../../http/body.ts";
 import { parseChecksum } from "./checksums.ts";
 import { mavenMemory } from "./memory.ts";
@@ -136,6 +142,9 @@ async function receiveFile(
   if (maxUpload !== null && size !== undefined && size > maxUpload)
     refuseTooLarge(maxUpload);
   refuseOtherSize(deps, repository, path, size);
+  const fits = (bytes: number | undefined) =>
+    mustFit(db, repository, getNode(db, repository.id, path, deps.now()), bytes);
+  fits(size);
   const expected = Object.fromEntries(
     mavenMemory(store).expectations.take(repository.id, path),
   );
@@ -164,6 +173,7 @@ async function receiveFile(
       file && isPom(file)
         ? new Map([[staged.sha256, packagingOf(watched.kept())]])
         : new Map<string, string>();
+    await fitting(staged, () => fits(staged.size));
     const received = await staged.commit((blob) =>
       write(db, (tx) => {
         putBlobs(tx, [blob], deps.now());

@@ -11,6 +11,7 @@ import { bodyOf } from "../../http/body.ts";
 import { listed } from "../../http/details.ts";
 import { isDigestLike, digestOf, referenceFault, tagOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
+import { mustFit, quotaExceeded } from "./quota.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
 import { sendContent } from "./send.ts";
 
@@ -122,6 +123,8 @@ async function keepManifest(
   tags: string[],
 ): Promise<void> {
   const { db, store, now } = deps;
+  const isThere = findManifestContent(db, place.key, digest) !== undefined;
+  mustFit(db, place.repository, isThere ? 0 : bytes.length);
   await store.putAll([{ content: bytes }], (blobs) =>
     write(db, (tx) => {
       const at = now();
@@ -142,6 +145,7 @@ async function keepManifest(
       );
       if (result.kind === "lacking") throw lackingParts(result.digests);
       if (result.kind === "blocked") throw blockedName(place.name);
+      if (result.kind === "overQuota") throw quotaExceeded(result.over);
     }),
   );
   await durable(db);

@@ -23,6 +23,8 @@ export type Door = {
   repository: string;
   isLoose?: true;
   put: (content: Buffer) => Promise<DoorAnswer>;
+  /** Declares a content of this size without sending it, where the protocol can do that. */
+  declare?: (size: number) => Promise<DoorAnswer>;
 };
 
 type Api = ReturnType<typeof createTestApi> & { port: number };
@@ -135,6 +137,12 @@ export function uploadDoors(api: Api): Door[] {
           frameFiles([statedFile(content, { path: `/${next()}` })], [content]),
           { "content-type": FILES_MEDIA_TYPE },
         ),
+      declare: (size) => {
+        const file = { ...statedFile(Buffer.from(next())), size, attached: false };
+        return ask("POST", `${SYNC_PREFIX}/files/demo/files`, frameFiles([file]), {
+          "content-type": FILES_MEDIA_TYPE,
+        });
+      },
     },
     {
       name: "versions that another instance declares",
