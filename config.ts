@@ -180,6 +180,7 @@ const settings = z.object({
   maxListed: whole(1, 999_999_999).default(BUDGETS.maxListed),
   minRate: bytes.default(BUDGETS.minRate),
   scrubDays: whole(0, 3_650).prefault("30"),
+  diskReserve: bytes.optional(),
   /** The OpenTelemetry SDK reads this variable and its companions (OTEL_…) itself. */
   otelExporterOtlpEndpoint: baseUrl.optional(),
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default(

@@ -36,9 +36,12 @@ const FAILED_DEADLINE_MS = 10_000;
 
 /**
  * Call this first in the file of a process. A StartError that nothing catches is shown as its sentence alone, by the
- * supervisor where there is one; any other error with its stack. The exit code is 1.
+ * supervisor where there is one; any other error with its stack. The exit code is 1. What cannot be shown, as in a file
+ * on a full disk, is no failure.
  */
 export function showFailures(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", () => undefined);
   process.on("uncaughtException", (error: unknown) => {
     if (error instanceof StartError && process.connected) {
       const message: ChildMessage = { type: "failed", reason: error.message };

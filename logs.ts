@@ -23,6 +23,8 @@ const LONGEST_STACK = 10_000;
 /** Control characters of foreign texts, which could forge lines or steer a terminal, and the blanks after them. */
 const CONTROLS = /[\p{Cc}\u2028\u2029][\p{Cc}\u2028\u2029 ]*/gu;
 const WIDEST_NAME = "orchestrator".length;
+/** Bytes of lines that are kept while stdout takes none, as for a file on a full disk; more are lost. */
+const KEPT_BYTES = 256 * 1_024;
 
 type Line = {
   level: number;
@@ -36,16 +38,40 @@ type Line = {
 export const logFormatOf = ({ logFormat }: LogSettings): "text" | "json" =>
   logFormat ?? (process.stdout.isTTY ? "text" : "json");
 
-/** Creates the log of a process of that name. */
+/** Creates the log of a process of that name, which writes to stdout and never throws. */
 export function createLog(name: string, settings: LogSettings): Logger {
   const options = { level: settings.logLevel, base: { process: name, pid: process.pid } };
-  if (logFormatOf(settings) === "json")
-    return pino(options, pino.destination({ dest: 1, sync: true }));
+  const output = openOutput((facts) =>
+    log.warn(facts, "The log could not be written for a time; it is written again"),
+  );
   const withStacks = pino.levels.values[settings.logLevel] ?? Number.POSITIVE_INFINITY;
-  return pino(options, {
-    write: (line: string) =>
-      void process.stdout.write(`${lineFor(line, withStacks <= DEBUG)}\n`),
+  const log =
+    logFormatOf(settings) === "json"
+      ? pino(options, output)
+      : pino(options, {
+          write: (line: string) =>
+            void output.write(`${lineFor(line, withStacks <= DEBUG)}\n`),
+        });
+  return log;
+}
+
+/**
+ * Opens stdout for lines. A line that cannot be written is kept (KEPT_BYTES in all) and written before the next one
+ * that can; it never throws, because a full disk under a log must not end a process that works. `over` is called once
+ * lines are written again, with the reason and how many were lost.
+ */
+function openOutput(over: (facts: { reason: string; lost: number }) => void) {
+  const output = pino.destination({ dest: 1, sync: true, maxLength: KEPT_BYTES });
+  let trouble: { reason: string; lost: number } | null = null;
+  output.on("error", (error: Error) => (trouble ??= { reason: error.message, lost: 0 }));
+  output.on("drop", () => trouble !== null && (trouble.lost += 1));
+  output.on("write", () => {
+    if (trouble === null) return;
+    const ended = trouble;
+    trouble = null;
+    setImmediate(() => over(ended));
   });
+  return output;
 }
 
 /**

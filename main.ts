@@ -11,7 +11,6 @@ import {
   changed,
   keep,
   type Kind,
-  removeEndpoints,
   createSupervisor,
   type Supervisor,
 } from "./supervisor.ts";
@@ -21,8 +20,9 @@ import { isBundled } from "./temporal/bundle.ts";
 import { clientConnection, watchTemporal } from "./temporal/connect.ts";
 import type { AddressSource, TemporalSettings } from "./temporal/diagnosis.ts";
 import { openDataFolder, openFolder } from "./temporal/folder.ts";
+import { createNote } from "./temporal/note.ts";
 import { choosePorts } from "./temporal/ports.ts";
-import { openLedger } from "./temporal/process.ts";
+import { endLeftovers, openLedger } from "./temporal/process.ts";
 import { choosePlace, serverPorts, startServer } from "./temporal/server.ts";
 import { uselessVariables } from "./variables.ts";
 import { ATTRIBUTES } from "./workflows/contract.ts";
@@ -58,13 +58,13 @@ async function main(): Promise<void> {
   for (const name of SECRETS) delete process.env[name];
   openDataFolder(folderOf("DATA_DIR", config.dataDir));
   const lock = lockDataDir(config.dataDir);
-  const ledger = openLedger(join(config.dataDir, "processes.json"));
   const stopping = new AbortController();
   const supervisor = createSupervisor({
     config,
     log,
     instance: openInstance(config.dataDir, config),
-    ledger,
+    ledger: openLedger(ledgerFile(config), log),
+    endpoints: createNote(join(config.dataDir, "endpoints.json"), log),
     stopping: stopping.signal,
     fail: (reason) => void stop(1, `${reason}\n`),
   });
@@ -86,9 +86,9 @@ async function main(): Promise<void> {
 }
 
 async function start(supervisor: Supervisor): Promise<void> {
-  const { config, log, ledger, kept, stopping } = supervisor;
-  removeEndpoints(config);
-  const ended = await ledger.endLeftovers(10_000);
+  const { config, log, endpoints, kept, stopping } = supervisor;
+  endpoints.remove();
+  const ended = await endLeftovers(ledgerFile(config), 10_000);
   if (ended.length > 0)
     log.info({ ended }, "Ended processes that an earlier start had left running");
 
@@ -110,6 +110,8 @@ async function start(supervisor: Supervisor): Promise<void> {
   }
   changed(supervisor);
 }
+
+const ledgerFile = ({ dataDir }: Config) => join(dataDir, "processes.json");
 
 const folderOf = (variable: string, path: string) => ({
   variable,
@@ -203,7 +205,7 @@ async function attachTemporal(
 }
 
 /** Ends the children: those that produce work before those that receive it. */
-async function drain({ kept, config, ledger, log }: Supervisor): Promise<void> {
+async function drain({ kept, endpoints, ledger, log }: Supervisor): Promise<void> {
   const begun = Date.now();
   log.info("Stopping, for up to 30 s; current work is finished or returned");
   for (const [kind, byMs] of Object.entries(DRAINED_BY_MS)) {
@@ -215,7 +217,7 @@ async function drain({ kept, config, ledger, log }: Supervisor): Promise<void> {
       .flat()
       .map((one) => one.end("SIGKILL")),
   );
-  removeEndpoints(config);
+  endpoints.remove();
   ledger.clear();
   log.info({ ms: Date.now() - begun }, "Stopped");
 }

@@ -1,13 +1,12 @@
 /** The supervisor's state: what it knows of its child processes, and how it reports a change of them. */
 
-import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Instance } from "./activities/secrets/instance.ts";
 import type { Config } from "./config.ts";
 import type { Text } from "./domain/text.ts";
 import type { ChildMessage, ProcessesMessage } from "./lifecycle.ts";
 import { keepRunning, type Kept, type Started } from "./temporal/keep.ts";
+import type { Note } from "./temporal/note.ts";
 import type { Ledger } from "./temporal/process.ts";
 
 /** Kinds of child processes of the supervisor. */
@@ -18,6 +17,8 @@ export type Supervisor = {
   log: Logger;
   instance: Instance;
   ledger: Ledger;
+  /** The file `endpoints.json` with addresses and pids. */
+  endpoints: Note;
   stopping: AbortSignal;
   kept: Record<Kind, Kept[]>;
   /** Port of the metrics of each process, by the process's name. */
@@ -40,7 +41,10 @@ export type Supervisor = {
 
 /** Returns the state of a supervisor that has started nothing yet. */
 export const createSupervisor = (
-  given: Pick<Supervisor, "config" | "log" | "instance" | "ledger" | "stopping" | "fail">,
+  given: Pick<
+    Supervisor,
+    "config" | "log" | "instance" | "ledger" | "endpoints" | "stopping" | "fail"
+  >,
 ): Supervisor => ({
   ...given,
   kept: { worker: [], orchestrator: [], control: [], temporal: [] },
@@ -129,13 +133,8 @@ export function changed(supervisor: Supervisor): void {
   supervisor.announced = true;
 }
 
-const endpointsFile = ({ dataDir }: Config) => join(dataDir, "endpoints.json");
-
-export const removeEndpoints = (config: Config): void =>
-  rmSync(endpointsFile(config), { force: true });
-
-function writeEndpoints({ config, log, kept, temporal, apiUrl }: Supervisor): void {
-  const endpoints = {
+function writeEndpoints({ endpoints, kept, temporal, apiUrl }: Supervisor): void {
+  endpoints.write({
     api: apiUrl,
     docs: `${apiUrl}/docs`,
     temporal: temporal.address,
@@ -147,15 +146,7 @@ function writeEndpoints({ config, log, kept, temporal, apiUrl }: Supervisor): vo
       workers: kept.worker.map((one) => one.pid() ?? null),
       temporal: kept.temporal[0]?.pid() ?? null,
     },
-  };
-  const file = endpointsFile(config);
-  try {
-    writeFileSync(`${file}.new`, `${JSON.stringify(endpoints, undefined, 2)}\n`);
-    renameSync(`${file}.new`, file);
-  } catch (error) {
-    // A full disk must not end processes that work; the next change writes the file again.
-    log.error({ err: error }, `${file} cannot be written`);
-  }
+  });
 }
 
 function announce({ config, instance, temporal, apiUrl }: Supervisor): void {

@@ -57,6 +57,7 @@ const RULES: Record<Program, Rule[]> = {
         "RECONCILE_INTERVAL",
         "MAX_UPLOAD",
         "SCRUB_DAYS",
+        "DISK_RESERVE",
         "MAX_JSON_BODY",
         "PUBLIC_URL",
         "LOCAL_CLUSTER_NAME",

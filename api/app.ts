@@ -12,6 +12,7 @@ import { startPage } from "./docs/start-page.ts";
 import { notOffered } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { ApiError } from "./http/errors.ts";
+import { spareWrite } from "./http/spare-write.ts";
 import { refuseInvalid } from "./http/invalid.ts";
 import { boundedBody, isJson } from "./http/bounded-body.ts";
 import { createUnknownFields } from "./http/unknown-fields.ts";
@@ -24,6 +25,10 @@ import { healthRoutes } from "./system/health.ts";
 import { nodeRoutes } from "./files/routes.ts";
 import { packageRoutes } from "./packages/routes.ts";
 import { projectRoutes } from "./repositories/project-routes.ts";
+import {
+  projectQuotaRoutes,
+  repositoryQuotaRoutes,
+} from "./repositories/quota-routes.ts";
 import { recordRoutes } from "./records/routes.ts";
 import { repositoryRoutes } from "./repositories/routes.ts";
 import { syncRoutes } from "./sync/routes.ts";
@@ -44,7 +49,9 @@ export function createApp(deps: ApiDeps) {
     .route("/replication/api/remote/distribution", distributionRoutes(deps))
     .route(SYNC_PREFIX, syncRoutes(deps))
     .route("/repository/api/project", projectRoutes(deps))
+    .route("/repository/api/project", projectQuotaRoutes(deps))
     .route("/repository/api/repo", repositoryRoutes(deps))
+    .route("/repository/api/repo", repositoryQuotaRoutes(deps))
     .route("/repository/api/node", nodeRoutes(deps))
     .route("/repository/api", packageRoutes(deps));
   mountHosted(app, { ...deps, login });
@@ -104,7 +111,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   // Next execution times that have passed are replaced by the next ones before the route of a
   // request reads tasks.
   app.use("/replication/api/*", (_, next) => {
-    advanceNextTimes(deps.db, deps.zone, deps.now());
+    advance(deps);
     return next();
   });
   app.use((c, next) => (isBodiless(c) || hasOwnBody(c) ? next() : bounded(c, next)));
@@ -131,6 +138,11 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   });
   return app;
 }
+
+const advance = (deps: Pick<ApiDeps, "db" | "zone" | "now" | "logger">) =>
+  spareWrite(deps, "the next execution times", () =>
+    advanceNextTimes(deps.db, deps.zone, deps.now()),
+  );
 
 const inForm = (c: Context<Env>) => endpointOf(c.req.path)?.errorAnswer ?? errorAnswer;
 const hasOwnLogin = (path: string): boolean =>

@@ -19,6 +19,7 @@ import { createLog } from "../logs.ts";
 import { startCheckpoints } from "../db/checkpoints.ts";
 import { openInlineBlobs } from "../db/content/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
+import { reserveOf } from "../domain/disk.ts";
 import { TRACED_AS } from "../domain/trace.ts";
 import { partsAway } from "../domain/waiting.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
@@ -84,7 +85,9 @@ const inline = openInlineBlobs(content.inlineFile);
 const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (reason) =>
   logger.warn({ reason }, "the write-ahead logs could not be copied into the databases"),
 );
-const store = createStore(content, inline);
+const store = createStore(content, inline, {
+  reserveOf: (size) => reserveOf(config.diskReserve ?? null, size),
+});
 await store.sweep(Date.now());
 
 const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
@@ -179,6 +182,7 @@ const hasTransferWorker = () =>
 const watch = createWatch({
   db,
   dataDir: config.dataDir,
+  disk: store.disk,
   zone: config.timeZone,
   localClusterName: config.localClusterName,
   now: Date.now,

@@ -6,25 +6,25 @@ import Sqlite from "better-sqlite3";
 /** @type {import("./checkpoints.ts").Checkpoints} */
 const { files, lookMs, pauseMs, bytes } = workerData;
 
-const databases = files.map((file) => {
-  const db = new Sqlite(file, { fileMustExist: true });
+const databases = files.map((file) => ({ file, db: null, most: Infinity, notBefore: 0 }));
+
+/** Opens a database that is not open yet, which a full disk can prevent. */
+function openOne(database) {
+  const db = new Sqlite(database.file, { fileMustExist: true });
   db.pragma("synchronous = NORMAL");
-  return {
-    db,
-    most: bytes / Number(db.pragma("page_size", { simple: true })),
-    notBefore: 0,
-  };
-});
+  database.most = bytes / Number(db.pragma("page_size", { simple: true }));
+  return db;
+}
 
 function look() {
   for (const database of databases) {
-    const { db, most, notBefore } = database;
-    if (Date.now() < notBefore) continue;
+    if (Date.now() < database.notBefore) continue;
     try {
+      const db = (database.db ??= openOne(database));
       const [{ log, checkpointed }] = db.pragma("wal_checkpoint(NOOP)");
-      if (log - checkpointed >= most) db.pragma("wal_checkpoint(PASSIVE)");
+      if (log - checkpointed >= database.most) db.pragma("wal_checkpoint(PASSIVE)");
     } catch (error) {
-      parentPort.postMessage(`${db.name}: ${error}`);
+      parentPort.postMessage(`${database.file}: ${error}`);
       database.notBefore = Date.now() + pauseMs;
     }
   }
@@ -33,5 +33,5 @@ function look() {
 const timer = setInterval(look, lookMs);
 parentPort.once("message", () => {
   clearInterval(timer);
-  for (const { db } of databases) db.close();
+  for (const { db } of databases) db?.close();
 });

@@ -25,7 +25,7 @@ export function lockDataDir(dataDir: string): { release: () => void } {
       { cause: error },
     );
   }
-  writeFileSync(holder, `${process.pid}\n`);
+  tellHolder(holder);
   return { release: () => void lock.close() };
 }
 
@@ -43,9 +43,18 @@ function open(file: string): Sqlite.Database {
   }
 }
 
+/** Notes this process as the holder, for the message of a second start. Without the note the lock holds as well. */
+function tellHolder(file: string): void {
+  try {
+    writeFileSync(file, `${process.pid}\n`);
+  } catch {
+    // A full disk, for example: a second start then says "(unknown)".
+  }
+}
+
 function pidIn(file: string): string {
   try {
-    return readFileSync(file, "utf8").trim();
+    return readFileSync(file, "utf8").trim() || "(unknown)";
   } catch {
     return "(unknown)";
   }

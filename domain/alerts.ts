@@ -31,11 +31,6 @@ export const DEATHS_TOLD_FOR = 30 * 60_000;
  * meanwhile.
  */
 export const REFUSALS_TOLD_FOR = 5 * 60_000;
-/**
- * Free bytes below which a disk of `size` bytes counts as nearly full: a tenth of its size, at most 10 GiB.
- */
-export const wantedFree = (size: number): number => Math.min(size / 10, 10 * 1024 ** 3);
-
 type Rule = {
   severity: Severity;
   /** Metric whose value is compared. */
@@ -141,8 +136,9 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
     metric: "replication_disk_free_bytes",
     holds: { is: "<", than: "replication_disk_wanted_bytes" },
     hint:
-      "Free space below DATA_DIR, or move it to a larger disk. When the disk is full, uploads are refused with 507 " +
-      "and runs wait; nothing is damaged.",
+      "Delete what is not needed and have its space collected (POST /repository/api/store/collect), or move DATA_DIR " +
+      "to a larger disk. Below DISK_RESERVE uploads are refused with 507; on a full disk runs wait as well. Nothing " +
+      "is damaged.",
   },
   ContentDamaged: {
     severity: "critical",

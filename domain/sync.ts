@@ -119,7 +119,7 @@ export type FileAnswer =
 
 /** Why a file or a version cannot be in a hosted repository. */
 export type RefusalReason =
-  "name" | "content" | "path" | "digest" | "forbidden" | "occupied" | "exists";
+  "name" | "content" | "path" | "digest" | "forbidden" | "occupied" | "exists" | "quota";
 
 /** `existing`: digest of the present file or version, which must not change. */
 export type Refusal = {

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createNote, type NoteLog } from "./note.ts";
 
 /** A process of this machine; `started` distinguishes it from a later process with the same pid. */
 type Mark = { pid: number; started: string };
@@ -55,32 +56,29 @@ async function endProcess(mark: Mark, graceMs: number): Promise<void> {
 export type Ledger = {
   /** Notes that `pid` is now the process of that name. */
   note: (name: string, pid: number) => void;
-  /** Ends the processes that an earlier writer of the file left running; resolves with their names. */
-  endLeftovers: (graceMs: number) => Promise<string[]>;
   clear: () => void;
 };
 
 /** Opens a file that survives its writer's death and names the processes that the writer had started. */
-export function openLedger(file: string): Ledger {
+export function openLedger(file: string, log: NoteLog): Ledger {
   const marks = new Map<string, Mark>();
-  const save = () => {
-    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(marks)));
-    renameSync(`${file}.new`, file);
-  };
+  const kept = createNote(file, log);
   return {
     note(name, pid) {
       const started = startOf(pid);
       if (started === undefined) return;
       marks.set(name, { pid, started });
-      save();
+      kept.write(Object.fromEntries(marks));
     },
-    async endLeftovers(graceMs) {
-      const left = Object.entries(readMarks(file)).filter(([, mark]) => runs(mark));
-      await Promise.all(left.map(([, mark]) => endProcess(mark, graceMs)));
-      return left.map(([name]) => name);
-    },
-    clear: () => rmSync(file, { force: true }),
+    clear: kept.remove,
   };
+}
+
+/** Ends the processes that an earlier writer of the file left running; resolves with their names. */
+export async function endLeftovers(file: string, graceMs: number): Promise<string[]> {
+  const left = Object.entries(readMarks(file)).filter(([, mark]) => runs(mark));
+  await Promise.all(left.map(([, mark]) => endProcess(mark, graceMs)));
+  return left.map(([name]) => name);
 }
 
 function readMarks(file: string): Record<string, Mark> {

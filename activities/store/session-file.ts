@@ -3,6 +3,7 @@ import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { digestChunks, type Digests, type Summary, type Wanted } from "./digests.ts";
+import type { Claim } from "./room.ts";
 import { createWriter, tooLarge, withFile } from "./writer.ts";
 
 /** An upload session expires when it has received no bytes for this long (ms). */
@@ -12,18 +13,19 @@ export const SESSION_FILE = /^s-[0-9a-f]{24}$/;
 
 /**
  * Appends a body to a file of `size` bytes and returns the new size. Throws when the body breaks, or makes
- * the file larger than `maxBytes`; the chunks before that stay in the file and are included in the digests.
+ * the file larger than `maxBytes`, or `claim` has no room for it; the chunks before that stay in the file and are
+ * included in the digests.
  */
 export async function appendTo(
   file: string,
   size: number,
   digests: Digests,
   body: Readable,
-  maxBytes: number,
+  { maxBytes, claim }: { maxBytes: number; claim: Claim },
 ): Promise<number> {
   const handle = await open(file, "a");
   return withFile(handle, async () => {
-    const writer = createWriter(handle, digests);
+    const writer = createWriter(handle, digests, claim);
     let total = size;
     try {
       // If reading stops early, the body must stay open, so that its sender can still be answered.

@@ -27,15 +27,20 @@ import {
  */
 type Appended = { accepted: boolean; offset: number };
 
-/** Limits of an append. `md5` false: the md5 is not needed and not computed. */
-type AppendLimits = { maxBytes?: number | undefined; md5?: boolean };
+/** Limits of an append. `length`: the announced bytes of the body; `md5` false: it is not needed and not computed. */
+type AppendLimits = {
+  maxBytes?: number | undefined;
+  length?: number | undefined;
+  md5?: boolean;
+};
 
 /**
  * Uploads in pieces. A session outlives the process: its confirmed offset is the length of its file.
  * `append` and `finish` throw a TransferError `notFound` for an unknown session id.
  */
 export type Sessions = {
-  open: () => Promise<string>;
+  /** Begins an upload of `size` bytes, if that is known; throws a TransferError `noSpace` if there is no room. */
+  open: (size?: number) => Promise<string>;
   /**
    * Ends an append that is in progress, then returns the confirmed offset, which does not change before the
    * next append; null for an unknown session.
@@ -68,7 +73,7 @@ export function createSessions(stager: Stager): Sessions {
     bodies.get(id)?.destroy(new TransferError("cancelled", reason));
 
   return {
-    open: () => openSession(stager),
+    open: (size) => openSession(stager, size),
 
     async status(id) {
       endBody(id, TAKEN_OVER);
@@ -122,7 +127,8 @@ async function sizeOf(stager: Stager, id: string): Promise<number> {
   return found.size;
 }
 
-async function openSession(stager: Stager): Promise<string> {
+async function openSession(stager: Stager, size = 0): Promise<string> {
+  (await stager.room.claim(size)).end();
   const id = newId();
   try {
     // The empty file is not synced: if a power loss removes it, the sender must only repeat one request.
@@ -138,18 +144,21 @@ async function append(
   id: string,
   offset: number,
   body: Readable,
-  { maxBytes = Infinity, md5 = true }: AppendLimits,
+  { maxBytes = Infinity, length = 0, md5 = true }: AppendLimits,
 ): Promise<Appended> {
   const size = await sizeOf(stager, id);
   if (size !== offset) return { accepted: false, offset: size };
   const file = fileOf(stager, id);
+  const claim = await stager.room.claim(length);
   const digests = running.take(id, size, md5);
+  const limits = { maxBytes, claim };
   try {
     return {
       accepted: true,
-      offset: await appendTo(file, size, digests ?? createDigests(), body, maxBytes),
+      offset: await appendTo(file, size, digests ?? createDigests(), body, limits),
     };
   } finally {
+    claim.end();
     if (digests) running.keep(id, digests);
   }
 }

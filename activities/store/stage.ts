@@ -19,6 +19,7 @@ import {
   storageError,
   syncFolder,
 } from "./layout.ts";
+import type { Claim, Room } from "./room.ts";
 import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
 
 /** Content in the store; `inline`: it is in blobs.db, otherwise in a file. */
@@ -47,11 +48,12 @@ export type Staged = Summary & {
 };
 
 /**
- * Limits of a body. `md5` false: the md5 is not needed, and it is not computed for a body larger than
- * INLINE_LIMIT.
+ * Limits of a body. `length`: how many bytes to keep room for, if `expect` does not say it; `md5` false: the md5 is not
+ * needed, and it is not computed for a body larger than INLINE_LIMIT.
  */
 export type StageLimits = {
   maxBytes?: number | undefined;
+  length?: number | undefined;
   expect?: Expected | undefined;
   md5?: boolean;
 };
@@ -65,6 +67,7 @@ export type Stager = {
   putInline: PutInline;
   dropInline: (sha256: string) => void;
   hold: Hold;
+  room: Room;
 };
 
 export const temporaryFile = ({ staging }: Layout): string =>
@@ -72,12 +75,22 @@ export const temporaryFile = ({ staging }: Layout): string =>
 
 /**
  * Receives a whole body: a small one stays in memory, a larger one goes to a file. Throws when the body
- * breaks, is too large or does not match the announced digests; nothing of it is left then.
+ * breaks, is too large, does not match the announced digests or has no room on the disk; nothing of it is left then.
  */
 export async function stage(
   stager: Stager,
   body: Chunks,
-  { maxBytes = Infinity, expect = {}, md5 = true }: StageLimits = {},
+  limits: StageLimits = {},
+): Promise<Staged> {
+  const claim = await stager.room.claim(limits.expect?.size ?? limits.length ?? 0);
+  return receive(stager, body, claim, limits).finally(claim.end);
+}
+
+async function receive(
+  stager: Stager,
+  body: Chunks,
+  claim: Claim,
+  { maxBytes = Infinity, expect = {}, md5 = true }: StageLimits,
 ): Promise<Staged> {
   const chunks = limited(body, maxBytes);
   const start: Uint8Array[] = [];
@@ -85,7 +98,8 @@ export async function stage(
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
     start.push(next.value);
     size += next.value.length;
-    if (size > INLINE_LIMIT) return stageFile(stager, start, chunks, { expect, md5 });
+    if (size > INLINE_LIMIT)
+      return stageFile(stager, start, chunks, { expect, md5, claim });
   }
   const content = Buffer.concat(start);
   await hashTurn(size);
@@ -127,14 +141,14 @@ async function stageFile(
   stager: Stager,
   start: Uint8Array[],
   rest: Chunks,
-  { expect, md5 }: { expect: Expected; md5: boolean },
+  { expect, md5, claim }: { expect: Expected; md5: boolean; claim: Claim },
 ): Promise<Staged> {
   const file = temporaryFile(stager.layout);
   const digests = createDigests({ ...wantedOf(expect), md5 });
   try {
     const handle = await open(file, "wx", 0o600);
     await withFile(handle, async () => {
-      const writer = createWriter(handle, digests);
+      const writer = createWriter(handle, digests, claim);
       for (const chunk of start) await writer.add(chunk);
       for await (const chunk of rest) await writer.add(chunk);
       await writer.flush();

@@ -2,6 +2,7 @@ import { renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { syncBlobFolders } from "./blob-folders.ts";
+import type { Disk } from "../../domain/disk.ts";
 import { createContentDigests, type DigestMemory } from "./content-digests.ts";
 import { createCustody, type Custody } from "./custody.ts";
 import { summarise, type Summary } from "./digests.ts";
@@ -14,6 +15,7 @@ import {
   makeFolders,
   storageError,
 } from "./layout.ts";
+import { createRoom, type Room } from "./room.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { createLocalSource, type LocalSource } from "./local-source.ts";
 import {
@@ -47,6 +49,8 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
     ) => Promise<T>;
     sessions: Sessions;
     custody: Custody;
+    /** Looks how much of the disk is free, and how much of it uploads leave free. */
+    disk: () => Promise<Disk>;
     /**
      * Whether a commit of this content is in progress; if so, the collection of unused contents must
      * leave it alone.
@@ -75,14 +79,21 @@ type InlineStore = Pick<InlineReader, "get"> & {
   digests: DigestMemory;
 };
 
-export function createStore(layout: Layout, inline: InlineStore): Store {
+/** Creates the store below DATA_DIR. `reserveOf`: bytes that uploads leave free on a disk of that size. */
+export function createStore(
+  layout: Layout,
+  inline: InlineStore,
+  { reserveOf = () => 0 }: { reserveOf?: (size: number) => number } = {},
+): Store {
   makeFolders(layout);
   const holds = createHolds();
+  const room = createRoom(layout.blobs, reserveOf);
   const stager = {
     layout,
     putInline: inline.put,
     dropInline: inline.drop,
     hold: holds.hold,
+    room,
   };
   const sessions = createSessions(stager);
   const source = createLocalSource(layout, inline);
@@ -94,6 +105,7 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     readSmall,
     sessions,
     custody: createCustody(layout, inline),
+    disk: room.look,
     isHeld: holds.isHeld,
     stage: (body, limits) => stage(stager, body, limits),
 
@@ -104,12 +116,15 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
         content,
       }));
       const digests = blobs.map(({ sha256 }) => sha256);
+      const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
       return holds.hold(digests, async () => {
-        await inline.put(blobs.filter((blob) => blob.inline));
-        await writeFiles(
-          stager,
-          blobs.filter((blob) => !blob.inline),
-        );
+        await withRoom(room, bytes, async () => {
+          await inline.put(blobs.filter((blob) => blob.inline));
+          await writeFiles(
+            stager,
+            blobs.filter((blob) => !blob.inline),
+          );
+        });
         return register(blobs.map(({ content: _content, ...blob }) => blob));
       });
     },
@@ -120,15 +135,10 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
       await unlink(layout, blobFile(layout, sha256));
     },
 
-    async digests(prefix) {
-      const names = await readdir(join(layout.blobs, prefix), { recursive: true }).catch(
-        () => [],
-      );
-      return [
-        ...names.map((name) => basename(name)).filter(isSha256),
-        ...inline.withPrefix(prefix),
-      ];
-    },
+    digests: async (prefix) => [
+      ...(await filesIn(join(layout.blobs, prefix))),
+      ...inline.withPrefix(prefix),
+    ],
 
     async sweep(now) {
       await syncBlobFolders(layout);
@@ -138,6 +148,27 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
       await sessions.expire(now);
     },
   };
+}
+
+/** Returns the digests that have a file below a folder. */
+async function filesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  return names.map((name) => basename(name)).filter(isSha256);
+}
+
+/** Runs `write`, which writes `bytes` to the disk; throws a TransferError `noSpace` if there is no room for them. */
+async function withRoom(
+  room: Room,
+  bytes: number,
+  write: () => Promise<void>,
+): Promise<void> {
+  const claim = await room.claim(bytes);
+  try {
+    await write();
+    claim.wrote(bytes);
+  } finally {
+    claim.end();
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { TransferError } from "../../domain/failure.ts";
 import type { Digests } from "./digests.ts";
 import { hashTurn } from "./hash-turns.ts";
 import { storageError } from "./layout.ts";
+import type { Claim } from "./room.ts";
 
 /**
  * Chunks are collected until they have this many bytes, so that the overhead of a disk write is small
@@ -26,19 +27,23 @@ async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<voi
 }
 
 /**
- * Creates a writer that feeds chunks to `digests` and appends them to a file in batches. While one batch is
- * written, the caller can already add the chunks of the next.
+ * Creates a writer that feeds chunks to `digests` and appends them to a file in batches, as far as `claim` has room for
+ * them. While one batch is written, the caller can already add the chunks of the next.
  */
-export function createWriter(handle: FileHandle, digests: Digests) {
+export function createWriter(handle: FileHandle, digests: Digests, claim: Claim) {
   let batch: Uint8Array[] = [];
   let batched = 0;
   let written: Promise<void> = Promise.resolve();
 
-  function send(): void {
-    const chunks = batch;
+  async function send(): Promise<void> {
+    const [chunks, bytes] = [batch, batched];
     batch = [];
     batched = 0;
-    written = written.then(() => writeFully(handle, chunks));
+    await claim.cover(bytes);
+    written = written.then(async () => {
+      await writeFully(handle, chunks);
+      claim.wrote(bytes);
+    });
     // The next `add` that waits, or `flush`, throws the error of a failed write.
     written.catch(() => undefined);
   }
@@ -51,12 +56,12 @@ export function createWriter(handle: FileHandle, digests: Digests) {
       batched += chunk.length;
       if (batched < BATCH) return;
       const before = written;
-      send();
+      await send();
       await before;
     },
     /** Resolves when all added chunks are durable on the disk; rejects when a write failed. */
     async flush(): Promise<void> {
-      if (batched > 0) send();
+      if (batched > 0) await send();
       await written;
       await handle.datasync();
     },

@@ -17,6 +17,12 @@ export function bodyOf(c: Context<Env>): Readable {
   return body ? Readable.fromWeb(body as ReadableStream) : Readable.from([]);
 }
 
+/** Returns the announced length of a body in bytes; undefined for a chunked body. */
+export function lengthOf(c: Context<Env>): number | undefined {
+  const length = c.req.header("content-length");
+  return length === undefined ? undefined : Number(length);
+}
+
 /** Reads the whole body of a request; throws 413 (`why`) if it is longer than `limit` bytes. */
 export async function wholeBody(
   c: Context<Env>,

@@ -67,10 +67,13 @@ export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof TaskRuleError) return brokenRule(thrown);
   if (thrown instanceof RequestErrors) return together(thrown, c);
   if (thrown instanceof TransferError)
-    return new ApiError([250116, quoted(thrown.message)], {
-      status: FAILURE_STATUS[thrown.kind],
-      cause: thrown,
-    });
+    return new ApiError(
+      [thrown.kind === "noSpace" ? 250102 : 250116, quoted(thrown.message)],
+      {
+        status: FAILURE_STATUS[thrown.kind],
+        cause: thrown,
+      },
+    );
   if (thrown instanceof OverLimit) return tooMuch(thrown);
   if (thrown instanceof HTTPException && thrown.status === 415)
     return new ApiError([

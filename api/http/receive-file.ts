@@ -1,12 +1,15 @@
 import type { Context } from "hono";
+import type { Staged } from "../../activities/store/stage.ts";
 import { putBlobs } from "../../db/content/blobs.ts";
 import { causeOf } from "../../db/content/damage.ts";
 import { durable } from "../../db/durable.ts";
 import { getNode, type NodeRow } from "../../db/content/nodes.ts";
-import { write } from "../../db/open.ts";
+import { type DbOrTx, write } from "../../db/open.ts";
 import { putNodes, type PutResult } from "../../db/content/put-nodes.ts";
+import { overQuota } from "../../db/content/quotas.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { type FailureKind, TransferError } from "../../domain/failure.ts";
+import { type OverQuota, overQuotaText } from "../../domain/quota.ts";
 import { text, type Text } from "../../domain/text.ts";
 import { lookAtContents } from "../content/look.ts";
 import type { ApiDeps, Env } from "../deps.ts";
@@ -15,7 +18,7 @@ import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
 import { readWishes, type UploadWishes } from "./file-headers.ts";
 import { quoted } from "./quoted.ts";
 import { repositoryOf } from "./repository.ts";
-import { bodyOf } from "./body.ts";
+import { bodyOf, lengthOf } from "./body.ts";
 
 const DAY = 86_400_000;
 
@@ -31,12 +34,13 @@ export async function receiveFile(
 ): Promise<NodeRow> {
   const { db, store, now, maxUpload } = deps;
   const wishes = readWishes(c.req.raw.headers);
-  const length = c.req.header("content-length");
-  const size = length === undefined ? undefined : Number(length);
+  const size = lengthOf(c);
   if (maxUpload !== null && size !== undefined && size > maxUpload)
     refuseTooLarge(maxUpload);
-  if (!wishes.overwrite && !(await isFree(deps, repository, fullPath)))
+  const existing = getNode(db, repository.id, fullPath, now());
+  if (!wishes.overwrite && !(await isFree(deps, existing)))
     fail(251012, fullPath, OVERWRITE_HINT);
+  mustFit(db, repository, existing, size);
   const body = bodyOf(c).iterator({
     destroyOnReturn: false,
   }) as AsyncIterable<Uint8Array>;
@@ -45,6 +49,7 @@ export async function receiveFile(
       maxBytes: maxUpload ?? undefined,
       expect: { size, sha256: wishes.sha256, md5: wishes.md5 },
     });
+    await fitting(staged, () => mustFit(db, repository, existing, staged.size));
     const made = await staged.commit((blob) =>
       write(db, (tx) => {
         const repairs =
@@ -70,15 +75,20 @@ export async function receiveFile(
 }
 
 /** Whether nothing is at a path, or only a file whose content is damaged: its right bytes may come again. */
-async function isFree(
-  deps: ApiDeps,
-  { id }: RepositoryRow,
-  fullPath: string,
-): Promise<boolean> {
-  const existing = getNode(deps.db, id, fullPath, deps.now());
+async function isFree(deps: ApiDeps, existing: NodeRow | null): Promise<boolean> {
   if (!existing?.sha256) return existing === null;
   await lookAtContents(deps, [existing.sha256]);
   return causeOf(deps.db, existing.sha256) !== undefined;
+}
+
+/** Runs a check of a content that has arrived; when it throws, the content is discarded at once. */
+export async function fitting(staged: Staged, check: () => void): Promise<void> {
+  try {
+    check();
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
 }
 
 const OVERWRITE_HINT = text(
@@ -119,6 +129,7 @@ function makeFile(
 
 export function mustBeMade(fullPath: string, result: PutResult | undefined): void {
   if (result?.kind === "existed") fail(251012, fullPath, OVERWRITE_HINT);
+  if (result?.kind === "overQuota") refuseOver(result.over);
   if (result?.kind !== "blocked") return;
   fail(
     251012,
@@ -134,6 +145,21 @@ export function mustBeMade(fullPath: string, result: PutResult | undefined): voi
         ),
   );
 }
+
+/** Throws 413 / 250106 if a file of `size` bytes in place of what is at its path would exceed a quota. */
+export function mustFit(
+  db: DbOrTx,
+  repository: RepositoryRow,
+  existing: Pick<NodeRow, "size"> | null,
+  size: number | undefined,
+): void {
+  const over =
+    size === undefined ? null : overQuota(db, repository, size - (existing?.size ?? 0));
+  if (over !== null) refuseOver(over);
+}
+
+const refuseOver = (over: OverQuota): never =>
+  failWith(FAILURE_STATUS.tooLarge, 250106, overQuotaText(over));
 
 export function refuseTooLarge(maxUpload: number): never {
   return failWith(FAILURE_STATUS.tooLarge, 250106, tooLarge(maxUpload));

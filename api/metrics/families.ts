@@ -1,4 +1,5 @@
-import { type Alert, ALERT_RULES, wantedFree } from "../../domain/alerts.ts";
+import { type Alert, ALERT_RULES } from "../../domain/alerts.ts";
+import { wantedFree } from "../../domain/disk.ts";
 import { LANES } from "../../domain/lanes.ts";
 import { RUN_CAUSES } from "../../domain/vocabulary.ts";
 import { REFUSALS } from "../../domain/worker-messages.ts";
@@ -89,7 +90,12 @@ function addReadings(survey: Survey, named: Named, add: Add): void {
     "replication_disk_wanted_bytes",
     "gauge",
     "Below this much free space the disk is low",
-  ).add({}, wantedFree(survey.sample.disk.size));
+  ).add({}, wantedFree(survey.sample.disk));
+  add(
+    "replication_disk_reserve_bytes",
+    "gauge",
+    "Below this much free space uploads are refused (DISK_RESERVE)",
+  ).add({}, survey.sample.disk.reserve);
   const { deaths } = survey.signals;
   const died = add(
     "replication_batch_deaths_total",

@@ -1,10 +1,5 @@
-import {
-  type Alert,
-  ALERT_RULES,
-  holds,
-  OVERDUE_AFTER,
-  wantedFree,
-} from "../../domain/alerts.ts";
+import { type Alert, ALERT_RULES, holds, OVERDUE_AFTER } from "../../domain/alerts.ts";
+import { byteSize, wantedFree } from "../../domain/disk.ts";
 import type { Labels } from "./exposition.ts";
 import type { Survey } from "./survey.ts";
 
@@ -197,9 +192,12 @@ export const READINGS = {
     }),
 
   DiskLow: ({ sample: { disk } }) => {
-    const than = wantedFree(disk.size);
+    const than = wantedFree(disk);
+    const free = `${byteSize(disk.free)} of ${byteSize(disk.size)} are free on the disk with DATA_DIR`;
     const tell = () =>
-      `${size(disk.free)} of ${size(disk.size)} are free on the disk with DATA_DIR, less than the ${size(than)} wanted`;
+      disk.free < disk.reserve
+        ? `${free}, less than the ${byteSize(disk.reserve)} of DISK_RESERVE: uploads are refused`
+        : `${free}, less than the ${byteSize(than)} wanted`;
     return [
       { labels: {}, value: disk.free, than, since: null, subject: "DATA_DIR", tell },
     ];
@@ -282,10 +280,4 @@ function ago(ms: number): string {
     return count > 0 ? [`${count} ${unit}`] : [];
   });
   return parts.slice(0, 2).join(" ") || "0 s";
-}
-
-function size(bytes: number): string {
-  return bytes >= 1024 ** 3
-    ? `${(bytes / 1024 ** 3).toFixed(1)} GiB`
-    : `${Math.round(bytes / 1024 ** 2)} MiB`;
 }

@@ -1,4 +1,4 @@
-import { stat, statfs } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Followed, readBehind, readFollowed } from "../../db/watch/lag.ts";
 import {
@@ -10,13 +10,17 @@ import {
 } from "../../db/watch/running.ts";
 import { readTiming, readWatchedTasks, type WatchedTask } from "../../db/watch/totals.ts";
 import { turn } from "../../db/turns.ts";
+import type { Disk } from "../../domain/disk.ts";
 import { type Timing, timingOf } from "../../domain/firing.ts";
 import type { ApiDeps } from "../deps.ts";
 
 export type SampleDeps = Pick<
   ApiDeps,
   "db" | "zone" | "now" | "processes" | "hasTransferWorker"
-> & { dataDir: string };
+> & {
+  dataDir: string;
+  disk: () => Promise<Disk>;
+};
 
 type SampledRun = {
   clusters: string[];
@@ -42,7 +46,7 @@ export type Sample = {
    */
   due: Map<string, number>;
   hasWorker: boolean;
-  disk: { free: number; size: number };
+  disk: Disk;
   databases: Record<string, number>;
 };
 
@@ -84,14 +88,13 @@ export function createSampler(deps: SampleDeps) {
         ...readBehind(db, each),
       });
     });
-    const { bavail, blocks, bsize } = await statfs(dataDir);
     return {
       at,
       runs,
       behind,
       due: await due(),
       hasWorker: await hasWorker(deps),
-      disk: { free: bavail * bsize, size: blocks * bsize },
+      disk: await deps.disk(),
       databases: {
         replication: await sizeOf(dataDir, "replication.db"),
         blobs: await sizeOf(dataDir, "blobs.db"),

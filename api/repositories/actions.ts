@@ -43,6 +43,11 @@ const mustBe = (category: RepositoryRow["category"], wanted: string): Text =>
     `${category} 仓库必须为“${wanted}”`,
   );
 
+export const ONLY_HOSTED = text(
+  "only a hosted repository has a quota: its files are here",
+  "只有本地仓库有配额：其文件在此处",
+);
+
 export function checkProjectName(name: string): void {
   if (!PROJECT_NAME.test(name))
     fail(
@@ -77,6 +82,7 @@ export function createRepository(
       !isHosted &&
       void (link = linkOf(deps, { projectId, name, type }, configuration, UNLINKED)),
     () => settingsOf({ type, category }, configuration),
+    () => !isHosted && body.quota !== null && fail(250105, "quota", ONLY_HOSTED),
   );
   const values = {
     projectId,
@@ -86,6 +92,7 @@ export function createRepository(
     public: body.public,
     description,
     displayName,
+    quota: body.quota,
     ...link,
     ...settingsOf({ type, category }, configuration),
   };

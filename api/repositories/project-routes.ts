@@ -1,5 +1,10 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { insertProject, listProjects } from "../../db/content/projects.ts";
+import {
+  insertProject,
+  listProjects,
+  type ProjectRow,
+} from "../../db/content/projects.ts";
+import { projectQuotas } from "../../db/content/quotas.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
@@ -30,15 +35,20 @@ export function projectRoutes(deps: ApiDeps) {
   const { db } = deps;
   return new OpenAPIHono<Env>()
     .openapi(create, (c) => {
-      const { name, displayName, description } = c.req.valid("json");
+      const { name, displayName, description, quota } = c.req.valid("json");
       checkProjectName(name);
       const made = insertProject(
         db,
-        { name, displayName: displayName || name, description },
+        { name, displayName: displayName || name, description, quota },
         by(c, deps),
       );
       if (!made) fail(251005, name);
       return ok(c, null);
     })
-    .openapi(list, (c) => ok(c, listProjects(db).map(toProjectInfo)));
+    .openapi(list, (c) => {
+      const quotas = projectQuotas(db);
+      const write = (row: ProjectRow) =>
+        toProjectInfo(row, quotas.get(row.name) ?? { quota: row.quota, used: 0 });
+      return ok(c, listProjects(db).map(write));
+    });
 }

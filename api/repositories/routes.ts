@@ -6,6 +6,7 @@ import {
   pageRepositories,
   type RepositoryRow,
 } from "../../db/content/repositories.ts";
+import { usedBytes } from "../../db/content/quotas.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { text } from "../../domain/text.ts";
 import { unusedOfRepository } from "../../domain/unused/repository.ts";
@@ -138,9 +139,18 @@ const tryConnect = createRoute({
   responses: answers(LinkedCheck, [250112, ...unknown], "The four answers"),
 });
 
+function writeAll({ db, zone }: ApiDeps, rows: RepositoryRow[]) {
+  const used = usedBytes(
+    db,
+    rows.map(({ id }) => id),
+  );
+  return rows.map((row) => toRepositoryInfo(row, used.get(row.id) ?? 0, zone));
+}
+
 export function repositoryRoutes(deps: ApiDeps) {
   const { db, zone } = deps;
-  const write = (row: RepositoryRow) => toRepositoryInfo(row, zone);
+  const write = (row: RepositoryRow) =>
+    toRepositoryInfo(row, usedBytes(db, [row.id]).get(row.id) ?? 0, zone);
 
   return new OpenAPIHono<Env>()
     .openapi(create, (c) => {
@@ -183,7 +193,7 @@ export function repositoryRoutes(deps: ApiDeps) {
       if (!findProject(db, projectId)) fail(251004, projectId);
       return ok(
         c,
-        listRepositories(db, { projectId, ...c.req.valid("query") }).map(write),
+        writeAll(deps, listRepositories(db, { projectId, ...c.req.valid("query") })),
       );
     })
     .openapi(pages, (c) => {
@@ -195,7 +205,7 @@ export function repositoryRoutes(deps: ApiDeps) {
         offsetOf(at),
         at.pageSize,
       );
-      return ok(c, toPage(at, total, repositories.map(write)));
+      return ok(c, toPage(at, total, writeAll(deps, repositories)));
     })
     .openapi(tryConnect, async (c) => {
       const row = repositoryOf(db, c.req.valid("param"));

@@ -3,6 +3,7 @@ import type { Answer, Check } from "../../domain/check.ts";
 import type { ProjectRow } from "../../db/content/projects.ts";
 import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
+import type { Quota } from "../../domain/quota.ts";
 import type { Text } from "../../domain/text.ts";
 import { formatTime } from "../../domain/time.ts";
 import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
@@ -22,11 +23,25 @@ const repositoryName = z.string().openapi({
   example: "generic-local",
 });
 
+const quotaIn = optional(z.int().min(0)).openapi({
+  description: "Most bytes of all files together; absent or null: no limit",
+});
+const quota = {
+  quota: z
+    .int()
+    .nullable()
+    .openapi({ description: "Most bytes of all files together; null: no limit" }),
+  used: z.int().openapi({ description: "Bytes of all files together" }),
+};
+
+export const QuotaInfo = z.object(quota).openapi("Quota");
+
 export const ProjectCreate = z
   .object({
     name: projectName,
     displayName: optional(z.string().max(MOST_TEXT)),
     description: optional(z.string().max(MOST_TEXT)),
+    quota: quotaIn,
   })
   .openapi("ProjectCreate");
 export type ProjectCreate = z.output<typeof ProjectCreate>;
@@ -36,14 +51,14 @@ export const ProjectInfo = z
     name: z.string(),
     displayName: z.string(),
     description: z.string().nullable(),
+    ...quota,
   })
   .openapi("Project");
 
-export const toProjectInfo = ({ name, displayName, description }: ProjectRow) => ({
-  name,
-  displayName,
-  description,
-});
+export const toProjectInfo = (
+  { name, displayName, description }: ProjectRow,
+  { quota: most, used }: Quota,
+) => ({ name, displayName, description, quota: most, used });
 
 const credentials = z.object({
   username: optional(z.string()),
@@ -108,6 +123,7 @@ export const RepositoryCreate = z
       description: "Stored, without effect",
     }),
     configuration: optional(Configuration),
+    quota: quotaIn,
     ...texts,
   })
   .openapi("RepositoryCreate");
@@ -146,6 +162,7 @@ export const RepositoryInfo = z
         .optional()
         .openapi({ description: "Hosted MAVEN" }),
     }),
+    ...quota,
     createdBy: z.string(),
     createdDate: time,
     lastModifiedBy: z.string(),
@@ -155,10 +172,11 @@ export const RepositoryInfo = z
 
 /**
  * Describes a repository for answers. `credentials` is null without credentials, else it has only
- * the user name; passwords and tokens are never shown.
+ * the user name; passwords and tokens are never shown. `used`: the bytes of its files.
  */
 export function toRepositoryInfo(
   row: RepositoryRow,
+  used: number,
   zone: string,
 ): z.output<typeof RepositoryInfo> {
   const {
@@ -197,6 +215,8 @@ export function toRepositoryInfo(
         ? { settings: { allowOverwrite } }
         : {}),
     },
+    quota: row.quota,
+    used,
     createdBy: row.createdBy,
     createdDate: formatTime(row.createdDate, zone),
     lastModifiedBy: row.lastModifiedBy,

@@ -11,6 +11,7 @@ const CODES = {
   forbidden: 250112,
   occupied: 251012,
   exists: 251020,
+  quota: 250106,
 } satisfies Record<RefusalReason, Code>;
 
 type Coded = Omit<Refusal, "reason"> & { code: Code };

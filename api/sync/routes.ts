@@ -36,7 +36,7 @@ import {
   SyncVersions,
   SyncVersionsStatement,
 } from "./shapes.ts";
-import { bodyOf, wholeBody } from "../http/body.ts";
+import { bodyOf, lengthOf, wholeBody } from "../http/body.ts";
 import { hostedRepository } from "../http/repository.ts";
 import { saying } from "../http/saying.ts";
 import { sendAs } from "../http/details.ts";
@@ -250,7 +250,8 @@ export function syncRoutes(
     .openapi(append, async (c) => {
       const { id } = c.req.valid("param");
       const offset = Number(c.req.header(OFFSET_HEADER));
-      return ok(c, await inApiTerms(appendUpload(deps, id, offset, bodyOf(c))));
+      const length = lengthOf(c);
+      return ok(c, await inApiTerms(appendUpload(deps, id, offset, bodyOf(c), length)));
     })
     .openapi(finish, async (c) => {
       const { id } = c.req.valid("param");

@@ -31,7 +31,7 @@ export async function startUpload(
       done: true,
     };
   }
-  return { id: await store.sessions.open(), offset: 0, done: false };
+  return { id: await store.sessions.open(size ?? 0), offset: 0, done: false };
 }
 
 const BEGIN_ANEW = text("begin a new one", "请开始新的上传");
@@ -48,14 +48,17 @@ export async function uploadStatus(
   return { id, offset, done: false };
 }
 
+/** Appends a chunk to an upload; `length`: its announced bytes, if they are known. */
 export async function appendUpload(
   { store }: Receiver,
   id: string,
   offset: number,
   body: Readable,
+  length: number | undefined,
 ): Promise<UploadSession> {
   const appended = await store.sessions.append(id, offset, body, {
     maxBytes: offset + SYNC_LIMITS.chunkBytes,
+    length,
   });
   if (appended.accepted) return { id, offset: appended.offset, done: false };
   const why = text(

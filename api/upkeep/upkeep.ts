@@ -28,8 +28,10 @@ const PERIODS = { starts: MINUTE, schedules: 3 * MINUTE, records: 24 * 60 * MINU
  */
 export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
   const { db, logger } = deps;
-  resetNextTimes(db, deps.zone, deps.now());
+  let isReset = false;
   const starts = repeat(periods.starts, "starting forgotten tasks", logger, async () => {
+    if (!isReset) resetNextTimes(db, deps.zone, deps.now());
+    isReset = true;
     for (const taskKey of forgottenStarts(db)) await deps.executions.taskSaved(taskKey);
   });
   const schedules = repeat(

@@ -5,6 +5,7 @@ import type { Db } from "../open.ts";
 export type Existing = {
   id: number;
   folder: 0 | 1;
+  size: number;
   sha256: string | null;
   metadata: string;
 };
@@ -34,7 +35,7 @@ function prepare({ $client: client }: Db) {
     ),
     /** Finds the row at a path. Parameters: now, repository, path. */
     find: client.prepare<[number, number, string], Existing & { expired: 0 | 1 }>(
-      `SELECT id, folder, sha256, metadata,
+      `SELECT id, folder, size, sha256, metadata,
          expire_date IS NOT NULL AND expire_date <= ? AS expired
        FROM node WHERE repository_id = ? AND full_path = ?`,
     ),

@@ -4,7 +4,8 @@ import type { DbOrTx } from "../open.ts";
 import { project } from "../schema/content.ts";
 
 export type ProjectRow = typeof project.$inferSelect;
-type NewProject = Pick<ProjectRow, "name" | "displayName" | "description">;
+type NewProject = Pick<ProjectRow, "name" | "displayName" | "description"> &
+  Partial<Pick<ProjectRow, "quota">>;
 
 /** Inserts a project; returns false when the name is taken. */
 export function insertProject(db: DbOrTx, values: NewProject, by: By): boolean {

@@ -2,7 +2,9 @@ import { foldersAbove, nameOf, parentOf } from "../../domain/path.ts";
 import { type Audit, auditBy, type By } from "../audit.ts";
 import { isFollowed } from "./events.ts";
 import { nodeStatements, type Existing, type NodeStatements } from "./node-statements.ts";
-import { type Db, write } from "../open.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import type { OverQuota } from "../../domain/quota.ts";
+import { overQuota } from "./quotas.ts";
 
 /** A file to be written. Its size and md5 come from the registered content. */
 export type NodeEntry = {
@@ -33,11 +35,13 @@ export type PutRules = By & { overwrite: boolean };
  * - missing: the content is not in the store: send it, then put the node again.
  * - existed: a file exists and `overwrite` is false.
  * - blocked: `at` is a file where a folder is needed, or a folder where the file should be.
+ * - overQuota: the file would exceed the quota `over`.
  */
 export type PutResult =
   | { kind: "created" | "missing" }
   | { kind: "replaced" | "existed"; sha256: string }
-  | { kind: "blocked"; at: string };
+  | { kind: "blocked"; at: string }
+  | { kind: "overQuota"; over: OverQuota };
 
 export type RepositoryKey = { id: number; projectId: string; name: string };
 
@@ -54,6 +58,7 @@ export function putNodes(
   return write(db, (tx) => {
     const put: Put = {
       ...rules,
+      tx,
       repository,
       statements: nodeStatements(db),
       folders: new Set(),
@@ -68,6 +73,7 @@ export function putNodes(
  * a REAL_TIME task follows the project.
  */
 type Put = PutRules & {
+  tx: DbOrTx;
   repository: RepositoryKey;
   statements: NodeStatements;
   folders: Set<string>;
@@ -82,6 +88,8 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   if (existing?.folder) return { kind: "blocked", at: fullPath };
   if (existing?.sha256 && !put.overwrite)
     return { kind: "existed", sha256: existing.sha256 };
+  const over = overQuota(put.tx, put.repository, content.size - (existing?.size ?? 0));
+  if (over !== null) return { kind: "overQuota", over };
   const audit = entry.audit ?? auditBy(put);
   if (!existing) {
     const blocker = makeFolders(put, fullPath, audit);

@@ -4,6 +4,7 @@ import {
   compareClaim,
   type ContentFacts,
 } from "../../domain/content-digests.ts";
+import { type OverQuota, overQuotaText } from "../../domain/quota.ts";
 import type {
   Decided,
   DescribedFile,
@@ -18,6 +19,7 @@ import type {
 } from "../../domain/sync-versions.ts";
 import { auditOf, type By } from "../audit.ts";
 import { type NodeStat, statPaths } from "../content/nodes.ts";
+import { overQuota } from "../content/quotas.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { type NodeEntry, putNodes } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
@@ -95,6 +97,22 @@ export const blocked = (at: string): Refusal =>
     "occupied",
     `${at} is a folder where a file should be, or a file where a folder should be`,
   );
+
+export const beyond = (over: OverQuota): Refusal =>
+  refused("quota", overQuotaText(over).en);
+
+/**
+ * Throws Refused if files that are to be sent would exceed a quota, so that a content that has no room is not asked
+ * for. Files whose size is not known count nothing.
+ */
+export function mustFit(
+  { tx, repository }: Applying,
+  files: readonly DescribedFile[],
+): void {
+  const needed = files.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  const over = overQuota(tx, repository, needed);
+  if (over !== null) throw new Refused(beyond(over));
+}
 
 const INSTEAD =
   "publish the content under another version, or choose the conflict strategy SKIP";
@@ -193,6 +211,7 @@ export function writeFiles(
     now,
   })) {
     if (result.kind === "blocked") throw new Refused(blocked(result.at));
+    if (result.kind === "overQuota") throw new Refused(beyond(result.over));
   }
 }
 

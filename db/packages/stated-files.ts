@@ -10,10 +10,12 @@ import {
 import { auditOf, type By } from "../audit.ts";
 import { haveBlobs, putBlobs, type BlobRow } from "../content/blobs.ts";
 import { tell } from "../content/events.ts";
+import { overQuota } from "../content/quotas.ts";
 import { type NodeStat, statPaths } from "../content/nodes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import {
   type Beside,
+  beyond,
   blocked,
   compareAt,
   differs,
@@ -119,6 +121,11 @@ function decide(
       conflictStrategy,
     );
     stopped = answer.result === "conflict" && conflictStrategy === "FAST_FAIL";
+    if (answer.result === "need" && file.size !== null) {
+      // A content that has no room is not asked for.
+      const over = overQuota(tx, repository, file.size - (found?.size ?? 0));
+      if (over !== null) return beyond(over);
+    }
     if (
       answer.result === "same" &&
       includeMetadata &&
@@ -186,5 +193,7 @@ function toAnswer(result: PutResult, sha256: string | undefined): Decided<FileAn
       return { result: "need" };
     case "blocked":
       return blocked(result.at);
+    case "overQuota":
+      return beyond(result.over);
   }
 }

@@ -25,6 +25,8 @@ export const project = sqliteTable("project", {
   name: text().primaryKey(),
   displayName: text().notNull(),
   description: text(),
+  /** Most bytes of the files of all its hosted repositories together; null: no limit. */
+  quota: integer(),
   ...audit,
 });
 
@@ -61,6 +63,8 @@ export const repository = sqliteTable(
     insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
     /** For hosted MAVEN repositories: whether files of releases may be replaced. */
     allowOverwrite: integer({ mode: "boolean" }).notNull().default(false),
+    /** For hosted repositories: most bytes of all their files; null: no limit. */
+    quota: integer(),
     ...audit,
   },
   (t) => [uniqueIndex("repository_name").on(t.projectId, t.name)],
@@ -98,6 +102,17 @@ export const node = sqliteTable(
       .where(sql`expire_date IS NOT NULL`),
   ],
 );
+
+/**
+ * How many bytes the files of a repository have, by the sizes of their nodes. Triggers on `node` keep it
+ * (docs/architecture.md#tables-and-triggers); a repository without a row has none.
+ */
+export const usage = sqliteTable("usage", {
+  repositoryId: integer()
+    .primaryKey()
+    .references(() => repository.id, { onDelete: "cascade" }),
+  bytes: integer().notNull(),
+});
 
 /**
  * Contents that are registered in the store. `inline`: the content is a row of blobs.db, else a

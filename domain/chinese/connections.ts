@@ -104,6 +104,27 @@ export const CONNECTION_SAYINGS: Sayings = [
     "内容超过 {bytes} 字节的限制（设置 MAX_UPLOAD，或单个分块的限制）",
   ],
   [
+    "the quota of repository {name} is {quota} ({exact}), of which {used} ({exactUsed}) are used, and {needed} " +
+      "({exactNeeded}) more are needed: delete what is not needed, or raise the quota " +
+      "(POST /repository/api/repo/quota/{path})",
+    "仓库 {name} 的配额为 {quota} ({exact})，已用 {used} ({exactUsed})，还需要 {needed} ({exactNeeded})：" +
+      "请删除不需要的内容，或提高配额（POST /repository/api/repo/quota/{path}）",
+  ],
+  [
+    "the quota of project {name} is {quota} ({exact}), of which {used} ({exactUsed}) are used, and {needed} " +
+      "({exactNeeded}) more are needed: delete what is not needed, or raise the quota " +
+      "(POST /repository/api/project/quota/{path})",
+    "项目 {name} 的配额为 {quota} ({exact})，已用 {used} ({exactUsed})，还需要 {needed} ({exactNeeded})：" +
+      "请删除不需要的内容，或提高配额（POST /repository/api/project/quota/{path}）",
+  ],
+  [
+    "the disk is too full for this upload (setting DISK_RESERVE): {free} are free below DATA_DIR, uploads under way " +
+      "take {claimed}, and {reserve} are kept for the databases: delete what is not needed and have its space " +
+      "collected (POST /repository/api/store/collect), or enlarge the disk",
+    "磁盘空间不足以上传（设置 DISK_RESERVE）：DATA_DIR 所在磁盘剩余 {free}，进行中的上传占用 {claimed}，" +
+      "{reserve} 保留给数据库：请删除不需要的内容并回收其空间（POST /repository/api/store/collect），或扩大磁盘",
+  ],
+  [
     "the disk of the store is full: free some space and try again",
     "存储的磁盘已满：请释放空间后重试",
   ],

@@ -85,6 +85,10 @@ export const PROBLEM_SAYINGS: Sayings = [
     "存储中另有 {count} 个内容缺失或已损坏",
   ],
   [
+    "{free} of {size} are free on the disk with DATA_DIR, less than the {reserve} of DISK_RESERVE: uploads are refused",
+    "DATA_DIR 所在磁盘共 {size}，剩余 {free}，少于 DISK_RESERVE 的 {reserve}：上传被拒绝",
+  ],
+  [
     "{count} artifacts of task {name} differ at cluster {cluster} and were left alone there (conflictStrategy SKIP)",
     "任务 {name} 的 {count} 个制品在集群 {cluster} 上内容不同，已按 conflictStrategy SKIP 保留原样",
   ],
@@ -155,9 +159,11 @@ export const PROBLEM_SAYINGS: Sayings = [
     "一个批次不止一次随工作进程丢失。请从日志中查找工作进程结束的原因（内存、崩溃）；造成问题的制品会被自动找出并单独失败。",
   ],
   [
-    "Free space below DATA_DIR, or move it to a larger disk. When the disk is full, uploads are refused with 507 " +
-      "and runs wait; nothing is damaged.",
-    "请释放 DATA_DIR 下的空间，或把它移到更大的磁盘。磁盘满时，上传会以 507 拒绝，运行会等待；不会损坏任何内容。",
+    "Delete what is not needed and have its space collected (POST /repository/api/store/collect), or move DATA_DIR " +
+      "to a larger disk. Below DISK_RESERVE uploads are refused with 507; on a full disk runs wait as well. Nothing " +
+      "is damaged.",
+    "请删除不需要的内容并回收其空间（POST /repository/api/store/collect），或把 DATA_DIR 移到更大的磁盘。" +
+      "低于 DISK_RESERVE 时，上传会以 507 拒绝；磁盘满时，运行也会等待。不会损坏任何内容。",
   ],
   [
     "Upload the named files again, or replicate them here again; deleting them ends the problem, too. What is " +

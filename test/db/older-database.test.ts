@@ -70,6 +70,26 @@ function writeOldDatabase(): void {
     url: "https://registry.example",
     ...audit,
   });
+  insert("repository", {
+    id: 7,
+    project_id: "p",
+    name: "files",
+    type: "GENERIC",
+    category: "LOCAL",
+    public: 0,
+    ...audit,
+  });
+  for (const [path, size] of Object.entries({ "/a": 0, "/a/1": 5, "/a/2": 7 }))
+    insert("node", {
+      repository_id: 7,
+      full_path: path,
+      parent: path === "/a" ? "/" : "/a",
+      name: path.slice(-1),
+      folder: path === "/a" ? 1 : 0,
+      size,
+      metadata: "{}",
+      ...audit,
+    });
   insert("cluster", {
     id: CLUSTER,
     name: "far",
@@ -171,6 +191,9 @@ test("a database of the previous release keeps its data, and its new columns hav
     unknown,
     unknown,
   ]);
+  const counted = { quota: null, used: 12 };
+  expect(await data("/repository/api/repo/quota/p/files")).toEqual(counted);
+  expect(await data("/repository/api/project/list")).toMatchObject([counted]);
   expect(await data("/replication/api/cluster/info?name=far")).toMatchObject({
     name: "far",
     protocol: null,

@@ -29,7 +29,8 @@ function keptWith(...lives: ("failed" | "short" | "long")[]) {
     config: loadConfig({ DATA_DIR: folder }),
     log: pino({}, { write: (line) => void said.push(line) }),
     instance: { id: "", secretKey: "", adminPassword: "", adminPasswordFile: undefined },
-    ledger: { note: () => {}, clear: () => {}, endLeftovers: async () => [] },
+    ledger: { note: () => {}, clear: () => {} },
+    endpoints: { write: () => {}, remove: () => {} },
     stopping: stopping.signal,
     fail: (reason) => void failures.push(reason),
   });

@@ -65,6 +65,7 @@ beforeEach(() => {
   watch = createWatch({
     ...api.deps,
     dataDir: directory,
+    disk: api.deps.store.disk,
     signals,
     sources: { slow: () => slow, unbegun: () => unbegun, workers: () => workers },
   });

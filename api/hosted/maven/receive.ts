@@ -20,8 +20,14 @@ import { text } from "../../../domain/text.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 import { readWishes, type UploadWishes } from "../../http/file-headers.ts";
-import { explain, mustBeMade, refuseTooLarge } from "../../http/receive-file.ts";
-import { bodyOf, wholeBody } from "../../http/body.ts";
+import {
+  explain,
+  fitting,
+  mustBeMade,
+  mustFit,
+  refuseTooLarge,
+} from "../../http/receive-file.ts";
+import { bodyOf, lengthOf, wholeBody } from "../../http/body.ts";
 import { parseChecksum } from "./checksums.ts";
 import { mavenMemory } from "./memory.ts";
 import { keepPlugins } from "./plugins.ts";
@@ -132,11 +138,13 @@ async function receiveFile(
         "MAVEN 仓库的文件不会过期：请去掉 X-BKREPO-EXPIRES 请求头",
       ),
     );
-  const length = c.req.header("content-length");
-  const size = length === undefined ? undefined : Number(length);
+  const size = lengthOf(c);
   if (maxUpload !== null && size !== undefined && size > maxUpload)
     refuseTooLarge(maxUpload);
   refuseOtherSize(deps, repository, path, size);
+  const fits = (bytes: number | undefined) =>
+    mustFit(db, repository, getNode(db, repository.id, path, deps.now()), bytes);
+  fits(size);
   const expected = Object.fromEntries(
     mavenMemory(store).expectations.take(repository.id, path),
   );
@@ -165,6 +173,7 @@ async function receiveFile(
       file && isPom(file)
         ? new Map([[staged.sha256, packagingOf(watched.kept())]])
         : new Map<string, string>();
+    await fitting(staged, () => fits(staged.size));
     const received = await staged.commit((blob) =>
       write(db, (tx) => {
         putBlobs(tx, [blob], deps.now());

@@ -7,7 +7,7 @@ import { type Members, sliceJson } from "../../../domain/foreign/slices.ts";
 import { turn } from "../../../db/turns.ts";
 import { isRecord, record } from "../../../domain/json.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { bodyOf } from "../../http/body.ts";
+import { bodyOf, lengthOf } from "../../http/body.ts";
 import { NpmError } from "./errors.ts";
 import { createScanner, type Piece, type Scanner } from "./scan.ts";
 
@@ -42,7 +42,8 @@ type Deps = Pick<ApiDeps, "store" | "maxUpload">;
  * arrives. Throws NpmError for a body that is not valid or too long.
  */
 export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publication> {
-  refuseTooLong(Number(c.req.header("content-length") ?? 0), deps.maxUpload);
+  const length = lengthOf(c) ?? 0;
+  refuseTooLong(length, deps.maxUpload);
   const scanner = createScanner(MAX_METADATA);
   const pieces = piecesOf(
     scanner,
@@ -53,7 +54,9 @@ export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publ
     for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
       if (next.value.kind !== "begin") continue;
       mayCome(next.value.file, tarball);
-      tarball = await stageTarball(deps, next.value.file, pieces);
+      // Base64 has 4 characters for 3 bytes.
+      const atMost = Math.floor((length / 4) * 3);
+      tarball = await stageTarball(deps, next.value.file, pieces, atMost);
     }
     return { ...(await parsePackument(scanner.text())), tarball };
   } catch (error) {
@@ -94,6 +97,7 @@ async function stageTarball(
   { store, maxUpload }: Deps,
   file: string,
   pieces: AsyncGenerator<Piece, void>,
+  length: number,
 ): Promise<Tarball> {
   const [sha1, sha512] = [createHash("sha1"), createHash("sha512")];
   async function* hashed() {
@@ -103,7 +107,10 @@ async function stageTarball(
       yield content;
     }
   }
-  const staged = await store.stage(hashed(), { maxBytes: maxUpload ?? undefined });
+  const staged = await store.stage(hashed(), {
+    maxBytes: maxUpload ?? undefined,
+    length,
+  });
   return { file, staged, sha1: sha1.digest("hex"), sha512: sha512.digest("base64") };
 }
 

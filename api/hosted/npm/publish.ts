@@ -7,10 +7,12 @@ import { putNpmVersion } from "../../../db/packages/npm/record.ts";
 import { findTwin } from "../../../db/packages/npm/find.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
 import { putNodes } from "../../../db/content/put-nodes.ts";
+import { overQuota } from "../../../db/content/quotas.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { record } from "../../../domain/json.ts";
 import { integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
 import { isDistTag, type NpmDocument, tarballFile } from "../../../domain/npm/package.ts";
+import { overQuotaText } from "../../../domain/quota.ts";
 import { isNpmVersion, sameButForBuild } from "../../../domain/npm/version.ts";
 import { lookAtContents } from "../../content/look.ts";
 import type { ApiDeps } from "../../deps.ts";
@@ -48,6 +50,8 @@ export async function publish(
   const judged = judge(name, publication);
   if (await repairs(deps, repository, judged, tarball)) return;
   mustBeNew(db, repository, judged);
+  const over = overQuota(db, repository, tarball.staged.size);
+  if (over !== null) throw new NpmError(413, overQuotaText(over).en);
   await tarball.staged.commit((blob) =>
     write(db, (tx) => {
       // The repository may have been deleted, or the version published, while the body arrived.
@@ -76,6 +80,8 @@ export async function publish(
           409,
           `${result.at} is in the way of the tarball ${judged.path}: delete it first`,
         );
+      if (result?.kind === "overQuota")
+        throw new NpmError(413, overQuotaText(result.over).en);
       const audit = auditBy({ user, now: at });
       const { version, document, distTags, file } = judged;
       putNpmVersion(

@@ -16,6 +16,7 @@ import { bodyOf } from "../../http/body.ts";
 import { listed } from "../../http/details.ts";
 import { isDigestLike, digestOf, referenceFault, tagOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
+import { mustFit, quotaExceeded } from "./quota.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 import { sendContent } from "./send.ts";
 
@@ -147,6 +148,8 @@ async function keepManifest(
 ): Promise<void> {
   const { db, store, now } = deps;
   await lookAtParts(deps, place, facts);
+  const isThere = findManifestContent(db, place.key, digest) !== undefined;
+  mustFit(db, place.repository, isThere ? 0 : bytes.length);
   await store.putAll([{ content: bytes }], (blobs) =>
     write(db, (tx) => {
       const at = now();
@@ -167,6 +170,7 @@ async function keepManifest(
       );
       if (result.kind === "lacking") throw lackingParts(result.digests);
       if (result.kind === "blocked") throw blockedName(place.name);
+      if (result.kind === "overQuota") throw quotaExceeded(result.over);
     }),
   );
   await durable(db);

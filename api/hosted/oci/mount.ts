@@ -7,6 +7,7 @@ import { lookAtContents } from "../../content/look.ts";
 import { by } from "../../http/by.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
+import { quotaExceeded } from "./quota.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 
 /**
@@ -33,14 +34,15 @@ export async function mountBlob({
   const mounted = write(db, () => {
     const found = findImageBlob(db, source.key, digest);
     if (!found) return false;
-    const { kind } = putImageBlob(
+    const made = putImageBlob(
       db,
       place.repository,
       { image: place.image, digest, sha256: found.sha256 },
       by(c, deps),
     );
-    if (kind === "blocked") throw blockedName(place.name);
-    return kind !== "missing";
+    if (made.kind === "blocked") throw blockedName(place.name);
+    if (made.kind === "overQuota") throw quotaExceeded(made.over);
+    return made.kind !== "missing";
   });
   if (!mounted) return null;
   await durable(db);

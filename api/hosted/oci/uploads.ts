@@ -3,14 +3,17 @@ import type { Staged } from "../../../activities/store/stage.ts";
 import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { write } from "../../../db/open.ts";
+import { findImageBlob } from "../../../db/packages/image/find.ts";
 import { putImageBlob } from "../../../db/packages/image/put.ts";
 import { type Digest, digestParts } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { by } from "../../http/by.ts";
-import { bodyOf } from "../../http/body.ts";
+import { fitting } from "../../http/receive-file.ts";
+import { bodyOf, lengthOf as announced } from "../../http/body.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { mountBlob } from "./mount.ts";
+import { mustFit, quotaExceeded } from "./quota.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
 
 /**
@@ -95,7 +98,7 @@ const expected = (digest: Digest) => ({
 async function takeWhole(request: ImageRequest, digest: Digest): Promise<Response> {
   const { c, deps } = request;
   const size = lengthOf(request);
-  refuseTooLarge(request, size ?? 0);
+  refuseBeyond(request, size ?? 0, digest);
   const body = bodyOf(c).iterator({
     destroyOnReturn: false,
   }) as AsyncIterable<Uint8Array>;
@@ -116,7 +119,6 @@ async function append(
   const { sessions } = deps.store;
   const chunk = chunkOf(request);
   const length = lengthOf(request);
-  refuseTooLarge(request, offset + (length ?? 0));
   if (chunk && length !== undefined && length !== chunk.end - chunk.start + 1) {
     throw new OciError(
       400,
@@ -125,8 +127,10 @@ async function append(
     );
   }
   try {
+    refuseBeyond(request, offset + (length ?? 0), null);
     const appended = await sessions.append(id, chunk?.start ?? offset, bodyOf(c), {
       maxBytes: deps.maxUpload ?? undefined,
+      length,
       md5: false,
     });
     if (appended.accepted) return appended.offset;
@@ -135,13 +139,21 @@ async function append(
       headers: stand(request, id, appended.offset),
     });
   } catch (error) {
-    if (error instanceof TransferError && error.kind === "tooLarge")
+    const { status = 0 } = error instanceof OciError ? error : {};
+    if (status === 413 || (error instanceof TransferError && error.kind === "tooLarge"))
       await sessions.abort(id);
     throw error;
   }
 }
 
-function refuseTooLarge({ deps }: ImageRequest, size: number): void {
+/** Throws 413 for a blob that is too large, or beyond a quota unless the image has it. `digest` null: not known yet. */
+function refuseBeyond(
+  { deps, place }: ImageRequest,
+  size: number,
+  digest: string | null,
+): void {
+  const isThere = digest !== null && findImageBlob(deps.db, place.key, digest);
+  if (!isThere) mustFit(deps.db, place.repository, size);
   if (deps.maxUpload !== null && size > deps.maxUpload)
     throw new OciError(
       413,
@@ -161,17 +173,19 @@ async function keep(
 ): Promise<Response> {
   const { c, deps, place } = request;
   const { db, now } = deps;
+  await fitting(staged, () => refuseBeyond(request, staged.size, digest));
   await staged.commit((blob) =>
     write(db, (tx) => {
       putBlobs(tx, [blob], now());
       const { repository, image } = placeOf(deps, place.name);
-      const { kind } = putImageBlob(
+      const made = putImageBlob(
         db,
         repository,
         { image, digest, sha256: blob.sha256 },
         by(c, deps),
       );
-      if (kind === "blocked") throw blockedName(place.name);
+      if (made.kind === "blocked") throw blockedName(place.name);
+      if (made.kind === "overQuota") throw quotaExceeded(made.over);
     }),
   );
   await durable(db);
@@ -190,9 +204,9 @@ function created({ c, place }: ImageRequest, digest: string): Response {
  * body.
  */
 function lengthOf({ c }: ImageRequest): number | undefined {
-  const length = c.req.header("content-length");
-  if (length !== undefined) return Number(length);
-  return c.req.header("transfer-encoding") === undefined ? 0 : undefined;
+  return (
+    announced(c) ?? (c.req.header("transfer-encoding") === undefined ? 0 : undefined)
+  );
 }
 
 const CHUNK = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/;

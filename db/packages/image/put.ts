@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { blobPath, manifestPath } from "../../../domain/image/layout.ts";
 import type { ManifestFacts, ManifestPart } from "../../../domain/image/push.ts";
+import type { OverQuota } from "../../../domain/quota.ts";
 import { attachedTo } from "../../../domain/reference.ts";
 import { auditBy, type By } from "../../audit.ts";
 import { blobFacts } from "../../content/blobs.ts";
@@ -29,10 +30,13 @@ type ManifestEntry = ImagePart & {
 
 /**
  * `lacking`: blobs or manifests that must be pushed first; `blocked`: a file exists at a path where
- * the image needs a folder, or a folder where it needs a file.
+ * the image needs a folder, or a folder where it needs a file; `overQuota`: it would exceed a quota.
  */
 type ManifestResult =
-  { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
+  | { kind: "put" }
+  | { kind: "lacking"; digests: string[] }
+  | { kind: "blocked" }
+  | { kind: "overQuota"; over: OverQuota };
 
 /**
  * Writes a manifest of an image and moves its tags to it, unless a part that it names is missing
@@ -54,11 +58,9 @@ export function putImageManifest(
     if (lacking.length > 0)
       return { kind: "lacking", digests: lacking.map(({ digest }) => digest) };
     const isNew = !findImageManifest(db, keyOf(repository, entry), entry.digest);
-    if (
-      putPart(db, repository, manifestPath(entry.image, entry.digest), entry.sha256, by)
-        .kind === "blocked"
-    )
-      return { kind: "blocked" };
+    const path = manifestPath(entry.image, entry.digest);
+    const made = putPart(db, repository, path, entry.sha256, by);
+    if (made.kind === "blocked" || made.kind === "overQuota") return made;
     putRow(db, repository, entry, parts, by.now);
     for (const tag of entry.tags) putTag(db, repository, entry, tag, by);
     if (isNew && entry.facts.subject)

@@ -10,6 +10,7 @@ import { auditOf } from "../../audit.ts";
 import { recordMavenFiles } from "./record.ts";
 import {
   type Applying,
+  mustFit,
   pairFiles,
   setMetadata,
   unchangeable,
@@ -47,8 +48,16 @@ export function applyMavenVersion(
         `${decision.path} is released there with other content`,
         existing,
       );
-    case "need":
+    case "need": {
+      const [contents, paths] = [new Set(decision.files), new Set(decision.paths)];
+      mustFit(
+        applying,
+        stated.files.filter(
+          ({ path, sha256 }) => paths.has(path) || contents.has(sha256 ?? ""),
+        ),
+      );
       return needAnswer(decision.files, decision.paths);
+    }
     case "write": {
       const written = new Set(decision.files.map(({ path }) => path));
       writeFiles(

@@ -19,6 +19,7 @@ import { blobFacts } from "../../content/blobs.ts";
 import {
   type Applying,
   type JudgedVersion,
+  mustFit,
   pairFiles,
   setMetadata,
   unchangeable,
@@ -75,6 +76,7 @@ export function applyNpmVersion(
       reason: "exists",
       message: sameButForBuild(npm.package, npm.version, twin),
     };
+  mustFit(applying, [tarball]);
   if (tarball.sha256 === null) return needAnswer([], [tarball.path]);
   if (!has(tarball.sha256) || !stated.fits) return needAnswer([tarball.sha256], []);
   pairFiles(applying, stated.files);

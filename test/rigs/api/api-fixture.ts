@@ -31,15 +31,18 @@ export const basic = (login: string) => `Basic ${Buffer.from(login).toString("ba
 
 /**
  * Creates the whole API over its own database; runs are recorded, but not carried out. `close` deletes
- * everything.
+ * everything. `diskReserve`: bytes of the disk that uploads leave free.
  */
 export function createTestApi(
   overrides: Partial<ApiDeps> = {},
   directory = mkdtempSync(join(tmpdir(), "api-test-")),
+  { diskReserve = 0 } = {},
 ) {
   const db = openDb(join(directory, "replication.db"));
   const inline = openInlineBlobs(layout(directory).inlineFile);
-  const store = createStore(layout(directory), inline);
+  const store = createStore(layout(directory), inline, {
+    reserveOf: () => diskReserve,
+  });
   const logs: Log[] = [];
   const started: string[] = [];
   const write = (level: string) => (facts: object, message: string) =>
@@ -82,7 +85,7 @@ export function createTestApi(
     checkCluster: async () => null,
     checkLinked: createLinkedCheck({}),
     checkHost: createAddressGuard([]).checkHost,
-    watch: createWatch({ ...watched, dataDir: directory }),
+    watch: createWatch({ ...watched, dataDir: directory, disk: store.disk }),
     metricsToken: null,
     traced: null,
     logger: {

@@ -10,8 +10,12 @@ import { watchStatuses } from "./documented-statuses.ts";
 export const LOGIN = basic(`${ADMIN.username}:${ADMIN.password}`);
 
 /** Starts the API on a real socket, with a GENERIC repository demo/files. */
-export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: string) {
-  const api = createTestApi(overrides, directory);
+export async function startApi(
+  overrides: Partial<ApiDeps> = {},
+  directory?: string,
+  options: { diskReserve?: number } = {},
+) {
+  const api = createTestApi(overrides, directory, options);
   const watched = watchStatuses(api.app.fetch);
   const server = await new Promise<Server>((resolve) => {
     const started = listen(

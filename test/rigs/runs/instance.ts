@@ -1,9 +1,16 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openLedger } from "../../../temporal/process.ts";
+import { endLeftovers } from "../../../temporal/process.ts";
 import { compileOnce, programOf, ROOT } from "./program.ts";
 
 const READY_WITHIN_MS = 120_000;
@@ -45,13 +52,17 @@ export type InstanceOptions = {
   neverReady?: boolean;
   /** A file to which the output of all processes is also written. */
   logFile?: string;
+  /** A file that is the standard output of all processes, instead of a pipe that the test reads. */
+  outputFile?: string;
+  /** The folder of the instance's data; absent: a new one for temporary files. */
+  dataDir?: string;
 };
 
 export type Instance = Awaited<ReturnType<typeof startInstance>>;
 
 /** Starts the whole product on its own data directory and free ports, and waits until all of it is ready. */
 export async function startInstance(options: InstanceOptions = {}) {
-  const dataDir = mkdtempSync(join(tmpdir(), "instance-"));
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "instance-"));
   const env: Record<string, string> = {
     ...(await baseEnvironment(options)),
     DATA_DIR: dataDir,
@@ -83,7 +94,7 @@ export async function startInstance(options: InstanceOptions = {}) {
 
   const remove = async () => {
     await stop();
-    await openLedger(join(dataDir, "processes.json")).endLeftovers(0);
+    await endLeftovers(join(dataDir, "processes.json"), 0);
     rmSync(dataDir, { recursive: true, force: true });
   };
 
@@ -183,7 +194,13 @@ async function baseEnvironment({
   const temporal = embedded
     ? { TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0" }
     : { TEMPORAL_ADDRESS: temporalAddress ?? (await runsTemporal()) };
-  return { ...Object.fromEntries(inherited), PORT: "0", ...temporal };
+  return {
+    ...Object.fromEntries(inherited),
+    PORT: "0",
+    // The default reserve is more than the small disks of some tests have.
+    DISK_RESERVE: "1MiB",
+    ...temporal,
+  };
 }
 
 async function runsTemporal(): Promise<string> {
@@ -191,15 +208,22 @@ async function runsTemporal(): Promise<string> {
   return inject("temporalAddress");
 }
 
-function launch({ throughNpm, logFile }: InstanceOptions, env: Record<string, string>) {
+function launch(
+  { throughNpm, logFile, outputFile }: InstanceOptions,
+  env: Record<string, string>,
+) {
   if (!throughNpm && process.env["VITEST"] === undefined) compileOnce();
   const [command, ...args] = throughNpm
     ? ["npm", "start"]
     : [process.execPath, ...programOf("main")];
-  return watch(
-    spawn(command ?? "", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }),
-    logFile,
-  );
+  const output = outputFile === undefined ? "pipe" : openSync(outputFile, "a");
+  const child = spawn(command ?? "", args, {
+    cwd: ROOT,
+    env,
+    stdio: ["ignore", output, "pipe"],
+  });
+  if (output !== "pipe") closeSync(output);
+  return watch(child, logFile);
 }
 
 function watch(child: ChildProcess, logFile: string | undefined) {

@@ -9,7 +9,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openLedger } from "../../../temporal/process.ts";
+import { endLeftovers } from "../../../temporal/process.ts";
 import { freePort } from "../servers/process.ts";
 import { openShell, type Shell, type ShellName } from "../servers/shells.ts";
 import { CACHE_DIR } from "../servers/tools.ts";
@@ -96,5 +96,5 @@ async function ended(dataDir: string): Promise<void> {
   if (!existsSync(lock)) return;
   const pid = Number(readFileSync(lock, "utf8"));
   while (isAlive(pid)) await sleep(20);
-  await openLedger(join(dataDir, "processes.json")).endLeftovers(0);
+  await endLeftovers(join(dataDir, "processes.json"), 0);
 }
