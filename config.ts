@@ -126,6 +126,7 @@ const settings = z.object({
   cacheDir: text.transform((path) => resolve(path)).optional(),
   xdgCacheHome: text.optional(),
   apiUrl: baseUrl.optional(),
+  allowHttpApiUrl: flag.prefault("false"),
   adminUsername: text
     .regex(
       /^[^:\s\p{Cc}]{1,64}$/u,

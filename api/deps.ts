@@ -18,9 +18,9 @@ import type { Watch } from "./metrics/contract.ts";
 export type Env = {
   /**
    * `refused`: the error that answers a request which the server cannot read or does not support;
-   * no route gets the request.
+   * no route gets the request. `admitted` is called once the credentials of the request are good.
    */
-  Bindings: Partial<HttpBindings> & { refused?: ApiError };
+  Bindings: Partial<HttpBindings> & { refused?: ApiError; admitted?: () => void };
   /** `warnings`: sentences that the answer has beside its data; absent: none. */
   Variables: { traceId: string; user: string; warnings?: Text[] };
 };
@@ -126,7 +126,7 @@ export type ApiDeps = {
   hasTransferWorker: () => Promise<boolean>;
   executions: Executions;
   /** The API for workers, mounted under /internal/v1. */
-  internal: Hono;
+  internal: Hono<Env>;
   /**
    * Tests whether a cluster can be used as a target. Resolves with the reason why it cannot, null if
    * the test finds none; never rejects. `watch`: it is a test of the regular watch, which is content

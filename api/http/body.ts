@@ -31,3 +31,11 @@ export async function wholeBody(c: Context<Env>, limit: number): Promise<Buffer>
   }
   return Buffer.concat(chunks, length);
 }
+
+/** Gives a request the body that was read from it, so that its route can read it once more. */
+export function withBody(c: Context<Env>, body: Buffer): void {
+  c.req.raw = new Request(c.req.raw, {
+    method: c.req.method,
+    body: new Uint8Array(body),
+  });
+}

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { DIGEST_HEADER } from "../../activities/secrets/internal.ts";
 import { isSha256 } from "../../activities/store/layout.ts";
 import { pack } from "../../activities/store/remote-source.ts";
 import type { Store } from "../../activities/store/store.ts";
@@ -34,6 +35,8 @@ export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono
         return c.body(toWebStream(chunks), typeof range === "object" ? 206 : 200, {
           ...BYTES,
           "x-content-size": String(size),
+          // The reader of the stream verifies it.
+          [DIGEST_HEADER]: sha256,
         });
       } catch (error) {
         if (error instanceof TransferError && error.kind === "notFound")

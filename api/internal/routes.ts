@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { grantCompareRead } from "../../db/runs/compare-reads.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";
@@ -11,7 +10,7 @@ import type { Db } from "../../db/open.ts";
 import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { Store } from "../../activities/store/store.ts";
-import { tooLong } from "../http/details.ts";
+import type { Env } from "../deps.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
@@ -43,27 +42,14 @@ type InternalDeps = {
 };
 
 /**
- * Maximum bytes of a body, which is read before its signature can be checked; the reports of a
- * whole batch take about 2 MiB.
- */
-const MOST_BODY = 16 * 1024 ** 2;
-
-/**
  * Serves what workers request from the control plane and report to it
  * (docs/decisions.md#internal-api). Signed bodies are trusted, because only workers of this product
  * speak this API.
  */
-export function internalRoutes(deps: InternalDeps): Hono {
+export function internalRoutes(deps: InternalDeps): Hono<Env> {
   const { db, store, signer, settings, retryWindow, now, workers } = deps;
   const grant = createBandwidth(now);
-  return new Hono()
-    .use(
-      "*",
-      bodyLimit({
-        maxSize: MOST_BODY,
-        onError: (c) => c.text(tooLong(MOST_BODY).en, 413),
-      }),
-    )
+  return new Hono<Env>()
     .use("*", internalAuth(signer, workers))
     .get("/worker", (c) => c.json(settings()))
     .post("/worker", async (c) => {
