@@ -19,6 +19,13 @@ export type CallOptions = {
  */
 const DISTURBED_MS = 30_000;
 
+const CONNECTIONS = {
+  connections: 32,
+  connect: { timeout: 10_000 },
+  headersTimeout: 60_000,
+  bodyTimeout: 60_000,
+};
+
 type Method = "GET" | "POST";
 type OpenOptions = {
   body?: unknown;
@@ -35,12 +42,7 @@ type OpenOptions = {
 export function createInternalCaller(options: CallOptions, disturbedMs = DISTURBED_MS) {
   const { apiUrl, secretKey, name, onRefused } = options;
   const signer = createInternalSigner(secretKey);
-  const agent = new Agent({
-    connections: 32,
-    connect: { timeout: 10_000 },
-    headersTimeout: 60_000,
-    bodyTimeout: 60_000,
-  });
+  const agent = new Agent(CONNECTIONS);
   const refusable = { apiUrl, ...(onRefused && { onRefused }) };
   const disturbance = createDisturbance(disturbedMs);
 
