@@ -122,6 +122,7 @@ const settings = z.object({
   host: host.default("127.0.0.1"),
   port: port.prefault("8080"),
   publicUrl: baseUrl.optional(),
+  trustedProxies: addressRanges.default([]),
   dataDir: text.prefault("data").transform((path) => resolve(path)),
   cacheDir: text.transform((path) => resolve(path)).optional(),
   xdgCacheHome: text.optional(),
@@ -271,6 +272,7 @@ function assemble(given: Settings) {
     ...rest,
     cacheDir: given.cacheDir ?? userCache(xdgCacheHome),
     allowedAddresses: Object.freeze(given.allowedAddresses),
+    trustedProxies: Object.freeze(given.trustedProxies),
     temporalTls: tlsOf(given),
   };
 }

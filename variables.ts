@@ -58,6 +58,7 @@ const RULES: Record<Program, Rule[]> = {
         "MAX_UPLOAD",
         "MAX_JSON_BODY",
         "PUBLIC_URL",
+        "TRUSTED_PROXIES",
         "LOCAL_CLUSTER_NAME",
         "METRICS_TOKEN",
       ],

@@ -1,11 +1,11 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { trace } from "@opentelemetry/api";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
 import { advanceNextTimes } from "../db/tasks/upkeep.ts";
-import { newKey } from "../domain/ids.ts";
 import { SYNC_PREFIX } from "../domain/sync.ts";
+import { accessLog } from "./http/access-log.ts";
+import { knowClient } from "./http/client.ts";
 import { authenticate, createLogin, type Login } from "./http/auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs/routes.ts";
@@ -14,6 +14,7 @@ import { notOffered, tooLongJson } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { ApiError, failWith } from "./http/errors.ts";
 import { refuseInvalid } from "./http/invalid.ts";
+import { sameSite } from "./http/same-site.ts";
 import { createUnknownFields } from "./http/unknown-fields.ts";
 import type { HostedDeps } from "./hosted/endpoint.ts";
 import { endpointOf, ENDPOINTS } from "./hosted/index.ts";
@@ -83,28 +84,15 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
 
   const { traced } = deps;
   if (traced) app.use((c, next) => (QUIET.test(c.req.path) ? next() : traced(c, next)));
-  app.use(async (c, next) => {
-    c.set("traceId", trace.getActiveSpan()?.spanContext().traceId ?? newKey());
-    const start = performance.now();
-    await next();
-    c.header("X-Trace-Id", c.get("traceId"));
-    const query = c.req.url.includes("?") ? "?…" : "";
-    const facts = {
-      traceId: c.get("traceId"),
-      method: c.req.method,
-      path: c.req.path + query,
-      status: c.res.status,
-      ms: Math.round(performance.now() - start),
-    };
-    if (QUIET.test(c.req.path)) deps.logger.debug(facts, "answered");
-    else deps.logger.info(facts, "answered");
-  });
+  app.use(knowClient(deps.isTrustedProxy, deps.publicUrl));
+  app.use(accessLog(deps.logger, (path) => QUIET.test(path)));
   app.use((c, next) => {
     if (c.env?.refused) throw c.env.refused;
     return next();
   });
+  app.use(sameSite());
   app.use("/", startPage(deps));
-  app.use(authenticate(login, { ...deps, hasOwnLogin }));
+  app.use(authenticate(login, { hasOwnLogin }));
   // Next execution times that have passed are replaced by the next ones before the route of a
   // request reads tasks.
   app.use("/replication/api/*", (_, next) => {

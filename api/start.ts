@@ -41,6 +41,7 @@ import { createOthers, type MetricsPort } from "./metrics/others.ts";
 import { createSignals } from "./metrics/signals.ts";
 import { createWatch } from "./metrics/watch.ts";
 import { createReconciler } from "./runs/reconcile.ts";
+import { createTrust } from "./http/client.ts";
 import { listen } from "./http/listen.ts";
 import { repeat } from "./runs/repeat.ts";
 import { paceOf } from "./runs/pace.ts";
@@ -84,6 +85,7 @@ const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (rea
 const store = createStore(content, inline);
 await store.sweep(Date.now());
 
+const isTrustedProxy = createTrust(config.trustedProxies);
 const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
 const metricsPort = await installRuntime(logger);
 const tracing = await openTracing("control", config, logger);
@@ -195,6 +197,7 @@ const app = createApp({
   localClusterName: config.localClusterName,
   publicUrl: config.publicUrl ?? null,
   admin: { username: config.adminUsername, password: config.adminPassword },
+  isTrustedProxy,
   maxJsonBody: config.maxJsonBody,
   maxUpload: config.maxUpload ?? null,
   processes: () => processes,

@@ -174,7 +174,7 @@ export function clusterRoutes(deps: ApiDeps) {
   const { db, zone, localClusterName } = deps;
   const write = (row: Parameters<typeof toClusterInfo>[0]) => toClusterInfo(row, zone);
   const local = (c: Context<Env>) =>
-    localClusterInfo(localClusterName, deps.publicUrl ?? new URL(c.req.url).origin);
+    localClusterInfo(localClusterName, c.get("client").origin);
 
   async function connect(c: Context<Env>, name = "") {
     const wanted = name === "" ? await nameInBody(c, deps.maxJsonBody) : name;

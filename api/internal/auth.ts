@@ -37,7 +37,7 @@ export function internalAuth(
     const problem = signer.problem(request);
     let refusal: Response | null;
     if (problem !== null) {
-      workers.refused(problem, worker);
+      workers.refused(problem, worker, c.get("client").address);
       refusal = c.text(problem.message, STATUS[problem.refusal], {
         "x-refused": problem.refusal,
       });

@@ -205,7 +205,7 @@ describe("a worker that waits for its control plane", () => {
     },
     {
       what: "its name cannot be resolved",
-      url: () => "http://no.such.host.invalid",
+      url: () => "https://no.such.host.invalid",
       says: ["cannot be resolved", "API_URL"],
     },
     {

@@ -6,6 +6,7 @@ import { createContentSource } from "../../activities/store/source.ts";
 import { openHostedSource } from "../../activities/transfer/hosted.ts";
 import type { Batch } from "../../activities/transfer/work.ts";
 import type { Env } from "../../api/deps.ts";
+import { knowClient } from "../../api/http/client.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
 import { versionRoutes } from "../../api/internal/versions.ts";
@@ -29,6 +30,7 @@ export async function hostedRig(): Promise<Rig> {
   const workers = createWorkers(Date.now, { error: () => {} });
   inside = new Hono<Env>()
     .basePath("/internal/v1")
+    .use(knowClient(() => false, null))
     .use("*", internalAuth(createInternalSigner(KEY), workers))
     .route("/blobs", blobRoutes(deps.store))
     .route("/versions", versionRoutes(db, Date.now));

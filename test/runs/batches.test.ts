@@ -18,6 +18,7 @@ import { runBatch } from "../../activities/transfer/batch.ts";
 import type { Route } from "../../activities/transfer/work.ts";
 import { createPool } from "../../activities/transfer/pool.ts";
 import type { Env } from "../../api/deps.ts";
+import { knowClient } from "../../api/http/client.ts";
 import { internalRoutes } from "../../api/internal/routes.ts";
 import { openDb, type Db } from "../../db/open.ts";
 import { deleteRepositoryRow, findRepository } from "../../db/content/repositories.ts";
@@ -61,6 +62,7 @@ beforeEach(async () => {
   const paces = createPaces(() => NOW);
   const signer = createInternalSigner(KEY);
   const app = new Hono<Env>()
+    .use(knowClient(() => false, null))
     .use("/internal/v1/reports", (c, next) =>
       refuseReports ? Promise.resolve(signedRefusal(signer, c)) : next(),
     )

@@ -83,6 +83,7 @@ export function createTestApi(
     publicUrl: null,
     temporalUi: () => "http://127.0.0.1:8233",
     admin: ADMIN,
+    isTrustedProxy: () => false,
     maxJsonBody: 64 * 1024,
     maxUpload: null,
     executions: {
