@@ -1,9 +1,10 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
 import { advanceNextTimes } from "../db/tasks/upkeep.ts";
 import { SYNC_PREFIX } from "../domain/sync.ts";
+import { wholeBody, withBody } from "./http/body.ts";
+import { holdBodies } from "./http/body-budget.ts";
 import { accessLog } from "./http/access-log.ts";
 import { knowClient } from "./http/client.ts";
 import { authenticate, createLogin, type Login } from "./http/auth.ts";
@@ -12,7 +13,7 @@ import { docsRoutes } from "./docs/routes.ts";
 import { startPage } from "./docs/start-page.ts";
 import { notOffered, tooLongJson } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
-import { ApiError, failWith } from "./http/errors.ts";
+import { ApiError } from "./http/errors.ts";
 import { refuseInvalid } from "./http/invalid.ts";
 import { sameSite } from "./http/same-site.ts";
 import { createUnknownFields } from "./http/unknown-fields.ts";
@@ -77,14 +78,11 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
       refuseInvalid(result, c);
     },
   });
-  const limit = bodyLimit({
-    maxSize: deps.maxJsonBody,
-    onError: () => failWith(413, 250106, tooLongJson(deps.maxJsonBody)),
-  });
 
   const { traced } = deps;
   if (traced) app.use((c, next) => (QUIET.test(c.req.path) ? next() : traced(c, next)));
   app.use(knowClient(deps.isTrustedProxy, deps.publicUrl));
+  app.use(holdBodies(deps.maxBuffered));
   app.use(accessLog(deps.logger, (path) => QUIET.test(path)));
   app.use((c, next) => {
     if (c.env?.refused) throw c.env.refused;
@@ -99,9 +97,10 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
   });
-  app.use((c, next) =>
-    isBodiless(c) || isStreamed(c.req.path) ? next() : limit(c, next),
-  );
+  app.use(async (c, next) => {
+    if (!isSafe(c) && !isStreamed(c.req.path)) await readJson(c, deps.maxJsonBody);
+    await next();
+  });
   app.use((c, next) => {
     unknown.inQuery(c);
     return next();
@@ -132,14 +131,15 @@ const hasOwnLogin = (path: string): boolean =>
 
 /** Paths whose requests are frequent by design: they are logged at debug level and not traced. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
-/**
- * Whether a request is a GET or HEAD without a body, judged by its headers alone (RFC 9112 section
- * 6.3): a look at the body would make hono create a whole Request.
- */
-const isBodiless = ({ req }: Context<Env>) =>
-  (req.method === "GET" || req.method === "HEAD") &&
-  req.header("content-length") === undefined &&
-  req.header("transfer-encoding") === undefined;
+/** Requests of these methods have no body that hono can read. */
+const isSafe = ({ req }: Context<Env>) => req.method === "GET" || req.method === "HEAD";
+
+/** Reads a JSON body within its limits, for its route to read it once more. */
+async function readJson(c: Context<Env>, limit: number): Promise<void> {
+  const body = await wholeBody(c, limit, tooLongJson(limit));
+  if (body.length > 0) withBody(c, body);
+}
+
 /**
  * Paths for other instances and workers: their routes limit their bodies themselves, some to more
  * than a JSON body may have.

@@ -36,7 +36,8 @@ export type Env = {
     peer?: string | undefined;
   };
   /**
-   * `user`: absent until the request is admitted; `claimed`: the name with a wrong login; `warnings`:
+   * `user`: absent until the request is admitted; `claimed`: the name with a wrong login; `hold`
+   * counts bytes of the body that are kept in memory, and throws 503 if there is no room; `warnings`:
    * sentences that the answer has beside its data, absent: none.
    */
   Variables: {
@@ -44,6 +45,7 @@ export type Env = {
     client: Client;
     user: string;
     claimed?: string;
+    hold: (bytes: number) => void;
     warnings?: Text[];
   };
 };
@@ -138,6 +140,8 @@ export type ApiDeps = {
   isTrustedProxy: Trust;
   /** Maximum bytes of a JSON body. */
   maxJsonBody: number;
+  /** Maximum bytes of all bodies in memory; absent: the usual number. */
+  maxBuffered?: number;
   /** Maximum bytes of an uploaded file; null: no limit. */
   maxUpload: number | null;
   processes: () => Processes;

@@ -225,14 +225,11 @@ const app = createApp({
   },
 });
 
-/**
- * Uploads may take any time, but headers must arrive in time. Idle connections are kept longer than
- * proxies keep theirs (usually 60 s).
- */
-const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
+/** Idle connections are kept longer than proxies keep theirs (usually 60 s). */
+const serverOptions = { keepAliveTimeout: 75_000 };
 const server = listen(
   app.fetch,
-  { hostname: config.host, port: config.port, serverOptions },
+  { hostname: config.host, port: config.port, serverOptions, isTrusted: isTrustedProxy },
   (address) => child.ready({ url: urlOf(address) }),
 );
 

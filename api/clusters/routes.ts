@@ -251,7 +251,7 @@ async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const sent =
     c.req.method === "GET"
       ? incoming
-        ? await readRawBody(incoming, limit)
+        ? await readRawBody(incoming, limit, c.get("hold"))
         : ""
       : await c.req.text();
   if (sent.trim() === "") return fail(250103, "name");

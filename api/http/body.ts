@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import type { Context } from "hono";
+import type { Text } from "../../domain/text.ts";
 import { tooLong } from "./details.ts";
 import { failWith } from "./errors.ts";
 import type { Env } from "../deps.ts";
@@ -16,9 +17,15 @@ export function bodyOf(c: Context<Env>): Readable {
   return body ? Readable.fromWeb(body as ReadableStream) : Readable.from([]);
 }
 
-/** Reads the whole body of a request; throws 413 if it is longer than `limit` bytes. */
-export async function wholeBody(c: Context<Env>, limit: number): Promise<Buffer> {
-  const refuse = () => failWith(413, 250106, tooLong(limit));
+/**
+ * Reads the whole body of a request; throws 413 if it is longer than `limit` bytes, 503 if there is no room for it.
+ */
+export async function wholeBody(
+  c: Context<Env>,
+  limit: number,
+  why: Text = tooLong(limit),
+): Promise<Buffer> {
+  const refuse = () => failWith(413, 250106, why);
   if (Number(c.req.header("content-length") ?? 0) > limit) refuse();
   const chunks: Buffer[] = [];
   let length = 0;
@@ -27,6 +34,7 @@ export async function wholeBody(c: Context<Env>, limit: number): Promise<Buffer>
   }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) refuse();
+    c.get("hold")(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

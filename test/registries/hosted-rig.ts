@@ -6,6 +6,7 @@ import { createContentSource } from "../../activities/store/source.ts";
 import { openHostedSource } from "../../activities/transfer/hosted.ts";
 import type { Batch } from "../../activities/transfer/work.ts";
 import type { Env } from "../../api/deps.ts";
+import { holdBodies } from "../../api/http/body-budget.ts";
 import { knowClient } from "../../api/http/client.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
@@ -31,6 +32,7 @@ export async function hostedRig(): Promise<Rig> {
   inside = new Hono<Env>()
     .basePath("/internal/v1")
     .use(knowClient(() => false, null))
+    .use(holdBodies())
     .use("*", internalAuth(createInternalSigner(KEY), workers))
     .route("/blobs", blobRoutes(deps.store))
     .route("/versions", versionRoutes(db, Date.now));

@@ -18,6 +18,7 @@ import { runBatch } from "../../activities/transfer/batch.ts";
 import type { Route } from "../../activities/transfer/work.ts";
 import { createPool } from "../../activities/transfer/pool.ts";
 import type { Env } from "../../api/deps.ts";
+import { holdBodies } from "../../api/http/body-budget.ts";
 import { knowClient } from "../../api/http/client.ts";
 import { internalRoutes } from "../../api/internal/routes.ts";
 import { openDb, type Db } from "../../db/open.ts";
@@ -63,6 +64,7 @@ beforeEach(async () => {
   const signer = createInternalSigner(KEY);
   const app = new Hono<Env>()
     .use(knowClient(() => false, null))
+    .use(holdBodies())
     .use("/internal/v1/reports", (c, next) =>
       refuseReports ? Promise.resolve(signedRefusal(signer, c)) : next(),
     )

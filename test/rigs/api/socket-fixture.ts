@@ -1,8 +1,14 @@
 import { fork } from "node:child_process";
-import { request, type IncomingHttpHeaders, type Server } from "node:http";
+import {
+  request,
+  type IncomingHttpHeaders,
+  type Server,
+  type ServerOptions,
+} from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { ApiDeps } from "../../../api/deps.ts";
+import type { ConnectionLimits } from "../../../api/http/connections.ts";
 import { listen } from "../../../api/http/listen.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
 import { watchStatuses } from "./documented-statuses.ts";
@@ -10,13 +16,27 @@ import { watchStatuses } from "./documented-statuses.ts";
 export const LOGIN = basic(`${ADMIN.username}:${ADMIN.password}`);
 
 /** Starts the API on a real socket, with a GENERIC repository demo/files. */
-export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: string) {
+export async function startApi(
+  overrides: Partial<ApiDeps> = {},
+  directory?: string,
+  limits: Partial<ConnectionLimits> = {},
+  serverOptions: ServerOptions = {},
+) {
   const api = createTestApi(overrides, directory);
   const watched = watchStatuses(api.app.fetch);
   const server = await new Promise<Server>((resolve) => {
     const started = listen(
       watched.fetch,
-      { hostname: "127.0.0.1", port: 0, serverOptions: { keepAliveTimeout: 75_000 } },
+      {
+        hostname: "127.0.0.1",
+        port: 0,
+        serverOptions: {
+          keepAliveTimeout: 75_000,
+          connectionsCheckingInterval: 100,
+          ...serverOptions,
+        },
+        limits,
+      },
       () => resolve(started),
     );
   });
