@@ -123,10 +123,12 @@ const settings = z.object({
   host: host.default("127.0.0.1"),
   port: port.prefault("8080"),
   publicUrl: baseUrl.optional(),
+  trustedProxies: addressRanges.default([]),
   dataDir: text.prefault("data").transform((path) => resolve(path)),
   cacheDir: text.transform((path) => resolve(path)).optional(),
   xdgCacheHome: text.optional(),
   apiUrl: baseUrl.optional(),
+  allowHttpApiUrl: flag.prefault("false"),
   adminUsername: text
     .regex(
       /^[^:\s\p{Cc}]{1,64}$/u,
@@ -282,6 +284,7 @@ function assemble(given: Settings) {
     cacheDir: given.cacheDir ?? userCache(xdgCacheHome),
     allowedAddresses: Object.freeze(given.allowedAddresses),
     budgets: Object.freeze({ maxTags, maxEmptyPages, maxListed, minRate }),
+    trustedProxies: Object.freeze(given.trustedProxies),
     temporalTls: tlsOf(given),
   };
 }

@@ -32,7 +32,7 @@ const RULES: Record<Program, Rule[]> = {
     },
     {
       holds: () => true,
-      names: ["API_URL"],
+      names: ["API_URL", "ALLOW_HTTP_API_URL"],
       why: "it is for workers (npm run worker); PUBLIC_URL says where clients reach the service",
     },
     {
@@ -60,6 +60,7 @@ const RULES: Record<Program, Rule[]> = {
         "DISK_RESERVE",
         "MAX_JSON_BODY",
         "PUBLIC_URL",
+        "TRUSTED_PROXIES",
         "LOCAL_CLUSTER_NAME",
         "METRICS_TOKEN",
       ],

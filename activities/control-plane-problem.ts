@@ -1,4 +1,5 @@
 import { type TransferError } from "../domain/failure.ts";
+import { UNSIGNED } from "./internal-answers.ts";
 import { CERTIFICATE_CODES, errorCode } from "./registries/http-failure.ts";
 
 type SpeaksTls = (address: { host: string; port: number }) => Promise<boolean>;
@@ -13,17 +14,14 @@ export async function problemOfControlPlane(
   speaksTls: SpeaksTls,
 ): Promise<string> {
   const { kind, message } = error;
-  if (kind !== "unreachable" && kind !== "notFound" && kind !== "invalid") return message;
-  const code = kind === "unreachable" ? errorCode(error) : "";
+  if (kind !== "unreachable") return message;
+  const isUnsigned = error.codes?.includes(UNSIGNED) ?? false;
+  const code = isUnsigned ? "" : errorCode(error);
   const known = ofCode(apiUrl, code);
   if (known !== null) return known;
   if (apiUrl.startsWith("http:") && (await speaksTls(addressOf(apiUrl))))
     return `${apiUrl} expects TLS: write https:// in API_URL`;
-  if (kind !== "unreachable")
-    return (
-      `another server than the control plane answers at ${apiUrl} (${message}): ` +
-      "write the service's address, with the path that a proxy before it needs, in API_URL"
-    );
+  if (isUnsigned) return message;
   const shown = code === "" ? "" : ` (${code})`;
   return `no answer from ${apiUrl}${shown}: correct API_URL, or check the network and the firewalls between`;
 }

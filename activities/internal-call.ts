@@ -1,16 +1,30 @@
-import { Agent, type Dispatcher, request } from "undici";
+import type { Readable } from "node:stream";
+import { Agent, request } from "undici";
 import { NOT_JSON, readJson } from "../domain/foreign/json.ts";
 import { LIMITS, OverLimit } from "../domain/foreign/limits.ts";
 import { stopOf, TransferError } from "../domain/failure.ts";
-import { REFUSALS, type Refusal } from "../domain/worker-messages.ts";
-import { createInternalSigner } from "./secrets/internal.ts";
+import { failureOf, ofDigest, unsignedFailure } from "./internal-answers.ts";
+import { createInternalSigner, DIGEST_HEADER } from "./secrets/internal.ts";
 
 /** `name`: the name of this worker; `onRefused` is called for each answer that refuses the worker. */
 export type CallOptions = {
   apiUrl: string;
   secretKey: string;
   name: string;
-  onRefused?: (reason: string, refusal: Refusal | undefined) => void;
+  onRefused?: (reason: string) => void;
+};
+
+/**
+ * For how long (ms) refusals that are not signed with this worker's key are taken for a disturbance on the way.
+ * Then the control plane has another key, and the work of this worker goes to those whom it admits.
+ */
+const DISTURBED_MS = 30_000;
+
+const CONNECTIONS = {
+  connections: 32,
+  connect: { timeout: 10_000 },
+  headersTimeout: 60_000,
+  bodyTimeout: 60_000,
 };
 
 type Method = "GET" | "POST";
@@ -21,97 +35,112 @@ type OpenOptions = {
 };
 
 /**
- * HTTP statuses with which the control plane refuses a worker: its key or its clock is wrong (401), or it
- * speaks another internal protocol (426).
+ * Creates a sender of signed requests to the control plane, which believes signed answers only. A request that
+ * fails throws a TransferError: `unreachable` while the control plane is away or its answers are not signed,
+ * `refused` when it refuses this worker, the error of the signal when `signal` fires, and for another status
+ * than 2xx `server`, `notFound` or `invalid`. `disturbedMs`: as DISTURBED_MS.
  */
-const REFUSED = [401, 426];
-
-/**
- * Creates a sender of signed requests to the control plane. A request that fails throws a TransferError:
- * `unreachable` while the control plane is away, `refused` when it refuses this worker, the error of the
- * signal when `signal` fires, and for another status than 2xx `server`, `notFound` or `invalid`.
- */
-export function createInternalCaller(options: CallOptions) {
-  const { apiUrl, secretKey, name } = options;
+export function createInternalCaller(options: CallOptions, disturbedMs = DISTURBED_MS) {
+  const { apiUrl, secretKey, name, onRefused } = options;
   const signer = createInternalSigner(secretKey);
-  const agent = new Agent({
-    connections: 32,
-    connect: { timeout: 10_000 },
-    headersTimeout: 60_000,
-    bodyTimeout: 60_000,
-  });
+  const agent = new Agent(CONNECTIONS);
+  const refusable = { apiUrl, ...(onRefused && { onRefused }) };
+  const disturbance = createDisturbance(disturbedMs);
 
-  async function open(
+  async function ask(
     method: Method,
     path: string,
-    { body: value, headers, signal }: OpenOptions = {},
+    { body: value, headers: more = {}, signal }: OpenOptions,
   ) {
     const body = value === undefined ? "" : JSON.stringify(value);
-    const signed = {
+    const headers = signer.headers(method, path, body, {
+      ...more,
       "content-type": "application/json",
       "x-internal-worker": name,
-      ...signer.headers(method, path, body),
-      ...headers,
+    });
+    const answer = await request(new URL(apiUrl + path), {
+      method,
+      headers,
+      dispatcher: agent,
+      ...(body ? { body } : {}),
+      ...(signal ? { signal } : {}),
+    });
+    // An answer's body that is dropped before it is read may emit an error, which without a listener
+    // would end the process.
+    answer.body.on("error", () => undefined);
+    const head = {
+      status: answer.statusCode,
+      header: (each: string) => String(answer.headers[each] ?? ""),
     };
+    const asked = { method, path, header: (each: string) => headers[each] ?? "" };
+    if (!signer.isAnswer(asked, head)) {
+      const failure = await unsignedFailure(answer, apiUrl, disturbance.hasLasted);
+      if (failure.kind === "refused") onRefused?.(failure.message);
+      throw failure;
+    }
+    disturbance.end();
+    return { answer, digest: head.header(DIGEST_HEADER) };
+  }
+
+  async function open(method: Method, path: string, options: OpenOptions = {}) {
     try {
-      const answer = await request(new URL(apiUrl + path), {
-        method,
-        headers: signed,
-        dispatcher: agent,
-        ...(body ? { body } : {}),
-        ...(signal ? { signal } : {}),
-      });
-      // An answer's body that is dropped before it is read may emit an error, which without a listener
-      // would end the process.
-      answer.body.on("error", () => undefined);
-      if (answer.statusCode < 300) return answer;
-      throw await failureOf(answer, `${method} ${path}`, options);
+      const { answer, digest } = await ask(method, path, options);
+      const { statusCode, headers, body } = answer;
+      if (statusCode >= 300)
+        throw await failureOf(answer, `${method} ${path}`, refusable);
+      // The digest of a part of a content is that of the whole content; the target compares it.
+      return {
+        statusCode,
+        headers,
+        body: statusCode === 206 ? body : ofDigest(body, digest),
+      };
     } catch (error) {
-      if (signal?.aborted) throw stopOf(signal);
-      if (error instanceof TransferError) throw error;
-      const message =
-        `the control plane at ${apiUrl} cannot be reached: ` +
-        "check that it runs, and API_URL of this worker";
-      throw new TransferError("unreachable", message, { cause: error });
+      throw away(error, apiUrl, options.signal);
     }
   }
 
   async function call<T>(method: Method, path: string, body?: unknown): Promise<T> {
     const answer = await open(method, path, body === undefined ? {} : { body });
-    const value = await readJson(answer.body, LIMITS.order).catch((error: unknown) => {
-      if (error instanceof OverLimit)
-        throw new TransferError(
-          "invalid",
-          `the control plane at ${apiUrl} answers ${method} ${path} with too much: ${error.message}`,
-        );
-      const message = `the connection to the control plane at ${apiUrl} was lost while it answered`;
-      throw new TransferError("unreachable", message, { cause: error });
-    });
-    if (value === NOT_JSON)
-      throw new TransferError("invalid", `it answers ${method} ${path} without JSON`);
-    return value as T;
+    return (await jsonOf(answer.body, apiUrl, `${method} ${path}`)) as T;
   }
 
   return { open, call, close: () => agent.close() };
 }
 
-/**
- * Builds the error for an answer with a status other than 2xx. If the control plane refuses this worker
- * (401, 426), calls `onRefused` too.
- */
-async function failureOf(
-  { statusCode: status, body, headers }: Dispatcher.ResponseData,
-  request: string,
-  { apiUrl, onRefused }: CallOptions,
-): Promise<TransferError> {
-  const text = (await body.text()).slice(0, 300);
-  if (REFUSED.includes(status)) {
-    const refusal = REFUSALS.find((one) => one === headers["x-refused"]);
-    onRefused?.(text, refusal);
-    const message = `the control plane at ${apiUrl} refuses this worker (${status}): ${text}`;
-    return new TransferError("refused", message);
-  }
-  const kind = status >= 500 ? "server" : status === 404 ? "notFound" : "invalid";
-  const message = `the control plane answered ${status} to ${request}: ${text}`;
-  return new TransferError(kind, message);
+/** Translates what broke off a request. */
+function away(error: unknown, apiUrl: string, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return stopOf(signal);
+  if (error instanceof TransferError) return error;
+  const message =
+    `the control plane at ${apiUrl} cannot be reached: ` +
+    "check that it runs, and API_URL of this worker";
+  return new TransferError("unreachable", message, { cause: error });
+}
+
+/** Measures for how long refusals without a good signature have come, and nothing signed. */
+function createDisturbance(mostMs: number) {
+  let since: number | null = null;
+  return {
+    hasLasted(): boolean {
+      since ??= performance.now();
+      return performance.now() - since >= mostMs;
+    },
+    end: () => void (since = null),
+  };
+}
+
+async function jsonOf(body: Readable, apiUrl: string, request: string): Promise<unknown> {
+  const value = await readJson(body, LIMITS.order).catch((error: unknown) => {
+    if (error instanceof TransferError) throw error;
+    if (error instanceof OverLimit)
+      throw new TransferError(
+        "invalid",
+        `the control plane at ${apiUrl} answers ${request} with too much: ${error.message}`,
+      );
+    const message = `the connection to the control plane at ${apiUrl} was lost while it answered`;
+    throw new TransferError("unreachable", message, { cause: error });
+  });
+  if (value === NOT_JSON)
+    throw new TransferError("invalid", `it answers ${request} without JSON`);
+  return value;
 }

@@ -10,9 +10,10 @@ import { loadConfig } from "../config.ts";
 import { showFailures, superviseChild } from "../lifecycle.ts";
 import { createLog } from "../logs.ts";
 import { toTransferError, type TransferError } from "../domain/failure.ts";
+import { isLoopback } from "../domain/http-url.ts";
 import { StartError } from "../domain/start-error.ts";
 import { SLOTS } from "../domain/lanes.ts";
-import type { Refusal, WorkerSettings } from "../domain/worker-messages.ts";
+import type { WorkerSettings } from "../domain/worker-messages.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
 import type { Asked } from "../temporal/diagnosis.ts";
 import { speaksTls } from "../temporal/probe.ts";
@@ -23,6 +24,7 @@ import { uselessVariables } from "../variables.ts";
 import { laneQueue, queues } from "../workflows/contract.ts";
 import { createAloneActivities } from "./alone/activities.ts";
 import { problemOfControlPlane } from "./control-plane-problem.ts";
+import { OTHER_KEY } from "./internal-answers.ts";
 import { createControlPlane } from "./control-plane.ts";
 import { keepSayingHello } from "./hello.ts";
 import { createTransferActivities } from "./transfer/activities.ts";
@@ -46,19 +48,17 @@ if (process.connected) for (const thread of threads) setPriority(thread, NICE);
 showFailures();
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = createLog("transfer", config);
+// A worker that the supervisor started is on the machine of the service, whatever its address is.
+if (!process.connected) refuseHttp(config);
 if (!process.connected)
   for (const warning of uselessVariables(process.env, "worker")) log.warn(warning);
 const stopping = new AbortController();
 let refused = new AbortController();
-let lastRefusal: Refusal | undefined;
 const name = `${hostname()}/${process.pid}`;
 const controlPlane = createControlPlane({
   ...config,
   name,
-  onRefused: (reason, refusal) => {
-    lastRefusal = refusal;
-    refused.abort(reason);
-  },
+  onRefused: (reason) => refused.abort(reason),
 });
 
 let working = Promise.resolve();
@@ -104,6 +104,20 @@ async function work(): Promise<void> {
       );
     await workers.stop();
   }
+}
+
+/** Throws a StartError when requests would cross a network without TLS, unless that is allowed. */
+function refuseHttp({
+  apiUrl,
+  allowHttpApiUrl,
+}: Pick<typeof config, "apiUrl" | "allowHttpApiUrl">): void {
+  const url = new URL(apiUrl);
+  if (url.protocol === "https:" || isLoopback(url) || allowHttpApiUrl) return;
+  throw new StartError(
+    `API_URL ${apiUrl} leads to another machine without TLS, so who is between reads what is replicated: ` +
+      "write https:// there and put a proxy with TLS before the service, or set ALLOW_HTTP_API_URL=true " +
+      "if the network between is private",
+  );
 }
 
 function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
@@ -182,9 +196,10 @@ async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
       return await controlPlane.settings();
     } catch (error) {
       const failure = toTransferError(error);
-      if (first && failure.kind === "refused" && lastRefusal === "key")
+      if (first && failure.codes?.includes(OTHER_KEY))
         throw new StartError(
-          `SECRET_KEY is wrong (DATA_DIR/secret-key of the service has the right one): ${failure.message}`,
+          "SECRET_KEY is wrong (DATA_DIR/secret-key of the service has the right one), " +
+            `or the service is of an older release: ${failure.message}`,
           { cause: error },
         );
       const problem = await problemOf(failure);

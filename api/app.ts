@@ -1,10 +1,11 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { trace } from "@opentelemetry/api";
 import type { Context } from "hono";
 import { getPath } from "hono/utils/url";
 import { advanceNextTimes } from "../db/tasks/upkeep.ts";
-import { newKey } from "../domain/ids.ts";
 import { SYNC_PREFIX } from "../domain/sync.ts";
+import { holdBodies } from "./http/body-budget.ts";
+import { accessLog } from "./http/access-log.ts";
+import { knowClient } from "./http/client.ts";
 import { authenticate, createLogin, type Login } from "./http/auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs/routes.ts";
@@ -15,6 +16,7 @@ import { ApiError } from "./http/errors.ts";
 import { spareWrite } from "./http/spare-write.ts";
 import { refuseInvalid } from "./http/invalid.ts";
 import { boundedBody, isJson } from "./http/bounded-body.ts";
+import { sameSite } from "./http/same-site.ts";
 import { createUnknownFields } from "./http/unknown-fields.ts";
 import type { HostedDeps } from "./hosted/endpoint.ts";
 import { endpointOf, ENDPOINTS } from "./hosted/index.ts";
@@ -86,35 +88,23 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const bounded = boundedBody(deps.maxJsonBody);
   const { traced } = deps;
   if (traced) app.use((c, next) => (QUIET.test(c.req.path) ? next() : traced(c, next)));
-  app.use(async (c, next) => {
-    c.set("traceId", trace.getActiveSpan()?.spanContext().traceId ?? newKey());
-    const start = performance.now();
-    await next();
-    c.header("X-Trace-Id", c.get("traceId"));
-    const query = c.req.url.includes("?") ? "?…" : "";
-    const facts = {
-      traceId: c.get("traceId"),
-      method: c.req.method,
-      path: c.req.path + query,
-      status: c.res.status,
-      ms: Math.round(performance.now() - start),
-    };
-    if (QUIET.test(c.req.path)) deps.logger.debug(facts, "answered");
-    else deps.logger.info(facts, "answered");
-  });
+  app.use(knowClient(deps.isTrustedProxy, deps.publicUrl));
+  app.use(holdBodies(deps.maxBuffered));
+  app.use(accessLog(deps.logger, (path) => QUIET.test(path)));
   app.use((c, next) => {
     if (c.env?.refused) throw c.env.refused;
     return next();
   });
+  app.use(sameSite());
   app.use("/", startPage(deps));
-  app.use(authenticate(login, { ...deps, hasOwnLogin }));
+  app.use(authenticate(login, { hasOwnLogin }));
   // Next execution times that have passed are replaced by the next ones before the route of a
   // request reads tasks.
   app.use("/replication/api/*", (_, next) => {
     advance(deps);
     return next();
   });
-  app.use((c, next) => (isBodiless(c) || hasOwnBody(c) ? next() : bounded(c, next)));
+  app.use((c, next) => (isSafe(c) || hasOwnBody(c) ? next() : bounded(c, next)));
   app.use((c, next) => {
     unknown.inQuery(c);
     return next();
@@ -150,14 +140,9 @@ const hasOwnLogin = (path: string): boolean =>
 
 /** Paths whose requests are frequent by design: they are logged at debug level and not traced. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
-/**
- * Whether a request is a GET or HEAD without a body, judged by its headers alone (RFC 9112 section
- * 6.3): a look at the body would make hono create a whole Request.
- */
-const isBodiless = ({ req }: Context<Env>) =>
-  (req.method === "GET" || req.method === "HEAD") &&
-  req.header("content-length") === undefined &&
-  req.header("transfer-encoding") === undefined;
+/** Requests of these methods have no body that hono can read. */
+const isSafe = ({ req }: Context<Env>) => req.method === "GET" || req.method === "HEAD";
+
 /**
  * Whether the route limits the body of a request itself: a report of a worker, a content, or a statement of another
  * instance.

@@ -12,17 +12,42 @@ import type { ApiError } from "./http/errors.ts";
 import type { Watch } from "./metrics/contract.ts";
 
 /**
+ * Who sent a request. `address`: IP address, `local` where there is none; `origin`: the URL, without path, at
+ * which the client reached this instance.
+ */
+type Client = { address: string; origin: string };
+
+/** Decides whether an address is that of a proxy whose headers are believed. */
+export type Trust = (address: string) => boolean;
+
+/**
  * Types of a request's context in hono. The bindings (Node's request and response) are missing if
  * hono's server did not pass the request on, as with `app.request` in tests.
  */
 export type Env = {
   /**
    * `refused`: the error that answers a request which the server cannot read or does not support;
-   * no route gets the request.
+   * no route gets the request. `admitted` is called once the credentials of the request are good. `peer`:
+   * the address of the other end of the socket, where `incoming` is missing.
    */
-  Bindings: Partial<HttpBindings> & { refused?: ApiError };
-  /** `warnings`: sentences that the answer has beside its data; absent: none. */
-  Variables: { traceId: string; user: string; warnings?: Text[] };
+  Bindings: Partial<HttpBindings> & {
+    refused?: ApiError;
+    admitted?: () => void;
+    peer?: string | undefined;
+  };
+  /**
+   * `user`: absent until the request is admitted; `claimed`: the name with a wrong login; `hold`
+   * counts bytes of the body that are kept in memory, and throws 503 if there is no room; `warnings`:
+   * sentences that the answer has beside its data, absent: none.
+   */
+  Variables: {
+    traceId: string;
+    client: Client;
+    user: string;
+    claimed?: string;
+    hold: (bytes: number) => void;
+    warnings?: Text[];
+  };
 };
 
 export type Logger = Record<
@@ -111,8 +136,12 @@ export type ApiDeps = {
   /** URL at which clients reach this instance; null: taken from the Host header of each request. */
   publicUrl: string | null;
   admin: { username: string; password: string };
+  /** Whether the headers of a proxy with this address say who its clients are. */
+  isTrustedProxy: Trust;
   /** Maximum bytes of a JSON body. */
   maxJsonBody: number;
+  /** Maximum bytes of all bodies in memory; absent: the usual number. */
+  maxBuffered?: number;
   /** Maximum bytes of an uploaded file; null: no limit. */
   maxUpload: number | null;
   processes: () => Processes;
@@ -126,7 +155,7 @@ export type ApiDeps = {
   hasTransferWorker: () => Promise<boolean>;
   executions: Executions;
   /** The API for workers, mounted under /internal/v1. */
-  internal: Hono;
+  internal: Hono<Env>;
   /**
    * Tests whether a cluster can be used as a target. Resolves with the reason why it cannot, null if
    * the test finds none; never rejects. `watch`: it is a test of the regular watch, which is content

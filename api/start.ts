@@ -42,6 +42,7 @@ import { createOthers, type MetricsPort } from "./metrics/others.ts";
 import { createSignals } from "./metrics/signals.ts";
 import { createWatch } from "./metrics/watch.ts";
 import { createReconciler } from "./runs/reconcile.ts";
+import { createTrust } from "./http/client.ts";
 import { listen } from "./http/listen.ts";
 import { repeat } from "./runs/repeat.ts";
 import { paceOf } from "./runs/pace.ts";
@@ -90,6 +91,7 @@ const store = createStore(content, inline, {
 });
 await store.sweep(Date.now());
 
+const isTrustedProxy = createTrust(config.trustedProxies);
 const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
 const metricsPort = await installRuntime(logger);
 const tracing = await openTracing("control", config, logger);
@@ -207,6 +209,7 @@ const app = createApp({
   localClusterName: config.localClusterName,
   publicUrl: config.publicUrl ?? null,
   admin: { username: config.adminUsername, password: config.adminPassword },
+  isTrustedProxy,
   maxJsonBody: config.maxJsonBody,
   maxUpload: config.maxUpload ?? null,
   processes: () => processes,
@@ -234,14 +237,11 @@ const app = createApp({
   },
 });
 
-/**
- * Uploads may take any time, but headers must arrive in time. Idle connections are kept longer than
- * proxies keep theirs (usually 60 s).
- */
-const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
+/** Idle connections are kept longer than proxies keep theirs (usually 60 s). */
+const serverOptions = { keepAliveTimeout: 75_000 };
 const server = listen(
   app.fetch,
-  { hostname: config.host, port: config.port, serverOptions },
+  { hostname: config.host, port: config.port, serverOptions, isTrusted: isTrustedProxy },
   (address) => child.ready({ url: urlOf(address) }),
 );
 

@@ -19,3 +19,7 @@ export const hasCredentials = ({ username, password }: URL): boolean =>
   username !== "" || password !== "";
 
 export const hasQuery = ({ search, hash }: URL): boolean => search !== "" || hash !== "";
+
+/** Whether a URL leads to the machine itself: `localhost`, a name below it, or a loopback address. */
+export const isLoopback = ({ hostname }: URL): boolean =>
+  LOOPBACK.test(hostname) || hostname.endsWith(".localhost");

@@ -9,7 +9,7 @@ import type { ClusterType, Protocol } from "./vocabulary.ts";
  * Version of the messages between workers and the control plane. Both need the same one; their releases may
  * differ. The version grows with every change that the other side must know.
  */
-export const INTERNAL_PROTOCOL = 4;
+export const INTERNAL_PROTOCOL = 5;
 
 /** Why a worker is not admitted: another key, a wrong clock, or another protocol version. */
 export const REFUSALS = ["key", "clock", "protocol"] as const;

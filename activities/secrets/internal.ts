@@ -1,73 +1,132 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { INTERNAL_PROTOCOL, type Refusal } from "../../domain/worker-messages.ts";
 import { deriveKey, sameSecret, sign } from "./seal.ts";
 
-/** A request is refused if its time differs from the control plane's clock by more than this many seconds. */
-const MOST_SKEW_SECONDS = 300;
+/** A request is refused if its time differs from the control plane's clock by more than this (ms). */
+export const MOST_SKEW_MS = 300_000;
+
+/** Header with the sha256 (hex) of a body, of requests and answers. */
+export const DIGEST_HEADER = "x-internal-content-sha256";
+/** Header with the length of a body in bytes, of requests and answers. */
+export const LENGTH_HEADER = "x-internal-content-length";
+/**
+ * Header that names a request: an id of the sending process, a dot, and a number that grows with each
+ * of its requests.
+ */
+export const NONCE_HEADER = "x-internal-nonce";
+export const TIME_HEADER = "x-internal-time";
+const PROTOCOL_HEADER = "x-internal-protocol";
+const SIGNATURE_HEADER = "x-internal-signature";
+
+/** Headers of a request that its signature covers, besides method and path. */
+const OF_REQUEST = [
+  PROTOCOL_HEADER,
+  TIME_HEADER,
+  NONCE_HEADER,
+  DIGEST_HEADER,
+  LENGTH_HEADER,
+  "x-internal-worker",
+  "range",
+];
+/** Headers of an answer that its signature covers, besides the status and the request. */
+const OF_ANSWER = [DIGEST_HEADER, LENGTH_HEADER, "x-content-size", "x-refused"];
+
+/** Returns the value of a header, "" if there is none. */
+type Header = (name: string) => string;
+/** A request without its body; `path` includes the query. */
+export type RequestHead = { method: string; path: string; header: Header };
+/** An answer without its body. */
+type AnswerHead = { status: number; header: Header };
 
 export type InternalSigner = ReturnType<typeof createInternalSigner>;
-type InternalRequest = {
-  method: string;
-  path: string;
-  body: Buffer;
-  header: (name: string) => string;
-};
 export type Problem = { refusal: Refusal; message: string };
 
 /**
- * Signs and checks internal requests. The signature is an HMAC over method, path with query, seconds
- * since 1970 and sha256 of the body.
+ * Signs and checks internal requests and their answers by HMAC, from their heads alone: a head has the
+ * digest and the length of its body, which the reader of the body compares. An answer is signed together
+ * with the request that it answers (docs/decisions.md#internal-api).
  */
 export function createInternalSigner(secretKey: string) {
   const key = deriveKey(secretKey, "internal-api");
-  const signature = (
-    method: string,
-    path: string,
-    seconds: string,
-    body: string | Buffer,
-  ) =>
+  const answerKey = deriveKey(secretKey, "internal-answer");
+  const sender = randomBytes(12).toString("hex");
+  let requests = 0;
+  const signatureOf = (request: RequestHead) => sign(key, linesOf(request));
+  const answerSignatureOf = (request: RequestHead, { status, header }: AnswerHead) =>
     sign(
-      key,
-      [method, path, seconds, createHash("sha256").update(body).digest("hex")].join("\n"),
+      answerKey,
+      [linesOf(request), status, ...OF_ANSWER.map((name) => header(name))].join("\n"),
     );
   return {
-    headers(method: string, path: string, body: string | Buffer) {
-      const seconds = String(Math.floor(Date.now() / 1000));
+    /** Returns the headers of a new request; `more` are further headers of it, in lower case. */
+    headers(
+      method: string,
+      path: string,
+      body: string | Buffer,
+      more: Readonly<Record<string, string>> = {},
+    ): Record<string, string> {
+      requests += 1;
+      const headers: Record<string, string> = {
+        ...more,
+        [PROTOCOL_HEADER]: String(INTERNAL_PROTOCOL),
+        [TIME_HEADER]: String(Date.now()),
+        [NONCE_HEADER]: `${sender}.${requests}`,
+        ...digestHeaders(body),
+      };
+      const header: Header = (name) => headers[name] ?? "";
       return {
-        "x-internal-time": seconds,
-        "x-internal-signature": signature(method, path, seconds, body),
-        "x-internal-protocol": String(INTERNAL_PROTOCOL),
+        ...headers,
+        [SIGNATURE_HEADER]: signatureOf({ method, path, header }),
       };
     },
     /**
-     * Returns null when the request is signed with our key, was sent about now and has our version of the
-     * internal protocol; otherwise why it is refused.
+     * Returns null when a request has our version of the internal protocol, is signed with our key and
+     * was sent about now; otherwise why it is refused.
      */
-    problem({ method, path, body, header }: InternalRequest): Problem | null {
-      const seconds = header("x-internal-time");
-      if (
-        !sameSecret(
-          header("x-internal-signature"),
-          signature(method, path, seconds, body),
-        )
-      ) {
+    problem(request: RequestHead): Problem | null {
+      const { header } = request;
+      // Other versions sign in other ways, so the version is judged first.
+      const protocol = header(PROTOCOL_HEADER);
+      if (protocol !== String(INTERNAL_PROTOCOL)) return otherProtocol(protocol);
+      if (!sameSecret(header(SIGNATURE_HEADER), signatureOf(request))) {
         const message =
           "the signature is wrong: start this worker with the instance's secret key";
         return { refusal: "key", message };
       }
-      const skew = Math.abs(Date.now() / 1000 - Number(seconds));
-      if (!(skew <= MOST_SKEW_SECONDS)) {
-        const message =
-          `the clocks of worker and control plane differ by ${Math.round(skew)} s, ` +
-          `at most ${MOST_SKEW_SECONDS} s are allowed: set the clock`;
-        return { refusal: "clock", message };
-      }
-      const protocol = header("x-internal-protocol");
-      if (protocol === String(INTERNAL_PROTOCOL)) return null;
+      const skew = Math.abs(Date.now() - Number(header(TIME_HEADER)));
+      if (skew <= MOST_SKEW_MS) return null;
       const message =
-        `this worker speaks version ${protocol || "1"} of the internal protocol, ` +
-        `the control plane version ${INTERNAL_PROTOCOL}: start both with the same release`;
-      return { refusal: "protocol", message };
+        `the clocks of worker and control plane differ by ${Math.round(skew / 1000)} s, ` +
+        `at most ${MOST_SKEW_MS / 1000} s are allowed: set the clock`;
+      return { refusal: "clock", message };
     },
+    /** Returns the signature header of the answer to a request. */
+    answerHeaders: (
+      request: RequestHead,
+      answer: AnswerHead,
+    ): Record<string, string> => ({
+      [SIGNATURE_HEADER]: answerSignatureOf(request, answer),
+    }),
+    /** Whether an answer is signed with our key, and is the answer to this request. */
+    isAnswer: (request: RequestHead, answer: AnswerHead): boolean =>
+      sameSecret(answer.header(SIGNATURE_HEADER), answerSignatureOf(request, answer)),
   };
+}
+
+/** Returns the headers that state the digest and the length of a body. */
+export function digestHeaders(body: string | Buffer): Record<string, string> {
+  return {
+    [DIGEST_HEADER]: createHash("sha256").update(body).digest("hex"),
+    [LENGTH_HEADER]: String(Buffer.byteLength(body)),
+  };
+}
+
+const linesOf = ({ method, path, header }: RequestHead): string =>
+  [method, path, ...OF_REQUEST.map((name) => header(name))].join("\n");
+
+function otherProtocol(protocol: string): Problem {
+  const message =
+    `this worker speaks version ${protocol || "1"} of the internal protocol, ` +
+    `the control plane version ${INTERNAL_PROTOCOL}: start both with the same release`;
+  return { refusal: "protocol", message };
 }

@@ -74,6 +74,7 @@ async function* chunksOf(
     for await (const chunk of body) yield chunk as Buffer;
   } catch (error) {
     if (signal?.aborted) throw stopOf(signal);
+    if (error instanceof TransferError) throw error;
     const message =
       "the connection to the control plane was lost while it sent content: " +
       "if that repeats, check the network between";

@@ -176,7 +176,7 @@ export function clusterRoutes(deps: ApiDeps) {
   const { db, zone, localClusterName } = deps;
   const write = (row: Parameters<typeof toClusterInfo>[0]) => toClusterInfo(row, zone);
   const local = (c: Context<Env>) =>
-    localClusterInfo(localClusterName, deps.publicUrl ?? new URL(c.req.url).origin);
+    localClusterInfo(localClusterName, c.get("client").origin);
 
   async function connect(c: Context<Env>, name = "") {
     const wanted = name === "" ? await nameInBody(c, deps.maxJsonBody) : name;
@@ -253,7 +253,7 @@ async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const sent =
     c.req.method === "GET"
       ? incoming
-        ? await readRawBody(incoming, limit)
+        ? await readRawBody(incoming, limit, c.get("hold"))
         : ""
       : await c.req.text();
   if (sent.trim() === "") return fail(250103, "name");

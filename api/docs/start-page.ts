@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { html, raw } from "hono/html";
+import { isLoopback } from "../../domain/http-url.ts";
 import { type Text, text } from "../../domain/text.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { languageIn } from "../http/messages.ts";
@@ -81,7 +82,7 @@ const isBrowser = ({ req }: Context<Env>): boolean =>
   /(?:^|,)\s*text\/html\b/i.test(req.header("accept") ?? "");
 
 function temporalEntry(href: string): Entry {
-  const isLocal = LOOPBACK.test(new URL(href).hostname);
+  const isLocal = isLoopback(new URL(href));
   return { href, name: TEMPORAL, what: isLocal ? LOCAL_ONLY : WATCH };
 }
 
@@ -117,8 +118,6 @@ function page(language: keyof Text, temporalUi: string | null | undefined): stri
       </body>
     </html>`.toString();
 }
-
-const LOOPBACK = /^(?:127\.|localhost$|\[::1\]$)/;
 
 const STYLE = `
 :root { color-scheme: light dark }

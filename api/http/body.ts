@@ -23,7 +23,10 @@ export function lengthOf(c: Context<Env>): number | undefined {
   return length === undefined ? undefined : Number(length);
 }
 
-/** Reads the whole body of a request; throws 413 (`why`) if it is longer than `limit` bytes. */
+/**
+ * Reads the whole body of a request; throws 413 (`why`) if it is longer than `limit` bytes, 503 if there is no room for
+ * it.
+ */
 export async function wholeBody(
   c: Context<Env>,
   limit: number,
@@ -38,7 +41,16 @@ export async function wholeBody(
   }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) refuse();
+    c.get("hold")(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);
+}
+
+/** Gives a request the body that was read from it, so that its route can read it once more. */
+export function withBody(c: Context<Env>, body: Buffer): void {
+  c.req.raw = new Request(c.req.raw, {
+    method: c.req.method,
+    body: new Uint8Array(body),
+  });
 }

@@ -112,11 +112,14 @@ export const because = jsonAnswer(failure);
 const CAUSES = {
   400: "The request cannot be carried out",
   401: "No credentials, or wrong ones",
+  403: "A page of another site sent the request",
   404: "Something that the request names does not exist",
+  408: "The body comes too slowly",
   413: "The body is too large",
   415: "The body's media type is not supported",
   429: "Too many wrong logins from this address",
   500: "A fault of the service; look for the traceId in its log",
+  503: "The service has no room for the request now; Retry-After says when to try again",
 } as const;
 type Cause = keyof typeof CAUSES;
 
@@ -144,9 +147,11 @@ export function answers<S extends z.ZodType>(
     200: jsonAnswer(envelope(data))(description),
     400: failed(400, all),
     401: failed(401, all),
+    403: failed(403, [250113]),
     404: failed(404, all),
     429: failed(429, all),
     500: failed(500, all),
+    503: failed(503, []),
   };
 }
 
@@ -162,6 +167,7 @@ export function bodyAnswers<S extends z.ZodType>(
   const all = [250106, 250119, ...codes] as const;
   return {
     ...answers(data, all, description),
+    408: failed(408, []),
     413: failed(413, []),
     415: failed(415, all),
   };

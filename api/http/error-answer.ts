@@ -9,7 +9,7 @@ import { named, text, type Text } from "../../domain/text.ts";
 import type { Env } from "../deps.ts";
 import { MALFORMED, sendAs } from "./details.ts";
 import { ApiError, type Told } from "./errors.ts";
-import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
+import { FAILURE_STATUS, FULL_STATUS, isFault, isFull } from "./failure-status.ts";
 import { joined, languageIn, messageOf } from "./messages.ts";
 import { quoted } from "./quoted.ts";
 import { warningsOf } from "./warnings.ts";
@@ -24,7 +24,7 @@ export function errorAnswer(
   log: (error: unknown) => void,
 ): Response {
   const error = toApiError(thrown, c);
-  if (error.status >= 500) log(error.cause ?? error);
+  if (isFault(error.status)) log(error.cause ?? error);
   const language = languageIn(c);
   const message = joined(
     [error, ...error.others].map(({ code, args }) => messageOf(code, args, language)),

@@ -31,6 +31,9 @@ export const FAILURE_STATUS = {
 /** HTTP status of an answer when the disk is full. */
 export const FULL_STATUS = FAILURE_STATUS.noSpace;
 
+/** Whether a status says that something is wrong here; 503 only says that a request must come later. */
+export const isFault = (status: number): boolean => status >= 500 && status !== 503;
+
 const codeOf = (thrown: unknown): unknown =>
   thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
 

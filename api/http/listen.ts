@@ -7,17 +7,40 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { text, type Text } from "../../domain/text.ts";
-import type { Env } from "../deps.ts";
+import type { Env, Trust } from "../deps.ts";
+import {
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  createConnections,
+} from "./connections.ts";
 import { ApiError } from "./errors.ts";
 import { quoted } from "./quoted.ts";
 import { formOf, mendTarget } from "./request-target.ts";
 
 type Fetch = (request: Request, env: Env["Bindings"]) => Response | Promise<Response>;
-type Place = { hostname: string; port: number; serverOptions?: ServerOptions };
+/** `limits`: those of CONNECTION_LIMITS that differ; `isTrusted`: proxies, whose connections are those of many. */
+type Place = {
+  hostname: string;
+  port: number;
+  serverOptions?: ServerOptions;
+  limits?: Partial<ConnectionLimits>;
+  isTrusted?: Trust;
+};
+/** Uploads may take any time while they bring bytes, but headers must arrive in time. */
+const SERVER_OPTIONS: ServerOptions = {
+  requestTimeout: 0,
+  headersTimeout: 20_000,
+  connectionsCheckingInterval: 5_000,
+  // Connections whose other end has vanished are noticed by the system.
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+};
+/** Connections beyond the limit that still get an answer; more are closed unheard. */
+const ANSWERED_BEYOND = 200;
 
 /**
  * Serves the API over HTTP. Node or hono would answer a request that they cannot read with a bare
@@ -29,12 +52,21 @@ export function listen(
   place: Place,
   listening: (address: AddressInfo) => void,
 ): Server {
-  const { hostname, port, serverOptions = {} } = place;
+  const { hostname, port, serverOptions = {}, isTrusted = () => false } = place;
+  const limits = { ...CONNECTION_LIMITS, ...place.limits };
+  const tell = createTeller(fetch);
+  const connections = createConnections(limits, {
+    close: (socket, url, error) => void tell(socket, formOf(url), error),
+    isTrusted,
+  });
   const refusals = new WeakMap<object, ApiError>();
   const answer: Parameters<typeof getRequestListener>[0] = (request, env) => {
-    const refused = refusals.get(env.incoming);
     // Safe: the server below speaks HTTP/1 only.
-    return fetch(request, { ...(env as Env["Bindings"]), ...(refused && { refused }) });
+    const incoming = env.incoming as IncomingMessage;
+    const refused = refusals.get(incoming);
+    const admitted = () => connections.admitted(incoming);
+    const bindings = { ...(env as Env["Bindings"]), admitted };
+    return fetch(request, refused ? { ...bindings, refused } : bindings);
   };
   const errorHandler = (error: unknown) =>
     fetch(new Request("http://localhost/"), { refused: unexpected(error) });
@@ -54,17 +86,22 @@ export function listen(
   // Without `requireHostHeader: false`, Node itself would answer a request without Host header,
   // with no body.
   const server = createServer(
-    { ...serverOptions, requireHostHeader: false },
+    { ...SERVER_OPTIONS, ...serverOptions, requireHostHeader: false },
     (incoming, outgoing) => {
+      const crowded = connections.asked(incoming, outgoing);
       const problem = mendTarget(incoming);
-      if (problem === null) void listener(incoming, outgoing);
-      else refuse(incoming, outgoing, refusal(problem));
+      if (crowded !== null) refuse(incoming, outgoing, crowded);
+      else if (problem !== null) refuse(incoming, outgoing, refusal(problem));
+      else void listener(incoming, outgoing);
     },
   );
+  server.maxConnections = limits.connections + ANSWERED_BEYOND;
+  server.on("connection", connections.opened);
+  const watching = connections.watch();
+  server.once("close", () => clearInterval(watching));
   server.on("checkExpectation", (incoming, outgoing) =>
     refuse(incoming, outgoing, unmet(incoming)),
   );
-  const tell = createTeller(fetch);
   server.on(
     "connect",
     ({ url = "" }, socket) => void tell(socket, formOf(url), NO_TUNNEL),
@@ -89,7 +126,10 @@ function createTeller(fetch: Fetch) {
     answered.add(socket);
     socket.on("error", () => socket.destroy());
     const bytes = await asHttp(
-      await fetch(new Request(`http://localhost${form}`), { refused }),
+      await fetch(new Request(`http://localhost${form}`), {
+        refused,
+        peer: socket instanceof Socket ? socket.remoteAddress : undefined,
+      }),
     );
     if (socket.writable && !hasAnswered(socket)) socket.end(bytes);
     else socket.destroy();

@@ -1,5 +1,18 @@
-import type { MiddlewareHandler } from "hono";
-import type { InternalSigner } from "../../activities/secrets/internal.ts";
+import type { Context, MiddlewareHandler } from "hono";
+import {
+  DIGEST_HEADER,
+  digestHeaders,
+  type InternalSigner,
+  LENGTH_HEADER,
+  type RequestHead,
+} from "../../activities/secrets/internal.ts";
+import type { Env } from "../deps.ts";
+import { admit } from "../http/admit.ts";
+import { withBody, wholeBody } from "../http/body.ts";
+import { tooLong } from "../http/details.ts";
+import { ApiError } from "../http/errors.ts";
+import { longestBody } from "./lengths.ts";
+import { createOnce } from "./once.ts";
 import type { Workers } from "./workers.ts";
 
 /**
@@ -9,31 +22,96 @@ import type { Workers } from "./workers.ts";
 const STATUS = { key: 401, clock: 401, protocol: 426 } as const;
 
 /**
- * Admits only requests that are signed with the instance's secret key; a login does not count here.
- * Notes which workers were admitted and which were refused.
+ * Admits only requests that are signed with the instance's secret key, each once; a login does not count
+ * here. Nothing of a body is read before its request is admitted. Signs every answer. Notes which workers
+ * were admitted and which were refused.
  */
 export function internalAuth(
   signer: InternalSigner,
   workers: Pick<Workers, "seen" | "refused">,
-): MiddlewareHandler {
+): MiddlewareHandler<Env> {
+  const isFirst = createOnce(Date.now);
   return async (c, next) => {
-    const { pathname, search } = new URL(c.req.url);
-    const body = Buffer.from(await c.req.arrayBuffer());
-    const header = (name: string) => c.req.header(name) ?? "";
-    const worker = header("x-internal-worker");
-    const problem = signer.problem({
-      method: c.req.method,
-      path: pathname + search,
-      body,
-      header,
-    });
-    if (problem === null) {
+    const request = headOf(c);
+    const worker = request.header("x-internal-worker");
+    const problem = signer.problem(request);
+    let refusal: Response | null;
+    if (problem !== null) {
+      workers.refused(problem, worker, c.get("client").address);
+      refusal = c.text(problem.message, STATUS[problem.refusal], {
+        "x-refused": problem.refusal,
+      });
+    } else if (isFirst(request.header)) {
+      admit(c, worker);
       workers.seen(worker);
-      return next();
+      refusal = await bodyRefusal(c, request);
+    } else {
+      refusal = c.text(REPEATED, 409, { "x-refused": "repeated" });
     }
-    workers.refused(problem, worker);
-    return c.text(problem.message, STATUS[problem.refusal], {
-      "x-refused": problem.refusal,
-    });
+    if (refusal === null) await next();
+    const answer = await signed(signer, request, refusal ?? c.res);
+    c.res = undefined;
+    c.res = answer;
   };
+}
+
+const REPEATED =
+  "this request came before, or was signed before the control plane began: sign it anew";
+const OTHER_BODY =
+  "the body is not the one that was signed: something between worker and control plane changes requests";
+
+function headOf(c: Context<Env>): RequestHead {
+  const { pathname, search } = new URL(c.req.url);
+  const header = (name: string) => c.req.header(name) ?? "";
+  return { method: c.req.method, path: pathname + search, header };
+}
+
+/**
+ * Reads the body of an admitted request for its route. Returns the refusal of one that is longer than its
+ * route takes, or not the signed one; null for any other.
+ */
+async function bodyRefusal(
+  c: Context<Env>,
+  { method, path, header }: RequestHead,
+): Promise<Response | null> {
+  const length = Number(header(LENGTH_HEADER));
+  const limit = method === "GET" ? 0 : longestBody(path);
+  if (!(length <= limit)) return c.text(tooLong(limit).en, 413);
+  if (method === "GET") return null;
+  const body = await wholeBody(c, length).catch(refused);
+  if (body instanceof ApiError)
+    return c.text(body.message, body.status, { ...body.headers });
+  const found = digestHeaders(body);
+  const isSigned = [DIGEST_HEADER, LENGTH_HEADER].every(
+    (name) => found[name] === header(name),
+  );
+  if (!isSigned) return c.text(OTHER_BODY, 400);
+  withBody(c, body);
+  return null;
+}
+
+function refused(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  throw error;
+}
+
+/**
+ * Signs an answer. A content that is streamed has its digest already, which its reader verifies; any other
+ * answer is held whole.
+ */
+async function signed(
+  signer: InternalSigner,
+  request: RequestHead,
+  answer: Response,
+): Promise<Response> {
+  const headers = new Headers(answer.headers);
+  const isStreamed = headers.has(DIGEST_HEADER);
+  const body = isStreamed ? answer.body : Buffer.from(await answer.arrayBuffer());
+  const digest = body instanceof Buffer ? digestHeaders(body) : {};
+  for (const [name, value] of Object.entries(digest)) headers.set(name, value);
+  const { status } = answer;
+  const header = (name: string) => headers.get(name) ?? "";
+  const signature = signer.answerHeaders(request, { status, header });
+  for (const [name, value] of Object.entries(signature)) headers.set(name, value);
+  return new Response(body, { status, headers });
 }

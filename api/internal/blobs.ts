@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { DIGEST_HEADER } from "../../activities/secrets/internal.ts";
 import { isSha256 } from "../../activities/store/layout.ts";
 import { pack } from "../../activities/store/remote-source.ts";
 import { TransferError } from "../../domain/failure.ts";
@@ -37,6 +38,8 @@ export function blobRoutes(deps: ContentDeps): Hono {
         return c.body(toWebStream(deps, chunks), typeof range === "object" ? 206 : 200, {
           ...BYTES,
           "x-content-size": String(size),
+          // The reader of the stream verifies it.
+          [DIGEST_HEADER]: sha256,
         });
       } catch (error) {
         noteDamage(deps, error);

@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { grantCompareRead } from "../../db/runs/compare-reads.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";
@@ -10,9 +9,9 @@ import { inTurn } from "../../db/turns.ts";
 import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { ContentDeps } from "../content/damage.ts";
-import { tooLong } from "../http/details.ts";
 import { LIMITS } from "../../domain/foreign/limits.ts";
 import { createMeter } from "../../domain/foreign/meter.ts";
+import type { Env } from "../deps.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
@@ -41,27 +40,14 @@ type InternalDeps = ContentDeps & {
 };
 
 /**
- * Maximum bytes of a body, which is read before its signature can be checked; the reports of a
- * whole batch take about 2 MiB.
- */
-const MOST_BODY = 16 * 1024 ** 2;
-
-/**
  * Serves what workers request from the control plane and report to it
  * (docs/decisions.md#internal-api). Signed bodies are trusted, because only workers of this product
  * speak this API.
  */
-export function internalRoutes(deps: InternalDeps): Hono {
+export function internalRoutes(deps: InternalDeps): Hono<Env> {
   const { db, signer, settings, retryWindow, now, workers } = deps;
   const grant = createBandwidth(now);
-  return new Hono()
-    .use(
-      "*",
-      bodyLimit({
-        maxSize: MOST_BODY,
-        onError: (c) => c.text(tooLong(MOST_BODY).en, 413),
-      }),
-    )
+  return new Hono<Env>()
     .use("*", internalAuth(signer, workers))
     .use("*", async (c, next) => {
       createMeter(LIMITS.report).feed(Buffer.from(await c.req.arrayBuffer()));

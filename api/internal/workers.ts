@@ -1,8 +1,10 @@
 import { setBounded } from "../../domain/bounded.ts";
+import { shortened } from "../../domain/shortened.ts";
 import type { Problem } from "../../activities/secrets/internal.ts";
 import { type Lane, SLOTS } from "../../domain/lanes.ts";
 import type { Refusal } from "../../domain/worker-messages.ts";
 import type { Logger } from "../deps.ts";
+import { createFewLines } from "../http/few-lines.ts";
 
 /** Number of slots that a worker uses, by lane. */
 export type Used = Partial<Record<Lane, number>>;
@@ -12,11 +14,15 @@ const GONE_MS = 60_000;
 /** A worker that is still refused is logged again after this time. */
 const TOLD_AGAIN_MS = 60_000;
 const MOST_KEPT = 1_000;
+/** How many lines a minute refused requests may make: their senders may be strangers with any names. */
+const MOST_LINES = 30;
+const LONGEST_NAME = 100;
 
 export type Workers = {
   /** Notes an admitted request. `worker`: the name that the worker sends, "" if it sends none. */
   seen: (worker: string, used?: Used) => void;
-  refused: (problem: Problem, worker: string) => void;
+  /** Notes a refused request; `address`: that of its sender. */
+  refused: (problem: Problem, worker: string, address: string) => void;
   /** Returns the number of transfer workers that reported lately, here and elsewhere. */
   count: () => number;
   /**
@@ -44,6 +50,12 @@ export function createWorkers(
   signals: WorkerSignals = UNTOLD,
 ): Workers {
   const known = new Map<string, { last: number; used: Used }>();
+  const line = createFewLines(MOST_LINES, (count) =>
+    logger.error(
+      { count },
+      "More requests of transfer workers were refused in this minute",
+    ),
+  );
   const told = new Map<string, { refusal: Refusal; last: number }>();
   const fresh = () => {
     for (const [key, { last }] of known)
@@ -57,12 +69,13 @@ export function createWorkers(
       known.set(worker, { last: now(), used: used ?? known.get(worker)?.used ?? {} });
       if (told.delete(worker)) signals.accepted(worker);
     },
-    refused({ refusal, message }, worker) {
+    refused({ refusal, message }, worker, address) {
       signals.refused(refusal, worker);
       const before = told.get(worker);
       if (before?.refusal === refusal && now() - before.last <= TOLD_AGAIN_MS) return;
       setBounded(told, worker, { refusal, last: now() }, MOST_KEPT);
-      logger.error({ worker, refusal }, `A transfer worker is refused: ${message}`);
+      const facts = { worker: shortened(worker, LONGEST_NAME), refusal, address };
+      line(() => logger.error(facts, `A transfer worker is refused: ${message}`));
     },
     count: () => fresh().size,
     list: () =>

@@ -162,8 +162,8 @@ export const CONNECTION_SAYINGS: Sayings = [
     "如果确实如此，请提高 MAX_TAGS，或{advice…}",
   ],
   [
-    "the control plane at {url} answers {method} {path} with too much: {reason…}",
-    "控制平面 {url} 对 {method} {path} 的应答过大：{reason…}",
+    "the control plane at {url} answers {request} with too much: {reason…}",
+    "控制平面 {url} 对 {request} 的应答过大：{reason…}",
   ],
   [
     "{url} sends less than {rate#} bytes per second, the lowest rate (setting MIN_RATE)",

@@ -11,6 +11,22 @@ export const CONNECTOR_SAYINGS: Sayings = [
     "the control plane answered {status#} to {request}: {said…}",
     "对 {request}，控制面应答了 {status#}：{said…}",
   ],
+  [
+    "the control plane at {url} refuses this worker, and does not sign with its key ({status#}: {said…}): " +
+      "start this worker with the instance's secret key and the same release, and check what lies between",
+    "控制面 {url} 拒绝此 worker，且其应答未用此 worker 的密钥签名（{status#}：{said…}）：" +
+      "请使用该实例的密钥和相同版本启动此 worker，并检查两者之间的网络",
+  ],
+  [
+    "what answers at {url} (status {status#}) does not sign as the control plane does: write the address of " +
+      "the service in API_URL, with the path that a proxy before it needs, and check that the service runs",
+    "{url} 的应答（状态 {status#}）没有控制面的签名：请在 API_URL 中填写服务的地址（包括其前面的代理所需的路径），" +
+      "并检查服务是否在运行",
+  ],
+  [
+    "the answer of the control plane was changed or cut off on the way: if that repeats, check the network between",
+    "控制面的应答在途中被更改或截断：如果反复发生，请检查之间的网络",
+  ],
   ["it answers {request} without JSON", "对 {request} 的应答不是 JSON"],
   [
     "the control plane at {url} cannot be reached: check that it runs, and API_URL of this worker",

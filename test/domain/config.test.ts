@@ -32,6 +32,8 @@ describe("the configuration", () => {
       temporalTls: false,
       temporalBind: "127.0.0.1",
       temporalRetention: 604_800_000,
+      allowHttpApiUrl: false,
+      trustedProxies: [],
       transferWorkers: 2,
       transferConcurrency: 16,
       batchSlice: 20_000,

@@ -88,19 +88,19 @@ const CAUSES: Cause[] = [
       const { center } = rig;
       const path = "/internal/v1/worker";
       const signer = createInternalSigner(secretKeyOf(center));
+      const sign = () =>
+        signer.headers("GET", path, "", { "x-internal-worker": "far/1" });
       const ask = (headers: Record<string, string>) =>
-        fetch(center.url + path, {
-          headers: { ...headers, "x-internal-worker": "far/1" },
-        });
+        fetch(center.url + path, { headers });
       const clock = Date.now;
       Date.now = () => clock() - 10 * MINUTE;
-      const late = signer.headers("GET", path, "");
+      const late = sign();
       Date.now = clock;
       expect((await ask(late)).status).toBe(401);
       return {
         subject: "far/1",
         says: /is given no work: .*clock/,
-        mend: () => ask(signer.headers("GET", path, "")),
+        mend: () => ask(sign()),
       };
     },
   },

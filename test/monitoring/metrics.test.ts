@@ -73,15 +73,16 @@ describe("access to the metrics", () => {
 
   test("a flood of wrong logins gets 429 in plain text, with the time after which to try again", async () => {
     const guess = () => api.call("GET", "/metrics", { login: "admin:guess" });
-    const wrong = Array.from({ length: 100 }, guess);
-    const { status, headers, text } = await guess();
+    const wrong = await Promise.all(Array.from({ length: 102 }, guess));
+    const dropped = wrong.find((answer) => answer.status === 429);
+    if (!dropped) throw new Error("no guess was dropped");
+    const { status, headers, text } = dropped;
     expect([status, headers.get("content-type")?.split(";")[0]]).toEqual([
       429,
       "text/plain",
     ]);
     expect(headers.get("retry-after")).toBe("5");
     expect(text).not.toMatch(/^\{/);
-    await Promise.all(wrong);
   });
 
   test("no bearer token gives access to the metrics while no token is configured", async () => {

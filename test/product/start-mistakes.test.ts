@@ -195,6 +195,12 @@ const MISTAKES: Mistake[] = [
     says: ["SECRET_KEY must be set"],
   },
   {
+    what: "an API_URL of another machine without TLS",
+    entry: "activities/start",
+    env: { ...WORKER, API_URL: "http://192.0.2.1:8080" },
+    says: ["API_URL http://192.0.2.1:8080", "without TLS", "ALLOW_HTTP_API_URL=true"],
+  },
+  {
     what: "a worker with a wrong address",
     entry: "activities/start",
     env: { ...WORKER, API_URL: "nowhere" },

@@ -205,7 +205,7 @@ describe("a worker that waits for its control plane", () => {
     },
     {
       what: "its name cannot be resolved",
-      url: () => "http://no.such.host.invalid",
+      url: () => "https://no.such.host.invalid",
       says: ["cannot be resolved", "API_URL"],
     },
     {
@@ -226,7 +226,7 @@ describe("a worker that waits for its control plane", () => {
     {
       what: "another server answers",
       url: () => `http://${at.http}`,
-      says: ["another server than the control plane", "API_URL"],
+      says: ["does not sign as the control plane does", "API_URL"],
     },
   ])("the worker says why and what to do when $what", async ({ url, says }) => {
     const worker = machine.startWorker(url(), "0123456789abcdef0123456789abcdef");

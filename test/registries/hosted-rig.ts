@@ -5,6 +5,9 @@ import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { createContentSource } from "../../activities/store/source.ts";
 import { openHostedSource } from "../../activities/transfer/hosted.ts";
 import type { Batch } from "../../activities/transfer/work.ts";
+import type { Env } from "../../api/deps.ts";
+import { holdBodies } from "../../api/http/body-budget.ts";
+import { knowClient } from "../../api/http/client.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
 import { versionRoutes } from "../../api/internal/versions.ts";
@@ -22,12 +25,14 @@ const KEY = "0123456789abcdef0123456789abcdef";
  * serves their content.
  */
 export async function hostedRig(): Promise<Rig> {
-  let inside = new Hono();
-  const internal = new Hono().all("*", ({ req }) => inside.fetch(req.raw));
+  let inside = new Hono<Env>();
+  const internal = new Hono<Env>().all("*", ({ req }) => inside.fetch(req.raw));
   const { registry, db, deps, close } = await startNpm({ internal });
   const workers = createWorkers(Date.now, { error: () => {} });
-  inside = new Hono()
+  inside = new Hono<Env>()
     .basePath("/internal/v1")
+    .use(knowClient(() => false, null))
+    .use(holdBodies())
     .use("*", internalAuth(createInternalSigner(KEY), workers))
     .route("/blobs", blobRoutes(deps))
     .route("/versions", versionRoutes(db, Date.now));
@@ -50,24 +55,28 @@ export async function hostedRig(): Promise<Rig> {
     namespace: "demo/packages",
     lies: [],
     large,
-    gives: { "x-content-size": String(1024 ** 3) },
     bare: MEANINGS,
     waits: ["describe"],
   });
 }
 
 /**
- * The failure kinds that a worker derives from statuses of the control plane; it distinguishes only the
- * statuses that the control plane itself sends.
+ * The failure kinds that a worker derives from answers which the control plane has not signed: whatever they say,
+ * they may come from something between.
  */
 const MEANINGS = {
-  401: "refused",
-  403: "invalid",
-  408: "invalid",
-  413: "invalid",
-  429: "invalid",
-  501: "server",
-  507: "server",
+  400: "unreachable",
+  401: "unreachable",
+  403: "unreachable",
+  404: "unreachable",
+  408: "unreachable",
+  409: "unreachable",
+  413: "unreachable",
+  429: "unreachable",
+  500: "unreachable",
+  501: "unreachable",
+  503: "unreachable",
+  507: "unreachable",
 } as const;
 
 function hostedConnector(repositoryId: number): Judged {

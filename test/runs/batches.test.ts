@@ -4,15 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serve, type ServerType } from "@hono/node-server";
 import { eq } from "drizzle-orm";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createControlPlane } from "../../activities/control-plane.ts";
-import { createInternalSigner } from "../../activities/secrets/internal.ts";
+import {
+  createInternalSigner,
+  digestHeaders,
+  type InternalSigner,
+} from "../../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../../activities/secrets/registry-token.ts";
 import { createSealer } from "../../activities/secrets/seal.ts";
 import { runBatch } from "../../activities/transfer/batch.ts";
 import type { Route } from "../../activities/transfer/work.ts";
 import { createPool } from "../../activities/transfer/pool.ts";
+import type { Env } from "../../api/deps.ts";
+import { holdBodies } from "../../api/http/body-budget.ts";
+import { knowClient } from "../../api/http/client.ts";
 import { internalRoutes } from "../../api/internal/routes.ts";
 import { openDb, type Db } from "../../db/open.ts";
 import { deleteRepositoryRow, findRepository } from "../../db/content/repositories.ts";
@@ -54,16 +61,19 @@ beforeEach(async () => {
     heartbeatInterval: 2_000,
   });
   const paces = createPaces(() => NOW);
-  const app = new Hono()
+  const signer = createInternalSigner(KEY);
+  const app = new Hono<Env>()
+    .use(knowClient(() => false, null))
+    .use(holdBodies())
     .use("/internal/v1/reports", (c, next) =>
-      refuseReports ? Promise.resolve(c.text("not understood", 400)) : next(),
+      refuseReports ? Promise.resolve(signedRefusal(signer, c)) : next(),
     )
     .route(
       "/internal/v1",
       internalRoutes({
         ...content,
         db,
-        signer: createInternalSigner(KEY),
+        signer,
         settings,
         retryWindow: 0,
         now: () => NOW,
@@ -174,3 +184,17 @@ test("a run whose repository is deleted meanwhile fails with that reason", async
     errorReason: "repository p/files was deleted while the run went on",
   });
 });
+
+/** Answers a request as a control plane of another release may: in its name, but with 400. */
+function signedRefusal(signer: InternalSigner, c: Context): Response {
+  const [status, said] = [400, "not understood"] as const;
+  const digest = digestHeaders(said);
+  const { pathname: path } = new URL(c.req.url);
+  const request = {
+    method: c.req.method,
+    path,
+    header: (name: string) => c.req.header(name) ?? "",
+  };
+  const answer = { status, header: (name: string) => digest[name] ?? "" };
+  return c.text(said, status, { ...digest, ...signer.answerHeaders(request, answer) });
+}

@@ -8,6 +8,9 @@ import { layout } from "../../activities/store/layout.ts";
 import type { ContentSource } from "../../activities/store/content-source.ts";
 import { createContentSource } from "../../activities/store/source.ts";
 import { unpack } from "../../activities/store/remote-source.ts";
+import type { Env } from "../../api/deps.ts";
+import { holdBodies } from "../../api/http/body-budget.ts";
+import { knowClient } from "../../api/http/client.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
 import {
@@ -39,7 +42,9 @@ beforeEach(async () => {
     contents.map((each) => ({ content: each })),
     () => undefined,
   );
-  const app = new Hono()
+  const app = new Hono<Env>()
+    .use(knowClient(() => false, null))
+    .use(holdBodies())
     .use(
       "/internal/v1/*",
       internalAuth(

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Env } from "../../deps.ts";
 import { toApiError } from "../../http/error-answer.ts";
+import { isFault } from "../../http/failure-status.ts";
 import { languageIn, messageOf } from "../../http/messages.ts";
 
 const TAKEN = 251012;
@@ -19,7 +20,7 @@ export function plainErrorAnswer(
   log: (error: unknown) => void,
 ): Response {
   const error = toApiError(thrown, c);
-  if (error.status >= 500) log(error.cause ?? error);
+  if (isFault(error.status)) log(error.cause ?? error);
   const say = (language: "en" | "zh") => messageOf(error.code, error.args, language);
   const statusText = reasonPhrase(say("en"));
   // @hono/node-server does not pass on the status text of a response.

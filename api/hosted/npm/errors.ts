@@ -3,7 +3,12 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError } from "../../../domain/failure.ts";
 import type { Env } from "../../deps.ts";
 import { toApiError } from "../../http/error-answer.ts";
-import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../../http/failure-status.ts";
+import {
+  CUT_MESSAGE,
+  FAILURE_STATUS,
+  isCut,
+  isFault,
+} from "../../http/failure-status.ts";
 
 /** A refusal of a request below `/npm`; npm reads its `message` as `error`. */
 export class NpmError extends Error {
@@ -33,6 +38,7 @@ const REASONS: Partial<Record<ContentfulStatusCode, string>> = {
   417: "expectation_failed",
   429: "too_many_requests",
   431: "too_large",
+  503: "service_unavailable",
   507: "insufficient_storage",
 };
 
@@ -45,7 +51,7 @@ export function npmErrorAnswer(
   log: (error: unknown) => void,
 ): Response {
   const { status, message, headers, cause } = explained(thrown, c);
-  if (status >= 500) log(cause);
+  if (isFault(status)) log(cause);
   return c.json(
     { error: message, reason: REASONS[status] ?? "internal_server_error" },
     status,

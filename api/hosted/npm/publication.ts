@@ -47,6 +47,7 @@ export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publ
   const scanner = createScanner(MAX_METADATA);
   const pieces = piecesOf(
     scanner,
+    c.get("hold"),
     bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
   );
   let tarball: Tarball | null = null;
@@ -88,9 +89,18 @@ function mayCome(file: string, before: Tarball | null): void {
 
 async function* piecesOf(
   scanner: Scanner,
+  hold: (bytes: number) => void,
   body: AsyncIterable<Buffer>,
 ): AsyncGenerator<Piece, void> {
-  for await (const chunk of body) yield* scanner.feed(chunk);
+  for await (const chunk of body) {
+    const pieces = scanner.feed(chunk);
+    const passed = pieces.map((piece) =>
+      piece.kind === "bytes" ? piece.bytes.length : 0,
+    );
+    // What is not passed on as content of the tarball is kept.
+    hold(chunk.length - passed.reduce((sum, bytes) => sum + bytes, 0));
+    yield* pieces;
+  }
 }
 
 async function stageTarball(

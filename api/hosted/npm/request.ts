@@ -17,13 +17,8 @@ export type NpmRequest = {
   base: string;
 };
 
-export function baseOf(
-  c: Context<Env>,
-  { publicUrl }: Pick<ApiDeps, "publicUrl">,
-  { projectId, name }: RepositoryRow,
-): string {
-  const origin = publicUrl ?? new URL(c.req.url).origin;
-  return `${origin.replace(/\/+$/, "")}/npm/${projectId}/${name}`;
+export function baseOf(c: Context<Env>, { projectId, name }: RepositoryRow): string {
+  return `${c.get("client").origin}/npm/${projectId}/${name}`;
 }
 
 export function packageOf(

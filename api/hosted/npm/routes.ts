@@ -1,9 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { basicCredentials, CHALLENGE, type Login } from "../../http/auth.ts";
+import { type Login, loginByBasic } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { notOffered } from "../../http/details.ts";
-import { ApiError } from "../../http/errors.ts";
 import { type Address, placeOf } from "./address.ts";
 import { deleteRevision, deleteTarball, putPackage, putRevision } from "./change.ts";
 import { LOGIN_HINT, NpmError } from "./errors.ts";
@@ -23,14 +22,14 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
   app.all("/*", async (c) => {
     const { projectId, repoName, address } = placeOf(c);
     refuseLogin(c.req.method, address);
-    await logIn(c, deps);
+    await loginByBasic(c, deps.login);
     const repository = npmRepository(deps.db, { projectId, repoName });
     const request: NpmRequest = {
       c,
       deps,
       repository,
       packuments,
-      base: baseOf(c, deps, repository),
+      base: baseOf(c, repository),
     };
     return choose(c, handlersOf(request, address))();
   });
@@ -52,16 +51,6 @@ function refuseLogin(method: string, address: Address): void {
       `logins and tokens cannot be made here, use the administrator's name and password: ${LOGIN_HINT}`,
     );
   }
-}
-
-async function logIn(
-  c: Context<Env>,
-  { login, admin }: ApiDeps & { login: Login },
-): Promise<void> {
-  const header = c.req.header("authorization");
-  if (header === undefined) throw new ApiError([250114], { headers: CHALLENGE });
-  await login(c, basicCredentials(header));
-  c.set("user", admin.username);
 }
 
 /**

@@ -9,10 +9,14 @@ import {
   FAILURE_STATUS,
   FULL_STATUS,
   isCut,
+  isFault,
   isFull,
 } from "../../http/failure-status.ts";
 
-/** The codes of distribution-spec 1.1, "Error Codes"; UNKNOWN is Docker's for faults of the server. */
+/**
+ * The codes of distribution-spec 1.1, "Error Codes"; UNKNOWN is Docker's for faults of the server, UNAVAILABLE its
+ * code for a server that has no room for a request now.
+ */
 type OciCode =
   | "BLOB_UNKNOWN"
   | "BLOB_UPLOAD_INVALID"
@@ -28,6 +32,7 @@ type OciCode =
   | "DENIED"
   | "UNSUPPORTED"
   | "TOOMANYREQUESTS"
+  | "UNAVAILABLE"
   | "UNKNOWN";
 
 type Options = { headers?: Record<string, string>; detail?: unknown; cause?: unknown };
@@ -64,7 +69,7 @@ export function ociAnswer(
   log: (error: unknown) => void,
 ): Response {
   const error = toOciError(thrown);
-  if (error.status >= 500) log(error.cause ?? error);
+  if (isFault(error.status)) log(error.cause ?? error);
   const { code, message, detail } = error;
   return c.json(
     { errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] },
@@ -113,6 +118,14 @@ function transferAnswer(error: TransferError): OciError | null {
   );
 }
 
+/** Codes of refusals that come before the routes of `/v2`, by their status. */
+const API_CODES: Partial<Record<number, OciCode>> = {
+  403: "DENIED",
+  408: "BLOB_UPLOAD_INVALID",
+  429: "TOOMANYREQUESTS",
+  503: "UNAVAILABLE",
+};
+
 function toOciError(thrown: unknown): OciError {
   if (thrown instanceof OciError) return thrown;
   if (thrown instanceof ManifestError)
@@ -121,10 +134,13 @@ function toOciError(thrown: unknown): OciError {
       "MANIFEST_INVALID",
       `the manifest is refused: ${thrown.message}`,
     );
-  if (thrown instanceof ApiError && thrown.status === 429)
-    return new OciError(429, "TOOMANYREQUESTS", thrown.message, thrown);
-  if (thrown instanceof ApiError && thrown.status < 500)
-    return new OciError(thrown.status, "UNSUPPORTED", thrown.message);
+  if (thrown instanceof ApiError && (thrown.status < 500 || thrown.status === 503))
+    return new OciError(
+      thrown.status,
+      API_CODES[thrown.status] ?? "UNSUPPORTED",
+      thrown.message,
+      thrown,
+    );
   const known = thrown instanceof TransferError ? transferAnswer(thrown) : null;
   if (known) return known;
   if (isFull(thrown))

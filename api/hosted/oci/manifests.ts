@@ -129,6 +129,7 @@ async function manifestBody({ c }: ImageRequest): Promise<Buffer> {
   }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAX_MANIFEST) throw tooLarge();
+    c.get("hold")(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

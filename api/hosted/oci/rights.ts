@@ -7,6 +7,7 @@ import {
 import { WRONG_LOGIN } from "../../../domain/login.ts";
 import { basicCredentials, type Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
+import { admit } from "../../http/admit.ts";
 import { ApiError } from "../../http/errors.ts";
 import { OciError } from "./errors.ts";
 import type { Target } from "./target.ts";
@@ -17,7 +18,7 @@ export type Rights = (name: string, action: RegistryAction) => boolean;
 /** The scope of tokens that may list the catalog; no image has such a name. */
 export const CATALOG: RegistryScope = { name: "registry:catalog", actions: ["pull"] };
 
-type Guard = Pick<ApiDeps, "publicUrl" | "registryTokens" | "admin"> & { login: Login };
+type Guard = Pick<ApiDeps, "registryTokens" | "admin"> & { login: Login };
 
 /**
  * Returns the rights that the credentials of a request give: Basic gives all, a token gives those
@@ -30,28 +31,26 @@ export async function rightsOf(
   target: Target,
 ): Promise<Rights> {
   const header = c.req.header("authorization");
-  if (header === undefined) throw challenge(c, guard, target, "log in first", null);
-  c.set("user", guard.admin.username);
+  if (header === undefined) throw challenge(c, target, "log in first", null);
   const [, token] = /^bearer +(\S+) *$/i.exec(header) ?? [];
   if (token === undefined) {
-    await checkBasic(c, guard, () => challenge(c, guard, target, WRONG_LOGIN.en, null));
+    await checkBasic(c, guard, () => challenge(c, target, WRONG_LOGIN.en, null));
     return () => true;
   }
   const scopes = guard.registryTokens.check(token);
   if (!scopes)
     throw challenge(
       c,
-      guard,
       target,
       "the token is not valid here or has expired: fetch another one",
       "invalid_token",
     );
+  admit(c, guard.admin.username);
   const rights: Rights = (name, action) => allows(scopes, name, action);
   const { name, action } = needed(c.req.method, target);
   if (name !== "" && !rights(name, action))
     throw challenge(
       c,
-      guard,
       target,
       `the token does not allow this: it needs ${action} on ${name}`,
       "insufficient_scope",
@@ -91,13 +90,12 @@ function needed(
 /** Builds the challenge of RFC 6750, with the realm, service and scope of distribution's token specification. */
 function challenge(
   c: Context<Env>,
-  guard: Guard,
   target: Target,
   message: string,
   error: string | null,
 ): OciError {
   const parameters = [
-    `realm="${originOf(c, guard.publicUrl)}/v2/token"`,
+    `realm="${c.get("client").origin}/v2/token"`,
     `service="${SERVICE}"`,
   ];
   const scope = scopeOf(c, target);
@@ -121,14 +119,4 @@ function scopeOf(c: Context<Env>, target: Target): string {
     `repository:${name}:${action === "push" ? "pull,push" : action}`,
     ...source,
   ].join(" ");
-}
-
-/**
- * Returns the URL at which clients reach this instance. An invalid Host header is not repeated in
- * the answer.
- */
-function originOf(c: Context<Env>, publicUrl: string | null): string {
-  if (publicUrl !== null) return publicUrl.replace(/\/+$/, "");
-  const host = c.req.header("host") ?? "";
-  return `http://${/^[\w.:[\]-]+$/.test(host) ? host : "localhost"}`;
 }

@@ -12,7 +12,8 @@ import { CATALOG, checkBasic } from "./rights.ts";
 
 /** How long a token is valid, in seconds; after that, clients fetch another one. */
 const TOKEN_LIFE = 900;
-const MOST_FORM = 64 * 1024;
+/** Strangers send it, because the login is in it. */
+const MOST_FORM = 16 * 1024;
 
 const refusal = () =>
   new OciError(

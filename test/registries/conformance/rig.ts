@@ -61,8 +61,6 @@ export type Rig = {
   sayings?: (message: string) => string[];
   /** Makes an artifact with one part of `size` bytes, as its source describes it; its digest is not checked. */
   large: (size: number) => Artifact;
-  /** Headers of an answer with content, besides those that every HTTP server sends. */
-  gives?: Record<string, string>;
   /** Operations that wait until their end recovers, instead of failing. */
   waits?: readonly ("describe" | "list")[];
   /** The server's answer to a successful write, used for the large artifact, which never reaches the server. */

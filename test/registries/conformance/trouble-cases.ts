@@ -35,7 +35,12 @@ const KINDS: Record<number, FailureKind[]> = {
   503: ["server"],
   507: ["noSpace"],
 };
-const RETRIED: ReadonlySet<FailureKind> = new Set(["timeout", "throttled", "server"]);
+const RETRIED: ReadonlySet<FailureKind> = new Set([
+  "timeout",
+  "throttled",
+  "server",
+  "unreachable",
+]);
 /** Longer than any machine takes to answer; no test waits that long. */
 const WAIT_S = 120;
 

@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Hono } from "hono";
+import { createListings } from "../../../activities/control/listings.ts";
+import { createPaces } from "../../../activities/control/paces.ts";
 import { createAddressGuard } from "../../../activities/registries/addresses.ts";
+import { createInternalSigner } from "../../../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../../../activities/secrets/registry-token.ts";
 import { createSealer } from "../../../activities/secrets/seal.ts";
 import { layout } from "../../../activities/store/layout.ts";
@@ -10,6 +12,8 @@ import { createStore } from "../../../activities/store/store.ts";
 import { createApp } from "../../../api/app.ts";
 import { createLinkedCheck } from "../../../api/repositories/check-linked.ts";
 import type { ApiDeps } from "../../../api/deps.ts";
+import { internalRoutes } from "../../../api/internal/routes.ts";
+import { createWorkers } from "../../../api/internal/workers.ts";
 import { createWatch } from "../../../api/metrics/watch.ts";
 import { openInlineBlobs } from "../../../db/content/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
@@ -26,8 +30,17 @@ export type Answer = {
 type Log = { level: string; facts: Record<string, unknown>; message: string };
 type Call = { body?: unknown; headers?: Record<string, string>; login?: string | null };
 
+/** The secret key of the instance. */
+export const KEY = "0123456789abcdef0123456789abcdef";
 export const ADMIN = { username: "admin", password: "correct horse" };
 export const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
+
+const SETTINGS = {
+  instanceId: "0123456789ab",
+  temporal: { address: "", namespace: "" },
+  searchAttributes: false,
+  heartbeatInterval: 2_000,
+};
 
 /**
  * Creates the whole API over its own database; runs are recorded, but not carried out. `close` deletes
@@ -47,6 +60,13 @@ export function createTestApi(
   const started: string[] = [];
   const write = (level: string) => (facts: object, message: string) =>
     void logs.push({ level, facts: { ...facts }, message });
+  const paces = createPaces(Date.now);
+  const logger = {
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+  };
   const watched = {
     db,
     zone: "Asia/Shanghai",
@@ -66,12 +86,13 @@ export function createTestApi(
   };
   const deps: ApiDeps = {
     store,
-    sealer: createSealer("0123456789abcdef0123456789abcdef"),
-    registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef"),
+    sealer: createSealer(KEY),
+    registryTokens: createRegistryTokens(KEY),
     ...watched,
     publicUrl: null,
     temporalUi: () => "http://127.0.0.1:8233",
     admin: ADMIN,
+    isTrustedProxy: () => false,
     maxJsonBody: 64 * 1024,
     maxUpload: null,
     executions: {
@@ -81,19 +102,28 @@ export function createTestApi(
       taskSaved: async (key) => void started.push(`saved ${key}`),
       taskDeleted: async (key) => void started.push(`deleted ${key}`),
     },
-    internal: new Hono(),
+    internal: internalRoutes({
+      db,
+      store,
+      logger,
+      signer: createInternalSigner(KEY),
+      settings: () => SETTINGS,
+      retryWindow: 0,
+      now: Date.now,
+      workers: createWorkers(Date.now, { error: write("error") }),
+      paces,
+      listings: createListings(paces, () => 1, Date.now),
+      freed: () => undefined,
+      mustYield: () => false,
+      tellMetrics: () => true,
+    }),
     checkCluster: async () => null,
     checkLinked: createLinkedCheck({}),
     checkHost: createAddressGuard([]).checkHost,
     watch: createWatch({ ...watched, dataDir: directory, disk: store.disk }),
     metricsToken: null,
     traced: null,
-    logger: {
-      debug: write("debug"),
-      info: write("info"),
-      warn: write("warn"),
-      error: write("error"),
-    },
+    logger,
     ...overrides,
   };
   const app = createApp(deps);

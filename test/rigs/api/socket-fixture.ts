@@ -1,8 +1,14 @@
 import { fork } from "node:child_process";
-import { request, type IncomingHttpHeaders, type Server } from "node:http";
+import {
+  request,
+  type IncomingHttpHeaders,
+  type Server,
+  type ServerOptions,
+} from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { ApiDeps } from "../../../api/deps.ts";
+import type { ConnectionLimits } from "../../../api/http/connections.ts";
 import { listen } from "../../../api/http/listen.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
 import { watchStatuses } from "./documented-statuses.ts";
@@ -13,14 +19,31 @@ export const LOGIN = basic(`${ADMIN.username}:${ADMIN.password}`);
 export async function startApi(
   overrides: Partial<ApiDeps> = {},
   directory?: string,
-  options: { diskReserve?: number } = {},
+  {
+    limits = {},
+    serverOptions = {},
+    ...options
+  }: {
+    diskReserve?: number;
+    limits?: Partial<ConnectionLimits>;
+    serverOptions?: ServerOptions;
+  } = {},
 ) {
   const api = createTestApi(overrides, directory, options);
   const watched = watchStatuses(api.app.fetch);
   const server = await new Promise<Server>((resolve) => {
     const started = listen(
       watched.fetch,
-      { hostname: "127.0.0.1", port: 0, serverOptions: { keepAliveTimeout: 75_000 } },
+      {
+        hostname: "127.0.0.1",
+        port: 0,
+        serverOptions: {
+          keepAliveTimeout: 75_000,
+          connectionsCheckingInterval: 100,
+          ...serverOptions,
+        },
+        limits,
+      },
       () => resolve(started),
     );
   });

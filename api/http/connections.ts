@@ -1,0 +1,190 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { text } from "../../domain/text.ts";
+import type { Trust } from "../deps.ts";
+import { networkOf } from "./brake.ts";
+import { ApiError } from "./errors.ts";
+
+/** Limits of connections; times in ms. A stranger is a connection on which no request was admitted yet. */
+export type ConnectionLimits = {
+  /** Connections in all; those beyond are answered 503. */
+  connections: number;
+  /** Strangers in all, and of one network; beyond, the one that has been there longest is closed. */
+  strangers: number;
+  strangersOfNetwork: number;
+  /** A stranger that is younger is not closed for the sake of others of its network. */
+  freshMs: number;
+  /** How long a request that is not admitted may take, with its answer. */
+  strangerMs: number;
+  /** How long a stranger may be idle between two requests. */
+  strangerIdleMs: number;
+  /** An admitted body must bring `leastBytes` in each `leastMs` in which it is waited for. */
+  leastBytes: number;
+  leastMs: number;
+  /** How often (ms) the times are looked at. */
+  lookMs: number;
+};
+
+export const CONNECTION_LIMITS: ConnectionLimits = {
+  connections: 2_000,
+  strangers: 1_000,
+  strangersOfNetwork: 250,
+  freshMs: 5_000,
+  strangerMs: 30_000,
+  strangerIdleMs: 10_000,
+  leastBytes: 1024,
+  leastMs: 60_000,
+  lookMs: 1_000,
+};
+
+const RETRY = { "retry-after": "5", connection: "close" };
+const crowded = new ApiError(
+  [
+    250124,
+    text(
+      "the server has too many connections: try again after Retry-After seconds",
+      "服务器的连接过多：请在 Retry-After 秒后重试",
+    ),
+  ],
+  { status: 503, headers: RETRY },
+);
+const slow = (why: ReturnType<typeof text>) =>
+  new ApiError([250106, why], { status: 408, headers: { connection: "close" } });
+const SLOW_STRANGER = slow(
+  text(
+    "it did not end in time: send the credentials with the request, and the whole of it at once",
+    "请求未按时完成：请随请求发送凭据，并一次发送完整的请求",
+  ),
+);
+const SLOW_BODY = slow(
+  text(
+    "the body came too slowly: check the network, and send it again",
+    "请求体到达过慢：请检查网络并重新发送",
+  ),
+);
+
+type Asked = {
+  since: number;
+  admitted: boolean;
+  window: { since: number; read: number };
+};
+type Connection = {
+  socket: Socket;
+  network: string;
+  isStranger: boolean;
+  since: number;
+  idleSince: number | null;
+  requests: Map<IncomingMessage, Asked>;
+};
+type Close = (socket: Socket, url: string, error: ApiError) => void;
+
+/**
+ * Watches the connections of a server. `close` answers what is under way on a connection with an error and closes
+ * it; `isTrusted`: proxies, whose connections are those of many clients.
+ */
+export function createConnections(
+  limits: ConnectionLimits,
+  { close, isTrusted }: { close: Close; isTrusted: Trust },
+) {
+  const all = new Map<Socket, Connection>();
+
+  function drop(connection: Connection, error: ApiError): void {
+    const [first] = connection.requests.keys();
+    all.delete(connection.socket);
+    close(connection.socket, first?.url ?? "", error);
+  }
+
+  function makeRoom(network: string): void {
+    const strangers = [...all.values()].filter(({ isStranger }) => isStranger);
+    const near = strangers.filter((each) => each.network === network);
+    const [longest] = strangers;
+    const [nearest] = near;
+    if (longest && strangers.length > limits.strangers) return drop(longest, crowded);
+    if (!nearest || isTrusted(network) || near.length <= limits.strangersOfNetwork)
+      return;
+    // Many clients of one network may come at once, and need a moment to log in.
+    if (performance.now() - nearest.since >= limits.freshMs) drop(nearest, crowded);
+  }
+
+  function look(): void {
+    const now = performance.now();
+    for (const connection of all.values()) {
+      const problem = problemOf(connection, limits, now);
+      if (problem !== null) drop(connection, problem);
+      else if (isIdle(connection, limits, now)) connection.socket.destroy();
+    }
+  }
+
+  return {
+    opened(socket: Socket): void {
+      const network = networkOf(socket.remoteAddress ?? "");
+      const since = performance.now();
+      const connection = { network, since, isStranger: true, idleSince: null };
+      all.set(socket, { socket, ...connection, requests: new Map() });
+      socket.once("close", () => all.delete(socket));
+      makeRoom(network);
+    },
+    /** Notes a request that begins. Returns the error for one that the server has no room for. */
+    asked(incoming: IncomingMessage, outgoing: ServerResponse): ApiError | null {
+      const connection = all.get(incoming.socket);
+      if (!connection) return null;
+      const now = performance.now();
+      const window = { since: now, read: 0 };
+      connection.requests.set(incoming, { since: now, admitted: false, window });
+      connection.idleSince = null;
+      outgoing.once("close", () => {
+        connection.requests.delete(incoming);
+        connection.idleSince = performance.now();
+      });
+      return connection.isStranger && all.size > limits.connections ? crowded : null;
+    },
+    /** Notes that the credentials of a request are good. */
+    admitted(incoming: IncomingMessage): void {
+      const connection = all.get(incoming.socket);
+      const asked = connection?.requests.get(incoming);
+      if (!connection || !asked) return;
+      connection.isStranger = false;
+      asked.admitted = true;
+      asked.window = { since: performance.now(), read: incoming.socket.bytesRead };
+    },
+    /** Begins to look at the times. */
+    watch: (): NodeJS.Timeout => setInterval(look, limits.lookMs).unref(),
+  };
+}
+
+const isIdle = (
+  { isStranger, idleSince, requests }: Connection,
+  { strangerIdleMs }: ConnectionLimits,
+  now: number,
+): boolean =>
+  isStranger &&
+  requests.size === 0 &&
+  idleSince !== null &&
+  now - idleSince > strangerIdleMs;
+
+function problemOf(
+  { requests }: Connection,
+  limits: ConnectionLimits,
+  now: number,
+): ApiError | null {
+  for (const [incoming, asked] of requests) {
+    if (!asked.admitted && now - asked.since > limits.strangerMs) return SLOW_STRANGER;
+    if (asked.admitted && isSlow(incoming, asked, limits, now)) return SLOW_BODY;
+  }
+  return null;
+}
+
+/** Whether a body has brought too little since the window began. A body that we are not ready for is not slow. */
+function isSlow(
+  incoming: IncomingMessage,
+  { window }: Asked,
+  { leastBytes, leastMs }: ConnectionLimits,
+  now: number,
+): boolean {
+  const read = incoming.socket.bytesRead;
+  const isWaitedFor =
+    !incoming.complete && incoming.readableLength < incoming.readableHighWaterMark;
+  if (isWaitedFor && read - window.read < leastBytes) return now - window.since > leastMs;
+  Object.assign(window, { since: now, read });
+  return false;
+}
