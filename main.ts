@@ -4,6 +4,7 @@ import { openInstance } from "./activities/secrets/instance.ts";
 import { startControl, startOrchestrator, startWorker } from "./children.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { lockDataDir } from "./db/lock.ts";
+import { weaknessOf } from "./domain/password.ts";
 import { StartError } from "./domain/start-error.ts";
 import { showFailures } from "./lifecycle.ts";
 import { createLog } from "./logs.ts";
@@ -46,6 +47,8 @@ const DRAINED_BY_MS = {
 /** Variables that this process removes from its environment: only the children that need them get them. */
 const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN"];
 
+const REMEDY = "set ADMIN_PASSWORD to one of 12 or more characters and start again";
+
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLog("supervisor", config);
@@ -60,10 +63,16 @@ async function main(): Promise<void> {
   const lock = lockDataDir(config.dataDir);
   const ledger = openLedger(join(config.dataDir, "processes.json"));
   const stopping = new AbortController();
+  const instance = openInstance(config.dataDir, config);
+  const weakness = weaknessOf(instance.adminPassword, config.adminUsername);
+  if (weakness !== null)
+    log.warn(
+      `The password of the administrator is easy to guess (${weakness}): ${REMEDY}`,
+    );
   const supervisor = createSupervisor({
     config,
     log,
-    instance: openInstance(config.dataDir, config),
+    instance,
     ledger,
     stopping: stopping.signal,
     fail: (reason) => void stop(1, `${reason}\n`),

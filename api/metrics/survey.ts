@@ -37,6 +37,8 @@ export type Survey = {
   slow: ReadonlySet<string>;
   unbegun: ReturnType<Sources["unbegun"]>;
   workers: ReturnType<Sources["workers"]>;
+  /** Why the administrator's password is easy to guess; null: it is not. */
+  passwordWeakness: string | null;
 };
 
 type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
@@ -70,6 +72,7 @@ export function createSurvey(deps: SurveyDeps) {
       slow: new Set(sources.slow()),
       unbegun: sources.unbegun(),
       workers: sources.workers(),
+      passwordWeakness: sources.passwordWeakness(),
     };
     return last;
   };

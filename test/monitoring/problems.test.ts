@@ -45,6 +45,7 @@ let processes = {
   workers: 1,
 };
 let slow: string[] = [];
+let weakness: string | null = null;
 let unbegun: string[] = [];
 let workers: WorkerSeen[] = [];
 beforeEach(() => {
@@ -66,7 +67,12 @@ beforeEach(() => {
     ...api.deps,
     dataDir: directory,
     signals,
-    sources: { slow: () => slow, unbegun: () => unbegun, workers: () => workers },
+    sources: {
+      slow: () => slow,
+      unbegun: () => unbegun,
+      workers: () => workers,
+      passwordWeakness: () => weakness,
+    },
   });
   cluster = addCluster(api.db, "shanghai");
 });
@@ -298,6 +304,17 @@ test("refused credentials are reported separately from a cluster that does not a
     checked: signals.checked,
   });
   expect([...(await told()).keys()]).toEqual(["ClusterDown"]);
+});
+
+test("a weak password of the administrator is a problem with the reason and the remedy", async () => {
+  weakness = "it has fewer than 12 characters";
+  const found = (await watch.problems()).find(
+    ({ alert }) => alert === "AdminPasswordWeak",
+  );
+  expect(found).toMatchObject({ severity: "warning", subject: "ADMIN_PASSWORD" });
+  expect(found?.message).toMatch(/easy to guess: it has fewer than 12 characters/);
+  expect(found?.hint).toMatch(/Set ADMIN_PASSWORD/);
+  weakness = null;
 });
 
 test("slow clusters, refused workers and batches that kill workers are reported as problems", async () => {
