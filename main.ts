@@ -4,6 +4,7 @@ import { openInstance } from "./activities/secrets/instance.ts";
 import { startControl, startOrchestrator, startWorker } from "./children.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { lockDataDir } from "./db/lock.ts";
+import { weaknessOf } from "./domain/password.ts";
 import { StartError } from "./domain/start-error.ts";
 import { showFailures } from "./lifecycle.ts";
 import { createLog } from "./logs.ts";
@@ -46,6 +47,8 @@ const DRAINED_BY_MS = {
 /** Variables that this process removes from its environment: only the children that need them get them. */
 const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN"];
 
+const REMEDY = "set ADMIN_PASSWORD to one of 12 or more characters and start again";
+
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLog("supervisor", config);
@@ -59,10 +62,16 @@ async function main(): Promise<void> {
   openDataFolder(folderOf("DATA_DIR", config.dataDir));
   const lock = lockDataDir(config.dataDir);
   const stopping = new AbortController();
+  const instance = openInstance(config.dataDir, config);
+  const weakness = weaknessOf(instance.adminPassword, config.adminUsername);
+  if (weakness !== null)
+    log.warn(
+      `The password of the administrator is easy to guess (${weakness}): ${REMEDY}`,
+    );
   const supervisor = createSupervisor({
     config,
     log,
-    instance: openInstance(config.dataDir, config),
+    instance,
     ledger: openLedger(ledgerFile(config), log),
     endpoints: createNote(join(config.dataDir, "endpoints.json"), log),
     stopping: stopping.signal,

@@ -20,6 +20,7 @@ import { startCheckpoints } from "../db/checkpoints.ts";
 import { openInlineBlobs } from "../db/content/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 import { reserveOf } from "../domain/disk.ts";
+import { weaknessOf } from "../domain/password.ts";
 import { TRACED_AS } from "../domain/trace.ts";
 import { partsAway } from "../domain/waiting.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
@@ -196,6 +197,7 @@ const watch = createWatch({
     slow: () => [...paces.slow().keys()],
     unbegun: () => reconciler.unbegun(),
     workers: workers.list,
+    passwordWeakness: () => weaknessOf(config.adminPassword, config.adminUsername),
   },
 });
 

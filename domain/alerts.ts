@@ -16,6 +16,7 @@ export const ALERTS = [
   "DiskLow",
   "ContentDamaged",
   "ConflictsLeftAlone",
+  "AdminPasswordWeak",
 ] as const;
 export type Alert = (typeof ALERTS)[number];
 
@@ -155,6 +156,14 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
     hint:
       "The target has other content under the same names, and conflictStrategy SKIP left it there: the ends differ. " +
       "Check the details with conflict, then replace the content with OVERWRITE or remove it at one end.",
+  },
+  AdminPasswordWeak: {
+    severity: "warning",
+    metric: "replication_admin_password_weak",
+    holds: { is: "==", than: 1 },
+    hint:
+      "Set ADMIN_PASSWORD to one of 12 or more characters, start the service again, and save the new password in the " +
+      "clusters of other instances that lead here.",
   },
 };
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { weaknessOf } from "../../domain/password.ts";
 import { StartError } from "../../domain/start-error.ts";
 
 export type Instance = {
@@ -12,15 +13,19 @@ export type Instance = {
 };
 
 type GivenSecrets = {
+  adminUsername: string;
   secretKey?: string | undefined;
   adminPassword?: string | undefined;
 };
 
 /**
  * Opens the identity of an instance: its id and secrets. A secret that is not given is generated at the first start and
- * kept from then on.
+ * kept from then on. Throws for a password that is easy to guess, unless the instance began with it under a release
+ * that did not ask.
  */
 export function openInstance(dataDir: string, given: GivenSecrets): Instance {
+  const isNew = lineOf(join(dataDir, "instance-id")) === undefined;
+  if (isNew) refuseWeak(given);
   const adminPasswordFile = join(dataDir, "admin-password");
   return {
     id: kept(join(dataDir, "instance-id"), () => randomBytes(6).toString("hex")),
@@ -30,6 +35,16 @@ export function openInstance(dataDir: string, given: GivenSecrets): Instance {
       kept(adminPasswordFile, () => randomBytes(18).toString("base64url")),
     adminPasswordFile: given.adminPassword === undefined ? adminPasswordFile : undefined,
   };
+}
+
+function refuseWeak({ adminUsername, adminPassword }: GivenSecrets): void {
+  if (adminPassword === undefined) return;
+  const why = weaknessOf(adminPassword, adminUsername);
+  if (why === null) return;
+  throw new StartError(
+    `ADMIN_PASSWORD is too easy to guess (${why}): set one of 12 or more characters, ` +
+      "such as `openssl rand -base64 18` makes, or leave it out to have one made",
+  );
 }
 
 /**

@@ -191,6 +191,16 @@ export const READINGS = {
       };
     }),
 
+  AdminPasswordWeak: ({ passwordWeakness: why }) => [
+    {
+      labels: {},
+      value: why === null ? 0 : 1,
+      since: null,
+      subject: "ADMIN_PASSWORD",
+      tell: () => `the password of the administrator is easy to guess: ${why}`,
+    },
+  ],
+
   DiskLow: ({ sample: { disk } }) => {
     const than = wantedFree(disk);
     const free = `${byteSize(disk.free)} of ${byteSize(disk.size)} are free on the disk with DATA_DIR`;

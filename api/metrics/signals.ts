@@ -17,6 +17,8 @@ export type Sources = {
   /** Returns the keys of the tasks with a firing that cannot begin, one key for each firing. */
   unbegun: () => readonly string[];
   workers: () => readonly WorkerSeen[];
+  /** Returns why the administrator's password is easy to guess; null: it is not. */
+  passwordWeakness: () => string | null;
 };
 
 type Refused = { reason: Refusal; worker: string; since: number };

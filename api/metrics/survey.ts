@@ -39,6 +39,8 @@ export type Survey = {
   slow: ReadonlySet<string>;
   unbegun: ReturnType<Sources["unbegun"]>;
   workers: ReturnType<Sources["workers"]>;
+  /** Why the administrator's password is easy to guess; null: it is not. */
+  passwordWeakness: string | null;
 };
 
 type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
@@ -73,6 +75,7 @@ export function createSurvey(deps: SurveyDeps) {
       slow: new Set(sources.slow()),
       unbegun: sources.unbegun(),
       workers: sources.workers(),
+      passwordWeakness: sources.passwordWeakness(),
     };
     return last;
   };

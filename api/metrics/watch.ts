@@ -15,7 +15,12 @@ type WatchDeps = SampleDeps & {
   others?: Pick<Others, "read">;
 };
 
-const NOTHING_KNOWN: Sources = { slow: () => [], unbegun: () => [], workers: () => [] };
+const NOTHING_KNOWN: Sources = {
+  slow: () => [],
+  unbegun: () => [],
+  workers: () => [],
+  passwordWeakness: () => null,
+};
 const LOOK_MS = 15_000;
 const FRESH_MS = 1_000;
 

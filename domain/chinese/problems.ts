@@ -175,4 +175,17 @@ export const PROBLEM_SAYINGS: Sayings = [
       "Check the details with conflict, then replace the content with OVERWRITE or remove it at one end.",
     "目标在相同名称下有不同的内容，conflictStrategy SKIP 保留了它：两端不一致。请查看有冲突的明细，然后用 OVERWRITE 替换内容，或在一端删除。",
   ],
+  [
+    "the password of the administrator is easy to guess: {reason…}",
+    "管理员的密码容易被猜到：{reason…}",
+  ],
+  ["it has fewer than {number#} characters", "少于 {number#} 个字符"],
+  ["it has fewer than {number#} different characters", "不同的字符少于 {number#} 个"],
+  ["it is the user name with something around", "它只是用户名的变形"],
+  ["it is one of those that are tried first", "它是最先被尝试的密码之一"],
+  [
+    "Set ADMIN_PASSWORD to one of 12 or more characters, start the service again, and save the new password in the " +
+      "clusters of other instances that lead here.",
+    "请把 ADMIN_PASSWORD 设为 12 个或更多字符，重新启动服务，并在指向本实例的其他实例的集群中保存新密码。",
+  ],
 ];

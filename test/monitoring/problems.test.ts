@@ -45,6 +45,7 @@ let processes = {
   workers: 1,
 };
 let slow: string[] = [];
+let weakness: string | null = null;
 let unbegun: string[] = [];
 let workers: WorkerSeen[] = [];
 beforeEach(() => {
@@ -67,7 +68,12 @@ beforeEach(() => {
     dataDir: directory,
     disk: api.deps.store.disk,
     signals,
-    sources: { slow: () => slow, unbegun: () => unbegun, workers: () => workers },
+    sources: {
+      slow: () => slow,
+      unbegun: () => unbegun,
+      workers: () => workers,
+      passwordWeakness: () => weakness,
+    },
   });
   cluster = addCluster(api.db, "shanghai");
 });
@@ -299,6 +305,17 @@ test("refused credentials are reported separately from a cluster that does not a
     checked: signals.checked,
   });
   expect([...(await told()).keys()]).toEqual(["ClusterDown"]);
+});
+
+test("a weak password of the administrator is a problem with the reason and the remedy", async () => {
+  weakness = "it has fewer than 12 characters";
+  const found = (await watch.problems()).find(
+    ({ alert }) => alert === "AdminPasswordWeak",
+  );
+  expect(found).toMatchObject({ severity: "warning", subject: "ADMIN_PASSWORD" });
+  expect(found?.message).toMatch(/easy to guess: it has fewer than 12 characters/);
+  expect(found?.hint).toMatch(/Set ADMIN_PASSWORD/);
+  weakness = null;
 });
 
 test("slow clusters, refused workers and batches that kill workers are reported as problems", async () => {

@@ -195,6 +195,16 @@ const MISTAKES: Mistake[] = [
     says: ["SECRET_KEY must be set"],
   },
   {
+    what: "an ADMIN_PASSWORD that is easy to guess",
+    env: { DATA_DIR: inPlace("weak"), ADMIN_PASSWORD: "hunter2" },
+    says: [
+      "ADMIN_PASSWORD",
+      "too easy to guess",
+      "12 or more characters",
+      "leave it out",
+    ],
+  },
+  {
     what: "an API_URL of another machine without TLS",
     entry: "activities/start",
     env: { ...WORKER, API_URL: "http://192.0.2.1:8080" },
