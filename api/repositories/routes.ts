@@ -139,15 +139,17 @@ const tryConnect = createRoute({
   responses: answers(LinkedCheck, [250112, ...unknown], "The four answers"),
 });
 
+function writeWithUse({ db, zone }: ApiDeps, rows: RepositoryRow[]) {
+  const used = usedBytes(
+    db,
+    rows.map(({ id }) => id),
+  );
+  return rows.map((row) => toRepositoryInfo(row, used.get(row.id) ?? 0, zone));
+}
+
 export function repositoryRoutes(deps: ApiDeps) {
   const { db, zone } = deps;
-  const writeAll = (rows: RepositoryRow[]) => {
-    const used = usedBytes(
-      db,
-      rows.map(({ id }) => id),
-    );
-    return rows.map((row) => toRepositoryInfo(row, used.get(row.id) ?? 0, zone));
-  };
+  const writeAll = (rows: RepositoryRow[]) => writeWithUse(deps, rows);
   const write = (row: RepositoryRow) =>
     toRepositoryInfo(row, usedBytes(db, [row.id]).get(row.id) ?? 0, zone);
 
