@@ -189,6 +189,7 @@ const watch = createWatch({
   },
 });
 
+const housekeeping = createHousekeeping({ db, store, now: Date.now, logger });
 const app = createApp({
   db,
   store,
@@ -212,6 +213,7 @@ const app = createApp({
   checkLinked: createLinkedCheck(network),
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
   watch,
+  collections: housekeeping.collections,
   metricsToken: config.metricsToken ?? null,
   traced:
     tracing &&
@@ -302,7 +304,7 @@ const upkeep = startUpkeep({
   logger,
 });
 const stopWatch = watch.start();
-const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
+const stopHousekeeping = housekeeping.start();
 
 const child = superviseChild({
   stop: async () => {

@@ -30,7 +30,7 @@ function content() {
     db: made.db,
     store: made.store,
     now: () => clock.now,
-    logger: { error: (facts) => expect(facts).toBeNull() },
+    logger: { error: (facts) => expect(facts).toBeNull(), warn: () => undefined },
   });
   const add = async (bytes: Buffer, fullPath?: string) => {
     const staged = await made.store.stage(body(bytes));

@@ -49,7 +49,7 @@ describe("housekeeping of images", () => {
       db: api.db,
       store: api.deps.store,
       now: api.deps.now,
-      logger: { error: (facts) => expect(facts).toBeNull() },
+      logger: { error: (facts) => expect(facts).toBeNull(), warn: () => undefined },
     }).run();
   }
 

@@ -10,6 +10,7 @@ import { createStore } from "../../../activities/store/store.ts";
 import { createApp } from "../../../api/app.ts";
 import { createLinkedCheck } from "../../../api/repositories/check-linked.ts";
 import type { ApiDeps } from "../../../api/deps.ts";
+import { createHousekeeping } from "../../../api/upkeep/housekeeping.ts";
 import { createWatch } from "../../../api/metrics/watch.ts";
 import { openInlineBlobs } from "../../../db/content/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
@@ -86,6 +87,12 @@ export function createTestApi(
     checkLinked: createLinkedCheck({}),
     checkHost: createAddressGuard([]).checkHost,
     watch: createWatch({ ...watched, dataDir: directory, disk: store.disk }),
+    collections: createHousekeeping({
+      db,
+      store,
+      now: overrides.now ?? Date.now,
+      logger: { error: write("error"), warn: write("warn") },
+    }).collections,
     metricsToken: null,
     traced: null,
     logger: {
