@@ -46,7 +46,7 @@ test("a helper thread checkpoints both databases, and their rows exist after the
   expect(found).toEqual(contents.map(() => true));
 });
 
-test("a database that the checkpoint thread cannot open is reported and tried again, and the thread can stop", async () => {
+test("a database that the checkpoint thread cannot open is reported and tried again, and it can stop", async () => {
   const troubles: string[] = [];
   const checkpoints = startCheckpoints([join(folder, "absent.db")], (reason) =>
     troubles.push(reason),
