@@ -35,6 +35,7 @@ import { recordRoutes } from "./records/routes.ts";
 import { repositoryRoutes } from "./repositories/routes.ts";
 import { syncRoutes } from "./sync/routes.ts";
 import { systemRoutes } from "./system/routes.ts";
+import { storeRoutes } from "./upkeep/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 
 /** Creates the HTTP application of the control plane with all its routes. */
@@ -52,6 +53,7 @@ export function createApp(deps: ApiDeps) {
     .route(SYNC_PREFIX, syncRoutes(deps))
     .route("/repository/api/project", projectRoutes(deps))
     .route("/repository/api/project", projectQuotaRoutes(deps))
+    .route("/repository/api/store", storeRoutes(deps))
     .route("/repository/api/repo", repositoryRoutes(deps))
     .route("/repository/api/repo", repositoryQuotaRoutes(deps))
     .route("/repository/api/node", nodeRoutes(deps))

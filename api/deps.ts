@@ -10,6 +10,7 @@ import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary
 import type { Text } from "../domain/text.ts";
 import type { ApiError } from "./http/errors.ts";
 import type { Watch } from "./metrics/contract.ts";
+import type { Collections } from "./upkeep/collection.ts";
 
 /**
  * Who sent a request. `address`: IP address, `local` where there is none; `origin`: the URL, without path, at
@@ -173,6 +174,8 @@ export type ApiDeps = {
   /** Throws a TransferError if `host` is a literal address that must not be connected to. */
   checkHost: (host: string) => void;
   watch: Watch;
+  /** Collections of unused content on demand. */
+  collections: Pick<Collections, "begin" | "look">;
   /**
    * Token with which Prometheus reads the metrics without the admin's login; null: no token is set.
    */

@@ -201,6 +201,8 @@ const watch = createWatch({
   },
 });
 
+const contents = { db, store, now: Date.now, logger };
+const housekeeping = createHousekeeping(contents);
 const app = createApp({
   db,
   store,
@@ -225,6 +227,7 @@ const app = createApp({
   checkLinked: createLinkedCheck(network),
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
   watch,
+  collections: housekeeping.collections,
   metricsToken: config.metricsToken ?? null,
   traced:
     tracing &&
@@ -312,8 +315,7 @@ const upkeep = startUpkeep({
   logger,
 });
 const stopWatch = watch.start();
-const contents = { db, store, now: Date.now, logger };
-const stopHousekeeping = createHousekeeping(contents).start();
+const stopHousekeeping = housekeeping.start();
 const stopScrub = createScrub({ ...contents, days: config.scrubDays }).start();
 
 const child = superviseChild({

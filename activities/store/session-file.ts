@@ -50,17 +50,23 @@ export function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> 
   );
 }
 
-/** Removes the sessions that have received no bytes for SESSION_LIFE_MS and returns their ids. */
-export async function expireSessions(staging: string, now: number): Promise<string[]> {
-  const expired: string[] = [];
-  for (const name of (await readdir(staging)).filter((entry) =>
-    SESSION_FILE.test(entry),
-  )) {
-    const file = join(staging, name);
-    const found = await stat(file).catch(() => null);
-    if (!found || found.mtimeMs >= now - SESSION_LIFE_MS) continue;
-    await rm(file, { force: true });
-    expired.push(name.slice(2));
+/** Finds the sessions in the folder; `modified`: when one last received bytes (epoch ms). */
+export async function sessionsIn(
+  staging: string,
+): Promise<{ id: string; size: number; modified: number }[]> {
+  const names = (await readdir(staging)).filter((entry) => SESSION_FILE.test(entry));
+  const found = [];
+  for (const name of names) {
+    const file = await stat(join(staging, name)).catch(() => null);
+    if (file) found.push({ id: name.slice(2), size: file.size, modified: file.mtimeMs });
   }
-  return expired;
+  return found;
+}
+
+/** Removes the sessions that have received no bytes since `before` (epoch ms) and returns their ids. */
+export async function expireSessions(staging: string, before: number): Promise<string[]> {
+  const sessions = await sessionsIn(staging);
+  const expired = sessions.filter(({ modified }) => modified < before);
+  for (const { id } of expired) await rm(join(staging, `s-${id}`), { force: true });
+  return expired.map(({ id }) => id);
 }

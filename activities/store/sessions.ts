@@ -12,7 +12,15 @@ import {
   type Expected,
 } from "./digests.ts";
 import { INLINE_LIMIT, storageError } from "./layout.ts";
-import { appendTo, digestFile, expireSessions, SESSION_FILE } from "./session-file.ts";
+import { createOpenSessions, type OpenSessions } from "./open-sessions.ts";
+import {
+  appendTo,
+  digestFile,
+  expireSessions,
+  SESSION_FILE,
+  SESSION_LIFE_MS,
+  sessionsIn,
+} from "./session-file.ts";
 import {
   stagedContent,
   stagedFile,
@@ -39,8 +47,11 @@ type AppendLimits = {
  * `append` and `finish` throw a TransferError `notFound` for an unknown session id.
  */
 export type Sessions = {
-  /** Begins an upload of `size` bytes, if that is known; throws a TransferError `noSpace` if there is no room. */
-  open: (size?: number) => Promise<string>;
+  /**
+   * Begins an upload and returns its id; null: too many are open (open-sessions.ts). `owner`: for whom it is, such as a
+   * repository; `size`: its bytes, if that is known. Throws a TransferError `noSpace` if there is no room.
+   */
+  open: (owner: string, size?: number) => Promise<string | null>;
   /**
    * Ends an append that is in progress, then returns the confirmed offset, which does not change before the
    * next append; null for an unknown session.
@@ -59,21 +70,40 @@ export type Sessions = {
   /** Returns the whole content, verified. The session ends, also when the verification fails. */
   finish: (id: string, expect: Expected) => Promise<Staged>;
   abort: (id: string) => Promise<void>;
-  /** Removes the sessions that have received no bytes for SESSION_LIFE_MS. */
-  expire: (now: number) => Promise<void>;
+  /** Removes the sessions that have received no bytes for `lifeMs`, by default SESSION_LIFE_MS. */
+  expire: (now: number, lifeMs?: number) => Promise<void>;
+  /** Notes the sessions that an earlier process has left. Must be called once, before any is opened. */
+  find: () => Promise<void>;
 };
 
-type SessionDeps = { stager: Stager; running: RunningDigests };
+type SessionDeps = { stager: Stager; running: RunningDigests; opened: OpenSessions };
 
 export function createSessions(stager: Stager): Sessions {
-  const deps = { stager, running: createRunningDigests() };
+  const opened = createOpenSessions();
+  const deps = { stager, running: createRunningDigests(), opened };
   const bodies = new Map<string, Readable>();
   const inTurn = createTurns();
   const endBody = (id: string, reason: string) =>
     bodies.get(id)?.destroy(new TransferError("cancelled", reason));
+  async function abort(id: string): Promise<void> {
+    endBody(id, "the upload was aborted");
+    await inTurn(id, async () => {
+      deps.running.forget([id]);
+      opened.remove(id);
+      await rm(fileOf(stager, id), { force: true });
+    });
+  }
 
   return {
-    open: (size) => openSession(stager, size),
+    async open(owner, size = 0) {
+      (await stager.room.claim(size)).end();
+      const id = newId();
+      const given = opened.admit(id, owner);
+      if (given === null) return null;
+      for (const other of given) await abort(other);
+      await openSession(deps, id);
+      return id;
+    },
 
     async status(id) {
       endBody(id, TAKEN_OVER);
@@ -82,6 +112,7 @@ export function createSessions(stager: Stager): Sessions {
 
     async append(id, offset, body, limits = {}) {
       endBody(id, TAKEN_OVER);
+      opened.use(id);
       bodies.set(id, body);
       // The body may break before this code reads it; the error is then reported by the read and not thrown here.
       body.on("error", () => undefined);
@@ -92,18 +123,20 @@ export function createSessions(stager: Stager): Sessions {
       }
     },
 
-    finish: (id, expect) => inTurn(id, () => finish(deps, id, expect)),
+    finish: (id, expect) =>
+      inTurn(id, () => finish(deps, id, expect)).finally(() => opened.remove(id)),
 
-    async abort(id) {
-      endBody(id, "the upload was aborted");
-      await inTurn(id, async () => {
-        deps.running.forget([id]);
-        await rm(fileOf(stager, id), { force: true });
-      });
+    abort,
+
+    async expire(now, lifeMs = SESSION_LIFE_MS) {
+      const expired = await expireSessions(stager.layout.staging, now - lifeMs);
+      deps.running.forget(expired);
+      expired.forEach(opened.remove);
     },
 
-    async expire(now) {
-      deps.running.forget(await expireSessions(stager.layout.staging, now));
+    async find() {
+      for (const { id, size } of await sessionsIn(stager.layout.staging))
+        opened.found(id, size === 0);
     },
   };
 }
@@ -127,16 +160,14 @@ async function sizeOf(stager: Stager, id: string): Promise<number> {
   return found.size;
 }
 
-async function openSession(stager: Stager, size = 0): Promise<string> {
-  (await stager.room.claim(size)).end();
-  const id = newId();
+async function openSession({ stager, opened }: SessionDeps, id: string): Promise<void> {
   try {
     // The empty file is not synced: if a power loss removes it, the sender must only repeat one request.
     await (await open(fileOf(stager, id), "wx", 0o600)).close();
   } catch (error) {
+    opened.remove(id);
     throw storageError(error);
   }
-  return id;
 }
 
 async function append(

@@ -146,6 +146,7 @@ export function createStore(
       for (const name of left.filter((entry) => entry.startsWith("u-")))
         await rm(join(layout.staging, name), { force: true });
       await sessions.expire(now);
+      await sessions.find();
     },
   };
 }

@@ -154,7 +154,11 @@ const begin = createRoute({
   tags,
   summary: "Begin the upload of a content, whether its sha256 is known or not",
   request: { body: jsonBody(SyncContent) },
-  responses: { ...bodyAnswers(SyncUpload), ...full },
+  responses: {
+    ...bodyAnswers(SyncUpload),
+    429: because("250124: too many uploads are open; try again after Retry-After"),
+    ...full,
+  },
 });
 
 const status = createRoute({

@@ -12,6 +12,7 @@ import {
 import { text } from "../../domain/text.ts";
 import { lookAtContents } from "../content/look.ts";
 import { ApiError } from "../http/errors.ts";
+import { openedOr429 } from "../http/too-many-uploads.ts";
 import type { Receiver } from "./receive.ts";
 
 /**
@@ -31,8 +32,12 @@ export async function startUpload(
       done: true,
     };
   }
-  return { id: await store.sessions.open(size ?? 0), offset: 0, done: false };
+  const id = openedOr429(await store.sessions.open(OF_INSTANCES, size ?? 0));
+  return { id, offset: 0, done: false };
 }
+
+/** Owner of the uploads of other instances, which belong to no repository yet. */
+const OF_INSTANCES = "instances";
 
 const BEGIN_ANEW = text("begin a new one", "请开始新的上传");
 

@@ -9,6 +9,7 @@ import { sweepImageBlobs } from "../../db/packages/image/sweep.ts";
 import { turn } from "../../db/turns.ts";
 import type { ContentDeps } from "../content/damage.ts";
 import { backgroundPace } from "../content/pace.ts";
+import { add, type Collection, createCollections } from "./collection.ts";
 import { tendDamaged } from "./damaged.ts";
 
 const MINUTE = 60_000;
@@ -18,6 +19,16 @@ const HOUR = 60 * MINUTE;
  * dereferenced.
  */
 const KEEP_MS = 24 * HOUR + TOUCH_AFTER_MS;
+/**
+ * The same for a collection that was asked for, or that the reserve of the disk calls for. What the time is for: a
+ * sender that was told that its content is here, or has just sent it, is about to declare the file. That is a courtesy
+ * and no guard: making a file looks for its content in the same transaction and otherwise asks for it again; contents
+ * that are being written are held; and image blobs, whose clients cannot send them again in the middle of a push, are
+ * files that keep their contents for their full day.
+ */
+const SHORT_KEEP_MS = 5 * MINUTE;
+/** An upload that got no bytes for this long ends in such a collection; its sender begins it again. */
+const SHORT_SESSION_MS = HOUR;
 const STEP = 500;
 /** All prefixes of digests, two hex digits each. The hourly runs of one day look at all of them. */
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
@@ -25,6 +36,15 @@ const PREFIXES_AN_HOUR = 11;
 
 /** How often (hourly runs) what is in the quarantine is read again. */
 const COPIES_EVERY = 24;
+
+/** How thorough a collection is; `counted`: where it counts; `copies`: whether it reads what is in the quarantine. */
+type Extent = {
+  keepMs: number;
+  sessionMs?: number;
+  whole: boolean;
+  copies: boolean;
+  counted?: Collection;
+};
 
 /** `breathe` gives other work its turn, and throws when this process is about to end. */
 type Keeping = ContentDeps & { breathe: () => Promise<void>; pace: Pace };
@@ -47,16 +67,43 @@ export function createHousekeeping(deps: ContentDeps) {
   };
   let running: Promise<void> | null = null;
   let runs = 0;
-  const begin = () => clean(keeping, runs++ % COPIES_EVERY === 0);
-  const run = () => (running ??= begin().finally(() => (running = null)));
-  const runOrLog = () =>
-    run().catch((error: unknown) => {
-      if (!stopping.signal.aborted)
-        deps.logger.error({ err: error }, "housekeeping failed");
-    });
+  const usual = (): Extent => ({
+    keepMs: KEEP_MS,
+    whole: false,
+    copies: runs++ % COPIES_EVERY === 0,
+  });
+  const run = () => (running ??= clean(keeping, usual()).finally(() => (running = null)));
+  const log = (error: unknown) => {
+    if (!stopping.signal.aborted)
+      deps.logger.error({ err: error }, "housekeeping failed");
+  };
+  const runOrLog = () => run().catch(log);
+  const collections = createCollections(
+    async (counted) => {
+      await running?.catch(() => undefined);
+      await clean(keeping, {
+        keepMs: SHORT_KEEP_MS,
+        sessionMs: SHORT_SESSION_MS,
+        whole: true,
+        copies: false,
+        counted,
+      });
+    },
+    deps.now,
+    log,
+  );
+  async function relieve(): Promise<void> {
+    const { free, reserve } = await deps.store.disk();
+    if (free >= reserve) return;
+    deps.logger.warn({ free, reserve }, "less is free than DISK_RESERVE: collecting");
+    await collections.begin().ended;
+  }
 
   return {
     run,
+    collections,
+    /** Collects at once while less is free than the reserve, and resolves when that has ended. */
+    relieve,
     /**
      * Removes all content without a row in table `blob`, in one go; the hourly work does one part of the
      * digests.
@@ -72,48 +119,70 @@ export function createHousekeeping(deps: ContentDeps) {
       const timers = [
         setTimeout(() => void runOrLog(), MINUTE),
         setInterval(() => void runOrLog(), HOUR),
+        setInterval(() => void relieve().catch(log), MINUTE),
       ];
       return async () => {
         for (const timer of timers) clearTimeout(timer);
         stopping.abort();
         await running?.catch(() => undefined);
+        await collections.idle();
       };
     },
   };
 }
 
-async function clean(keeping: Keeping, copies: boolean): Promise<void> {
+async function clean(keeping: Keeping, extent: Extent): Promise<void> {
   const { db, store, now, breathe } = keeping;
   await repeat(keeping, () => deleteExpired(db, now()));
   await repeat(keeping, () => deletePassedEvents(db));
   for (let after: number | null = 0; after !== null; await breathe())
     after = sweepImageBlobs(db, after, now());
-  await store.sessions.expire(now());
-  await collect(keeping);
-  await tendDamaged(keeping, copies);
+  await store.sessions.expire(now(), extent.sessionMs);
+  await collect(keeping, extent);
+  await tendDamaged(keeping, extent.copies);
   const first = (Math.floor(now() / HOUR) % 24) * PREFIXES_AN_HOUR;
-  for (const prefix of PREFIXES.slice(first, first + PREFIXES_AN_HOUR))
-    await removeUnknown(keeping, prefix);
+  const prefixes = extent.whole
+    ? PREFIXES
+    : PREFIXES.slice(first, first + PREFIXES_AN_HOUR);
+  for (const prefix of prefixes) await removeUnknown(keeping, prefix);
 }
 
 async function repeat({ breathe }: Keeping, step: () => number): Promise<void> {
   while (step() > 0) await breathe();
 }
 
-async function collect({ db, store, now, breathe }: Keeping): Promise<void> {
+async function collect(
+  { db, store, now, breathe }: Keeping,
+  { keepMs, counted }: Extent,
+): Promise<void> {
   for (let after: string | null = ""; after !== null; await breathe()) {
     const step: ReturnType<typeof collectBlobs> = collectBlobs(db, {
       after,
-      before: now() - KEEP_MS,
+      before: now() - keepMs,
       limit: STEP,
       isHeld: store.isHeld,
     });
     // The deletion of rows is made durable first: a row that came back after a power loss would
     // lack its content.
     if (step.removed.length > 0) await durable(db);
-    await removeUnregistered(db, store, step.removed);
+    await removeUnregistered(
+      db,
+      store,
+      step.removed.map(({ sha256 }) => sha256),
+    );
+    count(counted, step);
     after = step.last;
   }
+}
+
+function count(
+  counted: Collection | undefined,
+  { removed, waiting }: Pick<ReturnType<typeof collectBlobs>, "removed" | "waiting">,
+): void {
+  if (counted === undefined) return;
+  for (const { size, inline } of removed)
+    add(inline ? counted.reusable : counted.freed, size);
+  for (const { size } of waiting) add(counted.waiting, size);
 }
 
 /**

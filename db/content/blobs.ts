@@ -92,11 +92,15 @@ export function unknownBlobs(db: Db, digests: string[]): string[] {
     .map(({ value }) => value);
 }
 
+/** A content that the collection has met: its size in bytes, and whether it is in blobs.db. */
+type Unused = Pick<BlobRow, "sha256" | "size"> & { inline: 0 | 1 };
+
 /**
  * Carries out one step of the garbage collection, over at most `limit` blobs after the digest
  * `after`: deletes the rows that no node refers to, that were not touched since `before` (epoch
  * ms), and whose content is not held (`isHeld`). The caller then deletes the contents `removed`.
- * The next step begins after `last`; null: no blobs are left to look at.
+ * The next step begins after `last`; null: no blobs are left to look at. `waiting`: unused blobs that are too young or
+ * held.
  */
 export function collectBlobs(
   db: Db,
@@ -111,19 +115,32 @@ export function collectBlobs(
     limit: number;
     isHeld: (sha256: string) => boolean;
   },
-): { removed: string[]; last: string | null } {
+): { removed: Unused[]; waiting: Unused[]; last: string | null } {
   return write(db, (tx) => {
-    const page = tx.all<{ sha256: string; old: number }>(sql`
-      SELECT sha256, touched_date < ${before} AS old FROM blob
+    const page = tx.all<Unused & { old: number }>(sql`
+      SELECT sha256, size, inline, touched_date < ${before} AS old FROM blob
       WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${limit}`);
-    const candidates = page
-      .filter(({ sha256, old }) => old && !isHeld(sha256))
-      .map(({ sha256 }) => sha256);
+    const mayGo = ({ sha256, old }: Unused & { old: number }) => old && !isHeld(sha256);
+    const digests = (blobs: Unused[]) => blobs.map(({ sha256 }) => sha256);
+    const young = new Set(unusedOf(tx, digests(page.filter((blob) => !mayGo(blob)))));
+    const gone = new Set(deleteUnused(tx, digests(page.filter(mayGo))));
     return {
-      removed: deleteUnused(tx, candidates),
+      removed: page.filter(({ sha256 }) => gone.has(sha256)),
+      waiting: page.filter(({ sha256 }) => young.has(sha256)),
       last: page.length < limit ? null : (page.at(-1)?.sha256 ?? null),
     };
   });
+}
+
+/** Returns those of the blobs that no node refers to. */
+function unusedOf(tx: DbOrTx, digests: readonly string[]): string[] {
+  return tx
+    .all<{ value: string }>(
+      sql`
+        SELECT value FROM json_each(${JSON.stringify(digests)})
+        WHERE NOT EXISTS (SELECT 1 FROM node WHERE node.sha256 = value)`,
+    )
+    .map(({ value }) => value);
 }
 
 /** Deletes those of the blobs that no node refers to, and returns their digests. */

@@ -71,6 +71,8 @@ test("a hosted repository is created, shown, found, changed and deleted", async 
       certificate: null,
       insecureSkipVerify: false,
     },
+    quota: null,
+    used: 0,
     createdBy: "admin",
     createdDate: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$/),
     lastModifiedBy: "admin",

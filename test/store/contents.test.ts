@@ -11,6 +11,7 @@ import {
   random,
   read,
   sha256,
+  openSession,
 } from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
@@ -149,7 +150,7 @@ test("several contents, small inline ones and files, are stored together and rea
 
 test("leftovers of an earlier process in the staging folder are removed, but upload sessions are kept", async () => {
   const { store, staging } = content();
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   await store.stage(body(random(100_000)));
   expect(staging()).toHaveLength(2);
   await store.sweep(Date.now());

@@ -13,6 +13,7 @@ import {
   random,
   read,
   sha256,
+  openSession,
 } from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
@@ -27,7 +28,7 @@ function content() {
 test("an upload session joins its pieces into one content", async () => {
   const { store, db } = content();
   const bytes = random(1_000_000);
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   expect(await store.sessions.status(id)).toBe(0);
   expect(await store.sessions.append(id, 0, body(bytes.subarray(0, 400_000)))).toEqual({
     accepted: true,
@@ -52,7 +53,7 @@ test("an upload session joins its pieces into one content", async () => {
 
 test("an upload session refuses a piece at a wrong offset, and answers with the current offset", async () => {
   const { store } = content();
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   await store.sessions.append(id, 0, body(random(1000)));
   expect(await store.sessions.append(id, 2000, body(random(10)))).toEqual({
     accepted: false,
@@ -68,7 +69,7 @@ test("an upload session refuses a piece at a wrong offset, and answers with the 
 test("an upload session keeps the bytes that arrived of a broken piece, and its digest is right", async () => {
   const { store } = content();
   const bytes = random(500_000);
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   const broken = new PassThrough();
   broken.write(bytes.subarray(0, 300_000));
   const appended = store.sessions.append(id, 0, broken);
@@ -85,7 +86,7 @@ test("an upload session keeps the bytes that arrived of a broken piece, and its 
 test("an upload session continues after a restart of the process", async () => {
   const first = createContent();
   const bytes = random(700_000);
-  const id = await first.store.sessions.open();
+  const id = await openSession(first.store);
   await first.store.sessions.append(id, 0, body(bytes.subarray(0, 600_000)));
   const second = openContent(first.dataDir);
   opened.push(first, second);
@@ -100,7 +101,7 @@ test("an upload session continues after a restart of the process", async () => {
 test("an upload session accepts a newer request while an older one hangs on a dead connection", async () => {
   const { store } = content();
   const bytes = random(400_000);
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   const hanging = new PassThrough();
   hanging.write(bytes.subarray(0, 100_000));
   const first = store.sessions.append(id, 0, hanging).catch((error: unknown) => error);
@@ -117,7 +118,7 @@ test("an upload session accepts a newer request while an older one hangs on a de
 
 test("an upload session ends when its digest is wrong, and when it is aborted", async () => {
   const { store } = content();
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   await store.sessions.append(id, 0, body(random(100_000)));
   await expect(
     store.sessions.finish(id, { sha256: sha256("other") }),
@@ -125,7 +126,7 @@ test("an upload session ends when its digest is wrong, and when it is aborted", 
     kind: "digestMismatch",
   });
   expect(await store.sessions.status(id)).toBeNull();
-  const other = await store.sessions.open();
+  const other = await openSession(store);
   await store.sessions.abort(other);
   expect(await store.sessions.status(other)).toBeNull();
 });
@@ -138,7 +139,7 @@ test.each([100, 300_000])(
   async (size) => {
     const first = createContent();
     const bytes = random(size);
-    const id = await first.store.sessions.open();
+    const id = await openSession(first.store);
     await first.store.sessions.append(id, 0, body(bytes));
     const second = openContent(first.dataDir);
     opened.push(first, second);
@@ -159,7 +160,7 @@ test.each(["sha512", "sha1", "md5"])(
   "an upload session is discarded if its %s differs from that at its end",
   async (algorithm) => {
     const { store } = content();
-    const id = await store.sessions.open();
+    const id = await openSession(store);
     await store.sessions.append(id, 0, body(random(1000)));
     await expect(
       store.sessions.finish(id, { [algorithm]: hex(algorithm, random(10)) }),
@@ -195,7 +196,7 @@ test("further digests of a content are computed once, and kept until the content
 
 test("an upload session refuses a piece that makes it too large, and keeps its earlier bytes", async () => {
   const { store } = content();
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   await store.sessions.append(id, 0, body(random(1000)), { maxBytes: 1500 });
   await expect(
     store.sessions.append(id, 1000, body(random(1000)), { maxBytes: 1500 }),
@@ -207,7 +208,7 @@ test("an upload session refuses a piece that makes it too large, and keeps its e
 
 test("an upload session expires after a day without use, and unknown or invalid ids are not found", async () => {
   const { store } = content();
-  const id = await store.sessions.open();
+  const id = await openSession(store);
   await store.sessions.expire(Date.now() + SESSION_LIFE_MS - 60_000);
   expect(await store.sessions.status(id)).toBe(0);
   await store.sessions.expire(Date.now() + SESSION_LIFE_MS + 60_000);

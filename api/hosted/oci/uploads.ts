@@ -10,6 +10,7 @@ import { TransferError } from "../../../domain/failure.ts";
 import { by } from "../../http/by.ts";
 import { fitting } from "../../http/receive-file.ts";
 import { bodyOf, lengthOf as announced } from "../../http/body.ts";
+import { openedOr429 } from "../../http/too-many-uploads.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { mountBlob } from "./mount.ts";
@@ -39,7 +40,8 @@ export async function beginUpload(request: ImageRequest): Promise<Response> {
   if (mounted !== null) return created(request, mounted);
   const digest = c.req.query("digest");
   if (digest !== undefined) return takeWhole(request, digestOf(digest));
-  const id = await deps.store.sessions.open();
+  const owner = String(request.place.repository.id);
+  const id = openedOr429(await deps.store.sessions.open(owner));
   return c.body(null, 202, stand(request, id, 0));
 }
 

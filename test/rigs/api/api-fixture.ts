@@ -14,6 +14,7 @@ import { createLinkedCheck } from "../../../api/repositories/check-linked.ts";
 import type { ApiDeps } from "../../../api/deps.ts";
 import { internalRoutes } from "../../../api/internal/routes.ts";
 import { createWorkers } from "../../../api/internal/workers.ts";
+import { createHousekeeping } from "../../../api/upkeep/housekeeping.ts";
 import { createWatch } from "../../../api/metrics/watch.ts";
 import { openInlineBlobs } from "../../../db/content/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
@@ -121,6 +122,12 @@ export function createTestApi(
     checkLinked: createLinkedCheck({}),
     checkHost: createAddressGuard([]).checkHost,
     watch: createWatch({ ...watched, dataDir: directory, disk: store.disk }),
+    collections: createHousekeeping({
+      db,
+      store,
+      now: overrides.now ?? Date.now,
+      logger,
+    }).collections,
     metricsToken: null,
     traced: null,
     logger,

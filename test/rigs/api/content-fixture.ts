@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { layout } from "../../../activities/store/layout.ts";
-import { createStore } from "../../../activities/store/store.ts";
+import { createStore, type Store } from "../../../activities/store/store.ts";
 import { openInlineBlobs } from "../../../db/content/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
 import { insertProject } from "../../../db/content/projects.ts";
@@ -33,6 +33,15 @@ export async function read(stream: AsyncIterable<unknown>): Promise<Buffer> {
 }
 
 export const random = (size: number) => randomBytes(size);
+
+/** Opens an upload session. */
+export async function openSession({
+  sessions,
+}: Pick<Store, "sessions">): Promise<string> {
+  const id = await sessions.open("tests");
+  if (id === null) throw new Error("too many sessions are open");
+  return id;
+}
 
 /** Returns the number of files that this process has open; Linux only. */
 export const openFiles = () => readdirSync("/proc/self/fd").length;
