@@ -17,6 +17,7 @@ import { blobRoutes } from "./blobs.ts";
 import { type Listings, listingRoutes, type Pacing } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
 import type { Used, Workers } from "./workers.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 type InternalDeps = ContentDeps & {
   signer: InternalSigner;
@@ -51,7 +52,7 @@ const MOST_BODY = 16 * 1024 ** 2;
  */
 export function internalRoutes(deps: InternalDeps): Hono {
   const { db, signer, settings, retryWindow, now, workers } = deps;
-  const grant = createBandwidth(now);
+  const grant = createBandwidth(elapsed);
   return new Hono()
     .use(
       "*",
