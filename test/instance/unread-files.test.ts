@@ -138,7 +138,10 @@ describe("a file whose sha256 the source does not know", () => {
       { result: "same" },
     ]);
     // What is not read is not noticed: other bytes of the same size.
-    writeFileSync(blobFile(layout(rig.target.dataDir), sha256(large)), randomBytes(300_000));
+    writeFileSync(
+      blobFile(layout(rig.target.dataDir), sha256(large)),
+      randomBytes(300_000),
+    );
     expect((await rig.stateFiles([unread(large, ["sha1"])])).files).toEqual([
       { result: "same" },
     ]);
