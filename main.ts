@@ -27,6 +27,7 @@ import { endLeftovers, openLedger } from "./temporal/process.ts";
 import { choosePlace, serverPorts, startServer } from "./temporal/server.ts";
 import { uselessVariables } from "./variables.ts";
 import { ATTRIBUTES } from "./workflows/contract.ts";
+import { elapsed } from "./domain/elapsed.ts";
 
 /**
  * The supervisor: starts, watches and restarts the other processes, and does nothing else
@@ -180,6 +181,7 @@ async function attachTemporal(
   }
   const binary = await findBinary({
     cliPath: config.temporalCliPath,
+    cliSha256: config.temporalCliSha256,
     cacheDir: config.cacheDir,
     cacheProblem,
     proxy: config,
@@ -215,11 +217,11 @@ async function attachTemporal(
 
 /** Ends the children: those that produce work before those that receive it. */
 async function drain({ kept, endpoints, ledger, log }: Supervisor): Promise<void> {
-  const begun = Date.now();
+  const begun = elapsed();
   log.info("Stopping, for up to 30 s; current work is finished or returned");
   for (const [kind, byMs] of Object.entries(DRAINED_BY_MS)) {
     const gone = Promise.all(kept[kind as Kind].map((one) => one.end("SIGTERM")));
-    await Promise.race([gone, sleep(Math.max(0, begun + byMs - Date.now()))]);
+    await Promise.race([gone, sleep(Math.max(0, begun + byMs - elapsed()))]);
   }
   await Promise.all(
     Object.values(kept)
@@ -228,7 +230,7 @@ async function drain({ kept, endpoints, ledger, log }: Supervisor): Promise<void
   );
   endpoints.remove();
   ledger.clear();
-  log.info({ ms: Date.now() - begun }, "Stopped");
+  log.info({ ms: elapsed() - begun }, "Stopped");
 }
 
 showFailures();

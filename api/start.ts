@@ -53,6 +53,7 @@ import { createSchedules, type ScheduleDeps } from "./runs/schedules.ts";
 import { createScrub } from "./upkeep/scrub.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 import { createWake } from "./runs/wake.ts";
+import { elapsed } from "../domain/elapsed.ts";
 
 /**
  * Slots of the control activities. These are short or take turns (db/turns.ts), so none waits for a
@@ -129,7 +130,7 @@ const executions = createExecutions(execution);
 
 const others = createOthers({
   ports: () => [{ process: "control", port: metricsPort }, ...ports],
-  now: Date.now,
+  now: elapsed,
 });
 const signals = createSignals(Date.now);
 const workers = createWorkers(Date.now, logger, signals);
@@ -148,7 +149,7 @@ const internal = internalRoutes({
   logger,
   workers,
   paces,
-  listings: createListings(paces, workerCount, Date.now),
+  listings: createListings(paces, workerCount, elapsed),
   mustYield: ({ lane, ...batch }) =>
     lane === "QUICK"
       ? batch.ends.some(paces.isSlow)

@@ -1,20 +1,25 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
 import { StartError } from "../domain/start-error.ts";
 import { buildBinary } from "./build.ts";
+import { checkDigest, rememberDigest } from "./cached.ts";
 import { downloadBinary, type Proxy } from "./download.ts";
 
 const run = promisify(execFile);
+const UNVERIFIED =
+  "TEMPORAL_CLI_SHA256 is not set, and what is not verified is not executed";
 const OLDEST = { major: 1, minor: 8 };
 
 export type Binary = { path: string; version: string };
 type BinaryOptions = {
   /** The setting TEMPORAL_CLI_PATH; when it is set, nothing else is tried. */
   cliPath?: string | undefined;
+  /** The setting TEMPORAL_CLI_SHA256: digest of the archive to download; without it nothing is downloaded. */
+  cliSha256?: string | undefined;
   cacheDir: string;
   /** Why nothing can be kept in `cacheDir`; null or absent: it can be written. */
   cacheProblem?: StartError | null;
@@ -67,10 +72,12 @@ async function given(path: string): Promise<Binary> {
 
 /**
  * Finds Temporal's CLI: at `cliPath` if that is set, else on PATH, in the cache, by a download or by a
- * build, in this order. A download or build is kept in the cache. Throws when no way gives a usable CLI.
+ * build, in this order. A download or build is kept in the cache with its digest, which is checked at
+ * each start. Throws when no way gives a usable CLI.
  */
 export async function findBinary({
   cliPath,
+  cliSha256,
   cacheDir,
   cacheProblem = null,
   proxy,
@@ -87,14 +94,24 @@ export async function findBinary({
       log.info(`That failed: ${error.message}`);
       throw error;
     });
+    await rememberDigest(cached);
+    return usable(cached);
+  };
+  const kept = async () => {
+    if (!existsSync(cached)) throw new Error("not found");
+    await checkDigest(cached);
     return usable(cached);
   };
   const ways = [
     { name: "`temporal` on PATH", find: () => usable("temporal") },
-    { name: `the cached ${cached}`, find: () => usable(cached) },
+    { name: `the cached ${cached}`, find: kept },
     {
       name: "a download",
-      find: () => make(() => downloadBinary(version, cached, { proxy, log, signal })),
+      find: () => {
+        if (cliSha256 === undefined) throw new Error(UNVERIFIED);
+        const options = { proxy, log, signal, sha256: cliSha256 };
+        return make(() => downloadBinary(version, cached, options));
+      },
     },
     {
       name: "a build with Go",
@@ -119,9 +136,9 @@ export async function findBinary({
     [
       "The Temporal server's program was not found and could not be downloaded or built:",
       ...failures.map((failure) => `  - ${failure}`),
-      "Do one of these: install Temporal's CLI 1.8 or newer on PATH; set TEMPORAL_CLI_PATH to it; allow https to",
-      "temporal.download (HTTPS_PROXY is honoured); install Go 1.21 or newer; or set TEMPORAL_ADDRESS to a server",
-      "that runs.",
+      "Do one of these: install Temporal's CLI 1.8 or newer on PATH; set TEMPORAL_CLI_PATH to it; install Go 1.21 or",
+      "newer; set TEMPORAL_CLI_SHA256 and allow https to temporal.download (HTTPS_PROXY is honoured); or set",
+      "TEMPORAL_ADDRESS to a server that runs.",
     ].join("\n"),
   );
 }

@@ -3,6 +3,7 @@ import { rename, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
+import { elapsed } from "../domain/elapsed.ts";
 
 const run = promisify(execFile);
 const MODULE = fileURLToPath(new URL(".", import.meta.url));
@@ -18,14 +19,14 @@ export async function buildBinary(
   await run("go", ["version"]).catch(() => {
     throw new Error("Go is not installed");
   });
-  const begun = Date.now();
+  const begun = elapsed();
   log.info(
     `Building Temporal's CLI ${version} with Go (3 to 10 minutes the first time; it is then kept as ${target})`,
   );
   const progress = setInterval(
     () =>
       log.info(
-        `Still building Temporal's CLI (${Math.round((Date.now() - begun) / 1_000)} s)`,
+        `Still building Temporal's CLI (${Math.round((elapsed() - begun) / 1_000)} s)`,
       ),
     30_000,
   );

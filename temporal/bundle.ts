@@ -6,6 +6,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
+import { elapsed } from "../domain/elapsed.ts";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
@@ -41,7 +42,7 @@ export async function bundleWorkflows({
 }: BundleOptions): Promise<string> {
   const file = await fileOf(cacheDir, sources, interceptors !== undefined);
   if (await exists(file)) return file;
-  const begun = Date.now();
+  const begun = elapsed();
   await mkdir(cacheDir, { recursive: true });
   const partial = `${file}.${process.pid}`;
   await run(process.execPath, [
@@ -53,7 +54,7 @@ export async function bundleWorkflows({
   ]);
   await rename(partial, file);
   log.info(
-    { file, ms: Date.now() - begun },
+    { file, ms: elapsed() - begun },
     "Workflows bundled; kept until their source changes",
   );
   return file;

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { text, type Text } from "../domain/text.ts";
 import { type Asked, diagnose, type TemporalSettings } from "./diagnosis.ts";
 import { createReminder } from "./reminder.ts";
+import { elapsed } from "../domain/elapsed.ts";
 
 /** Returns the options that the SDK's client and worker connections share. */
 export function connectionOptions({
@@ -50,10 +51,10 @@ export async function untilItAnswers(
   namespace: string,
   withinMs: number,
 ): Promise<void> {
-  for (const end = Date.now() + withinMs; ; await sleep(100)) {
+  for (const end = elapsed() + withinMs; ; await sleep(100)) {
     const error = await errorOf(connection, namespace);
     if (error === undefined) return;
-    if (Date.now() > end)
+    if (elapsed() > end)
       throw new Error(`Temporal does not answer after ${withinMs / 1_000} s: ${error}`);
   }
 }
@@ -128,7 +129,7 @@ const tellFailure = (log: Logger, error: unknown): void =>
 function watchProblem({ asked, log, onChange }: WatchOptions, address: string) {
   const reminder = createReminder();
   let current: Text | null = null;
-  let looked = 0;
+  let looked = Number.NEGATIVE_INFINITY;
   const look = async (error: unknown) => {
     try {
       const { kind, reason } = await diagnose(error, asked);
@@ -147,8 +148,8 @@ function watchProblem({ asked, log, onChange }: WatchOptions, address: string) {
         `Temporal at ${address} does not answer yet`,
         `${address} 上的 Temporal 尚未应答`,
       );
-      if (Date.now() - looked < DIAGNOSE_MS) return;
-      looked = Date.now();
+      if (elapsed() - looked < DIAGNOSE_MS) return;
+      looked = elapsed();
       void look(error);
     },
     over(): void {

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { Readable } from "node:stream";
+import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Logger } from "pino";
 import { EnvHttpProxyAgent, fetch, type Dispatcher } from "undici";
@@ -19,10 +20,15 @@ type Options = {
   proxy: Proxy;
   log: Logger;
   signal?: AbortSignal | undefined;
+  /** The sha256 that the archive must have, in lower-case hex. */
+  sha256: string;
   service?: string;
 };
 
-/** Downloads the CLI as `target`; the file appears whole or not at all. Without a network it fails within seconds. */
+/**
+ * Downloads the CLI as `target`; the file appears whole and verified or not at all. Without a network it
+ * fails within seconds.
+ */
 export async function downloadBinary(
   version: string,
   target: string,
@@ -52,7 +58,19 @@ export async function downloadBinary(
     };
     const archive = await get(archiveUrl, dispatcher, signal);
     if (!archive.body) throw new Error(`${archiveUrl} is empty`);
-    await extract(Readable.fromWeb(archive.body), fileToExtract, partial);
+    const hash = createHash("sha256");
+    const hashed = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        hash.update(chunk);
+        done(null, chunk);
+      },
+    });
+    await extract(Readable.fromWeb(archive.body).pipe(hashed), fileToExtract, partial);
+    const found = hash.digest("hex");
+    if (found !== options.sha256)
+      throw new Error(
+        `${archiveUrl} has the sha256 ${found}, not ${options.sha256} as TEMPORAL_CLI_SHA256 says`,
+      );
     await rename(partial, target);
   } finally {
     await rm(partial, { force: true });

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Logger } from "pino";
+import { elapsed } from "../domain/elapsed.ts";
 
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
@@ -45,7 +46,7 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
   let timer: NodeJS.Timeout | undefined;
 
   const launch = (first?: First) => {
-    const begun = Date.now();
+    const begun = elapsed();
     const started = start();
     child = started.child;
     gone = ended(started.child).then((how) => {
@@ -54,14 +55,14 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
       first?.reject(
         new Error(`${name} ended (${how}) before it was ready: the lines above say why`),
       );
-      if (!until.aborted) again(Date.now() - begun, how);
+      if (!until.aborted) again(elapsed() - begun, how);
       onChange();
     });
     started.ready.then(
       () => {
         if (child !== started.child) return;
         up = true;
-        log.info({ name, child: child.pid, ms: Date.now() - begun }, `${name} is up`);
+        log.info({ name, child: child.pid, ms: elapsed() - begun }, `${name} is up`);
         first?.resolve();
         onChange();
       },

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createNote, type NoteLog } from "./note.ts";
+import { elapsed } from "../domain/elapsed.ts";
 
 /** A process of this machine; `started` distinguishes it from a later process with the same pid. */
 type Mark = { pid: number; started: string };
@@ -43,10 +44,10 @@ function signal({ pid }: Mark, name: NodeJS.Signals): void {
 
 async function endProcess(mark: Mark, graceMs: number): Promise<void> {
   if (runs(mark)) signal(mark, "SIGTERM");
-  for (const end = Date.now() + graceMs; runs(mark) && Date.now() < end;) await sleep(50);
-  for (const end = Date.now() + 5_000; runs(mark); await sleep(50)) {
+  for (const end = elapsed() + graceMs; runs(mark) && elapsed() < end;) await sleep(50);
+  for (const end = elapsed() + 5_000; runs(mark); await sleep(50)) {
     signal(mark, "SIGKILL");
-    if (Date.now() > end)
+    if (elapsed() > end)
       throw new Error(
         `process ${mark.pid} of an earlier start cannot be ended: end it by hand and start again`,
       );

@@ -8,6 +8,7 @@ import { Worker } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { beginAgain, wasBegunBy } from "./begin-again.ts";
 import { NO_SPANS } from "./tracing.ts";
+import { elapsed } from "../domain/elapsed.ts";
 
 /** Maximum number of runs that are looked at; a start waits no longer than WITHIN_MS for all of them. */
 const MOST_RUNS = 2_000;
@@ -30,13 +31,15 @@ type ReplayOptions = {
  */
 export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
   const { client, log } = options;
-  const begun = Date.now();
+  const begun = elapsed();
   const deadline = begun + WITHIN_MS;
   const broken = new Map<string, string>();
   const seen = { replayed: 0, left: false };
   try {
     await Promise.race([
-      client.withDeadline(deadline, () => replayAll(options, deadline, seen, broken)),
+      client.withDeadline(Date.now() + WITHIN_MS, () =>
+        replayAll(options, deadline, seen, broken),
+      ),
       endOf(WITHIN_MS),
     ]);
   } catch (error) {
@@ -50,7 +53,7 @@ export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
     await beginAgainLogged(options, workflowId, reason);
   if (seen.replayed > 0 || seen.left)
     log.info(
-      { ...seen, begunAgain: broken.size, ms: Date.now() - begun },
+      { ...seen, begunAgain: broken.size, ms: elapsed() - begun },
       "replayed the runs under way",
     );
 }
@@ -98,7 +101,7 @@ async function* histories(
   const query = `ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue}'`;
   let looked = 0;
   for await (const { workflowId, runId } of client.workflow.list({ query })) {
-    if ((looked += 1) > MOST_RUNS || Date.now() > deadline - ANSWERED_WITHIN_MS / 2) {
+    if ((looked += 1) > MOST_RUNS || elapsed() > deadline - ANSWERED_WITHIN_MS / 2) {
       seen.left = true;
       return;
     }

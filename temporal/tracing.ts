@@ -23,6 +23,7 @@ import {
   type TraceSinks,
   type WorkflowSpan,
 } from "../domain/trace.ts";
+import { elapsed } from "../domain/elapsed.ts";
 
 /**
  * Maximum number of spans that wait for export. Spans of artifacts come by the thousand; the default of
@@ -116,10 +117,10 @@ const quiet = (): void => undefined;
 
 /** Logs that traces cannot be sent, at most once a minute: the SDK reports each batch. */
 function tellTrouble(log: Logger): void {
-  let told = 0;
+  let told = Number.NEGATIVE_INFINITY;
   const tell = (message: string) => {
-    if (Date.now() - told < TELL_AGAIN_MS) return;
-    told = Date.now();
+    if (elapsed() - told < TELL_AGAIN_MS) return;
+    told = elapsed();
     log.warn({ reason: REASON.exec(message)?.[1] ?? message }, "traces cannot be sent");
   };
   diag.setLogger(

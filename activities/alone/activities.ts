@@ -9,6 +9,7 @@ import { STOPPING } from "../../domain/lanes.ts";
 import { isRefusal, workerRefused } from "../transfer/refused.ts";
 import type { BatchResult } from "../transfer/batch.ts";
 import type { AloneMessage } from "./messages.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 const ENTRY = fileURLToPath(new URL(`start${extname(import.meta.url)}`, import.meta.url));
 /** A process for one batch that sends its worker no message for this long (ms) counts as hung and is killed. */
@@ -67,17 +68,17 @@ async function outcomeOf(
   child: ChildProcess,
   heartbeat: () => void,
 ): Promise<BatchResult> {
-  let heard = Date.now();
+  let heard = elapsed();
   let silent = false;
   const timer = setInterval(() => {
-    if (Date.now() - heard < SILENT_MS) return;
+    if (elapsed() - heard < SILENT_MS) return;
     silent = true;
     child.kill("SIGKILL");
   }, LOOK_MS);
   try {
     return await new Promise<BatchResult>((resolve, reject) => {
       child.on("message", (message: AloneMessage) => {
-        heard = Date.now();
+        heard = elapsed();
         heartbeat();
         if (message.type === "done") resolve(message.result);
         if (message.type === "failed") reject(new Error(message.reason));

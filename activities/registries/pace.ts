@@ -1,3 +1,5 @@
+import { elapsed } from "../../domain/elapsed.ts";
+
 /** Measures how quickly an end answers requests. */
 export type Pace = {
   /**
@@ -20,7 +22,7 @@ const NEWEST = 0.3;
  */
 const MEASURED_AT_ONCE = 16;
 
-export function createPace(now: () => number = Date.now): Pace {
+export function createPace(now: () => number = elapsed): Pace {
   const open = new Set<{ since: number | null }>();
   let mean: number | null = null;
   return {

@@ -1,3 +1,5 @@
+import { elapsed } from "../../domain/elapsed.ts";
+
 /** A pooled value is closed when it has not been used for this long (ms). */
 const IDLE_MS = 60_000;
 
@@ -15,7 +17,7 @@ export function createPool<T>(close: (value: T) => void): Pool<T> {
   const entries = new Map<string, Entry<T>>();
   const sweep = () => {
     for (const [key, entry] of entries) {
-      if (entry.users > 0 || Date.now() - entry.lastUsed < IDLE_MS) continue;
+      if (entry.users > 0 || elapsed() - entry.lastUsed < IDLE_MS) continue;
       entries.delete(key);
       close(entry.value);
     }
@@ -32,7 +34,7 @@ export function createPool<T>(close: (value: T) => void): Pool<T> {
         return await work(entry.value);
       } finally {
         entry.users -= 1;
-        entry.lastUsed = Date.now();
+        entry.lastUsed = elapsed();
       }
     },
   };

@@ -6,6 +6,7 @@ import type {
   BatchArtifact,
   ReportAnswer,
 } from "../../domain/worker-messages.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 const TICK_MS = 250;
 /** At least this often (ms) a worker asks the control plane whether its batch may continue. */
@@ -41,7 +42,7 @@ type Options = {
  */
 export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: Options) {
   const reports = createReports();
-  let lastSent = 0;
+  let lastSent = Number.NEGATIVE_INFINITY;
   let sending: Promise<void> | undefined;
   let stopped = false;
   let refused: TransferError | undefined;
@@ -54,7 +55,7 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
 
   async function flush(done?: { interrupted: boolean }): Promise<void> {
     const taken = reports.take();
-    lastSent = Date.now();
+    lastSent = elapsed();
     try {
       const answer = await send(taken, done);
       reports.delivered(taken);
@@ -70,7 +71,7 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
 
   const tick = () => {
     heartbeat();
-    const due = reports.isPending() || Date.now() - lastSent >= LONGEST_SILENCE_MS;
+    const due = reports.isPending() || elapsed() - lastSent >= LONGEST_SILENCE_MS;
     if (due && !sending) sending = flush().finally(() => (sending = undefined));
   };
   const timer = setInterval(tick, TICK_MS);
@@ -98,8 +99,8 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
             closed !== undefined ||
             (last === null && !reports.isPending());
           if (signal.aborted || stopped)
-            deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
-          if (isTold() || Date.now() > deadline) return;
+            deadline = Math.min(deadline, elapsed() + LAST_WORDS_MS);
+          if (isTold() || elapsed() > deadline) return;
           await flush(last ?? undefined);
           if (!isTold()) await sleep(1_000);
         }

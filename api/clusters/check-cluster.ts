@@ -11,6 +11,7 @@ import type { Protocol } from "../../domain/vocabulary.ts";
 import type { ApiDeps, ClusterAccess, ClusterProblem } from "../deps.ts";
 import { createPassed } from "./passed.ts";
 import { failedAt, neitherProduct, problemOf, slow, untestable } from "./verdict.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 const DEADLINE_MS = 30_000;
 
@@ -26,7 +27,7 @@ type Found =
  */
 export function createClusterCheck(
   network: Network,
-  now: () => number = Date.now,
+  now: () => number = elapsed,
   deadlineMs = DEADLINE_MS,
 ): ApiDeps["checkCluster"] {
   const passed = createPassed<Checker>(now);

@@ -10,7 +10,7 @@ const MOST_BUCKETS = 10_000;
 /**
  * Creates the function that grants bandwidth from one token bucket for each execution and cluster,
  * over all workers (docs/decisions.md#rate-limit). A bucket that is lost, as with the process,
- * begins anew with the bandwidth of FIRST_MS.
+ * begins anew with the bandwidth of FIRST_MS. `now`: a clock (ms) that never goes back.
  */
 export function createBandwidth(now: () => number) {
   const buckets = new Map<string, { level: number; time: number }>();

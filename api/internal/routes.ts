@@ -18,6 +18,7 @@ import { blobRoutes } from "./blobs.ts";
 import { type Listings, listingRoutes, type Pacing } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
 import type { Used, Workers } from "./workers.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 type InternalDeps = ContentDeps & {
   signer: InternalSigner;
@@ -46,7 +47,7 @@ type InternalDeps = ContentDeps & {
  */
 export function internalRoutes(deps: InternalDeps): Hono<Env> {
   const { db, signer, settings, retryWindow, now, workers } = deps;
-  const grant = createBandwidth(now);
+  const grant = createBandwidth(elapsed);
   return new Hono<Env>()
     .use("*", internalAuth(signer, workers))
     .use("*", async (c, next) => {

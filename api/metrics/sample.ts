@@ -13,6 +13,7 @@ import { turn } from "../../db/turns.ts";
 import type { Disk } from "../../domain/disk.ts";
 import { type Timing, timingOf } from "../../domain/firing.ts";
 import type { ApiDeps } from "../deps.ts";
+import { isFresh } from "../../domain/elapsed.ts";
 
 export type SampleDeps = Pick<
   ApiDeps,
@@ -103,7 +104,7 @@ export function createSampler(deps: SampleDeps) {
   }
 
   return async (): Promise<Sample> => {
-    if (last !== null && deps.now() - last.at < FRESH_MS) return last;
+    if (last !== null && isFresh(last.at, FRESH_MS, deps.now())) return last;
     looking ??= look().finally(() => (looking = null));
     last = await looking;
     return last;

@@ -19,6 +19,7 @@ import {
 import type { Processes } from "../deps.ts";
 import { createSampler, type Sample, type SampleDeps } from "./sample.ts";
 import type { Signals, Sources } from "./signals.ts";
+import { isFresh } from "../../domain/elapsed.ts";
 
 /** All facts from which metrics and problems are computed, at one moment. */
 export type Survey = {
@@ -57,7 +58,7 @@ export function createSurvey(deps: SurveyDeps) {
 
   return async (): Promise<Survey> => {
     const sample = await sampler();
-    if (last !== null && now() - last.now < 1_000) return last;
+    if (last !== null && isFresh(last.now, 1_000, now())) return last;
     const tallies = readRunningTallies(db);
     last = {
       now: now(),

@@ -7,6 +7,7 @@ import { createProcessMetrics } from "./process.ts";
 import { createSignals, type Signals, type Sources } from "./signals.ts";
 import type { SampleDeps } from "./sample.ts";
 import { createSurvey } from "./survey.ts";
+import { isFresh } from "../../domain/elapsed.ts";
 
 type WatchDeps = SampleDeps & {
   localClusterName: string;
@@ -49,7 +50,7 @@ export function createWatch({
 
   return {
     metrics() {
-      if (last === null || deps.now() - last.at >= FRESH_MS) {
+      if (last === null || !isFresh(last.at, FRESH_MS, deps.now())) {
         const text = write();
         const taken = { at: deps.now(), text };
         last = taken;

@@ -27,6 +27,7 @@ import { endRun } from "./end-run.ts";
 import { lookAtRun } from "./look.ts";
 import { statusAttribute, taskAttributes } from "./schedule-shape.ts";
 import type { Schedules } from "./schedules.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 export type ExecutionDeps = {
   db: Db;
@@ -53,7 +54,7 @@ const DELETES_AT_ONCE = 8;
 const TASK_DELETED = "stopped: the task was deleted";
 
 export function createExecutions(deps: ExecutionDeps): Executions {
-  const { db, now } = deps;
+  const { db } = deps;
   const start = (taskKey: string) => openAndStart(deps, taskKey);
   return {
     start,
@@ -61,8 +62,8 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     async cancelAndWait(taskKey, ms) {
       await stopRuns(deps, taskKey, TASK_DELETED);
       for (
-        const end = now() + ms;
-        runningRecordsOf(db, taskKey).length > 0 && now() < end;
+        const end = elapsed() + ms;
+        runningRecordsOf(db, taskKey).length > 0 && elapsed() < end;
       )
         await sleep(50);
       await Promise.all(

@@ -2,10 +2,11 @@ import pLimit from "p-limit";
 import type { CursorKey } from "../../db/pending/cursors.ts";
 import type { Logger } from "../deps.ts";
 import { ring, type RingDeps } from "./ring.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 export type RingerDeps = RingDeps & {
-  now: () => number;
   temporalUp: () => boolean;
+  now: () => number;
   logger: Pick<Logger, "warn">;
 };
 
@@ -17,7 +18,7 @@ const AFTER_FAILURE_MS = 1_000;
  * not accept is tried again, after a pause of 1 s.
  */
 export function createRinger(deps: RingerDeps) {
-  const { now, logger } = deps;
+  const { logger } = deps;
   const limit = pLimit(RINGS_AT_ONCE);
   const wanted = new Map<string, CursorKey>();
   /**
@@ -42,7 +43,7 @@ export function createRinger(deps: RingerDeps) {
           { err: error, ...key },
           "Temporal does not accept the news of uploads; they are sent again",
         );
-      pausedUntil = now() + AFTER_FAILURE_MS;
+      pausedUntil = elapsed() + AFTER_FAILURE_MS;
       unheard.delete(id);
       want([key]);
     }
@@ -56,7 +57,7 @@ export function createRinger(deps: RingerDeps) {
     /** Called when the workflow of a cursor reads its events, or when the cursor is deleted. */
     heard: (key: CursorKey) => void unheard.delete(idOf(key)),
     async ringAll(): Promise<void> {
-      if (wanted.size === 0 || ringing || !deps.temporalUp() || now() < pausedUntil)
+      if (wanted.size === 0 || ringing || !deps.temporalUp() || elapsed() < pausedUntil)
         return;
       ringing = true;
       pausedUntil = 0;

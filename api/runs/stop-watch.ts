@@ -7,6 +7,7 @@ import type { Logger } from "../deps.ts";
 import { endRun } from "./end-run.ts";
 import { type Look, lookAtRun } from "./look.ts";
 import type { Pace } from "./pace.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 type StopWatchDeps = {
   db: Db;
@@ -28,16 +29,16 @@ const AT_ONCE = 4;
 export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
   const { db, now, logger } = deps;
   const limit = pLimit(AT_ONCE);
-  /** By record id: when a stopped run last showed progress, or was first looked at (epoch ms). */
+  /** By record id: when a stopped run last showed progress, or was first looked at (`elapsed`). */
   const quiet = new Map<string, number>();
 
   async function lookAfter(row: RunningRecord): Promise<void> {
     const look = await lookAtRun(deps.client, row.workflowId, limit);
     // The reconciler takes care of runs that are unknown or have ended.
     if (look.state !== "RUNNING") return void quiet.delete(row.id);
-    const since = quiet.get(row.id) ?? now();
-    quiet.set(row.id, isMoving(look, now(), deps.pace) ? now() : since);
-    const why = verdict(look, now() - since, deps.pace);
+    const since = quiet.get(row.id) ?? elapsed();
+    quiet.set(row.id, isMoving(look, now(), deps.pace) ? elapsed() : since);
+    const why = verdict(look, elapsed() - since, deps.pace);
     if (why === null)
       return look.cancelRequested
         ? undefined

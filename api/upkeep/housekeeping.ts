@@ -46,6 +46,14 @@ type Extent = {
   counted?: Collection;
 };
 
+const USUAL = { keepMs: KEEP_MS, whole: false };
+const THOROUGH = {
+  keepMs: SHORT_KEEP_MS,
+  sessionMs: SHORT_SESSION_MS,
+  whole: true,
+  copies: false,
+};
+
 /** `breathe` gives other work its turn, and throws when this process is about to end. */
 type Keeping = ContentDeps & { breathe: () => Promise<void>; pace: Pace };
 
@@ -67,12 +75,8 @@ export function createHousekeeping(deps: ContentDeps) {
   };
   let running: Promise<void> | null = null;
   let runs = 0;
-  const usual = (): Extent => ({
-    keepMs: KEEP_MS,
-    whole: false,
-    copies: runs++ % COPIES_EVERY === 0,
-  });
-  const run = () => (running ??= clean(keeping, usual()).finally(() => (running = null)));
+  const begin = () => clean(keeping, { ...USUAL, copies: runs++ % COPIES_EVERY === 0 });
+  const run = () => (running ??= begin().finally(() => (running = null)));
   const log = (error: unknown) => {
     if (!stopping.signal.aborted)
       deps.logger.error({ err: error }, "housekeeping failed");
@@ -81,13 +85,7 @@ export function createHousekeeping(deps: ContentDeps) {
   const collections = createCollections(
     async (counted) => {
       await running?.catch(() => undefined);
-      await clean(keeping, {
-        keepMs: SHORT_KEEP_MS,
-        sessionMs: SHORT_SESSION_MS,
-        whole: true,
-        copies: false,
-        counted,
-      });
+      await clean(keeping, { ...THOROUGH, counted });
     },
     deps.now,
     log,

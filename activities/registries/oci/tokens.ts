@@ -5,6 +5,7 @@ import { TransferError } from "../../../domain/failure.ts";
 import { placeOf, type Shown } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
 import type { Challenge } from "./challenge.ts";
+import { elapsed } from "../../../domain/elapsed.ts";
 
 const DEFAULT_LIFE_S = 60;
 const LONGEST_MARGIN_MS = 10_000;
@@ -79,7 +80,7 @@ export function createTokenStore(
         try {
           const { header, expires } = await entry.fetch;
           entry.header = header;
-          if (known === undefined || Date.now() < expires) return header;
+          if (known === undefined || elapsed() < expires) return header;
         } catch (error) {
           if (entries.get(key) === entry) entries.delete(key);
           throw error;
@@ -139,6 +140,6 @@ function readToken(value: unknown, what: string): Token {
   const life = seconds * 1000;
   return {
     header: `Bearer ${token}`,
-    expires: Date.now() + life - Math.min(LONGEST_MARGIN_MS, life / 5),
+    expires: elapsed() + life - Math.min(LONGEST_MARGIN_MS, life / 5),
   };
 }

@@ -3,9 +3,7 @@ import { join } from "node:path";
 
 type Entry = { idx: number; when: number; tag: string };
 
-/**
- * Copies the migrations up to the number `last` below `directory`, as an older release had them; returns the folder.
- */
+/** Copies the migrations up to the number `last` below `directory`, as a release had them; returns the folder. */
 export function migrationsUpTo(directory: string, last: number): string {
   const folder = join(directory, "migrations");
   cpSync("db/migrations", folder, { recursive: true });

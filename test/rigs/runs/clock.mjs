@@ -1,14 +1,19 @@
 import { readFileSync } from "node:fs";
 
-/** Loaded before a program (`--import`): shifts its wall clock by the offset (ms) in the file CLOCK_OFFSET_FILE. */
+/**
+ * Loaded before a program (`--import`): shifts its wall clock by the offset (ms) in the file CLOCK_OFFSET_FILE, that of
+ * all processes that share the file at about the same time.
+ */
+const READ_AFTER_MS = 5;
 const file = process.env.CLOCK_OFFSET_FILE;
 const now = Date.now;
-let offset = 0;
-const read = () => {
-  offset = Number(readFileSync(file, "utf8")) || 0;
-};
+let [offset, read] = [0, Number.NEGATIVE_INFINITY];
 if (file) {
-  read();
-  setInterval(read, 200).unref();
-  Date.now = () => now() + offset;
+  Date.now = () => {
+    if (performance.now() - read > READ_AFTER_MS) {
+      read = performance.now();
+      offset = Number(readFileSync(file, "utf8")) || 0;
+    }
+    return now() + offset;
+  };
 }
