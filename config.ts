@@ -160,9 +160,6 @@ const settings = z.object({
   temporalTlsClientCertPath: pemFile.optional(),
   temporalTlsClientKeyPath: pemFile.optional(),
   temporalCliPath: text.transform((path) => resolve(path)).optional(),
-  temporalCliSha256: text
-    .regex(/^[0-9a-f]{64}$/, "must be a sha256 in lower-case hex")
-    .optional(),
   temporalPort: port.prefault("7233"),
   temporalUiPort: port.prefault("8233"),
   temporalBind: text

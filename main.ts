@@ -181,7 +181,6 @@ async function attachTemporal(
   }
   const binary = await findBinary({
     cliPath: config.temporalCliPath,
-    cliSha256: config.temporalCliSha256,
     cacheDir: config.cacheDir,
     cacheProblem,
     proxy: config,

@@ -13,7 +13,6 @@ const EMBEDDED_ONLY = [
   "TEMPORAL_BIND",
   "TEMPORAL_RETENTION",
   "TEMPORAL_CLI_PATH",
-  "TEMPORAL_CLI_SHA256",
 ];
 const OF_A_SERVER = VARIABLES.filter((name) => /^TEMPORAL_(?:API_KEY|TLS)/.test(name));
 

@@ -17,6 +17,7 @@ import { loadConfig } from "../config.ts";
 import { showFailures, superviseChild } from "../lifecycle.ts";
 import { createLog } from "../logs.ts";
 import { startCheckpoints } from "../db/checkpoints.ts";
+import { countUnfinished, forgetUnderWay } from "../db/tasks/cluster-checks.ts";
 import { openInlineBlobs } from "../db/content/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 import { reserveOf } from "../domain/disk.ts";
@@ -45,6 +46,7 @@ import { createWatch } from "./metrics/watch.ts";
 import { createReconciler } from "./runs/reconcile.ts";
 import { createTrust } from "./http/client.ts";
 import { listen } from "./http/listen.ts";
+import { spareWrite } from "./http/spare-write.ts";
 import { repeat } from "./runs/repeat.ts";
 import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
@@ -299,6 +301,7 @@ const checkAll = () =>
     now: Date.now,
     logger,
   });
+spareWrite({ logger }, "what was left of tests of clusters", () => countUnfinished(db));
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
 const waitNotes = repeat(
   WAITS_MS,
@@ -333,6 +336,7 @@ const child = superviseChild({
       stop();
     stopWatch();
     await Promise.all([stopHousekeeping(), stopScrub()]);
+    spareWrite({ logger }, "the end of tests of clusters", () => forgetUnderWay(db));
     await worker.stop();
     await tracing?.end();
     // From now on each connection is closed right after its last answer.

@@ -5,21 +5,19 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
 import { StartError } from "../domain/start-error.ts";
+import { DIGESTS, DIGESTS_OF } from "./digests.ts";
 import { buildBinary } from "./build.ts";
 import { checkDigest, rememberDigest } from "./cached.ts";
 import { downloadBinary, type Proxy } from "./download.ts";
 
 const run = promisify(execFile);
-const UNVERIFIED =
-  "TEMPORAL_CLI_SHA256 is not set, and what is not verified is not executed";
+const PLATFORM = `${process.platform} ${process.arch}`;
 const OLDEST = { major: 1, minor: 8 };
 
 export type Binary = { path: string; version: string };
 type BinaryOptions = {
   /** The setting TEMPORAL_CLI_PATH; when it is set, nothing else is tried. */
   cliPath?: string | undefined;
-  /** The setting TEMPORAL_CLI_SHA256: digest of the archive to download; without it nothing is downloaded. */
-  cliSha256?: string | undefined;
   cacheDir: string;
   /** Why nothing can be kept in `cacheDir`; null or absent: it can be written. */
   cacheProblem?: StartError | null;
@@ -77,7 +75,6 @@ async function given(path: string): Promise<Binary> {
  */
 export async function findBinary({
   cliPath,
-  cliSha256,
   cacheDir,
   cacheProblem = null,
   proxy,
@@ -108,8 +105,10 @@ export async function findBinary({
     {
       name: "a download",
       find: () => {
-        if (cliSha256 === undefined) throw new Error(UNVERIFIED);
-        const options = { proxy, log, signal, sha256: cliSha256 };
+        const sha256 = version === DIGESTS_OF ? DIGESTS[PLATFORM] : undefined;
+        if (sha256 === undefined)
+          throw new Error(`no digest of version ${version} for ${PLATFORM} is known`);
+        const options = { proxy, log, signal, sha256 };
         return make(() => downloadBinary(version, cached, options));
       },
     },
@@ -136,9 +135,9 @@ export async function findBinary({
     [
       "The Temporal server's program was not found and could not be downloaded or built:",
       ...failures.map((failure) => `  - ${failure}`),
-      "Do one of these: install Temporal's CLI 1.8 or newer on PATH; set TEMPORAL_CLI_PATH to it; install Go 1.21 or",
-      "newer; set TEMPORAL_CLI_SHA256 and allow https to temporal.download (HTTPS_PROXY is honoured); or set",
-      "TEMPORAL_ADDRESS to a server that runs.",
+      "Do one of these: install Temporal's CLI 1.8 or newer on PATH; set TEMPORAL_CLI_PATH to it; allow https to",
+      "temporal.download (HTTPS_PROXY is honoured); install Go 1.21 or newer; or set TEMPORAL_ADDRESS to a server",
+      "that runs.",
     ].join("\n"),
   );
 }

@@ -5,6 +5,9 @@ import { rename, rm } from "node:fs/promises";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Logger } from "pino";
+import { readJson } from "../domain/foreign/json.ts";
+import { LIMITS } from "../domain/foreign/limits.ts";
+import { record } from "../domain/json.ts";
 import { EnvHttpProxyAgent, fetch, type Dispatcher } from "undici";
 
 /** The service from which Temporal's SDKs download the CLI: it returns the address of the archive for a platform. */
@@ -52,10 +55,11 @@ export async function downloadBinary(
   try {
     const question = `${service}/v${version}?arch=${arch}&platform=${process.platform}&format=tar.gz`;
     const answer = await get(question, dispatcher, signal);
-    const { archiveUrl, fileToExtract } = (await answer.json()) as {
-      archiveUrl: string;
-      fileToExtract: string;
-    };
+    const { archiveUrl, fileToExtract } = record(
+      await readJson(answer.body ?? Readable.from([]), LIMITS.facts),
+    );
+    if (typeof archiveUrl !== "string" || typeof fileToExtract !== "string")
+      throw new Error(`${question} was answered without an archive`);
     const archive = await get(archiveUrl, dispatcher, signal);
     if (!archive.body) throw new Error(`${archiveUrl} is empty`);
     const hash = createHash("sha256");
@@ -69,7 +73,7 @@ export async function downloadBinary(
     const found = hash.digest("hex");
     if (found !== options.sha256)
       throw new Error(
-        `${archiveUrl} has the sha256 ${found}, not ${options.sha256} as TEMPORAL_CLI_SHA256 says`,
+        `${archiveUrl} has the sha256 ${found}, not the ${options.sha256} of the release`,
       );
     await rename(partial, target);
   } finally {

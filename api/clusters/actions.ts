@@ -10,6 +10,7 @@ import {
   setClusterHealth,
   updateCluster,
 } from "../../db/tasks/clusters.ts";
+import { endCheck } from "../../db/tasks/cluster-checks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { checkAll } from "../../domain/request-error.ts";
 import { checkName } from "../../domain/task-rules.ts";
@@ -189,6 +190,7 @@ export async function changeCluster(
 export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
   const problem = await deps.checkCluster(accessOf(deps.sealer, row));
+  endCheck(deps.db, row.id);
   setClusterHealth(deps.db, row, problem?.reason.en ?? null, deps.now());
   deps.watch.checked(row.id, problem?.refused ?? false);
   if (problem !== null) fail(250301, name, problem.reason);

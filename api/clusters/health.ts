@@ -1,9 +1,23 @@
 import pLimit from "p-limit";
-import { listClusters, setClusterHealth } from "../../db/tasks/clusters.ts";
+import { beginCheck, endCheck, unfinishedChecks } from "../../db/tasks/cluster-checks.ts";
+import {
+  type ClusterRow,
+  listClusters,
+  setClusterHealth,
+} from "../../db/tasks/clusters.ts";
+import { spareWrite } from "../http/spare-write.ts";
 import { accessOf } from "./actions.ts";
 import type { ApiDeps } from "../deps.ts";
 
 const AT_ONCE = 8;
+/** So many processes must have ended in the test of a cluster before it is left alone. */
+const DEATHS = 3;
+/** How long (ms) a cluster is left alone; then it is tested once, by itself. */
+const ALONE_MS = 24 * 60 * 60_000;
+
+const ENDS_US =
+  "each test of this cluster has ended the service, so it is tested once a day only: check what answers at its " +
+  "address, then call cluster/tryConnect";
 
 type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logger"> & {
   /** Notes how long the test of a cluster took (ms). */
@@ -14,31 +28,46 @@ type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logg
 
 /**
  * Tests the connection once to each cluster whose detectType is PING, and stores whether the
- * cluster is HEALTHY, else why not.
+ * cluster is HEALTHY, else why not. A cluster in whose test a process has ended is tested by itself, and is left alone
+ * for a day after that has happened several times.
  */
-export async function checkClusters({
-  db,
-  sealer,
-  checkCluster,
-  checked,
-  now,
-  logger,
-  paces,
-}: HealthDeps): Promise<void> {
+export async function checkClusters(deps: HealthDeps): Promise<void> {
+  const watched = listClusters(deps.db).filter(({ detectType }) => detectType === "PING");
+  const unfinished = unfinishedChecks(deps.db);
   const limit = pLimit(AT_ONCE);
-  const watched = listClusters(db).filter(({ detectType }) => detectType === "PING");
-  await limit.map(watched, async (row) => {
-    const begun = performance.now();
-    const problem = await checkCluster(accessOf(sealer, row), { watch: true });
-    paces.note(row.id, performance.now() - begun);
-    const reason = problem?.reason.en ?? null;
-    if ((reason === null) !== (row.status === "HEALTHY")) {
-      logger.info(
-        { cluster: row.name, reason },
-        reason === null ? "cluster is healthy again" : "cluster is unhealthy",
-      );
-    }
-    setClusterHealth(db, row, reason, now());
-    checked?.(row.id, problem?.refused ?? false);
-  });
+  await limit.map(
+    watched.filter(({ id }) => !unfinished.has(id)),
+    (row) => check(deps, row),
+  );
+  for (const row of watched) {
+    const { deaths = 0, last = 0 } = unfinished.get(row.id) ?? {};
+    if (deaths === 0) continue;
+    const isLeftAlone = deaths >= DEATHS && Math.abs(deps.now() - last) < ALONE_MS;
+    if (isLeftAlone) note(deps, row, ENDS_US);
+    else await check(deps, row);
+  }
+}
+
+async function check(deps: HealthDeps, row: ClusterRow): Promise<void> {
+  const { db, sealer, checkCluster, checked, now, paces } = deps;
+  const begun = performance.now();
+  spareWrite(deps, "the mark of a cluster's test", () => beginCheck(db, row.id, now()));
+  const problem = await checkCluster(accessOf(sealer, row), { watch: true });
+  paces.note(row.id, performance.now() - begun);
+  spareWrite(deps, "the end of a cluster's test", () => endCheck(db, row.id));
+  note(deps, row, problem?.reason.en ?? null);
+  checked?.(row.id, problem?.refused ?? false);
+}
+
+function note(
+  { db, now, logger }: HealthDeps,
+  row: ClusterRow,
+  reason: string | null,
+): void {
+  if ((reason === null) !== (row.status === "HEALTHY"))
+    logger.info(
+      { cluster: row.name, reason },
+      reason === null ? "cluster is healthy again" : "cluster is unhealthy",
+    );
+  setClusterHealth(db, row, reason, now());
 }

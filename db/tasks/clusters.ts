@@ -6,6 +6,7 @@ import { auditBy, type By, changedBy } from "../audit.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { cluster } from "../schema/tasks.ts";
+import { endCheck } from "./cluster-checks.ts";
 import { tasksOfCluster } from "./tasks.ts";
 
 export type ClusterRow = typeof cluster.$inferSelect;
@@ -60,6 +61,7 @@ export function updateCluster(
     .set({ ...values, ...changedBy(by) })
     .where(eq(cluster.id, id))
     .run();
+  endCheck(db, id);
 }
 
 /**
@@ -87,7 +89,9 @@ export function setClusterHealth(
 export function deleteCluster(db: Db, id: string): string[] {
   return write(db, (tx) => {
     const users = tasksOfCluster(tx, id);
-    if (users.length === 0) tx.delete(cluster).where(eq(cluster.id, id)).run();
+    if (users.length > 0) return users;
+    tx.delete(cluster).where(eq(cluster.id, id)).run();
+    endCheck(tx, id);
     return users;
   });
 }

@@ -5,6 +5,11 @@ import type { Sayings } from "./sayings.ts";
  * api/clusters/verdict.ts and of the checks in activities/registries/.
  */
 export const CHECK_SAYINGS: Sayings = [
+  [
+    "each test of this cluster has ended the service, so it is tested once a day only: check what answers at its " +
+      "address, then call cluster/tryConnect",
+    "每次测试此集群都会使服务退出，因此每天只测试一次：请检查该地址的应答方，然后调用 cluster/tryConnect",
+  ],
   ["not reachable: {reason…}", "无法访问：{reason…}"],
   ["not the right product: {reason…}", "产品不符：{reason…}"],
   ["not authenticated: {reason…}", "认证失败：{reason…}"],

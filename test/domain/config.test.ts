@@ -73,7 +73,6 @@ describe("the configuration", () => {
       TEMPORAL_NAMESPACE: "a b",
       TEMPORAL_TLS: "yes",
       TEMPORAL_TLS_SERVER_CA_CERT_PATH: "/does/not/exist",
-      TEMPORAL_CLI_SHA256: "ABC",
       TEMPORAL_BIND: "localhost",
       TEMPORAL_RETENTION: "30m",
       TRANSFER_WORKERS: "-1",

@@ -17,6 +17,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { checkDigest, rememberDigest } from "../../temporal/cached.ts";
+import { DIGESTS, DIGESTS_OF } from "../../temporal/digests.ts";
 import { downloadBinary } from "../../temporal/download.ts";
 
 const PROGRAM = "#!/bin/sh\necho temporal version 1.8.0\n";
@@ -54,18 +55,24 @@ const download = (digest: string) =>
     sha256: digest,
   });
 
-test("Temporal's CLI is kept when its archive has the digest of the setting", async () => {
+test("Temporal's CLI is kept when its archive has the digest of the release", async () => {
   await download(sha256(archive));
   expect(readFileSync(target(), "utf8")).toBe(PROGRAM);
 });
 
 test("an archive of Temporal's CLI with another digest is refused, and nothing of it is left", async () => {
   await expect(download("0".repeat(64))).rejects.toThrow(
-    new RegExp(
-      `has the sha256 ${sha256(archive)}, not 0{64} as TEMPORAL_CLI_SHA256 says`,
-    ),
+    new RegExp(`has the sha256 ${sha256(archive)}, not the 0{64} of the release`),
   );
   expect(readdirSync(directory)).toEqual(["in"]);
+});
+
+test("the digests that are known are those of the version that is built otherwise", () => {
+  const module = readFileSync("temporal/go.mod", "utf8");
+  expect(module).toContain(`github.com/temporalio/cli v${DIGESTS_OF} `);
+  expect(Object.values(DIGESTS)).toEqual(
+    Array(4).fill(expect.stringMatching(/^[0-9a-f]{64}$/)),
+  );
 });
 
 test("a kept program that has changed since is refused", async () => {
