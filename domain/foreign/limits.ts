@@ -24,9 +24,12 @@ export const LIMITS = {
   answer: { bytes: 16 * MIB, tokens: 200_000, depth: 32 },
   /** Files that another instance declares. */
   statement: { bytes: 4 * MIB, tokens: 100_000, depth: 16 },
-  /** Versions that another instance declares, with their files and documents; and one of them. */
-  versions: { bytes: 16 * MIB, tokens: 600_000, depth: 132 },
-  statedVersion: { bytes: 16 * MIB, tokens: 200_000, depth: 130 },
+  /**
+   * Versions that another instance declares, with their files and documents; and one of them. A document that is
+   * nested too deeply is refused by itself, so depth is no limit here.
+   */
+  versions: { bytes: 16 * MIB, tokens: 600_000, depth: 600_000 },
+  statedVersion: { bytes: 16 * MIB, tokens: 200_000, depth: 200_000 },
   /** A packument without the documents of its versions: names, dist-tags, times, a readme. */
   packument: { bytes: 32 * MIB, tokens: 300_000, depth: 128 },
   /** The document of one version of a package. */

@@ -181,7 +181,11 @@ export function documentOf(versions: Members, version: string): Record<string, u
     if (document === NOT_JSON) throw new NpmError(400, "the body is not valid JSON");
     return record(document);
   } catch (error) {
-    throw error instanceof OverLimit ? tooMuch(error) : error;
+    if (!(error instanceof OverLimit)) throw error;
+    throw new NpmError(
+      413,
+      `the document of the version ${version} cannot be read: ${error.message}: shorten the readme or package.json`,
+    );
   }
 }
 
