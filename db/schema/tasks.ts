@@ -88,8 +88,8 @@ export const task = sqliteTable(
 );
 
 /**
- * Tests of clusters that have not returned: `begun` (epoch ms) of one that is under way, `last` of the newest, `deaths`:
- * how many processes have ended in one.
+ * Tests of clusters that have not returned: `begun` (epoch ms) of one that is under way, `last` of the
+ * newest, `deaths`: how many processes have ended in one.
  */
 export const clusterCheck = sqliteTable("cluster_check", {
   clusterId: text().primaryKey(),

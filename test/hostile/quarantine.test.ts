@@ -61,7 +61,7 @@ async function die(): Promise<void> {
   countUnfinished(api.db);
 }
 
-test("a cluster whose test ends the process is found, left alone for a day, and tested again when somebody asks", async () => {
+test("a cluster whose test ends the process is left alone for a day, unless somebody asks", async () => {
   await die();
   expect(most).toBeGreaterThan(1);
   // Now the suspects are tested one after the other, so that it is known which one it was.
