@@ -12,6 +12,7 @@ import { withBody, wholeBody } from "../http/body.ts";
 import { tooLong } from "../http/details.ts";
 import { ApiError } from "../http/errors.ts";
 import { longestBody } from "./lengths.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 import { createOnce } from "./once.ts";
 import type { Workers } from "./workers.ts";
 
@@ -30,7 +31,7 @@ export function internalAuth(
   signer: InternalSigner,
   workers: Pick<Workers, "seen" | "refused">,
 ): MiddlewareHandler<Env> {
-  const isFirst = createOnce(Date.now);
+  const isFirst = createOnce(Date.now, undefined, elapsed);
   return async (c, next) => {
     const request = headOf(c);
     const worker = request.header("x-internal-worker");

@@ -13,7 +13,7 @@ const NONCE = /^([0-9a-f]{24})\.([1-9]\d{0,14})$/;
 /**
  * `newest`: the highest number that came; bit n of `seen` stands for the last such number that is n modulo
  * MOST_LATE; `since`, `last`: only requests signed after the former are taken, the latter is the time of the
- * newest one (epoch ms).
+ * newest one (by the clock `ticks`).
  */
 type Sender = { newest: number; seen: Uint32Array; since: number; last: number };
 
@@ -22,11 +22,15 @@ type Sender = { newest: number; seen: Uint32Array; since: number; last: number }
  * sender numbers its requests, so half a KiB for each sender is enough, however many requests it sends.
  * Where the memory does not reach, that is for requests that were signed before this process began or
  * before a sender was forgotten because there are too many, the answer is no; the sender tries again with
- * a new number. `now` in epoch ms.
+ * a new number. `now` in epoch ms; `ticks`: a clock that nobody sets, by which what came before is told.
  */
-export function createOnce(now: () => number, mostSenders = MOST_SENDERS) {
+export function createOnce(
+  now: () => number,
+  mostSenders = MOST_SENDERS,
+  ticks: () => number = now,
+) {
   const senders = new Map<string, Sender>();
-  let since = now() - 1;
+  let since = ticks() - 1;
 
   function forget(): void {
     const [oldest] = senders;
@@ -40,14 +44,15 @@ export function createOnce(now: () => number, mostSenders = MOST_SENDERS) {
     const [, name = "", digits = ""] = NONCE.exec(header(NONCE_HEADER)) ?? [];
     const [number, time] = [Number(digits), Number(header(TIME_HEADER))];
     if (name === "" || !(time >= now() - MOST_SKEW_MS)) return false;
+    const signed = ticks() - (now() - time);
     const known = senders.get(name);
     if (!known) forget();
-    const sender = known ?? { newest: number, seen: noneSeen(), since, last: time };
-    if (time <= sender.since) return false;
+    const sender = known ?? { newest: number, seen: noneSeen(), since, last: signed };
+    if (signed <= sender.since) return false;
     // The sender that was heard last is forgotten last.
     senders.delete(name);
     senders.set(name, sender);
-    sender.last = Math.max(sender.last, time);
+    sender.last = Math.max(sender.last, signed);
     return take(sender, number);
   };
 }
