@@ -40,10 +40,10 @@ export async function checkClusters(deps: HealthDeps): Promise<void> {
     (row) => check(deps, row),
   );
   for (const row of watched) {
-    const { deaths = 0, last = 0 } = unfinished.get(row.id) ?? {};
-    if (deaths === 0) continue;
-    const isLeftAlone = deaths >= DEATHS && Math.abs(deps.now() - last) < ALONE_MS;
-    if (isLeftAlone) note(deps, row, ENDS_US);
+    const suspect = unfinished.get(row.id);
+    if (suspect === undefined) continue;
+    const isFresh = Math.abs(deps.now() - suspect.last) < ALONE_MS;
+    if (isFresh && suspect.deaths >= DEATHS) note(deps, row, ENDS_US);
     else await check(deps, row);
   }
 }

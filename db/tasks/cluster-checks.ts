@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, sql } from "drizzle-orm";
+import { and, eq, gt, isNotNull, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
 import { clusterCheck } from "../schema/tasks.ts";
 
@@ -40,9 +40,9 @@ export function forgetUnderWay(db: DbOrTx): void {
   db.update(clusterCheck).set({ begun: null }).run();
 }
 
-/** Returns the clusters in whose last test a process ended, by id. */
+/** Returns the clusters in whose last tests processes have ended, by id. */
 export function unfinishedChecks(db: DbOrTx): Map<string, Unfinished> {
-  const rows = db.select().from(clusterCheck).all();
+  const rows = db.select().from(clusterCheck).where(gt(clusterCheck.deaths, 0)).all();
   return new Map(
     rows.map(({ clusterId, deaths, last }) => [clusterId, { deaths, last }] as const),
   );

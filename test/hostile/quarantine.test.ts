@@ -2,7 +2,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPaces } from "../../activities/control/paces.ts";
 import { checkClusters } from "../../api/clusters/health.ts";
 import type { ApiDeps } from "../../api/deps.ts";
-import { countUnfinished, forgetUnderWay } from "../../db/tasks/cluster-checks.ts";
+import {
+  beginCheck,
+  countUnfinished,
+  forgetUnderWay,
+} from "../../db/tasks/cluster-checks.ts";
 import { findClusterByName } from "../../db/tasks/clusters.ts";
 import { CLUSTER } from "../rigs/api/checked-clusters.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
@@ -103,6 +107,14 @@ test("a process that ends in order leaves no suspicion", async () => {
     forgetUnderWay(api.db);
     countUnfinished(api.db);
   }
+  tested = [];
+  await watch(isFine);
+  expect(tested).toContain("evil.example");
+});
+
+test("a cluster is tested again when the end of its last test could not be noted", async () => {
+  const { id = "" } = evil() ?? {};
+  beginCheck(api.db, id, now);
   tested = [];
   await watch(isFine);
   expect(tested).toContain("evil.example");
