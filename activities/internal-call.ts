@@ -5,6 +5,7 @@ import { LIMITS, OverLimit } from "../domain/foreign/limits.ts";
 import { stopOf, TransferError } from "../domain/failure.ts";
 import { failureOf, ofDigest, unsignedFailure } from "./internal-answers.ts";
 import { createInternalSigner, DIGEST_HEADER } from "./secrets/internal.ts";
+import { elapsed } from "../domain/elapsed.ts";
 
 /** `name`: the name of this worker; `onRefused` is called for each answer that refuses the worker. */
 export type CallOptions = {
@@ -122,8 +123,8 @@ function createDisturbance(mostMs: number) {
   let since: number | null = null;
   return {
     hasLasted(): boolean {
-      since ??= performance.now();
-      return performance.now() - since >= mostMs;
+      since ??= elapsed();
+      return elapsed() - since >= mostMs;
     },
     end: () => void (since = null),
   };

@@ -1,3 +1,5 @@
+import { elapsed } from "../domain/elapsed.ts";
+
 const AGAIN_MS = 60_000;
 const MOST_SENTENCES = 1_000;
 
@@ -10,9 +12,9 @@ export function createReminder() {
   return {
     /** Whether to tell the reason now; if so, that is noted. */
     isDue(reason: string): boolean {
-      if (reason === told && performance.now() - at < AGAIN_MS) return false;
+      if (reason === told && elapsed() - at < AGAIN_MS) return false;
       told = reason;
-      at = performance.now();
+      at = elapsed();
       return true;
     },
     /** Call this when the wait is over; returns whether anything was told of it. */
@@ -28,7 +30,7 @@ export function createReminder() {
  * Returns a function that says whether to tell a sentence now: the first time, and then once a minute however often it
  * is asked. `now` is in ms of a clock that only goes forward.
  */
-export function createRepeats(now = () => performance.now()) {
+export function createRepeats(now = elapsed) {
   const told = new Map<string, number>();
   return (sentence: string): boolean => {
     const last = told.get(sentence);

@@ -8,7 +8,7 @@ import { TransferError } from "../../domain/failure.ts";
  * Addresses that are refused unless ALLOWED_ADDRESSES names them: link-local ones, and those at which clouds
  * serve the metadata and credentials of a machine. Loopback and all other private ranges are allowed.
  */
-const REFUSED = [
+const isRefused = createList([
   "169.254.0.0/16",
   "fe80::/10",
   "fd00:ec2::/32",
@@ -16,10 +16,10 @@ const REFUSED = [
   "100.100.100.200/32",
   "168.63.129.16/32",
   "192.0.0.192/32",
-];
+]);
 
 /** Addresses of this machine and of private networks (RFC 6890). An end at a public address may not lead there. */
-const PRIVATE = [
+const isPrivate = createList([
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
@@ -31,7 +31,7 @@ const PRIVATE = [
   "::/128",
   "::1/128",
   "fc00::/7",
-];
+]);
 
 /** Why an address is refused. */
 type Reason = "metadata" | "private";
@@ -71,13 +71,13 @@ export function createAddressGuard(
   allowed: readonly string[],
   home: string | null = null,
 ): AddressGuard {
-  const [refused, isPrivate, exempt] = [REFUSED, PRIVATE, allowed].map(createList);
-  let isHomePublic = home !== null && isAddress(home) && !isPrivate?.(plainHost(home));
+  const isExempt = createList(allowed);
+  let isHomePublic = home !== null && isAddress(home) && !isPrivate(plainHost(home));
 
   function refusal(host: string, address: string): Reason | null {
-    if (exempt?.(address)) return null;
-    if (refused?.(address)) return "metadata";
-    return isHomePublic && host !== home && isPrivate?.(address) ? "private" : null;
+    if (isExempt(address)) return null;
+    if (isRefused(address)) return "metadata";
+    return isHomePublic && host !== home && isPrivate(address) ? "private" : null;
   }
 
   return {
@@ -89,7 +89,7 @@ export function createAddressGuard(
       dns.lookup(hostname, { ...options, all: true }, (error, addresses) => {
         if (error !== null) return callback(error, "", 0);
         if (hostname === home && addresses.length > 0)
-          isHomePublic = !addresses.some(({ address }) => isPrivate?.(address));
+          isHomePublic = !addresses.some(({ address }) => isPrivate(address));
         for (const { address } of addresses) {
           const reason = refusal(hostname, address);
           if (reason !== null)

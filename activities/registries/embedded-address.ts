@@ -1,4 +1,5 @@
 import net from "node:net";
+import { groupsOf } from "../../domain/ipv6.ts";
 
 /** Where an IPv6 range carries IPv4 addresses: the positions of its four bytes. */
 type Form = { range: string; prefix: number; bytes: readonly number[]; inverted?: true };
@@ -39,16 +40,8 @@ export function addressesIn(address: string): string[] {
   return [plain, ...embedded, ...(isatap ? [bytes.slice(12).join(".")] : [])];
 }
 
-const groups = (part = ""): string[] => part.split(":").filter(Boolean);
-
 /** Returns the 16 bytes of an IPv6 address. */
-function bytesOf(address: string): number[] {
-  // The URL parser writes an IPv4 part in hexadecimal, too, and shortens the longest run of zeros.
-  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [head = "", tail] = text.split("::");
-  const [first, last] = [groups(head), groups(tail)];
-  const zeros = Array<string>(8 - first.length - last.length).fill("0");
-  return [...first, ...zeros, ...last]
+const bytesOf = (address: string): number[] =>
+  groupsOf(address)
     .map((group) => parseInt(group, 16))
     .flatMap((group) => [group >> 8, group & 0xff]);
-}

@@ -1,3 +1,5 @@
+import { elapsed } from "../../domain/elapsed.ts";
+
 /** A body came so slowly that the end could hold its reader for days; `minRate`: the slowest rate (bytes/s). */
 export class TooSlow extends Error {
   override readonly name = "TooSlow";
@@ -21,9 +23,9 @@ export async function* notSlower<T extends Uint8Array>(
 ): AsyncGenerator<T, void, undefined> {
   let waited = 0;
   let bytes = 0;
-  let asked = performance.now();
+  let asked = elapsed();
   for await (const chunk of body) {
-    waited += performance.now() - asked;
+    waited += elapsed() - asked;
     bytes += chunk.length;
     if (waited >= windowMs) {
       if (bytes * 1000 < minRate * waited) throw new TooSlow(minRate);
@@ -31,6 +33,6 @@ export async function* notSlower<T extends Uint8Array>(
       bytes = 0;
     }
     yield chunk;
-    asked = performance.now();
+    asked = elapsed();
   }
 }

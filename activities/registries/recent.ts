@@ -1,4 +1,5 @@
 import { setBounded } from "../../domain/bounded.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 /**
  * How long (ms) answers are remembered, and at most how many; with `bytesOf`, which tells what an answer takes in
@@ -26,7 +27,7 @@ type Recent<T> = {
  */
 export function createRecent<T>(
   { lifeMs, most, mostBytes = Infinity, bytesOf = () => 0 }: Bounds<T>,
-  now: () => number = () => performance.now(),
+  now: () => number = elapsed,
 ): Recent<T> {
   type Entry = { answer: Promise<T>; until: number; bytes: number };
   const known = new Map<string, Entry>();

@@ -23,7 +23,7 @@ export function createContentDigests(
     const { mark, chunks } = await openToSend(sha256);
     const summary = await digestChunks(chunks, { sha512: true, sha1: true });
     if (summary.sha256 === sha256) return summary;
-    throw wrong(sha256, mark);
+    throw wrong(sha256, mark());
   }
 
   function readOnce(sha256: string): Promise<Summary> {

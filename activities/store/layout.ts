@@ -45,6 +45,11 @@ export function makeFolders({ staging }: Layout): void {
   mkdirSync(staging, { recursive: true });
 }
 
+/** The beginnings of all digests, two hex digits each: the names of the folders of blobs. */
+export const PREFIXES = Array.from({ length: 256 }, (_, i) =>
+  i.toString(16).padStart(2, "0"),
+);
+
 /** Syncs a folder, so that renames and new names in it survive a power loss. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");

@@ -15,12 +15,12 @@ const SEND_BUFFERS = 8;
 
 /**
  * `chunks` must be read to their end or closed with `return()`. A chunk is overwritten when the seventh
- * chunk after it is requested: the consumer must be done with it by then. `mark`: that of the bytes
- * (damage.ts).
+ * chunk after it is requested: the consumer must be done with it by then. `mark`: works out that of the bytes
+ * (damage.ts), which only a wrong content needs.
  */
 type OpenedToSend = {
   size: number;
-  mark: string;
+  mark: () => string;
   chunks: AsyncGenerator<Uint8Array, void>;
 };
 
@@ -33,7 +33,7 @@ export type LocalSource = Omit<ContentSource, "close" | "suspect"> & {
   openToSend: (sha256: string, range?: Range) => Promise<OpenedToSend>;
 };
 
-type Found = { size: number; last: number; mark: string } & (
+type Found = { size: number; last: number; mark: () => string } & (
   { small: Buffer } | { handle: FileHandle }
 );
 
@@ -47,7 +47,7 @@ export function createLocalSource(
     const small = inline.get(sha256);
     if (small) {
       const part = small.subarray(start, end === undefined ? undefined : end + 1);
-      const mark = inlineMark(small);
+      const mark = () => inlineMark(small);
       return { size: small.length, last: small.length - 1, mark, small: part };
     }
     const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
@@ -56,7 +56,7 @@ export function createLocalSource(
     const stats = await handle.stat({ bigint: true });
     const size = Number(stats.size);
     const last = Math.min(end ?? size - 1, size - 1);
-    const found = { size, last, mark: fileMark(stats) };
+    const found = { size, last, mark: () => fileMark(stats) };
     if (start <= last) return { ...found, handle };
     await handle.close();
     return { ...found, small: Buffer.alloc(0) };
@@ -102,7 +102,7 @@ export function createLocalSource(
 /** The bytes `start` to `last`, both included, of a content; `whole`: these are all of it. */
 type Opened = {
   sha256: string;
-  mark: string;
+  mark: () => string;
   start: number;
   last: number;
   whole: boolean;
@@ -112,7 +112,7 @@ async function* one(
   content: Buffer,
   { sha256, mark, whole }: Opened,
 ): AsyncGenerator<Uint8Array, void> {
-  if (whole && hash("sha256", content) !== sha256) throw wrong(sha256, mark);
+  if (whole && hash("sha256", content) !== sha256) throw wrong(sha256, mark());
   if (content.length > 0) yield content;
 }
 
@@ -140,7 +140,7 @@ async function* proved(
     if (held !== undefined) yield held;
     held = chunk;
   }
-  if (digest && digest.digest("hex") !== sha256) throw wrong(sha256, mark);
+  if (digest && digest.digest("hex") !== sha256) throw wrong(sha256, mark());
   if (held !== undefined) yield held;
 }
 
@@ -161,7 +161,7 @@ async function* inTurns(
         Math.min(into.length, last - at + 1),
         at,
       );
-      if (bytesRead === 0) throw wrong(sha256, mark);
+      if (bytesRead === 0) throw wrong(sha256, mark());
       at += bytesRead;
       yield into.subarray(0, bytesRead);
     }

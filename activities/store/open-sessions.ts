@@ -1,3 +1,5 @@
+import { elapsed } from "../../domain/elapsed.ts";
+
 /** Most upload sessions that are open at a time: of one owner, such as a repository, and of all. */
 const MOST_OF_ONE = 1_000;
 const MOST_SESSIONS = 4_000;
@@ -13,7 +15,7 @@ type Session = { owner: string; isEmpty: boolean; used: number };
  * oldest one without bytes makes room, or one that has been idle for an hour. `now`: ms of a clock that only goes
  * forward.
  */
-export function createOpenSessions(now = () => performance.now()) {
+export function createOpenSessions(now = elapsed) {
   /** In the order of their last use. */
   const sessions = new Map<string, Session>();
   const owners = new Map<string, number>();

@@ -1,6 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { byteSize, type Disk } from "../../domain/disk.ts";
 import { TransferError } from "../../domain/failure.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 /** For how long (ms) the free space that was looked up last is used; what we write ourselves is counted. */
 const FRESH_MS = 100;
@@ -30,14 +31,14 @@ export function createRoom(folder: string, reserveOf: (size: number) => number):
   let looking: Promise<void> | null = null;
 
   async function ask(): Promise<void> {
-    const [at, before] = [performance.now(), written];
+    const [at, before] = [elapsed(), written];
     const { bavail, blocks, bsize } = await statfs(folder);
     // What was written before the question is part of the answer.
     written -= before;
     seen = { at, free: bavail * bsize, size: blocks * bsize };
   }
 
-  async function look(since = performance.now() - FRESH_MS): Promise<Disk> {
+  async function look(since = elapsed() - FRESH_MS): Promise<Disk> {
     while (seen === null || seen.at < since)
       await (looking ??= ask().finally(() => (looking = null)));
     const { free, size } = seen;
@@ -49,7 +50,7 @@ export function createRoom(folder: string, reserveOf: (size: number) => number):
   async function take(bytes: number): Promise<void> {
     // Others may have freed space since the last look.
     if (!fits(bytes, await look())) {
-      const disk = await look(performance.now());
+      const disk = await look(elapsed());
       if (!fits(bytes, disk)) throw noRoom(disk, claimed);
     }
     claimed += bytes;

@@ -1,5 +1,6 @@
 import { type Lane, sliceOf } from "../../domain/lanes.ts";
 import type { Slice } from "../../domain/outcome.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 /**
  * Starts the clock of a batch or listing. `onEnd` is called only in the lane QUICK: when the work in
@@ -11,10 +12,10 @@ export function openSlice(
   onEnd: () => void,
 ): Slice & { close: () => void } {
   const { begins, ends } = sliceOf(lane, sliceMs);
-  const over = performance.now() + begins;
+  const over = elapsed() + begins;
   const timer = ends === null ? undefined : setTimeout(onEnd, ends);
   return {
-    isOver: () => performance.now() >= over,
+    isOver: () => elapsed() >= over,
     whole: lane === "WHOLE" || lane === "ALONE",
     close: () => clearTimeout(timer),
   };

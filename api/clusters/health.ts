@@ -8,6 +8,7 @@ import {
 import { spareWrite } from "../http/spare-write.ts";
 import { accessOf } from "./actions.ts";
 import type { ApiDeps } from "../deps.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 const AT_ONCE = 8;
 /** So many processes must have ended in the test of a cluster before it is left alone. */
@@ -50,10 +51,10 @@ export async function checkClusters(deps: HealthDeps): Promise<void> {
 
 async function check(deps: HealthDeps, row: ClusterRow): Promise<void> {
   const { db, sealer, checkCluster, checked, now, paces } = deps;
-  const begun = performance.now();
+  const begun = elapsed();
   spareWrite(deps, "the mark of a cluster's test", () => beginCheck(db, row.id, now()));
   const problem = await checkCluster(accessOf(sealer, row), { watch: true });
-  paces.note(row.id, performance.now() - begun);
+  paces.note(row.id, elapsed() - begun);
   spareWrite(deps, "the end of a cluster's test", () => endCheck(db, row.id));
   note(deps, row, problem?.reason.en ?? null);
   checked?.(row.id, problem?.refused ?? false);

@@ -23,7 +23,7 @@ export async function readContent(
     const opened = await deps.store.openToSend(sha256, { start, end });
     if (opened.size === size) return toWebStream(deps, opened.chunks);
     await opened.chunks.return();
-    throw wrong(sha256, opened.mark);
+    throw wrong(sha256, opened.mark());
   } catch (error) {
     noteDamage(deps, error);
     throw error;

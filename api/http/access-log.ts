@@ -4,6 +4,7 @@ import { newKey } from "../../domain/ids.ts";
 import { shortened } from "../../domain/shortened.ts";
 import type { Env, Logger } from "../deps.ts";
 import { createFewLines } from "./few-lines.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 /** How many lines a minute requests without a login may make. */
 const MOST_OF_STRANGERS = 120;
@@ -26,10 +27,10 @@ export function accessLog(
   );
   return async (c, next) => {
     c.set("traceId", trace.getActiveSpan()?.spanContext().traceId ?? newKey());
-    const start = performance.now();
+    const start = elapsed();
     await next();
     c.header("X-Trace-Id", c.get("traceId"));
-    const facts = factsOf(c, performance.now() - start);
+    const facts = factsOf(c, elapsed() - start);
     if (isRefusal(c)) ofStranger(() => logger.warn(facts, "refused"));
     else if (isQuiet(c.req.path)) logger.debug(facts, "answered");
     else if (facts.user === undefined) ofStranger(() => logger.info(facts, "answered"));

@@ -1,5 +1,6 @@
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { isIPv6 } from "node:net";
+import { groupsOf } from "../../domain/ipv6.ts";
 import { setBounded } from "../../domain/bounded.ts";
 
 const FIRST_MS = 100;
@@ -71,13 +72,5 @@ const delayOf = (before: number): number =>
  * client can choose addresses at will.
  */
 export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = [], tail = []] = address
-    .split("::")
-    .map((part) => part.split(":").filter(Boolean));
-  const zeros = Array.from(
-    { length: Math.max(0, 8 - head.length - tail.length) },
-    () => "0",
-  );
-  return [...head, ...zeros, ...tail].slice(0, 4).join(":");
+  return isIPv6(address) ? groupsOf(address).slice(0, 4).join(":") : address;
 }

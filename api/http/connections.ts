@@ -4,6 +4,7 @@ import { text } from "../../domain/text.ts";
 import type { Trust } from "../deps.ts";
 import { networkOf } from "./brake.ts";
 import { ApiError } from "./errors.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 /** Limits of connections; times in ms. A stranger is a connection on which no request was admitted yet. */
 export type ConnectionLimits = {
@@ -103,11 +104,11 @@ export function createConnections(
     if (!nearest || isTrusted(network) || near.length <= limits.strangersOfNetwork)
       return;
     // Many clients of one network may come at once, and need a moment to log in.
-    if (performance.now() - nearest.since >= limits.freshMs) drop(nearest, crowded);
+    if (elapsed() - nearest.since >= limits.freshMs) drop(nearest, crowded);
   }
 
   function look(): void {
-    const now = performance.now();
+    const now = elapsed();
     for (const connection of all.values()) {
       const problem = problemOf(connection, limits, now);
       if (problem !== null) drop(connection, problem);
@@ -118,7 +119,7 @@ export function createConnections(
   return {
     opened(socket: Socket): void {
       const network = networkOf(socket.remoteAddress ?? "");
-      const since = performance.now();
+      const since = elapsed();
       const connection = { network, since, isStranger: true, idleSince: null };
       all.set(socket, { socket, ...connection, requests: new Map() });
       socket.once("close", () => all.delete(socket));
@@ -128,13 +129,13 @@ export function createConnections(
     asked(incoming: IncomingMessage, outgoing: ServerResponse): ApiError | null {
       const connection = all.get(incoming.socket);
       if (!connection) return null;
-      const now = performance.now();
+      const now = elapsed();
       const window = { since: now, read: 0 };
       connection.requests.set(incoming, { since: now, admitted: false, window });
       connection.idleSince = null;
       outgoing.once("close", () => {
         connection.requests.delete(incoming);
-        connection.idleSince = performance.now();
+        connection.idleSince = elapsed();
       });
       return connection.isStranger && all.size > limits.connections ? crowded : null;
     },
@@ -145,7 +146,7 @@ export function createConnections(
       if (!connection || !asked) return;
       connection.isStranger = false;
       asked.admitted = true;
-      asked.window = { since: performance.now(), read: incoming.socket.bytesRead };
+      asked.window = { since: elapsed(), read: incoming.socket.bytesRead };
     },
     /** Begins to look at the times. */
     watch: (): NodeJS.Timeout => setInterval(look, limits.lookMs).unref(),

@@ -1,6 +1,5 @@
 import type { Context } from "hono";
 import { getMimeType } from "hono/utils/mime";
-import type { Range } from "../../activities/store/content-source.ts";
 import type { NodeRow } from "../../db/content/nodes.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { text } from "../../domain/text.ts";
@@ -52,8 +51,8 @@ export async function sendFile(
       : { "content-range": `bytes ${range.start}-${range.end}/${file.size}` };
   const body =
     c.req.method === "HEAD" || file.size === 0
-      ? await mustBeThere(deps, file)
-      : await contentOf(deps, file, range);
+      ? await orFault(mustHaveContent(deps, file.sha256).then(() => null))
+      : await orFault(readContent(deps, file, range));
   const status = wanted === "whole" ? 200 : 206;
   const all = { ...headers, ...length, ...part };
   return body === null ? c.body(null, status, all) : c.body(body, status, all);
@@ -89,30 +88,10 @@ function attachment(name: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
-async function contentOf(
-  deps: ContentDeps,
-  file: FileRow,
-  range: Range,
-): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
-  try {
-    return await readContent(deps, file, range);
-  } catch (error) {
-    throw asDamage(error);
-  }
-}
-
-/** Looks whether the content of a file is there, for the answer to HEAD. */
-async function mustBeThere(deps: ContentDeps, { sha256 }: FileRow): Promise<null> {
-  try {
-    await mustHaveContent(deps, sha256);
-    return null;
-  } catch (error) {
-    throw asDamage(error);
-  }
-}
-
-/** The row exists but its content does not. This is a fault of the disk: the log must tell the operator. */
-const asDamage = (error: unknown): unknown =>
-  error instanceof TransferError
-    ? new ApiError([250102, quoted(error.message)], { cause: error })
-    : error;
+/** A row without its content is a fault of the disk: the log must tell the operator. */
+const orFault = <T>(reading: Promise<T>): Promise<T> =>
+  reading.catch((error: unknown) => {
+    throw error instanceof TransferError
+      ? new ApiError([250102, quoted(error.message)], { cause: error })
+      : error;
+  });

@@ -12,6 +12,8 @@ import { withBody, wholeBody } from "../http/body.ts";
 import { tooLong } from "../http/details.ts";
 import { ApiError } from "../http/errors.ts";
 import { longestBody } from "./lengths.ts";
+import { LIMITS, OverLimit } from "../../domain/foreign/limits.ts";
+import { createMeter } from "../../domain/foreign/meter.ts";
 import { elapsed } from "../../domain/elapsed.ts";
 import { createOnce } from "./once.ts";
 import type { Workers } from "./workers.ts";
@@ -69,7 +71,7 @@ function headOf(c: Context<Env>): RequestHead {
 
 /**
  * Reads the body of an admitted request for its route. Returns the refusal of one that is longer than its
- * route takes, or not the signed one; null for any other.
+ * route takes, not the signed one, or beyond the limits of a report; null for any other.
  */
 async function bodyRefusal(
   c: Context<Env>,
@@ -87,8 +89,21 @@ async function bodyRefusal(
     (name) => found[name] === header(name),
   );
   if (!isSigned) return c.text(OTHER_BODY, 400);
+  const excess = excessOf(body);
+  if (excess !== null) return c.text(excess.message, 413);
   withBody(c, body);
   return null;
+}
+
+/** Returns what a body has too much of to be parsed; null if it may be. */
+function excessOf(body: Buffer): OverLimit | null {
+  try {
+    createMeter(LIMITS.report).feed(body);
+    return null;
+  } catch (error) {
+    if (error instanceof OverLimit) return error;
+    throw error;
+  }
 }
 
 function refused(error: unknown): ApiError {

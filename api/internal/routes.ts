@@ -9,8 +9,6 @@ import { inTurn } from "../../db/turns.ts";
 import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { ContentDeps } from "../content/damage.ts";
-import { LIMITS } from "../../domain/foreign/limits.ts";
-import { createMeter } from "../../domain/foreign/meter.ts";
 import type { Env } from "../deps.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
@@ -50,10 +48,6 @@ export function internalRoutes(deps: InternalDeps): Hono<Env> {
   const grant = createBandwidth(elapsed);
   return new Hono<Env>()
     .use("*", internalAuth(signer, workers))
-    .use("*", async (c, next) => {
-      createMeter(LIMITS.report).feed(Buffer.from(await c.req.arrayBuffer()));
-      await next();
-    })
     .get("/worker", (c) => c.json(settings()))
     .post("/worker", async (c) => {
       const { used } = await c.req.json<{ used: Used }>();

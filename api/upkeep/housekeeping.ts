@@ -1,3 +1,4 @@
+import { PREFIXES } from "../../activities/store/layout.ts";
 import type { Pace } from "../../activities/store/file-digest.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { collectBlobs, TOUCH_AFTER_MS, unknownBlobs } from "../../db/content/blobs.ts";
@@ -30,8 +31,6 @@ const SHORT_KEEP_MS = 5 * MINUTE;
 /** An upload that got no bytes for this long ends in such a collection; its sender begins it again. */
 const SHORT_SESSION_MS = HOUR;
 const STEP = 500;
-/** All prefixes of digests, two hex digits each. The hourly runs of one day look at all of them. */
-const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const PREFIXES_AN_HOUR = 11;
 
 /** How often (hourly runs) what is in the quarantine is read again. */

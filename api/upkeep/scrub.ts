@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import {
   nextBlob,
   putScrubPlace,
@@ -9,6 +8,7 @@ import { turn } from "../../db/turns.ts";
 import type { ContentDeps } from "../content/damage.ts";
 import { examineContent } from "../content/examine.ts";
 import { backgroundPace } from "../content/pace.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 const DAY = 86_400_000;
 /** Period (ms) of the steps of a scrub. */
@@ -67,10 +67,10 @@ export function createScrub(deps: ScrubDeps) {
     /** Goes on from now. Returns a function that ends this; once it resolves, the database may be closed. */
     start(): () => Promise<void> {
       if (days === 0) return async () => undefined;
-      let last = performance.now();
+      let last = elapsed();
       const timer = setInterval(() => {
         if (running) return;
-        const at = performance.now();
+        const at = elapsed();
         running = advance(at - last)
           .catch((error: unknown) => {
             if (!stopping.signal.aborted)

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
 import { layout } from "../../activities/store/layout.ts";
 import { createStore } from "../../activities/store/store.ts";
 import { loadConfig } from "../../config.ts";
@@ -11,6 +10,7 @@ import { openAsIs, openDb } from "../../db/open.ts";
 import { StartError } from "../../domain/start-error.ts";
 import { condemn } from "../content/damage.ts";
 import { type Finding, verifyStore } from "./verify.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 
 /**
  * `npm run store:verify`: reads all contents of DATA_DIR and lists those that are missing, wrong or orphaned.
@@ -30,12 +30,12 @@ function show({ kind, sha256, files, count }: Finding): void {
 
 /** Says every few seconds how far the reading is. */
 function createProgress(total: number) {
-  let [contents, bytes, said] = [0, 0, performance.now()];
+  let [contents, bytes, said] = [0, 0, elapsed()];
   const line = () =>
     `${contents} of ${total} contents read, ${Math.round(bytes / MIB)} MiB`;
   function tell(): void {
-    if (performance.now() - said < PROGRESS_MS) return;
-    said = performance.now();
+    if (elapsed() - said < PROGRESS_MS) return;
+    said = elapsed();
     process.stderr.write(`${line()}\n`);
   }
   return {

@@ -1,3 +1,4 @@
+import { PREFIXES } from "../../activities/store/layout.ts";
 import type { Seen } from "../../activities/store/damage.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { unknownBlobs } from "../../db/content/blobs.ts";
@@ -25,9 +26,6 @@ type Verifying = {
   passed: (size: number) => void;
   found: (finding: Finding) => void;
 };
-
-/** Prefixes of digests, two hex digits each. */
-const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 /** Reads all contents of a store that no service uses, and calls `found` for each that is not as it should be. */
 export async function verifyStore(verifying: Verifying): Promise<void> {

@@ -1,3 +1,4 @@
+import { SYNC_LIMITS } from "../sync.ts";
 import { text, type Text, TextError } from "../text.ts";
 
 const KIB = 1024;
@@ -23,13 +24,13 @@ export const LIMITS = {
   /** What one answer of an instance says about each declared artifact, or a page of its nodes. */
   answer: { bytes: 16 * MIB, tokens: 200_000, depth: 32 },
   /** Files that another instance declares. */
-  statement: { bytes: 4 * MIB, tokens: 100_000, depth: 16 },
+  statement: { bytes: SYNC_LIMITS.statementBytes, tokens: 100_000, depth: 16 },
   /**
    * Versions that another instance declares, with their files and documents; and one of them. A document that is
    * nested too deeply is refused by itself, so depth is no limit here.
    */
-  versions: { bytes: 16 * MIB, tokens: 600_000, depth: 600_000 },
-  statedVersion: { bytes: 16 * MIB, tokens: 200_000, depth: 200_000 },
+  versions: { bytes: SYNC_LIMITS.versionBytes, tokens: 600_000, depth: 600_000 },
+  statedVersion: { bytes: SYNC_LIMITS.versionBytes, tokens: 200_000, depth: 200_000 },
   /** A packument without the documents of its versions: names, dist-tags, times, a readme. */
   packument: { bytes: 32 * MIB, tokens: 300_000, depth: 128 },
   /** The document of one version of a package. */

@@ -14,7 +14,6 @@ const [COMMA, COLON] = [0x2c, 0x3a];
  * of thousands of members is never whole in memory as objects.
  */
 export type Members = {
-  readonly size: number;
   keys: () => Iterable<string>;
   has: (key: string) => boolean;
   /** Parses a member; undefined without it, and for one that is not valid JSON. Throws OverLimit. */
@@ -67,7 +66,6 @@ function membersOf(
   limits: Limits,
 ): Members {
   return {
-    size: ranges.size,
     keys: () => ranges.keys(),
     has: (key) => ranges.has(key),
     get(key) {

@@ -46,11 +46,11 @@ export function createListing(
   return {
     async listRepositories(cursor, signal) {
       const what = `list of repositories of ${host}`;
-      const subject = {
+      const subject: Subject = {
         what,
         host,
         advice: NAME_PACKAGES,
-        most: "maxListed" as const,
+        most: "maxListed",
         budgets,
       };
       const page = await listPage(cursor, "repositories", subject, (query, accept) =>
@@ -79,11 +79,11 @@ export function createListing(
 
     async listTags(name, cursor, signal) {
       const what = `tags of ${name}`;
-      const subject = {
+      const subject: Subject = {
         what,
         host,
         advice: NAME_VERSIONS,
-        most: "maxTags" as const,
+        most: "maxTags",
         budgets,
       };
       const page = await listPage(cursor, "tags", subject, (query, accept) =>
@@ -179,9 +179,8 @@ async function readList(
     most === "maxTags" ? `raise MAX_TAGS if that is right, or ${advice}` : advice,
   );
   const list = isRecord(value) ? value[field] : undefined;
-  if (list === null) return { items: [], link: linkQuery(response) };
-  if (Array.isArray(list)) {
-    const items = list.filter((item) => typeof item === "string");
+  if (list === null || Array.isArray(list)) {
+    const items = (list ?? []).filter((item) => typeof item === "string");
     return { items, link: linkQuery(response) };
   }
   throw new TransferError(

@@ -1,9 +1,10 @@
 import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
+import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import type { HttpResponse } from "../http-message.ts";
 import { digestOf } from "../verified.ts";
 
-export const MANIFEST_LIMIT = 8 * 1024 * 1024;
+export const MANIFEST_LIMIT = LIMITS.manifest.bytes;
 
 export function manifestLabel(name: string, reference: string): string {
   return isDigest(reference)

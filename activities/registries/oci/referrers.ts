@@ -48,7 +48,7 @@ export function createReferrers(
   ): Promise<Told<Descriptor[]>> {
     const path = `${access.path(name)}/referrers/${subject}`;
     const what = `attachments of ${manifestLabel(name, subject)}`;
-    const subjectOf: Subject = {
+    const listing: Subject = {
       what,
       host: client.origin.host,
       advice: ADVICE,
@@ -83,7 +83,7 @@ export function createReferrers(
       if (query === null) break;
       const { progress } = readCursor(cursor);
       const digests = listed.map(({ digest }) => digest);
-      cursor = nextCursor(progress, digests, query, subjectOf);
+      cursor = nextCursor(progress, digests, query, listing);
     }
     return { kind: "there", value: found };
   }

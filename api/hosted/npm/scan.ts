@@ -14,7 +14,7 @@ const LETTER_U = 0x75;
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA] = [
   0x7b, 0x7d, 0x5b, 0x5d, 0x2c,
 ];
-const DEEPEST = 128;
+const DEEPEST = LIMITS.packument.depth;
 const LONGEST_KEY = 1024;
 
 export type Scanner = {
