@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type WorkerIdentity, workerToken } from "./activities/secrets/worker-token.ts";
 import type { Config } from "./config.ts";
 import type { ChildMessage } from "./lifecycle.ts";
 import { logFormatOf } from "./logs.ts";
@@ -34,6 +35,7 @@ export function startControl(supervisor: Supervisor): Started {
     ADMIN_PASSWORD: instance.adminPassword,
     SECRET_KEY: instance.secretKey,
     METRICS_TOKEN: config.metricsToken,
+    OWN_WORKERS: supervisor.ownWorkers.map(workerToken).join(","),
     PORT: apiUrl === undefined ? String(config.port) : new URL(apiUrl).port,
   });
   return {
@@ -48,10 +50,10 @@ export function startControl(supervisor: Supervisor): Started {
 export const startOrchestrator = (supervisor: Supervisor): Started =>
   forkChild("orchestrator", childEnvironment(supervisor));
 
-export function startWorker(supervisor: Supervisor): Started {
+export function startWorker(supervisor: Supervisor, identity: WorkerIdentity): Started {
   return forkChild("worker", {
     ...childEnvironment(supervisor),
-    SECRET_KEY: supervisor.instance.secretKey,
+    WORKER_TOKEN: workerToken(identity),
     API_URL: supervisor.apiUrl,
   });
 }

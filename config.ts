@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { readWorkerToken } from "./activities/secrets/worker-token.ts";
 import { BUDGETS } from "./domain/budgets.ts";
 import { StartError } from "./domain/start-error.ts";
 import { misspeltVariables } from "./domain/misspelt.ts";
@@ -73,6 +74,13 @@ const secret = text.min(
   32,
   "must have at least 32 characters (`openssl rand -hex 32` makes one)",
 );
+/** Parses a worker's token into its identity. */
+const workerIdentity = text.transform((token, context) => {
+  const identity = readWorkerToken(token);
+  if (identity !== null) return identity;
+  context.addIssue("must be a token as worker/create answers it, arw_…");
+  return z.NEVER;
+});
 const hostPort = text.refine((value) => {
   const [, port] = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(value) ?? [];
   return Number(port) >= 1 && Number(port) <= 65_535;
@@ -137,6 +145,9 @@ const settings = z.object({
     .default("admin"),
   adminPassword: text.optional(),
   secretKey: secret.optional(),
+  /** For `npm run rotate-key` only. */
+  newSecretKey: secret.optional(),
+  workerToken: workerIdentity.optional(),
   metricsToken: text
     .regex(/^[\x21-\x7e]{16,}$/, "must have at least 16 characters, without blanks")
     .optional(),
@@ -199,6 +210,11 @@ const settings = z.object({
       /^[a-z0-9]{8,32}$/,
       "must be the id of an instance: 8 to 32 lower-case letters or digits",
     )
+    .optional(),
+  /** The identities of the supervisor's own workers, which it sets for the control plane. */
+  ownWorkers: text
+    .transform((tokens) => tokens.split(",").map((token) => readWorkerToken(token)))
+    .pipe(z.array(z.object({ id: z.string(), secret: z.string() })))
     .optional(),
 });
 

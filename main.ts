@@ -4,6 +4,7 @@ import { openInstance } from "./activities/secrets/instance.ts";
 import { startControl, startOrchestrator, startWorker } from "./children.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { lockDataDir } from "./db/lock.ts";
+import { peekKey } from "./db/secrets/peek.ts";
 import { weaknessOf } from "./domain/password.ts";
 import { StartError } from "./domain/start-error.ts";
 import { showFailures } from "./lifecycle.ts";
@@ -46,7 +47,7 @@ const DRAINED_BY_MS = {
 } as const satisfies Record<Kind, number>;
 
 /** Variables that this process removes from its environment: only the children that need them get them. */
-const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN"];
+const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN", "WORKER_TOKEN"];
 
 const REMEDY = "set ADMIN_PASSWORD to one of 12 or more characters and start again";
 
@@ -63,7 +64,8 @@ async function main(): Promise<void> {
   openDataFolder(folderOf("DATA_DIR", config.dataDir));
   const lock = lockDataDir(config.dataDir);
   const stopping = new AbortController();
-  const instance = openInstance(config.dataDir, config);
+  const known = peekKey(join(config.dataDir, "replication.db"));
+  const instance = openInstance(config.dataDir, config, known);
   const weakness = weaknessOf(instance.adminPassword, config.adminUsername);
   if (weakness !== null)
     log.warn(
@@ -115,9 +117,14 @@ async function start(supervisor: Supervisor): Promise<void> {
   await Promise.all([control.firstUp, ...kept.temporal.map((one) => one.firstUp)]);
   stopping.throwIfAborted();
   keep(supervisor, "orchestrator", () => startOrchestrator(supervisor));
-  for (let number = 1; number <= config.transferWorkers; number += 1) {
-    keep(supervisor, "worker", () => startWorker(supervisor), `worker ${number}`);
-  }
+  supervisor.ownWorkers.forEach((identity, at) =>
+    keep(
+      supervisor,
+      "worker",
+      () => startWorker(supervisor, identity),
+      `worker ${at + 1}`,
+    ),
+  );
   changed(supervisor);
 }
 

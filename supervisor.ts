@@ -2,6 +2,10 @@
 
 import type { Logger } from "pino";
 import type { Instance } from "./activities/secrets/instance.ts";
+import {
+  newWorkerSecret,
+  type WorkerIdentity,
+} from "./activities/secrets/worker-token.ts";
 import type { Config } from "./config.ts";
 import type { Text } from "./domain/text.ts";
 import type { ChildMessage, ProcessesMessage } from "./lifecycle.ts";
@@ -16,6 +20,8 @@ export type Supervisor = {
   config: Config;
   log: Logger;
   instance: Instance;
+  /** Identities of the workers that it starts, made anew at each start. */
+  ownWorkers: readonly WorkerIdentity[];
   ledger: Ledger;
   /** The file `endpoints.json` with addresses and pids. */
   endpoints: Note;
@@ -47,6 +53,10 @@ export const createSupervisor = (
   >,
 ): Supervisor => ({
   ...given,
+  ownWorkers: Array.from({ length: given.config.transferWorkers }, (_, at) => ({
+    id: `own-${at + 1}`,
+    secret: newWorkerSecret(),
+  })),
   kept: { worker: [], orchestrator: [], control: [], temporal: [] },
   metrics: new Map(),
   temporal: {

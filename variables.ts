@@ -32,13 +32,23 @@ const RULES: Record<Program, Rule[]> = {
     },
     {
       holds: () => true,
-      names: ["API_URL", "ALLOW_HTTP_API_URL"],
+      names: ["API_URL", "ALLOW_HTTP_API_URL", "WORKER_TOKEN"],
       why: "it is for workers (npm run worker); PUBLIC_URL says where clients reach the service",
     },
     {
       holds: () => true,
       names: ["INSTANCE_ID"],
       why: "the id is kept in DATA_DIR/instance-id",
+    },
+    {
+      holds: () => true,
+      names: ["NEW_SECRET_KEY"],
+      why: "it is for npm run rotate-key",
+    },
+    {
+      holds: () => true,
+      names: ["OWN_WORKERS"],
+      why: "the service makes the identities of its own workers",
     },
     {
       holds: (env) => env["TRANSFER_WORKERS"] === "0",
@@ -63,6 +73,9 @@ const RULES: Record<Program, Rule[]> = {
         "TRUSTED_PROXIES",
         "LOCAL_CLUSTER_NAME",
         "METRICS_TOKEN",
+        "ADMIN_PASSWORD",
+        "NEW_SECRET_KEY",
+        "OWN_WORKERS",
       ],
       why: "this is one transfer worker; set it for the service (npm start)",
     },

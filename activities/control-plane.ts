@@ -5,10 +5,13 @@ import type {
   GrantAnswer,
   ListedArtifact,
   ListingAnswer,
+  MetRealm,
+  RegistryTokenAnswer,
   ReportAnswer,
   ReportRequest,
   WorkerSettings,
 } from "../domain/worker-messages.ts";
+import { RELEASE } from "../domain/release.ts";
 import { type CallOptions, createInternalCaller } from "./internal-call.ts";
 
 export type ControlPlane = ReturnType<typeof createControlPlane>;
@@ -37,7 +40,20 @@ const workerCalls = (call: Call) => ({
    * worker's settings.
    */
   hello: (used: Record<Lane, number>) =>
-    call<WorkerSettings>("POST", "/internal/v1/worker", { used }),
+    call<WorkerSettings>("POST", "/internal/v1/worker", { used, version: RELEASE }),
+  /**
+   * Tells the control plane that an end has accepted the login at a realm for the first time. A message that is lost
+   * is sent again with the next login.
+   */
+  async metRealm(met: MetRealm): Promise<void> {
+    await call("POST", "/internal/v1/realms", met).catch(() => undefined);
+  },
+  /** Requests a token with which a run reads the images of a hosted repository, `{projectId}/{repoName}`. */
+  registryToken: (recordId: string, repository: string) =>
+    call<RegistryTokenAnswer>("POST", "/internal/v1/registry-tokens", {
+      recordId,
+      repository,
+    }),
   settings: () => call<WorkerSettings>("GET", "/internal/v1/worker"),
   metrics: (worker: string, text: string) =>
     call<{ taken: boolean }>("POST", "/internal/v1/metrics", { worker, text }),

@@ -54,7 +54,8 @@ export async function unsignedFailure(
   if (REFUSED.includes(status) && headers["x-refused"] !== undefined) {
     const message =
       `the control plane at ${apiUrl} refuses this worker, and does not sign with its key (${status}: ${said}): ` +
-      "start this worker with the instance's secret key and the same release, and check what lies between";
+      "start this worker with a WORKER_TOKEN of the instance (worker/create) and the same release, and check what " +
+      "lies between";
     const codes = [UNSIGNED, ...(headers["x-refused"] === "key" ? [OTHER_KEY] : [])];
     return new TransferError(isBelieved() ? "refused" : "unreachable", message, {
       codes,

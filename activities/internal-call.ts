@@ -5,12 +5,13 @@ import { LIMITS, OverLimit } from "../domain/foreign/limits.ts";
 import { stopOf, TransferError } from "../domain/failure.ts";
 import { failureOf, ofDigest, unsignedFailure } from "./internal-answers.ts";
 import { createInternalSigner, DIGEST_HEADER } from "./secrets/internal.ts";
+import type { WorkerIdentity } from "./secrets/worker-token.ts";
 import { elapsed } from "../domain/elapsed.ts";
 
-/** `name`: the name of this worker; `onRefused` is called for each answer that refuses the worker. */
+/** `name`: the name of this process; `onRefused` is called for each answer that refuses the worker. */
 export type CallOptions = {
   apiUrl: string;
-  secretKey: string;
+  identity: WorkerIdentity;
   name: string;
   onRefused?: (reason: string) => void;
 };
@@ -42,8 +43,8 @@ type OpenOptions = {
  * than 2xx `server`, `notFound` or `invalid`. `disturbedMs`: as DISTURBED_MS.
  */
 export function createInternalCaller(options: CallOptions, disturbedMs = DISTURBED_MS) {
-  const { apiUrl, secretKey, name, onRefused } = options;
-  const signer = createInternalSigner(secretKey);
+  const { apiUrl, identity, name, onRefused } = options;
+  const signer = createInternalSigner(identity);
   const agent = new Agent(CONNECTIONS);
   const refusable = { apiUrl, ...(onRefused && { onRefused }) };
   const disturbance = createDisturbance(disturbedMs);

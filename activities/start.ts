@@ -46,7 +46,8 @@ const threads =
     : [process.pid];
 if (process.connected) for (const thread of threads) setPriority(thread, NICE);
 showFailures();
-const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
+refuseSecretKey();
+const config = loadConfig(process.env, ["apiUrl", "workerToken"]);
 const log = createLog("transfer", config);
 // A worker that the supervisor started is on the machine of the service, whatever its address is.
 if (!process.connected) refuseHttp(config);
@@ -56,7 +57,8 @@ const stopping = new AbortController();
 let refused = new AbortController();
 const name = `${hostname()}/${process.pid}`;
 const controlPlane = createControlPlane({
-  ...config,
+  apiUrl: config.apiUrl,
+  identity: config.workerToken,
   name,
   onRefused: (reason) => refused.abort(reason),
 });
@@ -88,7 +90,7 @@ async function tellMetrics(): Promise<void> {
 
 /**
  * Takes work until this process must stop. When the control plane refuses this worker, waits until it
- * accepts the worker again. Throws when waiting cannot help, as for a wrong secret key at the start.
+ * accepts the worker again. Throws when waiting cannot help, as for an unknown token at the start.
  */
 async function work(): Promise<void> {
   for (let first = true; !stopping.signal.aborted; first = false) {
@@ -120,8 +122,23 @@ function refuseHttp({
   );
 }
 
+/** Throws a StartError for a worker that was given the secret key, which is the control plane's alone. */
+function refuseSecretKey(): void {
+  if (!process.env["SECRET_KEY"]) return;
+  throw new StartError(
+    "A worker takes WORKER_TOKEN and must not have the SECRET_KEY of the instance: call " +
+      "POST /replication/api/worker/create with a name there, set WORKER_TOKEN to the token that it answers, and " +
+      "remove SECRET_KEY from this machine",
+  );
+}
+
 function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
-  const { beside, ...deps } = openBatchDeps(config, controlPlane, settings);
+  const { beside, ...deps } = openBatchDeps(
+    config,
+    controlPlane,
+    config.workerToken,
+    settings,
+  );
   log.info(
     { beside, apiUrl: config.apiUrl },
     beside ? "reading content from disk" : "reading content through the control plane",
@@ -188,7 +205,7 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
 /**
  * Asks the control plane for the worker's settings until it answers and accepts this worker; the log says why it does
  * not, at once and then once a minute. Returns null when the worker must stop. Throws a StartError at the start
- * (`first`) for a wrong secret key, which does not become right by waiting.
+ * (`first`) for an unknown token, which does not become right by waiting.
  */
 async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
   for (const reminder = createReminder(); ;) {
@@ -198,7 +215,7 @@ async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
       const failure = toTransferError(error);
       if (first && failure.codes?.includes(OTHER_KEY))
         throw new StartError(
-          "SECRET_KEY is wrong (DATA_DIR/secret-key of the service has the right one), " +
+          "WORKER_TOKEN is not a token of that instance (worker/create makes one, worker/delete ends it), " +
             `or the service is of an older release: ${failure.message}`,
           { cause: error },
         );

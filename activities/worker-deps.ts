@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Budgets } from "../domain/budgets.ts";
 import type { WorkerSettings } from "../domain/worker-messages.ts";
 import type { ControlPlane } from "./control-plane.ts";
-import { createRegistryTokens } from "./secrets/registry-token.ts";
 import { createSealer } from "./secrets/seal.ts";
+import type { WorkerIdentity } from "./secrets/worker-token.ts";
 import { layout } from "./store/layout.ts";
 import { createContentSource } from "./store/source.ts";
 import type { Route } from "./transfer/work.ts";
@@ -14,7 +14,6 @@ import type { BatchDeps } from "./transfer/context.ts";
 /** Settings of a process that sends batches. */
 type WorkerConfig = {
   apiUrl: string;
-  secretKey: string;
   dataDir: string;
   allowedAddresses: readonly string[];
   budgets: Budgets;
@@ -31,6 +30,7 @@ type WorkerConfig = {
 export function openBatchDeps(
   config: WorkerConfig,
   controlPlane: ControlPlane,
+  identity: WorkerIdentity,
   { instanceId }: Pick<WorkerSettings, "instanceId">,
 ): BatchDeps & { beside: boolean } {
   const instanceFile = join(config.dataDir, "instance-id");
@@ -39,12 +39,12 @@ export function openBatchDeps(
   return {
     beside,
     controlPlane,
-    sealer: createSealer(config.secretKey),
+    sealer: createSealer(identity.secret),
     content: createContentSource({
       local: beside ? layout(config.dataDir) : null,
       call: controlPlane.open,
     }),
-    images: { apiUrl: config.apiUrl, tokens: createRegistryTokens(config.secretKey) },
+    apiUrl: config.apiUrl,
     network: {
       allowedAddresses: config.allowedAddresses,
       budgets: config.budgets,

@@ -37,6 +37,7 @@ import { syncRoutes } from "./sync/routes.ts";
 import { systemRoutes } from "./system/routes.ts";
 import { storeRoutes } from "./upkeep/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
+import { workerRoutes } from "./workers/routes.ts";
 
 /** Creates the HTTP application of the control plane with all its routes. */
 export function createApp(deps: ApiDeps) {
@@ -48,6 +49,7 @@ export function createApp(deps: ApiDeps) {
     .route("/replication/api/task", taskRoutes(deps))
     .route("/replication/api/task/record", recordRoutes(deps))
     .route("/replication/api/cluster", clusterRoutes(deps))
+    .route("/replication/api/worker", workerRoutes(deps))
     .route("/replication/api/system", systemRoutes(deps))
     .route("/replication/api/remote/distribution", distributionRoutes(deps))
     .route(SYNC_PREFIX, syncRoutes(deps))

@@ -5,9 +5,11 @@ import type { Sealer } from "../activities/secrets/seal.ts";
 import type { Check } from "../domain/check.ts";
 import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
+import type { OnRealm, Realms } from "../domain/realms.ts";
 import type { Wait } from "../domain/waiting.ts";
 import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary.ts";
 import type { Text } from "../domain/text.ts";
+import type { Shared } from "./internal/identities.ts";
 import type { ApiError } from "./http/errors.ts";
 import type { Watch } from "./metrics/contract.ts";
 import type { Collections } from "./upkeep/collection.ts";
@@ -39,7 +41,8 @@ export type Env = {
   /**
    * `user`: absent until the request is admitted; `claimed`: the name with a wrong login; `hold`
    * counts bytes of the body that are kept in memory, and throws 503 if there is no room; `warnings`:
-   * sentences that the answer has beside its data, absent: none.
+   * sentences that the answer has beside its data, absent: none; `shared`: of the worker that sent an
+   * internal request.
    */
   Variables: {
     traceId: string;
@@ -47,6 +50,7 @@ export type Env = {
     user: string;
     claimed?: string;
     hold: (bytes: number) => void;
+    shared?: Shared;
     warnings?: Text[];
   };
 };
@@ -100,6 +104,9 @@ export type Executions = {
   taskDeleted: (taskKey: string) => Promise<void>;
 };
 
+/** When the processes of an identity of a worker were last heard (epoch ms), and which release they have. */
+export type LastHeard = { lastSeen: number; version: string | null };
+
 /** How to reach a cluster, with its credentials in the clear; only for testing a connection. */
 export type ClusterAccess = {
   type: ClusterType;
@@ -112,6 +119,9 @@ export type ClusterAccess = {
   username: string | null;
   password: string | null;
   token: string | null;
+  /** The end has credentials that cannot be opened, or must not be sent to its address. */
+  unreadable?: boolean;
+  acceptedRealms: Realms;
   certificate: string | null;
   insecureSkipVerify: boolean;
 };
@@ -157,20 +167,23 @@ export type ApiDeps = {
   executions: Executions;
   /** The API for workers, mounted under /internal/v1. */
   internal: Hono<Env>;
+  /** When workers were last heard, by the id of their identity; `ownWorkers`: those that the supervisor started. */
+  heard: { last: (id: string) => LastHeard | null };
+  ownWorkers: readonly { id: string }[];
   /**
    * Tests whether a cluster can be used as a target. Resolves with the reason why it cannot, null if
    * the test finds none; never rejects. `watch`: it is a test of the regular watch, which is content
-   * with less while the whole test has lately found no problem.
+   * with less while the whole test has lately found no problem. `onRealm` is told of token realms, as in End.
    */
   checkCluster: (
     access: ClusterAccess,
-    options?: { watch: boolean },
+    options?: { watch: boolean; onRealm?: OnRealm },
   ) => Promise<ClusterProblem | null>;
   /**
    * Tests whether the registry behind a linked repository answers, is one, accepts the credentials
    * and allows listing or pulling; never rejects.
    */
-  checkLinked: (access: LinkedAccess) => Promise<Check>;
+  checkLinked: (access: LinkedAccess, onRealm: OnRealm) => Promise<Check>;
   /** Throws a TransferError if `host` is a literal address that must not be connected to. */
   checkHost: (host: string) => void;
   watch: Watch;

@@ -8,7 +8,6 @@ import { createPaces } from "../activities/control/paces.ts";
 import { createRunActivities } from "../activities/control/runs.ts";
 import { createTurns } from "../activities/control/turns.ts";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
-import { createInternalSigner } from "../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { layout } from "../activities/store/layout.ts";
@@ -37,6 +36,9 @@ import { checkClusters } from "./clusters/health.ts";
 import type { Processes } from "./deps.ts";
 import { createDoorbell } from "./runs/doorbell.ts";
 import { createExecutions, type ExecutionDeps } from "./runs/executions.ts";
+import { createHeard } from "./internal/heard.ts";
+import { createIdentities } from "./internal/identities.ts";
+import { openKey } from "./keys/open-key.ts";
 import { createHousekeeping } from "./upkeep/housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
 import { createWorkers } from "./internal/workers.ts";
@@ -145,8 +147,17 @@ const turns = createTurns({
   wake: createWake(inTemporal.client, logger),
   now: Date.now,
 });
+const sealer = createSealer(config.secretKey);
+openKey(db, config.secretKey, logger);
+const registryTokens = createRegistryTokens(config.secretKey);
+const ownWorkers = config.ownWorkers ?? [];
+const heard = createHeard({ db, logger, now: Date.now });
 const internal = internalRoutes({
   db,
+  sealer,
+  registryTokens,
+  heard,
+  identities: createIdentities(db, sealer, ownWorkers),
   store,
   logger,
   workers,
@@ -157,7 +168,6 @@ const internal = internalRoutes({
       ? batch.ends.some(paces.isSlow)
       : lane === "SHARED" && turns.isExcess(batch),
   freed: turns.freed,
-  signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
   now: Date.now,
   tellMetrics: others.tell,
@@ -169,7 +179,6 @@ const internal = internalRoutes({
   }),
 });
 
-const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy
   ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" }
   : null;
@@ -210,7 +219,9 @@ const app = createApp({
   db,
   store,
   sealer,
-  registryTokens: createRegistryTokens(config.secretKey),
+  registryTokens,
+  heard,
+  ownWorkers,
   now: Date.now,
   zone: config.timeZone,
   localClusterName: config.localClusterName,

@@ -14,8 +14,17 @@ import * as plans from "./schema/plans.ts";
 import * as records from "./schema/records.ts";
 import * as tasks from "./schema/tasks.ts";
 import * as totals from "./schema/totals.ts";
+import * as workers from "./schema/workers.ts";
 
-const schema = { ...content, ...packages, ...tasks, ...plans, ...records, ...totals };
+const schema = {
+  ...content,
+  ...packages,
+  ...tasks,
+  ...plans,
+  ...records,
+  ...totals,
+  ...workers,
+};
 
 export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Database };
 /**

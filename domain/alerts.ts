@@ -119,8 +119,8 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
     metric: "replication_workers_refused",
     holds: { is: ">", than: 0 },
     hint:
-      "Set the clock of the worker's machine, set its SECRET_KEY to this instance's, or install this release on it, " +
-      "as the reason says; until then it takes no work.",
+      "Set the clock of the worker's machine, give it a WORKER_TOKEN of this instance, or install this release on " +
+      "it, as the reason says; until then it takes no work.",
   },
   BatchKillsWorkers: {
     severity: "critical",

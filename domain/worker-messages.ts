@@ -9,13 +9,17 @@ import type { ClusterType, Protocol } from "./vocabulary.ts";
  * Version of the messages between workers and the control plane. Both need the same one; their releases may
  * differ. The version grows with every change that the other side must know.
  */
-export const INTERNAL_PROTOCOL = 5;
+export const INTERNAL_PROTOCOL = 6;
 
-/** Why a worker is not admitted: another key, a wrong clock, or another protocol version. */
+/** Why a worker is not admitted: an unknown identity, a wrong clock, or another protocol version. */
 export const REFUSALS = ["key", "clock", "protocol"] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-/** One end of a transfer. `secret` is sealed for `sealedFor`; only a holder of the secret key can open it. */
+/**
+ * One end of a transfer. `secret`: its credentials, with the end and the token realms to which they may be sent, sealed
+ * for `sealedFor`: in the database under the secret key, on the way to a worker under the key of that worker.
+ * `unreadable`: the end has credentials that the control plane cannot open, or that are of another end.
+ */
 export type Endpoint = {
   url: string;
   /**
@@ -26,6 +30,7 @@ export type Endpoint = {
   username: string | null;
   secret: string | null;
   sealedFor: string;
+  unreadable?: true;
   certificate: string | null;
   insecureSkipVerify: boolean;
 };
@@ -148,6 +153,12 @@ export type ListedArtifact = {
   size?: number | null;
   digest?: string | null;
 };
+
+/** A realm at which a worker has logged in to an end, `sealedFor` as in Endpoint, for the first time. */
+export type MetRealm = { sealedFor: string; realm: string };
+
+/** A token for this instance's own image registry, and for how long (s) it is valid. */
+export type RegistryTokenAnswer = { token: string; seconds: number };
 
 export type GrantAnswer = { bytes: number; waitMs: number };
 

@@ -15,7 +15,7 @@ import type { AloneMessage } from "./messages.ts";
  * and trace. It exits when the worker that started it is gone.
  */
 const [recordId = "", number = "", traceparent = ""] = process.argv.slice(2);
-const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
+const config = loadConfig(process.env, ["apiUrl", "workerToken"]);
 const log = createLog("alone", config);
 const tracing = await openTracing("alone", config, log);
 const ended = new AbortController();
@@ -23,7 +23,8 @@ process.on("disconnect", () => process.exit(1));
 
 const say = (message: AloneMessage) => void process.send?.(message);
 const controlPlane = createControlPlane({
-  ...config,
+  apiUrl: config.apiUrl,
+  identity: config.workerToken,
   name: `${hostname()}/${process.ppid}`,
 });
 
@@ -36,7 +37,7 @@ try {
     heartbeat: () => say({ type: "alive" }),
   };
   const settings = await whenReachable(ask, () => controlPlane.settings());
-  const deps = openBatchDeps(config, controlPlane, settings);
+  const deps = openBatchDeps(config, controlPlane, config.workerToken, settings);
   const result = await context
     .with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask))
     .finally(() => tracing?.end());

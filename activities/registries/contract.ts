@@ -8,6 +8,7 @@ import type {
   CopyRules,
   UploadState,
 } from "../../domain/outcome.ts";
+import type { OnRealm, Realms } from "../../domain/realms.ts";
 import type { PackageConstraint, PathConstraint } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { HttpOptions } from "./http.ts";
@@ -46,7 +47,9 @@ type Open<T> = (end: End, type: RepositoryType) => T & Closing;
  * One end with its credentials in plain text. `namespace`: the prefix of every name at this end, such as
  * `team/images`; "" for none. `instance`: the end is an instance of this product, whose url may have a path.
  * `authorize`, only for the image registry of an instance, replaces the login: it returns the Authorization
- * value for scopes of that registry (undefined: send none).
+ * value for its requests (undefined: send none), another one if `refused` was refused and there is one. `realms`:
+ * the token realms that may get the password, absent as null;
+ * `onRealm` is told of each realm that demands it, of one that gets it once it has accepted it.
  */
 export type End = Omit<HttpOptions, "secrets"> & {
   url: string;
@@ -56,7 +59,9 @@ export type End = Omit<HttpOptions, "secrets"> & {
   token: string | null;
   pace?: Pace;
   instance?: boolean;
-  authorize?: (scopes: readonly string[]) => string | undefined;
+  authorize?: (refused?: string) => string | undefined | Promise<string>;
+  realms?: Realms;
+  onRealm?: OnRealm;
 };
 
 /** The wanted packages and paths of a repository; everything when both lists are empty. */

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { INTERNAL_PROTOCOL, type Refusal } from "../../domain/worker-messages.ts";
 import { deriveKey, sameSecret, sign } from "./seal.ts";
+import type { WorkerIdentity } from "./worker-token.ts";
 
 /** A request is refused if its time differs from the control plane's clock by more than this (ms). */
 export const MOST_SKEW_MS = 300_000;
@@ -15,12 +16,15 @@ export const LENGTH_HEADER = "x-internal-content-length";
  */
 export const NONCE_HEADER = "x-internal-nonce";
 export const TIME_HEADER = "x-internal-time";
+/** Header with the id of the worker's identity. */
+export const IDENTITY_HEADER = "x-internal-identity";
 const PROTOCOL_HEADER = "x-internal-protocol";
 const SIGNATURE_HEADER = "x-internal-signature";
 
 /** Headers of a request that its signature covers, besides method and path. */
 const OF_REQUEST = [
   PROTOCOL_HEADER,
+  IDENTITY_HEADER,
   TIME_HEADER,
   NONCE_HEADER,
   DIGEST_HEADER,
@@ -42,13 +46,13 @@ export type InternalSigner = ReturnType<typeof createInternalSigner>;
 export type Problem = { refusal: Refusal; message: string };
 
 /**
- * Signs and checks internal requests and their answers by HMAC, from their heads alone: a head has the
- * digest and the length of its body, which the reader of the body compares. An answer is signed together
+ * Signs and checks the requests of one worker and their answers by HMAC, from their heads alone: a head has
+ * the digest and the length of its body, which the reader of the body compares. An answer is signed together
  * with the request that it answers (docs/decisions.md#internal-api).
  */
-export function createInternalSigner(secretKey: string) {
-  const key = deriveKey(secretKey, "internal-api");
-  const answerKey = deriveKey(secretKey, "internal-answer");
+export function createInternalSigner({ id, secret }: WorkerIdentity) {
+  const key = deriveKey(secret, "internal-api");
+  const answerKey = deriveKey(secret, "internal-answer");
   const sender = randomBytes(12).toString("hex");
   let requests = 0;
   const signatureOf = (request: RequestHead) => sign(key, linesOf(request));
@@ -69,6 +73,7 @@ export function createInternalSigner(secretKey: string) {
       const headers: Record<string, string> = {
         ...more,
         [PROTOCOL_HEADER]: String(INTERNAL_PROTOCOL),
+        [IDENTITY_HEADER]: id,
         [TIME_HEADER]: String(Date.now()),
         [NONCE_HEADER]: `${sender}.${requests}`,
         ...digestHeaders(body),
@@ -80,19 +85,13 @@ export function createInternalSigner(secretKey: string) {
       };
     },
     /**
-     * Returns null when a request has our version of the internal protocol, is signed with our key and
-     * was sent about now; otherwise why it is refused.
+     * Returns null when a request is signed by this worker and was sent about now; otherwise why it is
+     * refused. Call `protocolProblem` first.
      */
     problem(request: RequestHead): Problem | null {
       const { header } = request;
-      // Other versions sign in other ways, so the version is judged first.
-      const protocol = header(PROTOCOL_HEADER);
-      if (protocol !== String(INTERNAL_PROTOCOL)) return otherProtocol(protocol);
-      if (!sameSecret(header(SIGNATURE_HEADER), signatureOf(request))) {
-        const message =
-          "the signature is wrong: start this worker with the instance's secret key";
-        return { refusal: "key", message };
-      }
+      if (!sameSecret(header(SIGNATURE_HEADER), signatureOf(request)))
+        return UNKNOWN_WORKER;
       const skew = Math.abs(Date.now() - Number(header(TIME_HEADER)));
       if (skew <= MOST_SKEW_MS) return null;
       const message =
@@ -107,7 +106,7 @@ export function createInternalSigner(secretKey: string) {
     ): Record<string, string> => ({
       [SIGNATURE_HEADER]: answerSignatureOf(request, answer),
     }),
-    /** Whether an answer is signed with our key, and is the answer to this request. */
+    /** Whether an answer is signed for this worker, and is the answer to this request. */
     isAnswer: (request: RequestHead, answer: AnswerHead): boolean =>
       sameSecret(answer.header(SIGNATURE_HEADER), answerSignatureOf(request, answer)),
   };
@@ -124,9 +123,28 @@ export function digestHeaders(body: string | Buffer): Record<string, string> {
 const linesOf = ({ method, path, header }: RequestHead): string =>
   [method, path, ...OF_REQUEST.map((name) => header(name))].join("\n");
 
-function otherProtocol(protocol: string): Problem {
+/** The refusal of a request that no worker of this instance has signed. */
+export const UNKNOWN_WORKER: Problem = {
+  refusal: "key",
+  message:
+    "no worker of this instance has signed this: give this worker a WORKER_TOKEN, as worker/create answers it; " +
+    "a token ends when its worker is deleted, and the instance's secret key is no token",
+};
+
+/**
+ * Returns why a request of another version of the internal protocol is refused, null for ours. Other versions sign in
+ * other ways, so this is judged first.
+ */
+export function protocolProblem({ header }: RequestHead): Problem | null {
+  const protocol = header(PROTOCOL_HEADER);
+  if (protocol === String(INTERNAL_PROTOCOL)) return null;
+  const old = Number(protocol || 1) < FIRST_WITH_TOKENS ? WITH_TOKEN : "";
   const message =
     `this worker speaks version ${protocol || "1"} of the internal protocol, ` +
-    `the control plane version ${INTERNAL_PROTOCOL}: start both with the same release`;
+    `the control plane version ${INTERNAL_PROTOCOL}: start both with the same release${old}`;
   return { refusal: "protocol", message };
 }
+
+/** Before this version, workers signed with the instance's secret key. */
+const FIRST_WITH_TOKENS = 6;
+const WITH_TOKEN = ", and the worker with a WORKER_TOKEN instead of the secret key";

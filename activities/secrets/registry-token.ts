@@ -3,7 +3,10 @@ import { deriveKey, sameSecret, sign } from "./seal.ts";
 export const REGISTRY_ACTIONS = ["pull", "push", "delete"] as const;
 export type RegistryAction = (typeof REGISTRY_ACTIONS)[number];
 
-/** Permitted actions on one hosted image; `name` is `{projectId}/{repoName}/{image}`. */
+/**
+ * Permitted actions on one hosted image; `name` is `{projectId}/{repoName}/{image}`, or the beginning of such names up
+ * to a slash.
+ */
 export type RegistryScope = { name: string; actions: readonly RegistryAction[] };
 
 export type RegistryTokens = {
@@ -49,5 +52,10 @@ export function allows(
   name: string,
   action: RegistryAction,
 ): boolean {
-  return scopes.some((scope) => scope.name === name && scope.actions.includes(action));
+  return scopes.some(
+    (scope) =>
+      (scope.name === name ||
+        (scope.name.endsWith("/") && name.startsWith(scope.name))) &&
+      scope.actions.includes(action),
+  );
 }

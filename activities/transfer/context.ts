@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { toTransferError } from "../../domain/failure.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import type { Network } from "../registries/http.ts";
-import type { RegistryTokens } from "../secrets/registry-token.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { ContentSource } from "../store/content-source.ts";
 import type { Pool } from "./pool.ts";
@@ -15,8 +14,8 @@ export type BatchDeps = {
   controlPlane: ControlPlane;
   sealer: Sealer;
   content: ContentSource;
-  /** This instance's own registry of hosted images. */
-  images: { apiUrl: string; tokens: Pick<RegistryTokens, "issue"> };
+  /** Address of this instance, which is also that of its own registry of hosted images. */
+  apiUrl: string;
   network: Network;
   /** How many artifacts of a batch are handled at the same time. */
   concurrency: number;

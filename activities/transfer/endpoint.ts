@@ -2,48 +2,56 @@ import { TransferError } from "../../domain/failure.ts";
 import type { Endpoint } from "../../domain/worker-messages.ts";
 import type { End } from "../registries/contract.ts";
 import type { Pace } from "../registries/pace.ts";
+import { type BoundCredentials, openCredentials } from "../secrets/credentials.ts";
 import type { BatchDeps } from "./context.ts";
 
 /**
  * Returns an end with its credentials unsealed. The unsealed credentials leave this process only in
- * requests to that end, or to the token service that it names.
+ * requests to that end, or to a token realm that was accepted for it.
  */
 export function openEndpoint(
-  { sealer, network }: Pick<BatchDeps, "sealer" | "network">,
+  {
+    sealer,
+    network,
+    controlPlane,
+  }: Pick<BatchDeps, "sealer" | "network" | "controlPlane">,
   endpoint: Endpoint,
   namespace: string,
   pace: Pace,
 ): End {
   const { secret, sealedFor, url, username, certificate, insecureSkipVerify } = endpoint;
-  const opened = secret ? credentials(() => sealer.open(secret, sealedFor), url) : {};
+  if (endpoint.unreadable === true) throw unreadable(url);
+  const opened = secret
+    ? open(() => openCredentials(sealer, sealedFor, url, secret), url)
+    : null;
   return {
     url,
     namespace,
     username,
     certificate,
     insecureSkipVerify,
-    password: opened.password ?? null,
-    token: opened.token ?? null,
+    password: opened?.password ?? null,
+    token: opened?.token ?? null,
+    realms: opened?.realms ?? null,
+    onRealm: ({ realm, verdict }) => {
+      if (verdict === "first") void controlPlane.metRealm({ sealedFor, realm });
+    },
     ...network,
     pace,
   };
 }
 
-/**
- * Parses unsealed credentials; throws `invalid` when they cannot be unsealed. The cast is safe: `open`
- * succeeds only for a text that the API has sealed.
- */
-function credentials(
-  open: () => string,
-  url: string,
-): { password?: string; token?: string } {
+function open(opening: () => BoundCredentials, url: string): BoundCredentials {
   try {
-    return JSON.parse(open()) as { password?: string; token?: string };
+    return opening();
   } catch (error) {
-    throw new TransferError(
-      "invalid",
-      `the stored credentials of ${url} were sealed with another secret key: enter them again`,
-      { cause: error },
-    );
+    throw unreadable(url, error);
   }
 }
+
+const unreadable = (url: string, cause?: unknown): TransferError =>
+  new TransferError(
+    "invalid",
+    `the stored credentials of ${url} cannot be opened, or were sealed for another address: enter them again`,
+    { cause },
+  );

@@ -13,12 +13,12 @@ import type {
   Target,
 } from "../registries/contract.ts";
 import { createPace, type Pace } from "../registries/pace.ts";
-import { REGISTRY_ACTIONS, type RegistryScope } from "../secrets/registry-token.ts";
 import type { BatchDeps } from "./context.ts";
 import { failed } from "./early.ts";
 import { openEndpoint } from "./endpoint.ts";
 import { openHostedSource } from "./hosted.ts";
 import { copyAll, sendParts, settleAll } from "./senders.ts";
+import { createKeptToken } from "./kept-token.ts";
 import { createThrottle } from "./throttle.ts";
 import type { Batch, Route, Send } from "./work.ts";
 
@@ -195,26 +195,19 @@ function targetEnd({ deps, batch, paces }: Opening): End {
   };
 }
 
-function sourceEnd({ deps, batch, paces }: Opening): End {
+function sourceEnd({ deps, recordId, batch, paces }: Opening): End {
   const { object, projectId, source } = batch;
   return object.category === "LOCAL"
-    ? ownRegistry(deps, `${projectId}/${object.localRepoName}`)
+    ? ownRegistry(deps, recordId, `${projectId}/${object.localRepoName}`)
     : openEndpoint(deps, source, "", paces.source);
 }
 
-/**
- * Validity (seconds) of a token for this instance's own registry. It is that long because clocks may
- * differ; each request gets a token of its own.
- */
-const TOKEN_SECONDS = 900;
-
 /** Returns this instance's own registry of hosted images, as the end that a batch is read from. */
 function ownRegistry(
-  { images: { apiUrl, tokens }, network }: BatchDeps,
+  { apiUrl, network, controlPlane }: BatchDeps,
+  recordId: string,
   namespace: string,
 ): End {
-  const authorize = (scopes: readonly string[]) =>
-    `Bearer ${tokens.issue(scopes.map(toScope), TOKEN_SECONDS)}`;
   return {
     url: apiUrl,
     namespace,
@@ -224,13 +217,6 @@ function ownRegistry(
     ...network,
     proxy: null,
     instance: true,
-    authorize,
+    authorize: createKeptToken(() => controlPlane.registryToken(recordId, namespace)),
   };
-}
-
-/** Parses a scope as registry clients request it: `repository:{name}:pull,push`. */
-function toScope(scope: string): RegistryScope {
-  const [, name = "", actions = ""] = scope.split(":");
-  const asked = actions.split(",");
-  return { name, actions: REGISTRY_ACTIONS.filter((action) => asked.includes(action)) };
 }

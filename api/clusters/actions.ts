@@ -1,3 +1,4 @@
+import type { Credentials } from "../../activities/secrets/credentials.ts";
 import type { Sealer } from "../../activities/secrets/seal.ts";
 import type { By } from "../../db/audit.ts";
 import {
@@ -10,8 +11,10 @@ import {
   setClusterHealth,
   updateCluster,
 } from "../../db/tasks/clusters.ts";
+import { clusterOwner } from "../../db/secrets/sealed.ts";
 import { endCheck } from "../../db/tasks/cluster-checks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
+import type { Realms } from "../../domain/realms.ts";
 import { checkAll } from "../../domain/request-error.ts";
 import { checkName } from "../../domain/task-rules.ts";
 import type { ClusterType, Protocol } from "../../domain/vocabulary.ts";
@@ -21,44 +24,19 @@ import type { ApiDeps, ClusterAccess } from "../deps.ts";
 import { listed } from "../http/details.ts";
 import { clusterOfId } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
+import { checkRealms, keepingRealm } from "../keys/realms.ts";
+import { changedCredentials, type Stored, storedCredentials } from "../keys/stored.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
 
 /** Maximum number of tasks that the refusal to delete a used cluster names. */
 const NAMED_TASKS = 20;
-
-type Secrets = { password?: string; token?: string; secretKey?: string };
-
-const sealedFor = (id: string) => `cluster:${id}`;
-
-/**
- * Seals the secrets of a cluster; returns null when there are none. An empty text removes a secret.
- */
-export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
-  const kept = Object.entries(secrets).filter(([, value]) => value !== "");
-  return kept.length === 0
-    ? null
-    : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
-}
-
-/**
- * Opens the secrets of a cluster; returns an empty object if it has none. The cast is safe:
- * `sealSecrets` wrote the JSON.
- */
-export function openSecrets(
-  sealer: Sealer,
-  { id, secret }: Pick<ClusterRow, "id" | "secret">,
-): Secrets {
-  return secret === null
-    ? {}
-    : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
-}
 
 /** Returns the secrets that a request body sets; an absent or null field sets none. */
 function givenSecrets({
   password,
   token,
   secretKey,
-}: Pick<ClusterCreate, "password" | "token" | "secretKey">): Secrets {
+}: Pick<ClusterCreate, "password" | "token" | "secretKey">): Credentials {
   return {
     ...(password === null ? {} : { password }),
     ...(token === null ? {} : { token }),
@@ -70,20 +48,37 @@ const cleared = (text: string | null) => (text === "" ? null : text);
 
 type Reach = Pick<
   ClusterRow,
-  "type" | "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify"
+  | "type"
+  | "url"
+  | "protocol"
+  | "username"
+  | "acceptedRealms"
+  | "certificate"
+  | "insecureSkipVerify"
 >;
 
+/** `credentials` null: they cannot be opened. */
 function accessWith(
-  { type, url, protocol, username, certificate, insecureSkipVerify }: Reach,
-  { password, token }: Secrets,
+  {
+    type,
+    url,
+    protocol,
+    username,
+    acceptedRealms,
+    certificate,
+    insecureSkipVerify,
+  }: Reach,
+  credentials: Credentials | null,
 ): ClusterAccess {
   return {
     type,
     url,
     protocol,
     username,
-    password: password || null,
-    token: token || null,
+    password: credentials?.password || null,
+    token: credentials?.token || null,
+    ...(credentials === null ? { unreadable: true } : {}),
+    acceptedRealms,
     certificate,
     insecureSkipVerify,
   };
@@ -91,7 +86,7 @@ function accessWith(
 
 /** Returns how to reach a saved cluster, with its opened credentials. */
 export function accessOf(sealer: Sealer, row: ClusterRow): ClusterAccess {
-  return accessWith(row, openSecrets(sealer, row));
+  return accessWith(row, storedCredentials(sealer, clusterOwner(row.id), row));
 }
 
 export async function createCluster(
@@ -105,6 +100,7 @@ export async function createCluster(
   const isTaken = name === localClusterName || findClusterByName(db, name) !== null;
   const center = type === "CENTER" ? findCenter(db) : null;
   let end: ClusterEnd = { url: "", protocol: null };
+  let acceptedRealms = null as Realms;
   checkAll(
     () => isBlank("name") && fail(250104, "name"),
     () => isBlank("url") && fail(250104, "url"),
@@ -112,12 +108,20 @@ export async function createCluster(
     () =>
       !isBlank("url") &&
       void (end = checkEnd(deps, type, body.url, body.protocol ?? null)),
+    () =>
+      void (acceptedRealms = checkRealms(
+        end.url,
+        body.acceptedRealms,
+        null,
+        "acceptedRealms",
+      )),
     () => isTaken && fail(250305, name),
     () => center && fail(250309, center.name),
   );
   const secrets = givenSecrets(body);
   const values = {
     ...end,
+    acceptedRealms,
     username: cleared(body.username),
     certificate: cleared(body.certificate),
     insecureSkipVerify: body.insecureSkipVerify ?? false,
@@ -127,11 +131,15 @@ export async function createCluster(
     detectType,
   };
   if (body.ping && detectType === "PING")
-    await mustConnect(deps, name, accessWith({ ...values, type }, secrets));
+    values.acceptedRealms = await mustConnect(
+      deps,
+      name,
+      accessWith({ ...values, type }, secrets),
+    );
   const made = insertCluster(
     db,
     { ...values, name, type, ownerTaskKey: null },
-    (id) => sealSecrets(sealer, id, secrets),
+    (id) => sealedFor(sealer, id, values, null, secrets),
     by,
   );
   if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
@@ -151,13 +159,16 @@ export async function changeCluster(
   const wanted = body.protocol === undefined ? row.protocol : body.protocol;
   const { url, protocol } = checkEnd(deps, row.type, body.url, wanted);
   const sameHost = isSameEnd(row.url, url);
-  const secrets = {
-    ...(sameHost ? openSecrets(sealer, row) : {}),
-    ...givenSecrets(body),
-  };
+  const secrets = givenSecrets(body);
   const values = {
     url,
     protocol,
+    acceptedRealms: checkRealms(
+      url,
+      body.acceptedRealms,
+      sameHost ? row.acceptedRealms : null,
+      "acceptedRealms",
+    ),
     username: cleared(body.username ?? (sameHost ? row.username : null)),
     certificate: cleared(body.certificate ?? row.certificate),
     insecureSkipVerify: body.insecureSkipVerify ?? row.insecureSkipVerify,
@@ -166,15 +177,16 @@ export async function changeCluster(
     udpPort: body.udpPort ?? row.udpPort,
     detectType: body.detectType ?? row.detectType,
   };
+  const kept = sameHost ? row : null;
+  const sealed = () => sealedFor(sealer, row.id, values, kept, secrets);
   const isTested = body.ping && values.detectType === "PING";
-  if (isTested)
-    await mustConnect(deps, row.name, accessWith({ ...values, type: row.type }, secrets));
-  updateCluster(
-    db,
-    row.id,
-    { ...values, secret: sealSecrets(sealer, row.id, secrets) },
-    by,
-  );
+  if (isTested) {
+    const stored = { url, secret: sealed() };
+    const opened = storedCredentials(sealer, clusterOwner(row.id), stored);
+    const access = accessWith({ ...values, type: row.type }, opened);
+    values.acceptedRealms = await mustConnect(deps, row.name, access);
+  }
+  updateCluster(db, row.id, { ...values, secret: sealed() }, by);
   if (isTested) {
     const changed = findCluster(db, row.id) ?? fail(250306, body.name);
     setClusterHealth(db, changed, null, deps.now());
@@ -189,7 +201,10 @@ export async function changeCluster(
  */
 export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
-  const problem = await deps.checkCluster(accessOf(deps.sealer, row));
+  const problem = await deps.checkCluster(accessOf(deps.sealer, row), {
+    watch: false,
+    onRealm: keepingRealm(deps, clusterOwner(row.id)),
+  });
   endCheck(deps.db, row.id);
   setClusterHealth(deps.db, row, problem?.reason.en ?? null, deps.now());
   deps.watch.checked(row.id, problem?.refused ?? false);
@@ -210,14 +225,38 @@ export function removeCluster({ db }: ApiDeps, id: string): void {
   );
 }
 
+/** Tests an end before it is saved. Returns its accepted realms, after its first good login. */
 async function mustConnect(
   { checkCluster }: ApiDeps,
   name: string,
   access: ClusterAccess,
-): Promise<void> {
-  const problem = await checkCluster(access);
+): Promise<Realms> {
+  let realms = access.acceptedRealms;
+  const problem = await checkCluster(access, {
+    watch: false,
+    onRealm: ({ realm, verdict }) => {
+      if (verdict === "first") realms = [realm];
+    },
+  });
   if (problem !== null) fail(250301, name, problem.reason);
+  return realms;
 }
+
+/** Returns the sealed credentials of a cluster after a change, as `changedCredentials` does. */
+export const sealedFor = (
+  sealer: Sealer,
+  id: string,
+  { url, acceptedRealms }: { url: string; acceptedRealms: Realms },
+  before: Stored | null,
+  given: Credentials,
+): string | null =>
+  changedCredentials(
+    sealer,
+    clusterOwner(id),
+    { url, realms: acceptedRealms },
+    before,
+    given,
+  );
 
 type ClusterEnd = { url: string; protocol: Protocol | null };
 

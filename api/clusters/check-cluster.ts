@@ -9,6 +9,7 @@ import { chineseOf } from "../../domain/chinese/reason.ts";
 import { text } from "../../domain/text.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import type { ApiDeps, ClusterAccess, ClusterProblem } from "../deps.ts";
+import { UNREADABLE } from "../keys/stored.ts";
 import { createPassed } from "./passed.ts";
 import { failedAt, neitherProduct, problemOf, slow, untestable } from "./verdict.ts";
 import { elapsed } from "../../domain/elapsed.ts";
@@ -60,11 +61,12 @@ export function createClusterCheck(
     return problem;
   }
 
-  return async (access, { watch } = { watch: false }) => {
+  return async (access, { watch, onRealm } = { watch: false }) => {
+    if (access.unreadable === true) return failedAt("authenticated", UNREADABLE);
     const signal = AbortSignal.timeout(deadlineMs);
     let isHeard = false;
     const heard = () => void (isHeard = true);
-    const end = { ...endOf(access, network), heard };
+    const end = { ...endOf(access, network), heard, ...(onRealm && { onRealm }) };
     try {
       const seen = watch ? await look(access, end, signal) : undefined;
       if (seen !== undefined) return seen;
@@ -78,10 +80,18 @@ export function createClusterCheck(
 }
 
 function endOf(
-  { url, username, password, token, certificate, insecureSkipVerify }: ClusterAccess,
+  {
+    url,
+    username,
+    password,
+    token,
+    acceptedRealms,
+    certificate,
+    insecureSkipVerify,
+  }: ClusterAccess,
   network: Network,
 ): End {
-  const login = { username, password, token };
+  const login = { username, password, token, realms: acceptedRealms };
   return { ...network, ...login, url, certificate, insecureSkipVerify, namespace: "" };
 }
 

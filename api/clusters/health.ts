@@ -5,6 +5,8 @@ import {
   listClusters,
   setClusterHealth,
 } from "../../db/tasks/clusters.ts";
+import { clusterOwner } from "../../db/secrets/sealed.ts";
+import { keepingRealm } from "../keys/realms.ts";
 import { spareWrite } from "../http/spare-write.ts";
 import { accessOf } from "./actions.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -53,7 +55,10 @@ async function check(deps: HealthDeps, row: ClusterRow): Promise<void> {
   const { db, sealer, checkCluster, checked, now, paces } = deps;
   const begun = elapsed();
   spareWrite(deps, "the mark of a cluster's test", () => beginCheck(db, row.id, now()));
-  const problem = await checkCluster(accessOf(sealer, row), { watch: true });
+  const problem = await checkCluster(accessOf(sealer, row), {
+    watch: true,
+    onRealm: keepingRealm(deps, clusterOwner(row.id)),
+  });
   paces.note(row.id, elapsed() - begun);
   spareWrite(deps, "the end of a cluster's test", () => endCheck(db, row.id));
   note(deps, row, problem?.reason.en ?? null);

@@ -2,7 +2,15 @@ import { z } from "@hono/zod-openapi";
 import type { ClusterRow } from "../../db/tasks/clusters.ts";
 import { formatTime } from "../../domain/time.ts";
 import { CLUSTER_STATUSES, CLUSTER_TYPES } from "../../domain/vocabulary.ts";
-import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fields.ts";
+import {
+  optional,
+  orDefault,
+  protocolIn,
+  protocolOut,
+  realmsIn,
+  realmsOut,
+  time,
+} from "../http/fields.ts";
 
 const DETECT_TYPES = ["PING", "REPORT"] as const;
 const type = z.enum(CLUSTER_TYPES).openapi({
@@ -23,6 +31,7 @@ const access = {
     description: "Stored sealed and never shown",
   }),
   token: optional(z.string()).openapi({ description: "Instead of a password" }),
+  acceptedRealms: realmsIn,
   certificate: optional(z.string()).openapi({ description: "PEM of a private CA" }),
   insecureSkipVerify: optional(z.boolean()),
   appId: optional(z.string()),
@@ -54,7 +63,8 @@ export const ClusterCreate = z
 export type ClusterCreate = z.output<typeof ClusterCreate>;
 
 const UPDATE =
-  "A field that is absent or null stays as it is, except protocol; secrets stay only while the url keeps its host. " +
+  "A field that is absent or null stays as it is, except protocol and acceptedRealms; secrets stay only while the " +
+  "url keeps its host. " +
   "An empty text clears a field";
 
 export const ClusterUpdate = z
@@ -77,6 +87,7 @@ export const ClusterInfo = z
     url: z.string(),
     protocol: protocolOut,
     username: z.string().nullable(),
+    acceptedRealms: realmsOut,
     certificate: z.string().nullable(),
     insecureSkipVerify: z.boolean(),
     appId: z.string().nullable(),
@@ -103,6 +114,7 @@ export function toClusterInfo(row: ClusterRow, zone: string): ClusterInfo {
     url: row.url,
     protocol: row.protocol,
     username: row.username,
+    acceptedRealms: row.acceptedRealms,
     certificate: row.certificate,
     insecureSkipVerify: row.insecureSkipVerify,
     appId: row.appId,
@@ -133,6 +145,7 @@ export function localClusterInfo(name: string, url: string): ClusterInfo {
     url,
     protocol: null,
     username: null,
+    acceptedRealms: null,
     certificate: null,
     insecureSkipVerify: false,
     appId: null,

@@ -24,7 +24,7 @@ import {
 import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
 import { named, text, type Text } from "../../domain/text.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
-import { openSecrets, sealSecrets } from "../clusters/actions.ts";
+import { sealedFor } from "../clusters/actions.ts";
 import type { ApiDeps } from "../deps.ts";
 import { clusterOfId } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
@@ -356,20 +356,20 @@ function saveDestination(
     username: username || null,
     certificate: certificate || null,
   };
+  const given = password === null ? {} : { password };
   if (owned) {
-    const kept =
-      password === null && isSameEnd(owned.url, values.url)
-        ? openSecrets(sealer, owned)
-        : {};
-    const secret = sealSecrets(sealer, owned.id, password === null ? kept : { password });
-    updateCluster(db, owned.id, { ...values, detectType: owned.detectType, secret }, by);
+    const kept = isSameEnd(owned.url, values.url) ? owned : null;
+    const end = { url, acceptedRealms: kept?.acceptedRealms ?? null };
+    const secret = sealedFor(sealer, owned.id, end, kept, given);
+    const { detectType } = owned;
+    updateCluster(db, owned.id, { ...values, ...end, detectType, secret }, by);
     return owned.id;
   }
   if (findClusterByName(db, taskName)) fail(250305, taskName);
   const made = insertCluster(
     db,
     { ...values, name: taskName, type: "REMOTE", detectType: "PING", ownerTaskKey: null },
-    (id) => sealSecrets(sealer, id, password === null ? {} : { password }),
+    (id) => sealedFor(sealer, id, { url, acceptedRealms: null }, null, given),
     by,
   );
   return "id" in made ? made.id : fail(250305, made.by);

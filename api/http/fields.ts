@@ -40,6 +40,19 @@ const AS_SENT = "As it was sent; null: chosen by the url's scheme or by the type
 export const protocolIn = z.enum(PROTOCOLS).nullish().openapi({ description: PROTOCOL });
 export const protocolOut = z.enum(PROTOCOLS).nullable().openapi({ description: AS_SENT });
 
+const REALMS =
+  "Token servers, elsewhere than at the registry itself, that may get its password: https://host[:port][/path], " +
+  "without a path any of that host and port. Null: the https address of the first good login is kept; absent in an update = " +
+  "unchanged";
+
+/** The accepted realms of an end in a request body, read as `protocolIn` is. */
+export const realmsIn = z.array(z.string()).nullish().openapi({ description: REALMS });
+export const realmsOut = z
+  .array(z.string())
+  .readonly()
+  .nullable()
+  .openapi({ description: "Token servers that may get the password; null: none yet" });
+
 export const whole = z
   .number()
   .int()

@@ -2,9 +2,13 @@ import type { Context, MiddlewareHandler } from "hono";
 import {
   DIGEST_HEADER,
   digestHeaders,
+  IDENTITY_HEADER,
   type InternalSigner,
   LENGTH_HEADER,
+  type Problem,
+  protocolProblem,
   type RequestHead,
+  UNKNOWN_WORKER,
 } from "../../activities/secrets/internal.ts";
 import type { Env } from "../deps.ts";
 import { admit } from "../http/admit.ts";
@@ -15,6 +19,8 @@ import { longestBody } from "./lengths.ts";
 import { LIMITS, OverLimit } from "../../domain/foreign/limits.ts";
 import { createMeter } from "../../domain/foreign/meter.ts";
 import { elapsed } from "../../domain/elapsed.ts";
+import type { Heard } from "./heard.ts";
+import type { Identities, Shared } from "./identities.ts";
 import { createOnce } from "./once.ts";
 import type { Workers } from "./workers.ts";
 
@@ -25,37 +31,56 @@ import type { Workers } from "./workers.ts";
 const STATUS = { key: 401, clock: 401, protocol: 426 } as const;
 
 /**
- * Admits only requests that are signed with the instance's secret key, each once; a login does not count
- * here. Nothing of a body is read before its request is admitted. Signs every answer. Notes which workers
- * were admitted and which were refused.
+ * Admits only requests that are signed by a worker of this instance, each once; a login does not count here. Nothing of
+ * a body is read before its request is admitted. Signs every answer to a worker that it knows. Notes which workers were
+ * admitted and which were refused.
  */
 export function internalAuth(
-  signer: InternalSigner,
+  identities: Identities,
   workers: Pick<Workers, "seen" | "refused">,
+  heard: Pick<Heard, "note">,
 ): MiddlewareHandler<Env> {
   const isFirst = createOnce(Date.now, undefined, elapsed);
   return async (c, next) => {
     const request = headOf(c);
     const worker = request.header("x-internal-worker");
-    const problem = signer.problem(request);
+    const shared = identities.sharedWith(request.header(IDENTITY_HEADER));
+    const problem = problemOf(shared, request);
     let refusal: Response | null;
-    if (problem !== null) {
-      workers.refused(problem, worker, c.get("client").address);
-      refusal = c.text(problem.message, STATUS[problem.refusal], {
-        "x-refused": problem.refusal,
-      });
+    if (problem !== null || shared === null) {
+      const { refusal: reason, message } = problem ?? UNKNOWN_WORKER;
+      workers.refused({ refusal: reason, message }, worker, c.get("client").address);
+      refusal = c.text(message, STATUS[reason], { "x-refused": reason });
     } else if (isFirst(request.header)) {
       admit(c, worker);
+      c.set("shared", shared);
       workers.seen(worker);
+      heard.note(request.header(IDENTITY_HEADER));
       refusal = await bodyRefusal(c, request);
     } else {
       refusal = c.text(REPEATED, 409, { "x-refused": "repeated" });
     }
     if (refusal === null) await next();
-    const answer = await signed(signer, request, refusal ?? c.res);
+    const given = refusal ?? c.res;
+    if (shared === null) return given;
+    const answer = await signed(shared.signer, request, given);
     c.res = undefined;
     c.res = answer;
   };
+}
+
+/** Returns what is shared with the worker that sent an admitted request. */
+export function sharedOf(c: Context<Env>): Shared {
+  const shared = c.get("shared");
+  if (shared === undefined)
+    throw new Error("an internal route has no signature before it");
+  return shared;
+}
+
+function problemOf(shared: Shared | null, request: RequestHead): Problem | null {
+  const protocol = protocolProblem(request);
+  if (protocol !== null) return protocol;
+  return shared === null ? UNKNOWN_WORKER : shared.signer.problem(request);
 }
 
 const REPEATED =

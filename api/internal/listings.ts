@@ -1,9 +1,14 @@
 import { Hono } from "hono";
+import type { Sealer } from "../../activities/secrets/seal.ts";
 import type { Db } from "../../db/open.ts";
 import { listingRequest, takeListingFailure, takePage } from "../../db/plan/listed.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
+
+import type { Env } from "../deps.ts";
+import { sharedOf } from "./auth.ts";
+import { sealedTo } from "./credentials.ts";
 
 /** `note` records how long an end took to answer (`waitMs` in ms); `isSlow` returns whether an end is slow. */
 export type Pacing = {
@@ -22,6 +27,7 @@ export type Listings = {
 
 type ListingDeps = {
   db: Db;
+  sealer: Sealer;
   retryWindow: number;
   now: () => number;
   paces: Pacing;
@@ -33,12 +39,13 @@ type Failure = { reason: string; retryable: boolean; notBefore: number | null };
 /** Serves the workers that list linked repositories; mounted at /internal/v1/listings. */
 export function listingRoutes({
   db,
+  sealer,
   retryWindow,
   now,
   paces,
   listings,
-}: ListingDeps): Hono {
-  return new Hono()
+}: ListingDeps): Hono<Env> {
+  return new Hono<Env>()
     .post("/:recordId/:object", async (c) => {
       const { recordId, object } = c.req.param();
       const { waitMs = null, lane = "SHARED" } = await c.req.json<{
@@ -54,9 +61,10 @@ export function listingRoutes({
         return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
       const retryAt =
         lane === "QUICK" ? null : listings.begin(source, `${recordId}/${object}`);
-      return c.json(
-        retryAt === null ? answer : ({ kind: "later", retryAt } satisfies ListingAnswer),
-      );
+      if (retryAt !== null)
+        return c.json({ kind: "later", retryAt } satisfies ListingAnswer);
+      const from = sealedTo(sharedOf(c).sealer, sealer, answer.source);
+      return c.json({ ...answer, source: from } satisfies ListingAnswer);
     })
     .post("/:recordId/:object/waits", async (c) => {
       const { recordId, object } = c.req.param();

@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { grantCompareRead } from "../../db/runs/compare-reads.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";
@@ -6,20 +6,35 @@ import type { MustYield } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
 import { takeAllReports } from "../../db/runs/take-reports.ts";
 import { inTurn } from "../../db/turns.ts";
-import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
-import type { InternalSigner } from "../../activities/secrets/internal.ts";
+import type {
+  BatchAnswer,
+  ReportRequest,
+  WorkerSettings,
+} from "../../domain/worker-messages.ts";
+import { IDENTITY_HEADER } from "../../activities/secrets/internal.ts";
+import type { RegistryTokens } from "../../activities/secrets/registry-token.ts";
+import type { Sealer } from "../../activities/secrets/seal.ts";
 import type { ContentDeps } from "../content/damage.ts";
 import type { Env } from "../deps.ts";
-import { internalAuth } from "./auth.ts";
+import { internalAuth, sharedOf } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
+import { credentialRoutes, sealedTo } from "./credentials.ts";
+import type { Heard } from "./heard.ts";
+import type { Identities } from "./identities.ts";
 import { type Listings, listingRoutes, type Pacing } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
 import type { Used, Workers } from "./workers.ts";
 import { elapsed } from "../../domain/elapsed.ts";
 
+type TakenBatch = Extract<BatchAnswer, { kind: "batch" }>;
+
 type InternalDeps = ContentDeps & {
-  signer: InternalSigner;
+  identities: Identities;
+  heard: Heard;
+  /** Seals and opens what is in the database. */
+  sealer: Sealer;
+  registryTokens: Pick<RegistryTokens, "issue">;
   settings: () => WorkerSettings;
   retryWindow: number;
   workers: Pick<Workers, "seen" | "refused">;
@@ -44,25 +59,28 @@ type InternalDeps = ContentDeps & {
  * speak this API.
  */
 export function internalRoutes(deps: InternalDeps): Hono<Env> {
-  const { db, signer, settings, retryWindow, now, workers } = deps;
+  const { db, sealer, settings, retryWindow, now, workers, heard } = deps;
   const grant = createBandwidth(elapsed);
   return new Hono<Env>()
-    .use("*", internalAuth(signer, workers))
+    .use("*", internalAuth(deps.identities, workers, heard))
     .get("/worker", (c) => c.json(settings()))
     .post("/worker", async (c) => {
-      const { used } = await c.req.json<{ used: Used }>();
+      const { used, version } = await c.req.json<{ used: Used; version: string }>();
       workers.seen(c.req.header("x-internal-worker") ?? "", used);
+      heard.note(c.req.header(IDENTITY_HEADER) ?? "", String(version));
       return c.json(settings());
     })
     .route("/blobs", blobRoutes(deps))
     .route("/versions", versionRoutes(db, now))
+    .route("/", credentialRoutes(deps))
     .post("/batches/:recordId/:number", async (c) => {
       const { recordId, number } = c.req.param();
       const batch = await inTurn(
         () => takeBatch(db, recordId, Number(number), now(), deps.paces.isSlow),
         "answer",
       );
-      if (batch.kind !== "batch") deps.freed();
+      if (batch.kind === "batch") return c.json(handedOver(c, sealer, batch));
+      deps.freed();
       return c.json(batch);
     })
     .post("/reports", async (c) => {
@@ -94,6 +112,16 @@ export function internalRoutes(deps: InternalDeps): Hono<Env> {
       const rate = snapshotOf(db, recordId)?.setting.rateLimit ?? 0;
       return c.json(grant(`${recordId}/${clusterId}`, rate, bytes));
     });
+}
+
+/** Returns a batch as one worker gets it: its credentials are sealed to that worker. */
+function handedOver(c: Context<Env>, root: Sealer, batch: TakenBatch): TakenBatch {
+  const worker = sharedOf(c).sealer;
+  return {
+    ...batch,
+    source: sealedTo(worker, root, batch.source),
+    target: sealedTo(worker, root, batch.target),
+  };
 }
 
 /** Notes how quickly the ends of a batch answer, as the worker's reports state. */

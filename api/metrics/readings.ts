@@ -260,7 +260,7 @@ const BROKEN_CODE =
   "its code fails; install a release that does not fail there, and the firing goes on";
 const REFUSED = {
   clock: "its clock is off",
-  key: "it has another SECRET_KEY",
+  key: "its WORKER_TOKEN is not one of this instance",
   protocol: "its release cannot work with this one",
 };
 

@@ -6,6 +6,7 @@ import type { Network } from "../../activities/registries/http.ts";
 import { defaultProtocol, protocolOf } from "../../domain/protocols.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import { text, type Text } from "../../domain/text.ts";
+import { UNREADABLE } from "../keys/stored.ts";
 import type { ApiDeps, LinkedAccess } from "../deps.ts";
 
 const PATIENCE_MS = 20_000;
@@ -15,14 +16,16 @@ const PATIENCE_MS = 20_000;
  * use it, within 20 s; the function never rejects.
  */
 export function createLinkedCheck(network: Network): ApiDeps["checkLinked"] {
-  return async (access) => {
-    const { type, protocol: given, ...end } = access;
+  return async (access, onRealm) => {
+    const { type, protocol: given, acceptedRealms: realms, ...end } = access;
+    if (access.unreadable === true)
+      return { ...NOTHING_TRIED, authenticated: no(UNREADABLE) };
     const protocol = protocolOf(type, given, access.url);
     const connector: Connector | null = protocol === null ? null : connectors[protocol];
     if (protocol === null || connector === null) return untested(access);
     try {
       const found = await connector.check(
-        { ...end, ...network, namespace: "" },
+        { ...end, ...network, realms, onRealm, namespace: "" },
         "READ",
         AbortSignal.timeout(PATIENCE_MS),
       );

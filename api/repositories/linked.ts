@@ -12,12 +12,19 @@ import { text } from "../../domain/text.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import type { ApiDeps, LinkedAccess } from "../deps.ts";
 import { fail } from "../http/errors.ts";
+import { checkRealms } from "../keys/realms.ts";
+import { changedCredentials, storedCredentials } from "../keys/stored.ts";
 import type { Configuration } from "./shapes.ts";
 
-type Secrets = { password?: string; token?: string };
 type Link = Pick<
   RepositoryRow,
-  "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify"
+  | "url"
+  | "protocol"
+  | "username"
+  | "secret"
+  | "acceptedRealms"
+  | "certificate"
+  | "insecureSkipVerify"
 >;
 
 export const UNLINKED: Link = {
@@ -25,6 +32,7 @@ export const UNLINKED: Link = {
   protocol: null,
   username: null,
   secret: null,
+  acceptedRealms: null,
   certificate: null,
   insecureSkipVerify: false,
 };
@@ -44,25 +52,30 @@ export function linkOf(
 ): Link {
   const protocol =
     configuration?.protocol === undefined ? before.protocol : configuration.protocol;
-  const given = configuration?.url || (protocol === before.protocol ? null : before.url);
+  const wanted = configuration?.url || (protocol === before.protocol ? null : before.url);
   const certificate = configuration?.certificate ?? before.certificate;
   const missing = configuration?.url === "" ? 250104 : 250103;
   let url = "";
   checkAll(
     () =>
-      void (url = given
-        ? checkUrl(deps, owner.type, protocol, given)
+      void (url = wanted
+        ? checkUrl(deps, owner.type, protocol, wanted)
         : (before.url ?? fail(missing, "configuration.url"))),
     () => checkCertificate(certificate),
   );
   const kept = before.url !== null && isSameEnd(before.url, url);
+  const acceptedRealms = checkRealms(
+    url,
+    configuration?.acceptedRealms,
+    kept ? before.acceptedRealms : null,
+    "configuration.acceptedRealms",
+  );
   const { username, password, token } = {
     ...NO_CREDENTIALS,
     ...configuration?.credentials,
   };
   const givenToken = token ?? configuration?.token ?? null;
-  const secrets = {
-    ...(kept ? openSecrets(deps.sealer, { ...owner, secret: before.secret }) : {}),
+  const given = {
     ...(password === null ? {} : { password }),
     ...(givenToken === null ? {} : { token: givenToken }),
   };
@@ -70,34 +83,20 @@ export function linkOf(
     url,
     protocol,
     username: (username ?? (kept ? before.username : null)) || null,
-    secret: sealSecrets(deps.sealer, owner, secrets),
+    secret: changedCredentials(
+      deps.sealer,
+      secretOwner(owner),
+      { url, realms: acceptedRealms },
+      kept ? { url: before.url ?? url, secret: before.secret } : null,
+      given,
+    ),
+    acceptedRealms,
     certificate: certificate || null,
     insecureSkipVerify: configuration?.insecureSkipVerify ?? before.insecureSkipVerify,
   };
 }
 
 const NO_CREDENTIALS = { username: null, password: null, token: null };
-
-/**
- * Seals the secrets of a linked repository; returns null when there are none. An empty text removes
- * a secret.
- */
-function sealSecrets(sealer: Sealer, owner: Owner, secrets: Secrets): string | null {
-  const kept = Object.entries(secrets).filter(([, value]) => value !== "");
-  return kept.length === 0
-    ? null
-    : sealer.seal(JSON.stringify(Object.fromEntries(kept)), secretOwner(owner));
-}
-
-/**
- * Opens the secrets of a linked repository; returns an empty object if it has none. The cast is
- * safe: `sealSecrets` wrote the JSON.
- */
-function openSecrets(sealer: Sealer, row: Owner & { secret: string | null }): Secrets {
-  return row.secret === null
-    ? {}
-    : (JSON.parse(sealer.open(row.secret, secretOwner(row))) as Secrets);
-}
 
 function checkUrl(
   deps: ApiDeps,
@@ -145,7 +144,15 @@ function isCertificate(pem: string): boolean {
 
 /** Returns how to reach the registry behind a linked repository; throws 250112 for a hosted one. */
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
-  const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
+  const {
+    type,
+    url,
+    protocol,
+    username,
+    acceptedRealms,
+    certificate,
+    insecureSkipVerify,
+  } = row;
   if (url === null) {
     const repository = `${row.projectId}/${row.name}`;
     const why = text(
@@ -154,14 +161,17 @@ export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
     );
     return fail(250112, why);
   }
-  const { password = null, token = null } = openSecrets(sealer, row);
+  const stored = { url, secret: row.secret };
+  const opened = storedCredentials(sealer, secretOwner(row), stored);
   return {
     type,
     url,
     protocol,
     username,
-    password,
-    token,
+    password: opened?.password ?? null,
+    token: opened?.token ?? null,
+    ...(opened === null ? { unreadable: true } : {}),
+    acceptedRealms,
     certificate,
     insecureSkipVerify,
   };

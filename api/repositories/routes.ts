@@ -5,6 +5,7 @@ import {
   listRepositories,
   pageRepositories,
   type RepositoryRow,
+  secretOwner,
 } from "../../db/content/repositories.ts";
 import { usedBytes } from "../../db/content/quotas.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
@@ -26,6 +27,7 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { keepingRealm } from "../keys/realms.ts";
 import { languageIn } from "../http/messages.ts";
 import { warn } from "../http/warnings.ts";
 import { repositoryOf } from "../http/repository.ts";
@@ -134,7 +136,7 @@ const tryConnect = createRoute({
   summary: "Test the registry behind a linked repository",
   description:
     "Whether it is reachable, speaks the protocol of the repository (`product`), accepts the credentials, and allows " +
-    "to list its content: four separate answers.",
+    "to list its content: four separate answers, and the address at which the registry demands the password.",
   request: { params: named },
   responses: answers(LinkedCheck, [250112, ...unknown], "The four answers"),
 });
@@ -145,6 +147,17 @@ function writeAll({ db, zone }: ApiDeps, rows: RepositoryRow[]) {
     rows.map(({ id }) => id),
   );
   return rows.map((row) => toRepositoryInfo(row, used.get(row.id) ?? 0, zone));
+}
+
+/** Tests a linked repository; `realm`: where it demands the password, null if it demands none elsewhere. */
+async function checkLink(deps: ApiDeps, row: RepositoryRow) {
+  const keep = keepingRealm(deps, secretOwner(row));
+  let realm: string | null = null;
+  const found = await deps.checkLinked(linkedAccess(deps.sealer, row), (met) => {
+    realm = met.realm;
+    keep(met);
+  });
+  return { found, realm };
 }
 
 export function repositoryRoutes(deps: ApiDeps) {
@@ -209,7 +222,7 @@ export function repositoryRoutes(deps: ApiDeps) {
     })
     .openapi(tryConnect, async (c) => {
       const row = repositoryOf(db, c.req.valid("param"));
-      const found = await deps.checkLinked(linkedAccess(deps.sealer, row));
-      return ok(c, toLinkedCheck(found, languageIn(c)));
+      const { found, realm } = await checkLink(deps, row);
+      return ok(c, toLinkedCheck(found, realm, languageIn(c)));
     });
 }

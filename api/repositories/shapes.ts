@@ -7,7 +7,15 @@ import type { Quota } from "../../domain/quota.ts";
 import type { Text } from "../../domain/text.ts";
 import { formatTime } from "../../domain/time.ts";
 import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
-import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fields.ts";
+import {
+  optional,
+  orDefault,
+  protocolIn,
+  protocolOut,
+  realmsIn,
+  realmsOut,
+  time,
+} from "../http/fields.ts";
 
 const MOST_TEXT = 1024;
 
@@ -95,6 +103,7 @@ export const Configuration = z
     protocol: protocolIn,
     credentials: optional(credentials),
     token: optional(z.string()).openapi({ description: "The same as credentials.token" }),
+    acceptedRealms: realmsIn,
     certificate: optional(z.string()).openapi({
       description: "Linked: PEM of a private CA",
     }),
@@ -137,7 +146,8 @@ export const RepositoryUpdate = z
   })
   .openapi("RepositoryUpdate", {
     description:
-      "A field that is absent or null stays as it is, except configuration.protocol. An empty text clears a field",
+      "A field that is absent or null stays as it is, except configuration.protocol and acceptedRealms. An empty text " +
+      "clears a field",
   });
 export type RepositoryUpdate = z.output<typeof RepositoryUpdate>;
 
@@ -155,6 +165,7 @@ export const RepositoryInfo = z
       url: z.string().nullable(),
       protocol: protocolOut,
       credentials: z.object({ username: z.string().nullable() }).nullable(),
+      acceptedRealms: realmsOut,
       certificate: z.string().nullable(),
       insecureSkipVerify: z.boolean(),
       settings: z
@@ -190,6 +201,7 @@ export function toRepositoryInfo(
     protocol,
     username,
     secret,
+    acceptedRealms,
     certificate,
     insecureSkipVerify,
     allowOverwrite,
@@ -209,6 +221,7 @@ export function toRepositoryInfo(
       url,
       protocol,
       credentials: hasCredentials ? { username } : null,
+      acceptedRealms,
       certificate,
       insecureSkipVerify,
       ...(OVERWRITE_TYPES.includes(type) && !linked
@@ -239,17 +252,26 @@ export const LinkedCheck = z
     }),
     authenticated: answer,
     allowed: answer,
+    realm: z.string().nullable().openapi({
+      description:
+        "The token server at which the registry demands the password (see acceptedRealms); null: none",
+    }),
   })
   .openapi("LinkedCheck");
 type LinkedCheck = z.output<typeof LinkedCheck>;
 
 /** Writes the result of a check in one of the languages of the API. */
-export function toLinkedCheck(check: Check, language: keyof Text): LinkedCheck {
+export function toLinkedCheck(
+  check: Check,
+  realm: string | null,
+  language: keyof Text,
+): LinkedCheck {
   const write = ({ ok, message }: Answer) => ({ ok, message: message[language] });
   return {
     reachable: write(check.reachable),
     product: write(check.product),
     authenticated: write(check.authenticated),
     allowed: write(check.allowed),
+    realm,
   };
 }

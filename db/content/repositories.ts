@@ -8,7 +8,7 @@ import { repository } from "../schema/content.ts";
 import { task, taskObject } from "../schema/tasks.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
-type Optional = "allowOverwrite" | "protocol" | "quota";
+type Optional = "acceptedRealms" | "allowOverwrite" | "protocol" | "quota";
 type NewRepository = Omit<RepositoryRow, "id" | Optional | keyof Audit> &
   Partial<Pick<RepositoryRow, Optional>>;
 

@@ -15,7 +15,7 @@ import {
 } from "../../domain/vocabulary.ts";
 import { audit } from "./columns.ts";
 
-/** Keys of this installation, by name. No code uses this table any more. */
+/** Facts of this installation, by name: id and check value of its secret key (db/secrets/key.ts). */
 export const instance = sqliteTable("instance", {
   key: text().primaryKey(),
   value: text().notNull(),
@@ -59,6 +59,8 @@ export const repository = sqliteTable(
      * `repository:{projectId}/{name}`. Null: neither is set.
      */
     secret: text(),
+    /** As of a cluster. */
+    acceptedRealms: text({ mode: "json" }).$type<readonly string[] | null>(),
     certificate: text(),
     insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
     /** For hosted MAVEN repositories: whether files of releases may be replaced. */

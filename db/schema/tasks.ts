@@ -23,10 +23,12 @@ export const cluster = sqliteTable("cluster", {
   protocol: text({ enum: PROTOCOLS }),
   username: text(),
   /**
-   * Sealed JSON {password?, token?, secretKey?}; the additional data of the seal is `cluster:{id}`.
+   * Sealed credentials (activities/secrets/credentials.ts); the additional data of the seal is `cluster:{id}`.
    * Null: none of them is set.
    */
   secret: text(),
+  /** As in the seal, to be shown; null: the https realm of the first good login is kept. */
+  acceptedRealms: text({ mode: "json" }).$type<readonly string[] | null>(),
   certificate: text(),
   insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
   appId: text(),

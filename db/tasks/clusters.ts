@@ -15,6 +15,7 @@ type ClusterValues = Pick<
   | "url"
   | "protocol"
   | "username"
+  | "acceptedRealms"
   | "certificate"
   | "insecureSkipVerify"
   | "appId"

@@ -87,8 +87,8 @@ export const CONNECTION_SAYINGS: Sayings = [
     "{place} 上的服务器不是本产品的实例（或版本过旧，不支持同步）：请检查集群的 url；外部仓库应为 REMOTE 类型的集群",
   ],
   [
-    "the stored credentials of {url} were sealed with another secret key: enter them again",
-    "{url} 的已存凭据是用另一个密钥加密的：请重新输入",
+    "the stored credentials of {url} cannot be opened, or were sealed for another address: enter them again",
+    "无法打开 {url} 的已存凭据，或这些凭据是为其他地址保存的：请重新输入",
   ],
   // Contents.
   [

@@ -13,9 +13,10 @@ export const CONNECTOR_SAYINGS: Sayings = [
   ],
   [
     "the control plane at {url} refuses this worker, and does not sign with its key ({status#}: {said…}): " +
-      "start this worker with the instance's secret key and the same release, and check what lies between",
+      "start this worker with a WORKER_TOKEN of the instance (worker/create) and the same release, and check what " +
+      "lies between",
     "控制面 {url} 拒绝此 worker，且其应答未用此 worker 的密钥签名（{status#}：{said…}）：" +
-      "请使用该实例的密钥和相同版本启动此 worker，并检查两者之间的网络",
+      "请使用该实例的 WORKER_TOKEN（worker/create）和相同版本启动此 worker，并检查两者之间的网络",
   ],
   [
     "what answers at {url} (status {status#}) does not sign as the control plane does: write the address of " +
@@ -313,6 +314,12 @@ export const CONNECTOR_SAYINGS: Sayings = [
     "{host} demands a token but names no valid realm to fetch the token from: " +
       "repair the WWW-Authenticate header of the registry",
     "{host} 要求令牌，但没有给出获取令牌的有效 realm：请修复该仓库的 WWW-Authenticate 头",
+  ],
+  [
+    "{host} demands the password at another place, {realm…}, which was not accepted, so the password is not sent: " +
+      "if that is the registry's token server, add this address to acceptedRealms of the cluster or linked repository",
+    "{host} 要求把密码发送到其他地址 {realm…}，该地址未被接受，因此未发送密码：" +
+      "如果它是该仓库的令牌服务器，请将其加入集群或远程仓库的 acceptedRealms",
   ],
   [
     "{host} demands the password at {realm}, without TLS, so the password is not sent: give the token server https",

@@ -62,7 +62,7 @@ export const PROBLEM_SAYINGS: Sayings = [
     "传输工作进程 {worker} 得不到任务：{reason…}",
   ],
   ["its clock is off", "其时钟不准"],
-  ["it has another SECRET_KEY", "它的 SECRET_KEY 不同"],
+  ["its WORKER_TOKEN is not one of this instance", "它的 WORKER_TOKEN 不属于本实例"],
   ["its release cannot work with this one", "其版本与此版本不兼容"],
   [
     "{subject} was lost with its worker {deaths} times, the last time {time} ago",
@@ -149,9 +149,9 @@ export const PROBLEM_SAYINGS: Sayings = [
     "该进程恢复之前不会同步任何内容。请查看服务的日志；传输工作进程也可以在其他机器上运行（npm run worker），或者 TRANSFER_WORKERS 为 0。",
   ],
   [
-    "Set the clock of the worker's machine, set its SECRET_KEY to this instance's, or install this release on it, " +
-      "as the reason says; until then it takes no work.",
-    "请按原因校准该机器的时钟、把其 SECRET_KEY 设为本实例的值，或在其上安装此版本；在此之前它不领取任务。",
+    "Set the clock of the worker's machine, give it a WORKER_TOKEN of this instance, or install this release on " +
+      "it, as the reason says; until then it takes no work.",
+    "请按原因校准该机器的时钟、为其设置本实例的 WORKER_TOKEN，或在其上安装此版本；在此之前它不领取任务。",
   ],
   [
     "A batch was lost with its worker more than once. Check the log for why workers end (memory, a crash); the " +

@@ -58,6 +58,7 @@ const access = (changes: Partial<ClusterAccess>): ClusterAccess => ({
   username: ADMIN.username,
   password: ADMIN.password,
   token: null,
+  acceptedRealms: null,
   certificate: null,
   insecureSkipVerify: false,
   ...changes,

@@ -276,6 +276,7 @@ test("a login that a registry refuses is sent to it twice, and twice more as to 
     url,
     ...WRONG,
     token: null,
+    acceptedRealms: null,
     certificate: null,
     insecureSkipVerify: false,
   };
@@ -305,6 +306,7 @@ test("a server that answers and then is silent is too slow, not unreachable", as
     protocol: "OCI",
     ...USER,
     token: null,
+    acceptedRealms: null,
     certificate: null,
     insecureSkipVerify: false,
   });

@@ -67,6 +67,8 @@ describe("the configuration", () => {
       API_URL: "https://user:secret@host",
       ADMIN_USERNAME: "a:b",
       SECRET_KEY: "short",
+      NEW_SECRET_KEY: "short",
+      WORKER_TOKEN: "short",
       LOCAL_CLUSTER_NAME: "x",
       TIME_ZONE: "Mars/Olympus",
       TEMPORAL_ADDRESS: "nowhere",
@@ -149,8 +151,8 @@ describe("the configuration", () => {
   });
 
   test("the configuration error names the required settings that are not set", () => {
-    expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "secretKey"])).toThrow(
-      /PORT must[^]*API_URL must be set[^]*SECRET_KEY must be set/,
+    expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "workerToken"])).toThrow(
+      /PORT must[^]*API_URL must be set[^]*WORKER_TOKEN must be set/,
     );
     expect(loadConfig({ API_URL: "http://127.0.0.1:8080/" }, ["apiUrl"]).apiUrl).toBe(
       "http://127.0.0.1:8080",

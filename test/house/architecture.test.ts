@@ -11,7 +11,7 @@ import { type Import, importsOf, isTest, readSources } from "../measure/sources.
  */
 const ROOTS = new RegExp(
   "^(?:main|supervisor|children|config|lifecycle|logs|variables|drizzle\\.config|vitest\\.config" +
-    "|(?:api|api/verify|activities|activities/alone|workflows)/start)\\.ts$",
+    "|(?:api|api/keys|api/verify|activities|activities/alone|workflows)/start)\\.ts$",
 );
 const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^domain\//, values: [/^domain\//] },

@@ -121,7 +121,7 @@ test("commands that pages name are scripts of the package, and the README's tabl
   const commands = pages.flatMap((page) =>
     [
       ...textOf(page).matchAll(
-        /npm (?:run )?(start|test|[a-z]+:[a-z]+|(?<=run )[a-z]+)\b/g,
+        /npm (?:run )?(start|test|[a-z]+:[a-z]+|(?<=run )[a-z]+(?:-[a-z]+)*)\b/g,
       ),
     ].map(([, name = ""]) => name),
   );

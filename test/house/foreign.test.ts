@@ -8,11 +8,9 @@ import { isTest, readSources } from "../measure/sources.ts";
 const OWN_TEXTS = [
   "activities/registries/npm/lister.ts",
   "activities/registries/oci/copy/listing.ts",
+  "activities/secrets/credentials.ts",
   "activities/secrets/registry-token.ts",
-  "activities/transfer/endpoint.ts",
-  "api/clusters/actions.ts",
   "api/hosted/npm/packuments.ts",
-  "api/repositories/linked.ts",
   "db/plan/hosted.ts",
   "db/records/snapshots.ts",
   "db/runs/batch.ts",

@@ -7,7 +7,7 @@ import {
   startAlertRig,
   testCauses,
 } from "../rigs/runs/alert-rig.ts";
-import { secretKeyOf } from "../rigs/runs/remote-worker.ts";
+import { makeIdentity } from "../rigs/runs/remote-worker.ts";
 import { closed } from "../rigs/runs/run-fixture.ts";
 import type { FileRig } from "../rigs/runs/run-rig.ts";
 import { mountDisk } from "../rigs/servers/disk.ts";
@@ -87,7 +87,7 @@ const CAUSES: Cause[] = [
     async provoke() {
       const { center } = rig;
       const path = "/internal/v1/worker";
-      const signer = createInternalSigner(secretKeyOf(center));
+      const signer = createInternalSigner(await makeIdentity(center));
       const sign = () =>
         signer.headers("GET", path, "", { "x-internal-worker": "far/1" });
       const ask = (headers: Record<string, string>) =>

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { untilOver, untilTold } from "../rigs/runs/alert-rig.ts";
 import { startInstance } from "../rigs/runs/instance.ts";
+import { makeToken } from "../rigs/runs/remote-worker.ts";
 import { readSeries, scrapeOf } from "../rigs/runs/metrics-fixture.ts";
 import { programOf, ROOT } from "../rigs/runs/program.ts";
 import { createCleanup, UTC } from "../rigs/runs/run-fixture.ts";
@@ -15,10 +16,9 @@ afterAll(cleanup.all);
 
 describe("alerts about missing processes", { timeout: 480_000 }, () => {
   test("an instance without a transfer worker raises WorkersMissing until one runs elsewhere", async () => {
-    const secretKey = "a key that both of them were given";
     const alone = await cleanup.keep(
       startInstance({
-        env: { ...UTC, TRANSFER_WORKERS: "0", SECRET_KEY: secretKey, LOG_LEVEL: "warn" },
+        env: { ...UTC, TRANSFER_WORKERS: "0", LOG_LEVEL: "warn" },
         neverReady: true,
       }),
       (one) => one.remove(),
@@ -32,7 +32,7 @@ describe("alerts about missing processes", { timeout: 480_000 }, () => {
       HOME: process.env["HOME"],
       DATA_DIR: folder,
       API_URL: alone.url,
-      SECRET_KEY: secretKey,
+      WORKER_TOKEN: await makeToken(alone),
       LOG_LEVEL: "warn",
     };
     const worker = spawn(process.execPath, programOf("activities/start"), {

@@ -1,3 +1,4 @@
+import { FOREIGN_TOKEN } from "../rigs/runs/remote-worker.ts";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -78,7 +79,7 @@ const FINE = {
   PORT: "0",
   TEMPORAL_ADDRESS: "127.0.0.1:1",
 };
-const WORKER = { API_URL: "http://127.0.0.1:1", SECRET_KEY: KEY };
+const WORKER = { API_URL: "http://127.0.0.1:1", WORKER_TOKEN: FOREIGN_TOKEN };
 
 const MISTAKES: Mistake[] = [
   {
@@ -191,8 +192,20 @@ const MISTAKES: Mistake[] = [
   {
     what: "a worker without settings",
     entry: "activities/start",
-    env: { API_URL: "", SECRET_KEY: "" },
-    says: ["SECRET_KEY must be set"],
+    env: { API_URL: "", WORKER_TOKEN: "" },
+    says: ["WORKER_TOKEN must be set"],
+  },
+  {
+    what: "a worker with the secret key of the instance",
+    entry: "activities/start",
+    env: { API_URL: "http://127.0.0.1:1", SECRET_KEY: KEY },
+    says: ["must not have the SECRET_KEY", "worker/create", "WORKER_TOKEN"],
+  },
+  {
+    what: "a worker with a token that is none",
+    entry: "activities/start",
+    env: { ...WORKER, WORKER_TOKEN: KEY },
+    says: ["WORKER_TOKEN", "worker/create", "arw_"],
   },
   {
     what: "an ADMIN_PASSWORD that is easy to guess",

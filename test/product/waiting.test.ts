@@ -21,7 +21,7 @@ import { clientConnection, watchTemporal } from "../../temporal/connect.ts";
 import type { TemporalSettings } from "../../temporal/diagnosis.ts";
 import { startInstance } from "../rigs/runs/instance.ts";
 import { programOf, ROOT } from "../rigs/runs/program.ts";
-import { createMachine, secretKeyOf } from "../rigs/runs/remote-worker.ts";
+import { createMachine, FOREIGN_TOKEN, makeToken } from "../rigs/runs/remote-worker.ts";
 import { selfSigned } from "../rigs/servers/credentials.ts";
 
 /** What a process waits for at its start says why it is waited for, and what to do. */
@@ -237,7 +237,7 @@ describe("a worker that waits for its control plane", () => {
 });
 
 describe("a worker on another machine", () => {
-  test("a worker says that it is ready and that its control plane went and came; a wrong key ends it", async () => {
+  test("a worker says that it is ready and that its control plane went and came; an unknown token ends", async () => {
     const instance = await startInstance({
       env: { TRANSFER_WORKERS: "0" },
       neverReady: true,
@@ -248,13 +248,13 @@ describe("a worker on another machine", () => {
       machine.remove();
       await instance.remove();
     });
-    const wrong = machine.startWorker(instance.url, "f".repeat(64));
+    const wrong = machine.startWorker(instance.url, FOREIGN_TOKEN);
     const [code] = await wrong.ended;
     expect(code).toBe(1);
-    expect(wrong.output()).toMatch(/SECRET_KEY is wrong .*secret-key.*\n$/);
+    expect(wrong.output()).toMatch(/WORKER_TOKEN is not a token of that instance.*\n$/);
     expect(wrong.output()).not.toMatch(/^\s+at /m);
 
-    const worker = machine.startWorker(instance.url, secretKeyOf(instance), {
+    const worker = machine.startWorker(instance.url, await makeToken(instance), {
       LOG_FORMAT: "text",
       TRANSFER_WORKER: "2",
     });

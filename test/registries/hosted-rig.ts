@@ -1,11 +1,11 @@
 import { Hono } from "hono";
 import { createControlPlane } from "../../activities/control-plane.ts";
 import type { Source } from "../../activities/registries/contract.ts";
-import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { createContentSource } from "../../activities/store/source.ts";
 import { openHostedSource } from "../../activities/transfer/hosted.ts";
 import type { Batch } from "../../activities/transfer/work.ts";
 import type { Env } from "../../api/deps.ts";
+import { identitiesOf } from "../rigs/api/identities.ts";
 import { holdBodies } from "../../api/http/body-budget.ts";
 import { knowClient } from "../../api/http/client.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
@@ -18,7 +18,7 @@ import { startNpm } from "../rigs/api/npm-fixture.ts";
 import type { Judged, Rig } from "./conformance/rig.ts";
 import { npmRig } from "./npm-rig.ts";
 
-const KEY = "0123456789abcdef0123456789abcdef";
+const WORKER = { id: "own-1", secret: "0123456789abcdef0123456789abcdef" };
 
 /**
  * Opens the hosted source of a worker on another machine than the store: the control plane describes versions and
@@ -33,7 +33,7 @@ export async function hostedRig(): Promise<Rig> {
     .basePath("/internal/v1")
     .use(knowClient(() => false, null))
     .use(holdBodies())
-    .use("*", internalAuth(createInternalSigner(KEY), workers))
+    .use("*", internalAuth(identitiesOf(WORKER), workers, { note: () => undefined }))
     .route("/blobs", blobRoutes(deps))
     .route("/versions", versionRoutes(db, Date.now));
   const repositoryId = findRepository(db, "demo", "packages")?.id ?? 0;
@@ -84,7 +84,7 @@ function hostedConnector(repositoryId: number): Judged {
     source({ url }) {
       const controlPlane = createControlPlane({
         apiUrl: url,
-        secretKey: KEY,
+        identity: WORKER,
         name: "tester",
       });
       const content = createContentSource({ local: null, call: controlPlane.open });

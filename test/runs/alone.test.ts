@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { AloneMessage } from "../../activities/alone/messages.ts";
 import { type Instance, startInstance } from "../rigs/runs/instance.ts";
 import { ROOT } from "../rigs/runs/program.ts";
-import { secretKeyOf } from "../rigs/runs/remote-worker.ts";
+import { FOREIGN_TOKEN, makeToken } from "../rigs/runs/remote-worker.ts";
 import { createCleanup } from "../rigs/runs/run-fixture.ts";
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 
@@ -20,10 +20,10 @@ afterAll(cleanup.all);
 afterEach(() => void child?.kill("SIGKILL"));
 
 /** Starts the process for a batch of a run that does not exist, so it has nothing to do; returns its messages. */
-function startAlone(secretKey: string): AloneMessage[] {
+function startAlone(token: string): AloneMessage[] {
   const messages: AloneMessage[] = [];
   child = fork(join(ROOT, "dist/activities/alone/start.js"), ["no-run", "1", ""], {
-    env: { ...process.env, API_URL: proxy.url, SECRET_KEY: secretKey },
+    env: { ...process.env, API_URL: proxy.url, WORKER_TOKEN: token },
   });
   child.on("message", (message: AloneMessage) => void messages.push(message));
   return messages;
@@ -31,7 +31,7 @@ function startAlone(secretKey: string): AloneMessage[] {
 
 test("the process for one batch waits for a control plane that is away, and says that it is alive", async () => {
   proxy.fault = () => ({ kind: "answer", status: 503 });
-  const messages = startAlone(secretKeyOf(instance));
+  const messages = startAlone(await makeToken(instance));
   await expect.poll(() => messages.length).toBeGreaterThan(3);
   expect(messages.every(({ type }) => type === "alive")).toBe(true);
   proxy.fault = () => null;
@@ -40,9 +40,9 @@ test("the process for one batch waits for a control plane that is away, and says
     .toEqual({ type: "done", result: { total: 0, again: 0, failed: 0 } });
 });
 
-test("the process for one batch says that its worker is refused when the control plane has another key", async () => {
+test("the process for one batch says that its worker is refused when the control plane does not know it", async () => {
   proxy.fault = () => null;
-  const messages = startAlone("0123456789abcdef0123456789abcdef");
+  const messages = startAlone(FOREIGN_TOKEN);
   await expect
     .poll(() => messages.at(-1))
     .toMatchObject({

@@ -31,6 +31,7 @@ import { cluster } from "../../db/schema/tasks.ts";
 import { node } from "../../db/schema/content.ts";
 import { addCluster, addRepository } from "../rigs/db/rows.ts";
 import { createContent } from "../rigs/api/content-fixture.ts";
+import { identitiesOf } from "../rigs/api/identities.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
 import { createListings } from "../../activities/control/listings.ts";
@@ -38,6 +39,7 @@ import { createPaces } from "../../activities/control/paces.ts";
 import { createWorkers } from "../../api/internal/workers.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
+const WORKER = { id: "own-1", secret: KEY };
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 
 let directory: string;
@@ -61,7 +63,7 @@ beforeEach(async () => {
     heartbeatInterval: 2_000,
   });
   const paces = createPaces(() => NOW);
-  const signer = createInternalSigner(KEY);
+  const signer = createInternalSigner(WORKER);
   const app = new Hono<Env>()
     .use(knowClient(() => false, null))
     .use(holdBodies())
@@ -73,7 +75,10 @@ beforeEach(async () => {
       internalRoutes({
         ...content,
         db,
-        signer,
+        sealer: createSealer(KEY),
+        registryTokens: createRegistryTokens(KEY),
+        heard: { note: () => undefined, last: () => null },
+        identities: identitiesOf(WORKER),
         settings,
         retryWindow: 0,
         now: () => NOW,
@@ -96,7 +101,7 @@ beforeEach(async () => {
   });
   plane = createControlPlane({
     apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    secretKey: KEY,
+    identity: WORKER,
     name: "test",
   });
 
@@ -133,9 +138,9 @@ function work() {
   };
   const deps = {
     controlPlane: plane,
-    sealer: createSealer(KEY),
+    sealer: createSealer(WORKER.secret),
     content: source,
-    images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) },
+    apiUrl: "http://127.0.0.1:9",
     network: {},
     concurrency: 4,
     routes: createPool<Route>((route) => route.close()),
@@ -163,7 +168,8 @@ const details = () =>
 test("credentials that were sealed with another key fail each artifact with that reason", async () => {
   expect(await work()).toEqual({ total: 2, again: 0, failed: 2 });
   const reason =
-    "the stored credentials of https://target.example were sealed with another secret key: enter them again";
+    "the stored credentials of https://target.example cannot be opened, or were sealed for another address: " +
+    "enter them again";
   expect(details()).toEqual(
     ["/a", "/b"].map((name) => ({ name, status: "FAILED", reason })),
   );

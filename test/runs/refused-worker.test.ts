@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { INTERNAL_PROTOCOL } from "../../domain/worker-messages.ts";
 import { ROOT } from "../rigs/runs/program.ts";
-import { createMachine, secretKeyOf } from "../rigs/runs/remote-worker.ts";
+import { createMachine, makeIdentity, makeToken } from "../rigs/runs/remote-worker.ts";
 import { closed, newest } from "../rigs/runs/run-fixture.ts";
 import { handedOut, pidOf } from "../rigs/runs/run-histories.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
@@ -35,12 +35,12 @@ afterAll(async () => {
 });
 
 /** Starts a worker whose clock can be set. */
-function startWorker() {
+async function startWorker() {
   const clock = join(machine.folder, "clock-offset");
   const set = (offset: number) => writeFileSync(clock, String(offset));
   set(0);
   const preload = pathToFileURL(join(ROOT, "test", "rigs", "runs", "clock.mjs")).href;
-  const { output } = machine.startWorker(rig.center.url, secretKeyOf(rig.center), {
+  const { output } = machine.startWorker(rig.center.url, await makeToken(rig.center), {
     CLOCK_OFFSET_FILE: clock,
     NODE_OPTIONS: `--import ${preload}`,
   });
@@ -83,7 +83,7 @@ test(
   { timeout: 1_200_000 },
   async () => {
     const [local = 0] = rig.center.pids().workers;
-    const worker = startWorker();
+    const worker = await startWorker();
     await expect.poll(worker.taken).toBe(1);
     const others = async () => {
       const key = await run();
@@ -110,7 +110,11 @@ test(
 
 test("a worker with another protocol version is refused, and one with the same may have any release", async () => {
   const path = "/internal/v1/worker";
-  const headers = createInternalSigner(secretKeyOf(rig.center)).headers("GET", path, "");
+  const headers = createInternalSigner(await makeIdentity(rig.center)).headers(
+    "GET",
+    path,
+    "",
+  );
   const ask = (more: Record<string, string>) =>
     fetch(rig.center.url + path, { headers: { ...headers, ...more } });
   expect((await ask({})).status).toBe(200);

@@ -2,12 +2,11 @@ import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientConnection } from "../../temporal/connect.ts";
 import { startInstance } from "../rigs/runs/instance.ts";
-import { createMachine, secretKeyOf } from "../rigs/runs/remote-worker.ts";
+import { createMachine, FOREIGN_TOKEN, makeToken } from "../rigs/runs/remote-worker.ts";
 import { closed, createGate, newest, UTC } from "../rigs/runs/run-fixture.ts";
 import { handedOut, pidOf } from "../rigs/runs/run-histories.ts";
 import { expectWhole, filesSentAgain } from "../rigs/runs/run-judge.ts";
 import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
-import { freePort } from "../rigs/servers/process.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
 let rig: FileRig;
@@ -61,28 +60,29 @@ async function workersOf(task: string): Promise<Set<number>> {
 }
 
 describe("a transfer worker on another machine", () => {
-  test("a worker with a wrong secret key reports that and ends", async () => {
-    const { ended, output } = machine.startWorker(
-      rig.center.url,
-      "0123456789abcdef0123456789abcdef",
-    );
+  test("a worker with a token of another instance reports that and ends", async () => {
+    const { ended, output } = machine.startWorker(rig.center.url, FOREIGN_TOKEN);
     const [code] = await ended;
     expect(code).toBe(1);
-    expect(output()).toMatch(/SECRET_KEY|secret key/);
+    expect(output()).toMatch(/WORKER_TOKEN is not a token of that instance/);
   });
 
   test("an instance without workers of its own is ready once a worker runs on another machine", async () => {
-    const [port, secretKey] = [await freePort(), "a key that both of them were given"];
-    machine.startWorker(`http://127.0.0.1:${port}`, secretKey);
     const instance = await startInstance({
-      env: { ...UTC, PORT: String(port), SECRET_KEY: secretKey, TRANSFER_WORKERS: "0" },
+      env: { ...UTC, TRANSFER_WORKERS: "0" },
+      neverReady: true,
     });
+    const isReady = async () =>
+      (await fetch(`${instance.url}/health/ready`)).status === 200;
+    expect(await isReady()).toBe(false);
+    machine.startWorker(instance.url, await makeToken(instance));
+    await expect.poll(isReady).toBe(true);
     expect(instance.pids().workers).toEqual([]);
     await instance.remove();
   });
 
   test("a worker on another machine shares runs, and returns its work when it is stopped", async () => {
-    const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
+    const worker = machine.startWorker(rig.center.url, await makeToken(rig.center));
     await expect
       .poll(worker.output)
       .toContain("reading content through the control plane");
@@ -114,7 +114,7 @@ describe("a transfer worker on another machine", () => {
   });
 
   test("a worker that was frozen until others took its batches changes nothing when it goes on", async () => {
-    const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
+    const worker = machine.startWorker(rig.center.url, await makeToken(rig.center));
     await expect
       .poll(worker.output)
       .toContain("reading content through the control plane");

@@ -3,9 +3,9 @@ import { serve, type ServerType } from "@hono/node-server";
 import { Hono } from "hono";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createControlPlane } from "../../activities/control-plane.ts";
-import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { layout } from "../../activities/store/layout.ts";
 import type { ContentSource } from "../../activities/store/content-source.ts";
+import { identitiesOf } from "../rigs/api/identities.ts";
 import { createContentSource } from "../../activities/store/source.ts";
 import { unpack } from "../../activities/store/remote-source.ts";
 import type { Env } from "../../api/deps.ts";
@@ -22,7 +22,7 @@ import {
 } from "../rigs/api/content-fixture.ts";
 import { createWorkers } from "../../api/internal/workers.ts";
 
-const KEY = "0123456789abcdef0123456789abcdef";
+const WORKER = { id: "own-1", secret: "0123456789abcdef0123456789abcdef" };
 const contents = [
   random(0),
   random(1),
@@ -47,10 +47,9 @@ beforeEach(async () => {
     .use(holdBodies())
     .use(
       "/internal/v1/*",
-      internalAuth(
-        createInternalSigner(KEY),
-        createWorkers(Date.now, { error: () => {} }),
-      ),
+      internalAuth(identitiesOf(WORKER), createWorkers(Date.now, { error: () => {} }), {
+        note: () => undefined,
+      }),
     )
     .route("/internal/v1/blobs", blobRoutes(content));
   server = await new Promise((resolve) => {
@@ -59,10 +58,10 @@ beforeEach(async () => {
     );
   });
   const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const plane = createControlPlane({ apiUrl, secretKey: KEY, name: "ours" });
+  const plane = createControlPlane({ apiUrl, identity: WORKER, name: "ours" });
   const stranger = createControlPlane({
     apiUrl,
-    secretKey: KEY.replace("0", "1"),
+    identity: { ...WORKER, secret: WORKER.secret.replace("0", "1") },
     name: "stranger",
   });
   stop = [() => plane.close(), () => stranger.close()];

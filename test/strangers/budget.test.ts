@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
-import { KEY } from "../rigs/api/api-fixture.ts";
+import { WORKER } from "../rigs/api/api-fixture.ts";
 import { isInForm } from "../rigs/api/every-door.ts";
 import { send, startApi } from "../rigs/api/socket-fixture.ts";
 
@@ -23,7 +23,7 @@ afterAll(() => api.close());
 
 const JSON_TYPE = { "content-type": "application/json" };
 const signed = () =>
-  createInternalSigner(KEY).headers("POST", "/internal/v1/reports", body);
+  createInternalSigner(WORKER).headers("POST", "/internal/v1/reports", body);
 const PLACES: [method: string, path: string, headers: () => Record<string, string>][] = [
   ["POST", "/repository/api/project/create", () => JSON_TYPE],
   ["GET", "/replication/api/cluster/tryConnect", () => JSON_TYPE],

@@ -5,12 +5,12 @@ import {
   createInternalSigner,
   digestHeaders,
 } from "../../activities/secrets/internal.ts";
-import { KEY } from "../rigs/api/api-fixture.ts";
+import { KEY, WORKER } from "../rigs/api/api-fixture.ts";
 import { ask, type Passed, startBetween, type Told } from "../rigs/api/between.ts";
 import { random, read, sha256 } from "../rigs/api/content-fixture.ts";
 import { sendRaw, startApi } from "../rigs/api/socket-fixture.ts";
 
-const WORKER = "/internal/v1/worker";
+const PATH = "/internal/v1/worker";
 const USED = { used: { SHARED: 3, QUICK: 0, WHOLE: 0, ALONE: 0 } };
 const content = random(100_000);
 
@@ -34,12 +34,12 @@ afterAll(async () => {
 });
 
 /** Opens a worker's side whose requests pass the server between. */
-function openCaller(secretKey = KEY, disturbedMs?: number) {
+function openCaller(identity = WORKER, disturbedMs?: number) {
   const refusals: string[] = [];
   const caller = createInternalCaller(
     {
       apiUrl: between.url,
-      secretKey,
+      identity,
       name: "far/1",
       onRefused: (reason) => refusals.push(reason),
     },
@@ -49,17 +49,18 @@ function openCaller(secretKey = KEY, disturbedMs?: number) {
   return { ...caller, refusals };
 }
 
-const signer = createInternalSigner(KEY);
+const OTHER = { ...WORKER, secret: KEY.replace("0", "1") };
+const signer = createInternalSigner(WORKER);
 const BODY = Buffer.from(JSON.stringify(USED));
 
 /** A signed request; each one is new. */
 const signed = (more: Record<string, string> = {}): Passed => ({
   method: "POST",
-  path: WORKER,
+  path: PATH,
   body: BODY,
   headers: {
     "content-type": "application/json",
-    ...signer.headers("POST", WORKER, BODY, { "x-internal-worker": "far/1", ...more }),
+    ...signer.headers("POST", PATH, BODY, { "x-internal-worker": "far/1", ...more }),
   },
 });
 
@@ -91,14 +92,15 @@ describe("a request of a worker", () => {
   test.each<[what: string, change: (request: Passed) => Passed, status: number]>([
     ["method", (request) => ({ ...request, method: "PUT" }), 401],
     ["path", (request) => ({ ...request, path: "/internal/v1/metrics" }), 401],
-    ["query", (request) => ({ ...request, path: `${WORKER}?x=1` }), 401],
+    ["query", (request) => ({ ...request, path: `${PATH}?x=1` }), 401],
     ["time", changed({ "x-internal-time": String(Date.now() + 1) }), 401],
     ["nonce", changed({ "x-internal-nonce": `${"a".repeat(24)}.1` }), 401],
     ["digest", changed(digestHeaders(longer)), 401],
     ["length", changed({ "x-internal-content-length": "3" }), 401],
     ["worker", changed({ "x-internal-worker": "near/1" }), 401],
     ["range", changed({ range: "bytes=1-" }), 401],
-    ["protocol", changed({ "x-internal-protocol": "4" }), 426],
+    ["protocol", changed({ "x-internal-protocol": "5" }), 426],
+    ["identity", changed({ "x-internal-identity": "own-2" }), 401],
     [
       "body, with the same length",
       (r) => ({ ...r, body: Buffer.alloc(BODY.length) }),
@@ -117,15 +119,15 @@ describe("a request of a worker", () => {
 
   test.each([
     ["unsigned", {}, 426],
-    ["signed with another key", createInternalSigner(KEY.replace("0", "1")), 401],
+    ["signed with another key", createInternalSigner(OTHER), 401],
     ["longer than its route takes", signer, 413],
   ])(
     "a request that is %s is answered before any of its body is sent",
     async (_what, { headers }: Partial<typeof signer>, status) => {
       const length = 16 * 1024 ** 2;
-      const stated = headers?.("POST", WORKER, Buffer.alloc(length)) ?? {};
+      const stated = headers?.("POST", PATH, Buffer.alloc(length)) ?? {};
       const head = [
-        `POST ${WORKER} HTTP/1.1`,
+        `POST ${PATH} HTTP/1.1`,
         "Host: localhost",
         "Connection: close",
         `Content-Length: ${length}`,
@@ -139,10 +141,12 @@ describe("a request of a worker", () => {
   test("a worker of an older release is told the version that both need", async () => {
     const answer = await ask(api.url, {
       ...signed(),
-      headers: { "x-internal-protocol": "4", "x-internal-signature": "0".repeat(64) },
+      headers: { "x-internal-protocol": "5", "x-internal-signature": "0".repeat(64) },
     });
     expect([answer.status, answer.headers["x-refused"]]).toEqual([426, "protocol"]);
-    expect(answer.body.toString()).toMatch(/version 4 .* version 5: .* the same release/);
+    expect(answer.body.toString()).toMatch(
+      /version 5 .* version 6: .* the same release, and .*WORKER_TOKEN/,
+    );
   });
 });
 
@@ -165,15 +169,15 @@ describe("a worker", () => {
     ]),
   ])("a worker does not believe %s, and tries again", async (_what, change) => {
     const caller = openCaller();
-    await caller.call("GET", WORKER);
+    await caller.call("GET", PATH);
     between.change.answer = change;
-    await expect(caller.call("GET", WORKER)).rejects.toMatchObject({
+    await expect(caller.call("GET", PATH)).rejects.toMatchObject({
       kind: "unreachable",
       retryable: true,
     });
     expect(caller.refusals).toEqual([]);
     between.change.answer = (told) => told;
-    expect(await caller.call("GET", WORKER)).toMatchObject({
+    expect(await caller.call("GET", PATH)).toMatchObject({
       instanceId: "0123456789ab",
     });
   });
@@ -185,22 +189,22 @@ describe("a worker", () => {
       told.push(each);
       return told[0] ?? each;
     };
-    await caller.call("GET", WORKER);
-    await expect(caller.call("GET", WORKER)).rejects.toMatchObject({
+    await caller.call("GET", PATH);
+    await expect(caller.call("GET", PATH)).rejects.toMatchObject({
       kind: "unreachable",
     });
     expect(told).toHaveLength(2);
   });
 
   test("a worker believes the refusal of a control plane with another key once it has lasted", async () => {
-    const patient = openCaller(KEY.replace("0", "1"));
-    await expect(patient.call("GET", WORKER)).rejects.toMatchObject({
+    const patient = openCaller(OTHER);
+    await expect(patient.call("GET", PATH)).rejects.toMatchObject({
       kind: "unreachable",
       codes: ["UNSIGNED", "OTHER_KEY"],
     });
     expect(patient.refusals).toEqual([]);
-    const tired = openCaller(KEY.replace("0", "1"), 0);
-    await expect(tired.call("GET", WORKER)).rejects.toMatchObject({ kind: "refused" });
+    const tired = openCaller(OTHER, 0);
+    await expect(tired.call("GET", PATH)).rejects.toMatchObject({ kind: "refused" });
     expect(tired.refusals).toHaveLength(1);
   });
 

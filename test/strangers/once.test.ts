@@ -61,7 +61,7 @@ test("a flood of senders makes none of their requests good twice, and takes no m
 });
 
 test("a flood of requests of one sender takes no more memory than a few", () => {
-  const signer = createInternalSigner("0123456789abcdef0123456789abcdef");
+  const signer = createInternalSigner({ id: "a", secret: "0123456789abcdef" });
   const isFirst = createOnce(Date.now);
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

@@ -13,12 +13,17 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 test("a new instance refuses a weak password and leaves nothing behind", () => {
-  expect(() => openInstance(folder, WEAK)).toThrow(/ADMIN_PASSWORD is too easy to guess/);
+  expect(() => openInstance(folder, WEAK, null)).toThrow(
+    /ADMIN_PASSWORD is too easy to guess/,
+  );
   expect(readdirSync(folder)).toEqual([]);
 });
 
 test("an instance that exists goes on with its weak password", () => {
-  const first = openInstance(folder, { adminUsername: "admin" });
+  const first = openInstance(folder, { adminUsername: "admin" }, null);
   expect(first.adminPassword).toHaveLength(24);
-  expect(openInstance(folder, WEAK)).toMatchObject({ id: first.id, adminPassword: "a" });
+  expect(openInstance(folder, WEAK, null)).toMatchObject({
+    id: first.id,
+    adminPassword: "a",
+  });
 });

@@ -1,3 +1,4 @@
+import type { End } from "../contract.ts";
 import type { HttpClient } from "../http.ts";
 import type { HttpResponse } from "../http-message.ts";
 import { preferredChallenge, type Challenge } from "./challenge.ts";
@@ -11,11 +12,10 @@ export type Credentials = {
    * (`password` has precedence).
    */
   token?: string | null | undefined;
-  /**
-   * Replaces the other credentials: returns the Authorization value for requests with these scopes,
-   * which is sent without waiting for a challenge.
-   */
-  authorization?: ((scopes: readonly string[]) => string | undefined) | undefined;
+  /** Replaces the other credentials without waiting for a challenge; this and the next two as in End. */
+  authorization?: End["authorize"] | undefined;
+  realms?: End["realms"] | undefined;
+  onRealm?: End["onRealm"] | undefined;
 };
 
 type Authorization = {
@@ -49,8 +49,9 @@ export function createAuthorization(
     basic === undefined && credentials.token ? `Bearer ${credentials.token}` : undefined;
   const fixed =
     credentials.authorization ?? (token === undefined ? undefined : () => token);
-  const tokens = createTokenStore(http, origin, basic);
+  const tokens = createTokenStore(http, origin, { ...credentials, basic });
   let challenge: Promise<Challenge | undefined> | undefined;
+  let refused: string | undefined;
 
   /**
    * Requests the challenge of the registry once, and again only after a failure. A registry that sends none
@@ -66,14 +67,19 @@ export function createAuthorization(
 
   return {
     async valueFor(scopes) {
-      if (fixed !== undefined) return fixed(scopes);
+      if (fixed !== undefined) return fixed(refused);
       const wanted = await firstChallenge();
       if (wanted?.scheme === "bearer") return tokens.get(wanted, scopes);
       return wanted?.scheme === "basic" ? basic : undefined;
     },
     learn(response, sent, scopes) {
       const wanted = preferredChallenge(response.list("www-authenticate"));
-      if (wanted === undefined || fixed !== undefined) return false;
+      if (wanted === undefined) return false;
+      if (fixed !== undefined) {
+        const isFirst = sent !== undefined && sent !== refused;
+        refused = sent;
+        return credentials.authorization !== undefined && isFirst;
+      }
       challenge = Promise.resolve(wanted);
       if (wanted.scheme === "basic") return basic !== undefined && sent !== basic;
       tokens.drop(scopes, sent ?? "", wanted.parameters.get("scope"));

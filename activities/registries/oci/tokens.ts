@@ -2,9 +2,9 @@ import { setBounded } from "../../../domain/bounded.ts";
 import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { record } from "../../../domain/json.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import { placeOf, type Shown } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
 import type { Challenge } from "./challenge.ts";
+import { createRealms, type RealmLogin } from "./realms.ts";
 import { elapsed } from "../../../domain/elapsed.ts";
 
 const DEFAULT_LIFE_S = 60;
@@ -33,14 +33,16 @@ type Token = { header: string; expires: number };
 type Entry = { fetch: Promise<Token>; header?: string };
 
 /**
- * Creates a store that fetches tokens as the distribution token specification defines. Credentials go only to
- * the realm that the registry names: whoever trusts the registry's address trusts its choice of realm.
+ * Creates a store that fetches tokens as the distribution token specification defines. The login goes only to realms
+ * that may get it.
  */
 export function createTokenStore(
   http: HttpClient,
   registry: URL,
-  basic: string | undefined,
+  login: RealmLogin,
 ): TokenStore {
+  const { basic } = login;
+  const realms = createRealms(registry, login, http.shown);
   const entries = new Map<string, Entry>();
   const wantedScopes = new Map<string, readonly string[]>();
 
@@ -49,7 +51,7 @@ export function createTokenStore(
     scopes: readonly string[],
     own: readonly string[],
   ): Promise<Token> {
-    const url = realmUrl(challenge, registry, basic !== undefined, http.shown);
+    const { url, accept } = realms.enter(challenge);
     const service = challenge.parameters.get("service");
     if (service !== undefined) url.searchParams.set("service", service);
     for (const scope of scopes) url.searchParams.append("scope", scope);
@@ -65,7 +67,9 @@ export function createTokenStore(
       what,
       headers,
     });
-    return readToken(await response.json(LIMITS.facts), what);
+    const token = readToken(await response.json(LIMITS.facts), what);
+    accept();
+    return token;
   }
 
   return {
@@ -95,34 +99,6 @@ export function createTokenStore(
       if (entries.get(key)?.header === refused) entries.delete(key);
     },
   };
-}
-
-function realmUrl(
-  challenge: Challenge,
-  registry: URL,
-  withCredentials: boolean,
-  shown: Shown,
-): URL {
-  const realm = challenge.parameters.get("realm") ?? "";
-  if (!URL.canParse(realm))
-    throw new TransferError(
-      "invalid",
-      `${registry.host} demands a token but names no valid realm to fetch the token from: ` +
-        "repair the WWW-Authenticate header of the registry",
-    );
-  const url = new URL(realm);
-  const insecure =
-    url.protocol === "http:" && registry.protocol === "https:" && withCredentials;
-  if (insecure || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    const scheme = url.protocol === "http:" ? url.protocol : shown(url.protocol);
-    const { host } = placeOf(url, registry.origin, shown);
-    throw new TransferError(
-      "invalid",
-      `${registry.host} demands the password at ${scheme}//${host}, without TLS, ` +
-        "so the password is not sent: give the token server https",
-    );
-  }
-  return url;
 }
 
 function readToken(value: unknown, what: string): Token {

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { createListings } from "../../../activities/control/listings.ts";
 import { createPaces } from "../../../activities/control/paces.ts";
 import { createAddressGuard } from "../../../activities/registries/addresses.ts";
-import { createInternalSigner } from "../../../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../../../activities/secrets/registry-token.ts";
 import { createSealer } from "../../../activities/secrets/seal.ts";
 import { layout } from "../../../activities/store/layout.ts";
@@ -12,6 +11,8 @@ import { createStore } from "../../../activities/store/store.ts";
 import { createApp } from "../../../api/app.ts";
 import { createLinkedCheck } from "../../../api/repositories/check-linked.ts";
 import type { ApiDeps } from "../../../api/deps.ts";
+import { createHeard } from "../../../api/internal/heard.ts";
+import { createIdentities } from "../../../api/internal/identities.ts";
 import { internalRoutes } from "../../../api/internal/routes.ts";
 import { createWorkers } from "../../../api/internal/workers.ts";
 import { createHousekeeping } from "../../../api/upkeep/housekeeping.ts";
@@ -33,6 +34,8 @@ type Call = { body?: unknown; headers?: Record<string, string>; login?: string |
 
 /** The secret key of the instance. */
 export const KEY = "0123456789abcdef0123456789abcdef";
+/** The identity of the worker that these instances have started. */
+export const WORKER = { id: "own-1", secret: KEY };
 export const ADMIN = { username: "admin", password: "correct horse" };
 export const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
 
@@ -85,8 +88,11 @@ export function createTestApi(
     turnSince: () => null,
     hasTransferWorker: overrides.hasTransferWorker ?? (async () => false),
   };
+  const heard = createHeard({ db, logger, now: Date.now });
   const deps: ApiDeps = {
     store,
+    heard,
+    ownWorkers: [WORKER],
     sealer: createSealer(KEY),
     registryTokens: createRegistryTokens(KEY),
     ...watched,
@@ -107,7 +113,10 @@ export function createTestApi(
       db,
       store,
       logger,
-      signer: createInternalSigner(KEY),
+      sealer: createSealer(KEY),
+      registryTokens: createRegistryTokens(KEY),
+      heard,
+      identities: createIdentities(db, createSealer(KEY), [WORKER]),
       settings: () => SETTINGS,
       retryWindow: 0,
       now: Date.now,

@@ -1,8 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import {
+  readWorkerToken,
+  type WorkerIdentity,
+  workerToken,
+} from "../../../activities/secrets/worker-token.ts";
 import type { Instance } from "./instance.ts";
 import { ROOT } from "./program.ts";
 
@@ -10,9 +16,35 @@ const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) =>
   process.env[name] ? [[name, process.env[name]] as const] : [],
 );
 
-/** Returns the secret key that an instance made for itself. */
-export const secretKeyOf = ({ dataDir }: Pick<Instance, "dataDir">): string =>
-  readFileSync(join(dataDir, "secret-key"), "utf8").trim();
+/** Has an instance make a worker, and returns its token. */
+export async function makeToken(
+  instance: Pick<Instance, "url" | "dataDir">,
+  name = `worker-${randomBytes(4).toString("hex")}`,
+): Promise<string> {
+  const password = readFileSync(join(instance.dataDir, "admin-password"), "utf8").trim();
+  const answer = await fetch(`${instance.url}/replication/api/worker/create`, {
+    method: "POST",
+    headers: {
+      authorization: `Basic ${Buffer.from(`admin:${password}`).toString("base64")}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({ name }),
+  });
+  const { data } = (await answer.json()) as { data: { token: string } };
+  return data.token;
+}
+
+/** Has an instance make a worker, and returns its identity. */
+export async function makeIdentity(
+  instance: Pick<Instance, "url" | "dataDir">,
+): Promise<WorkerIdentity> {
+  const identity = readWorkerToken(await makeToken(instance));
+  if (identity === null) throw new Error("the instance answers no token");
+  return identity;
+}
+
+/** A token that no instance has made. */
+export const FOREIGN_TOKEN = workerToken({ id: "0".repeat(24), secret: "f".repeat(43) });
 
 /** Stands for another machine, whose workers see neither the data nor the settings of an instance. */
 export function createMachine() {
@@ -21,12 +53,12 @@ export function createMachine() {
   return {
     /** The data directory of its workers. */
     folder,
-    /** Starts `npm run worker` with only the control plane's address, the key and `more`. */
-    startWorker(url: string, secretKey: string, more: Record<string, string> = {}) {
+    /** Starts `npm run worker` with only the control plane's address, its token and `more`. */
+    startWorker(url: string, token: string, more: Record<string, string> = {}) {
       const env = {
         ...Object.fromEntries(INHERITED),
         API_URL: url,
-        SECRET_KEY: secretKey,
+        WORKER_TOKEN: token,
         DATA_DIR: folder,
         ...more,
       };

@@ -1,0 +1,77 @@
+import { randomBytes } from "node:crypto";
+import { renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { StartError } from "../../domain/start-error.ts";
+import { isKey, type KeyCheck, keyIdOf, opens } from "./key-check.ts";
+import { kept, lineOf } from "./kept.ts";
+
+/** What a database says of its key: its check value, and values that it sealed; null: there is no database yet. */
+type Known = {
+  check: KeyCheck | null;
+  sealed: { sealed: string; owner: string }[];
+} | null;
+
+export const newSecretKey = (): string => randomBytes(32).toString("hex");
+
+/**
+ * Returns the secret key of an instance: the given one, or the one in DATA_DIR/secret-key, which is made if nothing has
+ * been sealed yet. Finishes a rotation that was broken off after its transaction. Throws when the given key and the
+ * file differ, and when neither is the key of the database.
+ */
+export function openSecretKey(
+  dataDir: string,
+  given: string | undefined,
+  known: Known,
+): string {
+  const file = join(dataDir, "secret-key");
+  settleRotation(dataDir, known);
+  const inFile = lineOf(file);
+  if (given !== undefined && inFile !== undefined && given !== inFile)
+    throw new StartError(
+      `SECRET_KEY is not the key in ${file}, which sealed the stored credentials: ` +
+        "unset it, or replace the file's key by npm run rotate-key (docs/keys.md)",
+    );
+  const key = given ?? inFile;
+  const isUsed = known !== null && (known.check !== null || known.sealed.length > 0);
+  if (!isUsed) return key ?? kept(file, newSecretKey);
+  if (key === undefined) throw missing(file);
+  if (!isKeyOf(key, known)) throw otherKey(known.check?.id ?? null, keyIdOf(key));
+  return key;
+}
+
+/** Whether a key is that of a database: of its check value, or if it has none yet, of one of its sealed values. */
+function isKeyOf(key: string, { check, sealed }: NonNullable<Known>): boolean {
+  if (check !== null) return isKey(key, check);
+  return sealed.some((each) => opens(key, each.sealed, each.owner));
+}
+
+/** The file in which a rotation keeps the new key until the database has it. */
+export const nextKeyFile = (dataDir: string): string => join(dataDir, "secret-key.next");
+
+/** Puts the key of a rotation in the place of the old one if the database has it already, and drops it otherwise. */
+export function settleRotation(dataDir: string, known: Known): void {
+  const next = lineOf(nextKeyFile(dataDir));
+  if (next === undefined) return;
+  if (known?.check && isKey(next, known.check))
+    renameSync(nextKeyFile(dataDir), join(dataDir, "secret-key"));
+  else rmSync(nextKeyFile(dataDir));
+}
+
+const LOST =
+  "If it is lost, npm run rotate-key -- --lost gives the database a new key and lists what has to be entered again " +
+  "(docs/keys.md)";
+
+function missing(file: string): StartError {
+  return new StartError(
+    `The secret key of this database is missing: set SECRET_KEY to it, or restore ${file}. ${LOST}`,
+  );
+}
+
+/** `wanted`: the id of the right key, null when it is not known; `given`: the id of the one that was tried. */
+export function otherKey(wanted: string | null, given: string): StartError {
+  const right = wanted === null ? "" : `, whose key has the id ${wanted}`;
+  return new StartError(
+    `The secret key with the id ${given} (SECRET_KEY, or DATA_DIR/secret-key) is not that of this database${right}: ` +
+      `start with the key that sealed the stored credentials. ${LOST}`,
+  );
+}

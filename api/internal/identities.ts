@@ -1,0 +1,61 @@
+import {
+  createInternalSigner,
+  type InternalSigner,
+} from "../../activities/secrets/internal.ts";
+import { createSealer, type Sealer } from "../../activities/secrets/seal.ts";
+import type { WorkerIdentity } from "../../activities/secrets/worker-token.ts";
+import type { Db } from "../../db/open.ts";
+import { workerOwner } from "../../db/secrets/sealed.ts";
+import { findWorker } from "../../db/secrets/workers.ts";
+
+/** What the control plane shares with one worker: how requests are signed, and credentials are sealed. */
+export type Shared = { signer: InternalSigner; sealer: Sealer };
+
+export type Identities = {
+  /** Returns what is shared with the worker of this id; null when there is no such worker (any more). */
+  sharedWith: (id: string) => Shared | null;
+};
+
+/**
+ * Knows the identities of workers: those that people have made, in the database, and the `own` ones of workers that the
+ * supervisor started, which live as long as it.
+ */
+export function createIdentities(
+  db: Db,
+  root: Sealer,
+  own: readonly WorkerIdentity[],
+): Identities {
+  const ofOwn = new Map(own.map((identity) => [identity.id, share(identity)]));
+  const made = new Map<string, { sealed: string; shared: Shared | null }>();
+
+  return {
+    sharedWith(id) {
+      const mine = ofOwn.get(id);
+      if (mine !== undefined) return mine;
+      const row = findWorker(db, id);
+      if (row === null) {
+        made.delete(id);
+        return null;
+      }
+      const known = made.get(id);
+      if (known?.sealed === row.secret) return known.shared;
+      const shared = openIdentity(root, id, row.secret);
+      made.set(id, { sealed: row.secret, shared });
+      return shared;
+    },
+  };
+}
+
+function openIdentity(root: Sealer, id: string, sealed: string): Shared | null {
+  try {
+    return share({ id, secret: root.open(sealed, workerOwner(id)) });
+  } catch {
+    // Sealed with a lost key: the worker is as unknown as one that was deleted.
+    return null;
+  }
+}
+
+const share = (identity: WorkerIdentity): Shared => ({
+  signer: createInternalSigner(identity),
+  sealer: createSealer(identity.secret),
+});

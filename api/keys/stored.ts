@@ -1,0 +1,54 @@
+import {
+  type Credentials,
+  openCredentials,
+  sealCredentials,
+} from "../../activities/secrets/credentials.ts";
+import type { Sealer } from "../../activities/secrets/seal.ts";
+import type { Realms } from "../../domain/realms.ts";
+import { text } from "../../domain/text.ts";
+
+/** What is stored of an end's login: its address and its sealed credentials, null for none. */
+export type Stored = { url: string; secret: string | null };
+
+/** Says why stored credentials are not sent, and what to do. */
+export const UNREADABLE = text(
+  "the stored credentials cannot be opened with the secret key of this instance, or were sealed for another address: " +
+    "enter them again",
+  "无法用本实例的密钥打开已保存的凭据，或这些凭据是为其他地址保存的：请重新输入",
+);
+
+/** Opens the credentials of an end; null when they cannot be opened, or must not be sent to its address. */
+export function storedCredentials(
+  sealer: Sealer,
+  owner: string,
+  { url, secret }: Stored,
+): Credentials | null {
+  if (secret === null) return {};
+  try {
+    const { password, token, secretKey } = openCredentials(sealer, owner, url, secret);
+    return {
+      ...(password === undefined ? {} : { password }),
+      ...(token === undefined ? {} : { token }),
+      ...(secretKey === undefined ? {} : { secretKey }),
+    };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Returns the sealed credentials of an end after a change; null for none. `before`: what is kept of it, null for a new
+ * end and for one at another place. A `given` text replaces a stored one, an empty one removes it. Stored ones that
+ * cannot be opened stay as they are until others are given, and are never needed.
+ */
+export function changedCredentials(
+  sealer: Sealer,
+  owner: string,
+  end: { url: string; realms: Realms },
+  before: Stored | null,
+  given: Credentials,
+): string | null {
+  const stored = before === null ? {} : storedCredentials(sealer, owner, before);
+  if (stored === null && Object.keys(given).length === 0) return before?.secret ?? null;
+  return sealCredentials(sealer, owner, end, { ...stored, ...given });
+}

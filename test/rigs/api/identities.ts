@@ -1,0 +1,13 @@
+import { createInternalSigner } from "../../../activities/secrets/internal.ts";
+import { createSealer } from "../../../activities/secrets/seal.ts";
+import type { WorkerIdentity } from "../../../activities/secrets/worker-token.ts";
+import type { Identities } from "../../../api/internal/identities.ts";
+
+/** Knows one worker, without a database. */
+export function identitiesOf(identity: WorkerIdentity): Identities {
+  const shared = {
+    signer: createInternalSigner(identity),
+    sealer: createSealer(identity.secret),
+  };
+  return { sharedWith: (id) => (id === identity.id ? shared : null) };
+}
