@@ -42,8 +42,8 @@ export const protocolOut = z.enum(PROTOCOLS).nullable().openapi({ description: A
 
 const REALMS =
   "Token servers, elsewhere than at the registry itself, that may get its password: https://host[:port][/path], " +
-  "without a path any of that host and port. Null: the https address of the first good login is kept; absent in an update = " +
-  "unchanged";
+  "without a path any of that host and port. Null: the https address of the first good login is kept; absent " +
+  "in an update = unchanged";
 
 /** The accepted realms of an end in a request body, read as `protocolIn` is. */
 export const realmsIn = z.array(z.string()).nullish().openapi({ description: REALMS });

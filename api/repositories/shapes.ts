@@ -146,8 +146,8 @@ export const RepositoryUpdate = z
   })
   .openapi("RepositoryUpdate", {
     description:
-      "A field that is absent or null stays as it is, except configuration.protocol and acceptedRealms. An empty text " +
-      "clears a field",
+      "A field that is absent or null stays as it is, except configuration.protocol and acceptedRealms. An " +
+      "empty text clears a field",
   });
 export type RepositoryUpdate = z.output<typeof RepositoryUpdate>;
 

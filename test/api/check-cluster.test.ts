@@ -134,7 +134,7 @@ test.skipIf(!withBasic.available)(
   async () => {
     for (const registry of [withBasic, withTokens]) {
       const to = (changes: Partial<ClusterAccess>) =>
-        remote(`${registry.url}/mirror`, changes);
+        remote(`${registry.url}/mirror`, { acceptedRealms: registry.realms, ...changes });
       expect(await check(to(USER))).toBeNull();
       const wrong = to({ ...USER, password: "another" });
       expect(await check(wrong)).toMatch(/^not authenticated: 127\.0\.0\.1.*password/);
@@ -151,12 +151,13 @@ test.skipIf(!withTokens.available)(
   "the connection test fails for a login that may only pull, where the url names the namespace",
   async () => {
     const { settings } = withTokens.tokens ?? {};
+    const access = { ...USER, acceptedRealms: withTokens.realms };
     try {
       Object.assign(settings ?? {}, { withheld: "push" });
-      expect(await check(remote(`${withTokens.url}/mirror`, USER))).toMatch(
+      expect(await check(remote(`${withTokens.url}/mirror`, access))).toMatch(
         /^not allowed: 127\.0\.0\.1.*does not let this login push to mirror\/replication-check/,
       );
-      expect(await check(remote(withTokens.url, USER))).toBeNull();
+      expect(await check(remote(withTokens.url, access))).toBeNull();
     } finally {
       Object.assign(settings ?? {}, { withheld: null });
     }

@@ -47,6 +47,7 @@ describe("attaching a cluster", () => {
         username: "u",
         password: "s3cret",
         token: "t0ken",
+        acceptedRealms: null,
         certificate: "PEM",
         insecureSkipVerify: false,
       },

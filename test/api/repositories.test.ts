@@ -68,6 +68,7 @@ test("a hosted repository is created, shown, found, changed and deleted", async 
       url: null,
       protocol: null,
       credentials: null,
+      acceptedRealms: null,
       certificate: null,
       insecureSkipVerify: false,
     },

@@ -170,7 +170,11 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
             "latest",
             makeImage({ layers: [100, 200, 100_000] }),
           );
-        const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
+        const ends = openEnds(plain.url, {
+          url: withTokens.url,
+          realms: withTokens.realms,
+          ...USER,
+        });
         const outcomes = await Promise.all(names.map((name) => copy({ ...ends, name })));
         expect(outcomes.map(({ result }) => result.kind)).toEqual(["sent", "sent"]);
         expect(tokens?.requests.map(({ scopes }) => scopes).toSorted()).toEqual([
@@ -196,7 +200,11 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
         const [a, b] = [unique("mount/a-"), unique("mount/b-")];
         for (const name of [a, b])
           await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
-        const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
+        const ends = openEnds(plain.url, {
+          url: withTokens.url,
+          realms: withTokens.realms,
+          ...USER,
+        });
         await copy({ ...ends, name: a });
         const outcome = await copy({ ...ends, name: b });
         expect(outcome.bytesSent).toBeLessThan(2_000);
@@ -213,6 +221,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
           const wrong = "not-the-password";
           const ends = openEnds(plain.url, {
             url: rig.url,
+            realms: rig.realms,
             username: USER.username,
             password: wrong,
           });
@@ -243,6 +252,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])(
       test("checking a login answers separately for reachability, login and permission", async () => {
         const registry = createOciRegistry({
           url: withTokens.url,
+          realms: withTokens.realms,
           ...USER,
           pushes: true,
         });

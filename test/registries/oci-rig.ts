@@ -84,7 +84,8 @@ async function realEnd(
   };
   return {
     proxy,
-    end: (changes = {}) => plainEnd(proxy.url, { ...login, ...changes }),
+    end: (changes = {}) =>
+      plainEnd(proxy.url, { ...login, realms: registry.realms, ...changes }),
     async fill(each) {
       const { name, version } = each.artifact;
       await pushImage(url, name, version, imageOf(each), await headersFor(name));

@@ -90,9 +90,11 @@ beforeAll(async () => {
     "files",
     Array.from({ length: FILES }, () => 500),
   );
-  const registry = await product.registry("registry", target.url, USER);
+  const accepted = { acceptedRealms: target.realms };
+  const registry = await product.registry("registry", target.url, { ...USER, ...accepted });
   const stranger = await product.registry("stranger", target.url, {
     ...USER,
+    ...accepted,
     password: WRONG,
   });
   const partner = await product.partner("partner", edge);

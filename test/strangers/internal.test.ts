@@ -100,7 +100,6 @@ describe("a request of a worker", () => {
     ["worker", changed({ "x-internal-worker": "near/1" }), 401],
     ["range", changed({ range: "bytes=1-" }), 401],
     ["protocol", changed({ "x-internal-protocol": "5" }), 426],
-    ["identity", changed({ "x-internal-identity": "own-2" }), 401],
     [
       "body, with the same length",
       (r) => ({ ...r, body: Buffer.alloc(BODY.length) }),

@@ -28,6 +28,7 @@ export const unique = (prefix: string): string =>
 type Access = {
   username?: string;
   password?: string;
+  acceptedRealms?: string[] | null;
   certificate?: string;
   insecureSkipVerify?: boolean;
 };

@@ -17,6 +17,8 @@ export type TestRegistry = RunningServer & {
   /** The folder of blobs and manifests on disk. */
   data: string;
   tokens: TokenServer | null;
+  /** What an end must accept so that its password goes to the token server. */
+  realms: string[] | null;
 };
 
 /** The bcrypt hash of the tests' USER, so that no htpasswd program is needed. */
@@ -67,6 +69,7 @@ export async function startRegistry(
     host,
     data,
     tokens,
+    realms: tokens === null ? null : [tokens.realm],
     stop: () => server.kill().then(clean),
   };
 }
@@ -81,6 +84,7 @@ function unavailable(kind: RegistryKind): TestRegistry {
     host: "127.0.0.1:9",
     data: "",
     tokens: null,
+    realms: null,
     stop: nothing,
     kill: nothing,
     restart: nothing,
