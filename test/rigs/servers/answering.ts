@@ -50,6 +50,8 @@ type Behaviour = {
   manifest?: Reply;
   /** The login that it demands at every path: none, Basic, or a token of its own token server. */
   login?: "basic" | "token";
+  /** Address of the token server that it names; by default its own. */
+  realm?: string;
   /** The answer of its token server for the right login and a scope with push. */
   pushToken?: Reply;
 };
@@ -67,7 +69,7 @@ export const registryThat =
     reply(response, replyOf(behaviour, request));
 
 function replyOf(behaviour: Behaviour, request: IncomingMessage): Reply {
-  const { greeting, manifest = UNKNOWN, upload, login, pushToken } = behaviour;
+  const { greeting, manifest = UNKNOWN, upload, login, realm, pushToken } = behaviour;
   const path = request.url ?? "/";
   const { authorization } = request.headers;
   if (path.startsWith("/token")) {
@@ -78,13 +80,13 @@ function replyOf(behaviour: Behaviour, request: IncomingMessage): Reply {
   const isOpen =
     login === undefined ||
     (login === "basic" ? isUser(authorization) : authorization?.startsWith("Bearer "));
-  if (isOpen !== true) return challenge(login ?? "basic", request);
+  if (isOpen !== true) return challenge(login ?? "basic", request, realm);
   if (path === "/v2/") return greeting ?? { status: 200, headers: API, body: "{}" };
   if (path.includes("/manifests/")) return manifest;
   if (!path.includes("/blobs/uploads/")) return { status: 404, code: "NOT_FOUND" };
   if (request.method === "DELETE") return { status: 204 };
   if (login === "token" && authorization !== "Bearer push")
-    return challenge("token", request);
+    return challenge("token", request, realm);
   if (request.method === "PATCH") return { status: 404, code: "BLOB_UPLOAD_UNKNOWN" };
   return upload ?? { status: 202, headers: { location: `${path}1` } };
 }
@@ -99,11 +101,15 @@ export const token = (value: string): Reply => ({
   body: JSON.stringify({ token: value }),
 });
 
-function challenge(login: "basic" | "token", request: IncomingMessage): Reply {
+function challenge(
+  login: "basic" | "token",
+  request: IncomingMessage,
+  realm = `http://${request.headers.host}/token`,
+): Reply {
   const demand =
     login === "basic"
       ? 'Basic realm="r"'
-      : `Bearer realm="http://${request.headers.host}/token",service="s"`;
+      : `Bearer realm="${realm}",service="s"`;
   return {
     status: 401,
     code: "UNAUTHORIZED",
