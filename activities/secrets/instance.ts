@@ -31,10 +31,12 @@ export function openInstance(
 ): Instance {
   const isNew = lineOf(join(dataDir, "instance-id")) === undefined;
   if (isNew) refuseWeak(given);
+  // First: with another key than the database's, nothing must be made.
+  const secretKey = openSecretKey(dataDir, given.secretKey, known);
   const adminPasswordFile = join(dataDir, "admin-password");
   return {
     id: kept(join(dataDir, "instance-id"), () => randomBytes(6).toString("hex")),
-    secretKey: openSecretKey(dataDir, given.secretKey, known),
+    secretKey,
     adminPassword:
       given.adminPassword ??
       kept(adminPasswordFile, () => randomBytes(18).toString("base64url")),

@@ -48,6 +48,9 @@ function main(): void {
 
 function rotate(file: string, { dataDir, secretKey, newSecretKey: given }: Settings) {
   const known = peekKey(file);
+  const isPresent = given === (secretKey ?? lineOf(join(dataDir, "secret-key")));
+  if (given !== undefined && isPresent)
+    throw new StartError("NEW_SECRET_KEY is the present key: set another one");
   if (given !== undefined && known?.check && isKey(given, known.check))
     return say(`The key with the id ${keyIdOf(given)} is already that of the database.`);
   const oldKey = openSecretKey(dataDir, secretKey, known);
@@ -57,8 +60,6 @@ function rotate(file: string, { dataDir, secretKey, newSecretKey: given }: Setti
       "The key is given by SECRET_KEY, so set NEW_SECRET_KEY to the next one (`openssl rand -hex 32` makes one), and " +
         "SECRET_KEY to it when that is done",
     );
-  if (given === oldKey)
-    throw new StartError("NEW_SECRET_KEY is the present key: set another one");
   const newKey = isKept
     ? kept(nextKeyFile(dataDir), () => given ?? newSecretKey())
     : (given ?? oldKey);

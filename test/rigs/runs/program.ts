@@ -13,7 +13,7 @@ export function compileOnce(): void {
 }
 
 /** The files of the programs that people start. */
-export type Entry = "main" | "activities/start" | "api/verify/start";
+export type Entry = "main" | "activities/start" | "api/keys/start" | "api/verify/start";
 
 /**
  * Returns Node's arguments for a process of the product, run in `ROOT`, as in `npm start` and `npm run
