@@ -22,6 +22,8 @@ export type ConnectionLimits = {
   /** An admitted body must bring `leastBytes` in each `leastMs` in which it is waited for. */
   leastBytes: number;
   leastMs: number;
+  /** Requests of one connection that wait for each other's answers; a client that sends more loses it. */
+  pipelined: number;
   /** How often (ms) the times are looked at. */
   lookMs: number;
 };
@@ -35,6 +37,7 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   strangerIdleMs: 10_000,
   leastBytes: 1024,
   leastMs: 60_000,
+  pipelined: 16,
   lookMs: 1_000,
 };
 
@@ -125,6 +128,9 @@ export function createConnections(
       socket.once("close", () => all.delete(socket));
       makeRoom(network);
     },
+    /** Whether a connection is over, or has sent so many requests at once that their answers would fill the memory. */
+    hasTooMany: ({ socket }: IncomingMessage): boolean =>
+      socket.destroyed || (all.get(socket)?.requests.size ?? 0) >= limits.pipelined,
     /** Notes a request that begins. Returns the error for one that the server has no room for. */
     asked(incoming: IncomingMessage, outgoing: ServerResponse): ApiError | null {
       const connection = all.get(incoming.socket);
