@@ -99,6 +99,25 @@ describe.each(CONVERSATIONS)("$what without end", ({ page, converse }) => {
   );
 });
 
+test.each([102, 103])(
+  "an end that answers %s without end is given up for good",
+  async (status) => {
+    const url = await serve((_request, response) => {
+      const more = () => {
+        if (response.socket?.destroyed === false)
+          response.socket.write(`HTTP/1.1 ${status} Wait\r\n\r\n`, () =>
+            setImmediate(more),
+          );
+      };
+      more();
+    });
+    await expect(ask(url)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("more than 100 provisional answers"),
+    });
+  },
+);
+
 describe("a body that comes byte by byte", () => {
   const dripping = () =>
     serve((_request, response) => {
