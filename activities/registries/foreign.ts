@@ -11,7 +11,7 @@ const LONGEST_READ = 8_192;
 /** Letters that a secret may take in one of its forms. */
 const LONGEST_SECRET = 4_096;
 /** Letters of a secret that are looked for; after them, everything up to the next blank counts as part of it. */
-const LONGEST_PATTERN = 256;
+const LONGEST_PATTERN = 64;
 /** A secret of so few letters and digits is hidden only where it stands as a word: it is part of too many others. */
 const SHORT = /^[\p{L}\p{N}]{1,3}$/u;
 /** Sentences with which an instance refuses a login. They are ours, and their words may be somebody's password. */
@@ -83,20 +83,24 @@ const oneLine = (text: string): string => text.replace(/[\p{Cc}\s]+/gu, " ").tri
  * in lower case, so case does not matter.
  */
 function patternOf(secrets: readonly string[]): RegExp | null {
-  const forms = [...new Set(secrets.flatMap(formsOf))]
-    .filter((form) => form !== "")
-    .toSorted((a, b) => b.length - a.length)
-    .map(patternFor);
-  return forms.length === 0 ? null : new RegExp(forms.join("|"), "giu");
+  const patterns = [...new Set(secrets.flatMap(patternsOf))].toSorted(
+    (a, b) => b.length - a.length,
+  );
+  return patterns.length === 0 ? null : new RegExp(patterns.join("|"), "giu");
 }
 
-function patternFor(form: string): string {
-  const literal = form
-    .slice(0, LONGEST_PATTERN)
-    .replace(/\p{Surrogate}$/u, "")
-    .replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-  if (SHORT.test(form)) return `(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`;
-  return form.length > LONGEST_PATTERN ? `${literal}\\S*` : literal;
+function patternsOf(secret: string): string[] {
+  const isCut = secret.length > LONGEST_PATTERN;
+  const begin = secret.slice(0, LONGEST_PATTERN).replace(/\p{Surrogate}$/u, "");
+  return formsOf(isCut ? begin : secret)
+    .filter((form) => form !== "")
+    .map((form) => {
+      const literal = form.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+      if (isCut) return `${literal}\\S*`;
+      return SHORT.test(form)
+        ? `(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`
+        : literal;
+    });
 }
 
 /**
