@@ -122,8 +122,7 @@ export function createConnections(
   return {
     opened(socket: Socket): void {
       const network = networkOf(socket.remoteAddress ?? "");
-      const since = elapsed();
-      const connection = { network, since, isStranger: true, idleSince: null };
+      const connection = { network, since: elapsed(), isStranger: true, idleSince: null };
       all.set(socket, { socket, ...connection, requests: new Map() });
       socket.once("close", () => all.delete(socket));
       makeRoom(network);
@@ -135,14 +134,7 @@ export function createConnections(
     asked(incoming: IncomingMessage, outgoing: ServerResponse): ApiError | null {
       const connection = all.get(incoming.socket);
       if (!connection) return null;
-      const now = elapsed();
-      const window = { since: now, read: 0 };
-      connection.requests.set(incoming, { since: now, admitted: false, window });
-      connection.idleSince = null;
-      outgoing.once("close", () => {
-        connection.requests.delete(incoming);
-        connection.idleSince = elapsed();
-      });
+      begin(connection, incoming, outgoing);
       return connection.isStranger && all.size > limits.connections ? crowded : null;
     },
     /** Notes that the credentials of a request are good. */
@@ -157,6 +149,24 @@ export function createConnections(
     /** Begins to look at the times. */
     watch: (): NodeJS.Timeout => setInterval(look, limits.lookMs).unref(),
   };
+}
+
+function begin(
+  connection: Connection,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): void {
+  const since = elapsed();
+  connection.requests.set(incoming, {
+    since,
+    admitted: false,
+    window: { since, read: 0 },
+  });
+  connection.idleSince = null;
+  outgoing.once("close", () => {
+    connection.requests.delete(incoming);
+    connection.idleSince = elapsed();
+  });
 }
 
 const isIdle = (
