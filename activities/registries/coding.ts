@@ -8,7 +8,7 @@ const DECODERS: Readonly<Record<string, () => Duplex>> = {
   deflate: createInflate,
   br: createBrotliDecompress,
 };
-/** How many codings may lie upon each other: each takes memory, and lets a few bytes become a thousand times as many. */
+/** How many codings may lie upon each other: each takes memory, and makes of each byte up to a thousand. */
 const MOST_CODINGS = 2;
 /** By how many bytes a coded body may be longer than what it stands for, and by which part of that. */
 const MOST_EMPTY_BYTES = 1024 ** 2;

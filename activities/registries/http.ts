@@ -137,7 +137,8 @@ function provisional(what: string, where: string): () => void {
     if (count <= MOST_PROVISIONAL) return;
     throw new TransferError(
       "invalid",
-      `${what}: ${where} sends more than ${MOST_PROVISIONAL} provisional answers (1xx) before an answer: check the server`,
+      `${what}: ${where} sends more than ${MOST_PROVISIONAL} provisional answers (1xx) before an answer: ` +
+        "check the server",
     );
   };
 }

@@ -143,7 +143,8 @@ export const CONNECTION_SAYINGS: Sayings = [
     "{what} 声明了 Content-Encoding “{coding}”，但无法按其解码",
   ],
   [
-    "{what} has {count#} Content-Encodings one upon the other, at most {most#} are decoded: switch them off at the server",
+    "{what} has {count#} Content-Encodings one upon the other, at most {most#} are decoded: " +
+      "switch them off at the server",
     "{what} 叠加了 {count#} 层 Content-Encoding，最多解码 {most#} 层：请在服务器上关闭它们",
   ],
   [

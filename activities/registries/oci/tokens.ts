@@ -140,7 +140,8 @@ function readToken(value: unknown, what: string): Token {
   if (token.length > LONGEST_TOKEN)
     throw new TransferError(
       "invalid",
-      `${what}: the token of the token server has more than ${LONGEST_TOKEN} letters: check the realm that the registry names`,
+      `${what}: the token of the token server has more than ${LONGEST_TOKEN} letters: ` +
+        "check the realm that the registry names",
     );
   const stated = answer["expires_in"];
   const seconds = typeof stated === "number" && stated > 0 ? stated : DEFAULT_LIFE_S;
