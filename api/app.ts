@@ -13,6 +13,7 @@ import { startPage } from "./docs/start-page.ts";
 import { notOffered } from "./http/details.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { ApiError } from "./http/errors.ts";
+import { harmless } from "./http/harmless.ts";
 import { spareWrite } from "./http/spare-write.ts";
 import { refuseInvalid } from "./http/invalid.ts";
 import { boundedBody, isJson } from "./http/bounded-body.ts";
@@ -92,6 +93,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const bounded = boundedBody(deps.maxJsonBody);
   const { traced } = deps;
   if (traced) app.use((c, next) => (QUIET.test(c.req.path) ? next() : traced(c, next)));
+  app.use(harmless());
   app.use(knowClient(deps.isTrustedProxy, deps.publicUrl));
   app.use(holdBodies(deps.maxBuffered));
   app.use(accessLog(deps.logger, (path) => QUIET.test(path)));

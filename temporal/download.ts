@@ -69,7 +69,8 @@ export async function downloadBinary(
         done(null, chunk);
       },
     });
-    await extract(Readable.fromWeb(archive.body).pipe(hashed), fileToExtract, partial);
+    const source = Readable.fromWeb(archive.body);
+    await extract([source, hashed], fileToExtract, partial);
     const found = hash.digest("hex");
     if (found !== options.sha256)
       throw new Error(
@@ -99,7 +100,11 @@ async function get(url: string, dispatcher: Dispatcher, signal: AbortSignal | un
  * Extracts one file of a .tar.gz. tar writes the file to standard output, so that paths in the archive
  * cannot name files of ours.
  */
-async function extract(archive: Readable, file: string, target: string): Promise<void> {
+async function extract(
+  [source, hashed]: [Readable, Transform],
+  file: string,
+  target: string,
+): Promise<void> {
   const tar = spawn("tar", ["-xzOf", "-", "--", file], {
     stdio: ["pipe", "pipe", "ignore"],
   });
@@ -110,7 +115,7 @@ async function extract(archive: Readable, file: string, target: string): Promise
     );
   });
   await Promise.all([
-    pipeline(archive, tar.stdin),
+    pipeline(source, hashed, tar.stdin),
     pipeline(tar.stdout, createWriteStream(target, { mode: 0o755 })),
     ended,
   ]);

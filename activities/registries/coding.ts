@@ -8,6 +8,11 @@ const DECODERS: Readonly<Record<string, () => Duplex>> = {
   deflate: createInflate,
   br: createBrotliDecompress,
 };
+/** How many codings may lie upon each other: each takes memory, and makes of each byte up to a thousand. */
+const MOST_CODINGS = 2;
+/** By how many bytes a coded body may be longer than what it stands for, and by which part of that. */
+const MOST_EMPTY_BYTES = 1024 ** 2;
+const MOST_EMPTY_PART = 0.01;
 
 /**
  * Returns the codings of a Content-Encoding header that change the bytes, in the order in which they
@@ -21,8 +26,9 @@ export function codingOf(header: string): string | null {
 }
 
 /**
- * Decodes a body piece by piece. `what` names the body in errors. Throws `unsupported` for an unknown coding,
- * `server` for a body that cannot be decoded; `shown` makes text of the server safe for a message.
+ * Decodes a body piece by piece. `what` names the body in errors. Throws `unsupported` for an unknown coding and for
+ * too many, `server` for a body that cannot be decoded, `invalid` for one that goes on without meaning anything;
+ * `shown` makes text of the server safe for a message.
  */
 export async function* decoded(
   body: AsyncIterable<Buffer>,
@@ -40,12 +46,23 @@ export async function* decoded(
         `only ${known} can be decoded: switch it off at the server`,
     );
   }
-  const source = Readable.from(body, { objectMode: false });
+  if (names.length > MOST_CODINGS)
+    throw new TransferError(
+      "unsupported",
+      `${what} has ${names.length} Content-Encodings one upon the other, at most ${MOST_CODINGS} are decoded: ` +
+        "switch them off at the server",
+    );
+  const length = { coded: 0, plain: 0 };
+  const counted = counting(body, length, what);
+  const source = Readable.from(counted, { objectMode: false });
   const stages: Readable[] = [source];
   for (const name of names)
     stages.push(join(stages.at(-1) ?? source, DECODERS[name]?.()));
   try {
-    for await (const chunk of stages.at(-1) ?? source) yield chunk as Buffer;
+    for await (const chunk of (stages.at(-1) ?? source) as AsyncIterable<Buffer>) {
+      length.plain += chunk.length;
+      yield chunk;
+    }
   } catch (error) {
     if (error instanceof TransferError) throw error;
     throw new TransferError(
@@ -57,6 +74,25 @@ export async function* decoded(
     );
   } finally {
     for (const stage of stages) stage.destroy();
+  }
+}
+
+/** Passes a coded body on while it is about as long as what it stands for: empty blocks could go on for ever. */
+async function* counting(
+  body: AsyncIterable<Buffer>,
+  length: { coded: number; plain: number },
+  what: string,
+): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of body) {
+    length.coded += chunk.length;
+    const excess = length.coded - length.plain * (1 + MOST_EMPTY_PART);
+    if (excess > MOST_EMPTY_BYTES)
+      throw new TransferError(
+        "invalid",
+        `${what} is by more than ${MOST_EMPTY_BYTES} bytes longer than what its Content-Encoding stands for: ` +
+          "check the server",
+      );
+    yield chunk;
   }
 }
 

@@ -10,6 +10,8 @@ const LONGEST_EXCERPT = 300;
 const LONGEST_READ = 8_192;
 /** Letters that a secret may take in one of its forms. */
 const LONGEST_SECRET = 4_096;
+/** Letters of a secret that are looked for; after them, everything up to the next blank counts as part of it. */
+const LONGEST_PATTERN = 64;
 /** A secret of so few letters and digits is hidden only where it stands as a word: it is part of too many others. */
 const SHORT = /^[\p{L}\p{N}]{1,3}$/u;
 /** Sentences with which an instance refuses a login. They are ours, and their words may be somebody's password. */
@@ -81,16 +83,24 @@ const oneLine = (text: string): string => text.replace(/[\p{Cc}\s]+/gu, " ").tri
  * in lower case, so case does not matter.
  */
 function patternOf(secrets: readonly string[]): RegExp | null {
-  const forms = [...new Set(secrets.flatMap(formsOf))]
+  const patterns = [...new Set(secrets.flatMap(patternsOf))].toSorted(
+    (a, b) => b.length - a.length,
+  );
+  return patterns.length === 0 ? null : new RegExp(patterns.join("|"), "giu");
+}
+
+function patternsOf(secret: string): string[] {
+  const isCut = secret.length > LONGEST_PATTERN;
+  const begin = secret.slice(0, LONGEST_PATTERN).replace(/\p{Surrogate}$/u, "");
+  return formsOf(isCut ? begin : secret)
     .filter((form) => form !== "")
-    .toSorted((a, b) => b.length - a.length)
     .map((form) => {
       const literal = form.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+      if (isCut) return `${literal}\\S*`;
       return SHORT.test(form)
         ? `(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`
         : literal;
     });
-  return forms.length === 0 ? null : new RegExp(forms.join("|"), "giu");
 }
 
 /**

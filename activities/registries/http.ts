@@ -23,6 +23,8 @@ const IDLE_TIMEOUT_MS = 60_000;
 const STORING_BYTES_PER_MS = 20_000;
 const MOST_REDIRECTS = 5;
 const READ_AHEAD = 256 * 1024;
+/** Answers 1xx before the answer to a request: each one makes undici wait anew. */
+const MOST_PROVISIONAL = 100;
 
 export type HttpOptions = DispatcherOptions & {
   /** Address ranges that may be connected to although link-local and metadata addresses are refused. */
@@ -103,6 +105,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         headersTimeout: silence,
         bodyTimeout: silence,
         highWaterMark: READ_AHEAD,
+        onInfo: provisional(request.what, place.where),
         // `reset: false` keeps the connection: by default undici closes it after each HEAD.
         ...(request.method === "HEAD" ? { reset: false } : {}),
       });
@@ -123,6 +126,20 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     request: (request) => followRedirects(request, send),
     shown,
     close: () => dispatcher.destroy(),
+  };
+}
+
+/** Returns what is called with each answer 1xx to a request; it throws when they are too many. */
+function provisional(what: string, where: string): () => void {
+  let count = 0;
+  return () => {
+    count += 1;
+    if (count <= MOST_PROVISIONAL) return;
+    throw new TransferError(
+      "invalid",
+      `${what}: ${where} sends more than ${MOST_PROVISIONAL} provisional answers (1xx) before an answer: ` +
+        "check the server",
+    );
   };
 }
 

@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import type { Env } from "../deps.ts";
+import { createFew } from "./few.ts";
 import { PAGE_HEADERS } from "./headers.ts";
 import { type ApiDocument, docsPage } from "./page.ts";
 
@@ -22,19 +23,24 @@ const INFO = {
  * first request, when all routes are known.
  */
 export function docsRoutes(api: () => OpenAPIHono<Env>) {
-  let known: { json: ApiDocument; page: string } | undefined;
+  let known: { json: string; page: string } | undefined;
+  const few = createFew();
   const documents = () => (known ??= describe(api()));
   return new Hono<Env>()
-    .get("/openapi.json", (c) => c.json(documents().json))
+    .use("/openapi.json", few)
+    .use("/docs", few)
+    .get("/openapi.json", (c) =>
+      c.body(documents().json, 200, { "content-type": "application/json" }),
+    )
     .get("/docs", (c) => c.html(documents().page, 200, PAGE_HEADERS));
 }
 
-function describe(api: OpenAPIHono<Env>): { json: ApiDocument; page: string } {
+function describe(api: OpenAPIHono<Env>): { json: string; page: string } {
   api.openAPIRegistry.registerComponent("securitySchemes", "basic", {
     type: "http",
     scheme: "basic",
   });
   // Safe: the generator writes OpenAPI 3.1, of which ApiDocument names the parts that the page shows.
-  const json = api.getOpenAPI31Document(INFO) as ApiDocument;
-  return { json, page: docsPage(json) };
+  const document = api.getOpenAPI31Document(INFO) as ApiDocument;
+  return { json: JSON.stringify(document), page: docsPage(document) };
 }

@@ -22,6 +22,8 @@ export type ConnectionLimits = {
   /** An admitted body must bring `leastBytes` in each `leastMs` in which it is waited for. */
   leastBytes: number;
   leastMs: number;
+  /** Requests of one connection that wait for each other's answers; a client that sends more loses it. */
+  pipelined: number;
   /** How often (ms) the times are looked at. */
   lookMs: number;
 };
@@ -35,6 +37,7 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   strangerIdleMs: 10_000,
   leastBytes: 1024,
   leastMs: 60_000,
+  pipelined: 16,
   lookMs: 1_000,
 };
 
@@ -119,24 +122,19 @@ export function createConnections(
   return {
     opened(socket: Socket): void {
       const network = networkOf(socket.remoteAddress ?? "");
-      const since = elapsed();
-      const connection = { network, since, isStranger: true, idleSince: null };
+      const connection = { network, since: elapsed(), isStranger: true, idleSince: null };
       all.set(socket, { socket, ...connection, requests: new Map() });
       socket.once("close", () => all.delete(socket));
       makeRoom(network);
     },
+    /** Whether a connection is over, or has sent so many requests at once that their answers would fill the memory. */
+    hasTooMany: ({ socket }: IncomingMessage): boolean =>
+      socket.destroyed || (all.get(socket)?.requests.size ?? 0) >= limits.pipelined,
     /** Notes a request that begins. Returns the error for one that the server has no room for. */
     asked(incoming: IncomingMessage, outgoing: ServerResponse): ApiError | null {
       const connection = all.get(incoming.socket);
       if (!connection) return null;
-      const now = elapsed();
-      const window = { since: now, read: 0 };
-      connection.requests.set(incoming, { since: now, admitted: false, window });
-      connection.idleSince = null;
-      outgoing.once("close", () => {
-        connection.requests.delete(incoming);
-        connection.idleSince = elapsed();
-      });
+      begin(connection, incoming, outgoing);
       return connection.isStranger && all.size > limits.connections ? crowded : null;
     },
     /** Notes that the credentials of a request are good. */
@@ -151,6 +149,24 @@ export function createConnections(
     /** Begins to look at the times. */
     watch: (): NodeJS.Timeout => setInterval(look, limits.lookMs).unref(),
   };
+}
+
+function begin(
+  connection: Connection,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): void {
+  const since = elapsed();
+  connection.requests.set(incoming, {
+    since,
+    admitted: false,
+    window: { since, read: 0 },
+  });
+  connection.idleSince = null;
+  outgoing.once("close", () => {
+    connection.requests.delete(incoming);
+    connection.idleSince = elapsed();
+  });
 }
 
 const isIdle = (

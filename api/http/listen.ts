@@ -88,6 +88,7 @@ export function listen(
   const server = createServer(
     { ...SERVER_OPTIONS, ...serverOptions, requireHostHeader: false },
     (incoming, outgoing) => {
+      if (connections.hasTooMany(incoming)) return void incoming.socket.destroy();
       const crowded = connections.asked(incoming, outgoing);
       const problem = mendTarget(incoming);
       if (crowded !== null) refuse(incoming, outgoing, crowded);
@@ -99,9 +100,11 @@ export function listen(
   server.on("connection", connections.opened);
   const watching = connections.watch();
   server.once("close", () => clearInterval(watching));
-  server.on("checkExpectation", (incoming, outgoing) =>
-    refuse(incoming, outgoing, unmet(incoming)),
-  );
+  server.on("checkExpectation", (incoming, outgoing) => {
+    if (connections.hasTooMany(incoming)) return void incoming.socket.destroy();
+    connections.asked(incoming, outgoing);
+    refuse(incoming, outgoing, unmet(incoming));
+  });
   server.on(
     "connect",
     ({ url = "" }, socket) => void tell(socket, formOf(url), NO_TUNNEL),

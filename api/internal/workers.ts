@@ -69,12 +69,14 @@ export function createWorkers(
       known.set(worker, { last: now(), used: used ?? known.get(worker)?.used ?? {} });
       if (told.delete(worker)) signals.accepted(worker);
     },
-    refused({ refusal, message }, worker, address) {
+    refused({ refusal, message }, sender, address) {
+      // Anybody may send a name, of any length.
+      const worker = shortened(sender, LONGEST_NAME);
       signals.refused(refusal, worker);
       const before = told.get(worker);
       if (before?.refusal === refusal && now() - before.last <= TOLD_AGAIN_MS) return;
       setBounded(told, worker, { refusal, last: now() }, MOST_KEPT);
-      const facts = { worker: shortened(worker, LONGEST_NAME), refusal, address };
+      const facts = { worker, refusal, address };
       line(() => logger.error(facts, `A transfer worker is refused: ${message}`));
     },
     count: () => fresh().size,

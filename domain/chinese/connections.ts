@@ -143,6 +143,19 @@ export const CONNECTION_SAYINGS: Sayings = [
     "{what} 声明了 Content-Encoding “{coding}”，但无法按其解码",
   ],
   [
+    "{what} has {count#} Content-Encodings one upon the other, at most {most#} are decoded: " +
+      "switch them off at the server",
+    "{what} 叠加了 {count#} 层 Content-Encoding，最多解码 {most#} 层：请在服务器上关闭它们",
+  ],
+  [
+    "{place} sends more than {count#} provisional answers (1xx) before an answer: check the server",
+    "{place} 在最终应答之前发送了超过 {count#} 个临时应答（1xx）：请检查服务器",
+  ],
+  [
+    "{what} is by more than {count#} bytes longer than what its Content-Encoding stands for: check the server",
+    "{what} 比其 Content-Encoding 所代表的内容长 {count#} 字节以上：请检查服务器",
+  ],
+  [
     "the answer of {place} is too large: {reason…}: {advice…}",
     "{place} 的应答过大：{reason…}：{advice…}",
   ],

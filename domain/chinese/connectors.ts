@@ -330,6 +330,10 @@ export const CONNECTOR_SAYINGS: Sayings = [
     "令牌服务器的应答没有令牌：请检查该仓库给出的 realm",
   ],
   [
+    "the token of the token server has more than {count#} letters: check the realm that the registry names",
+    "令牌服务器的令牌超过 {count#} 个字符：请检查该仓库给出的 realm",
+  ],
+  [
     "the registry refused to answer {count#} such requests; the most recent refusal: {reason…}",
     "外部仓库拒绝应答 {count#} 个此类请求；最近一次拒绝：{reason…}",
   ],

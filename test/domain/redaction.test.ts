@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { createShown } from "../../activities/registries/foreign.ts";
+import { createGrowingShown, createShown } from "../../activities/registries/foreign.ts";
 
 const SECRET = 'hunter2 "Sécret"/+&<x>';
 const WORD = "hunter2-SECRET-of-alice";
@@ -74,4 +74,15 @@ test("no part of a secret shows at the end of a long text", () => {
   const long = `${WORD} `.repeat(2_000);
   const said = createShown([WORD])(long);
   expect(said).not.toMatch(/hunter2/);
+});
+
+test("many secrets as long as a header may be are hidden", () => {
+  const { shown, hide } = createGrowingShown([WORD]);
+  const token = (of: number) =>
+    Array.from({ length: 16_000 }, (_, at) =>
+      String.fromCharCode(0x21 + ((at * 7 + of * 13 + at * at) % 94)),
+    ).join("");
+  for (let of = 0; of < 50; of += 1) hide(token(of));
+  const said = shown(`your token ${token(7)} is refused, ${WORD}`.slice(0, 8_000));
+  expect(said).toBe("your token ***");
 });

@@ -2,9 +2,11 @@ import type { ServerResponse } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
 import { BUDGETS as DEFAULTS } from "../../domain/budgets.ts";
 import type { Digest } from "../../domain/digest.ts";
+import { SYNC_LIMITS, SYNC_PRODUCT, SYNC_VERSION } from "../../domain/sync.ts";
 import type { End } from "../../activities/registries/contract.ts";
 import { openLister as openNpm } from "../../activities/registries/npm/lister.ts";
 import { createHttpClient } from "../../activities/registries/http.ts";
+import { createInstanceClient } from "../../activities/registries/instance/client.ts";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
 import { ask, closeServers, serve } from "../registries/http-rig.ts";
 
@@ -97,6 +99,39 @@ describe.each(CONVERSATIONS)("$what without end", ({ page, converse }) => {
       });
     },
   );
+});
+
+test.each([102, 103])(
+  "an end that answers %s without end is given up for good",
+  async (status) => {
+    const url = await serve((_request, response) => {
+      const more = () => {
+        if (response.socket?.destroyed === false)
+          response.socket.write(`HTTP/1.1 ${status} Wait\r\n\r\n`, () =>
+            setImmediate(more),
+          );
+      };
+      more();
+    });
+    await expect(ask(url)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("more than 100 provisional answers"),
+    });
+  },
+);
+
+test("an instance cannot ask for contents byte by byte", async () => {
+  const data = {
+    product: SYNC_PRODUCT,
+    version: SYNC_VERSION,
+    limits: { ...SYNC_LIMITS, chunkBytes: 1 },
+  };
+  const url = await serve((_request, response) =>
+    response.end(JSON.stringify({ code: 0, message: null, data })),
+  );
+  const client = createInstanceClient({ url });
+  expect((await client.capabilities()).limits.chunkBytes).toBe(64 * 1024);
+  await client.close();
 });
 
 describe("a body that comes byte by byte", () => {

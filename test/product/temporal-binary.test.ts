@@ -67,6 +67,23 @@ test("an archive of Temporal's CLI with another digest is refused, and nothing o
   expect(readdirSync(directory)).toEqual(["in"]);
 });
 
+test("a download of Temporal's CLI that breaks off fails with a reason, and nothing of it is left", async () => {
+  const whole = sha256(archive);
+  server.removeAllListeners("request").on("request", (request, response) => {
+    if (request.url !== "/archive.tar.gz")
+      return void response.end(
+        JSON.stringify({
+          archiveUrl: `${service}/archive.tar.gz`,
+          fileToExtract: "temporal",
+        }),
+      );
+    response.writeHead(200, { "content-length": archive.length });
+    response.write(archive.subarray(0, 20), () => response.destroy());
+  });
+  await expect(download(whole)).rejects.toThrow(/terminated|aborted|tar ended|closed/);
+  expect(readdirSync(directory)).toEqual(["in"]);
+});
+
 test("the digests that are known are those of the version that is built otherwise", () => {
   const module = readFileSync("temporal/go.mod", "utf8");
   expect(module).toContain(`github.com/temporalio/cli v${DIGESTS_OF} `);

@@ -9,6 +9,7 @@ import {
   preferredChallenge,
 } from "../../activities/registries/oci/challenge.ts";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
+import { closeServers, serve } from "./http-rig.ts";
 import { unique } from "../rigs/runs/run-fixture.ts";
 import { copy, openEnds } from "../rigs/transfer/image-fixture.ts";
 import { selfSigned, USER } from "../rigs/servers/credentials.ts";
@@ -98,6 +99,22 @@ describe("a login challenge", () => {
       server.close().closeAllConnections();
     },
   );
+
+  test("a token that is longer than any header may be is refused", async () => {
+    const url = await serve((request, response) => {
+      const isAsked = request.url?.startsWith("/token") === true;
+      const realm = `Bearer realm="${url}/token",service="x"`;
+      response.writeHead(isAsked ? 200 : 401, { "www-authenticate": realm });
+      response.end(JSON.stringify({ token: "x".repeat(20_000) }));
+    });
+    const registry = createOciRegistry({ url, ...USER });
+    await expect(registry.headManifest("name", "tag")).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("has more than 16384 letters"),
+    });
+    await registry.close();
+    closeServers();
+  });
 
   test("a challenge that demands the password without TLS is refused if the registry has TLS", async () => {
     const folder = mkdtempSync(join(tmpdir(), "challenge-"));

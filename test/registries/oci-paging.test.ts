@@ -172,6 +172,17 @@ describe.each(LISTINGS)("listings of $what", (listing) => {
     await registry.close();
   });
 
+  test("a listing finds its next page behind thousands of brackets", async () => {
+    const registry = await startLists((field, path, response) =>
+      response
+        .setHeader("link", `${"<".repeat(8_000)}${path}?page=1>; rel="next"`)
+        .end(JSON.stringify({ [field]: ["t1"] })),
+    );
+    const page = { items: ["t1"], next: expect.stringContaining("?page=1") };
+    expect(await listing.list(registry, null)).toMatchObject(page);
+    await registry.close();
+  });
+
   test("a listing continues from a cursor that an older release stored", async () => {
     const { registry } = await endlessRegistry((page) => [`t${page}`]);
     const page = { items: ["t0"], next: expect.stringContaining("link:?page=1") };

@@ -221,6 +221,31 @@ describe("caps", () => {
     expect(client.socket.destroyed).toBe(false);
   });
 
+  test("a client that does not wait for its answers loses its connection when it has asked too often", async () => {
+    const api = await start({ pipelined: 4 });
+    const stranger = open(api.port);
+    const READ = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+    stranger.socket.write(READ.repeat(1_500));
+    await stranger.closed;
+    expect(stranger.heard().split("HTTP/1.1 200").length).toBeLessThanOrEqual(5);
+    const client = open(api.port);
+    client.socket.write(GET.repeat(4));
+    await expect.poll(() => client.heard().split("HTTP/1.1 200").length).toBe(5);
+    client.socket.write(GET);
+    await expect.poll(() => client.heard().split("HTTP/1.1 200").length).toBe(6);
+  });
+
+  test("the documentation is refused to whoever asks while 50 have not got their answers", async () => {
+    const api = await start({ pipelined: 64 });
+    const stranger = open(api.port);
+    stranger.socket.write("GET /docs HTTP/1.1\r\nHost: x\r\n\r\n".repeat(64));
+    const answers = (status: string) =>
+      stranger.heard().split(`HTTP/1.1 ${status}`).length - 1;
+    await expect.poll(() => [answers("200"), answers("503")]).toEqual([50, 14]);
+    expect(stranger.heard()).toMatch(/^retry-after: 5/im);
+    expect((await fetch(`${api.url}/docs`)).status).toBe(200);
+  });
+
   test("connections beyond the limit are answered 503 in the form of their protocol, with Retry-After", async () => {
     const api = await start({ connections: 1 });
     const client = open(api.port);

@@ -5,6 +5,7 @@ import {
   createInternalSigner,
   digestHeaders,
 } from "../../activities/secrets/internal.ts";
+import { createWorkers } from "../../api/internal/workers.ts";
 import { KEY, WORKER } from "../rigs/api/api-fixture.ts";
 import { ask, type Passed, startBetween, type Told } from "../rigs/api/between.ts";
 import { random, read, sha256 } from "../rigs/api/content-fixture.ts";
@@ -136,6 +137,18 @@ describe("a request of a worker", () => {
       expect(answer.status).toBe(status);
     },
   );
+
+  test("a name that a stranger gives to a worker is kept only in its beginning", () => {
+    const kept: string[] = [];
+    const workers = createWorkers(
+      Date.now,
+      { error: (facts: object) => void kept.push(JSON.stringify(facts)) },
+      { refused: (_refusal, worker) => void kept.push(worker), accepted: () => {} },
+    );
+    const problem = { refusal: "key", message: "the signature is wrong" } as const;
+    workers.refused(problem, "x".repeat(10_000), "192.0.2.1");
+    expect(kept.map((text) => text.length < 300)).toEqual([true, true]);
+  });
 
   test("a worker of an older release is told the version that both need", async () => {
     const answer = await ask(api.url, {

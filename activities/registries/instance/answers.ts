@@ -13,6 +13,8 @@ import {
 import { REPOSITORY_TYPES } from "../../../domain/vocabulary.ts";
 import type { Shown } from "../foreign.ts";
 
+/** Bytes of a chunk that each instance must take: with fewer, one content could be days of requests. */
+const LEAST_CHUNK = 64 * 1024;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
@@ -45,7 +47,7 @@ function readLimits(data: unknown): SyncLimits {
     const value = given[key];
     if (isCount(value) && value > 0) limits[key] = Math.min(value, limits[key]);
   }
-  return limits;
+  return { ...limits, chunkBytes: Math.max(limits.chunkBytes, LEAST_CHUNK) };
 }
 
 export function readEnsured(data: unknown, what: string): EnsureAnswer {

@@ -9,6 +9,8 @@ import { elapsed } from "../../../domain/elapsed.ts";
 
 const DEFAULT_LIFE_S = 60;
 const LONGEST_MARGIN_MS = 10_000;
+/** Letters of a token. Servers read headers of 8 to 16 KiB, so a longer one would serve nobody. */
+const LONGEST_TOKEN = 16_384;
 
 type TokenStore = {
   /**
@@ -110,6 +112,12 @@ function readToken(value: unknown, what: string): Token {
     throw new TransferError(
       "invalid",
       `${what}: the answer of the token server has no token: check the realm that the registry names`,
+    );
+  if (token.length > LONGEST_TOKEN)
+    throw new TransferError(
+      "invalid",
+      `${what}: the token of the token server has more than ${LONGEST_TOKEN} letters: ` +
+        "check the realm that the registry names",
     );
   const stated = answer["expires_in"];
   const seconds = typeof stated === "number" && stated > 0 ? stated : DEFAULT_LIFE_S;
