@@ -53,6 +53,7 @@ export function startWorker(supervisor: Supervisor): Started {
     ...childEnvironment(supervisor),
     SECRET_KEY: supervisor.instance.secretKey,
     API_URL: supervisor.apiUrl,
+    API_BESIDE: "true",
   });
 }
 

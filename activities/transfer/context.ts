@@ -15,8 +15,12 @@ export type BatchDeps = {
   controlPlane: ControlPlane;
   sealer: Sealer;
   content: ContentSource;
-  /** This instance's own registry of hosted images. */
-  images: { apiUrl: string; tokens: Pick<RegistryTokens, "issue"> };
+  /** This instance's own registry of hosted images; `apiBeside`: it is on this machine. */
+  images: {
+    apiUrl: string;
+    apiBeside: boolean;
+    tokens: Pick<RegistryTokens, "issue">;
+  };
   network: Network;
   /** How many artifacts of a batch are handled at the same time. */
   concurrency: number;

@@ -19,6 +19,8 @@ export type ConnectionLimits = {
   strangerMs: number;
   /** How long a stranger may be idle between two requests. */
   strangerIdleMs: number;
+  /** How long it may take until TLS stands, from the opening of a connection. */
+  handshakeMs: number;
   /** An admitted body must bring `leastBytes` in each `leastMs` in which it is waited for. */
   leastBytes: number;
   leastMs: number;
@@ -33,6 +35,7 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   freshMs: 5_000,
   strangerMs: 30_000,
   strangerIdleMs: 10_000,
+  handshakeMs: 10_000,
   leastBytes: 1024,
   leastMs: 60_000,
   lookMs: 1_000,
@@ -70,7 +73,9 @@ type Asked = {
   window: { since: number; read: number };
 };
 type Connection = {
-  socket: Socket;
+  /** Where HTTP is spoken; null before that, when nothing can be answered. */
+  socket: Socket | null;
+  raw: Socket;
   network: string;
   isStranger: boolean;
   since: number;
@@ -87,24 +92,20 @@ export function createConnections(
   limits: ConnectionLimits,
   { close, isTrusted }: { close: Close; isTrusted: Trust },
 ) {
+  /** By the sockets that were accepted, the oldest first. */
   const all = new Map<Socket, Connection>();
+  const speaking = new WeakMap<Socket, Connection>();
 
-  function drop(connection: Connection, error: ApiError): void {
-    const [first] = connection.requests.keys();
-    all.delete(connection.socket);
-    close(connection.socket, first?.url ?? "", error);
-  }
+  const of = ({ socket }: IncomingMessage) => {
+    const known = speaking.get(socket);
+    return known && all.get(known.raw);
+  };
 
-  function makeRoom(network: string): void {
-    const strangers = [...all.values()].filter(({ isStranger }) => isStranger);
-    const near = strangers.filter((each) => each.network === network);
-    const [longest] = strangers;
-    const [nearest] = near;
-    if (longest && strangers.length > limits.strangers) return drop(longest, crowded);
-    if (!nearest || isTrusted(network) || near.length <= limits.strangersOfNetwork)
-      return;
-    // Many clients of one network may come at once, and need a moment to log in.
-    if (elapsed() - nearest.since >= limits.freshMs) drop(nearest, crowded);
+  function drop({ raw, socket, requests }: Connection, error: ApiError): void {
+    const [first] = requests.keys();
+    all.delete(raw);
+    if (socket) close(socket, first?.url ?? "", error);
+    else raw.destroy();
   }
 
   function look(): void {
@@ -112,26 +113,31 @@ export function createConnections(
     for (const connection of all.values()) {
       const problem = problemOf(connection, limits, now);
       if (problem !== null) drop(connection, problem);
-      else if (isIdle(connection, limits, now)) connection.socket.destroy();
+      else if (isIdle(connection, limits, now)) connection.raw.destroy();
     }
   }
 
   return {
-    opened(socket: Socket): void {
-      const network = networkOf(socket.remoteAddress ?? "");
-      const since = elapsed();
-      const connection = { network, since, isStranger: true, idleSince: null };
-      all.set(socket, { socket, ...connection, requests: new Map() });
-      socket.once("close", () => all.delete(socket));
-      makeRoom(network);
+    /** Notes a connection on which nothing was read yet. */
+    opened(raw: Socket): void {
+      const connection = begun(raw);
+      all.set(raw, connection);
+      raw.once("close", () => all.delete(raw));
+      const tooMuch = tooMuchBy(all.values(), connection.network, limits, isTrusted);
+      if (tooMuch) drop(tooMuch, crowded);
+    },
+    /** Notes the socket on which HTTP is spoken over a connection: itself, or the one that TLS made of it. */
+    speaks(raw: Socket, socket: Socket): void {
+      const connection = all.get(raw);
+      if (!connection) return void socket.destroy();
+      speaking.set(socket, connection);
+      connection.socket = socket;
     },
     /** Notes a request that begins. Returns the error for one that the server has no room for. */
     asked(incoming: IncomingMessage, outgoing: ServerResponse): ApiError | null {
-      const connection = all.get(incoming.socket);
+      const connection = of(incoming);
       if (!connection) return null;
-      const now = elapsed();
-      const window = { since: now, read: 0 };
-      connection.requests.set(incoming, { since: now, admitted: false, window });
+      connection.requests.set(incoming, newlyAsked());
       connection.idleSince = null;
       outgoing.once("close", () => {
         connection.requests.delete(incoming);
@@ -141,7 +147,7 @@ export function createConnections(
     },
     /** Notes that the credentials of a request are good. */
     admitted(incoming: IncomingMessage): void {
-      const connection = all.get(incoming.socket);
+      const connection = of(incoming);
       const asked = connection?.requests.get(incoming);
       if (!connection || !asked) return;
       connection.isStranger = false;
@@ -153,15 +159,45 @@ export function createConnections(
   };
 }
 
-const isIdle = (
-  { isStranger, idleSince, requests }: Connection,
-  { strangerIdleMs }: ConnectionLimits,
+function newlyAsked(): Asked {
+  const since = elapsed();
+  return { since, admitted: false, window: { since, read: 0 } };
+}
+
+const begun = (raw: Socket): Connection => ({
+  raw,
+  socket: null,
+  network: networkOf(raw.remoteAddress ?? ""),
+  isStranger: true,
+  since: elapsed(),
+  idleSince: null,
+  requests: new Map(),
+});
+
+/** Returns the stranger that makes room after one of `network` came. */
+function tooMuchBy(
+  all: Iterable<Connection>,
+  network: string,
+  { strangers: most, strangersOfNetwork: mostNear, freshMs }: ConnectionLimits,
+  isTrusted: Trust,
+): Connection | undefined {
+  const strangers = [...all].filter(({ isStranger }) => isStranger);
+  if (strangers.length > most) return strangers[0];
+  const near = strangers.filter((each) => each.network === network);
+  if (isTrusted(network) || near.length <= mostNear) return undefined;
+  // Many clients of one network may come at once, and need a moment to log in.
+  return near.find(({ since }, at) => at === 0 && elapsed() - since >= freshMs);
+}
+
+function isIdle(
+  { socket, since, isStranger, idleSince, requests }: Connection,
+  { strangerIdleMs, handshakeMs }: ConnectionLimits,
   now: number,
-): boolean =>
-  isStranger &&
-  requests.size === 0 &&
-  idleSince !== null &&
-  now - idleSince > strangerIdleMs;
+): boolean {
+  if (socket === null) return now - since > handshakeMs;
+  const isBetween = requests.size === 0 && idleSince !== null;
+  return isStranger && isBetween && now - idleSince > strangerIdleMs;
+}
 
 function problemOf(
   { requests }: Connection,

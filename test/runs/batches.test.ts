@@ -135,7 +135,11 @@ function work() {
     controlPlane: plane,
     sealer: createSealer(KEY),
     content: source,
-    images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) },
+    images: {
+      apiUrl: "http://127.0.0.1:9",
+      apiBeside: true,
+      tokens: createRegistryTokens(KEY),
+    },
     network: {},
     concurrency: 4,
     routes: createPool<Route>((route) => route.close()),
