@@ -144,13 +144,9 @@ describe("a handshake", () => {
     },
   );
 
-  test("is refused at once when it announces a greeting of 128 KiB, or begins with something else", async () => {
+  test("is refused at once when it announces a greeting of 128 KiB, or begins with another message", async () => {
     const api = await start({ handshakeMs: 600_000 });
-    for (const beginning of [
-      "16030102000100020000",
-      "16030102000200002000",
-      "1503010002022800ff",
-    ]) {
+    for (const beginning of ["160301020001020000", "160301020002000020"]) {
       const { socket, closed, heard } = open(api.port);
       socket.write(Buffer.from(beginning, "hex"));
       await closed;
@@ -227,9 +223,10 @@ describe("within TLS", () => {
 
   test("a request beyond the limit of connections is answered 503", async () => {
     const api = await start({ connections: 1 });
-    const [client, stranger] = [await openTls(api.port), await openTls(api.port)];
+    const client = await openTls(api.port);
     client.socket.write(GET);
     await expect.poll(client.heard).toMatch(/^HTTP\/1.1 200 /);
+    const stranger = await openTls(api.port);
     stranger.socket.write("GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n");
     await expect.poll(stranger.heard).toMatch(/^HTTP\/1.1 503 .*retry-after: 5/is);
   });
@@ -263,7 +260,7 @@ test.skipIf(process.platform !== "linux")(
     };
     await attack();
     const before = rss();
-    for (let round = 0; round < 3; round += 1) await attack();
+    for (let round = 0; round < 2; round += 1) await attack();
     const grown = (rss() - before) / MIB;
     console.log(`the memory of the server grew by ${Math.round(grown)} MiB`);
     expect(grown).toBeLessThan(64);
