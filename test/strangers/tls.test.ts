@@ -133,7 +133,7 @@ describe("a handshake", () => {
   test.each(beginnings)(
     "is given up after its time when a client sends %s and is silent",
     async (_, bytes) => {
-      const api = await start({ handshakeMs: 500 });
+      const api = await start({ handshakeMs: 2_000 });
       const [stranger, client] = [open(api.port), await openTls(api.port)];
       stranger.socket.write(await bytes());
       client.socket.write(GET);
@@ -196,7 +196,7 @@ describe("within TLS", () => {
   });
 
   test("an admitted body that stops is answered 408, one that goes on is taken", async () => {
-    const api = await start({ leastMs: 500, leastBytes: 10 });
+    const api = await start({ leastMs: 2_000, leastBytes: 10 });
     const [stops, goesOn] = [await openTls(api.port), await openTls(api.port)];
     const head = (path: string) => headOf("PUT", path, [`Authorization: ${LOGIN}`]);
     stops.socket.write(`${head("/generic/demo/files/stops")}{`);
@@ -234,7 +234,6 @@ describe("within TLS", () => {
 
 test.skipIf(process.platform !== "linux")(
   "1,000 handshakes that stand still take little memory, which is given back",
-  { timeout: 120_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "strangers-"));
     const server = await forkApi(folder, [], [issued.certFile, issued.keyFile]);
