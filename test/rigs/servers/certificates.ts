@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 export type IssuedPair = { certFile: string; keyFile: string };
-export type TestCa = ReturnType<typeof createCa>;
 
 /** Creates a CA that no client trusts on its own, in a new folder. */
 export function createCa() {
