@@ -55,6 +55,7 @@ export function startWorker(supervisor: Supervisor, identity: WorkerIdentity): S
     ...childEnvironment(supervisor),
     WORKER_TOKEN: workerToken(identity),
     API_URL: supervisor.apiUrl,
+    API_BESIDE: "true",
   });
 }
 

@@ -126,17 +126,23 @@ const pemFile = text.transform((path, context) => {
   }
 });
 
+const path = text.transform((given) => resolve(given));
+
 /** Every setting. The variable is the name in capitals: `dataDir` is DATA_DIR. An empty variable counts as unset. */
 const settings = z.object({
   host: host.default("127.0.0.1"),
   port: port.prefault("8080"),
   publicUrl: baseUrl.optional(),
   trustedProxies: addressRanges.default([]),
-  dataDir: text.prefault("data").transform((path) => resolve(path)),
-  cacheDir: text.transform((path) => resolve(path)).optional(),
+  tlsCertPath: path.optional(),
+  tlsKeyPath: path.optional(),
+  dataDir: path.prefault("data"),
+  cacheDir: path.optional(),
   xdgCacheHome: text.optional(),
   apiUrl: baseUrl.optional(),
   allowHttpApiUrl: flag.prefault("false"),
+  /** Whether API_URL is on this machine, which the supervisor sets for its workers. */
+  apiBeside: flag.prefault("false"),
   adminUsername: text
     .regex(
       /^[^:\s\p{Cc}]{1,64}$/u,
@@ -170,7 +176,7 @@ const settings = z.object({
   temporalTlsServerCaCertPath: pemFile.optional(),
   temporalTlsClientCertPath: pemFile.optional(),
   temporalTlsClientKeyPath: pemFile.optional(),
-  temporalCliPath: text.transform((path) => resolve(path)).optional(),
+  temporalCliPath: path.optional(),
   temporalPort: port.prefault("7233"),
   temporalUiPort: port.prefault("8233"),
   temporalBind: text
@@ -268,6 +274,7 @@ function contradictions(given: Settings): string[] {
   const halfPair =
     (given.temporalTlsClientCertPath === undefined) !==
     (given.temporalTlsClientKeyPath === undefined);
+  const halfTls = (given.tlsCertPath === undefined) !== (given.tlsKeyPath === undefined);
   const clash =
     given.temporalAddress === undefined &&
     given.temporalPort !== 0 &&
@@ -277,6 +284,9 @@ function contradictions(given: Settings): string[] {
       ? [
           "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be set together",
         ]
+      : []),
+    ...(halfTls
+      ? ["TLS_CERT_PATH and TLS_KEY_PATH must be set together, or neither for HTTP"]
       : []),
     ...(clash ? ["TEMPORAL_PORT and TEMPORAL_UI_PORT must differ"] : []),
   ];
@@ -288,6 +298,8 @@ function assemble(given: Settings) {
     temporalTlsServerCaCertPath: _ca,
     temporalTlsClientCertPath: _crt,
     temporalTlsClientKeyPath: _key,
+    tlsCertPath: certPath,
+    tlsKeyPath: keyPath,
     xdgCacheHome,
     maxTags,
     maxEmptyPages,
@@ -301,6 +313,8 @@ function assemble(given: Settings) {
     allowedAddresses: Object.freeze(given.allowedAddresses),
     budgets: Object.freeze({ maxTags, maxEmptyPages, maxListed, minRate }),
     trustedProxies: Object.freeze(given.trustedProxies),
+    /** The files with which the API speaks HTTPS; null: it speaks HTTP. */
+    tls: certPath && keyPath ? Object.freeze({ certPath, keyPath }) : null,
     temporalTls: tlsOf(given),
   };
 }

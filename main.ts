@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readPair } from "./api/tls/pair.ts";
 import { openInstance } from "./activities/secrets/instance.ts";
 import { startControl, startOrchestrator, startWorker } from "./children.ts";
 import { type Config, loadConfig } from "./config.ts";
@@ -104,6 +105,7 @@ async function start(supervisor: Supervisor): Promise<void> {
   if (ended.length > 0)
     log.info({ ended }, "Ended processes that an earlier start had left running");
 
+  if (config.tls) await readPair(config.tls);
   const cacheProblem = await problemOfCache(config);
   const isEmbedded = config.temporalAddress === undefined;
   const api = { ip: config.host, ipVariable: "HOST" };

@@ -32,7 +32,7 @@ const RULES: Record<Program, Rule[]> = {
     },
     {
       holds: () => true,
-      names: ["API_URL", "ALLOW_HTTP_API_URL", "WORKER_TOKEN"],
+      names: ["API_URL", "ALLOW_HTTP_API_URL", "API_BESIDE", "WORKER_TOKEN"],
       why: "it is for workers (npm run worker); PUBLIC_URL says where clients reach the service",
     },
     {
@@ -71,6 +71,8 @@ const RULES: Record<Program, Rule[]> = {
         "MAX_JSON_BODY",
         "PUBLIC_URL",
         "TRUSTED_PROXIES",
+        "TLS_CERT_PATH",
+        "TLS_KEY_PATH",
         "LOCAL_CLUSTER_NAME",
         "METRICS_TOKEN",
         "ADMIN_PASSWORD",

@@ -50,7 +50,7 @@ refuseSecretKey();
 const config = loadConfig(process.env, ["apiUrl", "workerToken"]);
 const log = createLog("transfer", config);
 // A worker that the supervisor started is on the machine of the service, whatever its address is.
-if (!process.connected) refuseHttp(config);
+if (!process.connected) refuseUnprotected(config);
 if (!process.connected)
   for (const warning of uselessVariables(process.env, "worker")) log.warn(warning);
 const stopping = new AbortController();
@@ -108,16 +108,21 @@ async function work(): Promise<void> {
   }
 }
 
-/** Throws a StartError when requests would cross a network without TLS, unless that is allowed. */
-function refuseHttp({
-  apiUrl,
-  allowHttpApiUrl,
-}: Pick<typeof config, "apiUrl" | "allowHttpApiUrl">): void {
+/**
+ * Throws a StartError when requests would cross a network without TLS, unless that is allowed, or without a look at
+ * the certificate.
+ */
+function refuseUnprotected({ apiUrl, allowHttpApiUrl, apiBeside }: typeof config): void {
+  if (apiBeside)
+    throw new StartError(
+      "API_BESIDE is for workers that the service starts itself: remove it; where the certificate of API_URL " +
+        "has a private CA, set NODE_EXTRA_CA_CERTS to its PEM file",
+    );
   const url = new URL(apiUrl);
   if (url.protocol === "https:" || isLoopback(url) || allowHttpApiUrl) return;
   throw new StartError(
     `API_URL ${apiUrl} leads to another machine without TLS, so who is between reads what is replicated: ` +
-      "write https:// there and put a proxy with TLS before the service, or set ALLOW_HTTP_API_URL=true " +
+      "turn TLS on at the service (TLS_CERT_PATH) and write https:// there, or set ALLOW_HTTP_API_URL=true " +
       "if the network between is private",
   );
 }

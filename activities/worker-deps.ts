@@ -14,6 +14,7 @@ import type { BatchDeps } from "./transfer/context.ts";
 /** Settings of a process that sends batches. */
 type WorkerConfig = {
   apiUrl: string;
+  apiBeside: boolean;
   dataDir: string;
   allowedAddresses: readonly string[];
   budgets: Budgets;
@@ -44,7 +45,7 @@ export function openBatchDeps(
       local: beside ? layout(config.dataDir) : null,
       call: controlPlane.open,
     }),
-    apiUrl: config.apiUrl,
+    ...apiOf(config),
     network: {
       allowedAddresses: config.allowedAddresses,
       budgets: config.budgets,
@@ -57,3 +58,5 @@ export function openBatchDeps(
     batchSlice: config.batchSlice,
   };
 }
+
+const apiOf = ({ apiUrl, apiBeside }: WorkerConfig) => ({ apiUrl, apiBeside });

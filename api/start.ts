@@ -54,6 +54,7 @@ import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
 import { createWaitNotes } from "./runs/wait-notes.ts";
 import { createSchedules, type ScheduleDeps } from "./runs/schedules.ts";
+import { openTls } from "./tls/open.ts";
 import { createScrub } from "./upkeep/scrub.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 import { createWake } from "./runs/wake.ts";
@@ -83,6 +84,7 @@ const config = loadConfig(process.env, [
   "instanceId",
 ]);
 const logger = createLog("control", config);
+const tls = config.tls && (await openTls(config.tls, { now: Date.now, logger }));
 mkdirSync(config.dataDir, { recursive: true });
 const db = openDb(join(config.dataDir, "replication.db"), (folder) =>
   logger.info({ folder }, "the databases are copied before their upgrade"),
@@ -209,6 +211,7 @@ const watch = createWatch({
     slow: () => [...paces.slow().keys()],
     unbegun: () => reconciler.unbegun(),
     workers: workers.list,
+    certificate: () => tls?.look() ?? null,
     passwordWeakness: () => weaknessOf(config.adminPassword, config.adminUsername),
   },
 });
@@ -260,7 +263,13 @@ const app = createApp({
 const serverOptions = { keepAliveTimeout: 75_000 };
 const server = listen(
   app.fetch,
-  { hostname: config.host, port: config.port, serverOptions, isTrusted: isTrustedProxy },
+  {
+    hostname: config.host,
+    port: config.port,
+    serverOptions,
+    isTrusted: isTrustedProxy,
+    tls: tls && tls.front,
+  },
   (address) => child.ready({ url: urlOf(address) }),
 );
 
@@ -330,6 +339,7 @@ const upkeep = startUpkeep({
   logger,
 });
 const stopWatch = watch.start();
+const stopTls = tls?.start();
 const stopHousekeeping = housekeeping.start();
 const stopScrub = createScrub({ ...contents, days: config.scrubDays }).start();
 
@@ -346,6 +356,7 @@ const child = superviseChild({
     ])
       stop();
     stopWatch();
+    stopTls?.();
     await Promise.all([stopHousekeeping(), stopScrub()]);
     spareWrite({ logger }, "the end of tests of clusters", () => forgetUnderWay(db));
     await worker.stop();
@@ -369,5 +380,5 @@ const child = superviseChild({
 });
 
 function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+  return `${tls ? "https" : "http"}://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }

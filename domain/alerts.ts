@@ -17,6 +17,8 @@ export const ALERTS = [
   "ContentDamaged",
   "ConflictsLeftAlone",
   "AdminPasswordWeak",
+  "CertificateEnds",
+  "CertificateUnusable",
 ] as const;
 export type Alert = (typeof ALERTS)[number];
 
@@ -25,6 +27,8 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /** A scheduled start for which no run has begun counts as overdue after this time (ms). */
 export const OVERDUE_AFTER = 10 * 60_000;
+/** A certificate of this instance that is valid for less than this time (seconds) is reported. */
+const CERTIFICATE_ENDS_WITHIN = 14 * 86_400;
 /** For how long (ms) it is reported that a batch was lost with its worker more than once. */
 export const DEATHS_TOLD_FOR = 30 * 60_000;
 /**
@@ -164,6 +168,22 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
     hint:
       "Set ADMIN_PASSWORD to one of 12 or more characters, start the service again, and save the new password in the " +
       "clusters of other instances that lead here.",
+  },
+  CertificateEnds: {
+    severity: "warning",
+    metric: "replication_certificate_left_seconds",
+    holds: { is: "<", than: CERTIFICATE_ENDS_WITHIN },
+    hint:
+      "Have the certificate renewed and put it, with its key, into the files of TLS_CERT_PATH and TLS_KEY_PATH: they " +
+      "are read again without a restart. Clients refuse a certificate that has ended.",
+  },
+  CertificateUnusable: {
+    severity: "warning",
+    metric: "replication_certificate_unusable",
+    holds: { is: "==", than: 1 },
+    hint:
+      "The certificate that was read before stays in use until it ends. Correct the files of TLS_CERT_PATH and " +
+      "TLS_KEY_PATH, which are read again within a minute: before that the service does not start again.",
   },
 };
 

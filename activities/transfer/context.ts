@@ -14,8 +14,12 @@ export type BatchDeps = {
   controlPlane: ControlPlane;
   sealer: Sealer;
   content: ContentSource;
-  /** Address of this instance, which is also that of its own registry of hosted images. */
+  /**
+   * Address of this instance, which is also that of its own registry of hosted images; `apiBeside`: it is on this
+   * machine.
+   */
   apiUrl: string;
+  apiBeside: boolean;
   network: Network;
   /** How many artifacts of a batch are handled at the same time. */
   concurrency: number;

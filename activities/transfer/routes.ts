@@ -204,7 +204,7 @@ function sourceEnd({ deps, recordId, batch, paces }: Opening): End {
 
 /** Returns this instance's own registry of hosted images, as the end that a batch is read from. */
 function ownRegistry(
-  { apiUrl, network, controlPlane }: BatchDeps,
+  { apiUrl, apiBeside, network, controlPlane }: BatchDeps,
   recordId: string,
   namespace: string,
 ): End {
@@ -215,6 +215,8 @@ function ownRegistry(
     password: null,
     token: null,
     ...network,
+    // On this machine nobody is between, and its certificate names the addresses of clients.
+    insecureSkipVerify: apiBeside,
     proxy: null,
     instance: true,
     authorize: createKeptToken(() => controlPlane.registryToken(recordId, namespace)),

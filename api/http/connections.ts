@@ -19,6 +19,8 @@ export type ConnectionLimits = {
   strangerMs: number;
   /** How long a stranger may be idle between two requests. */
   strangerIdleMs: number;
+  /** How long it may take until TLS stands, from the opening of a connection. */
+  handshakeMs: number;
   /** An admitted body must bring `leastBytes` in each `leastMs` in which it is waited for. */
   leastBytes: number;
   leastMs: number;
@@ -35,6 +37,7 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   freshMs: 5_000,
   strangerMs: 30_000,
   strangerIdleMs: 10_000,
+  handshakeMs: 10_000,
   leastBytes: 1024,
   leastMs: 60_000,
   pipelined: 16,
@@ -73,7 +76,9 @@ type Asked = {
   window: { since: number; read: number };
 };
 type Connection = {
-  socket: Socket;
+  /** Where HTTP is spoken; null before that, when nothing can be answered. */
+  socket: Socket | null;
+  raw: Socket;
   network: string;
   isStranger: boolean;
   since: number;
@@ -90,24 +95,20 @@ export function createConnections(
   limits: ConnectionLimits,
   { close, isTrusted }: { close: Close; isTrusted: Trust },
 ) {
+  /** By the sockets that were accepted, the oldest first. */
   const all = new Map<Socket, Connection>();
+  const speaking = new WeakMap<Socket, Connection>();
 
-  function drop(connection: Connection, error: ApiError): void {
-    const [first] = connection.requests.keys();
-    all.delete(connection.socket);
-    close(connection.socket, first?.url ?? "", error);
-  }
+  const of = ({ socket }: IncomingMessage) => {
+    const known = speaking.get(socket);
+    return known && all.get(known.raw);
+  };
 
-  function makeRoom(network: string): void {
-    const strangers = [...all.values()].filter(({ isStranger }) => isStranger);
-    const near = strangers.filter((each) => each.network === network);
-    const [longest] = strangers;
-    const [nearest] = near;
-    if (longest && strangers.length > limits.strangers) return drop(longest, crowded);
-    if (!nearest || isTrusted(network) || near.length <= limits.strangersOfNetwork)
-      return;
-    // Many clients of one network may come at once, and need a moment to log in.
-    if (elapsed() - nearest.since >= limits.freshMs) drop(nearest, crowded);
+  function drop({ raw, socket, requests }: Connection, error: ApiError): void {
+    const [first] = requests.keys();
+    all.delete(raw);
+    if (socket) close(socket, first?.url ?? "", error);
+    else raw.destroy();
   }
 
   function look(): void {
@@ -115,31 +116,39 @@ export function createConnections(
     for (const connection of all.values()) {
       const problem = problemOf(connection, limits, now);
       if (problem !== null) drop(connection, problem);
-      else if (isIdle(connection, limits, now)) connection.socket.destroy();
+      else if (isIdle(connection, limits, now)) connection.raw.destroy();
     }
   }
 
   return {
-    opened(socket: Socket): void {
-      const network = networkOf(socket.remoteAddress ?? "");
-      const connection = { network, since: elapsed(), isStranger: true, idleSince: null };
-      all.set(socket, { socket, ...connection, requests: new Map() });
-      socket.once("close", () => all.delete(socket));
-      makeRoom(network);
+    /** Notes a connection on which nothing was read yet. */
+    opened(raw: Socket): void {
+      const connection = begun(raw);
+      all.set(raw, connection);
+      raw.once("close", () => all.delete(raw));
+      const tooMuch = tooMuchBy(all.values(), connection.network, limits, isTrusted);
+      if (tooMuch) drop(tooMuch, crowded);
+    },
+    /** Notes the socket on which HTTP is spoken over a connection: itself, or the one that TLS made of it. */
+    speaks(raw: Socket, socket: Socket): void {
+      const connection = all.get(raw);
+      if (!connection) return void socket.destroy();
+      speaking.set(socket, connection);
+      connection.socket = socket;
     },
     /** Whether a connection is over, or has sent so many requests at once that their answers would fill the memory. */
-    hasTooMany: ({ socket }: IncomingMessage): boolean =>
-      socket.destroyed || (all.get(socket)?.requests.size ?? 0) >= limits.pipelined,
+    hasTooMany: (incoming: IncomingMessage): boolean =>
+      incoming.socket.destroyed || (of(incoming)?.requests.size ?? 0) >= limits.pipelined,
     /** Notes a request that begins. Returns the error for one that the server has no room for. */
     asked(incoming: IncomingMessage, outgoing: ServerResponse): ApiError | null {
-      const connection = all.get(incoming.socket);
+      const connection = of(incoming);
       if (!connection) return null;
       begin(connection, incoming, outgoing);
       return connection.isStranger && all.size > limits.connections ? crowded : null;
     },
     /** Notes that the credentials of a request are good. */
     admitted(incoming: IncomingMessage): void {
-      const connection = all.get(incoming.socket);
+      const connection = of(incoming);
       const asked = connection?.requests.get(incoming);
       if (!connection || !asked) return;
       connection.isStranger = false;
@@ -157,11 +166,8 @@ function begin(
   outgoing: ServerResponse,
 ): void {
   const since = elapsed();
-  connection.requests.set(incoming, {
-    since,
-    admitted: false,
-    window: { since, read: 0 },
-  });
+  const window = { since, read: 0 };
+  connection.requests.set(incoming, { since, admitted: false, window });
   connection.idleSince = null;
   outgoing.once("close", () => {
     connection.requests.delete(incoming);
@@ -169,15 +175,40 @@ function begin(
   });
 }
 
-const isIdle = (
-  { isStranger, idleSince, requests }: Connection,
-  { strangerIdleMs }: ConnectionLimits,
+const begun = (raw: Socket): Connection => ({
+  raw,
+  socket: null,
+  network: networkOf(raw.remoteAddress ?? ""),
+  isStranger: true,
+  since: elapsed(),
+  idleSince: null,
+  requests: new Map(),
+});
+
+/** Returns the stranger that makes room after one of `network` came. */
+function tooMuchBy(
+  all: Iterable<Connection>,
+  network: string,
+  { strangers: most, strangersOfNetwork: mostNear, freshMs }: ConnectionLimits,
+  isTrusted: Trust,
+): Connection | undefined {
+  const strangers = [...all].filter(({ isStranger }) => isStranger);
+  if (strangers.length > most) return strangers[0];
+  const near = strangers.filter((each) => each.network === network);
+  if (isTrusted(network) || near.length <= mostNear) return undefined;
+  // Many clients of one network may come at once, and need a moment to log in.
+  return near.find(({ since }, at) => at === 0 && elapsed() - since >= freshMs);
+}
+
+function isIdle(
+  { socket, since, isStranger, idleSince, requests }: Connection,
+  { strangerIdleMs, handshakeMs }: ConnectionLimits,
   now: number,
-): boolean =>
-  isStranger &&
-  requests.size === 0 &&
-  idleSince !== null &&
-  now - idleSince > strangerIdleMs;
+): boolean {
+  if (socket === null) return now - since > handshakeMs;
+  const isBetween = requests.size === 0 && idleSince !== null;
+  return isStranger && isBetween && now - idleSince > strangerIdleMs;
+}
 
 function problemOf(
   { requests }: Connection,

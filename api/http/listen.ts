@@ -1,7 +1,6 @@
 import {
   createServer,
   type IncomingMessage,
-  maxHeaderSize,
   type Server,
   type ServerOptions,
   type ServerResponse,
@@ -9,26 +8,38 @@ import {
 } from "node:http";
 import { type AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { getRequestListener, RequestError } from "@hono/node-server";
-import { text, type Text } from "../../domain/text.ts";
+import { getRequestListener } from "@hono/node-server";
 import type { Env, Trust } from "../deps.ts";
 import {
   CONNECTION_LIMITS,
   type ConnectionLimits,
   createConnections,
 } from "./connections.ts";
-import { ApiError } from "./errors.ts";
-import { quoted } from "./quoted.ts";
+import type { ApiError } from "./errors.ts";
 import { formOf, mendTarget } from "./request-target.ts";
+import { isPlain, type TlsFront } from "./tls-front.ts";
+import {
+  beginningOf,
+  NO_TUNNEL,
+  refusal,
+  unexpected,
+  unmet,
+  unread,
+  WITHOUT_TLS,
+} from "./unread.ts";
 
 type Fetch = (request: Request, env: Env["Bindings"]) => Response | Promise<Response>;
-/** `limits`: those of CONNECTION_LIMITS that differ; `isTrusted`: proxies, whose connections are those of many. */
+/**
+ * `limits`: those of CONNECTION_LIMITS that differ; `isTrusted`: proxies, whose connections are those of many; `tls`:
+ * the server speaks HTTPS.
+ */
 type Place = {
   hostname: string;
   port: number;
   serverOptions?: ServerOptions;
   limits?: Partial<ConnectionLimits>;
   isTrusted?: Trust;
+  tls?: TlsFront | null;
 };
 /** Uploads may take any time while they bring bytes, but headers must arrive in time. */
 const SERVER_OPTIONS: ServerOptions = {
@@ -52,36 +63,15 @@ export function listen(
   place: Place,
   listening: (address: AddressInfo) => void,
 ): Server {
-  const { hostname, port, serverOptions = {}, isTrusted = () => false } = place;
+  const { hostname, port, serverOptions = {}, isTrusted = () => false, tls } = place;
   const limits = { ...CONNECTION_LIMITS, ...place.limits };
   const tell = createTeller(fetch);
   const connections = createConnections(limits, {
     close: (socket, url, error) => void tell(socket, formOf(url), error),
     isTrusted,
   });
-  const refusals = new WeakMap<object, ApiError>();
-  const answer: Parameters<typeof getRequestListener>[0] = (request, env) => {
-    // Safe: the server below speaks HTTP/1 only.
-    const incoming = env.incoming as IncomingMessage;
-    const refused = refusals.get(incoming);
-    const admitted = () => connections.admitted(incoming);
-    const bindings = { ...(env as Env["Bindings"]), admitted };
-    return fetch(request, refused ? { ...bindings, refused } : bindings);
-  };
-  const errorHandler = (error: unknown) =>
-    fetch(new Request("http://localhost/"), { refused: unexpected(error) });
-  const listener = getRequestListener(answer, { hostname, errorHandler });
-
-  function refuse(
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    error: ApiError,
-  ): void {
-    refusals.set(incoming, error);
-    incoming.url = formOf(incoming.url ?? "");
-    incoming.headers.host = "localhost";
-    void listener(incoming, outgoing);
-  }
+  const wantsTls = (socket: Duplex) => Boolean(tls) && isPlain(socket);
+  const { pass, refuse } = createPassing(fetch, hostname, connections.admitted);
 
   // Without `requireHostHeader: false`, Node itself would answer a request without Host header,
   // with no body.
@@ -92,12 +82,18 @@ export function listen(
       const crowded = connections.asked(incoming, outgoing);
       const problem = mendTarget(incoming);
       if (crowded !== null) refuse(incoming, outgoing, crowded);
+      else if (wantsTls(incoming.socket)) refuse(incoming, outgoing, WITHOUT_TLS);
       else if (problem !== null) refuse(incoming, outgoing, refusal(problem));
-      else void listener(incoming, outgoing);
+      else pass(incoming, outgoing);
     },
   );
   server.maxConnections = limits.connections + ANSWERED_BEYOND;
-  server.on("connection", connections.opened);
+  if (tls) tls.before(server, connections);
+  else
+    server.on("connection", (socket) => {
+      connections.opened(socket);
+      connections.speaks(socket, socket);
+    });
   const watching = connections.watch();
   server.once("close", () => clearInterval(watching));
   server.on("checkExpectation", (incoming, outgoing) => {
@@ -113,9 +109,44 @@ export function listen(
     // The client is gone in the middle of a body: the reader of the body gets an error, and no
     // answer reaches the client.
     if (isOver(error) && isAnswering(socket)) socket.destroy();
-    else void tell(socket, formOf(beginningOf(error)), unread(error));
+    else {
+      const why = wantsTls(socket) ? WITHOUT_TLS : unread(error);
+      void tell(socket, formOf(beginningOf(error)), why);
+    }
   });
   return server.listen(port, hostname, () => listening(server.address() as AddressInfo));
+}
+
+/** Returns how requests reach `fetch`: as they are, or to be refused with an error. */
+function createPassing(
+  fetch: Fetch,
+  hostname: string,
+  admitted: (incoming: IncomingMessage) => void,
+) {
+  const refusals = new WeakMap<object, ApiError>();
+  const answer: Parameters<typeof getRequestListener>[0] = (request, env) => {
+    // Safe: the server speaks HTTP/1 only.
+    const incoming = env.incoming as IncomingMessage;
+    const refused = refusals.get(incoming);
+    const bindings = {
+      ...(env as Env["Bindings"]),
+      admitted: () => admitted(incoming),
+    };
+    return fetch(request, refused ? { ...bindings, refused } : bindings);
+  };
+  const errorHandler = (error: unknown) =>
+    fetch(new Request("http://localhost/"), { refused: unexpected(error) });
+  const listener = getRequestListener(answer, { hostname, errorHandler });
+  return {
+    pass: (incoming: IncomingMessage, outgoing: ServerResponse) =>
+      void listener(incoming, outgoing),
+    refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: ApiError): void {
+      refusals.set(incoming, error);
+      incoming.url = formOf(incoming.url ?? "");
+      incoming.headers.host = "localhost";
+      void listener(incoming, outgoing);
+    },
+  };
 }
 
 /**
@@ -143,81 +174,6 @@ function createTeller(fetch: Fetch) {
 }
 
 const LINGER_MS = 2_000;
-
-function refusal({ en, zh }: Text, status: 400 | 408 | 413 | 417 | 431 = 400): ApiError {
-  const why = text(`the request cannot be read: ${en}`, `无法读取请求：${zh}`);
-  return new ApiError([250106, why], { status });
-}
-const NO_TUNNEL = new ApiError(
-  [
-    250112,
-    text(
-      "CONNECT is not supported: this server is not a proxy, request its addresses directly",
-      "不支持 CONNECT：此服务器不是代理，请直接请求其地址",
-    ),
-  ],
-  { status: 405 },
-);
-const unmet = ({ headers: { expect } }: IncomingMessage) =>
-  refusal(
-    text(
-      `Expect: ${expect} cannot be met, only 100-continue can`,
-      `不支持 Expect: ${expect}，仅支持 100-continue`,
-    ),
-    417,
-  );
-const unexpected = (error: unknown) =>
-  error instanceof RequestError
-    ? refusal(quoted(error.message))
-    : new ApiError([250102], { cause: error });
-
-/**
- * Returns the error for a request on which Node's parser gave up: the request is not HTTP, is too
- * long, or did not arrive in time.
- */
-function unread(error: Error & { code?: string; reason?: string }): ApiError {
-  switch (error.code) {
-    case "HPE_HEADER_OVERFLOW":
-      return refusal(
-        text(
-          `its address and headers are longer than ${maxHeaderSize} bytes: shorten them`,
-          `请求地址和请求头超过 ${maxHeaderSize} 字节：请缩短`,
-        ),
-        431,
-      );
-    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return refusal(
-        text(
-          "the extensions of a chunk are too long: send chunks without extensions",
-          "分块的扩展过长：请不要使用分块扩展",
-        ),
-        413,
-      );
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return refusal(
-        text(
-          "its headers did not arrive in time: send the request again",
-          "请求头未按时到达：请重新发送请求",
-        ),
-        408,
-      );
-    case "HPE_INVALID_URL":
-      return refusal(
-        text(
-          "its address has characters that must be percent-encoded, as all but letters, digits and -._~ can be",
-          "请求地址含有必须百分号编码的字符（字母、数字和 -._~ 以外的字符都可以编码）",
-        ),
-      );
-    default: {
-      const { en, zh } = quoted(error.reason ?? error.message);
-      return refusal(text(`it is not HTTP/1.1: ${en}`, `不是 HTTP/1.1：${zh}`));
-    }
-  }
-}
-
-function beginningOf(error: Error & { rawPacket?: Buffer }): string {
-  return error.rawPacket?.toString("latin1", 0, 200) ?? "";
-}
 
 const isOver = ({ code }: NodeJS.ErrnoException): boolean =>
   code === "ECONNRESET" || code === "HPE_INVALID_EOF_STATE";

@@ -65,6 +65,9 @@ const HELP: Record<Alert, string> = {
   WorkersMissing: "1 when at least one of them does its work",
   WorkerRefused: "Transfer workers that were refused in the last 5 minutes",
   BatchKillsWorkers: "",
+  CertificateEnds: "Time until the API's own certificate ends; none without TLS",
+  CertificateUnusable:
+    "1 when the files of the API's certificate changed and cannot be used; none without TLS",
   AdminPasswordWeak: "1 when the password of the administrator is easy to guess",
   DiskLow: "Free space of the disk with DATA_DIR",
   ContentDamaged: "Contents of files that are gone or wrong, at most 10,000",

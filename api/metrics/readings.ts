@@ -201,6 +201,30 @@ export const READINGS = {
     },
   ],
 
+  CertificateEnds: ({ now, certificate }) => {
+    if (certificate === null) return [];
+    const left = certificate.ends - now;
+    const tell = () =>
+      left > 0
+        ? `the certificate of the API ends in ${ago(left)}`
+        : `the certificate of the API ended ${ago(-left)} ago`;
+    return [{ labels: {}, value: left / 1000, since: null, subject: CERTIFICATE, tell }];
+  },
+
+  CertificateUnusable: ({ certificate }) => {
+    if (certificate === null) return [];
+    const { unusable } = certificate;
+    return [
+      {
+        labels: {},
+        value: unusable === null ? 0 : 1,
+        since: unusable?.since ?? null,
+        subject: CERTIFICATE,
+        tell: () => `the changed certificate cannot be used: ${unusable?.reason}`,
+      },
+    ];
+  },
+
   DiskLow: ({ sample: { disk } }) => {
     const than = wantedFree(disk);
     const free = `${byteSize(disk.free)} of ${byteSize(disk.size)} are free on the disk with DATA_DIR`;
@@ -256,6 +280,7 @@ export const READINGS = {
 } satisfies Record<Alert, (survey: Survey) => Reading[]>;
 
 const DAY = 86_400_000;
+const CERTIFICATE = "TLS_CERT_PATH";
 const BROKEN_CODE =
   "its code fails; install a release that does not fail there, and the firing goes on";
 const REFUSED = {

@@ -17,8 +17,19 @@ export type Sources = {
   /** Returns the keys of the tasks with a firing that cannot begin, one key for each firing. */
   unbegun: () => readonly string[];
   workers: () => readonly WorkerSeen[];
+  /** Returns the state of the API's certificate; null without TLS. */
+  certificate: () => CertificateInUse | null;
   /** Returns why the administrator's password is easy to guess; null: it is not. */
   passwordWeakness: () => string | null;
+};
+
+/**
+ * The certificate in use: when it ends (epoch ms), and why files that should replace it cannot be used, since when;
+ * null: they can.
+ */
+export type CertificateInUse = {
+  ends: number;
+  unusable: { reason: string; since: number } | null;
 };
 
 type Refused = { reason: Refusal; worker: string; since: number };

@@ -40,6 +40,8 @@ export type Survey = {
   slow: ReadonlySet<string>;
   unbegun: ReturnType<Sources["unbegun"]>;
   workers: ReturnType<Sources["workers"]>;
+  /** The certificate of the API; null without TLS. */
+  certificate: ReturnType<Sources["certificate"]>;
   /** Why the administrator's password is easy to guess; null: it is not. */
   passwordWeakness: string | null;
 };
@@ -76,6 +78,7 @@ export function createSurvey(deps: SurveyDeps) {
       slow: new Set(sources.slow()),
       unbegun: sources.unbegun(),
       workers: sources.workers(),
+      certificate: sources.certificate(),
       passwordWeakness: sources.passwordWeakness(),
     };
     return last;

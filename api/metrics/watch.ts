@@ -20,6 +20,7 @@ const NOTHING_KNOWN: Sources = {
   slow: () => [],
   unbegun: () => [],
   workers: () => [],
+  certificate: () => null,
   passwordWeakness: () => null,
 };
 const LOOK_MS = 15_000;

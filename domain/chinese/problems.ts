@@ -188,4 +188,59 @@ export const PROBLEM_SAYINGS: Sayings = [
       "clusters of other instances that lead here.",
     "请把 ADMIN_PASSWORD 设为 12 个或更多字符，重新启动服务，并在指向本实例的其他实例的集群中保存新密码。",
   ],
+  ["the certificate of the API ends in {time}", "API 的证书将在 {time} 后到期"],
+  ["the certificate of the API ended {time} ago", "API 的证书已于 {time} 前到期"],
+  [
+    "the changed certificate cannot be used: {reason…}",
+    "更改后的证书无法使用：{reason…}",
+  ],
+  [
+    "Have the certificate renewed and put it, with its key, into the files of TLS_CERT_PATH and TLS_KEY_PATH: they " +
+      "are read again without a restart. Clients refuse a certificate that has ended.",
+    "请更新证书，并与其私钥一起放入 TLS_CERT_PATH 和 TLS_KEY_PATH 所指的文件：无需重启即会重新读取。客户端会拒绝已到期的证书。",
+  ],
+  [
+    "The certificate that was read before stays in use until it ends. Correct the files of TLS_CERT_PATH and " +
+      "TLS_KEY_PATH, which are read again within a minute: before that the service does not start again.",
+    "之前读取的证书在到期前继续使用。请更正 TLS_CERT_PATH 和 TLS_KEY_PATH 所指的文件，它们会在一分钟内重新读取；在此之前服务无法重新启动。",
+  ],
+  [
+    "{variable} {path} cannot be read ({code}): name a PEM file that the service may read",
+    "{variable} {path} 无法读取（{code}）：请指定服务可读取的 PEM 文件",
+  ],
+  [
+    "{variable} {path} is not a file: name a PEM file",
+    "{variable} {path} 不是文件：请指定 PEM 文件",
+  ],
+  [
+    "{variable} {path} is larger than 1 MiB: name a PEM file",
+    "{variable} {path} 大于 1 MiB：请指定 PEM 文件",
+  ],
+  [
+    "TLS_CERT_PATH {path} has no certificate in PEM: name a file with -----BEGIN CERTIFICATE-----",
+    "TLS_CERT_PATH {path} 中没有 PEM 格式的证书：请指定含有 -----BEGIN CERTIFICATE----- 的文件",
+  ],
+  [
+    "TLS_CERT_PATH {path} begins with another certificate than the server's: " +
+      "put the server's first, its intermediates behind it",
+    "TLS_CERT_PATH {path} 的第一个证书不是服务器的证书：请把服务器的证书放在最前，中间证书放在其后",
+  ],
+  [
+    "TLS_KEY_PATH {path} does not fit the certificate of TLS_CERT_PATH {other}: " +
+      "name the certificate and the key that were made for each other",
+    "TLS_KEY_PATH {path} 与 TLS_CERT_PATH {other} 的证书不匹配：请指定相互对应的证书和私钥",
+  ],
+  [
+    "TLS_CERT_PATH {path} cannot be used: {words…}: have a certificate made that OpenSSL accepts",
+    "TLS_CERT_PATH {path} 无法使用：{words…}：请签发 OpenSSL 接受的证书",
+  ],
+  [
+    "TLS_KEY_PATH {path} is protected by a passphrase: name a key without one, " +
+      "as `openssl pkey -in protected.pem -out key.pem` writes it",
+    "TLS_KEY_PATH {path} 受密码保护：请指定没有密码的私钥，可用 `openssl pkey -in protected.pem -out key.pem` 生成",
+  ],
+  [
+    "TLS_KEY_PATH {path} has no private key in PEM: name a file with -----BEGIN PRIVATE KEY-----",
+    "TLS_KEY_PATH {path} 中没有 PEM 格式的私钥：请指定含有 -----BEGIN PRIVATE KEY----- 的文件",
+  ],
 ];

@@ -33,6 +33,8 @@ describe("the configuration", () => {
       temporalBind: "127.0.0.1",
       temporalRetention: 604_800_000,
       allowHttpApiUrl: false,
+      apiBeside: false,
+      tls: null,
       trustedProxies: [],
       transferWorkers: 2,
       transferConcurrency: 16,

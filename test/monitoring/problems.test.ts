@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { checkClusters } from "../../api/clusters/health.ts";
 import {
+  type CertificateInUse,
   createSignals,
   type Signals,
   type WorkerSeen,
@@ -46,6 +47,7 @@ let processes = {
 };
 let slow: string[] = [];
 let weakness: string | null = null;
+let certificate: CertificateInUse | null = null;
 let unbegun: string[] = [];
 let workers: WorkerSeen[] = [];
 beforeEach(() => {
@@ -72,6 +74,7 @@ beforeEach(() => {
       slow: () => slow,
       unbegun: () => unbegun,
       workers: () => workers,
+      certificate: () => certificate,
       passwordWeakness: () => weakness,
     },
   });
@@ -316,6 +319,28 @@ test("a weak password of the administrator is a problem with the reason and the 
   expect(found?.message).toMatch(/easy to guess: it has fewer than 12 characters/);
   expect(found?.hint).toMatch(/Set ADMIN_PASSWORD/);
   weakness = null;
+});
+
+const DAY = 24 * 60 * MINUTE;
+
+test("a certificate that ends within 14 days, or cannot be replaced, is a problem and a number", async () => {
+  certificate = { ends: time + 15 * DAY, unusable: null };
+  expect((await told()).has("CertificateEnds")).toBe(false);
+  const before = await numbers();
+  expect(valueOf(before, "replication_certificate_unusable")).toBe(0);
+  expect(valueOf(before, "replication_certificate_left_seconds")).toBeGreaterThan(
+    (14 * DAY) / 1000,
+  );
+  const reason = "TLS_KEY_PATH /k has no private key in PEM";
+  certificate = { ends: time + 14 * DAY, unusable: { reason, since: time } };
+  const problems = await told();
+  expect(problems.get("CertificateEnds")?.message).toMatch(/ends in 13 d 23 h$/);
+  expect(problems.get("CertificateUnusable")?.message).toContain(reason);
+  expect(valueOf(await numbers(), "replication_certificate_unusable")).toBe(1);
+  certificate = { ends: time - DAY, unusable: null };
+  expect((await told()).get("CertificateEnds")?.message).toMatch(/ended 1 d 1 min ago$/);
+  certificate = null;
+  expect((await told()).has("CertificateEnds")).toBe(false);
 });
 
 test("slow clusters, refused workers and batches that kill workers are reported as problems", async () => {

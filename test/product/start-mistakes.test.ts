@@ -22,6 +22,7 @@ import {
   STRANGER,
 } from "../rigs/runs/mistaken-start.ts";
 import { ROOT } from "../rigs/runs/program.ts";
+import { createCa, readIssued } from "../rigs/servers/certificates.ts";
 
 const place = mkdtempSync(join(tmpdir(), "mistakes-"));
 const inPlace = (name: string) => join(place, name);
@@ -33,6 +34,15 @@ const DAMAGED = inPlace("damaged");
 const MOUNT = inPlace("mount");
 
 const KEY = "0123456789abcdef0123456789abcdef";
+
+const ca = createCa();
+const [own, other] = [ca.issue("own"), ca.issue("other")];
+const PROTECTED = inPlace("protected.pem");
+const CHAIN = inPlace("chain.pem");
+const tls = (certFile: string, keyFile: string) => ({
+  TLS_CERT_PATH: certFile,
+  TLS_KEY_PATH: keyFile,
+});
 
 const ports = await Promise.all([1, 2, 3].map(takePort));
 const [port = 0, temporalPort = 0, uiPort = 0] = ports.map(portOf);
@@ -47,12 +57,21 @@ beforeAll(() => {
   writeFileSync(join(OWNED, "another.db"), "", { mode: 0o400 });
   for (const folder of [OPEN, OWNED]) chmodSync(folder, 0o777);
   chmodSync(CLOSED, 0o500);
+  protect(own.keyFile, PROTECTED);
+  writeFileSync(CHAIN, `${ca.pem}${readIssued(own).cert}`);
   writeFileSync(join(DAMAGED, "replication.db"), "no database ".repeat(1_000));
 });
 afterAll(() => {
   for (const server of ports) server.close();
   rmSync(place, { recursive: true, force: true });
+  ca.remove();
 });
+
+/** Writes a key again with a passphrase. */
+function protect(keyFile: string, to: string): void {
+  const args = ["pkey", "-in", keyFile, "-aes256", "-passout", "pass:secret", "-out", to];
+  execFileSync("openssl", args, { stdio: "ignore" });
+}
 
 async function takePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -216,6 +235,52 @@ const MISTAKES: Mistake[] = [
       "12 or more characters",
       "leave it out",
     ],
+  },
+  {
+    what: "TLS_CERT_PATH without TLS_KEY_PATH",
+    env: { TLS_CERT_PATH: own.certFile },
+    says: ["TLS_CERT_PATH and TLS_KEY_PATH must be set together"],
+  },
+  {
+    what: "TLS_CERT_PATH that is not there",
+    env: tls(inPlace("nowhere.pem"), own.keyFile),
+    says: [`TLS_CERT_PATH ${place}/nowhere.pem`, "cannot be read (ENOENT)", "name a PEM"],
+  },
+  {
+    what: "TLS_KEY_PATH that is a folder",
+    env: tls(own.certFile, OPEN),
+    says: [`TLS_KEY_PATH ${OPEN}`, "is not a file", "name a PEM file"],
+  },
+  {
+    what: "a certificate that is not PEM",
+    env: tls(FILE, own.keyFile),
+    says: [`TLS_CERT_PATH ${FILE}`, "no certificate in PEM", "BEGIN CERTIFICATE"],
+  },
+  {
+    what: "a key that is a certificate",
+    env: tls(own.certFile, own.certFile),
+    says: [`TLS_KEY_PATH ${own.certFile}`, "no private key in PEM", "BEGIN PRIVATE KEY"],
+  },
+  {
+    what: "a key with a passphrase",
+    env: tls(own.certFile, PROTECTED),
+    says: [`TLS_KEY_PATH ${PROTECTED}`, "passphrase", "openssl pkey -in"],
+  },
+  {
+    what: "the key of another certificate",
+    env: tls(own.certFile, other.keyFile),
+    says: [`TLS_KEY_PATH ${other.keyFile} does not fit`, own.certFile, "for each other"],
+  },
+  {
+    what: "a chain that begins with the CA",
+    env: tls(CHAIN, own.keyFile),
+    says: [`TLS_CERT_PATH ${CHAIN}`, "begins with another certificate", "server's first"],
+  },
+  {
+    what: "a worker of another machine that is not to verify the certificate",
+    entry: "activities/start",
+    env: { ...WORKER, API_BESIDE: "true" },
+    says: ["API_BESIDE", "remove it", "NODE_EXTRA_CA_CERTS"],
   },
   {
     what: "an API_URL of another machine without TLS",

@@ -141,6 +141,7 @@ function work() {
     sealer: createSealer(WORKER.secret),
     content: source,
     apiUrl: "http://127.0.0.1:9",
+    apiBeside: true,
     network: {},
     concurrency: 4,
     routes: createPool<Route>((route) => route.close()),

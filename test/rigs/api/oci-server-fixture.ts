@@ -22,8 +22,12 @@ type Call = {
  * Starts the API on a socket, with the hosted repositories team/images (OCI), team/docker (DOCKER), team/files
  * (GENERIC) and the linked repository team/linked.
  */
-export async function startImages(overrides: Partial<ApiDeps> = {}, directory?: string) {
-  const api = await startApi(overrides, directory);
+export async function startImages(
+  overrides: Partial<ApiDeps> = {},
+  directory?: string,
+  options: Parameters<typeof startApi>[2] = {},
+) {
+  const api = await startApi(overrides, directory, options);
   await makeRepositories(api.call);
   addFollower(api.db, "team");
   const host = `127.0.0.1:${api.port}`;

@@ -10,20 +10,23 @@ import { fileURLToPath } from "node:url";
 import type { ApiDeps } from "../../../api/deps.ts";
 import type { ConnectionLimits } from "../../../api/http/connections.ts";
 import { listen } from "../../../api/http/listen.ts";
+import { createTlsFront, type Credentials } from "../../../api/http/tls-front.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
 import { watchStatuses } from "./documented-statuses.ts";
 
 export const LOGIN = basic(`${ADMIN.username}:${ADMIN.password}`);
 
-/** Starts the API on a real socket, with a GENERIC repository demo/files. */
+/** Starts the API on a real socket, with a GENERIC repository demo/files; by HTTPS if `tls` is given. */
 export async function startApi(
   overrides: Partial<ApiDeps> = {},
   directory?: string,
   {
     limits = {},
     serverOptions = {},
+    tls = null,
     ...options
   }: {
+    tls?: Credentials | null;
     diskReserve?: number;
     limits?: Partial<ConnectionLimits>;
     serverOptions?: ServerOptions;
@@ -43,6 +46,7 @@ export async function startApi(
           ...serverOptions,
         },
         limits,
+        tls: tls && createTlsFront(tls),
       },
       () => resolve(started),
     );
@@ -60,7 +64,8 @@ export async function startApi(
     api.close();
     watched.check();
   }
-  return { ...api, port, url: `http://127.0.0.1:${port}`, close };
+  const url = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
+  return { ...api, port, url, close };
 }
 
 type Raw = { status: number; headers: string; body: string };
@@ -166,10 +171,15 @@ function drained(req: ReturnType<typeof request>): Promise<void> {
 const PROGRAM = fileURLToPath(new URL("./content-server.ts", import.meta.url));
 
 /**
- * Starts the API over `directory` in its own process, which can be killed and started again; `flags` are Node's.
+ * Starts the API over `directory` in its own process, which can be killed and started again; `flags` are Node's, `tls`:
+ * the files of its certificate and its key.
  */
-export async function forkApi(directory: string, flags: string[] = []) {
-  const child = fork(PROGRAM, [directory], {
+export async function forkApi(
+  directory: string,
+  flags: string[] = [],
+  tls: readonly string[] = [],
+) {
+  const child = fork(PROGRAM, [directory, ...tls], {
     execArgv: ["--import", "tsx", ...flags],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

@@ -157,8 +157,9 @@ export function openProduct(instance: Login) {
     registry: (name: string, url: string, access: Access = {}) =>
       cluster(name, "REMOTE", { url, ...access }),
     /** Adds another instance as a cluster; `url`: the address of a proxy before it, if there is one. */
-    partner: (name: string, other: Login, url = other.url) =>
+    partner: (name: string, other: Login, url = other.url, access: Access = {}) =>
       cluster(name, "STANDALONE", {
+        ...access,
         url,
         username: other.username,
         password: other.password,
