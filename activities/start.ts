@@ -57,7 +57,7 @@ const stopping = new AbortController();
 let refused = new AbortController();
 const name = `${hostname()}/${process.pid}`;
 const controlPlane = createControlPlane({
-  apiUrl: config.apiUrl,
+  ...config,
   identity: config.workerToken,
   name,
   onRefused: (reason) => refused.abort(reason),

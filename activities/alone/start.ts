@@ -23,7 +23,7 @@ process.on("disconnect", () => process.exit(1));
 
 const say = (message: AloneMessage) => void process.send?.(message);
 const controlPlane = createControlPlane({
-  apiUrl: config.apiUrl,
+  ...config,
   identity: config.workerToken,
   name: `${hostname()}/${process.ppid}`,
 });
