@@ -188,7 +188,7 @@ const hasTransferWorker = () =>
 const watch = createWatch({
   db,
   dataDir: config.dataDir,
-  disk: store.disk,
+  store,
   zone: config.timeZone,
   localClusterName: config.localClusterName,
   now: Date.now,

@@ -1,4 +1,6 @@
 import { damagedFiles } from "../../db/content/damage.ts";
+import { quotaRefusals } from "../../db/content/quotas.ts";
+import type { UploadRefusal } from "../../domain/vocabulary.ts";
 import {
   readRunning,
   readRunningTallies,
@@ -40,6 +42,8 @@ export type Survey = {
   slow: ReadonlySet<string>;
   unbegun: ReturnType<Sources["unbegun"]>;
   workers: ReturnType<Sources["workers"]>;
+  /** Number of uploads that this process has refused for lack of room. */
+  refusedUploads: Record<UploadRefusal, number>;
   /** Why the administrator's password is easy to guess; null: it is not. */
   passwordWeakness: string | null;
 };
@@ -51,7 +55,7 @@ type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
  * sample) at most 15 s.
  */
 export function createSurvey(deps: SurveyDeps) {
-  const { db, now, processes, signals, sources } = deps;
+  const { db, store, now, processes, signals, sources } = deps;
   const sampler = createSampler(deps);
   const progressOf = createProgress();
   let last: Survey | null = null;
@@ -76,6 +80,7 @@ export function createSurvey(deps: SurveyDeps) {
       slow: new Set(sources.slow()),
       unbegun: sources.unbegun(),
       workers: sources.workers(),
+      refusedUploads: { ...store.refusals(), quota: quotaRefusals(db) },
       passwordWeakness: sources.passwordWeakness(),
     };
     return last;

@@ -3,6 +3,7 @@ import type { Product, RecordInfo } from "../rigs/runs/run-fixture.ts";
 import type { Listing } from "../rigs/runs/run-sources.ts";
 import type { Followed } from "./load-slots.ts";
 import type { RoundRun } from "./load-crowd.ts";
+import type { Lied } from "./load-lied.ts";
 import { PROJECT, type World } from "./world.ts";
 
 /**
@@ -19,7 +20,7 @@ const LOOK_MS = 1_000;
 export async function converge(
   world: World,
   runs: readonly RoundRun[],
-  followed: readonly Followed[],
+  { followed, lied }: { followed: readonly Followed[]; lied: readonly Lied[] },
 ): Promise<void> {
   const { journal, ends } = world;
   const begun = Date.now();
@@ -44,6 +45,9 @@ export async function converge(
       waitFor(world, "uploads arrive at their target", one.name, () =>
         arrived(world, one),
       ),
+    ),
+    ...lied.map((one) =>
+      waitFor(world, "an end that lied is brought right", one.name, righted(world, one)),
     ),
   ];
   await Promise.all(waits);
@@ -90,6 +94,24 @@ async function arrived(
     await world.product.execute(task).catch(() => undefined);
   if (difference !== null) return difference;
   return ended(world, task);
+}
+
+/** Returns a look at an end that lied: a run that began after the lies must succeed, and the end must have everything. */
+function righted(
+  { product }: World,
+  { task, wanted, found }: Lied,
+): () => Promise<string | null> {
+  let before: string | undefined;
+  return async () => {
+    const record = await product.newestRecord(task);
+    if (record === undefined || record.status === "RUNNING") return statusOf(record);
+    before ??= record.id;
+    const difference = differences(wanted, await found());
+    if (record.id !== before && record.status === "SUCCESS" && difference === null)
+      return null;
+    await product.execute(task).catch(() => undefined);
+    return `${statusOf(record)} ${difference ?? ""}`;
+  };
 }
 
 /** Lists the files of a repository with the sha256 that the instance reports. */

@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startInstance, type Instance } from "../rigs/runs/instance.ts";
 import {
@@ -9,9 +10,22 @@ import {
 import { oneOf } from "../rigs/runs/run-rig.ts";
 import { freePort } from "../rigs/servers/process.ts";
 import type { TestRegistry } from "../rigs/servers/registries.ts";
+import { type Clock, openClock } from "./clocks.ts";
+import { mountOwnDisk, type OwnDisk } from "./disks.ts";
 
 export type EndName = "first" | "second";
-export type End = { name: EndName; instance: Instance; product: Product; log: string };
+export type End = {
+  name: EndName;
+  instance: Instance;
+  product: Product;
+  log: string;
+  clock: Clock;
+  /** The disk of its data; null: none can be mounted here. */
+  disk: OwnDisk | null;
+};
+
+/** Space in bytes that the instances keep free on their disks. */
+export const RESERVE = 64 * 1024 ** 2;
 
 /** Starts two instances on one Temporal server, which the first one runs, and two registries: a source and a target. */
 export async function startEnds(
@@ -28,16 +42,30 @@ export async function startEnds(
     temporalAddress?: string,
   ): Promise<End> => {
     const log = join(folder, `${name}.log`);
+    const clock = openClock(join(folder, `${name}-clock`));
+    const disk = mountOwnDisk(name);
+    await cleanup.keep(Promise.resolve(disk), async (one) => one?.unmount());
+    const dataDir = disk === null ? null : join(disk.folder, "data");
+    if (dataDir !== null) mkdirSync(dataDir);
     const options = {
       logFile: log,
-      env: { ...UTC, LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: name, ...env },
+      ...(dataDir !== null && { dataDir }),
+      env: {
+        ...UTC,
+        LOG_LEVEL: "warn",
+        LOCAL_CLUSTER_NAME: name,
+        DISK_RESERVE: String(RESERVE),
+        SCRUB_DAYS: "1",
+        ...clock.env,
+        ...env,
+      },
     };
     const instance = await startInstance(
       temporalAddress === undefined
         ? { ...options, embedded: true }
         : { ...options, temporalAddress },
     );
-    return { name, instance, product: openProduct(instance), log };
+    return { name, instance, product: openProduct(instance), log, clock, disk };
   };
   // The port is fixed, so that the second instance finds the server again after a restart of the first.
   const port = String(await freePort());

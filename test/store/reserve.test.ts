@@ -8,6 +8,7 @@ import {
   uploadDoors,
   type Door,
 } from "../rigs/transfer/upload-doors.ts";
+import { refusedUploads } from "../rigs/runs/metrics-fixture.ts";
 import { createGate } from "../rigs/runs/run-fixture.ts";
 import { mountDisk } from "../rigs/servers/disk.ts";
 
@@ -64,6 +65,7 @@ describe.skipIf(disk === null)("a disk with a reserve", () => {
     }
     await fill(RESERVE + CONTENT / 2);
     const before = free();
+    const refusedBefore = await refusedUploads(api, "disk");
     for (const door of doors) {
       const refused = await door.put(random(CONTENT));
       expect([door.name, refused.status, refused.said]).toEqual([
@@ -72,6 +74,9 @@ describe.skipIf(disk === null)("a disk with a reserve", () => {
         expect.stringMatching(/DISK_RESERVE.*collect/),
       ]);
     }
+    await expect
+      .poll(() => refusedUploads(api, "disk"))
+      .toBe(refusedBefore + doors.length);
     expect(before - free()).toBeLessThan(CONTENT / 2);
     disk?.empty();
     for (const door of doors)
