@@ -75,7 +75,7 @@ const files = execFileSync("git", ["ls-files", "*.ts", "*.mjs"], { encoding: "ut
   .split("\n")
   .filter((path) => !isTest({ path, text: "" }));
 
-test("intervals are measured with a clock that nobody sets, except where a stored or foreign time needs the other", () => {
+test("intervals are measured with a clock that nobody sets, except with times that are stored or foreign", () => {
   const found = files.filter((path) =>
     readFileSync(path, "utf8")
       .split("\n")

@@ -14,6 +14,10 @@ import {
 } from "../rigs/servers/faulty.ts";
 import type { Fault } from "../rigs/servers/proxy.ts";
 
+/** Connections over which ends lie: an instance and a registry as targets, registries of images and npm as sources. */
+export const LYING_WAYS = ["liar", "liarTarget", "liarSource", "liarNpm"] as const;
+export type LyingWay = (typeof LYING_WAYS)[number];
+
 const MIB = 1024 * 1024;
 const LARGE = 16 * MIB;
 const PAGE = 100;

@@ -10,7 +10,7 @@ import { PROJECT, type World } from "./world.ts";
 const PAUSE_MS = 12_000;
 const LOOK_MS = 1_000;
 /** Time in ms within which the scrub comes to a content that lies before it, when nothing keeps it from reading. */
-const READ_WITHIN_MS = 240_000;
+const READ_WITHIN_MS = 600_000;
 const REPAIRED_WITHIN_MS = 600_000;
 /** How far before its place the scrub is left alone: more than it reads in one step, of all digests. */
 const MARGIN = 0.0002;

@@ -4,7 +4,7 @@ import { problemsBecome } from "./reports.ts";
 import { PROJECT, type World } from "./world.ts";
 
 /** `low`: uploads are refused, the databases have room; `full`: nothing can be written. */
-export type DiskTrouble = {
+type DiskTrouble = {
   at: number;
   end: EndName;
   kind: "low" | "full";

@@ -1,11 +1,6 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
 import type { World } from "./world.ts";
-import { LIES, type Lie } from "./lies.ts";
+import { LIES, LYING_WAYS, type Lie, type LyingWay } from "./lies.ts";
 
-/** Connections over which ends lie: an instance and a registry as targets, registries of images and npm as sources. */
-export const LYING_WAYS = ["liar", "liarTarget", "liarSource", "liarNpm"] as const;
-export type LyingWay = (typeof LYING_WAYS)[number];
 type LieTrouble = { at: number; way: LyingWay; lie: Lie; ms: number };
 
 const KINDS = Object.keys(LIES) as Lie[];
@@ -44,32 +39,4 @@ export function tellLie(
   setTimeout(() => {
     if (ways[way].fault === fault) ways[way].fault = () => null;
   }, ms).unref();
-}
-
-/** Starts a server to which ends redirect. It belongs to nobody, so nobody may send it a login. */
-export async function startElsewhere(): Promise<{
-  url: string;
-  logins: string[];
-  stop: () => Promise<void>;
-}> {
-  const logins: string[] = [];
-  const server = createServer((request, response) => {
-    const { authorization } = request.headers;
-    if (authorization !== undefined)
-      logins.push(`${request.method} ${request.url}: ${authorization.slice(0, 12)}…`);
-    request.resume();
-    response.end("{}");
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    logins,
-    stop: async () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
 }

@@ -1,9 +1,8 @@
-import { integrity } from "../rigs/servers/npm-publication.ts";
 import { authorizationOf } from "../rigs/runs/instance.ts";
 import { sha256, type RecordDetail, type RecordInfo } from "../rigs/runs/run-fixture.ts";
 import { listFiles, listImages } from "../rigs/runs/run-judge.ts";
 import { each, type Listing } from "../rigs/runs/run-sources.ts";
-import { differences, digestsOf, statusOf } from "./converge.ts";
+import { differences, digestsOf, type Get, json, listNpm, statusOf } from "./listings.ts";
 import { crowdTargets, type RoundRun } from "./load-crowd.ts";
 import type { Kept } from "./load-kept.ts";
 import type { Followed } from "./load-slots.ts";
@@ -176,32 +175,6 @@ async function verifyContents(world: World, round: Round): Promise<void> {
     round.images,
     new Map([...images].map(([image, digest]) => [`${name}/${image}`, digest])),
   );
-}
-
-type Get = (path: string) => Promise<Response>;
-const json = async <T>(answer: Promise<Response>) => (await (await answer).json()) as T;
-
-/** Lists the versions of packages in a repository (project/name); `wanted`: package@version, to know the packages. */
-export async function listNpm(
-  repository: string,
-  wanted: Iterable<string>,
-  get: Get,
-): Promise<Listing> {
-  const found: Listing = new Map();
-  await each(
-    [...new Set([...wanted].map((key) => key.slice(0, key.lastIndexOf("@"))))],
-    4,
-    async (pkg) => {
-      const { versions = {} } = await json<{
-        versions?: Record<string, { dist: { tarball: string } }>;
-      }>(get(`/npm/${repository}/${pkg.replace("/", "%2f")}`));
-      for (const [version, { dist }] of Object.entries(versions)) {
-        const bytes = await (await get(new URL(dist.tarball).pathname)).arrayBuffer();
-        found.set(`${pkg}@${version}`, integrity(Buffer.from(bytes)));
-      }
-    },
-  );
-  return found;
 }
 
 async function listHostedImages(

@@ -7,7 +7,8 @@ import type { TestRegistry } from "../rigs/servers/registries.ts";
 import { type End, type EndName, startEnds } from "./ends.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createSignals, type Signals } from "./signals.ts";
-import { type LyingWay, startElsewhere } from "./trouble-lies.ts";
+import { startElsewhere } from "./elsewhere.ts";
+import type { LyingWay } from "./lies.ts";
 
 /** Names of the connections, each with a proxy, on which an end can be made slow, silent or refusing. */
 export type WayName = "edge" | "registry" | "source" | "crowd" | LyingWay;
@@ -68,20 +69,7 @@ export async function startWorld(seed: number): Promise<World> {
     const elsewhere = await cleanup.keep(startElsewhere(), (one) => one.stop());
     const { product } = first;
     for (const { product } of [first, second]) await product.project(PROJECT);
-    const crowd = Array.from({ length: CROWD }, (_, at) =>
-      product.partner(`crowd-${at}`, second.instance, ways.crowd.url),
-    );
-    const clusters = {
-      edge: await product.partner("edge", second.instance, ways.edge.url),
-      direct: await product.partner("direct", second.instance),
-      registry: await product.registry("registry", ways.registry.url),
-      liar: await product.partner("liar", second.instance, ways.liar.url),
-      liarTarget: await product.registry("liar-target", ways.liarTarget.url, {
-        username: "soak",
-        password: "a-password-of-the-soak",
-      }),
-      crowd: await Promise.all(crowd),
-    };
+    const clusters = await addClusters(product, second, ways);
     const ends = { first, second };
     const signals = createSignals(ends, journal);
     const remove = (keep: boolean) =>
@@ -107,6 +95,28 @@ export async function startWorld(seed: number): Promise<World> {
     await cleanup.all();
     throw error;
   }
+}
+
+/** Adds a cluster for each way to an end that is a target. */
+async function addClusters(
+  product: Product,
+  { instance }: End,
+  ways: World["ways"],
+): Promise<World["clusters"]> {
+  const crowd = Array.from({ length: CROWD }, (_, at) =>
+    product.partner(`crowd-${at}`, instance, ways.crowd.url),
+  );
+  return {
+    edge: await product.partner("edge", instance, ways.edge.url),
+    direct: await product.partner("direct", instance),
+    registry: await product.registry("registry", ways.registry.url),
+    liar: await product.partner("liar", instance, ways.liar.url),
+    liarTarget: await product.registry("liar-target", ways.liarTarget.url, {
+      username: "soak",
+      password: "a-password-of-the-soak",
+    }),
+    crowd: await Promise.all(crowd),
+  };
 }
 
 type Ending = Pick<World, "folder" | "ends" | "signals"> & {
