@@ -199,7 +199,7 @@ const hasTransferWorker = () =>
 const watch = createWatch({
   db,
   dataDir: config.dataDir,
-  disk: store.disk,
+  store,
   zone: config.timeZone,
   localClusterName: config.localClusterName,
   now: Date.now,

@@ -18,14 +18,14 @@ function openOne(database) {
 
 function look() {
   for (const database of databases) {
-    if (Date.now() < database.notBefore) continue;
+    if (performance.now() < database.notBefore) continue;
     try {
       const db = (database.db ??= openOne(database));
       const [{ log, checkpointed }] = db.pragma("wal_checkpoint(NOOP)");
       if (log - checkpointed >= database.most) db.pragma("wal_checkpoint(PASSIVE)");
     } catch (error) {
       parentPort.postMessage(`${database.file}: ${error}`);
-      database.notBefore = Date.now() + pauseMs;
+      database.notBefore = performance.now() + pauseMs;
     }
   }
 }

@@ -101,5 +101,9 @@ export const PROTOCOLS = [
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** What is wrong with a content in the store: it is gone, or other bytes are in its place. */
+/** Why an upload is refused for lack of room: the disk, a quota, or too many open uploads. */
+export const UPLOAD_REFUSALS = ["disk", "quota", "sessions"] as const;
+export type UploadRefusal = (typeof UPLOAD_REFUSALS)[number];
+
 export const DAMAGE_CAUSES = ["MISSING", "WRONG"] as const;
 export type DamageCause = (typeof DAMAGE_CAUSES)[number];

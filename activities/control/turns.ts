@@ -3,6 +3,7 @@ import { openBatches, type Rooms } from "../../db/runs/cut-lanes.ts";
 import type { Db } from "../../db/open.ts";
 import type { Paces } from "./paces.ts";
 import { countPlaces, quickRoom } from "./places.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 import { allot, type Asker, createServed, type Waiter } from "./waiters.ts";
 
 type TurnDeps = {
@@ -13,6 +14,8 @@ type TurnDeps = {
   /** Wakes a workflow that may cut now; must not throw. */
   wake: (workflowId: string) => void;
   now: () => number;
+  /** The clock (ms) by which turns pass; nobody sets it. */
+  ticks?: () => number;
 };
 
 export type Turns = {
@@ -46,10 +49,17 @@ const GONE_MS = 180_000;
  * slots. Each end is limited over all objects and runs, slow ends together have a share of the slots,
  * and waiting workflows take turns by cluster, project and run.
  */
-export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns {
+export function createTurns({
+  db,
+  paces,
+  workers,
+  wake,
+  now,
+  ticks = elapsed,
+}: TurnDeps): Turns {
   const waiters = new Map<string, Waiter>();
   const served = createServed();
-  const handBacks = createHandBacks(now);
+  const handBacks = createHandBacks(ticks);
 
   const placesOf = (open: ReturnType<typeof openBatches>) =>
     countPlaces({
@@ -61,10 +71,10 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     });
   const places = () => placesOf(openBatches(db));
   const giveTurns = (at: ReturnType<typeof places>) =>
-    allot([...waiters.values()], at, served, now);
+    allot([...waiters.values()], at, served, ticks);
 
   function forget(): void {
-    const time = now();
+    const time = ticks();
     for (const [id, waiter] of waiters) {
       if (waiter.granted > 0 && time - waiter.grantedAt > TURN_MS) waiters.delete(id);
       else if (time - waiter.since > GONE_MS) waiters.delete(id);
@@ -83,10 +93,10 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       const known = waiters.get(asker.workflowId);
       const mine: Waiter = {
         ...asker,
-        since: known?.since ?? now(),
+        since: known?.since ?? ticks(),
         most,
         granted: Math.min(known?.granted ?? 0, most),
-        grantedAt: now(),
+        grantedAt: ticks(),
       };
       waiters.set(asker.workflowId, mine);
       const open = openBatches(db);
@@ -98,7 +108,7 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       const mine = waiters.get(asker.workflowId);
       if (!mine) return;
       const unused = mine.granted - shared;
-      if (blocked) waiters.set(asker.workflowId, { ...mine, granted: 0, since: now() });
+      if (blocked) waiters.set(asker.workflowId, { ...mine, granted: 0, since: ticks() });
       else waiters.delete(asker.workflowId);
       if (unused > 0 && !blocked) freed();
     },
@@ -110,7 +120,10 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       handBacks.add(id);
       return true;
     },
-    waitingSince: (recordId) => waitingSince([...waiters.values()], recordId),
+    waitingSince(recordId) {
+      const since = waitingSince([...waiters.values()], recordId);
+      return since === null ? null : now() - (ticks() - since);
+    },
     freed,
   };
 }
@@ -126,14 +139,14 @@ function waitingSince(waiters: readonly Waiter[], recordId: string): number | nu
  * Remembers for TURN_MS which batches must give their slots back. Meanwhile `isExcess` repeats its
  * answer for them and counts them as ended.
  */
-function createHandBacks(now: () => number) {
+function createHandBacks(ticks: () => number) {
   const told = new Map<string, number>();
   return {
     forget(): void {
-      for (const [id, at] of told) if (now() - at > TURN_MS) told.delete(id);
+      for (const [id, at] of told) if (ticks() - at > TURN_MS) told.delete(id);
     },
     has: (id: string) => told.has(id),
     count: () => told.size,
-    add: (id: string) => void told.set(id, now()),
+    add: (id: string) => void told.set(id, ticks()),
   };
 }

@@ -13,8 +13,9 @@ export type Asker = {
 };
 
 /**
- * A workflow that waits for its turn to cut. `since`: since when (epoch ms); `most`: how many batches it
- * wants; `granted`: how many it may cut; `grantedAt`: when it last asked or was granted one (epoch ms).
+ * A workflow that waits for its turn to cut. `since`: since when; `most`: how many batches it wants;
+ * `granted`: how many it may cut; `grantedAt`: when it last asked or was granted one. Both times are of the clock that
+ * nobody sets.
  */
 export type Waiter = Asker & {
   since: number;
@@ -31,7 +32,7 @@ export function allot(
   waiters: readonly Waiter[],
   { take, has }: Pick<Places, "take" | "has">,
   served: Served,
-  now: () => number,
+  ticks: () => number,
 ): Waiter[] {
   const given = new Set<Waiter>();
   for (;;) {
@@ -44,7 +45,7 @@ export function allot(
     );
     if (!next) return [...given];
     next.granted += 1;
-    next.grantedAt = now();
+    next.grantedAt = ticks();
     take(next.ends, 1);
     served.serve(next);
     given.add(next);

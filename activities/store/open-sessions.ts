@@ -19,6 +19,7 @@ export function createOpenSessions(now = elapsed) {
   /** In the order of their last use. */
   const sessions = new Map<string, Session>();
   const owners = new Map<string, number>();
+  let refused = 0;
 
   function add(id: string, session: Session): void {
     sessions.set(id, session);
@@ -43,6 +44,8 @@ export function createOpenSessions(now = elapsed) {
 
   return {
     remove,
+    /** Returns how many sessions were not admitted. */
+    refused: () => refused,
     /** Notes a session that an earlier process has left; its owner is not known any more. */
     found: (id: string, isEmpty: boolean) => add(id, { owner: "", isEmpty, used: now() }),
     /**
@@ -59,7 +62,10 @@ export function createOpenSessions(now = elapsed) {
             ? candidates.filter(([, session]) => session.owner === owner)
             : candidates,
         );
-        if (gone === undefined) return null;
+        if (gone === undefined) {
+          refused += 1;
+          return null;
+        }
         remove(gone);
         given.push(gone);
       }

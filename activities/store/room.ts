@@ -21,12 +21,15 @@ export type Room = {
   /** Claims `bytes` (0: unknown); throws a TransferError `noSpace` if there is no room for them, or for anything. */
   claim: (bytes: number) => Promise<Claim>;
   look: () => Promise<Disk>;
+  /** Returns how many claims found no room. */
+  refused: () => number;
 };
 
 /** Creates the room on the disk with `folder`; `reserveOf`: bytes that a disk of `size` bytes keeps. */
 export function createRoom(folder: string, reserveOf: (size: number) => number): Room {
   let claimed = 0;
   let written = 0;
+  let refused = 0;
   let seen: { at: number; free: number; size: number } | null = null;
   let looking: Promise<void> | null = null;
 
@@ -51,13 +54,17 @@ export function createRoom(folder: string, reserveOf: (size: number) => number):
     // Others may have freed space since the last look.
     if (!fits(bytes, await look())) {
       const disk = await look(elapsed());
-      if (!fits(bytes, disk)) throw noRoom(disk, claimed);
+      if (!fits(bytes, disk)) {
+        refused += 1;
+        throw noRoom(disk, claimed);
+      }
     }
     claimed += bytes;
   }
 
   return {
     look: () => look(),
+    refused: () => refused,
     async claim(bytes) {
       await take(bytes);
       let taken = bytes;

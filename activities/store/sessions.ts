@@ -74,6 +74,8 @@ export type Sessions = {
   expire: (now: number, lifeMs?: number) => Promise<void>;
   /** Notes the sessions that an earlier process has left. Must be called once, before any is opened. */
   find: () => Promise<void>;
+  /** Returns how many sessions were not opened because too many are open. */
+  refused: () => number;
 };
 
 type SessionDeps = { stager: Stager; running: RunningDigests; opened: OpenSessions };
@@ -127,6 +129,7 @@ export function createSessions(stager: Stager): Sessions {
       inTurn(id, () => finish(deps, id, expect)).finally(() => opened.remove(id)),
 
     abort,
+    refused: opened.refused,
 
     async expire(now, lifeMs = SESSION_LIFE_MS) {
       const expired = await expireSessions(stager.layout.staging, now - lifeMs);

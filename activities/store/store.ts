@@ -51,6 +51,8 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
     custody: Custody;
     /** Looks how much of the disk is free, and how much of it uploads leave free. */
     disk: () => Promise<Disk>;
+    /** Returns how many uploads were refused: for lack of room on the disk, and of open sessions. */
+    refusals: () => { disk: number; sessions: number };
     /**
      * Whether a commit of this content is in progress; if so, the collection of unused contents must
      * leave it alone.
@@ -106,6 +108,7 @@ export function createStore(
     sessions,
     custody: createCustody(layout, inline),
     disk: room.look,
+    refusals: () => ({ disk: room.refused(), sessions: sessions.refused() }),
     isHeld: holds.isHeld,
     stage: (body, limits) => stage(stager, body, limits),
 

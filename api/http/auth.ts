@@ -31,8 +31,8 @@ const DROPPED = { "retry-after": "5", connection: "close" };
  */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
 
-export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Login {
-  const brake = createBrake(now);
+export function createLogin({ admin }: Pick<ApiDeps, "admin">): Login {
+  const brake = createBrake();
   const expected = `${admin.username}:${admin.password}`;
   return async (c, given) => {
     if (sameSecret(given ?? "", expected)) return admit(c, admin.username);

@@ -1,6 +1,7 @@
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { isIPv6 } from "node:net";
 import { groupsOf } from "../../domain/ipv6.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 import { setBounded } from "../../domain/bounded.ts";
 
 const FIRST_MS = 100;
@@ -18,10 +19,10 @@ type Waiting = { network: string; drop: AbortController };
 /**
  * Creates the brake on wrong logins: the answer to each one waits, longer with each from the same network, up to
  * MOST_MS. Only refusals wait; whether a login is right has been decided before. When too many wait, the one that
- * has waited longest is dropped. `now` in epoch ms.
+ * has waited longest is dropped. `ticks`: ms of a clock that nobody sets.
  */
 export function createBrake(
-  now: () => number,
+  ticks: () => number = elapsed,
   sleep: Sleep = (ms, signal) => sleepFor(ms, undefined, { signal }),
 ) {
   const networks = new Map<string, Known>();
@@ -39,7 +40,7 @@ export function createBrake(
   /** Counts a wrong login from an address. Resolves once it may be answered; false: it was dropped. */
   return async function wait(address: string): Promise<boolean> {
     const network = networkOf(address);
-    const delay = delayOf(count(networks, network, now()));
+    const delay = delayOf(count(networks, network, ticks()));
     makeRoom(network);
     const entry = { network, drop: new AbortController() };
     waiting.add(entry);
@@ -56,11 +57,11 @@ export function createBrake(
 }
 
 /** Returns how many wrong logins of a network came before this one. */
-function count(networks: Map<string, Known>, network: string, now: number): number {
+function count(networks: Map<string, Known>, network: string, time: number): number {
   const known = networks.get(network);
-  const before = known && now - known.last < FORGET_MS ? known.failures : 0;
+  const before = known && time - known.last < FORGET_MS ? known.failures : 0;
   networks.delete(network);
-  setBounded(networks, network, { failures: before + 1, last: now }, MOST_NETWORKS);
+  setBounded(networks, network, { failures: before + 1, last: time }, MOST_NETWORKS);
   return before;
 }
 

@@ -1,7 +1,7 @@
 import { type Alert, ALERT_RULES } from "../../domain/alerts.ts";
 import { wantedFree } from "../../domain/disk.ts";
 import { LANES } from "../../domain/lanes.ts";
-import { RUN_CAUSES } from "../../domain/vocabulary.ts";
+import { RUN_CAUSES, UPLOAD_REFUSALS } from "../../domain/vocabulary.ts";
 import { REFUSALS } from "../../domain/worker-messages.ts";
 import { createFamily, type Family, type Labels, type Merge, sum } from "./exposition.ts";
 import { GAUGE_ALERTS, READINGS } from "./readings.ts";
@@ -265,7 +265,13 @@ function addPending(
     pending.add({ cluster: named.cluster(clusterId), state: "held" }, held);
 }
 
-function addMachine({ sample, workers }: Survey, add: Add): void {
+function addMachine({ sample, workers, refusedUploads }: Survey, add: Add): void {
+  const refused = add(
+    "replication_refused_uploads_total",
+    "counter",
+    "Uploads that were refused: no room on the disk, beyond a quota, or too many open ones",
+  );
+  for (const reason of UPLOAD_REFUSALS) refused.add({ reason }, refusedUploads[reason]);
   const slots = add(
     "replication_worker_slots",
     "gauge",

@@ -7,8 +7,9 @@ const DEADLINE_MS = 1_000;
 /** The metrics of a worker elsewhere are forgotten after this time; it sends them every 15 s. */
 const FORGET_MS = 60_000;
 const MOST_WORKERS = 200;
-/** Maximum length of the metrics of one process (characters). */
+/** Maximum length (characters) of the metrics of one process, and of all workers elsewhere together. */
 const MOST_TEXT = 1024 ** 2;
+const MOST_TOLD = 16 * 1024 ** 2;
 const TYPES: readonly string[] = [
   "counter",
   "gauge",
@@ -28,7 +29,7 @@ export function createOthers({
   ports: () => readonly MetricsPort[];
   now: () => number;
 }) {
-  const told = new Map<string, { at: number; families: Family[] }>();
+  const told = new Map<string, { at: number; length: number; families: Family[] }>();
   return {
     /**
      * Stores the metrics of a worker elsewhere; returns false if they are too long or too many
@@ -36,11 +37,14 @@ export function createOthers({
      */
     tell(worker: string, text: string): boolean {
       for (const [name, { at }] of told) if (now() - at > FORGET_MS) told.delete(name);
+      const others = [...told].filter(([name]) => name !== worker);
+      const length = others.reduce((sum, [, one]) => sum + one.length, text.length);
       const isTooMuch =
-        text.length > MOST_TEXT || (!told.has(worker) && told.size >= MOST_WORKERS);
+        text.length > MOST_TEXT || length > MOST_TOLD || others.length >= MOST_WORKERS;
       if (!isTooMuch)
         told.set(worker, {
           at: now(),
+          length: text.length,
           families: readFamilies(text, { process: `worker ${worker}` }),
         });
       return !isTooMuch;

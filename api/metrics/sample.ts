@@ -10,6 +10,7 @@ import {
 } from "../../db/watch/running.ts";
 import { readTiming, readWatchedTasks, type WatchedTask } from "../../db/watch/totals.ts";
 import { turn } from "../../db/turns.ts";
+import type { Store } from "../../activities/store/store.ts";
 import type { Disk } from "../../domain/disk.ts";
 import { type Timing, timingOf } from "../../domain/firing.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -20,7 +21,7 @@ export type SampleDeps = Pick<
   "db" | "zone" | "now" | "processes" | "hasTransferWorker"
 > & {
   dataDir: string;
-  disk: () => Promise<Disk>;
+  store: Pick<Store, "disk" | "refusals">;
 };
 
 type SampledRun = {
@@ -95,7 +96,7 @@ export function createSampler(deps: SampleDeps) {
       behind,
       due: await due(),
       hasWorker: await hasWorker(deps),
-      disk: await deps.disk(),
+      disk: await deps.store.disk(),
       databases: {
         replication: await sizeOf(dataDir, "replication.db"),
         blobs: await sizeOf(dataDir, "blobs.db"),

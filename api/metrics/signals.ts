@@ -1,5 +1,6 @@
 import { setBounded } from "../../domain/bounded.ts";
 import { DEATHS_TOLD_FOR, REFUSALS_TOLD_FOR } from "../../domain/alerts.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { type Refusal, REFUSALS } from "../../domain/worker-messages.ts";
 
@@ -38,12 +39,15 @@ export type Signals = ReturnType<typeof createSignals>;
 
 const MOST_KEPT = 1_000;
 
-/** Remembers events of this process that no table holds. `now` in epoch ms. */
-export function createSignals(now: () => number) {
+/**
+ * Remembers events of this process that no table holds. `now` in epoch ms, for what is shown; `ticks`: a clock that
+ * nobody sets, by which events are forgotten.
+ */
+export function createSignals(now: () => number, ticks = elapsed) {
   const refusals = new Map<string, Refused & { last: number }>();
   const credentials = new Map<string, number>();
   let died = { first: 0, again: 0 };
-  let deaths: Death[] = [];
+  let deaths: (Death & { last: number })[] = [];
   return {
     /**
      * Notes that a worker was refused; `worker`: the name that the worker sends, "" if it sends
@@ -52,13 +56,13 @@ export function createSignals(now: () => number) {
     refused(reason: Refusal, worker: string): void {
       const key = `${reason} ${worker}`;
       const known = refusals.get(key);
-      const goesOn = known !== undefined && now() - known.last < REFUSALS_TOLD_FOR;
+      const goesOn = known !== undefined && ticks() - known.last < REFUSALS_TOLD_FOR;
       refusals.delete(key);
       const refusal = {
         reason,
         worker,
         since: goesOn ? known.since : now(),
-        last: now(),
+        last: ticks(),
       };
       setBounded(refusals, key, refusal, MOST_KEPT);
     },
@@ -78,7 +82,7 @@ export function createSignals(now: () => number) {
       if (times > 1)
         deaths = [
           ...deaths.filter((death) => death.subject !== subject),
-          { subject, deaths: times, at: now() },
+          { subject, deaths: times, at: now(), last: ticks() },
         ].slice(-MOST_KEPT);
     },
     /** Notes the result of a connection test; `refused`: the cluster does not accept the credentials. */
@@ -93,11 +97,11 @@ export function createSignals(now: () => number) {
      */
     look: () => ({
       refusals: [...refusals.values()].filter(
-        ({ last }) => now() - last < REFUSALS_TOLD_FOR,
+        ({ last }) => ticks() - last < REFUSALS_TOLD_FOR,
       ),
       deaths: {
         ...died,
-        recent: deaths.filter(({ at }) => now() - at < DEATHS_TOLD_FOR),
+        recent: deaths.filter(({ last }) => ticks() - last < DEATHS_TOLD_FOR),
       },
       credentials: new Map(credentials),
     }),

@@ -1,4 +1,6 @@
 import { damagedFiles } from "../../db/content/damage.ts";
+import { quotaRefusals } from "../../db/content/quotas.ts";
+import type { UploadRefusal } from "../../domain/vocabulary.ts";
 import {
   readRunning,
   readRunningTallies,
@@ -42,6 +44,8 @@ export type Survey = {
   workers: ReturnType<Sources["workers"]>;
   /** The certificate of the API; null without TLS. */
   certificate: ReturnType<Sources["certificate"]>;
+  /** Number of uploads that this process has refused for lack of room. */
+  refusedUploads: Record<UploadRefusal, number>;
   /** Why the administrator's password is easy to guess; null: it is not. */
   passwordWeakness: string | null;
 };
@@ -53,7 +57,7 @@ type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
  * sample) at most 15 s.
  */
 export function createSurvey(deps: SurveyDeps) {
-  const { db, now, processes, signals, sources } = deps;
+  const { db, store, now, processes, signals, sources } = deps;
   const sampler = createSampler(deps);
   const progressOf = createProgress();
   let last: Survey | null = null;
@@ -79,6 +83,7 @@ export function createSurvey(deps: SurveyDeps) {
       unbegun: sources.unbegun(),
       workers: sources.workers(),
       certificate: sources.certificate(),
+      refusedUploads: { ...store.refusals(), quota: quotaRefusals(db) },
       passwordWeakness: sources.passwordWeakness(),
     };
     return last;

@@ -7,6 +7,7 @@ import {
 import { turn } from "../../db/turns.ts";
 import type { ContentDeps } from "../content/damage.ts";
 import { examineContent } from "../content/examine.ts";
+import { isFull } from "../http/failure-status.ts";
 import { backgroundPace } from "../content/pace.ts";
 import { elapsed } from "../../domain/elapsed.ts";
 
@@ -50,10 +51,14 @@ export function createScrub(deps: ScrubDeps) {
         return;
       }
       if (next === undefined || fractionOf(next.sha256) > target) break;
-      await examineContent(deps, next.sha256, pace).catch((error: unknown) => {
+      try {
+        await examineContent(deps, next.sha256, pace);
+      } catch (error) {
         stopping.signal.throwIfAborted();
         logger.warn({ err: error, sha256: next.sha256 }, "a content cannot be read");
-      });
+        // Damage that a full disk keeps from being noted is found again by the next step.
+        if (isFull(error)) return;
+      }
       place = { ...place, position: next.sha256 };
       if (read % STORED_AFTER === STORED_AFTER - 1) putScrubPlace(db, place);
     }

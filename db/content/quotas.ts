@@ -28,11 +28,26 @@ const limits = prepared((db) =>
     .prepare(),
 );
 
+/** Number of files that were beyond a quota, since the process opened the database. */
+const refusals = prepared(() => ({ count: 0 }));
+export const quotaRefusals = (db: DbOrTx): number => refusals(db).count;
+
 /**
- * Returns the quota that files of `needed` bytes more in the repository would exceed; null: they fit. A caller that
- * writes them asks in the transaction in which it does, so that two cannot both take the last bytes.
+ * Returns the quota that files of `needed` bytes more in the repository would exceed; null: they fit. The
+ * caller refuses files that do not fit. One that writes them asks in the transaction in which it does, so that two
+ * cannot both take the last bytes.
  */
 export function overQuota(
+  db: DbOrTx,
+  repository: Repository,
+  needed: number,
+): OverQuota | null {
+  const over = findOver(db, repository, needed);
+  if (over !== null) refusals(db).count += 1;
+  return over;
+}
+
+function findOver(
   db: DbOrTx,
   { id, projectId, name }: Repository,
   needed: number,

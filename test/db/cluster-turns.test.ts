@@ -50,6 +50,7 @@ beforeEach(() => {
     workers: () => 2,
     wake: (workflowId) => woken.push(workflowId),
     now: () => time.now,
+    ticks: () => time.now,
   });
 });
 afterEach(() => removeTestDb(db));

@@ -53,7 +53,8 @@ let workers: WorkerSeen[] = [];
 beforeEach(() => {
   [time, slow, unbegun, workers] = [START, [], [], []];
   processes = { temporal: true, searchAttributes: true, orchestrator: true, workers: 1 };
-  signals = createSignals(() => time);
+  const clock = () => time;
+  signals = createSignals(clock, clock);
   const directory = mkdtempSync(join(tmpdir(), "problems-"));
   const later: Watch = {
     metrics: () => watch.metrics(),
@@ -68,7 +69,6 @@ beforeEach(() => {
   watch = createWatch({
     ...api.deps,
     dataDir: directory,
-    disk: api.deps.store.disk,
     signals,
     sources: {
       slow: () => slow,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Product, RecordInfo } from "../rigs/runs/run-fixture.ts";
-import type { Listing } from "../rigs/runs/run-sources.ts";
 import type { Followed } from "./load-slots.ts";
 import type { RoundRun } from "./load-crowd.ts";
-import { PROJECT, type World } from "./world.ts";
+import type { Lied } from "./load-lied.ts";
+import { differences, digestsOf, statusOf } from "./listings.ts";
+import type { World } from "./world.ts";
 
 /**
  * Maximum time in ms from the end of the troubles until everything has ended and arrived: retries wait
@@ -19,7 +19,7 @@ const LOOK_MS = 1_000;
 export async function converge(
   world: World,
   runs: readonly RoundRun[],
-  followed: readonly Followed[],
+  { followed, lied }: { followed: readonly Followed[]; lied: readonly Lied[] },
 ): Promise<void> {
   const { journal, ends } = world;
   const begun = Date.now();
@@ -44,6 +44,9 @@ export async function converge(
       waitFor(world, "uploads arrive at their target", one.name, () =>
         arrived(world, one),
       ),
+    ),
+    ...lied.map((one) =>
+      waitFor(world, "an end that lied is brought right", one.name, righted(world, one)),
     ),
   ];
   await Promise.all(waits);
@@ -92,39 +95,23 @@ async function arrived(
   return ended(world, task);
 }
 
-/** Lists the files of a repository with the sha256 that the instance reports. */
-export async function digestsOf(product: Product, repoName: string): Promise<Listing> {
-  const listing: Listing = new Map();
-  for (let page = 1; ; page += 1) {
-    const query = `pageNumber=${page}&pageSize=1000&includeFolder=false&deep=true`;
-    const { records } = await product.call<{
-      records: { fullPath: string; sha256: string | null }[];
-    }>("GET", `/repository/api/node/page/${PROJECT}/${repoName}/?${query}`);
-    for (const { fullPath, sha256 } of records) listing.set(fullPath, sha256 ?? "");
-    if (records.length < 1_000) return listing;
-  }
+/**
+ * Returns a look at an end that lied: a run that began after the lies must succeed, and the end must have
+ * everything.
+ */
+function righted(
+  { product }: World,
+  { task, wanted, found }: Lied,
+): () => Promise<string | null> {
+  let before: string | undefined;
+  return async () => {
+    const record = await product.newestRecord(task);
+    if (record === undefined || record.status === "RUNNING") return statusOf(record);
+    before ??= record.id;
+    const difference = differences(wanted, await found());
+    if (record.id !== before && record.status === "SUCCESS" && difference === null)
+      return null;
+    await product.execute(task).catch(() => undefined);
+    return `${statusOf(record)} ${difference ?? ""}`;
+  };
 }
-
-/** Describes how a listing differs from the wanted one; null when they are equal. */
-export function differences(
-  wanted: ReadonlyMap<string, string>,
-  found: ReadonlyMap<string, string>,
-): string | null {
-  const lost = [...wanted.keys()].filter((key) => !found.has(key));
-  const foreign = [...found.keys()].filter((key) => !wanted.has(key));
-  const other = [...wanted]
-    .filter(([key, digest]) => found.has(key) && found.get(key) !== digest)
-    .map(([key]) => key);
-  const parts = Object.entries({ lost, foreign, different: other }).filter(
-    ([, keys]) => keys.length > 0,
-  );
-  if (parts.length === 0) return null;
-  return parts
-    .map(([what, keys]) => `${keys.length} ${what}: ${keys.slice(0, 5).join(", ")}`)
-    .join("; ");
-}
-
-export const statusOf = (record: RecordInfo | undefined): string =>
-  record
-    ? `${record.status} ${record.errorReason ?? ""} ${JSON.stringify(record.replicaOverview)}`
-    : "no record";

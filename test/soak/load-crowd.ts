@@ -17,8 +17,9 @@ export type RoundRun = { name: string; task: string; details: number };
  * cluster.
  */
 export async function prepareCrowd(world: World): Promise<void> {
-  for (let at = 0; at < REPOSITORIES; at += 1) await fill(world, `crowd-${at}`, FILES);
-  await fill(world, "huge", HUGE);
+  for (let at = 0; at < REPOSITORIES; at += 1)
+    await fill(world, `crowd-${at}`, texts(`crowd-${at}`, FILES));
+  await fill(world, "huge", texts("huge", HUGE));
 }
 
 /** Starts a run to all slow clusters, and one of the huge repository to the round's own target. */
@@ -58,23 +59,26 @@ export const crowdTargets = (round: string): [string, number][] => [
   [`${round}-huge`, HUGE],
 ];
 
-async function fill(
+export const pathOf = (at: number): string => `/folder-${at % 20}/file-${at}.txt`;
+
+const texts = (repoName: string, count: number) =>
+  Array.from({ length: count }, (_, at) => Buffer.from(`${repoName} ${at}`));
+
+/** Puts files into a new repository of the first instance; the path of one is `pathOf` its number. */
+export async function fill(
   { ends, product }: World,
   repoName: string,
-  count: number,
+  all: readonly Buffer[],
 ): Promise<void> {
   await product.hosted(PROJECT, repoName);
   const { url, username, password } = ends.first.instance;
   const client = createInstanceClient({ url, username, password });
   const hooks = quietHooks();
-  for (let from = 0; from < count; from += STATED_AT_ONCE) {
-    const contents = Array.from(
-      { length: Math.min(STATED_AT_ONCE, count - from) },
-      (_, at) => Buffer.from(`${repoName} ${from + at}`),
-    );
+  for (let from = 0; from < all.length; from += STATED_AT_ONCE) {
+    const contents = all.slice(from, from + STATED_AT_ONCE);
     const now = Date.now();
     const files = contents.map((content, at) => ({
-      path: `/folder-${at % 20}/file-${from + at}.txt`,
+      path: pathOf(from + at),
       size: content.length,
       sha256: createHash("sha256").update(content).digest("hex"),
       metadata: {},

@@ -131,11 +131,13 @@ async function closedAgain({ product }: World, task: string): Promise<void> {
 }
 
 /**
- * Returns lines for the report and records a violation for each exceeded budget; without a sample nothing is checked.
+ * Returns lines for the report and records a violation for each exceeded budget; without a sample, or on a machine that
+ * is shared with other work, nothing is checked.
  */
 export function judgeFairness(
   { journal }: Pick<World, "journal">,
   { alone, beside }: Probes,
+  isShared: boolean,
 ): string[] {
   const budget = TIMES_ALONE * median(alone.small) + MORE_MS;
   return [
@@ -152,7 +154,7 @@ export function judgeFairness(
       `${what}: alone ${seconds(median(before))}; beside, of ${samples.length} moments: ` +
       `median ${seconds(median(samples))}, 95th percentile ${seconds(p95)}, ` +
       `longest ${seconds(Math.max(...samples))}; bound ${seconds(most)}`;
-    if (p95 > most) journal.violated("fairness", text);
+    if (p95 > most && !isShared) journal.violated("fairness", text);
     return text;
   }
 }

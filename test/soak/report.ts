@@ -22,6 +22,17 @@ const RULES = [
   "every request succeeds in the end",
   "SIGTERM ends everything in order",
   "nothing crashes",
+  "/health/live answers",
+  "what is wrong is reported",
+  "reports end with their cause",
+  "a full disk is said to uploaders",
+  "an end that lied is brought right",
+  "a run that failed says why",
+  "no login goes elsewhere",
+  "damage is found and reported",
+  "damaged content is not served",
+  "damage is repaired",
+  "nothing good is taken for damaged",
   "fairness",
 ];
 
@@ -29,9 +40,9 @@ const RULES = [
 export function report(
   { journal, folder }: World,
   probes: Probes,
-  seed: number,
+  { seed, isShared }: { seed: number; isShared: boolean },
 ): boolean {
-  const fairness = judgeFairness({ journal }, probes);
+  const fairness = judgeFairness({ journal }, probes, isShared);
   console.log(
     `\nsoak of ${(journal.seconds() / 60).toFixed(1)} minutes, --seed=${seed}\n`,
   );

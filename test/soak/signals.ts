@@ -18,6 +18,7 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
   /** Number of kills by end and kind of process. */
   const kills = new Map<string, number>();
   const restarting = new Set<EndName>();
+  let disturbances = 0;
   let last = 0;
 
   function pidOf({ end, process, number }: Victim): number | null {
@@ -91,11 +92,24 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
         last = Date.now();
       });
     },
+    /** Marks everything as troubled, in another way than by signals, until `work` has ended. */
+    async disturb<T>(work: () => Promise<T>): Promise<T> {
+      disturbances += 1;
+      try {
+        return await work();
+      } finally {
+        disturbances -= 1;
+        last = Date.now();
+      }
+    },
     isRestarting: (name: EndName) => restarting.has(name),
     kills: (end: EndName, process: string) => kills.get(`${end} ${process}`) ?? 0,
     /** Whether no process was in trouble from shortly before `time` until now. */
     quietSince: (time: number) =>
-      frozen.size === 0 && restarting.size === 0 && last + RECOVERY_MS < time,
+      frozen.size === 0 &&
+      restarting.size === 0 &&
+      disturbances === 0 &&
+      last + RECOVERY_MS < time,
   };
 }
 

@@ -83,14 +83,22 @@ export async function makeProcessTrouble(
       await sleep(trouble.awayMs);
       return target.restart();
     case "restart":
+      if (isFull(world, "first") || isFull(world, "second"))
+        return journal.note("no restart, because a full disk refuses the start");
       return restartEverything(world, trouble.signal);
     case "kill":
-      if (trouble.victim.process === "supervisor")
+      if (trouble.victim.process === "supervisor") {
+        if (isFull(world, trouble.victim.end))
+          return journal.note("no restart, because a full disk refuses the start");
         return killSupervisor(world, trouble.victim.end);
+      }
       if (!signals.kill(trouble.victim))
         journal.note(`no ${trouble.victim.process} to kill at ${trouble.victim.end}`);
   }
 }
+
+const isFull = ({ ends }: World, end: EndName): boolean =>
+  ends[end].disk?.isSqueezed() === true;
 
 async function killSupervisor({ ends, signals }: World, end: EndName): Promise<void> {
   await signals.restart([end], async () => {

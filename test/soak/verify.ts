@@ -1,10 +1,10 @@
-import { integrity } from "../rigs/servers/npm-publication.ts";
 import { authorizationOf } from "../rigs/runs/instance.ts";
 import { sha256, type RecordDetail, type RecordInfo } from "../rigs/runs/run-fixture.ts";
 import { listFiles, listImages } from "../rigs/runs/run-judge.ts";
 import { each, type Listing } from "../rigs/runs/run-sources.ts";
-import { differences, digestsOf, statusOf } from "./converge.ts";
+import { differences, digestsOf, type Get, json, listNpm, statusOf } from "./listings.ts";
 import { crowdTargets, type RoundRun } from "./load-crowd.ts";
+import type { Kept } from "./load-kept.ts";
 import type { Followed } from "./load-slots.ts";
 import type { Round } from "./load-round.ts";
 import { PROJECT, type World } from "./world.ts";
@@ -17,8 +17,14 @@ export async function verifyRound(
   world: World,
   round: Round,
   runs: readonly RoundRun[],
-  followed: readonly Followed[],
+  { followed, kept }: { followed: readonly Followed[]; kept: Kept },
 ): Promise<void> {
+  const all = new Map([...kept.paths].map(([digest, path]) => [path, digest]));
+  for (const [end, of] of [
+    ["source", world.product],
+    ["target", world.partner],
+  ] as const)
+    same(world, `${kept.name} at the ${end}`, all, await digestsOf(of, kept.name));
   for (const run of runs) await verifyRun(world, run);
   for (const one of followed) await verifyFollowed(world, one);
   await verifyContents(world, round);
@@ -150,7 +156,12 @@ async function verifyContents(world: World, round: Round): Promise<void> {
   const { instance } = ends.second;
   const headers = { authorization: authorizationOf(instance) };
   const get = async (path: string) => fetch(instance.url + path, { headers });
-  same(world, `${name} npm at the target`, round.npm, await listNpm(round, get));
+  same(
+    world,
+    `${name} npm at the target`,
+    round.npm,
+    await listNpm(`${PROJECT}/${name}-npm`, round.npm.keys(), get),
+  );
   same(
     world,
     `${name} hosted images at the target`,
@@ -164,27 +175,6 @@ async function verifyContents(world: World, round: Round): Promise<void> {
     round.images,
     new Map([...images].map(([image, digest]) => [`${name}/${image}`, digest])),
   );
-}
-
-type Get = (path: string) => Promise<Response>;
-const json = async <T>(answer: Promise<Response>) => (await (await answer).json()) as T;
-
-async function listNpm({ name, npm }: Round, get: Get): Promise<Listing> {
-  const found: Listing = new Map();
-  await each(
-    [...new Set([...npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))))],
-    4,
-    async (pkg) => {
-      const { versions = {} } = await json<{
-        versions?: Record<string, { dist: { tarball: string } }>;
-      }>(get(`/npm/${PROJECT}/${name}-npm/${pkg.replace("/", "%2f")}`));
-      for (const [version, { dist }] of Object.entries(versions)) {
-        const bytes = await (await get(new URL(dist.tarball).pathname)).arrayBuffer();
-        found.set(`${pkg}@${version}`, integrity(Buffer.from(bytes)));
-      }
-    },
-  );
-  return found;
 }
 
 async function listHostedImages(

@@ -7,9 +7,11 @@ import type { TestRegistry } from "../rigs/servers/registries.ts";
 import { type End, type EndName, startEnds } from "./ends.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createSignals, type Signals } from "./signals.ts";
+import { startElsewhere } from "./elsewhere.ts";
+import type { LyingWay } from "./lies.ts";
 
 /** Names of the connections, each with a proxy, on which an end can be made slow, silent or refusing. */
-export type WayName = "edge" | "registry" | "source" | "crowd";
+export type WayName = "edge" | "registry" | "source" | "crowd" | LyingWay;
 
 export type World = {
   folder: string;
@@ -28,9 +30,17 @@ export type World = {
   ways: Record<WayName, FaultProxy>;
   /**
    * Ids of clusters. `direct` leads to the second instance without troubles; `crowd`: many clusters
-   * that all lead to one slow end.
+   * that all lead to one slow end; `liar`, `liarTarget`: an instance and a registry that lie.
    */
-  clusters: { edge: string; direct: string; registry: string; crowd: string[] };
+  clusters: Record<"edge" | "direct" | "registry" | "liar" | "liarTarget", string> & {
+    crowd: string[];
+  };
+  /** How many lies were told on each connection. */
+  lied: Record<LyingWay, number>;
+  /** A server to which ends redirect; `logins`: requests that came with a login. */
+  elsewhere: Awaited<ReturnType<typeof startElsewhere>>;
+  /** The sha256 of the contents that were damaged on purpose at each end. */
+  damaged: Record<EndName, Set<string>>;
   signals: Signals;
   remove: (keep: boolean) => Promise<void>;
 };
@@ -51,18 +61,15 @@ export async function startWorld(seed: number): Promise<World> {
       registry: await proxy(target.url),
       source: await proxy(source.url),
       crowd: await proxy(second.instance.url),
+      liar: await proxy(second.instance.url),
+      liarTarget: await proxy(target.url),
+      liarSource: await proxy(source.url),
+      liarNpm: await proxy(second.instance.url),
     };
+    const elsewhere = await cleanup.keep(startElsewhere(), (one) => one.stop());
     const { product } = first;
     for (const { product } of [first, second]) await product.project(PROJECT);
-    const crowd = Array.from({ length: CROWD }, (_, at) =>
-      product.partner(`crowd-${at}`, second.instance, ways.crowd.url),
-    );
-    const clusters = {
-      edge: await product.partner("edge", second.instance, ways.edge.url),
-      direct: await product.partner("direct", second.instance),
-      registry: await product.registry("registry", ways.registry.url),
-      crowd: await Promise.all(crowd),
-    };
+    const clusters = await addClusters(product, second, ways);
     const ends = { first, second };
     const signals = createSignals(ends, journal);
     const remove = (keep: boolean) =>
@@ -78,6 +85,9 @@ export async function startWorld(seed: number): Promise<World> {
       target,
       ways,
       clusters,
+      lied: { liar: 0, liarTarget: 0, liarSource: 0, liarNpm: 0 },
+      elsewhere,
+      damaged: { first: new Set(), second: new Set() },
       signals,
       remove,
     };
@@ -85,6 +95,28 @@ export async function startWorld(seed: number): Promise<World> {
     await cleanup.all();
     throw error;
   }
+}
+
+/** Adds a cluster for each way to an end that is a target. */
+async function addClusters(
+  product: Product,
+  { instance }: End,
+  ways: World["ways"],
+): Promise<World["clusters"]> {
+  const crowd = Array.from({ length: CROWD }, (_, at) =>
+    product.partner(`crowd-${at}`, instance, ways.crowd.url),
+  );
+  return {
+    edge: await product.partner("edge", instance, ways.edge.url),
+    direct: await product.partner("direct", instance),
+    registry: await product.registry("registry", ways.registry.url),
+    liar: await product.partner("liar", instance, ways.liar.url),
+    liarTarget: await product.registry("liar-target", ways.liarTarget.url, {
+      username: "soak",
+      password: "a-password-of-the-soak",
+    }),
+    crowd: await Promise.all(crowd),
+  };
 }
 
 type Ending = Pick<World, "folder" | "ends" | "signals"> & {
@@ -101,12 +133,16 @@ async function endWorld({
   all,
 }: Ending): Promise<void> {
   signals.thawAll();
-  for (const { instance } of [second, first])
+  const kept = [folder];
+  for (const { name, instance, disk } of [second, first]) {
+    if (disk?.isSqueezed() === true) disk.widen();
     await (keep ? instance.stop() : instance.remove()).catch(() => undefined);
+    if (!keep) continue;
+    // What lies on a disk of its own goes with the disk.
+    if (disk !== null) disk.keep(instance.dataDir, join(folder, name));
+    else kept.push(instance.dataDir);
+  }
   await all();
-  if (keep)
-    console.log(
-      `Kept: ${[folder, first.instance.dataDir, second.instance.dataDir].join(" ")}`,
-    );
+  if (keep) console.log(`Kept: ${kept.join(" ")}`);
   else rmSync(folder, { recursive: true, force: true });
 }

@@ -4,6 +4,7 @@ import pLimit from "p-limit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SYNC_PREFIX } from "../../domain/sync.ts";
 import { createContent, openContent } from "../rigs/api/content-fixture.ts";
+import { refusedUploads } from "../rigs/runs/metrics-fixture.ts";
 import { send, startApi } from "../rigs/api/socket-fixture.ts";
 
 /** Most open uploads of one repository, of all other instances together, and of all. */
@@ -102,12 +103,14 @@ describe.each([image("first"), instances])("$name", ({ begin, feed, end, refused
       await feed(one.place);
       return one;
     });
+    const refusedBefore = await refusedUploads(api, "sessions");
     const tooMany = await begin();
     expect([tooMany.status, tooMany.retry, JSON.parse(tooMany.text)]).toMatchObject([
       429,
       "60",
       refused,
     ]);
+    await expect.poll(() => refusedUploads(api, "sessions")).toBe(refusedBefore + 1);
     const other = await image("second").begin();
     expect(other.status).toBe(202);
     await image("second").end(other.place);

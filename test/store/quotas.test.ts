@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { random } from "../rigs/api/content-fixture.ts";
 import { send, startApi } from "../rigs/api/socket-fixture.ts";
+import { refusedUploads } from "../rigs/runs/metrics-fixture.ts";
 import {
   createDoorRepositories,
   uploadDoors,
@@ -65,6 +66,7 @@ describe("a quota", () => {
     "of a %s is kept at every door, in the form of its protocol, and what is refused leaves nothing",
     async (of) => {
       const forms: unknown[] = [];
+      const refusedBefore = await refusedUploads(api, "quota");
       for (const door of doors) {
         const name = of === "repo" ? `demo/${door.repository}` : "demo";
         const { used } = await quotaOf(of, name);
@@ -107,6 +109,9 @@ describe("a quota", () => {
         [200, { data: { files: [refused] } }],
         [200, { data: { versions: [refused] } }],
       ]);
+      await expect
+        .poll(() => refusedUploads(api, "quota"))
+        .toBe(refusedBefore + doors.length);
       expectExact();
     },
   );

@@ -8,6 +8,7 @@ import {
   uploadDoors,
   type Door,
 } from "../rigs/transfer/upload-doors.ts";
+import { refusedUploads } from "../rigs/runs/metrics-fixture.ts";
 import { createGate } from "../rigs/runs/run-fixture.ts";
 import { mountDisk } from "../rigs/servers/disk.ts";
 
@@ -177,5 +178,12 @@ describe.skipIf(disk === null)("a disk with a reserve", () => {
     expect([answer.status, answer.json.code]).toEqual([507, 250102]);
     await expect.poll(() => before - free()).toBeLessThan(MIB / 2);
     expect(free()).toBeGreaterThanOrEqual(RESERVE);
+  });
+
+  test("counts the uploads that it refuses at every door", async () => {
+    await fill(RESERVE + CONTENT / 2);
+    const before = await refusedUploads(api, "disk");
+    for (const door of doors) await door.put(random(CONTENT));
+    await expect.poll(() => refusedUploads(api, "disk")).toBe(before + doors.length);
   });
 });

@@ -1,21 +1,17 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { layout } from "../../activities/store/layout.ts";
-import { quarantineFile } from "../../activities/store/quarantine.ts";
 import { condemn } from "../../api/content/damage.ts";
 import { lookAtContents } from "../../api/content/look.ts";
 import { createHousekeeping } from "../../api/upkeep/housekeeping.ts";
 import { createScrub } from "../../api/upkeep/scrub.ts";
-import { haveBlobs, putBlobs } from "../../db/content/blobs.ts";
-import { damageAfter, damagedFiles } from "../../db/content/damage.ts";
-import { putNodes } from "../../db/content/put-nodes.ts";
+import { haveBlobs } from "../../db/content/blobs.ts";
+import { damagedFiles } from "../../db/content/damage.ts";
 import { scrubPlace } from "../../db/content/scrub.ts";
-import { createContent, NOW, random, sha256 } from "../rigs/api/content-fixture.ts";
+import { NOW, random, sha256 } from "../rigs/api/content-fixture.ts";
 import { damageContent, DAMAGES } from "../rigs/api/damage.ts";
+import { contents, createScrubbed, forkScrub } from "../rigs/api/scrub-fixture.ts";
 
 const DAY = 86_400_000;
 const PERIOD = 30 * DAY;
@@ -24,38 +20,16 @@ const opened: { close: () => void }[] = [];
 afterEach(() => opened.splice(0).forEach(({ close }) => close()));
 
 function content() {
-  const made = createContent();
+  const made = createScrubbed();
   opened.push(made);
-  const { db, store, repository } = made;
-  /** Stores files, each at the path of its digest. */
-  const add = (...contents: Buffer[]) =>
-    store.putAll(
-      contents.map((bytes) => ({ content: bytes })),
-      (blobs) => {
-        putBlobs(db, blobs, NOW);
-        const entries = blobs.map(({ sha256: digest }) => ({
-          fullPath: `/${digest}`,
-          sha256: digest,
-          metadata: {},
-        }));
-        const rules = { overwrite: true, user: "tester", now: NOW };
-        putNodes(db, repository, entries, rules);
-        return blobs.map(({ sha256: digest }) => digest);
-      },
-    );
-  const damaged = () => damageAfter(db, "", 1_000).map((row) => row.sha256);
-  const quarantined = (digest: string) => quarantineFile(layout(made.dataDir), digest);
+  const { db } = made;
   const have = async (digest: string) => {
     await lookAtContents(made, [digest]);
     return haveBlobs(db, [digest], NOW).has(digest);
   };
   const keeping = () => createHousekeeping(made).run();
-  return { ...made, add, damaged, quarantined, have, keeping };
+  return { ...made, have, keeping };
 }
-
-/** Returns small and large contents. */
-const contents = (count: number) =>
-  Array.from({ length: count }, (_, i) => random(i % 4 === 0 ? 20_000 : 300));
 
 test("a round finds every damaged content, puts it into the quarantine and names its files", async () => {
   const made = content();
@@ -125,28 +99,6 @@ test("a scrub that is killed in the middle goes on where it was", async () => {
   expect(made.damaged()).toEqual(bad);
   expect(scrubPlace(made.db, 0).roundDate).toBeGreaterThan(roundDate);
 });
-
-const PROGRAM = fileURLToPath(new URL("../rigs/api/scrub-process.ts", import.meta.url));
-
-async function forkScrub(directory: string) {
-  const child = fork(PROGRAM, [directory], {
-    execArgv: ["--import", "tsx"],
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-  });
-  await once(child, "message");
-  return {
-    begin: (ms: number) => void child.send(ms),
-    async advance(ms: number): Promise<void> {
-      child.send(ms);
-      await once(child, "message");
-    },
-    async kill(): Promise<void> {
-      const exited = once(child, "exit");
-      child.kill("SIGKILL");
-      await exited;
-    },
-  };
-}
 
 test("bytes that arrive while the wrong ones are read are not taken for wrong", async () => {
   const made = content();

@@ -130,7 +130,7 @@ export function createTestApi(
     checkCluster: async () => null,
     checkLinked: createLinkedCheck({}),
     checkHost: createAddressGuard([]).checkHost,
-    watch: createWatch({ ...watched, dataDir: directory, disk: store.disk }),
+    watch: createWatch({ ...watched, dataDir: directory, store }),
     collections: createHousekeeping({
       db,
       store,

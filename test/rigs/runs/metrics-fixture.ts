@@ -3,6 +3,8 @@ import { record } from "../../../db/schema/records.ts";
 import { task, taskCluster, taskObject } from "../../../db/schema/tasks.ts";
 import type { RunSnapshot } from "../../../domain/task.ts";
 import { newId, newKey } from "../../../domain/ids.ts";
+import type { UploadRefusal } from "../../../domain/vocabulary.ts";
+import type { TestApi } from "../api/api-fixture.ts";
 import { addDetails, endRecord } from "../db/rows.ts";
 import { SETTING } from "../db/setting.ts";
 import { authorizationOf, type Instance } from "./instance.ts";
@@ -50,6 +52,18 @@ export function valueOf(
       `${found.length} series of ${name} have the labels ${JSON.stringify(labels)}`,
     );
   return found[0]?.value;
+}
+
+/** Returns how many uploads the API has refused for a reason; at most a second old. */
+export async function refusedUploads(
+  { call }: Pick<TestApi, "call">,
+  reason: UploadRefusal,
+): Promise<number> {
+  const { text } = await call("GET", "/metrics");
+  return (
+    valueOf(readSeries(text), "replication_refused_uploads_total", { reason }) ??
+    Number.NaN
+  );
 }
 
 /** Saves a task without applying its rules, fast enough for hundreds. */
