@@ -6,7 +6,6 @@ import { startControl, startOrchestrator, startWorker } from "./children.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { lockDataDir } from "./db/lock.ts";
 import { peekKey } from "./db/secrets/peek.ts";
-import { weaknessOf } from "./domain/password.ts";
 import { StartError } from "./domain/start-error.ts";
 import { showFailures } from "./lifecycle.ts";
 import { createLog } from "./logs.ts";
@@ -27,7 +26,7 @@ import { createNote } from "./temporal/note.ts";
 import { choosePorts } from "./temporal/ports.ts";
 import { endLeftovers, openLedger } from "./temporal/process.ts";
 import { choosePlace, serverPorts, startServer } from "./temporal/server.ts";
-import { uselessVariables } from "./variables.ts";
+import { risks, uselessVariables } from "./variables.ts";
 import { ATTRIBUTES } from "./workflows/contract.ts";
 import { elapsed } from "./domain/elapsed.ts";
 
@@ -50,8 +49,6 @@ const DRAINED_BY_MS = {
 /** Variables that this process removes from its environment: only the children that need them get them. */
 const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN", "WORKER_TOKEN"];
 
-const REMEDY = "set ADMIN_PASSWORD to one of 12 or more characters and start again";
-
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLog("supervisor", config);
@@ -67,11 +64,7 @@ async function main(): Promise<void> {
   const stopping = new AbortController();
   const known = peekKey(join(config.dataDir, "replication.db"));
   const instance = openInstance(config.dataDir, config, known);
-  const weakness = weaknessOf(instance.adminPassword, config.adminUsername);
-  if (weakness !== null)
-    log.warn(
-      `The password of the administrator is easy to guess (${weakness}): ${REMEDY}`,
-    );
+  for (const risk of risks(config, instance)) log.warn(risk);
   const supervisor = createSupervisor({
     config,
     log,

@@ -1,6 +1,9 @@
-/** Warnings about environment variables that are set to no effect: misspelt, or not used with the others. */
+/** Warnings about settings: variables that are set to no effect (misspelt, or not used with the others), and risks. */
 
-import { VARIABLES } from "./config.ts";
+import { isIPv6 } from "node:net";
+import { type Config, VARIABLES } from "./config.ts";
+import { isLoopback } from "./domain/http-url.ts";
+import { weaknessOf } from "./domain/password.ts";
 import { misspeltVariables } from "./domain/misspelt.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -102,3 +105,26 @@ export function uselessVariables(env: Env, program: Program): string[] {
 }
 
 const isSet = (env: Env, name: string): boolean => Boolean(env[name]);
+
+/** Returns one sentence for each setting with which a stranger may get at the service. */
+export function risks(
+  { host, tls, trustedProxies, adminUsername }: Config,
+  { adminPassword }: { adminPassword: string },
+): string[] {
+  const weakness = weaknessOf(adminPassword, adminUsername);
+  const at = new URL(`http://${isIPv6(host) ? `[${host}]` : host}`);
+  const isOpen = !isLoopback(at) && tls === null && trustedProxies.length === 0;
+  return [
+    ...(weakness === null
+      ? []
+      : [
+          `The password of the administrator is easy to guess (${weakness}): ` +
+            "set ADMIN_PASSWORD to one of 12 or more characters and start again",
+        ]),
+    ...(isOpen ? [WITHOUT_TLS] : []),
+  ];
+}
+
+const WITHOUT_TLS =
+  "HOST lets other machines reach the API without TLS, so their logins can be read on the way: set TLS_CERT_PATH and " +
+  "TLS_KEY_PATH, or put a proxy with TLS before it and name that in TRUSTED_PROXIES";

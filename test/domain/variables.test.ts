@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { VARIABLES } from "../../config.ts";
-import { uselessVariables } from "../../variables.ts";
+import { loadConfig, VARIABLES } from "../../config.ts";
+import { risks, uselessVariables } from "../../variables.ts";
 
 /** Returns the settings that are meant by misspelt variables. */
 const meant = (...names: string[]): (string | undefined)[] =>
@@ -83,5 +83,34 @@ describe("the warnings about variables", () => {
     expect(
       uselessVariables({ API_URL: "http://host", TRANSFER_WORKERS: "8" }, "worker"),
     ).toEqual([expect.stringMatching(/^TRANSFER_WORKERS has no effect here/)]);
+  });
+});
+
+describe("risks", () => {
+  const STRONG = { adminPassword: "correct-horse-battery" };
+  test.each<
+    [what: string, env: Record<string, string>, password: string, says: RegExp[]]
+  >([
+    ["the defaults", {}, STRONG.adminPassword, []],
+    ["a weak password", {}, "admin", [/easy to guess/]],
+    ["a HOST for others", { HOST: "0.0.0.0" }, STRONG.adminPassword, [/without TLS/]],
+    ["a HOST by IPv6", { HOST: "::" }, STRONG.adminPassword, [/without TLS/]],
+    ["loopback by IPv6", { HOST: "::1" }, STRONG.adminPassword, []],
+    [
+      "a proxy with TLS",
+      { HOST: "0.0.0.0", TRUSTED_PROXIES: "10.0.0.1" },
+      STRONG.adminPassword,
+      [],
+    ],
+    [
+      "TLS of its own",
+      { HOST: "0.0.0.0", TLS_CERT_PATH: "/c.pem", TLS_KEY_PATH: "/k.pem" },
+      STRONG.adminPassword,
+      [],
+    ],
+  ])("a start with %s is warned of as it must be", (_what, env, adminPassword, says) => {
+    const told = risks(loadConfig(env), { adminPassword });
+    expect(told).toHaveLength(says.length);
+    says.forEach((words, at) => expect(told[at]).toMatch(words));
   });
 });
