@@ -49,14 +49,8 @@ const GONE_MS = 180_000;
  * slots. Each end is limited over all objects and runs, slow ends together have a share of the slots,
  * and waiting workflows take turns by cluster, project and run.
  */
-export function createTurns({
-  db,
-  paces,
-  workers,
-  wake,
-  now,
-  ticks = elapsed,
-}: TurnDeps): Turns {
+export function createTurns({ ticks = elapsed, ...deps }: TurnDeps): Turns {
+  const { db, paces, workers, wake, now } = deps;
   const waiters = new Map<string, Waiter>();
   const served = createServed();
   const handBacks = createHandBacks(ticks);
@@ -120,19 +114,22 @@ export function createTurns({
       handBacks.add(id);
       return true;
     },
-    waitingSince(recordId) {
-      const since = waitingSince([...waiters.values()], recordId);
-      return since === null ? null : now() - (ticks() - since);
-    },
+    waitingSince: (recordId) =>
+      waitingSince([...waiters.values()], recordId, now() - ticks()),
     freed,
   };
 }
 
-function waitingSince(waiters: readonly Waiter[], recordId: string): number | null {
+/** `ahead`: by how much (ms) the wall clock is ahead of that of the waiters. */
+function waitingSince(
+  waiters: readonly Waiter[],
+  recordId: string,
+  ahead: number,
+): number | null {
   const times = waiters
     .filter((waiter) => waiter.recordId === recordId && waiter.granted === 0)
     .map(({ since }) => since);
-  return times.length === 0 ? null : Math.min(...times);
+  return times.length === 0 ? null : Math.min(...times) + ahead;
 }
 
 /**

@@ -98,10 +98,9 @@ export function createStore(
     room,
   };
   const sessions = createSessions(stager);
-  const source = createLocalSource(layout, inline);
-  const { open, openToSend, readSmall } = source;
+  const { open, openToSend, readSmall } = createLocalSource(layout, inline);
   return {
-    ...createContentDigests(source, inline.digests),
+    ...createContentDigests({ openToSend }, inline.digests),
     open,
     openToSend,
     readSmall,
