@@ -139,7 +139,7 @@ const others = createOthers({
   now: elapsed,
 });
 const signals = createSignals(Date.now);
-const workers = createWorkers(Date.now, logger, signals);
+const workers = createWorkers(logger, signals);
 const workerCount = () => Math.max(processes.workers, workers.count());
 const paces = createPaces(Date.now);
 const turns = createTurns({

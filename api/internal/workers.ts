@@ -4,6 +4,7 @@ import type { Problem } from "../../activities/secrets/internal.ts";
 import { type Lane, SLOTS } from "../../domain/lanes.ts";
 import type { Refusal } from "../../domain/worker-messages.ts";
 import type { Logger } from "../deps.ts";
+import { elapsed } from "../../domain/elapsed.ts";
 import { createFewLines } from "../http/few-lines.ts";
 
 /** Number of slots that a worker uses, by lane. */
@@ -25,13 +26,9 @@ export type Workers = {
   refused: (problem: Problem, worker: string, address: string) => void;
   /** Returns the number of transfer workers that reported lately, here and elsewhere. */
   count: () => number;
-  /**
-   * Returns the transfer workers that reported lately, with the time of their last report (epoch
-   * ms) and their slots.
-   */
+  /** Returns the transfer workers that reported lately, with their slots. */
   list: () => {
     id: string;
-    lastSeen: number;
     slots: Record<Lane, { total: number; used: number }>;
   }[];
 };
@@ -45,7 +42,6 @@ const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
 
 /** Keeps track of the transfer workers by the requests that they send. */
 export function createWorkers(
-  now: () => number,
   logger: Pick<Logger, "error">,
   signals: WorkerSignals = UNTOLD,
 ): Workers {
@@ -59,14 +55,14 @@ export function createWorkers(
   const told = new Map<string, { refusal: Refusal; last: number }>();
   const fresh = () => {
     for (const [key, { last }] of known)
-      if (now() - last > GONE_MS || known.size > MOST_KEPT) known.delete(key);
+      if (elapsed() - last > GONE_MS || known.size > MOST_KEPT) known.delete(key);
     return known;
   };
 
   return {
     seen(worker, used) {
       if (worker === "") return;
-      known.set(worker, { last: now(), used: used ?? known.get(worker)?.used ?? {} });
+      known.set(worker, { last: elapsed(), used: used ?? known.get(worker)?.used ?? {} });
       if (told.delete(worker)) signals.accepted(worker);
     },
     refused({ refusal, message }, sender, address) {
@@ -74,16 +70,15 @@ export function createWorkers(
       const worker = shortened(sender, LONGEST_NAME);
       signals.refused(refusal, worker);
       const before = told.get(worker);
-      if (before?.refusal === refusal && now() - before.last <= TOLD_AGAIN_MS) return;
-      setBounded(told, worker, { refusal, last: now() }, MOST_KEPT);
+      if (before?.refusal === refusal && elapsed() - before.last <= TOLD_AGAIN_MS) return;
+      setBounded(told, worker, { refusal, last: elapsed() }, MOST_KEPT);
       const facts = { worker, refusal, address };
       line(() => logger.error(facts, `A transfer worker is refused: ${message}`));
     },
     count: () => fresh().size,
     list: () =>
-      [...fresh()].map(([id, { last, used }]) => ({
+      [...fresh()].map(([id, { used }]) => ({
         id,
-        lastSeen: last,
         slots: slotsOf(used),
       })),
   };

@@ -4,10 +4,9 @@ import { elapsed } from "../../domain/elapsed.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { type Refusal, REFUSALS } from "../../domain/worker-messages.ts";
 
-/** A transfer worker on any machine; `lastSeen`: time of its last report (epoch ms). */
+/** A transfer worker on any machine. */
 export type WorkerSeen = {
   id: string;
-  lastSeen: number;
   slots: Partial<Record<Lane, { total: number; used: number }>>;
 };
 

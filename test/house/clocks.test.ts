@@ -33,6 +33,7 @@ const WALL_CLOCK: Record<string, string> = {
   "workflows/planning.ts": "when a listing is tried again; Temporal's clock",
   "workflows/window.ts": "when an artifact is tried again; Temporal's clock",
   // Times that other machines have said, or that are told to them.
+  "api/tls/follow.ts": "when a certificate begins and ends is in it",
   "activities/registries/http-failure.ts": "Retry-After may be a date",
   "activities/secrets/internal.ts": "clocks of workers are compared with ours",
   "activities/secrets/registry-token.ts": "when a token ends is in the token",
@@ -41,8 +42,6 @@ const WALL_CLOCK: Record<string, string> = {
   // What is shown to people.
   "activities/control/turns.ts": "since when a run waits, as it is shown",
   "workflows/real-time-run.ts": "when a drain is looked for again, as it is shown",
-  // Still to be moved to elapsed().
-  "api/internal/workers.ts": "when a worker was last seen, in memory",
   // The rule for memory with a stored or shown time.
   "domain/elapsed.ts": "what was noted in the future counts as old",
 };

@@ -348,7 +348,6 @@ test("slow clusters, refused workers and batches that kill workers are reported 
   workers = [
     {
       id: "one",
-      lastSeen: time,
       slots: { SHARED: { total: 32, used: 30 }, QUICK: { total: 8, used: 0 } },
     },
   ];

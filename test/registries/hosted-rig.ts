@@ -28,7 +28,7 @@ export async function hostedRig(): Promise<Rig> {
   let inside = new Hono<Env>();
   const internal = new Hono<Env>().all("*", ({ req }) => inside.fetch(req.raw));
   const { registry, db, deps, close } = await startNpm({ internal });
-  const workers = createWorkers(Date.now, { error: () => {} });
+  const workers = createWorkers({ error: () => {} });
   inside = new Hono<Env>()
     .basePath("/internal/v1")
     .use(knowClient(() => false, null))

@@ -82,7 +82,7 @@ beforeEach(async () => {
         settings,
         retryWindow: 0,
         now: () => NOW,
-        workers: createWorkers(() => NOW, { error: () => {} }),
+        workers: createWorkers({ error: () => {} }),
         paces,
         listings: createListings(
           paces,

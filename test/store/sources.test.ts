@@ -47,7 +47,7 @@ beforeEach(async () => {
     .use(holdBodies())
     .use(
       "/internal/v1/*",
-      internalAuth(identitiesOf(WORKER), createWorkers(Date.now, { error: () => {} }), {
+      internalAuth(identitiesOf(WORKER), createWorkers({ error: () => {} }), {
         note: () => undefined,
       }),
     )

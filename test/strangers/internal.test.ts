@@ -141,7 +141,6 @@ describe("a request of a worker", () => {
   test("a name that a stranger gives to a worker is kept only in its beginning", () => {
     const kept: string[] = [];
     const workers = createWorkers(
-      Date.now,
       { error: (facts: object) => void kept.push(JSON.stringify(facts)) },
       { refused: (_refusal, worker) => void kept.push(worker), accepted: () => {} },
     );

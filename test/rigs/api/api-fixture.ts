@@ -120,7 +120,7 @@ export function createTestApi(
       settings: () => SETTINGS,
       retryWindow: 0,
       now: Date.now,
-      workers: createWorkers(Date.now, { error: write("error") }),
+      workers: createWorkers({ error: write("error") }),
       paces,
       listings: createListings(paces, () => 1, Date.now),
       freed: () => undefined,
