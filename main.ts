@@ -47,7 +47,14 @@ const DRAINED_BY_MS = {
 } as const satisfies Record<Kind, number>;
 
 /** Variables that this process removes from its environment: only the children that need them get them. */
-const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN", "WORKER_TOKEN"];
+const SECRETS = [
+  "ADMIN_PASSWORD",
+  "SECRET_KEY",
+  "NEW_SECRET_KEY",
+  "METRICS_TOKEN",
+  "WORKER_TOKEN",
+  "OWN_WORKERS",
+];
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);

@@ -129,7 +129,7 @@ function refuseUnprotected({ apiUrl, allowHttpApiUrl, apiBeside }: typeof config
 
 /** Throws a StartError for a worker that was given the secret key, which is the control plane's alone. */
 function refuseSecretKey(): void {
-  if (!process.env["SECRET_KEY"]) return;
+  if (!process.env["SECRET_KEY"] && !process.env["NEW_SECRET_KEY"]) return;
   throw new StartError(
     "A worker takes WORKER_TOKEN and must not have the SECRET_KEY of the instance: call " +
       "POST /replication/api/worker/create with a name there, set WORKER_TOKEN to the token that it answers, and " +

@@ -5,6 +5,7 @@ import { StartError } from "../domain/start-error.ts";
 const REMEDIES = [
   { code: "SQLITE_NOTADB", remedy: "restore it from a backup" },
   { code: "SQLITE_CORRUPT", remedy: "restore it from a backup" },
+  { code: "SQLITE_BUSY", remedy: "end the other program that has it open" },
   { code: "SQLITE_FULL", remedy: "free space on its disk" },
   { code: "SQLITE_CANTOPEN", remedy: "let this user read and write it and its folder" },
   { code: "SQLITE_READONLY", remedy: "let this user read and write it and its folder" },

@@ -10,8 +10,15 @@ export type Realms = readonly string[] | null;
  */
 export type RealmVerdict = "own" | "accepted" | "first" | "refused";
 
-/** Is told of a realm that asks for a password; `realm`: its address without a query. */
-export type OnRealm = (met: { realm: string; verdict: RealmVerdict }) => void;
+/**
+ * Is told of a realm that asks for a password, and again when it has answered with a token (`isGood`); `realm`: its
+ * address without a query.
+ */
+export type OnRealm = (met: {
+  realm: string;
+  verdict: RealmVerdict;
+  isGood: boolean;
+}) => void;
 
 /** Returns the form in which a realm is stored and shown: its address without a query. */
 export const realmText = (url: URL): string => url.origin + url.pathname;

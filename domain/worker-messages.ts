@@ -154,8 +154,13 @@ export type ListedArtifact = {
   digest?: string | null;
 };
 
-/** A realm at which a worker has logged in to an end, `sealedFor` as in Endpoint, for the first time. */
-export type MetRealm = { sealedFor: string; realm: string };
+/** A realm at which a worker has logged in for a run to an end (`sealedFor` and `url` as in Endpoint) for the first time. */
+export type MetRealm = {
+  recordId: string;
+  sealedFor: string;
+  url: string;
+  realm: string;
+};
 
 /** A token for this instance's own image registry, and for how long (s) it is valid. */
 export type RegistryTokenAnswer = { token: string; seconds: number };

@@ -40,6 +40,8 @@ export type HttpRequest = {
    */
   body?: HttpBody | undefined;
   signal?: AbortSignal | undefined;
+  /** Whether a redirect is an error: what the request carries is for this address alone. */
+  unmoved?: boolean | undefined;
   /** Statuses besides 2xx that the caller handles and that are not errors. */
   accept?: readonly number[] | undefined;
   /**

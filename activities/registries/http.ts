@@ -167,8 +167,8 @@ async function followRedirects(first: HttpRequest, send: Send): Promise<HttpResp
     if ((status >= 200 && status < 300) || first.accept?.includes(status) === true)
       return response;
     start ??= response.place.where;
-    const next =
-      status >= 300 && status < 400 ? redirectTarget(first, response) : undefined;
+    const isMoved = status >= 300 && status < 400 && first.unmoved !== true;
+    const next = isMoved ? redirectTarget(first, response) : undefined;
     if (next === undefined) throw await response.failure();
     await response.discard();
     if (hops === MOST_REDIRECTS)

@@ -1,6 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { StartError } from "../../domain/start-error.ts";
 import { isKey, type KeyCheck, keyIdOf, opens } from "./key-check.ts";
 import { kept, lineOf } from "./kept.ts";
@@ -27,10 +35,7 @@ export function openSecretKey(
   settleRotation(dataDir, known);
   const inFile = lineOf(file);
   if (given !== undefined && inFile !== undefined && given !== inFile)
-    throw new StartError(
-      `SECRET_KEY is not the key in ${file}, which sealed the stored credentials: ` +
-        "unset it, or replace the file's key by npm run rotate-key (docs/keys.md)",
-    );
+    throw differing(file, isOfDatabase(given, known));
   const key = given ?? inFile;
   const isUsed = known !== null && (known.check !== null || known.sealed.length > 0);
   if (!isUsed) return key ?? kept(file, newSecretKey);
@@ -45,16 +50,64 @@ function isKeyOf(key: string, { check, sealed }: NonNullable<Known>): boolean {
   return sealed.some((each) => opens(key, each.sealed, each.owner));
 }
 
+const isOfDatabase = (key: string, known: Known): boolean =>
+  known !== null && known.check !== null && isKey(key, known.check);
+
 /** The file in which a rotation keeps the new key until the database has it. */
 export const nextKeyFile = (dataDir: string): string => join(dataDir, "secret-key.next");
 
-/** Puts the key of a rotation in the place of the old one if the database has it already, and drops it otherwise. */
+/**
+ * Puts the key of a rotation in the place of the old one if the database has it already, and drops it if the database
+ * still has the old one; otherwise leaves it, because it may be the only one that opens something.
+ */
 export function settleRotation(dataDir: string, known: Known): void {
-  const next = lineOf(nextKeyFile(dataDir));
-  if (next === undefined) return;
-  if (known?.check && isKey(next, known.check))
-    renameSync(nextKeyFile(dataDir), join(dataDir, "secret-key"));
-  else rmSync(nextKeyFile(dataDir));
+  const [file, next] = [join(dataDir, "secret-key"), nextKeyFile(dataDir)];
+  const key = lineOf(next);
+  if (key === undefined) return;
+  const old = lineOf(file);
+  if (isOfDatabase(key, known)) {
+    replace(file, next);
+    syncFolder(dataDir);
+  } else if (old !== undefined && isOfDatabase(old, known)) rmSync(next);
+}
+
+function replace(file: string, next: string): void {
+  try {
+    renameSync(next, file);
+  } catch (error) {
+    throw new StartError(
+      `${file} cannot be replaced (${(error as NodeJS.ErrnoException).code}): the key of the database is in ${next}, ` +
+        "put it into the file's origin",
+      { cause: error },
+    );
+  }
+}
+
+/** Makes sure that files which were made or renamed in a folder are found there after a loss of power. */
+export function syncFolder(folder: string): void {
+  const handle = openSync(folder, "r");
+  fsyncSync(handle);
+  closeSync(handle);
+}
+
+/** Throws unless the key's file can be replaced by another: not through a link, nor where something is mounted. */
+export function mustBeReplaceable(file: string): void {
+  const { dev } = statSync(dirname(file));
+  const found = lstatSync(file);
+  if (!found.isSymbolicLink() && found.dev === dev) return;
+  throw new StartError(
+    `${file} is a link or mounted, so its key cannot be replaced here: give the keys by SECRET_KEY and NEW_SECRET_KEY, ` +
+      "and put the new one into the file's origin when that is done",
+  );
+}
+
+function differing(file: string, isGivenRight: boolean): StartError {
+  return new StartError(
+    isGivenRight
+      ? `SECRET_KEY is the key of this database, and ${file} has another one: delete that file`
+      : `SECRET_KEY is not the key in ${file}, which sealed the stored credentials: ` +
+          "unset it, or replace the file's key by npm run rotate-key (docs/keys.md)",
+  );
 }
 
 const LOST =

@@ -15,6 +15,7 @@ export function openEndpoint(
     network,
     controlPlane,
   }: Pick<BatchDeps, "sealer" | "network" | "controlPlane">,
+  recordId: string,
   endpoint: Endpoint,
   namespace: string,
   pace: Pace,
@@ -33,8 +34,9 @@ export function openEndpoint(
     password: opened?.password ?? null,
     token: opened?.token ?? null,
     realms: opened?.realms ?? null,
-    onRealm: ({ realm, verdict }) => {
-      if (verdict === "first") void controlPlane.metRealm({ sealedFor, realm });
+    onRealm: ({ realm, verdict, isGood }) => {
+      if (verdict === "first" && isGood)
+        void controlPlane.metRealm({ recordId, sealedFor, url, realm });
     },
     ...network,
     pace,

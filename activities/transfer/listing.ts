@@ -81,7 +81,7 @@ export async function listObject(
         return told({ complete: false, retryAt: state.retryAt, reason: OTHERS_FIRST });
       if (pages > 0 && slice.isOver()) return told({ complete: false, retryAt: null });
       try {
-        lister ??= openLister(deps, state, pace);
+        lister ??= openLister(deps, recordId, state, pace);
         const { artifacts, attached, next } = await listPage(
           lister,
           state,
@@ -110,11 +110,13 @@ export async function listObject(
 
 function openLister(
   deps: BatchDeps,
+  recordId: string,
   { source, object }: Listing,
   pace: Pace,
 ): Lister & Closing {
   const { lister } = connectorOf(source.protocol, source.url);
-  if (lister) return lister(openEndpoint(deps, source, "", pace), object.repoType);
+  if (lister)
+    return lister(openEndpoint(deps, recordId, source, "", pace), object.repoType);
   throw new TransferError(
     "unsupported",
     `this release cannot list ${source.url} by protocol ${source.protocol}: ` + NAME_THEM,

@@ -185,12 +185,18 @@ function openTarget({ batch, keep }: Opening, to: Connector, end: End): Target {
   );
 }
 
-function targetEnd({ deps, batch, paces }: Opening): End {
+function targetEnd({ deps, recordId, batch, paces }: Opening): End {
   const { object, projectId, target } = batch;
   if (target.type === "REMOTE")
-    return openEndpoint(deps, target, remoteNamespace(object), paces.target);
+    return openEndpoint(deps, recordId, target, remoteNamespace(object), paces.target);
   return {
-    ...openEndpoint(deps, target, instanceNamespace(object, projectId), paces.target),
+    ...openEndpoint(
+      deps,
+      recordId,
+      target,
+      instanceNamespace(object, projectId),
+      paces.target,
+    ),
     instance: true,
   };
 }
@@ -199,7 +205,7 @@ function sourceEnd({ deps, recordId, batch, paces }: Opening): End {
   const { object, projectId, source } = batch;
   return object.category === "LOCAL"
     ? ownRegistry(deps, recordId, `${projectId}/${object.localRepoName}`)
-    : openEndpoint(deps, source, "", paces.source);
+    : openEndpoint(deps, recordId, source, "", paces.source);
 }
 
 /** Returns this instance's own registry of hosted images, as the end that a batch is read from. */

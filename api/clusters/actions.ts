@@ -25,7 +25,12 @@ import { listed } from "../http/details.ts";
 import { clusterOfId } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
 import { checkRealms, keepingRealm } from "../keys/realms.ts";
-import { changedCredentials, type Stored, storedCredentials } from "../keys/stored.ts";
+import {
+  changedCredentials,
+  type Opened,
+  type Stored,
+  storedCredentials,
+} from "../keys/stored.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
 
 /** Maximum number of tasks that the refusal to delete a used cluster names. */
@@ -48,37 +53,23 @@ const cleared = (text: string | null) => (text === "" ? null : text);
 
 type Reach = Pick<
   ClusterRow,
-  | "type"
-  | "url"
-  | "protocol"
-  | "username"
-  | "acceptedRealms"
-  | "certificate"
-  | "insecureSkipVerify"
+  "type" | "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify"
 >;
 
-/** `credentials` null: they cannot be opened. */
+/** `stored` null: the credentials cannot be opened. */
 function accessWith(
-  {
-    type,
-    url,
-    protocol,
-    username,
-    acceptedRealms,
-    certificate,
-    insecureSkipVerify,
-  }: Reach,
-  credentials: Credentials | null,
+  { type, url, protocol, username, certificate, insecureSkipVerify }: Reach,
+  stored: Opened | null,
 ): ClusterAccess {
   return {
     type,
     url,
     protocol,
     username,
-    password: credentials?.password || null,
-    token: credentials?.token || null,
-    ...(credentials === null ? { unreadable: true } : {}),
-    acceptedRealms,
+    password: stored?.credentials.password || null,
+    token: stored?.credentials.token || null,
+    ...(stored === null ? { unreadable: true } : {}),
+    acceptedRealms: stored?.realms ?? null,
     certificate,
     insecureSkipVerify,
   };
@@ -134,7 +125,7 @@ export async function createCluster(
     values.acceptedRealms = await mustConnect(
       deps,
       name,
-      accessWith({ ...values, type }, secrets),
+      accessWith({ ...values, type }, { credentials: secrets, realms: acceptedRealms }),
     );
   const made = insertCluster(
     db,
@@ -203,7 +194,7 @@ export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
   const problem = await deps.checkCluster(accessOf(deps.sealer, row), {
     watch: false,
-    onRealm: keepingRealm(deps, clusterOwner(row.id)),
+    onRealm: keepingRealm(deps, clusterOwner(row.id), row.url),
   });
   endCheck(deps.db, row.id);
   setClusterHealth(deps.db, row, problem?.reason.en ?? null, deps.now());
@@ -234,8 +225,8 @@ async function mustConnect(
   let realms = access.acceptedRealms;
   const problem = await checkCluster(access, {
     watch: false,
-    onRealm: ({ realm, verdict }) => {
-      if (verdict === "first") realms = [realm];
+    onRealm: ({ realm, verdict, isGood }) => {
+      if (verdict === "first" && isGood) realms = [realm];
     },
   });
   if (problem !== null) fail(250301, name, problem.reason);

@@ -57,7 +57,7 @@ async function check(deps: HealthDeps, row: ClusterRow): Promise<void> {
   spareWrite(deps, "the mark of a cluster's test", () => beginCheck(db, row.id, now()));
   const problem = await checkCluster(accessOf(sealer, row), {
     watch: true,
-    onRealm: keepingRealm(deps, clusterOwner(row.id)),
+    onRealm: keepingRealm(deps, clusterOwner(row.id), row.url),
   });
   paces.note(row.id, elapsed() - begun);
   spareWrite(deps, "the end of a cluster's test", () => endCheck(db, row.id));

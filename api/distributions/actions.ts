@@ -25,6 +25,7 @@ import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts"
 import { named, text, type Text } from "../../domain/text.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import { sealedFor } from "../clusters/actions.ts";
+import { checkRealms } from "../keys/realms.ts";
 import type { ApiDeps } from "../deps.ts";
 import { clusterOfId } from "../http/cluster.ts";
 import { fail } from "../http/errors.ts";
@@ -359,7 +360,11 @@ function saveDestination(
   const given = password === null ? {} : { password };
   if (owned) {
     const kept = isSameEnd(owned.url, values.url) ? owned : null;
-    const end = { url, acceptedRealms: kept?.acceptedRealms ?? null };
+    const before = kept?.acceptedRealms ?? null;
+    const end = {
+      url,
+      acceptedRealms: checkRealms(url, undefined, before, "acceptedRealms"),
+    };
     const secret = sealedFor(sealer, owned.id, end, kept, given);
     const { detectType } = owned;
     updateCluster(db, owned.id, { ...values, ...end, detectType, secret }, by);

@@ -18,10 +18,8 @@ import { ApiError } from "../http/errors.ts";
 import { longestBody } from "./lengths.ts";
 import { LIMITS, OverLimit } from "../../domain/foreign/limits.ts";
 import { createMeter } from "../../domain/foreign/meter.ts";
-import { elapsed } from "../../domain/elapsed.ts";
 import type { Heard } from "./heard.ts";
 import type { Identities, Shared } from "./identities.ts";
-import { createOnce } from "./once.ts";
 import type { Workers } from "./workers.ts";
 
 /**
@@ -40,7 +38,6 @@ export function internalAuth(
   workers: Pick<Workers, "seen" | "refused">,
   heard: Pick<Heard, "note">,
 ): MiddlewareHandler<Env> {
-  const isFirst = createOnce(Date.now, undefined, elapsed);
   return async (c, next) => {
     const request = headOf(c);
     const worker = request.header("x-internal-worker");
@@ -51,7 +48,7 @@ export function internalAuth(
       const { refusal: reason, message } = problem ?? UNKNOWN_WORKER;
       workers.refused({ refusal: reason, message }, worker, c.get("client").address);
       refusal = c.text(message, STATUS[reason], { "x-refused": reason });
-    } else if (isFirst(request.header)) {
+    } else if (shared.isFirst(request.header)) {
       admit(c, worker);
       c.set("shared", shared);
       workers.seen(worker);
@@ -62,7 +59,8 @@ export function internalAuth(
     }
     if (refusal === null) await next();
     const given = refusal ?? c.res;
-    if (shared === null) return given;
+    // What nobody has signed is answered without a signature, too: who is between must not get one for his own words.
+    if (shared === null || isOfStranger(problem)) return given;
     const answer = await signed(shared.signer, request, given);
     c.res = undefined;
     c.res = answer;
@@ -76,6 +74,9 @@ export function sharedOf(c: Context<Env>): Shared {
     throw new Error("an internal route has no signature before it");
   return shared;
 }
+
+const isOfStranger = (problem: Problem | null): boolean =>
+  problem !== null && problem.refusal !== "clock";
 
 function problemOf(shared: Shared | null, request: RequestHead): Problem | null {
   const protocol = protocolProblem(request);
@@ -113,7 +114,7 @@ async function bodyRefusal(
   const isSigned = [DIGEST_HEADER, LENGTH_HEADER].every(
     (name) => found[name] === header(name),
   );
-  if (!isSigned) return c.text(OTHER_BODY, 400);
+  if (!isSigned) return c.text(OTHER_BODY, 400, { "x-refused": "repeated" });
   const excess = excessOf(body);
   if (excess !== null) return c.text(excess.message, 413);
   withBody(c, body);

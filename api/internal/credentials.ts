@@ -3,6 +3,8 @@ import { openCredentials } from "../../activities/secrets/credentials.ts";
 import type { RegistryTokens } from "../../activities/secrets/registry-token.ts";
 import type { Sealer } from "../../activities/secrets/seal.ts";
 import type { Db } from "../../db/open.ts";
+import { secretOwner } from "../../db/content/repositories.ts";
+import { clusterOwner } from "../../db/secrets/sealed.ts";
 import { isOver } from "../../db/records/halts.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
 import { isImageType } from "../../domain/repository-types.ts";
@@ -23,7 +25,9 @@ export function sealedTo<E extends Endpoint>(worker: Sealer, root: Sealer, end: 
   if (secret === null) return end;
   try {
     const opened = openCredentials(root, sealedFor, url, secret);
-    return { ...end, secret: worker.seal(JSON.stringify(opened), sealedFor) };
+    // The field secretKey of a cluster is stored only.
+    const { secretKey: _stored, ...sent } = opened;
+    return { ...end, secret: worker.seal(JSON.stringify(sent), sealedFor) };
   } catch {
     return { ...end, secret: null, unreadable: true };
   }
@@ -51,10 +55,22 @@ export function credentialRoutes(deps: CredentialDeps): Hono<Env> {
       return c.json({ token, seconds: TOKEN_LIFE_S } satisfies RegistryTokenAnswer);
     })
     .post("/realms", async (c) => {
-      const { sealedFor, realm } = await c.req.json<MetRealm>();
-      keepRealm(deps, String(sealedFor), String(realm));
-      return c.json({ noted: true });
+      const { recordId, sealedFor: owner, url, realm } = await c.req.json<MetRealm>();
+      const isNoted = ownersOf(db, recordId).includes(owner) && URL.canParse(url);
+      if (isNoted) keepRealm(deps, { owner, url, realm });
+      return c.json({ noted: isNoted });
     });
+}
+
+/** Returns the owners of the credentials that a run needs; none once it is over. */
+function ownersOf(db: Db, recordId: string): string[] {
+  const run = snapshotOf(db, recordId);
+  if (!run || isOver(db, recordId)) return [];
+  const { projectId, clusters, objects } = run;
+  return [
+    ...clusters.map(({ id }) => clusterOwner(id)),
+    ...objects.map(({ localRepoName: name }) => secretOwner({ projectId, name })),
+  ];
 }
 
 /** Whether a run that goes on reads images of a hosted repository (`{projectId}/{repoName}`). */

@@ -6,10 +6,22 @@ import { createSealer, type Sealer } from "../../activities/secrets/seal.ts";
 import type { WorkerIdentity } from "../../activities/secrets/worker-token.ts";
 import type { Db } from "../../db/open.ts";
 import { workerOwner } from "../../db/secrets/sealed.ts";
+import { elapsed } from "../../domain/elapsed.ts";
+import { createOnce } from "./once.ts";
 import { findWorker } from "../../db/secrets/workers.ts";
 
-/** What the control plane shares with one worker: how requests are signed, and credentials are sealed. */
-export type Shared = { signer: InternalSigner; sealer: Sealer };
+/** Processes of one worker whose requests are remembered; each start of one is another. */
+const MOST_PROCESSES = 1_000;
+
+/**
+ * What the control plane shares with one worker: how requests are signed, and credentials are sealed. `isFirst`: whether
+ * a request comes for the first time; each worker has a memory of its own, so that none can fill that of another.
+ */
+export type Shared = {
+  signer: InternalSigner;
+  sealer: Sealer;
+  isFirst: ReturnType<typeof createOnce>;
+};
 
 export type Identities = {
   /** Returns what is shared with the worker of this id; null when there is no such worker (any more). */
@@ -25,6 +37,12 @@ export function createIdentities(
   root: Sealer,
   own: readonly WorkerIdentity[],
 ): Identities {
+  const begun = elapsed() - 1;
+  const share = (identity: WorkerIdentity): Shared => ({
+    signer: createInternalSigner(identity),
+    sealer: createSealer(identity.secret),
+    isFirst: createOnce(Date.now, MOST_PROCESSES, elapsed, begun),
+  });
   const ofOwn = new Map(own.map((identity) => [identity.id, share(identity)]));
   const made = new Map<string, { sealed: string; shared: Shared | null }>();
 
@@ -39,23 +57,19 @@ export function createIdentities(
       }
       const known = made.get(id);
       if (known?.sealed === row.secret) return known.shared;
-      const shared = openIdentity(root, id, row.secret);
+      const secret = openSecret(root, id, row.secret);
+      const shared = secret === null ? null : share({ id, secret });
       made.set(id, { sealed: row.secret, shared });
       return shared;
     },
   };
 }
 
-function openIdentity(root: Sealer, id: string, sealed: string): Shared | null {
+function openSecret(root: Sealer, id: string, sealed: string): string | null {
   try {
-    return share({ id, secret: root.open(sealed, workerOwner(id)) });
+    return root.open(sealed, workerOwner(id));
   } catch {
     // Sealed with a lost key: the worker is as unknown as one that was deleted.
     return null;
   }
 }
-
-const share = (identity: WorkerIdentity): Shared => ({
-  signer: createInternalSigner(identity),
-  sealer: createSealer(identity.secret),
-});

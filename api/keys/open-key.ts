@@ -3,23 +3,29 @@ import { isKey, keyCheckOf, keyIdOf, opens } from "../../activities/secrets/key-
 import { createSealer } from "../../activities/secrets/seal.ts";
 import { findKeyCheck, setKeyCheck } from "../../db/secrets/key.ts";
 import { sealedValues, type SealedValue } from "../../db/secrets/sealed.ts";
+import { opening } from "../../db/opening.ts";
 import { type Db, type DbOrTx, write } from "../../db/open.ts";
 import { otherKey } from "../../activities/secrets/secret-key.ts";
 import type { Logger } from "../deps.ts";
 
 /**
  * Call it when the database is opened. Throws a StartError unless `secretKey` is its key. A database without a key
- * adopts it if it opens one of the sealed values, or if there are none. Credentials of a release that did not bind
- * them to their end are sealed anew.
+ * adopts it if it opens one of the sealed values, or if there are none; then, and never again, credentials of a release
+ * that did not bind them to their end are sealed anew: a later one may have been put beside another end.
  */
 export function openKey(db: Db, secretKey: string, logger: Pick<Logger, "info">): void {
-  const bind = write(db, (tx) => {
-    const values = sealedValues(tx);
-    const known = findKeyCheck(tx);
-    if (known === null) adopt(tx, secretKey, values);
-    else if (!isKey(secretKey, known)) throw otherKey(known.id, keyIdOf(secretKey));
-    return bindAll(tx, secretKey, values);
-  });
+  const bind = opening(db.$client.name, () =>
+    write(db, (tx) => {
+      const values = sealedValues(tx);
+      const known = findKeyCheck(tx);
+      if (known !== null) {
+        if (isKey(secretKey, known)) return 0;
+        throw otherKey(known.id, keyIdOf(secretKey));
+      }
+      adopt(tx, secretKey, values);
+      return bindAll(tx, secretKey, values);
+    }),
+  );
   if (bind > 0)
     logger.info({ credentials: bind }, "stored credentials are now bound to their ends");
 }
@@ -36,7 +42,7 @@ function bindAll(tx: DbOrTx, secretKey: string, values: SealedValue[]): number {
   let count = 0;
   for (const { owner, url, sealed, replace } of values) {
     if (url === null || !opens(secretKey, sealed, owner)) continue;
-    const anew = bound(sealer, owner, url, sealed);
+    const anew = URL.canParse(url) ? bound(sealer, owner, url, sealed) : null;
     if (anew === null) continue;
     replace(tx, anew);
     count += 1;

@@ -5,27 +5,31 @@ import {
 import { endWithoutRealms, keepRealms } from "../../db/secrets/sealed.ts";
 import { write } from "../../db/open.ts";
 import { hasCredentials, hasQuery, isHttp } from "../../domain/http-url.ts";
-import { type OnRealm, type Realms, realmText } from "../../domain/realms.ts";
+import { endText, type OnRealm, type Realms, realmText } from "../../domain/realms.ts";
 import { text } from "../../domain/text.ts";
 import type { ApiDeps, Logger } from "../deps.ts";
 import { fail } from "../http/errors.ts";
 import { spareWrite } from "../http/spare-write.ts";
 
 const MOST_REALMS = 10;
+const LONGEST_REALM = 300;
 const isSafe = (url: string): boolean => url.startsWith("https:");
 
 type Keeping = Pick<ApiDeps, "db" | "sealer"> & { logger: Pick<Logger, "warn"> };
 
 /**
- * Keeps the https realm of the first good login of an end as the only accepted one. An end that has accepted realms, or
- * has no credentials that can be opened, stays as it is.
+ * Keeps the https realm of the first good login of an end as the only accepted one. An end that has accepted realms, is
+ * at another place than `url` where the login was, or has no credentials that can be opened, stays as it is.
  */
-export function keepRealm({ db, sealer, logger }: Keeping, owner: string, realm: string) {
-  if (!URL.canParse(realm) || !isSafe(realm)) return;
+export function keepRealm(
+  { db, sealer, logger }: Keeping,
+  { owner, url, realm }: { owner: string; url: string; realm: string },
+): void {
+  if (!URL.canParse(realm) || !isSafe(realm) || realm.length > LONGEST_REALM) return;
   spareWrite({ logger }, "the realm of a first login", () =>
     write(db, (tx) => {
       const end = endWithoutRealms(tx, owner);
-      if (end === null) return;
+      if (end === null || endText(end.url) !== endText(url)) return;
       const realms = [realmText(new URL(realm))];
       const secret = withRealms({ sealer, owner, realms }, end);
       if (secret !== null) keepRealms(tx, owner, end, { realms, secret });
@@ -39,6 +43,7 @@ function withRealms(
 ): string | null {
   try {
     const opened = openCredentials(sealer, owner, url, secret);
+    if (opened.realms !== null) return null;
     return sealCredentials(sealer, owner, { url, realms }, opened);
   } catch {
     return null;
@@ -47,9 +52,9 @@ function withRealms(
 
 /** Returns the function that keeps the realm which a test of a saved end meets first. */
 export const keepingRealm =
-  (deps: Keeping, owner: string): OnRealm =>
-  ({ realm, verdict }) => {
-    if (verdict === "first") keepRealm(deps, owner, realm);
+  (deps: Keeping, owner: string, url: string): OnRealm =>
+  ({ realm, verdict, isGood }) => {
+    if (verdict === "first" && isGood) keepRealm(deps, { owner, url, realm });
   };
 
 /**

@@ -3,15 +3,17 @@ import { join } from "node:path";
 import { isKey, keyIdOf } from "../../activities/secrets/key-check.ts";
 import { kept, lineOf } from "../../activities/secrets/kept.ts";
 import {
+  mustBeReplaceable,
   newSecretKey,
   nextKeyFile,
   openSecretKey,
   settleRotation,
+  syncFolder,
 } from "../../activities/secrets/secret-key.ts";
 import { loadConfig } from "../../config.ts";
 import { lockDataDir } from "../../db/lock.ts";
-import { openDb } from "../../db/open.ts";
-import { findKeyCheck } from "../../db/secrets/key.ts";
+import { type Db, openDb } from "../../db/open.ts";
+import { opening } from "../../db/opening.ts";
 import { peekKey } from "../../db/secrets/peek.ts";
 import { StartError } from "../../domain/start-error.ts";
 import { openKey } from "./open-key.ts";
@@ -54,43 +56,63 @@ function rotate(file: string, { dataDir, secretKey, newSecretKey: given }: Setti
   if (given !== undefined && known?.check && isKey(given, known.check))
     return say(`The key with the id ${keyIdOf(given)} is already that of the database.`);
   const oldKey = openSecretKey(dataDir, secretKey, known);
-  const isKept = lineOf(join(dataDir, "secret-key")) !== undefined;
+  const keyFile = join(dataDir, "secret-key");
+  const isKept = secretKey === undefined;
   if (!isKept && given === undefined)
     throw new StartError(
       "The key is given by SECRET_KEY, so set NEW_SECRET_KEY to the next one (`openssl rand -hex 32` makes one), and " +
         "SECRET_KEY to it when that is done",
     );
-  const newKey = isKept
-    ? kept(nextKeyFile(dataDir), () => given ?? newSecretKey())
-    : (given ?? oldKey);
-  const db = openDb(file);
+  if (isKept) mustBeReplaceable(keyFile);
+  const newKey = given ?? newSecretKey();
+  if (isKept) {
+    kept(nextKeyFile(dataDir), () => newKey);
+    syncFolder(dataDir);
+  }
+  const db = openDurably(file);
   openKey(db, oldKey, { info: () => {} });
-  const rotated = rotateKey(db, oldKey, newKey);
-  settleRotation(dataDir, { check: findKeyCheck(db), sealed: [] });
+  const rotated = opening(file, () => rotateKey(db, oldKey, newKey));
   db.$client.close();
+  if (isKept) settleRotation(dataDir, peekKey(file));
   say(`${rotated.sealed} values are sealed with the key ${keyIdOf(newKey)}.`);
   tell(rotated);
   say(
     isKept
       ? "It is in DATA_DIR/secret-key; start the service again."
-      : "Set SECRET_KEY to it and start the service again.",
+      : "Set SECRET_KEY to it, delete DATA_DIR/secret-key if there is one, and start the service again.",
   );
   say(`Backups made before need the old key, ${keyIdOf(oldKey)}.`);
 }
 
-function adopt(file: string, { dataDir, secretKey, newSecretKey: given }: Settings) {
-  const asked = given ?? secretKey;
-  const key = asked ?? kept(join(dataDir, "secret-key"), newSecretKey);
+/** Opens a database whose commits outlive a loss of power: what is done next destroys the old key. */
+function openDurably(file: string): Db {
   const db = openDb(file);
-  const adopted = adoptKey(db, key);
+  db.$client.pragma("synchronous = FULL");
+  return db;
+}
+
+function adopt(file: string, { dataDir, secretKey, newSecretKey: given }: Settings) {
+  const known = peekKey(file);
+  settleRotation(dataDir, known);
+  const keyFile = join(dataDir, "secret-key");
+  const key = given ?? secretKey ?? kept(keyFile, newSecretKey);
+  if (known?.check && isKey(key, known.check))
+    return say(`The key with the id ${keyIdOf(key)} is that of the database already.`);
+  const db = openDurably(file);
+  const adopted = opening(file, () => adoptKey(db, key));
   db.$client.close();
   say(`The database has the key ${keyIdOf(key)} now.`);
+  const inFile = lineOf(keyFile);
+  if (inFile !== undefined && inFile !== key)
+    say(`Set SECRET_KEY to it, and delete ${keyFile}, which has another one.`);
   tell(adopted);
 }
 
 function tell({ unreadable }: Rotated): void {
   if (unreadable.length === 0) return;
-  say("Enter these again (cluster/update, repo/update; make workers anew):");
+  say(
+    "Enter these again (cluster/update, repo/update; delete workers and make them anew):",
+  );
   for (const name of unreadable) say(`  ${name}`);
 }
 

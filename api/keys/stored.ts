@@ -10,6 +10,9 @@ import { text } from "../../domain/text.ts";
 /** What is stored of an end's login: its address and its sealed credentials, null for none. */
 export type Stored = { url: string; secret: string | null };
 
+/** Opened credentials, and the realms that may get them. */
+export type Opened = { credentials: Credentials; realms: Realms };
+
 /** Says why stored credentials are not sent, and what to do. */
 export const UNREADABLE = text(
   "the stored credentials cannot be opened with the secret key of this instance, or were sealed for another address: " +
@@ -17,20 +20,23 @@ export const UNREADABLE = text(
   "无法用本实例的密钥打开已保存的凭据，或这些凭据是为其他地址保存的：请重新输入",
 );
 
-/** Opens the credentials of an end; null when they cannot be opened, or must not be sent to its address. */
+/**
+ * Opens the credentials of an end; null when they cannot be opened, or must not be sent to its address. `realms`: as
+ * their seal has them, which nobody can change who has the database alone; null without credentials.
+ */
 export function storedCredentials(
   sealer: Sealer,
   owner: string,
   { url, secret }: Stored,
-): Credentials | null {
-  if (secret === null) return {};
+): Opened | null {
+  if (secret === null) return { credentials: {}, realms: null };
   try {
-    const { password, token, secretKey } = openCredentials(sealer, owner, url, secret);
-    return {
-      ...(password === undefined ? {} : { password }),
-      ...(token === undefined ? {} : { token }),
-      ...(secretKey === undefined ? {} : { secretKey }),
-    };
+    const {
+      end: _end,
+      realms,
+      ...credentials
+    } = openCredentials(sealer, owner, url, secret);
+    return { credentials, realms };
   } catch {
     return null;
   }
@@ -48,7 +54,9 @@ export function changedCredentials(
   before: Stored | null,
   given: Credentials,
 ): string | null {
-  const stored = before === null ? {} : storedCredentials(sealer, owner, before);
-  if (stored === null && Object.keys(given).length === 0) return before?.secret ?? null;
+  const stored =
+    before === null ? {} : storedCredentials(sealer, owner, before)?.credentials;
+  if (stored === undefined && Object.keys(given).length === 0)
+    return before?.secret ?? null;
   return sealCredentials(sealer, owner, end, { ...stored, ...given });
 }

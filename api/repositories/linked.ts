@@ -144,15 +144,7 @@ function isCertificate(pem: string): boolean {
 
 /** Returns how to reach the registry behind a linked repository; throws 250112 for a hosted one. */
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
-  const {
-    type,
-    url,
-    protocol,
-    username,
-    acceptedRealms,
-    certificate,
-    insecureSkipVerify,
-  } = row;
+  const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
   if (url === null) {
     const repository = `${row.projectId}/${row.name}`;
     const why = text(
@@ -168,10 +160,10 @@ export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
     url,
     protocol,
     username,
-    password: opened?.password ?? null,
-    token: opened?.token ?? null,
+    password: opened?.credentials.password ?? null,
+    token: opened?.credentials.token ?? null,
     ...(opened === null ? { unreadable: true } : {}),
-    acceptedRealms,
+    acceptedRealms: opened?.realms ?? null,
     certificate,
     insecureSkipVerify,
   };

@@ -151,7 +151,7 @@ function writeAll({ db, zone }: ApiDeps, rows: RepositoryRow[]) {
 
 /** Tests a linked repository; `realm`: where it demands the password, null if it demands none elsewhere. */
 async function checkLink(deps: ApiDeps, row: RepositoryRow) {
-  const keep = keepingRealm(deps, secretOwner(row));
+  const keep = keepingRealm(deps, secretOwner(row), row.url ?? "");
   let realm: string | null = null;
   const found = await deps.checkLinked(linkedAccess(deps.sealer, row), (met) => {
     realm = met.realm;

@@ -16,7 +16,10 @@ const CHECK = `
   SELECT i.value AS id, c.value AS "check" FROM instance i, instance c
   WHERE i.key = 'secretKeyId' AND c.key = 'secretKeyCheck'`;
 
-/** Reads the key's traces in a database of any release; null when there is no database yet. */
+/**
+ * Reads the key's traces in a database; null when there is no database yet, and nothing of one whose tables this release
+ * does not know: opening it says why.
+ */
 export function peekKey(file: string): KnownKey | null {
   if (!existsSync(file)) return null;
   return opening(file, () => {
@@ -30,6 +33,10 @@ export function peekKey(file: string): KnownKey | null {
         check: (client.prepare(CHECK).get() as KnownKey["check"] | undefined) ?? null,
         sealed: client.prepare(SEALED).all() as KnownKey["sealed"],
       };
+    } catch (error) {
+      if (error instanceof Sqlite.SqliteError && error.code === "SQLITE_ERROR")
+        return null;
+      throw error;
     } finally {
       client.close();
     }

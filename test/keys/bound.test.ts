@@ -16,6 +16,8 @@ import {
 } from "../rigs/servers/answering.ts";
 import { USER } from "../rigs/servers/credentials.ts";
 
+const RUN = "0".repeat(24);
+
 let api: TestApi;
 let thief: AnsweringServer;
 let stolen: (string | undefined)[];
@@ -97,6 +99,34 @@ test("credentials that cannot be opened are replaced without the old key, and st
   expect(await tryLinked()).not.toMatch(/enter them again/);
 });
 
+test("who changes the accepted realms in the database sends no password to them", async () => {
+  const registry = await startAnswering(
+    registryThat({ login: "token", realm: `${thief.url}/token` }),
+  );
+  const url = registry.url;
+  await post("/replication/api/cluster/update", {
+    name: "hub",
+    url,
+    ping: false,
+    ...USER,
+  });
+  await post("/repository/api/repo/update/demo/linked", {
+    configuration: { type: "remote", url, credentials: USER },
+  });
+  api.db
+    .update(cluster)
+    .set({ acceptedRealms: [`${thief.url}/token`] })
+    .run();
+  api.db
+    .update(repository)
+    .set({ acceptedRealms: [`${thief.url}/token`] })
+    .run();
+  expect(await tryCluster()).toMatch(/acceptedRealms/);
+  expect(await tryLinked()).toMatch(/acceptedRealms/);
+  expect(stolen.filter((login) => login !== undefined)).toEqual([]);
+  await registry.stop();
+});
+
 /** An end as a worker gets it, with credentials that are sealed to it for `of`. */
 const endpoint = (of: string, url: string): Endpoint => ({
   url,
@@ -129,7 +159,7 @@ test.each([
   ["no TLS", "https://registry.test", "http://registry.test:443"],
   ["TLS", "http://registry.test:443", "https://registry.test"],
 ])("a worker opens no credentials for an end with %s", (_what, of, url) => {
-  const open = (end: Endpoint) => openEndpoint(deps(), end, "", createPace());
+  const open = (end: Endpoint) => openEndpoint(deps(), RUN, end, "", createPace());
   expect(open(endpoint(of, `${of}/path`)).password).toBe(USER.password);
   expect(() => open(endpoint(of, url))).toThrow(/sealed for another address/);
 });
@@ -139,6 +169,7 @@ test("a worker opens only what is sealed to it and to the thing that it is given
   const open = (changed: Partial<Endpoint>, secret = WORKER.secret) =>
     openEndpoint(
       { ...deps(), sealer: createSealer(secret) },
+      RUN,
       { ...end, ...changed },
       "",
       createPace(),

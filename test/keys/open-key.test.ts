@@ -2,6 +2,7 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openKey } from "../../api/keys/open-key.ts";
+import { cluster } from "../../db/schema/tasks.ts";
 import { instance } from "../../db/schema/content.ts";
 import { openAll, unbind, withDb, writeSealedData } from "../rigs/db/sealed-data.ts";
 import { startWrongly } from "../rigs/runs/mistaken-start.ts";
@@ -97,3 +98,12 @@ test.each<[what: string, prepare: () => void, env: Record<string, string>, says:
 );
 
 const writeFile = (key: string) => writeFileSync(join(folder, "secret-key"), `${key}\n`);
+
+test("credentials of an earlier release that somebody puts into a database later are not bound to anything", () => {
+  openAll(folder);
+  withDb(folder, (db) => {
+    unbind(db, KEY);
+    db.update(cluster).set({ url: "https://evil.test" }).run();
+  });
+  expect(() => openAll(folder)).toThrow(/sealed for/);
+});

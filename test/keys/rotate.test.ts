@@ -1,7 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import Sqlite from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSecretKey } from "../../activities/secrets/secret-key.ts";
 import { rotateKey } from "../../api/keys/rotate.ts";
@@ -39,7 +48,7 @@ const run = (env: Record<string, string> = {}, ...args: string[]) =>
 test("npm run rotate-key seals everything with a new key, which only the owner may read", async () => {
   expect(openAll(folder)).toBe(OLD);
   const { code, said } = await run();
-  expect([code, said]).toEqual([0, expect.stringMatching(/41 values are sealed/)]);
+  expect([code, said]).toEqual([0, expect.stringMatching(/42 values are sealed/)]);
   expect(said).not.toContain(keyInFile());
   expect(keyInFile()).not.toBe(OLD);
   expect(openAll(folder)).toBe(keyInFile());
@@ -127,8 +136,44 @@ test("with --lost a database gets another key, and names what has to be entered 
   expect(readdirSync(folder)).not.toContain("secret-key");
   const { code, said } = await run({}, "--lost");
   expect(code).toBe(0);
-  expect(said).toMatch(/cluster c-0\n[^]*cluster c-39\n[^]*worker far\n/);
+  expect(said).toMatch(
+    /cluster c-0\n[^]*cluster c-39\n[^]*repository demo\/linked\n[^]*worker far\n/,
+  );
   expect(openSecretKey(folder, undefined, known())).toBe(keyInFile());
   const secrets = withDb(folder, (db) => db.select().from(cluster).all());
   expect(secrets.every(({ secret }) => secret !== null)).toBe(true);
+});
+
+test("with --lost a rotation that was broken off after its transaction is finished instead", async () => {
+  withDb(folder, (db) => rotateKey(db, OLD, NEW));
+  writeFileSync(join(folder, "secret-key.next"), `${NEW}\n`);
+  const { code, said } = await run({}, "--lost");
+  expect([code, said]).toEqual([
+    0,
+    expect.stringMatching(/that of the database already/),
+  ]);
+  expect(openAll(folder)).toBe(NEW);
+  expect(keyInFile()).toBe(NEW);
+});
+
+test("a key that may be the only one is not deleted, and one that nothing can replace is not rotated", async () => {
+  const next = join(folder, "secret-key.next");
+  writeFileSync(next, `${NEW}\n`);
+  expect(openSecretKey(folder, undefined, null)).toBe(OLD);
+  expect(readFileSync(next, "utf8")).toBe(`${NEW}\n`);
+  rmSync(next);
+  renameSync(file(), join(folder, "elsewhere"));
+  symlinkSync(join(folder, "elsewhere"), file());
+  const linked = await run();
+  expect([linked.code, linked.said]).toEqual([2, expect.stringMatching(/is a link/)]);
+  expect(openAll(folder)).toBe(OLD);
+});
+
+test("a database that another program holds is no reason for a stack", async () => {
+  const holder = new Sqlite(join(folder, "replication.db"));
+  holder.exec("BEGIN EXCLUSIVE");
+  const { code, said } = await run();
+  holder.close();
+  expect([code, said]).toEqual([2, expect.stringMatching(/end the other program/)]);
+  expect(said).not.toMatch(/^\s+at /m);
 });

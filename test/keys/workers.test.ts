@@ -118,6 +118,7 @@ test.each<[what: string, identity: WorkerIdentity]>([
     const headers = createInternalSigner(identity).headers("GET", path, "");
     const answer = await fetch(api.url + path, { headers });
     expect([answer.status, answer.headers.get("x-refused")]).toEqual([401, "key"]);
+    expect(answer.headers.get("x-internal-signature")).toBeNull();
     expect(await answer.text()).toMatch(/worker\/create/);
   },
 );
@@ -197,13 +198,23 @@ test("a worker reads images of the repository of a run that goes on, and of no o
 });
 
 test("a worker keeps a realm for an end that has none, and changes none that was accepted", async () => {
-  const { clusterId } = await planRun();
+  const { recordId, clusterId } = await planRun();
   const plane = open(WORKER);
   const accepted = () => api.db.select().from(cluster).get()?.acceptedRealms;
-  for (const realm of ["http://auth.test/token", "no address", "ftp://auth.test"])
-    await plane.metRealm({ sealedFor: `cluster:${clusterId}`, realm });
+  const realm = "https://auth.test/token";
+  const url = "https://target.test/path";
+  const met = { recordId, sealedFor: `cluster:${clusterId}`, url, realm };
+  for (const wrong of [
+    { realm: "http://auth.test/token" },
+    { realm: "no address" },
+    { realm: `${realm}/${"x".repeat(300)}` },
+    { url: "https://old.test" },
+    { recordId: "0".repeat(24) },
+    { sealedFor: "cluster:0" },
+  ])
+    await plane.metRealm({ ...met, ...wrong });
   expect(accepted()).toBeNull();
-  for (const realm of ["https://auth.test/token", "https://evil.test/token"])
-    await plane.metRealm({ sealedFor: `cluster:${clusterId}`, realm });
+  await plane.metRealm(met);
+  await plane.metRealm({ ...met, realm: "https://evil.test/token" });
   expect(accepted()).toEqual(["https://auth.test/token"]);
 });

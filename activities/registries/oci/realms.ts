@@ -14,7 +14,7 @@ export type RealmLogin = {
 
 /**
  * Decides which realms get the login of a registry: who answers in the place of a registry may name any. Without
- * accepted realms, the first https one is the only one from its first good login on.
+ * accepted realms, the first https one is the only one.
  */
 export function createRealms(
   registry: URL,
@@ -22,8 +22,10 @@ export function createRealms(
   shown: Shown,
 ) {
   let accepted = realms;
+  let first: string | null = null;
 
   function verdictOn(url: URL, realm: string): RealmVerdict {
+    if (realm === first) return "first";
     const verdict = judgeRealm(url, registry, accepted);
     // A realm that has the password in its address, or is too long to be shown, is nobody's to accept.
     return verdict === "first" && realm !== realmText(url) ? "refused" : verdict;
@@ -39,15 +41,15 @@ export function createRealms(
       if (basic === undefined) return { url, accept: () => {} };
       const realm = shown(realmText(url));
       const verdict = verdictOn(url, realm);
-      if (verdict === "refused") onRealm({ realm, verdict });
+      onRealm({ realm, verdict, isGood: false });
       mustBeAllowed({ url, realm }, verdict, registry, shown);
+      // From now on no other gets the login, whether this one accepts it or not.
+      if (verdict === "first") accepted = [(first = realm)];
       return {
         url,
         accept() {
-          // Another realm may have become the first one meanwhile.
-          const isFirst = verdict === "first" && accepted === null;
-          if (isFirst) accepted = [realm];
-          if (verdict !== "first" || isFirst) onRealm({ realm, verdict });
+          if (verdict === "first") first = null;
+          onRealm({ realm, verdict, isGood: true });
         },
       };
     },

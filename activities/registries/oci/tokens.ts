@@ -68,6 +68,7 @@ export function createTokenStore(
       ours: registry.origin,
       what,
       headers,
+      unmoved: basic !== undefined,
     });
     const token = readToken(await response.json(LIMITS.facts), what);
     accept();

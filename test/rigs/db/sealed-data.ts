@@ -13,8 +13,10 @@ import { type Db, openDb } from "../../../db/open.ts";
 import { peekKey } from "../../../db/secrets/peek.ts";
 import { clusterOwner, workerOwner } from "../../../db/secrets/sealed.ts";
 import { findWorker, insertWorker, listWorkers } from "../../../db/secrets/workers.ts";
+import { secretOwner } from "../../../db/content/repositories.ts";
+import { repository } from "../../../db/schema/content.ts";
 import { cluster } from "../../../db/schema/tasks.ts";
-import { addCluster } from "./rows.ts";
+import { addCluster, addRepository } from "./rows.ts";
 
 const ROWS = 40;
 const BY = { user: "tester", now: 0 };
@@ -30,10 +32,25 @@ export function writeSealedData(key: string): string {
       sealAs(db, id, (owner) =>
         sealCredentials(createSealer(key), owner, { url, realms: null }, password(id)),
       );
+    addRepository(db, "demo", "linked", "OCI");
+    db.update(repository)
+      .set({ url: LINKED, secret: sealLinked(key), acceptedRealms: REALMS })
+      .run();
     insertWorker(db, "far", (id) => createSealer(key).seal("hush", workerOwner(id)), BY);
   });
   return folder;
 }
+
+const LINKED = "http://registry.test";
+const REALMS = ["http://auth.test/token"];
+const OWNER = secretOwner({ projectId: "demo", name: "linked" });
+const sealLinked = (key: string) =>
+  sealCredentials(
+    createSealer(key),
+    OWNER,
+    { url: LINKED, realms: REALMS },
+    { token: "of linked" },
+  );
 
 /** What a release that did not bind credentials to their end has sealed. */
 export const unbind = (db: Db, key: string): void => {
@@ -72,6 +89,10 @@ export function openAll(folder: string, given?: string): string {
       const opened = openCredentials(sealer, clusterOwner(id), url, secret ?? "");
       if (opened.password !== `of ${id}`) throw new Error(`${id} has another password`);
     }
+    const { url, secret } = db.select().from(repository).get() ?? {};
+    const linked = openCredentials(sealer, OWNER, url ?? "", secret ?? "");
+    if (linked.token !== "of linked" || linked.realms?.[0] !== REALMS[0])
+      throw new Error("the linked repository has other credentials or realms");
     for (const { id } of listWorkers(db))
       sealer.open(findWorker(db, id)?.secret ?? "", workerOwner(id));
   });
