@@ -14,13 +14,15 @@ type Mark = { pid: number; started: string };
 function startOf(pid: number): string | undefined {
   try {
     if (process.platform === "linux") {
-      // proc(5): the name in brackets may contain anything; after it come the state and, 19 fields later, the start in
-      // ticks since boot.
+      // proc(5): the name in brackets may contain anything; after it come the state, 17 fields later the number of
+      // threads, and 19 fields later the start in ticks since boot.
       const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
         .replace(/^.*\) /s, "")
         .split(" ");
       const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${boot}/${fields[19]}`;
+      // A zombie whose other threads are still ending keeps its ports and files.
+      const isGone = "ZX".includes(fields[0] ?? "") && Number(fields[17]) <= 1;
+      return isGone ? undefined : `${boot}/${fields[19]}`;
     }
     const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
       encoding: "utf8",

@@ -61,7 +61,10 @@ export function report(
     [
       "| rule | held |",
       "|---|---|",
-      ...names.map((rule) => `| ${rule} | ${verdict(violations.get(rule))} |`),
+      ...names.map((rule) => {
+        const isJudged = rule !== "fairness" || !isShared;
+        return `| ${rule} | ${isJudged ? verdict(violations.get(rule)) : "not judged"} |`;
+      }),
     ].join("\n"),
   );
   for (const [rule, cases] of violations)

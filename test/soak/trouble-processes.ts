@@ -100,10 +100,19 @@ export async function makeProcessTrouble(
 const isFull = ({ ends }: World, end: EndName): boolean =>
   ends[end].disk?.isSqueezed() === true;
 
-async function killSupervisor({ ends, signals }: World, end: EndName): Promise<void> {
+async function killSupervisor(
+  { ends, signals, journal }: World,
+  end: EndName,
+): Promise<void> {
   await signals.restart([end], async () => {
     signals.kill({ end, process: "supervisor", number: 0 });
-    await ends[end].instance.restart();
+    await ends[end].instance.restart().catch((error: unknown) => {
+      journal.violated(
+        "everything is ready again",
+        `${end}: ${String(error).slice(-600)}`,
+      );
+      return ends[end].instance.restart();
+    });
   });
 }
 
