@@ -154,7 +154,10 @@ export type ListedArtifact = {
   digest?: string | null;
 };
 
-/** A realm at which a worker has logged in for a run to an end (`sealedFor` and `url` as in Endpoint) for the first time. */
+/**
+ * A realm at which a worker has logged in for a run to an end (`sealedFor` and `url` as in Endpoint) for the first
+ * time.
+ */
 export type MetRealm = {
   recordId: string;
   sealedFor: string;

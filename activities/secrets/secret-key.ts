@@ -96,8 +96,8 @@ export function mustBeReplaceable(file: string): void {
   const found = lstatSync(file);
   if (!found.isSymbolicLink() && found.dev === dev) return;
   throw new StartError(
-    `${file} is a link or mounted, so its key cannot be replaced here: give the keys by SECRET_KEY and NEW_SECRET_KEY, ` +
-      "and put the new one into the file's origin when that is done",
+    `${file} is a link or mounted, so its key cannot be replaced here: give the keys by SECRET_KEY and ` +
+      "NEW_SECRET_KEY, and put the new one into the file's origin when that is done",
   );
 }
 

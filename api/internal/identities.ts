@@ -14,8 +14,9 @@ import { findWorker } from "../../db/secrets/workers.ts";
 const MOST_PROCESSES = 1_000;
 
 /**
- * What the control plane shares with one worker: how requests are signed, and credentials are sealed. `isFirst`: whether
- * a request comes for the first time; each worker has a memory of its own, so that none can fill that of another.
+ * What the control plane shares with one worker: how requests are signed, and credentials are sealed. `isFirst`:
+ * whether a request comes for the first time; each worker has a memory of its own, so that none can fill that of
+ * another.
  */
 export type Shared = {
   signer: InternalSigner;

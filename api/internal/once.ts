@@ -22,8 +22,8 @@ type Sender = { newest: number; seen: Uint32Array; since: number; last: number }
  * sender numbers its requests, so half a KiB for each sender is enough, however many requests it sends.
  * Where the memory does not reach, that is for requests that were signed before this process began or
  * before a sender was forgotten because there are too many, the answer is no; the sender tries again with
- * a new number. `now` in epoch ms; `ticks`: a clock that nobody sets, by which what came before is told; `begun`: only requests
- * that were signed later are taken (by that clock).
+ * a new number. `now` in epoch ms; `ticks`: a clock that nobody sets, by which what came before is told; `begun`: only
+ * requests that were signed later are taken (by that clock).
  */
 export function createOnce(
   now: () => number,

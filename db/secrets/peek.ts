@@ -17,8 +17,8 @@ const CHECK = `
   WHERE i.key = 'secretKeyId' AND c.key = 'secretKeyCheck'`;
 
 /**
- * Reads the key's traces in a database; null when there is no database yet, and nothing of one whose tables this release
- * does not know: opening it says why.
+ * Reads the key's traces in a database; null when there is no database yet, and for one whose tables this release does
+ * not know: opening it says why.
  */
 export function peekKey(file: string): KnownKey | null {
   if (!existsSync(file)) return null;

@@ -91,7 +91,10 @@ beforeAll(async () => {
     Array.from({ length: FILES }, () => 500),
   );
   const accepted = { acceptedRealms: target.realms };
-  const registry = await product.registry("registry", target.url, { ...USER, ...accepted });
+  const registry = await product.registry("registry", target.url, {
+    ...USER,
+    ...accepted,
+  });
   const stranger = await product.registry("stranger", target.url, {
     ...USER,
     ...accepted,

@@ -107,9 +107,7 @@ function challenge(
   realm = `http://${request.headers.host}/token`,
 ): Reply {
   const demand =
-    login === "basic"
-      ? 'Basic realm="r"'
-      : `Bearer realm="${realm}",service="s"`;
+    login === "basic" ? 'Basic realm="r"' : `Bearer realm="${realm}",service="s"`;
   return {
     status: 401,
     code: "UNAUTHORIZED",
