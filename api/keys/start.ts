@@ -64,11 +64,8 @@ function rotate(file: string, { dataDir, secretKey, newSecretKey: given }: Setti
         "SECRET_KEY to it when that is done",
     );
   if (isKept) mustBeReplaceable(keyFile);
-  const newKey = given ?? newSecretKey();
-  if (isKept) {
-    kept(nextKeyFile(dataDir), () => newKey);
-    syncFolder(dataDir);
-  }
+  const wanted = given ?? newSecretKey();
+  const newKey = isKept ? keepNext(dataDir, wanted) : wanted;
   const db = openDurably(file);
   openKey(db, oldKey, { info: () => {} });
   const rotated = opening(file, () => rotateKey(db, oldKey, newKey));
@@ -82,6 +79,13 @@ function rotate(file: string, { dataDir, secretKey, newSecretKey: given }: Setti
       : "Set SECRET_KEY to it, delete DATA_DIR/secret-key if there is one, and start the service again.",
   );
   say(`Backups made before need the old key, ${keyIdOf(oldKey)}.`);
+}
+
+/** Keeps the next key in its file before the database has it, and returns it; one that is there already comes first. */
+function keepNext(dataDir: string, wanted: string): string {
+  const key = kept(nextKeyFile(dataDir), () => wanted);
+  syncFolder(dataDir);
+  return key;
 }
 
 /** Opens a database whose commits outlive a loss of power: what is done next destroys the old key. */

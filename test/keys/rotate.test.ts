@@ -15,6 +15,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSecretKey } from "../../activities/secrets/secret-key.ts";
 import { rotateKey } from "../../api/keys/rotate.ts";
 import { openAll, withDb, writeSealedData } from "../rigs/db/sealed-data.ts";
+import { instance } from "../../db/schema/content.ts";
 import { cluster } from "../../db/schema/tasks.ts";
 import { lockDataDir } from "../../db/lock.ts";
 import { peekKey } from "../../db/secrets/peek.ts";
@@ -176,4 +177,11 @@ test("a database that another program holds is no reason for a stack", async () 
   holder.close();
   expect([code, said]).toEqual([2, expect.stringMatching(/end the other program/)]);
   expect(said).not.toMatch(/^\s+at /m);
+});
+
+test("a next key that lies there already is the one that the database gets", async () => {
+  withDb(folder, (db) => db.delete(instance).run());
+  writeFileSync(join(folder, "secret-key.next"), `${NEW}\n`);
+  expect(await run()).toMatchObject({ code: 0 });
+  expect(openAll(folder)).toBe(NEW);
 });
