@@ -193,7 +193,8 @@ describe("a distribution", () => {
         enable: false,
       }),
     ).toMatchObject(done);
-    expect(sealed()).toEqual({ password: "hush-hush" });
+    const kept = { password: "hush-hush", realms: null };
+    expect(sealed()).toEqual({ ...kept, end: "http://127.0.0.1:5000" });
     expect(taskNamed("p/files/mirrors")).toMatchObject({
       replicaType: "SCHEDULED",
       enabled: false,
@@ -201,7 +202,7 @@ describe("a distribution", () => {
     expect(await update({ registry: "https://127.0.0.1:5000/other" })).toMatchObject(
       done,
     );
-    expect(sealed()).toEqual({ password: "hush-hush" });
+    expect(sealed()).toEqual({ ...kept, end: "https://127.0.0.1:5000" });
     expect(await update({ registry: "127.0.0.1:6000/other" })).toMatchObject(done);
     expect(sealed()).toBeNull();
     await update({ registry: "https://registry.example", password: "hush-hush" });
