@@ -149,7 +149,7 @@ function writeAll({ db, zone }: ApiDeps, rows: RepositoryRow[]) {
   return rows.map((row) => toRepositoryInfo(row, used.get(row.id) ?? 0, zone));
 }
 
-/** Tests a linked repository; `realm`: where it demands the password, null if it demands none elsewhere. */
+/** Tests a linked repository; `realm`: the token server that demands the password, null if none does. */
 async function checkLink(deps: ApiDeps, row: RepositoryRow) {
   const keep = keepingRealm(deps, secretOwner(row), row.url ?? "");
   let realm: string | null = null;

@@ -252,9 +252,9 @@ export const LinkedCheck = z
     }),
     authenticated: answer,
     allowed: answer,
-    realm: z.string().nullable().openapi({
+    realm: z.string().optional().openapi({
       description:
-        "The token server at which the registry demands the password (see acceptedRealms); null: none",
+        "The token server at which the registry demands the password (see acceptedRealms); absent: none",
     }),
   })
   .openapi("LinkedCheck");
@@ -272,6 +272,6 @@ export function toLinkedCheck(
     product: write(check.product),
     authenticated: write(check.authenticated),
     allowed: write(check.allowed),
-    realm,
+    ...(realm === null ? {} : { realm }),
   };
 }

@@ -45,6 +45,8 @@ test("a linked repository shows everything but its secrets, which are stored sea
   expect(JSON.parse(api.deps.sealer.open(secret, "repository:demo/hub"))).toEqual({
     password: "top secret",
     token: "bearer-token",
+    end: "https://registry.example",
+    realms: null,
   });
 });
 
