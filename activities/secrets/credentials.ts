@@ -1,5 +1,5 @@
 import { endText, type Realms } from "../../domain/realms.ts";
-import type { Sealer } from "./seal.ts";
+import { type Sealer, tryOpen } from "./seal.ts";
 
 /** What an end is entered with; `secretKey` is stored only. */
 export type Credentials = { password?: string; token?: string; secretKey?: string };
@@ -18,8 +18,8 @@ class OtherEnd extends Error {
 }
 
 /**
- * Seals credentials for one end, whose address is `url`. Returns null when there are none; an empty text is none.
- * `owner` names the row that they belong to.
+ * Seals credentials for the end at `url`. Returns null when none is given; an empty text counts as not given. `owner`
+ * names the row that they belong to.
  */
 export function sealCredentials(
   sealer: Sealer,
@@ -48,17 +48,9 @@ export function openCredentials(
   return bound;
 }
 
-/** Returns the same credentials sealed anew, with all that their seal says; throws for another key or owner. */
-export const resealed = (
-  from: Sealer,
-  to: Sealer,
-  owner: string,
-  sealed: string,
-): string => to.seal(from.open(sealed, owner), owner);
-
 /**
- * Seals credentials of a release that did not bind them to an end, for the end that they stand beside; null: they are
- * bound. Throws for another key or owner.
+ * Seals credentials of a release that did not bind them to an end, for the end that they stand beside. Returns null for
+ * those that are bound, and those that another key or owner has sealed.
  */
 export function bound(
   sealer: Sealer,
@@ -66,7 +58,9 @@ export function bound(
   url: string,
   sealed: string,
 ): string | null {
-  const opened = JSON.parse(sealer.open(sealed, owner)) as Partial<BoundCredentials>;
+  const plain = tryOpen(sealer, sealed, owner);
+  if (plain === null) return null;
+  const opened = JSON.parse(plain) as Partial<BoundCredentials>;
   return opened.end === undefined
     ? sealCredentials(sealer, owner, { url, realms: null }, opened)
     : null;

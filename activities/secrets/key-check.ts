@@ -1,4 +1,4 @@
-import { createSealer, deriveKey, sign } from "./seal.ts";
+import { createSealer, deriveKey, sign, tryOpen } from "./seal.ts";
 
 /** What a database knows of its secret key: an id, which may be shown, and a text that only the key opens. */
 export type KeyCheck = { id: string; check: string };
@@ -14,18 +14,24 @@ export const keyCheckOf = (secretKey: string): KeyCheck => ({
   check: createSealer(secretKey).seal(CHECKED, CHECKED),
 });
 
-/** Whether a secret key is the one of a database. */
-export function isKey(secretKey: string, { id, check }: KeyCheck): boolean {
-  if (id !== keyIdOf(secretKey)) return false;
-  return opens(secretKey, check, CHECKED);
-}
+/** Whether a check value is that of a secret key; false without one. */
+export const isKey = (secretKey: string, known: KeyCheck | null | undefined): boolean =>
+  known?.id === keyIdOf(secretKey) &&
+  tryOpen(createSealer(secretKey), known.check, CHECKED) !== null;
 
-/** Whether a secret key opens a sealed value of an owner. */
-export function opens(secretKey: string, sealed: string, owner: string): boolean {
-  try {
-    createSealer(secretKey).open(sealed, owner);
-    return true;
-  } catch {
-    return false;
-  }
+/**
+ * Whether a key is that of a database: of its check value, or if it has none yet, of one of its sealed values. Any key
+ * is that of a database that has neither.
+ */
+export function fits(
+  secretKey: string,
+  check: KeyCheck | null,
+  values: readonly { sealed: string; owner: string }[],
+): boolean {
+  if (check !== null) return isKey(secretKey, check);
+  const sealer = createSealer(secretKey);
+  return (
+    values.length === 0 ||
+    values.some(({ sealed, owner }) => tryOpen(sealer, sealed, owner) !== null)
+  );
 }

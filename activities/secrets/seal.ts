@@ -53,6 +53,15 @@ export function createSealer(secretKey: string): Sealer {
   };
 }
 
+/** Opens a sealed value; null when another key, or another `aad`, has sealed it. */
+export function tryOpen(sealer: Sealer, sealed: string, aad: string): string | null {
+  try {
+    return sealer.open(sealed, aad);
+  } catch {
+    return null;
+  }
+}
+
 /** Returns the HMAC-SHA256 of a text in hex. Compare it with `sameSecret`. */
 export function sign(key: Buffer, text: string): string {
   return createHmac("sha256", key).update(text).digest("hex");

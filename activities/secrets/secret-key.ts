@@ -10,10 +10,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { StartError } from "../../domain/start-error.ts";
-import { isKey, type KeyCheck, keyIdOf, opens } from "./key-check.ts";
+import { fits, isKey, type KeyCheck, keyIdOf } from "./key-check.ts";
 import { kept, lineOf } from "./kept.ts";
 
-/** What a database says of its key: its check value, and values that it sealed; null: there is no database yet. */
+/** The check value of a database's key, and values that the key has sealed. Null: there is no database yet. */
 type Known = {
   check: KeyCheck | null;
   sealed: { sealed: string; owner: string }[];
@@ -35,23 +35,15 @@ export function openSecretKey(
   settleRotation(dataDir, known);
   const inFile = lineOf(file);
   if (given !== undefined && inFile !== undefined && given !== inFile)
-    throw differing(file, isOfDatabase(given, known));
+    throw differing(file, isKey(given, known?.check));
   const key = given ?? inFile;
   const isUsed = known !== null && (known.check !== null || known.sealed.length > 0);
   if (!isUsed) return key ?? kept(file, newSecretKey);
   if (key === undefined) throw missing(file);
-  if (!isKeyOf(key, known)) throw otherKey(known.check?.id ?? null, keyIdOf(key));
+  if (!fits(key, known.check, known.sealed))
+    throw otherKey(known.check?.id ?? null, keyIdOf(key));
   return key;
 }
-
-/** Whether a key is that of a database: of its check value, or if it has none yet, of one of its sealed values. */
-function isKeyOf(key: string, { check, sealed }: NonNullable<Known>): boolean {
-  if (check !== null) return isKey(key, check);
-  return sealed.some((each) => opens(key, each.sealed, each.owner));
-}
-
-const isOfDatabase = (key: string, known: Known): boolean =>
-  known !== null && known.check !== null && isKey(key, known.check);
 
 /** The file in which a rotation keeps the new key until the database has it. */
 export const nextKeyFile = (dataDir: string): string => join(dataDir, "secret-key.next");
@@ -65,10 +57,10 @@ export function settleRotation(dataDir: string, known: Known): void {
   const key = lineOf(next);
   if (key === undefined) return;
   const old = lineOf(file);
-  if (isOfDatabase(key, known)) {
+  if (isKey(key, known?.check)) {
     replace(file, next);
     syncFolder(dataDir);
-  } else if (old !== undefined && isOfDatabase(old, known)) rmSync(next);
+  } else if (old !== undefined && isKey(old, known?.check)) rmSync(next);
 }
 
 function replace(file: string, next: string): void {

@@ -2,7 +2,7 @@ import {
   createInternalSigner,
   type InternalSigner,
 } from "../../activities/secrets/internal.ts";
-import { createSealer, type Sealer } from "../../activities/secrets/seal.ts";
+import { createSealer, type Sealer, tryOpen } from "../../activities/secrets/seal.ts";
 import type { WorkerIdentity } from "../../activities/secrets/worker-token.ts";
 import type { Db } from "../../db/open.ts";
 import { workerOwner } from "../../db/secrets/sealed.ts";
@@ -25,7 +25,7 @@ export type Shared = {
 };
 
 export type Identities = {
-  /** Returns what is shared with the worker of this id; null when there is no such worker (any more). */
+  /** Returns what is shared with the worker of this id; null for an unknown or deleted one. */
   sharedWith: (id: string) => Shared | null;
 };
 
@@ -58,19 +58,11 @@ export function createIdentities(
       }
       const known = made.get(id);
       if (known?.sealed === row.secret) return known.shared;
-      const secret = openSecret(root, id, row.secret);
+      // One that was sealed with a lost key is as unknown as one that was deleted.
+      const secret = tryOpen(root, row.secret, workerOwner(id));
       const shared = secret === null ? null : share({ id, secret });
       made.set(id, { sealed: row.secret, shared });
       return shared;
     },
   };
-}
-
-function openSecret(root: Sealer, id: string, sealed: string): string | null {
-  try {
-    return root.open(sealed, workerOwner(id));
-  } catch {
-    // Sealed with a lost key: the worker is as unknown as one that was deleted.
-    return null;
-  }
 }

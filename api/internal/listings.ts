@@ -5,7 +5,6 @@ import { listingRequest, takeListingFailure, takePage } from "../../db/plan/list
 import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
-
 import type { Env } from "../deps.ts";
 import { sharedOf } from "./auth.ts";
 import { sealedTo } from "./credentials.ts";

@@ -1,6 +1,5 @@
-import { resealed } from "../../activities/secrets/credentials.ts";
-import { keyCheckOf, opens } from "../../activities/secrets/key-check.ts";
-import { createSealer } from "../../activities/secrets/seal.ts";
+import { keyCheckOf } from "../../activities/secrets/key-check.ts";
+import { createSealer, tryOpen } from "../../activities/secrets/seal.ts";
 import { setKeyCheck } from "../../db/secrets/key.ts";
 import { sealedValues } from "../../db/secrets/sealed.ts";
 import { type Db, write } from "../../db/open.ts";
@@ -14,10 +13,12 @@ export function rotateKey(db: Db, oldKey: string, newKey: string): Rotated {
   return write(db, (tx) => {
     const rotated: Rotated = { sealed: 0, unreadable: [] };
     for (const { owner, name, sealed, replace } of sealedValues(tx)) {
-      if (opens(oldKey, sealed, owner)) {
-        replace(tx, resealed(from, to, owner, sealed));
+      const plain = tryOpen(from, sealed, owner);
+      if (plain === null) rotated.unreadable.push(name);
+      else {
+        replace(tx, to.seal(plain, owner));
         rotated.sealed += 1;
-      } else rotated.unreadable.push(name);
+      }
     }
     setKeyCheck(tx, keyCheckOf(newKey));
     return rotated;
@@ -28,8 +29,9 @@ export function rotateKey(db: Db, oldKey: string, newKey: string): Rotated {
 export function adoptKey(db: Db, key: string): Rotated {
   return write(db, (tx) => {
     setKeyCheck(tx, keyCheckOf(key));
+    const sealer = createSealer(key);
     const unreadable = sealedValues(tx)
-      .filter(({ sealed, owner }) => !opens(key, sealed, owner))
+      .filter(({ sealed, owner }) => tryOpen(sealer, sealed, owner) === null)
       .map(({ name }) => name);
     return { sealed: 0, unreadable };
   });

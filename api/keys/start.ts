@@ -53,7 +53,7 @@ function rotate(file: string, { dataDir, secretKey, newSecretKey: given }: Setti
   const isPresent = given === (secretKey ?? lineOf(join(dataDir, "secret-key")));
   if (given !== undefined && isPresent)
     throw new StartError("NEW_SECRET_KEY is the present key: set another one");
-  if (given !== undefined && known?.check && isKey(given, known.check))
+  if (given !== undefined && isKey(given, known?.check))
     return say(`The key with the id ${keyIdOf(given)} is already that of the database.`);
   const oldKey = openSecretKey(dataDir, secretKey, known);
   const keyFile = join(dataDir, "secret-key");
@@ -100,7 +100,7 @@ function adopt(file: string, { dataDir, secretKey, newSecretKey: given }: Settin
   settleRotation(dataDir, known);
   const keyFile = join(dataDir, "secret-key");
   const key = given ?? secretKey ?? kept(keyFile, newSecretKey);
-  if (known?.check && isKey(key, known.check))
+  if (isKey(key, known?.check))
     return say(`The key with the id ${keyIdOf(key)} is that of the database already.`);
   const db = openDurably(file);
   const adopted = opening(file, () => adoptKey(db, key));

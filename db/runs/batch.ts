@@ -12,6 +12,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { dispatch, planObject } from "../schema/plans.ts";
 import { cluster } from "../schema/tasks.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
+import { clusterOwner } from "../secrets/sealed.ts";
 import { readSource } from "../content/source-end.ts";
 import { haltReason, isOver } from "../records/halts.ts";
 import { snapshotOf } from "../records/snapshots.ts";
@@ -130,7 +131,7 @@ function readTarget(
     protocol,
     username,
     secret,
-    sealedFor: `cluster:${clusterId}`,
+    sealedFor: clusterOwner(clusterId),
     certificate,
     insecureSkipVerify,
   };
