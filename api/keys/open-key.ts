@@ -10,8 +10,8 @@ import type { Logger } from "../deps.ts";
 
 /**
  * Call it when the database is opened. Throws a StartError unless `secretKey` is its key. A database without a key
- * adopts the given one if that opens a sealed value, or if nothing is sealed. Only then are credentials of a release that
- * did not bind them sealed anew for their end: one that comes later may have been put beside another end.
+ * adopts the given one if that opens a sealed value, or if nothing is sealed. Only then are credentials of a release
+ * that did not bind them sealed anew for their end: one that comes later may have been put beside another end.
  */
 export function openKey(db: Db, secretKey: string, logger: Pick<Logger, "info">): void {
   const bind = opening(db.$client.name, () =>
