@@ -27,6 +27,7 @@ import { fail } from "../http/errors.ts";
 import { checkRealms, keepingRealm } from "../keys/realms.ts";
 import {
   changedCredentials,
+  mergedCredentials,
   type Opened,
   type Stored,
   storedCredentials,
@@ -169,15 +170,16 @@ export async function changeCluster(
     detectType: body.detectType ?? row.detectType,
   };
   const kept = sameHost ? row : null;
-  const sealed = () => sealedFor(sealer, row.id, values, kept, secrets);
   const isTested = body.ping && values.detectType === "PING";
   if (isTested) {
-    const stored = { url, secret: sealed() };
-    const opened = storedCredentials(sealer, clusterOwner(row.id), stored);
+    const owner = clusterOwner(row.id);
+    const credentials = mergedCredentials(sealer, owner, kept, secrets);
+    const opened = credentials && { credentials, realms: values.acceptedRealms };
     const access = accessWith({ ...values, type: row.type }, opened);
     values.acceptedRealms = await mustConnect(deps, row.name, access);
   }
-  updateCluster(db, row.id, { ...values, secret: sealed() }, by);
+  const secret = sealedFor(sealer, row.id, values, kept, secrets);
+  updateCluster(db, row.id, { ...values, secret }, by);
   if (isTested) {
     const changed = findCluster(db, row.id) ?? fail(250306, body.name);
     setClusterHealth(db, changed, null, deps.now());

@@ -43,9 +43,25 @@ export function storedCredentials(
 }
 
 /**
- * Returns the sealed credentials of an end after a change; null for none. `before`: what is kept of it, null for a new
- * end and for one at another place. A `given` text replaces a stored one, an empty one removes it. Stored ones that
- * cannot be opened stay as they are until others are given, and are never needed.
+ * Returns the credentials of an end after a change. `before`: what is kept of it, null for a new end and for one at
+ * another place. A `given` text replaces a stored one, an empty one removes it. Stored ones that cannot be opened are
+ * never needed: null is returned only while none is given.
+ */
+export function mergedCredentials(
+  sealer: Sealer,
+  owner: string,
+  before: Stored | null,
+  given: Credentials,
+): Credentials | null {
+  const stored =
+    before === null ? {} : storedCredentials(sealer, owner, before)?.credentials;
+  if (stored === undefined && Object.keys(given).length === 0) return null;
+  return { ...stored, ...given };
+}
+
+/**
+ * Returns the sealed credentials of an end after a change; null for none. Stored ones that cannot be opened stay as
+ * they are until others are given.
  */
 export function changedCredentials(
   sealer: Sealer,
@@ -54,9 +70,8 @@ export function changedCredentials(
   before: Stored | null,
   given: Credentials,
 ): string | null {
-  const stored =
-    before === null ? {} : storedCredentials(sealer, owner, before)?.credentials;
-  if (stored === undefined && Object.keys(given).length === 0)
-    return before?.secret ?? null;
-  return sealCredentials(sealer, owner, end, { ...stored, ...given });
+  const merged = mergedCredentials(sealer, owner, before, given);
+  return merged === null
+    ? (before?.secret ?? null)
+    : sealCredentials(sealer, owner, end, merged);
 }
