@@ -229,7 +229,7 @@ describe("a worker that waits for its control plane", () => {
       says: ["does not sign as the control plane does", "API_URL"],
     },
   ])("the worker says why and what to do when $what", async ({ url, says }) => {
-    const worker = machine.startWorker(url(), "0123456789abcdef0123456789abcdef");
+    const worker = machine.startWorker(url(), FOREIGN_TOKEN);
     await expect.poll(worker.output).toContain("Waiting for the control plane");
     for (const said of says) expect(worker.output()).toContain(said);
     expect(worker.output()).not.toMatch(/^\s+at /m);
