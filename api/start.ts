@@ -164,7 +164,7 @@ const internal = internalRoutes({
   logger,
   workers,
   paces,
-  listings: createListings(paces, workerCount, elapsed),
+  listings: createListings(paces, workerCount, { ticks: elapsed, now: Date.now }),
   mustYield: ({ lane, ...batch }) =>
     lane === "QUICK"
       ? batch.ends.some(paces.isSlow)

@@ -16,11 +16,12 @@ const GONE_MS = 30_000;
  * Limits the listings of linked repositories, which hold slots while they wait for an answer: few may run
  * at the same time for repositories that are not known to answer quickly, and fewer for one slow
  * repository. The state is in memory; after a restart of the process a few too many listings may begin.
+ * `ticks`: milliseconds of a clock that nobody sets; `now`: the time of day, epoch ms.
  */
 export function createListings(
   paces: Pick<Paces, "isSlow" | "isQuick">,
   workers: () => number,
-  now: () => number,
+  { ticks, now }: { ticks: () => number; now: () => number },
 ) {
   const open = new Map<string, { source: string; last: number }>();
   return {
@@ -29,7 +30,7 @@ export function createListings(
      * `source`: the linked repository; `key` identifies the listed object of a run.
      */
     begin(source: string, key: string): number | null {
-      const time = now();
+      const time = ticks();
       for (const [other, { last }] of open) if (time - last > GONE_MS) open.delete(other);
       const unproven = [...open].filter(
         ([other, listing]) => other !== key && !paces.isQuick(listing.source),
@@ -38,14 +39,14 @@ export function createListings(
       const ofOne = unproven.filter(([, listing]) => listing.source === source).length;
       const isFull =
         unproven.length >= most || (paces.isSlow(source) && ofOne >= MOST_OF_ONE);
-      if (!open.has(key) && !paces.isQuick(source) && isFull) return time + ASK_AGAIN_MS;
+      if (!open.has(key) && !paces.isQuick(source) && isFull) return now() + ASK_AGAIN_MS;
       open.set(key, { source, last: time });
       return null;
     },
     /** Records that the listing with this key is still in progress; does nothing if it is unknown. */
     alive(key: string): void {
       const listing = open.get(key);
-      if (listing) listing.last = now();
+      if (listing) listing.last = ticks();
     },
     end: (key: string): void => void open.delete(key),
   };

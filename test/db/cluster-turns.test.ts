@@ -307,11 +307,10 @@ describe("artifacts that a batch had no time for", () => {
 });
 
 test("slow linked repositories get few listings at a time, and quick ones all their listings at once", () => {
-  const listings = createListings(
-    paces,
-    () => 2,
-    () => time.now,
-  );
+  const listings = createListings(paces, () => 2, {
+    ticks: () => time.now - 1_700_000_000_000,
+    now: () => time.now,
+  });
   for (let at = 0; at < 40; at += 1) paces.note(`p/quick-${at}`, 20);
   for (let at = 0; at < 40; at += 1)
     expect(listings.begin(`p/quick-${at}`, `run/${at}`)).toBeNull();

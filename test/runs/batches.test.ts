@@ -84,11 +84,7 @@ beforeEach(async () => {
         now: () => NOW,
         workers: createWorkers({ error: () => {} }),
         paces,
-        listings: createListings(
-          paces,
-          () => 1,
-          () => NOW,
-        ),
+        listings: createListings(paces, () => 1, { ticks: () => 0, now: () => NOW }),
         freed: () => {},
         mustYield: () => false,
         tellMetrics: () => true,

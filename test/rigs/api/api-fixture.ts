@@ -19,6 +19,7 @@ import { createHousekeeping } from "../../../api/upkeep/housekeeping.ts";
 import { createWatch } from "../../../api/metrics/watch.ts";
 import { openInlineBlobs } from "../../../db/content/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
+import { elapsed } from "../../../domain/elapsed.ts";
 
 export type Answer = {
   status: number;
@@ -122,7 +123,7 @@ export function createTestApi(
       now: Date.now,
       workers: createWorkers({ error: write("error") }),
       paces,
-      listings: createListings(paces, () => 1, Date.now),
+      listings: createListings(paces, () => 1, { ticks: elapsed, now: Date.now }),
       freed: () => undefined,
       mustYield: () => false,
       tellMetrics: () => true,
