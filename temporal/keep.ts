@@ -47,9 +47,7 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
 
   const launch = (first?: First) => {
     const begun = elapsed();
-    const started = start();
-    child = started.child;
-    gone = ended(started.child).then((how) => {
+    const over = (how: string) => {
       child = undefined;
       up = false;
       first?.reject(
@@ -57,7 +55,17 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
       );
       if (!until.aborted) again(elapsed() - begun, how);
       onChange();
-    });
+    };
+    let started: Started;
+    try {
+      started = start();
+    } catch (error) {
+      // Node reports some reasons why nothing can be started by an event, and throws the others (ENOMEM, EIO).
+      gone = Promise.resolve(String(error)).then(over);
+      return;
+    }
+    child = started.child;
+    gone = ended(started.child).then(over);
     started.ready.then(
       () => {
         if (child !== started.child) return;
