@@ -45,7 +45,7 @@ export function showFailures(): void {
   process.on("uncaughtException", (error: unknown) => {
     if (error instanceof StartError && process.connected) {
       const message: ChildMessage = { type: "failed", reason: error.message };
-      process.send?.(message);
+      tellParent(message);
       setTimeout(() => process.exit(1), FAILED_DEADLINE_MS);
       return;
     }
@@ -54,6 +54,13 @@ export function showFailures(): void {
     process.exit(1);
   });
 }
+
+/**
+ * Sends a message to the process that forked this one. It is lost if that process is gone; without the callback, that
+ * would be an error event, which ends this process with a stack.
+ */
+export const tellParent = (message: object): void =>
+  void process.send?.(message, undefined, undefined, () => undefined);
 
 /**
  * Handles the end of a child of the supervisor, or of a process that runs alone (`npm run worker`): SIGTERM
@@ -83,6 +90,6 @@ export function superviseChild(options: {
     supervised,
     /** Reports to the supervisor that this process does its work now. */
     ready: (facts: { url?: string; metrics?: number } = {}) =>
-      void process.send?.({ type: "ready", ...facts } satisfies ChildMessage),
+      tellParent({ type: "ready", ...facts } satisfies ChildMessage),
   };
 }

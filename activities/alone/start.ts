@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
 import { loadConfig } from "../../config.ts";
 import { toTransferError } from "../../domain/failure.ts";
+import { tellParent } from "../../lifecycle.ts";
 import { createLog } from "../../logs.ts";
 import { openTracing } from "../../temporal/tracing.ts";
 import { createControlPlane } from "../control-plane.ts";
@@ -21,7 +22,7 @@ const tracing = await openTracing("alone", config, log);
 const ended = new AbortController();
 process.on("disconnect", () => process.exit(1));
 
-const say = (message: AloneMessage) => void process.send?.(message);
+const say = (message: AloneMessage) => tellParent(message);
 const controlPlane = createControlPlane({
   ...config,
   identity: config.workerToken,
