@@ -35,7 +35,8 @@ export function knowClient(
 }
 
 /** Returns an IPv4 address that is written as an IPv6 one (`::ffff:192.0.2.1`) as itself. */
-const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "");
+export const plain = (address: string): string =>
+  address.replace(/^::ffff:(?=\d+\.)/i, "");
 
 /**
  * Follows X-Forwarded-For, or Forwarded (RFC 7239), from the right through trusted proxies: what stands left

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { text } from "../../domain/text.ts";
 import type { Trust } from "../deps.ts";
 import { networkOf } from "./brake.ts";
+import { plain } from "./client.ts";
 import { ApiError } from "./errors.ts";
 import { elapsed } from "../../domain/elapsed.ts";
 
@@ -10,7 +11,10 @@ import { elapsed } from "../../domain/elapsed.ts";
 export type ConnectionLimits = {
   /** Connections in all; those beyond are answered 503. */
   connections: number;
-  /** Strangers in all, and of one network; beyond, the one that has been there longest is closed. */
+  /**
+   * Strangers in all, and of one network. Beyond, the one of that network that has been there longest is closed;
+   * if there are too many in all, one of the network that has the most.
+   */
   strangers: number;
   strangersOfNetwork: number;
   /** A stranger that is younger is not closed for the sake of others of its network. */
@@ -79,6 +83,7 @@ type Connection = {
   /** Where HTTP is spoken; null before that, when nothing can be answered. */
   socket: Socket | null;
   raw: Socket;
+  address: string;
   network: string;
   isStranger: boolean;
   since: number;
@@ -126,7 +131,7 @@ export function createConnections(
       const connection = begun(raw);
       all.set(raw, connection);
       raw.once("close", () => all.delete(raw));
-      const tooMuch = tooMuchBy(all.values(), connection.network, limits, isTrusted);
+      const tooMuch = tooMuchBy(all.values(), connection, limits, isTrusted);
       if (tooMuch) drop(tooMuch, crowded);
     },
     /** Notes the socket on which HTTP is spoken over a connection: itself, or the one that TLS made of it. */
@@ -175,29 +180,42 @@ function begin(
   });
 }
 
-const begun = (raw: Socket): Connection => ({
-  raw,
-  socket: null,
-  network: networkOf(raw.remoteAddress ?? ""),
-  isStranger: true,
-  since: elapsed(),
-  idleSince: null,
-  requests: new Map(),
-});
+function begun(raw: Socket): Connection {
+  const address = plain(raw.remoteAddress ?? "");
+  return {
+    raw,
+    socket: null,
+    address,
+    network: networkOf(address),
+    isStranger: true,
+    since: elapsed(),
+    idleSince: null,
+    requests: new Map(),
+  };
+}
 
-/** Returns the stranger that makes room after one of `network` came. */
+/** Returns the stranger that makes room after another one came. */
 function tooMuchBy(
   all: Iterable<Connection>,
-  network: string,
+  { address, network }: Connection,
   { strangers: most, strangersOfNetwork: mostNear, freshMs }: ConnectionLimits,
   isTrusted: Trust,
 ): Connection | undefined {
   const strangers = [...all].filter(({ isStranger }) => isStranger);
-  if (strangers.length > most) return strangers[0];
+  if (strangers.length > most) return firstOfLargest(strangers);
   const near = strangers.filter((each) => each.network === network);
-  if (isTrusted(network) || near.length <= mostNear) return undefined;
+  if (isTrusted(address) || near.length <= mostNear) return undefined;
   // Many clients of one network may come at once, and need a moment to log in.
   return near.find(({ since }, at) => at === 0 && elapsed() - since >= freshMs);
+}
+
+/** Returns the oldest connection of the network that has the most: who opens many must not push out who opens few. */
+function firstOfLargest(strangers: readonly Connection[]): Connection | undefined {
+  const counts = new Map<string, number>();
+  for (const { network } of strangers)
+    counts.set(network, (counts.get(network) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return strangers.find(({ network }) => counts.get(network) === most);
 }
 
 function isIdle(

@@ -151,14 +151,18 @@ function createPassing(
 
 /**
  * Returns a function that answers a request which Node does not pass on, at most once for each
- * socket, and closes the socket.
+ * socket, and closes the socket. While many of them are being closed, it answers no more.
  */
 function createTeller(fetch: Fetch) {
   const answered = new WeakSet<Duplex>();
+  let closing = 0;
   return async (socket: Duplex, form: string, refused: ApiError): Promise<void> => {
     if (answered.has(socket)) return;
     answered.add(socket);
     socket.on("error", () => socket.destroy());
+    if (socket.destroyed || closing >= ANSWERED_BEYOND) return void socket.destroy();
+    closing += 1;
+    socket.once("close", () => (closing -= 1));
     const bytes = await asHttp(
       await fetch(new Request(`http://localhost${form}`), {
         refused,

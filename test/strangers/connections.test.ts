@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
+import type { ApiDeps } from "../../api/deps.ts";
+import { createTrust } from "../../api/http/client.ts";
 import type { ConnectionLimits } from "../../api/http/connections.ts";
 import { everyDoor, isInForm } from "../rigs/api/every-door.ts";
 import { forkApi, LOGIN, send, sendRaw, startApi } from "../rigs/api/socket-fixture.ts";
@@ -17,8 +19,11 @@ const cleanups: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).toReversed()) await clean();
 });
-async function start(limits: Partial<ConnectionLimits>): Promise<Api> {
-  const api = await startApi({}, undefined, { limits });
+async function start(
+  limits: Partial<ConnectionLimits>,
+  { hostname = "127.0.0.1", ...overrides }: Partial<ApiDeps> & { hostname?: string } = {},
+): Promise<Api> {
+  const api = await startApi(overrides, undefined, { limits, hostname });
   cleanups.push(() => api.close());
   return api;
 }
@@ -33,13 +38,19 @@ const headOf = (method: string, path: string, headers: string[] = []) =>
     "",
   ].join("\r\n");
 
-/** A connection that sends what it is told and remembers what it hears. */
-function open(port: number): {
+/**
+ * A connection from a loopback address that sends what it is told and remembers what it hears. `allowHalfOpen`: it does
+ * not hang up when the server does.
+ */
+function open(
+  port: number,
+  { localAddress = "127.0.0.1", allowHalfOpen = false } = {},
+): {
   socket: Socket;
   heard: () => string;
   closed: Promise<unknown>;
 } {
-  const socket = connect(port, "127.0.0.1");
+  const socket = connect({ port, host: "127.0.0.1", localAddress, allowHalfOpen });
   let heard = "";
   socket.setEncoding("utf8").on("data", (part: string) => (heard += part));
   socket.on("error", () => undefined);
@@ -219,6 +230,53 @@ describe("caps", () => {
       false,
     ]);
     expect(client.socket.destroyed).toBe(false);
+  });
+
+  /** Opens connections from an address, one after the other, on which nothing is asked. */
+  async function idle(
+    port: number,
+    localAddress: string,
+    count: number,
+    allowHalfOpen = false,
+  ) {
+    const opened: ReturnType<typeof open>[] = [];
+    for (let number = 0; number < count; number += 1) {
+      const one = open(port, { localAddress, allowHalfOpen });
+      await once(one.socket, "connect");
+      opened.push(one);
+    }
+    return opened;
+  }
+  const left = (opened: ReturnType<typeof open>[]) =>
+    opened.filter(({ socket }) => !socket.destroyed).length;
+
+  // Other systems have only one IPv4 address of their own.
+  describe.skipIf(process.platform !== "linux")("of several addresses", () => {
+    test("an address that opens many connections pushes out its own, also beyond the limit of all", async () => {
+      const api = await start({ strangers: 8, freshMs: 60_000 });
+      const few = await idle(api.port, "127.0.0.2", 2);
+      const many = await idle(api.port, "127.0.0.3", 20);
+      await expect.poll(() => left(many)).toBe(6);
+      expect(left(few)).toBe(2);
+    });
+
+    test("newcomers come in while hundreds that are to be closed do not hang up", async () => {
+      const api = await start({ strangers: 10, connections: 20 });
+      await idle(api.port, "127.0.0.3", 600, true);
+      const client = open(api.port, { localAddress: "127.0.0.2" });
+      client.socket.write(GET);
+      await expect.poll(client.heard).toMatch(/^HTTP\/1.1 200 /);
+    });
+
+    test("on a listener of both families IPv4 addresses are told apart, and proxies are known", async () => {
+      const isTrustedProxy = createTrust(["127.0.0.4/32"]);
+      const limits = { strangersOfNetwork: 3, freshMs: 0 };
+      const api = await start(limits, { hostname: "::", isTrustedProxy });
+      const each = await Promise.all(
+        ["127.0.0.2", "127.0.0.3", "127.0.0.4"].map((one) => idle(api.port, one, 5)),
+      );
+      await expect.poll(() => each.map(left)).toEqual([3, 3, 5]);
+    });
   });
 
   test("a client that does not wait for its answers loses its connection when it has asked too often", async () => {

@@ -24,9 +24,11 @@ export async function startApi(
     limits = {},
     serverOptions = {},
     tls = null,
+    hostname = "127.0.0.1",
     ...options
   }: {
     tls?: Credentials | null;
+    hostname?: string;
     diskReserve?: number;
     limits?: Partial<ConnectionLimits>;
     serverOptions?: ServerOptions;
@@ -38,7 +40,8 @@ export async function startApi(
     const started = listen(
       watched.fetch,
       {
-        hostname: "127.0.0.1",
+        hostname,
+        isTrusted: api.deps.isTrustedProxy,
         port: 0,
         serverOptions: {
           keepAliveTimeout: 75_000,
