@@ -26,7 +26,14 @@ export function failureResult(
     throttled: error.kind === "throttled",
   } as const;
   if (error.kind === "cancelled") return { ...later, untried: true };
-  if (!passes) return { kind: "failed", reason, conflict: false, stopsCluster: false };
+  if (!passes)
+    return {
+      kind: "failed",
+      reason,
+      conflict: false,
+      stopsCluster: false,
+      ...(error.kind === "noSpace" && { full: true }),
+    };
   const unreachable = error.kind === "unreachable" || error.kind === "timeout";
   return {
     ...later,

@@ -26,7 +26,7 @@ export type UploadState = { digest: string; location: string; offset: number };
  *   same: equal content was present; replaced: a conflict, the target's content was overwritten; skipped:
  *   a conflict, the target's content was left.
  * - failed: no further try. `conflict`: the target has other content that must stay; `stopsCluster`: the
- *   run sends nothing more to this cluster.
+ *   run sends nothing more to this cluster; `full`: the target had no room for it.
  * - again: a later batch retries the artifact, not before `notBefore` (epoch ms; null: the end gave no
  *   time), at most `maxTries` times in all if given. `throttled`: the end asked for fewer requests;
  *   `unreachable`: an end did not answer; `untried`: the artifact was stopped or left for later because of
@@ -38,7 +38,13 @@ export type UploadState = { digest: string; location: string; offset: number };
 export type ArtifactResult =
   | { kind: "sent" | "same" | "replaced" | "skipped" }
   | { kind: "yielded"; whole: boolean }
-  | { kind: "failed"; reason: string; conflict: boolean; stopsCluster: boolean }
+  | {
+      kind: "failed";
+      reason: string;
+      conflict: boolean;
+      stopsCluster: boolean;
+      full?: true;
+    }
   | {
       kind: "again";
       reason: string;

@@ -100,7 +100,7 @@ export function noteUnreachable(
 
 /**
  * Notes that a file or version has ended in this drain, so it no longer waits. If it only ran out
- * of time, it waits for a later drain.
+ * of time, or the target had no room for it, it waits for a later drain.
  */
 export function noteEnded(
   tx: DbOrTx,
@@ -108,7 +108,8 @@ export function noteEnded(
   ended: Changed,
   result: ArtifactResult,
 ): void {
-  if (result.kind !== "again") return drain.waited ? pass(tx, drain, ended) : undefined;
+  const waits = result.kind === "again" || (result.kind === "failed" && result.full);
+  if (!waits) return drain.waited ? pass(tx, drain, ended) : undefined;
   if (drain.answeredTime !== null && !isAway(tx, drain.recordId)) keep(tx, drain, ended);
 }
 

@@ -131,6 +131,21 @@ describe("uploads to a repository with a REAL_TIME task", () => {
     );
   });
 
+  test("an upload for which the cluster has no room waits, and arrives once there is", async () => {
+    const { upload, arrival, records } = await following(rig);
+    rig.one.proxy.fault = ({ path, method }) =>
+      method === "PATCH" && path.includes("/uploads/")
+        ? { kind: "answer", status: 507 }
+        : null;
+    const bytes = randomBytes(2_000_000);
+    await upload("/for-later", bytes);
+    await until("a drain ends without it", async () =>
+      (await records()).some(({ status }) => status === "FAILED"),
+    );
+    rig.one.proxy.fault = () => null;
+    await arrival(rig.one, "/for-later", bytes);
+  });
+
   test("an upload arrives although the control plane is killed right after it", async () => {
     const { upload, arrival } = await following(rig);
     const files: [string, Buffer][] = [];
