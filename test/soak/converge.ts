@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Followed } from "./load-slots.ts";
 import type { RoundRun } from "./load-crowd.ts";
 import type { Lied } from "./load-lied.ts";
-import { differences, digestsOf, statusOf } from "./listings.ts";
+import { differences, digestsOf, lackedRoom, statusOf } from "./listings.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -37,9 +37,12 @@ export async function converge(
   );
   journal.note("everything is ready");
   const waits = [
-    ...runs.map((run) =>
-      waitFor(world, "every run ends", run.name, () => ended(world, run.task)),
-    ),
+    ...runs.map(async (run) => {
+      const look = () => ended(world, run.task);
+      await waitFor(world, "every run ends", run.name, look);
+      if (await executedAgain(world, run))
+        await waitFor(world, "every run ends", `${run.name} again`, look);
+    }),
     ...followed.map((one) =>
       waitFor(world, "uploads arrive at their target", one.name, () =>
         arrived(world, one),
@@ -71,6 +74,20 @@ async function waitFor(
       `${what}: not ${WITHIN_MS / 1000} s after the troubles: ${lacking}`,
     );
   }
+}
+
+/** Executes a run again that failed only for lack of room at its target; returns whether it did. */
+async function executedAgain(
+  { product, journal }: World,
+  run: RoundRun,
+): Promise<boolean> {
+  const record = await product.newestRecord(run.task);
+  if (record?.status !== "FAILED" || !lackedRoom(await product.details(record.id)))
+    return false;
+  journal.count("runs that lacked room at their target");
+  run.again = true;
+  await product.execute(run.task);
+  return true;
 }
 
 async function ended({ product }: World, task: string): Promise<string | null> {

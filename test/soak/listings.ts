@@ -1,4 +1,4 @@
-import type { Product, RecordInfo } from "../rigs/runs/run-fixture.ts";
+import type { Product, RecordDetail, RecordInfo } from "../rigs/runs/run-fixture.ts";
 import { each, type Listing } from "../rigs/runs/run-sources.ts";
 import { integrity } from "../rigs/servers/npm-publication.ts";
 import { PROJECT } from "./world.ts";
@@ -39,6 +39,15 @@ export const statusOf = (record: RecordInfo | undefined): string =>
   record
     ? `${record.status} ${record.errorReason ?? ""} ${JSON.stringify(record.replicaOverview)}`
     : "no record";
+
+/** Whether artifacts of a run failed, and all of them because the target's disk was full: people free space and repeat it. */
+export function lackedRoom(rows: readonly RecordDetail[]): boolean {
+  const failed = rows.filter(({ status }) => status === "FAILED");
+  return (
+    failed.length > 0 &&
+    failed.every(({ errorReason }) => /answered 507\b/.test(errorReason ?? ""))
+  );
+}
 
 export type Get = (path: string) => Promise<Response>;
 export const json = async <T>(answer: Promise<Response>) =>

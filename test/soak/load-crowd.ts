@@ -10,7 +10,13 @@ const HUGE = 4_000;
 const STATED_AT_ONCE = 1_000;
 
 /** A run of a round, and how many details its record must have. */
-export type RoundRun = { name: string; task: string; details: number };
+export type RoundRun = {
+  name: string;
+  task: string;
+  details: number;
+  /** Set once it was executed again, because a full disk had refused some of it. */
+  again?: true;
+};
 
 /**
  * Prepares the load that makes fairness hard: repositories for many slow clusters, and a huge one for a healthy
