@@ -56,6 +56,9 @@ export function createCustody(layout: Layout, inline: Inline) {
       return found.sha256 === sha256 ? null : { sha256, cause: "WRONG", at: found.mark };
     },
 
+    /** Whether what was `seen` is still there. */
+    isThere: ({ sha256, at }: Seen): boolean => markOf(sha256) === at,
+
     /**
      * Takes a damaged content out of the store; what was there is kept as a file in the quarantine.
      * Returns false, and changes nothing, if other bytes are there than those that were `seen`.

@@ -40,8 +40,8 @@ type Hold = <T>(sha256: string[], work: () => Promise<T>) => Promise<T>;
 export type Staged = Summary & {
   /**
    * Makes the content durable in the store, then calls `register`, which writes its row in table `blob`
-   * synchronously. Meanwhile the collection of unused contents leaves it alone. If `register` fails,
-   * the content is removed later.
+   * synchronously. Meanwhile the collection of unused contents leaves it alone. If the content cannot be kept, nothing
+   * of it is left; if `register` fails, it is removed later.
    */
   commit: <T>(register: (blob: StoredBlob) => T) => Promise<T>;
   discard: () => Promise<void>;
@@ -168,7 +168,10 @@ export function stagedFile(stager: Stager, file: string, summary: Summary): Stag
     ...summary,
     commit: (register) =>
       stager.hold([summary.sha256], async () => {
-        await moveIn(stager, file, summary);
+        await moveIn(stager, file, summary).catch(async (error: unknown) => {
+          await rm(file, { force: true });
+          throw storageError(error);
+        });
         return register({ ...summary, inline: false });
       }),
     discard: () => rm(file, { force: true }),

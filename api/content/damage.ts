@@ -19,10 +19,11 @@ export type ContentDeps = {
  */
 export function condemn({ db, store, now, logger }: ContentDeps, seen: Seen): boolean {
   const { sha256, cause } = seen;
-  // Nothing else of this process runs between these steps. After a kill in the middle the content is
-  // missing, which the next look at it notes.
-  if (store.isHeld(sha256) || !store.custody.quarantine(seen)) return false;
+  // Nothing else of this process runs between these steps. The note comes first, because a copy in the quarantine
+  // without a note is removed; after a kill in the middle `tendDamaged` does the second step.
+  if (store.isHeld(sha256) || !store.custody.isThere(seen)) return false;
   if (!putDamage(db, sha256, cause, now())) return false;
+  store.custody.quarantine(seen);
   logger.error(
     { sha256, cause, ...filesOf(db, sha256) },
     cause === "MISSING"

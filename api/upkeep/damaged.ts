@@ -41,9 +41,10 @@ async function heal(
   copies: boolean,
 ): Promise<void> {
   const { custody } = store;
-  const isBack =
-    (await custody.examine(sha256, pace)) === null ||
-    (copies && (await custody.putBack(sha256, pace)));
+  const seen = await custody.examine(sha256, pace);
+  // A kill came between the note and this step.
+  if (seen?.cause === "WRONG" && !store.isHeld(sha256)) custody.quarantine(seen);
+  const isBack = seen === null || (copies && (await custody.putBack(sha256, pace)));
   if (!isBack) return;
   healDamage(db, sha256, { inline: custody.isInline(sha256), now: now() });
   logger.info({ sha256 }, "a damaged content is whole again");

@@ -1,6 +1,7 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { layout } from "../../activities/store/layout.ts";
+import { blobFile, layout } from "../../activities/store/layout.ts";
 import type { StoredBlob } from "../../activities/store/stage.ts";
 import { putBlobs } from "../../db/content/blobs.ts";
 import {
@@ -96,6 +97,17 @@ test("an upload that breaks off and a staged content that is discarded leave no 
   const { store, staging } = content();
   await expect(store.stage(broken())).rejects.toThrow("connection lost");
   await (await store.stage(body(random(200_000)))).discard();
+  expect(staging()).toEqual([]);
+});
+
+test("a content that cannot be moved into the store leaves no file", async () => {
+  const { store, staging, dataDir } = content();
+  const bytes = random(200_000);
+  const file = blobFile(layout(dataDir), sha256(bytes));
+  mkdirSync(dirname(dirname(file)), { recursive: true });
+  writeFileSync(dirname(file), "in the way");
+  const staged = await store.stage(body(bytes));
+  await expect(staged.commit(() => null)).rejects.toThrow(/EEXIST|ENOTDIR/);
   expect(staging()).toEqual([]);
 });
 

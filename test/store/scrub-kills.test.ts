@@ -42,7 +42,7 @@ test("a scrub that is killed again and again where it finds damage finds all of 
     const scrub = await forkScrub(made.dataDir);
     const before = noted();
     scrub.begin(PERIOD);
-    // A content is in the quarantine before it is noted, so that some kills come between these steps.
+    // A content is noted before it is in the quarantine, so that some kills come between these steps.
     while (noted() === before && !isOver()) await sleep(1);
     await sleep(random() * LATEST_MS);
     await scrub.kill();
