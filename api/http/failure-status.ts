@@ -51,5 +51,20 @@ export const CUT_MESSAGE = text(
   "请求体尚未完整到达，连接已中断",
 );
 
-const FULL = new Set<unknown>(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+/**
+ * Whether an error says that the disk takes no writes now: it is full, it fails, or it is mounted read-only. Reading may
+ * go on.
+ */
+export const isUnwritable = (thrown: unknown): boolean =>
+  isFull(thrown) || FAILING.test(String(codeOf(thrown)));
+
+/** SQLite says only ENOSPC as FULL; the last two are also what it makes of a quota that is used up (EDQUOT). */
+const FULL = new Set<unknown>([
+  "ENOSPC",
+  "EDQUOT",
+  "SQLITE_FULL",
+  "SQLITE_IOERR_WRITE",
+  "SQLITE_IOERR_SHMSIZE",
+]);
+const FAILING = /^(EIO|EROFS|SQLITE_IOERR\w*|SQLITE_READONLY\w*)$/;
 const CUT = new Set<unknown>(["ECONNRESET", "ABORT_ERR"]);

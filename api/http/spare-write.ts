@@ -1,5 +1,5 @@
 import type { Logger } from "../deps.ts";
-import { isFull } from "./failure-status.ts";
+import { isUnwritable } from "./failure-status.ts";
 
 /** What could not be written the last time, by logger. */
 const failing = new WeakMap<object, Set<string>>();
@@ -20,7 +20,7 @@ export function spareWrite(
     write();
     names.delete(name);
   } catch (error) {
-    if (!isFull(error)) throw error;
+    if (!isUnwritable(error)) throw error;
     if (!names.has(name))
       logger.warn({ err: error }, `${name} cannot be written; it is tried again`);
     names.add(name);

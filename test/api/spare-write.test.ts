@@ -44,6 +44,14 @@ test("a mark that a full disk does not take is left out, and the log says so onc
   expect(warnings.slice(2)).toEqual([told("the mark")]);
 });
 
+test("a mark that a disk mounted read-only does not take is left out, too", () => {
+  const readonly = new Sqlite(join(folder, "marks.db"), { readonly: true });
+  const insert = () => void readonly.prepare("INSERT INTO mark VALUES ('x')").run();
+  spareWrite({ logger }, "a third mark", insert);
+  expect(warnings).toEqual(["a third mark cannot be written; it is tried again"]);
+  readonly.close();
+});
+
 test("an error that is not one of a full or failing disk is not hidden", () => {
   const wrong = () => void db.prepare("INSERT INTO marks VALUES (1)").run();
   expect(() => spareWrite({ logger }, "the mark", wrong)).toThrow(/no such table/);
