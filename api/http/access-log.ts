@@ -6,7 +6,7 @@ import type { Env, Logger } from "../deps.ts";
 import { createFewLines } from "./few-lines.ts";
 import { elapsed } from "../../domain/elapsed.ts";
 
-/** How many lines a minute requests without a login may make. */
+/** How many lines a minute requests without a login may make, and as many again those that are refused. */
 const MOST_OF_STRANGERS = 120;
 const LONGEST_NAME = 64;
 const LONGEST_PATH = 500;
@@ -25,13 +25,16 @@ export function accessLog(
   const ofStranger = createFewLines(MOST_OF_STRANGERS, (count) =>
     logger.warn({ count }, "more requests without a login were answered in this minute"),
   );
+  const ofRefused = createFewLines(MOST_OF_STRANGERS, (count) =>
+    logger.warn({ count }, "more requests were refused in this minute"),
+  );
   return async (c, next) => {
     c.set("traceId", trace.getActiveSpan()?.spanContext().traceId ?? newKey());
     const start = elapsed();
     await next();
     c.header("X-Trace-Id", c.get("traceId"));
     const facts = factsOf(c, elapsed() - start);
-    if (isRefusal(c)) ofStranger(() => logger.warn(facts, "refused"));
+    if (isRefusal(c)) ofRefused(() => logger.warn(facts, "refused"));
     else if (isQuiet(c.req.path)) logger.debug(facts, "answered");
     else if (facts.user === undefined) ofStranger(() => logger.info(facts, "answered"));
     else logger.info(facts, "answered");
