@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { INTERNAL_PROTOCOL, type Refusal } from "../../domain/worker-messages.ts";
+import { shortened } from "../../domain/shortened.ts";
 import { deriveKey, sameSecret, sign } from "./seal.ts";
 import type { WorkerIdentity } from "./worker-token.ts";
 
@@ -140,11 +141,12 @@ export function protocolProblem({ header }: RequestHead): Problem | null {
   if (protocol === String(INTERNAL_PROTOCOL)) return null;
   const old = Number(protocol || 1) < FIRST_WITH_TOKENS ? WITH_TOKEN : "";
   const message =
-    `this worker speaks version ${protocol || "1"} of the internal protocol, ` +
+    `this worker speaks version ${shortened(protocol || "1", LONGEST_PROTOCOL)} of the internal protocol, ` +
     `the control plane version ${INTERNAL_PROTOCOL}: start both with the same release${old}`;
   return { refusal: "protocol", message };
 }
 
+const LONGEST_PROTOCOL = 10;
 /** Before this version, workers signed with the instance's secret key. */
 const FIRST_WITH_TOKENS = 6;
 const WITH_TOKEN = ", and the worker with a WORKER_TOKEN instead of the secret key";

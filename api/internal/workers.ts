@@ -35,7 +35,7 @@ export type Workers = {
 
 /** Callbacks for each refused request, and for a refused worker that is admitted again. */
 type WorkerSignals = {
-  refused: (refusal: Refusal, worker: string) => void;
+  refused: (refusal: Refusal, worker: string, address: string) => void;
   accepted: (worker: string) => void;
 };
 const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
@@ -68,7 +68,7 @@ export function createWorkers(
     refused({ refusal, message }, sender, address) {
       // Anybody may send a name, of any length.
       const worker = shortened(sender, LONGEST_NAME);
-      signals.refused(refusal, worker);
+      signals.refused(refusal, worker, address);
       const before = told.get(worker);
       if (before?.refusal === refusal && elapsed() - before.last <= TOLD_AGAIN_MS) return;
       setBounded(told, worker, { refusal, last: elapsed() }, MOST_KEPT);

@@ -169,13 +169,14 @@ export const READINGS = {
   },
 
   WorkerRefused: ({ signals }) =>
-    signals.refusals.map(({ reason, worker, since }) => {
+    signals.refusals.map(({ reason, worker, address, since }) => {
       return {
         labels: { reason },
         value: 1,
         since,
         subject: worker,
-        tell: () => `the transfer worker ${worker} is given no work: ${REFUSED[reason]}`,
+        tell: () =>
+          `the transfer worker ${worker} at ${address} is given no work: ${REFUSED[reason]}`,
       };
     }),
 

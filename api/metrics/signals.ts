@@ -32,11 +32,13 @@ export type CertificateInUse = {
   unusable: { reason: string; since: number } | null;
 };
 
-type Refused = { reason: Refusal; worker: string; since: number };
+type Refused = { reason: Refusal; worker: string; address: string; since: number };
 type Death = { subject: string; deaths: number; at: number };
 export type Signals = ReturnType<typeof createSignals>;
 
 const MOST_KEPT = 1_000;
+/** Refused workers that are told of one address, and in all: anybody may send any names. */
+const MOST_REFUSED = { ofAddress: 5, all: 100 };
 
 /**
  * Remembers events of this process that no table holds. `now` in epoch ms, for what is shown; `ticks`: a clock that
@@ -50,9 +52,9 @@ export function createSignals(now: () => number, ticks = elapsed) {
   return {
     /**
      * Notes that a worker was refused; `worker`: the name that the worker sends, "" if it sends
-     * none.
+     * none; `address`: where it is.
      */
-    refused(reason: Refusal, worker: string): void {
+    refused(reason: Refusal, worker: string, address: string): void {
       const key = `${reason} ${worker}`;
       const known = refusals.get(key);
       const goesOn = known !== undefined && ticks() - known.last < REFUSALS_TOLD_FOR;
@@ -60,10 +62,13 @@ export function createSignals(now: () => number, ticks = elapsed) {
       const refusal = {
         reason,
         worker,
+        address,
         since: goesOn ? known.since : now(),
         last: ticks(),
       };
-      setBounded(refusals, key, refusal, MOST_KEPT);
+      const near = [...refusals].filter(([, known]) => known.address === address);
+      if (near.length >= MOST_REFUSED.ofAddress) refusals.delete(near[0]?.[0] ?? "");
+      setBounded(refusals, key, refusal, MOST_REFUSED.all);
     },
     /** Notes that a worker that had been refused is admitted again. */
     accepted(worker: string): void {

@@ -343,6 +343,16 @@ test("a certificate that ends within 14 days, or cannot be replaced, is a proble
   expect((await told()).has("CertificateEnds")).toBe(false);
 });
 
+test("of the names that refused workers send, a few are told for each address", async () => {
+  signals.refused("key", "the true one", "192.0.2.1");
+  for (let at = 0; at < 1_000; at += 1)
+    signals.refused("key", `stranger ${at}`, "192.0.2.2");
+  const { data } = await api.call("GET", "/replication/api/system/problems");
+  const refused = (data as Told[]).filter(({ alert }) => alert === "WorkerRefused");
+  expect(refused).toHaveLength(6);
+  expect(refused.map(({ subject }) => subject)).toContain("the true one");
+});
+
 test("slow clusters, refused workers and batches that kill workers are reported as problems", async () => {
   slow = [cluster];
   workers = [
@@ -351,8 +361,8 @@ test("slow clusters, refused workers and batches that kill workers are reported 
       slots: { SHARED: { total: 32, used: 30 }, QUICK: { total: 8, used: 0 } },
     },
   ];
-  signals.refused("clock", "10.0.0.9");
-  signals.refused("clock", "10.0.0.9");
+  signals.refused("clock", "10.0.0.9", "192.0.2.9");
+  signals.refused("clock", "10.0.0.9", "192.0.2.9");
   signals.batchDied({ subject: "batch 3 of record x", deaths: 1 });
   signals.batchDied({ subject: "batch 4 of record x", deaths: 2 });
   const problems = await told();
