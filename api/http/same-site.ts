@@ -15,7 +15,7 @@ const FOREIGN = text(
 /**
  * Refuses changes that a browser sends for a page of another site (250113, 403): the browser would add the
  * administrator's login. Browsers say so in Sec-Fetch-Site, older ones and those without TLS in Origin; other
- * clients send neither, and pass.
+ * clients send neither, and pass. With a GET, browsers without TLS send neither, so its Referer must be ours.
  */
 export function sameSite(): MiddlewareHandler<Env> {
   return (c, next) => {
@@ -30,12 +30,18 @@ function isForeign(c: Context<Env>): boolean {
   // Only the browser can set this header. `none`: a person typed the address.
   if (site === "same-origin" || site === "none") return false;
   const origin = c.req.header("origin");
+  if (origin === undefined && site === undefined && c.req.method === "GET")
+    return isBrowser(c) && !isOwn(c, c.req.header("referer") ?? "");
   if (origin === undefined) return site !== undefined;
   return site === "cross-site" || !isOwn(c, origin);
 }
 
+/** Every browser's name begins so, for reasons of history. */
+const isBrowser = (c: Context<Env>): boolean =>
+  c.req.header("user-agent")?.startsWith("Mozilla/") ?? false;
+
 /**
- * Whether an origin is this instance. Its scheme is not compared where only the Host header says who we are,
+ * Whether an origin, or the origin of an address, is this instance. Its scheme is not compared where only the Host header says who we are,
  * because a proxy may have ended TLS.
  */
 function isOwn(c: Context<Env>, origin: string): boolean {

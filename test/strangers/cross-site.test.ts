@@ -59,6 +59,15 @@ test.each([
   expect(answer.status).toBe(200);
 });
 
+test.each([
+  ["of a browser's page of another site", "http://evil.example/page", 403],
+  ["of a browser that hides the page", undefined, 403],
+  ["of a page of ours", "http://localhost/console", 400],
+])("a GET that changes, without TLS: one %s", async (_what, referer, status) => {
+  const headers = { "user-agent": "Mozilla/5.0 (X11)", ...(referer && { referer }) };
+  expect((await api.call("GET", TRY, { headers })).status).toBe(status);
+});
+
 test("a page of PUBLIC_URL, and of what a trusted proxy says, may change; other pages may not", async () => {
   const body = { name: "page", displayName: "page" };
   const headers = { origin: "https://hub.example" };
