@@ -55,6 +55,7 @@ async function verify(): Promise<number> {
       `${others.join(" ")} is unknown; the only option is ${QUARANTINE}`,
     );
   const { dataDir } = loadConfig(process.env);
+  process.umask(0o077);
   const file = join(dataDir, "replication.db");
   if (!existsSync(file))
     throw new StartError(`${file} does not exist: set DATA_DIR to the data of a service`);
