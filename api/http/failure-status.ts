@@ -52,8 +52,8 @@ export const CUT_MESSAGE = text(
 );
 
 /**
- * Whether an error says that the disk takes no writes now: it is full, it fails, or it is mounted read-only. Reading may
- * go on.
+ * Whether an error says that the disk takes no writes now: it is full, it fails, or it is mounted read-only.
+ * Reading may go on.
  */
 export const isUnwritable = (thrown: unknown): boolean =>
   isFull(thrown) || FAILING.test(String(codeOf(thrown)));

@@ -41,8 +41,8 @@ const isBrowser = (c: Context<Env>): boolean =>
   c.req.header("user-agent")?.startsWith("Mozilla/") ?? false;
 
 /**
- * Whether an origin, or the origin of an address, is this instance. Its scheme is not compared where only the Host header says who we are,
- * because a proxy may have ended TLS.
+ * Whether an origin, or the origin of an address, is this instance. Its scheme is not compared where only the Host
+ * header says who we are, because a proxy may have ended TLS.
  */
 function isOwn(c: Context<Env>, origin: string): boolean {
   if (!URL.canParse(origin)) return false;

@@ -40,7 +40,7 @@ export const statusOf = (record: RecordInfo | undefined): string =>
     ? `${record.status} ${record.errorReason ?? ""} ${JSON.stringify(record.replicaOverview)}`
     : "no record";
 
-/** Whether artifacts of a run failed, and all of them because the target's disk was full: people free space and repeat it. */
+/** Whether artifacts of a run failed, because the disk of its target was full: people free space and repeat it. */
 export function lackedRoom(rows: readonly RecordDetail[]): boolean {
   const failed = rows.filter(({ status }) => status === "FAILED");
   return (
