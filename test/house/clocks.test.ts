@@ -8,8 +8,7 @@ const WALL_CLOCK: Record<string, string> = {
   // Times that are stored, so that they outlive the process that noted them.
   "activities/control/cut-in-turn.ts":
     "when a workflow asks again is part of its history",
-  "activities/control/listings.ts":
-    "when a workflow asks again is part of its history",
+  "activities/control/listings.ts": "when a workflow asks again is part of its history",
   "activities/control/places.ts": "when a batch was taken is stored",
   "activities/store/sessions.ts": "when an upload last got bytes is the time of its file",
   "api/clusters/health.ts": "when a test did not return is stored",

@@ -143,7 +143,7 @@ describe("uploads to a repository with a REAL_TIME task", () => {
       (await records()).some(({ status }) => status === "FAILED"),
     );
     rig.one.proxy.fault = () => null;
-    await arrival(rig.one, "/for-later", bytes);
+    await expect(arrival(rig.one, "/for-later", bytes)).resolves.toBeTypeOf("number");
   });
 
   test("an upload arrives although the control plane is killed right after it", async () => {
