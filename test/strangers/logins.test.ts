@@ -94,7 +94,7 @@ describe("while 130 connections guess passwords", () => {
   });
 });
 
-test("requests without a login leave the log its lines of refusals, which never show a password as a name", async () => {
+test("requests without a login leave the log its lines of refusals, which show no password as a name", async () => {
   const api = await startApi();
   for (let at = 0; at < 130; at += 1) await fetch(`${api.url}/health/live`);
   for (let at = 0; at < 130; at += 1) await fetch(`${api.url}/docs`);
