@@ -6,8 +6,8 @@ type Form = { range: string; prefix: number; bytes: readonly number[]; inverted?
 
 /**
  * The forms in which an IPv6 address leads to an IPv4 one: mapped and compatible addresses (RFC 4291 §2.5.5),
- * translated ones (RFC 2765 §2.1), NAT64 (RFC 6052 §2.2, RFC 8215; the local prefix with each length that it may have),
- * 6to4 (RFC 3056), Teredo (RFC 4380, whose bits are inverted) and ISATAP (RFC 5214).
+ * translated ones (RFC 2765 §2.1), NAT64 (RFC 6052 §2.2, RFC 8215; the local prefix with each length that it may
+ * have), 6to4 (RFC 3056), Teredo (RFC 4380, whose bits are inverted) and ISATAP (RFC 5214).
  */
 const FORMS: Form[] = [
   { range: "::ffff:0:0", prefix: 96, bytes: [12, 13, 14, 15] },
@@ -22,7 +22,7 @@ const FORMS: Form[] = [
   { range: "2001::", prefix: 32, bytes: [12, 13, 14, 15], inverted: true },
 ];
 
-/** The bytes before the IPv4 address in an ISATAP one, of a private and of a global one (RFC 5214 §6.1, the bit "u"). */
+/** The bytes before the IPv4 address in an ISATAP one, without and with the bit "u" (RFC 5214 §6.1). */
 const ISATAP: ReadonlySet<string> = new Set(["0.0.94.254", "2.0.94.254"]);
 
 const RANGES = FORMS.map((form) => {
