@@ -18,7 +18,7 @@ const isRefused = createList([
   "192.0.0.192/32",
 ]);
 
-/** Addresses of this machine and of private networks (RFC 6890). An end at a public address may not lead there. */
+/** Addresses of this machine and of private networks (RFC 6890, 3879). Public ends may not lead to them. */
 const isPrivate = createList([
   "0.0.0.0/8",
   "10.0.0.0/8",
@@ -31,6 +31,7 @@ const isPrivate = createList([
   "::/128",
   "::1/128",
   "fc00::/7",
+  "fec0::/10",
 ]);
 
 /** Why an address is refused. */

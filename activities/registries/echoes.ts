@@ -1,153 +1,219 @@
-import { constants, gunzipSync } from "node:zlib";
+import { type Budget, spend } from "./budget.ts";
+import { type Escapes, plainer, undone } from "./escapes.ts";
+import { folded, type Needles, solid } from "./needles.ts";
+import { unpacked } from "./packed.ts";
 
 /** A letter of a text, and the range of the text that stands for it. */
 type Letter = { char: string; from: number; to: number };
 export type Range = { from: number; to: number };
+/** A search for secrets; `isCut`: a secret was found of which only the beginning was compared. */
+type Search = { needles: Needles; budget: Budget; isCut: boolean };
 
-/** How often a text may have been escaped; each round undoes one. */
-const ROUNDS = 3;
-const NAMED: Readonly<Record<string, string>> = {
-  amp: "&",
-  lt: "<",
-  gt: ">",
-  quot: '"',
-  apos: "'",
-  sol: "/",
-  nbsp: " ",
-};
-const BACKSLASHED: Readonly<Record<string, string>> = {
-  n: " ",
-  t: " ",
-  r: " ",
-  b: "",
-  f: "",
-};
-/** One escape of URLs, of JSON and programs, or of HTML. */
-const ESCAPE = new RegExp(
-  [
-    "%(?<percent>[0-9a-f]{2}(?:%[89a-b][0-9a-f])*)",
-    String.raw`\\u(?<code>[0-9a-f]{4})`,
-    String.raw`\\u\{(?<point>[0-9a-f]{1,6})\}`,
-    String.raw`\\x(?<byte>[0-9a-f]{2})`,
-    String.raw`\\(?<plain>[^ux])`,
-    String.raw`&#(?<decimal>\d{1,7});`,
-    "&#x(?<hex>[0-9a-f]{1,6});",
-    "&(?<name>[a-z]{2,6});",
-  ].join("|"),
-  "iy",
-);
-/** Runs of letters that may be base64 (of either alphabet) or hex of something longer. */
-const ENCODED = /[A-Za-z0-9+/_-]{8,}={0,2}/g;
-const HEX = /^(?:[0-9a-f]{2})+$/i;
-const LONGEST_UNPACKED = 64 * 1024;
+/** Runs of letters that may be base64 (of either alphabet) of something longer, and those of hex in them. */
+const ENCODED = /[A-Za-z0-9+/_-]{6,}={0,2}/g;
+const HEX = /[0-9a-fA-F]{8,}/g;
+/** How many codings may lie one within the other. */
+const DEPTH = 3;
+/** Letters of base64 from which deflate without a header is tried. */
+const SHORTEST_PACKED = 16;
 
 /**
- * Returns the ranges of a text in which a secret stands in a form other than its own: escaped (once or several times,
- * also in part), in another spacing, or inside something in base64, hex or gzip.
+ * Returns the ranges of a text (one line) in which a secret stands in a form other than its own: escaped (once or
+ * several times, also in part), in another spacing, or inside something in base64, hex, gzip or deflate. Returns all of
+ * the text if the budget is too small for it.
  */
-export function echoesOf(text: string, secrets: readonly string[]): Range[] {
-  const wanted = secrets.map(folded).filter((secret) => secret.length > 3);
-  if (wanted.length === 0) return [];
-  return [...escapedEchoes(text, wanted), ...encodedEchoes(text, wanted)];
-}
-
-/** Folds what a server may change without making a secret unreadable: letter case, blanks. */
-const folded = (text: string): string => text.replace(/\s+/g, "").toLowerCase();
-
-function escapedEchoes(text: string, wanted: readonly string[]): Range[] {
-  let letters: Letter[] = [...text].reduce<Letter[]>((all, char) => {
-    const from = all.at(-1)?.to ?? 0;
-    all.push({ char, from, to: from + char.length });
-    return all;
-  }, []);
-  const found = rangesIn(letters, wanted);
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const plainer = unescaped(letters);
-    if (plainer === null) break;
-    letters = plainer;
-    found.push(...rangesIn(letters, wanted));
+export function echoesOf(text: string, needles: Needles, budget: Budget): Range[] {
+  const search = { needles, budget, isCut: false };
+  const clean = new Set<string>();
+  const found: Range[] = [];
+  for (const layer of plainer(lettersOf(text), undoneLetters)) {
+    if (!spend(budget, text.length)) break;
+    const seen = layer.filter(({ char }) => solid(char) !== "");
+    found.push(
+      ...plainEchoes(text, seen, needles),
+      ...encodedEchoes(seen, search, clean),
+    );
   }
-  return found;
+  return budget.steps > 0 ? found : [{ from: 0, to: text.length }];
 }
 
-/** Returns where the letters, without blanks, spell a secret. */
-function rangesIn(letters: readonly Letter[], wanted: readonly string[]): Range[] {
-  const solid = letters.filter(({ char }) => char.trim() !== "");
-  const spelt: Letter[] = solid.flatMap(({ char, from, to }) =>
-    [...char.toLowerCase()].map((low) => ({ char: low, from, to })),
-  );
-  const text = spelt.map(({ char }) => char).join("");
-  const starts = startsOf(spelt);
-  return wanted.flatMap((secret) => {
-    const ranges: Range[] = [];
-    for (let at = text.indexOf(secret); at >= 0; at = text.indexOf(secret, at + 1)) {
-      const [first, last] = [starts[at], starts[at + secret.length - 1]];
-      if (first && last) ranges.push({ from: first.from, to: last.to });
-    }
-    return ranges;
+function lettersOf(text: string): Letter[] {
+  let from = 0;
+  return Array.from(text, (char) => {
+    const to = from + char.length;
+    return { char, from: (from = to) - char.length, to };
   });
 }
 
 /** Maps each unit of the joined text to its letter. */
-const startsOf = (letters: readonly Letter[]): Letter[] =>
+const unitsOf = (letters: readonly Letter[]): Letter[] =>
   letters.flatMap((letter) => Array<Letter>(letter.char.length).fill(letter));
 
 /** Undoes one round of escapes; null when there is none. */
-function unescaped(letters: readonly Letter[]): Letter[] | null {
+function undoneLetters(letters: readonly Letter[], escapes: Escapes): Letter[] | null {
   const text = letters.map(({ char }) => char).join("");
-  const units = startsOf(letters);
-  const plainer: Letter[] = [];
-  let changed = false;
-  for (let at = 0; at < text.length;) {
-    ESCAPE.lastIndex = at;
-    const match = /[%\\&]/.test(text[at] ?? "") ? ESCAPE.exec(text) : null;
-    const decoded = match?.groups ? meaningOf(match.groups) : null;
-    const length = decoded === null ? 1 : (match?.[0].length ?? 1);
-    const [first, last] = [units[at], units[at + length - 1]];
-    const char = decoded ?? text[at] ?? "";
-    if (first && last && char !== "")
-      plainer.push({ char, from: first.from, to: last.to });
-    changed ||= decoded !== null;
-    at += length;
+  const found = escapes(text);
+  if (found.length === 0) return null;
+  const units = unitsOf(letters);
+  const plain: Letter[] = [];
+  const add = (char: string, first: number, length: number) => {
+    const [begin, end] = [units[first], units[first + length - 1]];
+    if (begin && end && char !== "") plain.push({ char, from: begin.from, to: end.to });
+  };
+  let at = 0;
+  const copy = (to: number) => {
+    for (const char of text.slice(at, to)) {
+      add(char, at, char.length);
+      at += char.length;
+    }
+  };
+  for (const escape of found) {
+    copy(escape.at);
+    add(escape.letters, escape.at, escape.length);
+    at = escape.at + escape.length;
   }
-  return changed ? plainer : null;
+  copy(text.length);
+  return plain;
 }
 
-function meaningOf(groups: Record<string, string | undefined>): string | null {
-  const { percent, plain, decimal, name, code, point, byte, hex } = groups;
-  if (percent !== undefined)
-    return Buffer.from(percent.replaceAll("%", ""), "hex").toString();
-  if (plain !== undefined) return BACKSLASHED[plain] ?? plain;
-  if (name !== undefined) return NAMED[name.toLowerCase()] ?? null;
-  const value =
-    decimal === undefined
-      ? parseInt(code ?? point ?? byte ?? hex ?? "", 16)
-      : Number(decimal);
-  return value <= 0x10ffff ? String.fromCodePoint(value) : null;
-}
-
-function encodedEchoes(text: string, wanted: readonly string[]): Range[] {
-  return [...text.matchAll(ENCODED)].flatMap(({ 0: run, index }) => {
-    const bytes = [0, 1, 2, 3].map((skip) => Buffer.from(run.slice(skip), "base64"));
-    if (HEX.test(run)) bytes.push(Buffer.from(run, "hex"));
-    const holds = bytes.some((each) => {
-      const inside = folded(unpacked(each).toString("utf8"));
-      return wanted.some((secret) => inside.includes(secret));
+/** Returns where the letters spell a secret. The rest of one of which only the beginning is compared goes with it. */
+function plainEchoes(text: string, seen: readonly Letter[], needles: Needles): Range[] {
+  const spelt = seen.map(({ char, from, to }) => ({ char: folded(char), from, to }));
+  const units = unitsOf(spelt);
+  return needles
+    .find(spelt.map(({ char }) => char).join(""))
+    .flatMap(({ at, length, isCut }) => {
+      const [first, last] = [units[at], units[at + length - 1] ?? units.at(-1)];
+      if (first === undefined || last === undefined) return [];
+      const blank = isCut ? text.indexOf(" ", last.to) : last.to;
+      return [{ from: first.from, to: blank < 0 ? text.length : blank }];
     });
-    return holds ? [{ from: index, to: index + run.length }] : [];
+}
+
+/**
+ * Returns the words in which a secret is encoded. Blanks may stand anywhere in what is encoded, so that the words of a
+ * run are decoded together. `clean`: runs in which nothing was found.
+ */
+function encodedEchoes(
+  seen: readonly Letter[],
+  search: Search,
+  clean: Set<string>,
+): Range[] {
+  const units = unitsOf(seen);
+  const text = seen.map(({ char }) => char).join("");
+  return [...text.matchAll(ENCODED)].flatMap(({ 0: run, index }) => {
+    if (clean.has(run)) return [];
+    const letters = units.slice(index, index + run.length);
+    const found = wordsThatHold(run, wordsOf(letters), search);
+    if (found.length === 0) clean.add(run);
+    return found.flatMap(({ from, to }) => {
+      const [first, last] = [letters[from], letters[to - 1]];
+      return first && last ? [{ from: first.from, to: last.to }] : [];
+    });
   });
 }
 
-/** Returns what gzip has packed; other bytes as they are. */
-function unpacked(bytes: Buffer): Buffer {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return gunzipSync(bytes, {
-      maxOutputLength: LONGEST_UNPACKED,
-      // A message may have cut the end off.
-      finishFlush: constants.Z_SYNC_FLUSH,
-    });
-  } catch {
-    return bytes;
-  }
+/** Returns the words of a run: its letters between two blanks. */
+function wordsOf(letters: readonly Letter[]): Range[] {
+  const starts = [...letters.keys()].filter(
+    (at) => at === 0 || letters[at]?.from !== letters[at - 1]?.to,
+  );
+  return starts.map((from, at) => ({ from, to: starts[at + 1] ?? letters.length }));
 }
+
+/** Returns the fewest words of a run without which no secret is encoded in it. */
+function wordsThatHold(run: string, words: readonly Range[], search: Search): Range[] {
+  const found: Range[] = [];
+  const holds = (first: number, last: number): boolean => {
+    const some = words.slice(first, last + 1);
+    const begin = some[0]?.from ?? 0;
+    const starts = some
+      .filter(({ from, to }) => to - from >= SHORTEST_PACKED)
+      .map(({ from }) => from - begin);
+    return holdsEncoded(run.slice(begin, some.at(-1)?.to), starts, DEPTH, search);
+  };
+  const end = words.length - 1;
+  for (let next = 0; next <= end && holds(next, end);) {
+    search.isCut = false;
+    const from = next;
+    let last = least(from, end, (at) => holds(from, at));
+    const to = last;
+    const first = to - least(0, to - from, (less) => holds(to - less, to));
+    // The rest of a long secret: the following line, and more while the lines are equally long.
+    const width = lengthOf(words[last]);
+    for (let more = search.isCut; more && last < end;) {
+      last += 1;
+      more = lengthOf(words[last]) === width;
+    }
+    found.push({ from: words[first]?.from ?? 0, to: words[last]?.to ?? run.length });
+    next = last + 1;
+  }
+  return found;
+}
+
+const lengthOf = (word: Range | undefined): number =>
+  word === undefined ? 0 : word.to - word.from;
+
+/** Returns the least number from `low` to `high` for which `isEnough` holds, which it does for `high`. */
+function least(low: number, high: number, isEnough: (at: number) => boolean): number {
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (isEnough(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return high;
+}
+
+/** Whether a secret is encoded in a run; `starts`: where something packed without a header may begin. */
+function holdsEncoded(
+  run: string,
+  starts: readonly number[],
+  depth: number,
+  search: Search,
+): boolean {
+  const inHex = [...run.matchAll(HEX)].flatMap(([digits]) =>
+    [0, 1].map((skip) => Buffer.from(digits.slice(skip), "hex")),
+  );
+  const inBase64 = [0, 1, 2, 3].map((skip) => Buffer.from(run.slice(skip), "base64"));
+  return (
+    [...inBase64, ...inHex].some((bytes) => holds(bytes, depth, search)) ||
+    starts.some((at) => {
+      if (!spend(search.budget, run.length - at)) return true;
+      return holdsPacked(Buffer.from(run.slice(at), "base64"), true, depth, search);
+    })
+  );
+}
+
+/** Whether bytes hold a secret, or may hold one that the budget does not reach. */
+const holds = (bytes: Buffer, depth: number, search: Search): boolean =>
+  holdsPlain(bytes.toString("utf8"), depth, search) ||
+  holdsPacked(bytes, false, depth, search);
+
+function holdsPacked(
+  bytes: Buffer,
+  isStart: boolean,
+  depth: number,
+  search: Search,
+): boolean {
+  const contents = unpacked(bytes, isStart, search.budget);
+  return (
+    contents === null ||
+    contents.some((content) => holdsPlain(content.toString("utf8"), depth, search))
+  );
+}
+
+function holdsPlain(text: string, depth: number, search: Search): boolean {
+  for (const layer of plainer(text, undone)) {
+    if (!spend(search.budget, layer.length)) return true;
+    const found = search.needles.find(folded(layer));
+    search.isCut ||= found.some(({ isCut }) => isCut);
+    if (found.length > 0 || (depth > 1 && holdsRuns(solid(layer), depth - 1, search)))
+      return true;
+  }
+  return false;
+}
+
+const holdsRuns = (text: string, depth: number, search: Search): boolean =>
+  [...text.matchAll(ENCODED)].some(({ 0: run }) =>
+    holdsEncoded(run, run.length < SHORTEST_PACKED ? [] : [0], depth, search),
+  );

@@ -5,6 +5,7 @@ import { TransferError } from "../../domain/failure.ts";
 import { readJson } from "../../domain/foreign/json.ts";
 import { LIMITS, OverLimit } from "../../domain/foreign/limits.ts";
 import { codingOf, decoded } from "./coding.ts";
+import { budgetOfError } from "./budget.ts";
 import { excerpt, type Place, type Shown } from "./foreign.ts";
 import { notSlower } from "./rate-floor.ts";
 import { bounded, statusFailure } from "./http-failure.ts";
@@ -18,6 +19,8 @@ const LONGEST_DISCARD_MS = 5_000;
 
 const NO_CODES: ReadonlySet<string> = new Set();
 
+const quoted = (body: string, shown: Shown): string => shown(body);
+
 /** What answers: its URL, and how messages show that URL and the texts of the answer. */
 type Origin = { url: URL; place: Place; shown: Shown };
 /** The slowest rate (bytes/s) of the body over `idleMs` of waiting. */
@@ -29,7 +32,7 @@ export function toResponse(
   request: HttpRequest,
   fail: (error: unknown) => TransferError,
 ): HttpResponse {
-  const { what, describe = (body: string) => shown(body), errorCodes } = request;
+  const { what, describe = quoted, errorCodes } = request;
   const header = (name: string) => fieldsOf(answer.headers, name)[0];
   const coding = codingOf(fieldsOf(answer.headers, "content-encoding").join(","));
   const stream = ({ raw = false } = {}) => {
@@ -57,10 +60,12 @@ export function toResponse(
     stream,
     async failure() {
       const body = await beginning(stream());
+      const rest = budgetOfError();
+      const within: Shown = (text) => shown(text, rest);
       return statusFailure(answer.statusCode, what, place, {
-        detail: excerpt(describe(body, shown)),
+        detail: excerpt(describe(body, within)),
         retryAfter: header("retry-after"),
-        codes: bounded(errorCodes?.(body) ?? [], request.knownCodes ?? NO_CODES, shown),
+        codes: bounded(errorCodes?.(body) ?? [], request.knownCodes ?? NO_CODES, within),
       });
     },
     async bytes(limit) {

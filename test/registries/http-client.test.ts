@@ -23,7 +23,8 @@ describe("link-local and metadata addresses", () => {
     "http://100.100.100.200/",
     "http://[fd00:ec2::23]/",
     "http://[fd20:ce::254]/",
-    // Forms that lead to 169.254.169.254: NAT64, its local prefix in each length, 6to4, compatible, Teredo, ISATAP.
+    // Forms that lead to 169.254.169.254: NAT64, its local prefix in each length, 6to4, compatible, Teredo, ISATAP,
+    // translated.
     "http://[64:ff9b::a9fe:a9fe]/",
     "http://[64:ff9b::169.254.169.254]/",
     "http://[64:ff9b:1::a9fe:a9fe]/",
@@ -34,6 +35,9 @@ describe("link-local and metadata addresses", () => {
     "http://[::169.254.169.254]/",
     "http://[2001:0:1:2:3:4:5601:5601]/",
     "http://[2001:db8::5efe:169.254.169.254]/",
+    "http://[2001:db8::200:5efe:a9fe:a9fe]/",
+    "http://[::ffff:0:a9fe:a9fe]/",
+    "http://[::ffff:0:169.254.169.254]/",
     "http://[64:ff9b::6464:64c8]/",
   ])("a request to the link-local or metadata address %s is refused", async (url) => {
     await expect(ask(url)).rejects.toMatchObject({
@@ -62,15 +66,23 @@ describe("link-local and metadata addresses", () => {
 describe("an end at a public address", () => {
   const home = { home: "203.0.113.7" };
 
-  test.each(["127.0.0.1", "10.1.2.3", "192.168.0.1", "100.64.0.1", "[::1]", "[fd12::1]"])(
-    "leads nobody to the private address %s",
-    async (host) => {
-      await expect(ask(`http://${host}:9/`, {}, home)).rejects.toMatchObject({
-        kind: "invalid",
-        message: expect.stringMatching(/is a private address.*ALLOWED_ADDRESSES/),
-      });
-    },
-  );
+  test.each([
+    "127.0.0.1",
+    "10.1.2.3",
+    "192.168.0.1",
+    "100.64.0.1",
+    "[::1]",
+    "[fd12::1]",
+    "[fec0::1]",
+    "[feff::1]",
+    "[::ffff:0:7f00:1]",
+    "[2001:db8::200:5efe:127.0.0.1]",
+  ])("leads nobody to the private address %s", async (host) => {
+    await expect(ask(`http://${host}:9/`, {}, home)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringMatching(/is a private address.*ALLOWED_ADDRESSES/),
+    });
+  });
 
   test("leads nobody to a host name of a private address", async () => {
     await expect(ask("http://localhost:9/", {}, home)).rejects.toMatchObject({

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { TransferError } from "../../../domain/failure.ts";
 import { isRecord } from "../../../domain/json.ts";
 import {
@@ -11,10 +12,13 @@ import {
   type UploadSession,
 } from "../../../domain/sync.ts";
 import { REPOSITORY_TYPES } from "../../../domain/vocabulary.ts";
+import { budgetOfAnswers } from "../budget.ts";
 import type { Shown } from "../foreign.ts";
 
 /** Bytes of a chunk that each instance must take: with fewer, one content could be days of requests. */
 const LEAST_CHUNK = 64 * 1024;
+/** Steps of a budget after which other work has its turn: some milliseconds. */
+const STEPS_OF_A_TURN = 16 * 1024;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
@@ -76,15 +80,40 @@ export function readUploaded(data: unknown, what: string): UploadedContent {
   return { ...session, sha256, size };
 }
 
-export function readFileAnswers(
+/**
+ * Parses what an answer says about each of many artifacts by `read`, which returns null for what does not follow the
+ * protocol. The texts in it share one budget, and other work of the process has its turns meanwhile.
+ */
+export async function readEach<T>(
+  answers: readonly unknown[],
+  what: string,
+  shown: Shown,
+  read: (answer: unknown, at: number, shown: Shown) => T | null,
+): Promise<T[]> {
+  const rest = budgetOfAnswers();
+  const within: Shown = (text) => shown(text, rest);
+  const all: T[] = [];
+  let last = rest.steps;
+  for (const [at, answer] of answers.entries()) {
+    all.push(read(answer, at, within) ?? refuse(what));
+    if (last - rest.steps < STEPS_OF_A_TURN) continue;
+    await turn();
+    last = rest.steps;
+  }
+  return all;
+}
+
+export async function readFileAnswers(
   data: unknown,
   expected: number,
   what: string,
   shown: Shown,
-): FileAnswer[] {
+): Promise<FileAnswer[]> {
   const files = isRecord(data) ? data["files"] : undefined;
   if (!Array.isArray(files) || files.length !== expected) throw malformed(what);
-  return files.map((answer: unknown) => readFileAnswer(answer, shown) ?? refuse(what));
+  return readEach(files, what, shown, (answer, _at, within) =>
+    readFileAnswer(answer, within),
+  );
 }
 
 function readFileAnswer(data: unknown, shown: Shown): FileAnswer | null {

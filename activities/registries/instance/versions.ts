@@ -8,7 +8,7 @@ import {
   type VersionsAnswer,
   type VersionsStatement,
 } from "../../../domain/sync-versions.ts";
-import { isCount, malformed } from "./answers.ts";
+import { isCount, malformed, readEach } from "./answers.ts";
 import {
   comparedBytes,
   postStatement,
@@ -44,23 +44,22 @@ export async function sendVersions(
     contents,
     hooks,
   );
-  const answer = readAnswers(data, statement, wire.shown);
-  if (answer === null) throw malformed(what);
-  return answer;
+  return readAnswers(data, statement, what, wire.shown);
 }
 
-function readAnswers(
+async function readAnswers(
   data: unknown,
   { versions: stated }: VersionsStatement<DescribedVersion>,
+  what: string,
   shown: Shown,
-): VersionsAnswer | null {
+): Promise<VersionsAnswer> {
   const { versions, damaged } = isRecord(data) ? data : {};
   if (!Array.isArray(versions) || versions.length !== stated.length || !isTexts(damaged))
-    return null;
-  const answers = versions.flatMap(
-    (answer: unknown, at) => readAnswer(answer, stated[at]?.files ?? [], shown) ?? [],
+    throw malformed(what);
+  const answers = await readEach(versions, what, shown, (answer, at, within) =>
+    readAnswer(answer, stated[at]?.files ?? [], within),
   );
-  return answers.length === versions.length ? { versions: answers, damaged } : null;
+  return { versions: answers, damaged };
 }
 
 /**

@@ -137,7 +137,7 @@ function saidBy(body: string, shown: Shown): string {
   const { error, message, reason } = record(value);
   return [error, reason, message]
     .filter((text) => typeof text === "string")
-    .map(shown)
+    .map((text) => shown(text))
     .join(": ");
 }
 

@@ -3,6 +3,9 @@ import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { record } from "../../../domain/json.ts";
 import type { Shown } from "../foreign.ts";
 
+/** Entries of an error body that are described; a message quotes still less of most. */
+const MOST_ENTRIES = 20;
+
 /** One entry of `{"errors":[{code, message, detail}]}` (distribution-spec, "Error Codes"). */
 type ErrorEntry = { code?: unknown; message?: unknown; detail?: unknown } | null;
 
@@ -43,7 +46,9 @@ export function describeErrors(body: string, shown: Shown): string {
   const full = /"Err":28\b|no space left/.test(body)
     ? "no space left on the device of the registry; "
     : "";
-  return full + errors.map((error) => describeError(error, shown)).join("; ");
+  const said = errors.slice(0, MOST_ENTRIES).map((error) => describeError(error, shown));
+  const more = errors.length - said.length;
+  return full + said.join("; ") + (more > 0 ? `; and ${more} more` : "");
 }
 
 /** Returns the entries of an error body, or null when the body is in another format. */

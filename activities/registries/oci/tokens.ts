@@ -2,6 +2,7 @@ import { setBounded } from "../../../domain/bounded.ts";
 import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { record } from "../../../domain/json.ts";
 import { TransferError } from "../../../domain/failure.ts";
+import { MOST_TOKENS } from "../foreign.ts";
 import type { HttpClient } from "../http.ts";
 import type { Challenge } from "./challenge.ts";
 import { createRealms, type RealmLogin } from "./realms.ts";
@@ -24,12 +25,6 @@ type TokenStore = {
    */
   drop: (scopes: readonly string[], refused: string, wanted: string | undefined) => void;
 };
-
-/**
- * Maximum number of tokens that are kept; each repository has its own token, and a registry may have
- * many more repositories.
- */
-const MOST_TOKENS = 1_000;
 
 type Token = { header: string; expires: number };
 type Entry = { fetch: Promise<Token>; header?: string };
@@ -57,9 +52,9 @@ export function createTokenStore(
     const service = challenge.parameters.get("service");
     if (service !== undefined) url.searchParams.set("service", service);
     for (const scope of scopes) url.searchParams.append("scope", scope);
-    const named = scopes.map((scope) =>
-      own.includes(scope) ? scope : http.shown(scope),
-    );
+    const others = scopes.filter((scope) => !own.includes(scope)).join(" ");
+    const named = scopes.filter((scope) => own.includes(scope));
+    if (others !== "") named.push(http.shown(others));
     const what = `login to ${registry.host}${scopes.length === 0 ? "" : ` for ${named.join(" ")}`}`;
     const headers = basic === undefined ? {} : { authorization: basic };
     const response = await http.request({
