@@ -169,12 +169,14 @@ async function open(
     );
   }
   const start = startOf(response) ?? offset;
-  if (start > offset)
+  if (start > offset) {
+    await response.discard();
     throw new TransferError(
       "invalid",
       `${blobLabel(name, digest)}: ${host} sent a different byte range than requested: ` +
         "check for a proxy that changes the Range header",
     );
+  }
   // Some servers declare the layer's own compression as Content-Encoding. The body is the layer itself
   // all the same and must not be decoded.
   const isLayersOwn =
