@@ -17,8 +17,26 @@ export function yieldTime({ isOver }: Slice): void {
 }
 
 /**
+ * Does what `yieldTime` does for an upload of which the target has confirmed `offset` bytes. In an earlier batch it
+ * confirmed `earlier` bytes: if it has lost some of them and there are no more by now, this was a try that failed
+ * ("server"), because a batch that yields is neither counted nor delayed. `subject` names upload and target.
+ */
+export function yieldUpload(
+  slice: Slice,
+  { offset, earlier, subject }: { offset: number; earlier: number; subject: string },
+): void {
+  if (slice.isOver() && offset <= earlier)
+    throw new TransferError(
+      "server",
+      `${subject} lost ${earlier} bytes of the upload between two batches and has ${offset} of them again: ` +
+        "if that repeats, check how long it keeps uploads",
+    );
+  yieldTime(slice);
+}
+
+/**
  * Throws a "yieldedWhole" TransferError unless the batch has no time limit (`whole`). Called before a large
- * blob that must go in one request.
+ * blob that must go in one request, or a content whose upload no later batch can find again.
  */
 export function yieldWhole({ whole }: Slice): void {
   if (!whole)

@@ -83,19 +83,21 @@ export function toResponse(
         throw error instanceof OverLimit ? overLimit(error, advice) : error;
       });
     },
-    async discard() {
-      body.begin();
-      // undici's dump() relies on the Content-Length, but the answer to a HEAD has one without having a body.
-      const read =
-        request.method === "HEAD"
-          ? answer.body.bytes()
-          : answer.body.dump({
-              limit: ERROR_BODY_LIMIT,
-              signal: AbortSignal.timeout(LONGEST_DISCARD_MS),
-            });
-      await read.catch(() => undefined);
-    },
+    discard: () => discarded(body, request.method),
   };
+}
+
+async function discarded({ body, begin }: Watched, method: string): Promise<void> {
+  begin();
+  // undici's dump() relies on the Content-Length, but the answer to a HEAD has one without having a body.
+  const read =
+    method === "HEAD"
+      ? body.bytes()
+      : body.dump({
+          limit: ERROR_BODY_LIMIT,
+          signal: AbortSignal.timeout(LONGEST_DISCARD_MS),
+        });
+  await read.catch(() => undefined);
 }
 
 type Body = Dispatcher.ResponseData["body"];

@@ -156,6 +156,33 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
+  test("an upload that the target loses between two batches counts as a try, and one that grows does not", async (context) => {
+    const rig = await rigFor("docker-registry", context);
+    const slice = { isOver: () => true, whole: false };
+    const newest: UploadState[] = [];
+    const send = (resume: UploadState[]) =>
+      copy({
+        ...rig.ends,
+        name: "big",
+        memory: createImageMemory(),
+        resume,
+        slice,
+        onUpload: (state) => void newest.splice(0, 1, state),
+      });
+    expect((await send([])).result).toEqual({ kind: "yielded", whole: false });
+    const location = `${rig.there.url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`;
+    const again = await send([{ digest, location, offset: CHUNK }]);
+    expect(again.result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining(`lost ${CHUNK} bytes of the upload`),
+      uploads: newest,
+    });
+    const onwards = await send(uploadsOf(again));
+    expect(onwards.result).toEqual({ kind: "yielded", whole: false });
+    expect(newest).toMatchObject([{ digest, offset: 2 * CHUNK }]);
+    await rig.end();
+  });
+
   test("a blob that is corrupt at the source is never completed, and its upload is cancelled", async (context) => {
     const rig = await rigFor("distribution", context);
     const layer = makeBlob(70 * MiB);
