@@ -5,33 +5,26 @@ import type { ArtifactResult, Slice } from "./outcome.ts";
 export const UNHURRIED: Slice = { isOver: () => false, whole: true };
 
 /**
- * Throws a "yielded" TransferError if the time of the batch is over. Called between two chunks of a large
- * blob.
+ * Throws a "yielded" TransferError if the time of the batch is over. Called between two chunks of a large blob; the
+ * target has confirmed `offset` bytes of it, and `earlier` bytes in an earlier batch. If it has lost some of those
+ * and there are no more by now, throws "server" instead: a try that failed, because a batch that yields is neither
+ * counted nor delayed. `subject` names the upload or its target.
  */
-export function yieldTime({ isOver }: Slice): void {
-  if (isOver())
+export function yieldUpload(
+  { isOver }: Slice,
+  { offset, earlier, subject }: { offset: number; earlier: number; subject: string },
+): void {
+  if (!isOver()) return;
+  if (offset > earlier)
     throw new TransferError(
       "yielded",
       "the batch's time is over; the artifact goes on in a later batch",
     );
-}
-
-/**
- * Does what `yieldTime` does for an upload of which the target has confirmed `offset` bytes. In an earlier batch it
- * confirmed `earlier` bytes: if it has lost some of them and there are no more by now, this was a try that failed
- * ("server"), because a batch that yields is neither counted nor delayed. `subject` names upload and target.
- */
-export function yieldUpload(
-  slice: Slice,
-  { offset, earlier, subject }: { offset: number; earlier: number; subject: string },
-): void {
-  if (slice.isOver() && offset <= earlier)
-    throw new TransferError(
-      "server",
-      `${subject} lost ${earlier} bytes of the upload between two batches and has ${offset} of them again: ` +
-        "if that repeats, check how long it keeps uploads",
-    );
-  yieldTime(slice);
+  throw new TransferError(
+    "server",
+    `${subject} lost ${earlier} bytes of the upload between two batches and has ${offset} of them again: ` +
+      "if that repeats, check how long it keeps uploads",
+  );
 }
 
 /**

@@ -115,13 +115,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
 
   test("a blob is sent from its start if the target lost its upload or confirms a wrong size", async (context) => {
     const rig = await rigFor("docker-registry", context);
-    const lost = [
-      {
-        digest,
-        location: `${rig.there.url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`,
-        offset: CHUNK,
-      },
-    ];
+    const lost = [lostUpload(rig.there.url)];
     rig.there.fault = ({ method }) =>
       method === "PATCH"
         ? {
@@ -156,7 +150,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("an upload that the target loses between two batches counts as a try, and one that grows does not", async (context) => {
+  test("an upload that the target loses between batches counts as a try, one that grows does not", async (context) => {
     const rig = await rigFor("docker-registry", context);
     const slice = { isOver: () => true, whole: false };
     const newest: UploadState[] = [];
@@ -170,8 +164,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
         onUpload: (state) => void newest.splice(0, 1, state),
       });
     expect((await send([])).result).toEqual({ kind: "yielded", whole: false });
-    const location = `${rig.there.url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`;
-    const again = await send([{ digest, location, offset: CHUNK }]);
+    const again = await send([lostUpload(rig.there.url)]);
     expect(again.result).toMatchObject({
       kind: "again",
       reason: expect.stringContaining(`lost ${CHUNK} bytes of the upload`),
@@ -246,3 +239,10 @@ async function rigFor(
 function uploadsOf({ result }: ArtifactOutcome): UploadState[] {
   return "uploads" in result ? result.uploads : [];
 }
+
+/** The state of an upload of one chunk that the registry at `url` does not know. */
+const lostUpload = (url: string): UploadState => ({
+  digest,
+  location: `${url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`,
+  offset: CHUNK,
+});
