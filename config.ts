@@ -198,6 +198,7 @@ const settings = z.object({
   maxEmptyPages: whole(1, 100_000).default(BUDGETS.maxEmptyPages),
   maxListed: whole(1, 999_999_999).default(BUDGETS.maxListed),
   minRate: bytes.default(BUDGETS.minRate),
+  maxUnsized: bytes.default(BUDGETS.maxUnsized),
   scrubDays: whole(0, 3_650).prefault("30"),
   diskReserve: bytes.optional(),
   /** The OpenTelemetry SDK reads this variable and its companions (OTEL_…) itself. */
@@ -305,13 +306,14 @@ function assemble(given: Settings) {
     maxEmptyPages,
     maxListed,
     minRate,
+    maxUnsized,
     ...rest
   } = given;
   return {
     ...rest,
     cacheDir: given.cacheDir ?? userCache(xdgCacheHome),
     allowedAddresses: Object.freeze(given.allowedAddresses),
-    budgets: Object.freeze({ maxTags, maxEmptyPages, maxListed, minRate }),
+    budgets: Object.freeze({ maxTags, maxEmptyPages, maxListed, minRate, maxUnsized }),
     trustedProxies: Object.freeze(given.trustedProxies),
     /** The files with which the API speaks HTTPS; null: it speaks HTTP. */
     tls: certPath && keyPath ? Object.freeze({ certPath, keyPath }) : null,

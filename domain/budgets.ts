@@ -11,6 +11,8 @@ export type Budgets = {
   maxListed: number;
   /** The slowest rate (bytes/s) of a body, over a minute in which we were ready for its bytes (MIN_RATE). */
   minRate: number;
+  /** Bytes of a content beyond any size that is stated: all of them where nobody states one (MAX_UNSIZED). */
+  maxUnsized: number;
 };
 
 export const BUDGETS: Budgets = {
@@ -18,4 +20,5 @@ export const BUDGETS: Budgets = {
   maxEmptyPages: 100,
   maxListed: 10_000_000,
   minRate: 1024,
+  maxUnsized: 16 * 1024 ** 3,
 };

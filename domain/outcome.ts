@@ -104,7 +104,7 @@ export type CopyRules = {
 export type Slice = {
   /**
    * Whether the slice is over: then only the first artifacts of the batch may still begin, and a large blob
-   * stops before its next chunk (`yieldTime` throws).
+   * stops before its next chunk (`yieldUpload` throws).
    */
   isOver: () => boolean;
   /** Whether large blobs that cannot be interrupted may begin. */

@@ -25,17 +25,19 @@ export function codingOf(header: string): string | null {
   );
 }
 
+type Decoder = (body: AsyncIterable<Buffer>) => AsyncGenerator<Buffer, void, undefined>;
+
 /**
- * Decodes a body piece by piece. `what` names the body in errors. Throws `unsupported` for an unknown coding and for
- * too many, `server` for a body that cannot be decoded, `invalid` for one that goes on without meaning anything;
- * `shown` makes text of the server safe for a message.
+ * Returns what decodes a body piece by piece: it throws `server` for a body that cannot be decoded, `invalid` for one
+ * that goes on without meaning anything. Throws `unsupported` for an unknown coding and for too many, before there is
+ * a generator: one that never begins would leave its body open. `what` names the body in errors; `shown` makes text
+ * of the server safe for a message.
  */
-export async function* decoded(
-  body: AsyncIterable<Buffer>,
+export function decoderOf(
   coding: string,
   what: string,
   shown: (text: string) => string,
-): AsyncGenerator<Buffer, void, undefined> {
+): Decoder {
   const names = coding.split(", ").toReversed();
   const unknown = names.find((name) => !Object.hasOwn(DECODERS, name));
   if (unknown !== undefined) {
@@ -52,6 +54,14 @@ export async function* decoded(
       `${what} has ${names.length} Content-Encodings one upon the other, at most ${MOST_CODINGS} are decoded: ` +
         "switch them off at the server",
     );
+  return (body) => decoded(body, names, what);
+}
+
+async function* decoded(
+  body: AsyncIterable<Buffer>,
+  names: readonly string[],
+  what: string,
+): AsyncGenerator<Buffer, void, undefined> {
   const length = { coded: 0, plain: 0 };
   const counted = counting(body, length, what);
   const source = Readable.from(counted, { objectMode: false });
@@ -67,7 +77,7 @@ export async function* decoded(
     if (error instanceof TransferError) throw error;
     throw new TransferError(
       "server",
-      `${what} has the Content-Encoding "${coding}" but cannot be decoded as such`,
+      `${what} has the Content-Encoding "${names.toReversed().join(", ")}" but cannot be decoded as such`,
       {
         cause: error,
       },

@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import { TransferError } from "../../domain/failure.ts";
 import { readJson } from "../../domain/foreign/json.ts";
 import { LIMITS, OverLimit } from "../../domain/foreign/limits.ts";
-import { codingOf, decoded } from "./coding.ts";
+import { codingOf, decoderOf } from "./coding.ts";
 import { budgetOfError } from "./budget.ts";
 import { excerpt, type Place, type Shown } from "./foreign.ts";
 import { notSlower } from "./rate-floor.ts";
@@ -35,11 +35,16 @@ export function toResponse(
   const { what, describe = quoted, errorCodes } = request;
   const header = (name: string) => fieldsOf(answer.headers, name)[0];
   const coding = codingOf(fieldsOf(answer.headers, "content-encoding").join(","));
+  const body = watched(answer.body, floor.idleMs);
   const stream = ({ raw = false } = {}) => {
-    const body = received(answer.body, floor, fail);
-    return coding === null || raw
-      ? body
-      : decoded(body, coding, `${what}: the answer of ${place.where}`, shown);
+    if (coding === null || raw) return received(body, floor, fail);
+    try {
+      const decode = decoderOf(coding, `${what}: the answer of ${place.where}`, shown);
+      return decode(received(body, floor, fail));
+    } catch (error) {
+      body.drop();
+      throw error;
+    }
   };
 
   const overLimit = (cause: OverLimit, advice = "is this the right address?") =>
@@ -59,13 +64,13 @@ export function toResponse(
     coding,
     stream,
     async failure() {
-      const body = await beginning(stream());
+      const text = await beginning(stream, body.drop);
       const rest = budgetOfError();
-      const within: Shown = (text) => shown(text, rest);
+      const within: Shown = (each) => shown(each, rest);
       return statusFailure(answer.statusCode, what, place, {
-        detail: excerpt(describe(body, within)),
+        detail: excerpt(describe(text, within)),
         retryAfter: header("retry-after"),
-        codes: bounded(errorCodes?.(body) ?? [], request.knownCodes ?? NO_CODES, within),
+        codes: bounded(errorCodes?.(text) ?? [], request.knownCodes ?? NO_CODES, within),
       });
     },
     async bytes(limit) {
@@ -78,29 +83,51 @@ export function toResponse(
       }
       return Buffer.concat(chunks);
     },
-    json: (limits, advice) =>
-      readJson(stream(), limits).catch((error: unknown) => {
+    async json(limits, advice) {
+      return readJson(stream(), limits).catch((error: unknown) => {
         throw error instanceof OverLimit ? overLimit(error, advice) : error;
-      }),
-    async discard() {
-      // undici's dump() relies on the Content-Length, but the answer to a HEAD has one without having a body.
-      const read =
-        request.method === "HEAD"
-          ? answer.body.bytes()
-          : answer.body.dump({
-              limit: ERROR_BODY_LIMIT,
-              signal: AbortSignal.timeout(LONGEST_DISCARD_MS),
-            });
-      await read.catch(() => undefined);
+      });
     },
+    discard: () => discarded(body, request.method),
   };
 }
 
+async function discarded({ body, begin }: Watched, method: string): Promise<void> {
+  begin();
+  // undici's dump() relies on the Content-Length, but the answer to a HEAD has one without having a body.
+  const read =
+    method === "HEAD"
+      ? body.bytes()
+      : body.dump({
+          limit: ERROR_BODY_LIMIT,
+          signal: AbortSignal.timeout(LONGEST_DISCARD_MS),
+        });
+  await read.catch(() => undefined);
+}
+
+type Body = Dispatcher.ResponseData["body"];
+/** `begin` is called when the reading of the body begins; `drop` closes the body, and its connection with it. */
+type Watched = { body: Body; begin: () => void; drop: () => void };
+
+/**
+ * Closes a body that nobody has begun to read after `idleMs`: undici would wait for its reader, and keep its connection
+ * from other requests, without end.
+ */
+function watched(body: Body, idleMs: number): Watched {
+  // A body that is closed before its end emits an error, which without a listener would end the process.
+  const drop = () => void body.on("error", () => undefined).destroy();
+  const timer = setTimeout(drop, idleMs).unref();
+  const begin = () => clearTimeout(timer);
+  body.once("close", begin);
+  return { body, begin, drop };
+}
+
 async function* received(
-  body: Dispatcher.ResponseData["body"],
+  { body, begin }: Watched,
   { minRate, idleMs }: Floor,
   fail: (error: unknown) => TransferError,
 ): AsyncGenerator<Buffer, void, undefined> {
+  begin();
   try {
     yield* notSlower<Buffer>(body, minRate, idleMs);
     // Wait until the body is closed: before that, a signal that fires would close the connection.
@@ -110,11 +137,14 @@ async function* received(
   }
 }
 
-async function beginning(stream: AsyncIterable<Buffer>): Promise<string> {
+async function beginning(
+  stream: () => AsyncIterable<Buffer>,
+  drop: () => void,
+): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    for await (const chunk of stream) {
+    for await (const chunk of stream()) {
       chunks.push(chunk);
       length += chunk.length;
       if (length >= ERROR_BODY_LIMIT) break;
@@ -122,6 +152,7 @@ async function beginning(stream: AsyncIterable<Buffer>): Promise<string> {
   } catch {
     // A body that ends early is not reported: the status is enough for an error, and the part that
     // arrived is used.
+    drop();
   }
   return Buffer.concat(chunks).subarray(0, ERROR_BODY_LIMIT).toString("utf8");
 }

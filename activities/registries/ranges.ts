@@ -1,3 +1,4 @@
+import type { Budgets } from "../../domain/budgets.ts";
 import { TransferError } from "../../domain/failure.ts";
 import type { Opened } from "./contract.ts";
 import type { HttpResponse } from "./http-message.ts";
@@ -5,9 +6,14 @@ import type { HttpResponse } from "./http-message.ts";
 /**
  * Returns the body of an answer from `offset` on. Servers may ignore a Range and send the whole content, or
  * send a range that begins earlier (RFC 9110 §14.2, §15.3.7); the bytes before `offset` are then dropped.
- * Throws `invalid` when the body begins after `offset`, or its beginning is unknown.
+ * Throws `invalid` when the body begins after `offset`, or its beginning is unknown; reading it does when its size is
+ * unknown and its budget is used up.
  */
-export function openedFrom(answer: HttpResponse, offset: number): Opened {
+export function openedFrom(
+  answer: HttpResponse,
+  offset: number,
+  { maxUnsized }: Pick<Budgets, "maxUnsized">,
+): Opened {
   const length = Number(answer.header("content-length") ?? Number.NaN);
   const start = startOf(answer);
   if (start === null || start > offset) {
@@ -22,11 +28,34 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
   // content is unknown.
   const size =
     Number.isSafeInteger(length) && answer.coding === null ? length + start : null;
-  return {
-    size,
-    chunks:
-      start === offset ? answer.stream() : withoutFirst(answer.stream(), offset - start),
-  };
+  const whole = answer.stream();
+  const { where } = answer.place;
+  const sent =
+    size === null ? ending(whole, maxUnsized - start, maxUnsized, where) : whole;
+  return { size, chunks: start === offset ? sent : withoutFirst(sent, offset - start) };
+}
+
+/**
+ * Passes on a content that may have no end. Throws `invalid` when more than `most` bytes come; `budget`: which part of
+ * them nobody states (MAX_UNSIZED). `where` names the sender.
+ */
+export async function* ending(
+  chunks: AsyncIterable<Buffer>,
+  most: number,
+  budget: number,
+  where: string,
+): AsyncGenerator<Buffer, void, undefined> {
+  let left = most;
+  for await (const chunk of chunks) {
+    left -= chunk.length;
+    if (left < 0)
+      throw new TransferError(
+        "invalid",
+        `${where} sends more than ${budget} bytes beyond any size that is stated, the limit (setting MAX_UNSIZED): ` +
+          "check that server, or raise the setting if the content is right",
+      );
+    yield chunk;
+  }
 }
 
 /**

@@ -1,7 +1,6 @@
 import {
   type Artifact,
   DIGEST_ALGORITHMS,
-  type Digests,
   type Part,
   strongest,
 } from "../../domain/artifact.ts";
@@ -77,10 +76,13 @@ export async function readWithin(
   return { ...read, ended };
 }
 
-/** Reads a part to its end, or until `takes` returns false. */
+/**
+ * Reads a part to its end, until it is longer than its known size, which shows that it is another one, or until `takes`
+ * returns false.
+ */
 async function readAll(
   chunks: AsyncIterable<Uint8Array>,
-  known: { digests: Digests },
+  known: Pick<Part, "size" | "digests">,
   takes: (bytes: number) => Promise<boolean>,
 ): Promise<Read> {
   const hashes = createHashes([
@@ -92,6 +94,7 @@ async function readAll(
     if (!(await takes(chunk.length))) break;
     hashes.update(chunk);
     size += chunk.length;
+    if (size > (known.size ?? Infinity)) break;
   }
   return { size, digests: hashes.digests() };
 }

@@ -183,6 +183,12 @@ export const CONNECTION_SAYINGS: Sayings = [
     "{url} 的发送速度低于每秒 {rate#} 字节的下限（设置 MIN_RATE）",
   ],
   [
+    "{host} sends more than {budget#} bytes beyond any size that is stated, the limit (setting MAX_UNSIZED): " +
+      "check that server, or raise the setting if the content is right",
+    "{host} 发送的内容超出任何已声明的大小 {budget#} 字节以上，这是上限（设置 MAX_UNSIZED）：" +
+      "请检查该服务器；如果内容确实如此，请提高该设置",
+  ],
+  [
     "{place} redirects more than {count#} times: check the url",
     "{place} 重定向超过 {count#} 次：请检查 url",
   ],

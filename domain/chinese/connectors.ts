@@ -192,6 +192,12 @@ export const CONNECTOR_SAYINGS: Sayings = [
   ],
   ["{reason…} (the login expired during the upload)", "{reason…}（登录在上传期间过期）"],
   [
+    "{host} lost {earlier#} bytes of the upload between two batches and has {again#} of them again: " +
+      "if that repeats, check how long it keeps uploads",
+    "{host} 在两个批次之间丢失了上传的 {earlier#} 字节，现在重新有了其中 {again#} 字节：" +
+      "如果反复出现，请检查它保留上传的时间",
+  ],
+  [
     "{host} confirms {confirmed#} bytes although {sent#} were sent",
     "已发送 {sent#} 字节，但 {host} 只确认了 {confirmed#} 字节",
   ],

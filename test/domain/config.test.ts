@@ -49,6 +49,7 @@ describe("the configuration", () => {
         maxEmptyPages: 100,
         maxListed: 10_000_000,
         minRate: 1_024,
+        maxUnsized: 17_179_869_184,
       },
       scrubDays: 30,
       logLevel: "info",

@@ -115,13 +115,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
 
   test("a blob is sent from its start if the target lost its upload or confirms a wrong size", async (context) => {
     const rig = await rigFor("docker-registry", context);
-    const lost = [
-      {
-        digest,
-        location: `${rig.there.url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`,
-        offset: CHUNK,
-      },
-    ];
+    const lost = [lostUpload(rig.there.url)];
     rig.there.fault = ({ method }) =>
       method === "PATCH"
         ? {
@@ -153,6 +147,32 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
       kind: "sent",
     });
     expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
+    await rig.end();
+  });
+
+  test("an upload that the target loses between batches counts as a try, one that grows does not", async (context) => {
+    const rig = await rigFor("docker-registry", context);
+    const slice = { isOver: () => true, whole: false };
+    const newest: UploadState[] = [];
+    const send = (resume: UploadState[]) =>
+      copy({
+        ...rig.ends,
+        name: "big",
+        memory: createImageMemory(),
+        resume,
+        slice,
+        onUpload: (state) => void newest.splice(0, 1, state),
+      });
+    expect((await send([])).result).toEqual({ kind: "yielded", whole: false });
+    const again = await send([lostUpload(rig.there.url)]);
+    expect(again.result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining(`lost ${CHUNK} bytes of the upload`),
+      uploads: newest,
+    });
+    const onwards = await send(uploadsOf(again));
+    expect(onwards.result).toEqual({ kind: "yielded", whole: false });
+    expect(newest).toMatchObject([{ digest, offset: 2 * CHUNK }]);
     await rig.end();
   });
 
@@ -219,3 +239,10 @@ async function rigFor(
 function uploadsOf({ result }: ArtifactOutcome): UploadState[] {
   return "uploads" in result ? result.uploads : [];
 }
+
+/** The state of an upload of one chunk that the registry at `url` does not know. */
+const lostUpload = (url: string): UploadState => ({
+  digest,
+  location: `${url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`,
+  offset: CHUNK,
+});

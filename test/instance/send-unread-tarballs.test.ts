@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TransferError } from "../../domain/failure.ts";
+import type { UploadState } from "../../domain/outcome.ts";
 import type { VersionsStatement } from "../../domain/sync-versions.ts";
 import { type Fault, startProxy } from "../rigs/servers/proxy.ts";
-import { clientOf, settle } from "../rigs/transfer/instance-fixture.ts";
+import { clientOf, quietHooks, settle } from "../rigs/transfer/instance-fixture.ts";
 import {
   artifactOf,
   type Built,
@@ -39,9 +40,10 @@ describe("a tarball without a known sha256", () => {
   };
 
   /** Describes a version as a remote registry does: its tarball has only a sha512, and no size. */
-  function unreadOf({ stated, bytes }: Built) {
+  function unreadOf({ stated, bytes }: Built, isStated = true) {
     const [[path = "", tarball = Buffer.alloc(0)] = []] = [...bytes];
-    const digests = { sha512: createHash("sha512").update(tarball).digest("hex") };
+    const sha512 = createHash("sha512").update(tarball).digest("hex");
+    const digests = isStated ? { sha512 } : {};
     async function* chunks(from: number) {
       yield tarball.subarray(from);
     }
@@ -91,6 +93,51 @@ describe("a tarball without a known sha256", () => {
     await fresh.close();
     expect(kinds).toEqual(["sent"]);
     await rig.expectThere([built]);
+  });
+
+  /** Sends a tarball whose chunks take longer than the slice of a batch; `uploads`: those of the batch before. */
+  async function sendSlowly(
+    { artifact, source }: ReturnType<typeof unreadOf>,
+    uploads: UploadState[],
+  ) {
+    const { outcomes, states } = await settle(
+      [{ artifact, mayHaveSent: false, uploads }],
+      {
+        content: rig.source.source,
+        source,
+        target: clientOf(rig.proxy.url),
+        remote: NPM,
+        type: "NPM",
+        hooks: quietHooks({ slice: { isOver: () => true, whole: false } }),
+      },
+    );
+    return { result: outcomes[0]?.result, states: states.slice(-1) };
+  }
+
+  it("an upload that an instance loses between two batches counts as a try, and one that grows does not", async () => {
+    const built = npmVersion("lib", "1.0.0", { tarball: randomBytes(11 * MIB) });
+    const unread = unreadOf(built);
+    const first = await sendSlowly(unread, []);
+    expect(first.result).toEqual({ kind: "yielded", whole: false });
+    expect(first.states).toMatchObject([{ offset: 4 * MIB }]);
+    const lost = first.states.map((state) => ({ ...state, location: "lost" }));
+    const again = await sendSlowly(unread, lost);
+    expect(again.result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining(`lost ${4 * MIB} bytes of the upload`),
+      uploads: again.states,
+    });
+    const onwards = await sendSlowly(unread, again.states);
+    expect(onwards.result).toEqual({ kind: "yielded", whole: false });
+    expect(onwards.states).toMatchObject([{ offset: 8 * MIB }]);
+    expect((await sendSlowly(unread, onwards.states)).result).toEqual({ kind: "sent" });
+    await rig.expectThere([built]);
+  });
+
+  it("a large tarball without any digest waits for a batch without a time limit", async () => {
+    const built = npmVersion("lib", "1.0.0", { tarball: randomBytes(9 * MIB) });
+    const { result } = await sendSlowly(unreadOf(built, false), []);
+    expect(result).toEqual({ kind: "yielded", whole: true });
   });
 
   it("a tarball is read before it is declared to an older instance, which gets its sha256 and size", async () => {

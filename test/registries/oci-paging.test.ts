@@ -2,10 +2,16 @@ import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { BUDGETS as DEFAULTS } from "../../domain/budgets.ts";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
 
 const THOUSAND = Array.from({ length: 1_000 }, (_, at) => at);
-const BUDGETS = { maxTags: 5_000, maxListed: 7_000, maxEmptyPages: 10, minRate: 1_024 };
+const BUDGETS = {
+  ...DEFAULTS,
+  maxTags: 5_000,
+  maxListed: 7_000,
+  maxEmptyPages: 10,
+};
 const servers: Server[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0))

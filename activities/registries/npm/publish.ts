@@ -70,6 +70,7 @@ function bodyAround(
   return [Buffer.from(opening), (length) => Buffer.from(`","length":${length}}}}`)];
 }
 
+/** Begins with the tarball before it yields `head`: a request that fails at once then closes the tarball. */
 async function* wrapped(
   head: Buffer,
   tarball: AsyncIterable<Uint8Array>,
@@ -77,8 +78,10 @@ async function* wrapped(
 ): AsyncGenerator<Uint8Array, void> {
   let rest = Buffer.alloc(0);
   let length = 0;
-  yield head;
+  let headed = false;
   for await (const chunk of tarball) {
+    if (!headed) yield head;
+    headed = true;
     length += chunk.length;
     const bytes =
       rest.length > 0
@@ -88,5 +91,6 @@ async function* wrapped(
     rest = Buffer.from(bytes.subarray(whole));
     if (whole > 0) yield Buffer.from(bytes.toString("base64", 0, whole), "latin1");
   }
+  if (!headed) yield head;
   yield Buffer.concat([Buffer.from(rest.toString("base64"), "latin1"), tail(length)]);
 }

@@ -58,7 +58,8 @@ export function openNpmRegistry(end: End) {
     ...REMEMBERED,
     bytesOf: (found) => found?.bytes ?? 0,
   });
-  const readPackument = createPackuments(end.budgets ?? BUDGETS);
+  const { budgets = BUDGETS } = end;
+  const readPackument = createPackuments(budgets);
 
   /** Sends a request to the registry; `path` is relative to the registry's address and already encoded. */
   function ask(
@@ -90,6 +91,7 @@ export function openNpmRegistry(end: End) {
     ask,
     http,
     login,
+    budgets,
     /**
      * Returns a package, which may be remembered from up to 30 s ago; null when it does not exist.
      * `fresh`: ignores the remembered document.

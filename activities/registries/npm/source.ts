@@ -159,11 +159,12 @@ async function openTarball(
       accept,
       signal,
     });
-  if (told && isOwn) return openedFrom(await ask(told, true, []), offset);
+  const { budgets } = registry;
+  if (told && isOwn) return openedFrom(await ask(told, true, []), offset, budgets);
   const answer = await ask(usual, true, told ? [404] : []);
-  if (answer.status !== 404 || !told) return openedFrom(answer, offset);
+  if (answer.status !== 404 || !told) return openedFrom(answer, offset, budgets);
   await answer.discard();
-  return openedFrom(await ask(told, false, []), offset);
+  return openedFrom(await ask(told, false, []), offset, budgets);
 }
 
 function addressOf({ base }: NpmRegistry, document: JsonObject | null): URL | null {

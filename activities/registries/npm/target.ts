@@ -39,6 +39,7 @@ export function openTarget(end: End): PartsTarget & Closing {
           signal,
         }),
         0,
+        registry.budgets,
       );
     },
     label: (artifact, rules, signal) =>

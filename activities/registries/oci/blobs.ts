@@ -1,7 +1,8 @@
+import type { Budgets } from "../../../domain/budgets.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import type { Digest } from "../../../domain/digest.ts";
 import type { HttpResponse } from "../http-message.ts";
-import { startOf, withoutFirst } from "../ranges.ts";
+import { ending, startOf, withoutFirst } from "../ranges.ts";
 import { verified } from "../verified.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
@@ -53,7 +54,7 @@ export type Blobs = {
  */
 type WantedBlob = { digest: Digest; size: number | null };
 
-type Wire = { client: RegistryClient; access: Access };
+type Wire = { client: RegistryClient; access: Access; maxUnsized: number };
 type Request = {
   method: "GET" | "HEAD";
   headers?: Record<string, string>;
@@ -64,8 +65,9 @@ export function createBlobs(
   client: RegistryClient,
   access: Access,
   manners: Manners,
+  { maxUnsized }: Budgets,
 ): Blobs {
-  const wire: Wire = { client, access };
+  const wire: Wire = { client, access, maxUnsized };
 
   async function askBlob(
     name: string,
@@ -160,6 +162,7 @@ async function open(
   signal: AbortSignal | undefined,
 ): Promise<OpenedBlob> {
   const { host } = wire.client.origin;
+  const { maxUnsized } = wire;
   const response = await getFrom(wire, name, { digest, size }, offset, signal);
   if (response.status === 404) {
     await response.discard();
@@ -169,12 +172,14 @@ async function open(
     );
   }
   const start = startOf(response) ?? offset;
-  if (start > offset)
+  if (start > offset) {
+    await response.discard();
     throw new TransferError(
       "invalid",
       `${blobLabel(name, digest)}: ${host} sent a different byte range than requested: ` +
         "check for a proxy that changes the Range header",
     );
+  }
   // Some servers declare the layer's own compression as Content-Encoding. The body is the layer itself
   // all the same and must not be decoded.
   const isLayersOwn =
@@ -184,10 +189,11 @@ async function open(
     : response.coding === null && offset === 0
       ? lengthOf(response)
       : null;
-  return {
-    stream: withoutFirst(response.stream({ raw: isLayersOwn }), offset - start),
-    told,
-  };
+  // Beyond the expected size, a blob is read to find out whether that or its content is wrong.
+  const most = (size ?? told ?? 0) + maxUnsized;
+  const where = `${blobLabel(name, digest)}: ${host}`;
+  const sent = ending(response.stream({ raw: isLayersOwn }), most, maxUnsized, where);
+  return { stream: withoutFirst(sent, offset - start), told };
 }
 
 /**

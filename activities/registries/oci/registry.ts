@@ -64,7 +64,7 @@ export function createOciRegistryAt(
   const manners = createManners();
   const { budgets = BUDGETS } = options;
   const listing = createListing(client, access, address, budgets);
-  const blobs = createBlobs(client, access, manners);
+  const blobs = createBlobs(client, access, manners, budgets);
   const uploads = createUploads(client, access, manners);
   const { namespace } = address;
   const given = options.authorization ? "whole" : givenLogin(options);

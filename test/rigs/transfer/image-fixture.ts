@@ -30,6 +30,7 @@ export type CopyOptions = Partial<
   rules?: Partial<CopyRules>;
   signal?: AbortSignal;
   throttle?: CopyHooks["throttle"];
+  slice?: CopyHooks["slice"];
   onUpload?: (state: UploadState) => void;
 };
 
@@ -41,6 +42,7 @@ export function copy({
   rules,
   signal,
   throttle,
+  slice,
   onUpload,
   ...rest
 }: CopyOptions): Promise<ArtifactOutcome> {
@@ -60,6 +62,7 @@ export function copy({
     hooks: quietHooks({
       ...(signal && { signal }),
       ...(throttle && { throttle }),
+      ...(slice && { slice }),
       ...(onUpload && { onUpload }),
     }),
   });

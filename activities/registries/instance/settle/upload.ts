@@ -1,6 +1,6 @@
 import { type Part, strongest } from "../../../../domain/artifact.ts";
 import { toTransferError, TransferError } from "../../../../domain/failure.ts";
-import { yieldTime } from "../../../../domain/slice.ts";
+import { yieldUpload, yieldWhole } from "../../../../domain/slice.ts";
 import type { UploadClaim, UploadSession } from "../../../../domain/sync.ts";
 import { type Copy, type Item, isKnown, learn } from "./copy.ts";
 import { openReader, type Reader, SLICE_BYTES } from "./reading.ts";
@@ -10,7 +10,7 @@ const UNSIZED_BYTES = 4 * 1024 * 1024;
 
 /**
  * A content that is being uploaded. `digest` identifies the upload; null when the source states no
- * digest. `size` null: unknown until the end.
+ * digest. `size` null: unknown until the end. `earlier`: how many bytes an earlier attempt got confirmed.
  */
 type Upload = {
   copy: Copy;
@@ -18,6 +18,7 @@ type Upload = {
   part: Part;
   digest: string | null;
   size: number | null;
+  earlier: number;
 };
 
 /** A reader that is open at the start of the content. */
@@ -34,12 +35,14 @@ export async function uploadContent(
   part: Part,
   begun: Begun | null,
 ): Promise<void> {
+  const digest = strongest(part.digests);
   const upload: Upload = {
     copy,
     item,
     part,
-    digest: strongest(part.digests),
+    digest,
     size: part.size ?? begun?.size ?? null,
+    earlier: item.uploads.find((state) => state.digest === digest)?.offset ?? 0,
   };
   try {
     const session =
@@ -143,12 +146,22 @@ async function sendChunks(
       next = await nextChunk(upload, reader, session)
     ) {
       session = await sendChunk(upload, session, next);
-      if (session.offset !== upload.size) yieldTime(copy.hooks.slice);
+      const ended =
+        upload.size === null ? await reader.isOver() : session.offset === upload.size;
+      if (!ended) yieldAt(upload, session);
     }
     return session;
   } finally {
     await reader.close();
   }
+}
+
+/** Ends the work on an upload when the batch's time is over. */
+function yieldAt({ copy, digest, earlier }: Upload, { offset }: UploadSession): void {
+  const { slice } = copy.hooks;
+  // Without a digest, each batch begins at the first byte.
+  if (digest === null) return slice.isOver() ? yieldWhole(slice) : undefined;
+  yieldUpload(slice, { offset, earlier, subject: copy.client.url });
 }
 
 type Chunk = { length: number; bytes: AsyncIterable<Uint8Array> };

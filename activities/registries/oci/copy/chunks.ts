@@ -3,11 +3,12 @@ import {
   toTransferError,
   type FailureKind,
 } from "../../../../domain/failure.ts";
+import type { UploadState } from "../../../../domain/outcome.ts";
 import { blobLabel } from "../blobs.ts";
 import type { UploadSession } from "../uploads.ts";
 import { linkedAbort, metered, partKey, type ImageCopy } from "./copy.ts";
 import { readSource, type SizedBlob } from "./sized.ts";
-import { yieldTime } from "../../../../domain/slice.ts";
+import { yieldUpload } from "../../../../domain/slice.ts";
 
 /**
  * Size (bytes) of the chunks that a registry confirms one by one, unless it demands larger ones; a broken
@@ -23,12 +24,13 @@ const REFUSALS: ReadonlySet<FailureKind> = new Set([
 ]);
 
 /**
- * The state of a running upload: its newest session, whether an earlier attempt began it (`resumed`), and
- * whether the source failed.
+ * The state of a running upload: its newest session, whether an earlier attempt began it (`resumed`), the bytes that
+ * the target confirmed then (`earlier`), and whether the source failed.
  */
 type Progress = {
   session: UploadSession;
   readonly resumed: boolean;
+  readonly earlier: number;
   sourceFailed: boolean;
 };
 
@@ -43,13 +45,17 @@ export async function sendInChunks(
   begun: UploadSession | null,
 ): Promise<boolean> {
   const { registry, name } = copy.target;
-  const earlier = await earlierUpload(copy, blob);
+  const state = copy.memory.uploads.get(partKey(copy, blob.digest));
+  const left = state === undefined ? null : await earlierUpload(copy, blob, state);
   const session =
-    earlier ??
-    begun ??
-    (await registry.startUpload(name, blob.digest, null, copy.signal));
+    left ?? begun ?? (await registry.startUpload(name, blob.digest, null, copy.signal));
   if (session === "mounted") return true;
-  const progress: Progress = { session, resumed: earlier !== null, sourceFailed: false };
+  const progress: Progress = {
+    session,
+    resumed: left !== null,
+    earlier: state?.offset ?? 0,
+    sourceFailed: false,
+  };
   const reading = linkedAbort(copy.signal);
   try {
     await sendRest(copy, blob, progress, reading.signal);
@@ -64,23 +70,21 @@ export async function sendInChunks(
 }
 
 /**
- * Returns the upload of an earlier attempt as the target reports it; null when there is none, or none that fits
- * the blob any more.
+ * Returns the upload of an earlier attempt as the target reports it; null when there is none any more, or none that
+ * fits the blob.
  */
 async function earlierUpload(
   copy: ImageCopy,
   blob: SizedBlob,
+  state: UploadState,
 ): Promise<UploadSession | null> {
-  const key = partKey(copy, blob.digest);
-  const state = copy.memory.uploads.get(key);
-  if (state === undefined) return null;
   const session = await copy.target.registry.uploadStatus(
     copy.target.name,
     state.location,
     copy.signal,
   );
   if (session !== null && session.offset <= blob.size) return session;
-  copy.memory.uploads.delete(key);
+  copy.memory.uploads.delete(partKey(copy, blob.digest));
   return null;
 }
 
@@ -122,7 +126,10 @@ async function sendRest(
     };
     copy.memory.uploads.set(partKey(copy, blob.digest), state);
     copy.hooks.onUpload(state);
-    if (state.offset < blob.size) yieldTime(copy.hooks.slice);
+    const { earlier } = progress;
+    const subject = `${blobLabel(name, blob.digest)}: ${registry.host}`;
+    if (state.offset < blob.size)
+      yieldUpload(copy.hooks.slice, { ...state, earlier, subject });
   }
 }
 
