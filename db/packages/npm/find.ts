@@ -6,21 +6,42 @@ import { packages, version } from "../../schema/packages.ts";
 import { distTagsOf } from "./record.ts";
 import { findVersion, type PackageRow, type VersionRow } from "../versions.ts";
 
-/**
- * A version with its document as text: thousands are read at once and parsed one after the other.
- */
-export type VersionText = { name: string; document: string; createdDate: number };
+/** A version without its document; `bytes`: length of the document as it is stored. */
+export type ListedVersion = {
+  id: number;
+  name: string;
+  createdDate: number;
+  bytes: number;
+};
 
 /** Returns a package's versions in the order of their arrival. */
-export function versionTexts(db: DbOrTx, packageId: number): VersionText[] {
+export function listVersions(db: DbOrTx, packageId: number): ListedVersion[] {
+  return db
+    .select({
+      id: version.id,
+      name: version.name,
+      createdDate: version.createdDate,
+      // Unlike length(), octet_length() does not read the document.
+      bytes: sql<number>`coalesce(octet_length(${version.document}), 2)`,
+    })
+    .from(version)
+    .where(eq(version.packageId, packageId))
+    .orderBy(asc(version.id))
+    .all();
+}
+
+/** Returns the documents of those versions that still exist, as text, in the order of their arrival. */
+export function versionTexts(
+  db: DbOrTx,
+  ids: readonly number[],
+): { name: string; document: string }[] {
   return db
     .select({
       name: version.name,
       document: sql<string>`coalesce(${version.document}, '{}')`,
-      createdDate: version.createdDate,
     })
     .from(version)
-    .where(eq(version.packageId, packageId))
+    .where(sql`${version.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`)
     .orderBy(asc(version.id))
     .all();
 }

@@ -89,7 +89,7 @@ test.each([
       const found = indexOf.apply(this, args);
       searched += (found < 0 ? this.length : found + 1) - Number(args[1] ?? 0);
       return found;
-    } as Buffer["indexOf"]);
+    } as () => unknown);
     const parse = vi.spyOn(JSON, "parse");
     try {
       scanner.feed(chunk);
