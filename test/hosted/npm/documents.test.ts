@@ -316,6 +316,27 @@ test("an npm search has pages, and finds only packages of its own repository", a
   });
 });
 
+test("an npm search finds packages by long texts, looks at few at once, and cuts what it says of them", async () => {
+  const long = "very long words ".repeat(60_000);
+  for (const name of ["pear-a", "pear-b", "pear-c"])
+    await put(name, "1.0.0", random(10), {
+      document: { description: `${long}${name}`, keywords: [long], license: "MIT" },
+    });
+  const answer = await api.npm("GET", "/-/v1/search?text=pear-b");
+  expect(answer.json).toMatchObject({
+    total: 1,
+    objects: [{ package: { name: "pear-b" } }],
+  });
+  const { package: found } = (answer.json["objects"] as { package: object }[])[0] ?? {};
+  expect(found).toMatchObject({ description: long.slice(0, 10_000), license: "MIT" });
+  expect(found).not.toHaveProperty("keywords");
+  const all = (await api.npm("GET", "/-/v1/search?text=words&from=1")).json;
+  expect(all).toMatchObject({
+    total: 3,
+    objects: [{ package: { name: "pear-b" } }, { package: { name: "pear-c" } }],
+  });
+});
+
 test("a write of a packument is refused if another client has changed it since it was read", async () => {
   await put("pear", "1.0.0");
   await put("pear", "1.1.0");
