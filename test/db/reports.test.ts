@@ -97,7 +97,7 @@ test("the answer to a worker's empty report says whether its batch may go on", a
   });
 });
 
-test("sizes whose sums have more than 64 bits, reported now or by an older release, leave a record readable", async () => {
+test("a record stays readable when its sizes, reported now or before, add up to more than 64 bits", async () => {
   const clusters = ["one", "two"].map((name) => addCluster(db, name));
   addFiles(db, ["/a", "/b"], NOW);
   const recordId = openRun(db, FILES, clusters, NOW);

@@ -338,7 +338,7 @@ describe("listing referrers", () => {
     ).toEqual([untyped.digest, index.digest]);
   });
 
-  test("a list of referrers of more than 4 MiB has pages, each with a Link to the next, and none lacks an entry", async () => {
+  test("a list of referrers of more than 4 MiB has pages with Links, and no entry is left out", async () => {
     const name = fresh();
     const subject = makeImage();
     const pushed: string[] = [];
