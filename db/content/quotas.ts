@@ -8,7 +8,7 @@ type Repository = { id: number; projectId: string; name: string };
 
 /** SQL: the bytes of all repositories of the project in the row. Drizzle would not qualify a column of one table. */
 const usedByProject = sql<number>`(
-  SELECT coalesce(sum(u.bytes), 0) FROM usage u
+  SELECT total(u.bytes) FROM usage u
   JOIN repository r ON r.id = u.repository_id
   WHERE r.project_id = project.name)`;
 

@@ -231,7 +231,7 @@ function isFollowing(
 function isFull(tx: DbOrTx, recordId: string): boolean {
   const sums = tx
     .select({
-      files: sql<number>`coalesce(sum(${planObject.planned}), 0)`,
+      files: sql<number>`total(${planObject.planned})`,
       objects: sql<number>`count(*)`,
     })
     .from(planObject)

@@ -168,9 +168,7 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
     AND object = ${objectIndex}
     AND seq IN (SELECT value FROM json_each(${seqs}))`;
   const bytes = () =>
-    tx.get<{ n: number }>(
-      sql`SELECT coalesce(sum(size), 0) AS n FROM plan WHERE ${again}`,
-    ).n;
+    tx.get<{ n: number }>(sql`SELECT total(size) AS n FROM plan WHERE ${again}`).n;
   const before = bytes();
   tx.run(sql`
     UPDATE plan SET size = t.size, digest = t.digest FROM (${there(where, JSON.stringify(ended))}) t

@@ -1,4 +1,5 @@
 import { and, eq, isNull } from "drizzle-orm";
+import { safeSize } from "../../domain/safe-size.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { planObject } from "../schema/plans.ts";
@@ -111,7 +112,13 @@ function toRow({
   digest = null,
   problem,
 }: ListedArtifact): PlannedRow {
-  return { name, version, size, digest, problem: problem ?? null };
+  return {
+    name,
+    version,
+    size: size === null ? null : safeSize(size),
+    digest,
+    problem: problem ?? null,
+  };
 }
 
 /**

@@ -64,7 +64,7 @@ export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void):
   const { last } = tx.get<{ last: number }>(sql`SELECT ${lastSeq(key)} AS last`);
   insert();
   const { n, bytes } = tx.get<{ n: number; bytes: number }>(sql`
-    SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM plan
+    SELECT count(*) AS n, total(size) AS bytes FROM plan
     WHERE record_id = ${recordId} AND object = ${objectIndex} AND seq > ${last}`);
   addPlanned(tx, key, n, bytes);
   return n;

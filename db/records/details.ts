@@ -137,7 +137,7 @@ function countDetails(
     any: sql`success + failed + running`,
   }[status ?? "any"];
   const row = db
-    .select({ n: sql<number>`coalesce(sum(${counter}), 0)` })
+    .select({ n: sql<number>`total(${counter})` })
     .from(tally)
     .where(eq(tally.recordId, recordId))
     .get();

@@ -148,7 +148,8 @@ export function newestRecordBytes(
   );
 }
 
-const total = (column: Column) => sql<number>`sum(${column})`;
+/** SQL: the sum of a column. Unlike sum(), total() does not fail when sizes that a registry states exceed 64 bits. */
+const total = (column: Column) => sql<number>`total(${column})`;
 
 /** SQL: whether the column is in a JSON list of record ids. */
 const isListed = (column: Column) =>

@@ -169,14 +169,14 @@ export function runCounts(
   clusters: number,
 ): { planned: number; success: number; failed: number } {
   const plan = db
-    .select({ n: sql<number>`coalesce(sum(${planObject.planned}), 0)` })
+    .select({ n: sql<number>`total(${planObject.planned})` })
     .from(planObject)
     .where(eq(planObject.recordId, recordId))
     .get();
   const sums = db
     .select({
-      success: sql<number>`coalesce(sum(${tally.success}), 0)`,
-      failed: sql<number>`coalesce(sum(${tally.failed}), 0)`,
+      success: sql<number>`total(${tally.success})`,
+      failed: sql<number>`total(${tally.failed})`,
     })
     .from(tally)
     .where(eq(tally.recordId, recordId))

@@ -31,7 +31,7 @@ type PlanKey = { object: number; seq: number };
  */
 async function dropPlan(db: Db, recordId: string): Promise<void> {
   const { clusters, failed } = db.get<{ clusters: number; failed: number }>(sql`
-    SELECT count(*) AS clusters, coalesce(sum(failed), 0) AS failed FROM tally
+    SELECT count(*) AS clusters, total(failed) AS failed FROM tally
     WHERE record_id = ${recordId}`);
   const rows = failed === 0 ? PAGE : Math.max(MIN_ROWS, Math.ceil(PAGE / clusters));
   const drop = failed === 0 ? dropRange : dropRangeButFailed;

@@ -5,6 +5,7 @@ import {
   type ArtifactOutcome,
   type ArtifactResult,
 } from "../../domain/outcome.ts";
+import { safeSize } from "../../domain/safe-size.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type {
   ArtifactReport,
@@ -120,6 +121,7 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
 function begun({ batch }: Context, report: ArtifactReport): DetailValues {
   const { outcome } = report;
   const { blob, node } = outcome?.parts ?? noParts();
+  const size = outcome?.size ?? report.size;
   return {
     recordId: batch.recordId,
     clusterId: batch.clusterId,
@@ -130,7 +132,7 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     status: "RUNNING",
     dispatch: batch.number,
     epoch: batch.epoch,
-    size: outcome?.size ?? report.size,
+    size: size === null ? null : safeSize(size),
     sizePlanned: report.sizePlanned ? 1 : 0,
     digest: outcome?.digest ?? null,
     conflict: 0,
@@ -142,10 +144,10 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     nodeSuccess: node.success,
     nodeSkip: node.skip,
     nodeFailed: node.failed,
-    bytesSent: report.bytesSent,
+    bytesSent: safeSize(report.bytesSent),
     // A yielded artifact counts 0 here: its row stays open, and the next report would add the bytes
     // again.
-    bytesRead: outcome?.result.kind === "yielded" ? 0 : (outcome?.bytesRead ?? 0),
+    bytesRead: outcome?.result.kind === "yielded" ? 0 : safeSize(outcome?.bytesRead ?? 0),
     compared: outcome?.compared ?? null,
     verified: outcome?.verified ?? null,
     note: noteOf(outcome)?.slice(0, MOST_REASON) ?? null,

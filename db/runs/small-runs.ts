@@ -32,8 +32,8 @@ const unsized = prepared((db) =>
 const planned = prepared((db) =>
   db
     .select({
-      artifacts: sql<number>`coalesce(sum(${planObject.planned}), 0)`,
-      bytes: sql<number>`coalesce(sum(${planObject.bytes}), 0)`,
+      artifacts: sql<number>`total(${planObject.planned})`,
+      bytes: sql<number>`total(${planObject.bytes})`,
     } satisfies Record<keyof Amount, unknown>)
     .from(planObject)
     .where(eq(planObject.recordId, sql.placeholder("recordId")))

@@ -62,7 +62,7 @@ export function readPlanned(
   recordId: string,
 ): { planned: number; steps: number } {
   return db.get<{ planned: number; steps: number }>(sql`
-    SELECT coalesce(sum(planned), 0) AS planned, coalesce(sum(planned + pages), 0) AS steps
+    SELECT total(planned) AS planned, total(planned + pages) AS steps
     FROM plan_object
     WHERE record_id = ${recordId}`);
 }

@@ -105,6 +105,25 @@ describe("a plan from a listing with sizes and digests", () => {
     });
   });
 
+  test("sizes beyond what can be added count as the largest that can, and the record can be read", () => {
+    const sizes = [Number.MAX_VALUE, 2 ** 63, Number.MAX_SAFE_INTEGER, 1.5, -1];
+    const other = addCluster(db, "two", "REMOTE");
+    const recordId = listed(
+      Array.from({ length: 2_000 }, (_, at) => image(at, { size: sizes[at] ?? 2 ** 63 })),
+      [clusterId, other],
+    );
+    expect(rowsOf(recordId).slice(0, 5)).toMatchObject([
+      { size: Number.MAX_SAFE_INTEGER },
+      { size: Number.MAX_SAFE_INTEGER },
+      { size: Number.MAX_SAFE_INTEGER },
+      { size: 1 },
+      { size: 0 },
+    ]);
+    const { totalBytes, overview } = findRecord(db, recordId) ?? {};
+    expect(totalBytes).toBeGreaterThan(2 ** 64);
+    expect(overview).toMatchObject({ planned: 4_000 });
+  });
+
   test("when a listing reports sizes, batches are cut by bytes and big artifacts get a batch of their own", () => {
     const sizes = [
       200 * MIB,

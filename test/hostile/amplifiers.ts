@@ -56,6 +56,14 @@ export const AMPLIFIERS: Amplifier[] = [
     what: "objects in objects",
     body: around("", "", (bytes) => repeated('{"a":', bytes)),
   },
+  {
+    what: "a long name and then colons",
+    body: around(`{"${"k".repeat(4_000)}"`, "1}", (bytes) => repeated(":", bytes)),
+  },
+  {
+    what: "names without values",
+    body: around("{", '"z":1}', (bytes) => repeated('"":,', bytes)),
+  },
   { what: "one endless text", body: around('"', '"', (bytes) => repeated("x", bytes)) },
   { what: "endless blanks", body: around("", "1", (bytes) => repeated(" ", bytes)) },
 ];

@@ -7,6 +7,8 @@ import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import { createTestApi } from "../rigs/api/api-fixture.ts";
 import { pathOf, readRequests } from "../rigs/api/request-bodies.ts";
 import { forkApi, LOGIN, send } from "../rigs/api/socket-fixture.ts";
+import { makeImage, sha256 } from "../rigs/servers/images.ts";
+import { publication } from "../rigs/servers/npm-publication.ts";
 import { AMPLIFIERS, type Amplifier } from "./amplifiers.ts";
 
 /** Less than any of the hostile bodies would take as objects. */
@@ -178,5 +180,64 @@ test("a POM of a quarter of a million elements is kept, and requests beside it a
     pom,
   ]);
   expect(status).toBe(201);
+  expect(await isAlive()).toBe(true);
+});
+
+/** More than the process has, together. */
+const LARGE = 40;
+
+test("a package of large documents is read by clients one after the other, and the process goes on", async () => {
+  const put = (version: string) => {
+    const document = { description: "d".repeat(4 * MIB - 4_000) };
+    const body = publication("large", version, Buffer.from(version), { document });
+    return json("PUT", "/npm/demo/npm/large", body);
+  };
+  for (let at = 0; at < LARGE; at += 1) expect((await put(`1.0.${at}`)).status).toBe(201);
+  for (let client = 0; client < 2; client += 1) {
+    const { status, body } = await send(api.port, "GET", "/npm/demo/npm/large", {
+      accept: "application/octet-stream",
+    });
+    expect(status).toBe(200);
+    const { versions } = JSON.parse(body.toString("latin1")) as { versions: object };
+    expect(Object.keys(versions)).toHaveLength(LARGE);
+  }
+  expect(await isAlive()).toBe(true);
+});
+
+test("a list of referrers with large annotations is read page by page, and the process goes on", async () => {
+  const subject = makeImage();
+  const descriptor = {
+    mediaType: MANIFEST,
+    digest: subject.digest,
+    size: subject.bytes.length,
+  };
+  for (let at = 0; at < LARGE; at += 1) {
+    const bytes = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.index.v1+json",
+        manifests: [],
+        subject: descriptor,
+        annotations: { at: `${at}`, of: "a".repeat(4 * MIB - 4_000) },
+      }),
+    );
+    const type = "application/vnd.oci.image.index.v1+json";
+    const path = `/v2/demo/images/large/manifests/${sha256(bytes)}`;
+    const { status } = await send(api.port, "PUT", path, { "content-type": type }, [
+      bytes,
+    ]);
+    expect(status).toBe(201);
+  }
+  let listed = 0;
+  let path: string | undefined = `/v2/demo/images/large/referrers/${subject.digest}`;
+  while (path !== undefined) {
+    const { status, headers, body } = await send(api.port, "GET", path);
+    expect(status).toBe(200);
+    expect(body.length).toBeLessThan(8 * MIB);
+    listed += (JSON.parse(body.toString("latin1")) as { manifests: object[] }).manifests
+      .length;
+    path = /^<([^>]+)>/.exec(String(headers["link"] ?? ""))?.[1];
+  }
+  expect(listed).toBe(LARGE);
   expect(await isAlive()).toBe(true);
 });

@@ -74,6 +74,28 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     }
   });
 
+  test("an index that misstates the sizes of its children is copied, and counts with their true sizes", async () => {
+    const name = unique("misstated/index-");
+    const children = [makeImage(), makeImage(), makeImage()];
+    const index = rewrite(makeIndex(children), (json) => ({
+      ...json,
+      manifests: (json["manifests"] as object[]).map((child) => ({
+        ...child,
+        size: Number.MAX_SAFE_INTEGER,
+      })),
+    }));
+    await pushImage(source.url, name, "latest", index);
+    const blobs = new Map(
+      children.flatMap((child) => child.blobs.map((blob) => [blob.digest, blob])),
+    );
+    const parts = [index, ...children, ...blobs.values()];
+    expect(await run(name)).toMatchObject({
+      result: { kind: "sent" },
+      size: parts.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    });
+    expect(await missingParts(target.url, name, index)).toEqual([]);
+  });
+
   test("an image is copied even if another image's manifest misstates the size of a shared blob", async () => {
     const layer = makeBlob(200_000);
     const sound = makeImage({ layers: [layer] });

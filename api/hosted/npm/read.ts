@@ -28,9 +28,16 @@ export async function getPackument(request: NpmRequest, name: string): Promise<R
   if (matchesTag(c.req.header("if-none-match"), tag)) return c.body(null, 304, headers);
   const body = await packuments.get(owner, base, form);
   const type = form === "abbreviated" ? ABBREVIATED : "application/json";
+  const described = { ...headers, "content-type": type };
+  // A stream is read at the pace of the client.
+  if (body === null)
+    return c.body(
+      ReadableStream.from(packuments.pieces(owner, base, form)),
+      200,
+      described,
+    );
   return c.body(new Uint8Array(body), 200, {
-    ...headers,
-    "content-type": type,
+    ...described,
     "content-length": String(body.length),
   });
 }

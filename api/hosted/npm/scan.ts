@@ -14,6 +14,24 @@ const LETTER_U = 0x75;
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA] = [
   0x7b, 0x7d, 0x5b, 0x5d, 0x2c,
 ];
+/** The letters of escape sequences with what they mean (RFC 8259 §7); one of another form has four hex digits. */
+const LETTERS = new Map(
+  Object.entries({
+    "/": "/",
+    "\\": "\\",
+    '"': '"',
+    b: "\b",
+    f: "\f",
+    n: "\n",
+    r: "\r",
+    t: "\t",
+  }).map(([letter, means]): [number, Piece] => [
+    letter.charCodeAt(0),
+    { kind: "bytes", bytes: Buffer.from(means) },
+  ]),
+);
+const CODE = /^u[0-9a-fA-F]{4}$/;
+const NOT_SEARCHED = { quote: -1, backslash: -1 };
 const DEEPEST = LIMITS.packument.depth;
 const LONGEST_KEY = 1024;
 
@@ -41,6 +59,8 @@ type Scan = {
   escape: number[] | null;
   /** The bytes read so far of a JSON key that may lead to an attachment; null outside of one. */
   key: Buffer[] | null;
+  /** Positions in the chunk of the next quote and backslash, once searched: each search goes on behind the last. */
+  next: { quote: number; backslash: number };
 };
 
 /**
@@ -64,9 +84,11 @@ export function createScanner(maxText: number): Scanner {
     state: "plain",
     escape: null,
     key: null,
+    next: NOT_SEARCHED,
   };
   return {
     feed(chunk) {
+      scan.next = { ...NOT_SEARCHED };
       const pieces: Piece[] = [];
       /** Position in this chunk of the first byte that is still to be kept. */
       let kept = 0;
@@ -180,8 +202,11 @@ function closeString(scan: Scan): void {
 
 function content(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): Step {
   if (scan.escape !== null) return escaped(scan, chunk, from, pieces);
-  const quote = endOf(chunk.indexOf(QUOTE, from), chunk);
-  const backslash = endOf(chunk.subarray(0, quote).indexOf(BACKSLASH, from), chunk);
+  const { next } = scan;
+  if (next.quote < from) next.quote = endOf(chunk.indexOf(QUOTE, from), chunk);
+  if (next.backslash < from)
+    next.backslash = endOf(chunk.indexOf(BACKSLASH, from), chunk);
+  const { quote, backslash } = next;
   const end = Math.min(quote, backslash);
   if (end > from) pieces.push({ kind: "bytes", bytes: chunk.subarray(from, end) });
   if (end === chunk.length) return { end };
@@ -198,24 +223,36 @@ function content(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): Step
  * `\u002b` for letters of base64.
  */
 function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): Step {
-  const bytes = [...(scan.escape ?? []), chunk[at] ?? 0];
+  const bytes = scan.escape ?? [];
+  bytes.push(chunk[at] ?? 0);
   const whole = bytes.length === (bytes[0] === LETTER_U ? 5 : 1);
   scan.escape = whole ? null : bytes;
-  if (whole)
-    pieces.push({
-      kind: "bytes",
-      bytes: Buffer.from(unquote(Buffer.from([BACKSLASH, ...bytes]))),
-    });
+  if (whole) pieces.push(unescaped(bytes));
   return { end: at + 1 };
+}
+
+/** Decodes an escape sequence without its backslash: one letter of few, or "u" and four hex digits. */
+function unescaped(bytes: number[]): Piece {
+  const letter = LETTERS.get(bytes[0] ?? 0);
+  if (letter !== undefined) return letter;
+  const text = String.fromCharCode(...bytes);
+  if (!CODE.test(text)) throw wrongEscape();
+  const code = Number.parseInt(text.slice(1), 16);
+  return { kind: "bytes", bytes: Buffer.from(String.fromCharCode(code)) };
 }
 
 const endOf = (at: number, chunk: Buffer): number => (at < 0 ? chunk.length : at);
 
 function unquote(bytes: Buffer): string {
-  const value = parseJson(`"${bytes.toString("utf8")}"`, LIMITS.facts);
+  const text = bytes.toString("utf8");
+  if (!bytes.includes(BACKSLASH)) return text;
+  const value = parseJson(`"${text}"`, LIMITS.facts);
   if (typeof value === "string") return value;
-  throw new NpmError(400, "the body is not valid JSON: a string has a wrong escape");
+  throw wrongEscape();
 }
+
+const wrongEscape = () =>
+  new NpmError(400, "the body is not valid JSON: a string has a wrong escape");
 
 /**
  * Joins consecutive bytes into one piece, because each escape sequence yields a piece of one byte.

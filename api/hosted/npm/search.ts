@@ -3,13 +3,19 @@ import {
   packagesById,
   type SearchRow,
   searchRows,
+  type SearchTexts,
+  searchTexts,
 } from "../../../db/packages/npm/find.ts";
 import type { PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
+import { byBytes } from "../by-bytes.ts";
 import type { NpmRequest } from "./request.ts";
 
-/** Number of packages to look at before other work gets its turn. */
+/** Number of packages, and bytes of their documents, to look at before other work gets its turn. */
 const STEP = 500;
+const STEP_BYTES = 1024 * 1024;
+/** Maximum length of what a result says of a package by a field of its document. */
+const MOST_TEXT = 10_000;
 const MOST_RESULTS = 250;
 
 /**
@@ -23,21 +29,30 @@ export async function search(request: NpmRequest): Promise<Response> {
   const size = numberOf(c.req.query("size"), 20, MOST_RESULTS);
   const found: number[] = [];
   let total = 0;
-  for (let after = "", page: SearchRow[] = []; ; await turn("answer")) {
+  for (let after = "", page: SearchRow[] = []; ;) {
     page = searchRows(deps.db, repository.id, after, STEP);
-    for (const row of page.filter((each) => matches(each, words))) {
-      if (total >= from && found.length < size) found.push(row.id);
-      total += 1;
+    const shown = page.map(({ version, bytes }) => ({ id: version, bytes }));
+    for (const versions of byBytes(shown, STEP_BYTES)) {
+      const texts = searchTexts(deps.db, versions);
+      for (const row of texts.filter((each) => matches(each, words))) {
+        if (total >= from && found.length < size) found.push(row.id);
+        total += 1;
+      }
+      await turn("answer");
     }
     if (page.length < STEP) break;
     after = page.at(-1)?.name ?? "";
   }
-  const objects = packagesById(deps.db, found).map((owner) => resultOf(request, owner));
+  const objects: unknown[] = [];
+  for (const owner of packagesById(deps.db, found)) {
+    objects.push(resultOf(request, owner));
+    await turn("answer");
+  }
   return c.json({ objects, total, time: new Date(deps.now()).toUTCString() });
 }
 
 function matches(
-  { name, description, keywords }: SearchRow,
+  { name, description, keywords }: SearchTexts,
   words: readonly string[],
 ): boolean {
   const text = `${name}\n${description}\n${keywords}`.toLowerCase();
@@ -63,14 +78,21 @@ function resultOf({ deps }: NpmRequest, { id, name }: PackageRow) {
     name,
     scope: name.startsWith("@") ? name.slice(1, name.indexOf("/")) : "unscoped",
     version: latest?.name,
-    description,
-    keywords,
+    description:
+      typeof description === "string"
+        ? description.slice(0, MOST_TEXT)
+        : short(description),
+    keywords: short(keywords),
     date: new Date(latest?.createdDate ?? 0).toISOString(),
     links: {},
-    author,
-    license,
+    author: short(author),
+    license: short(license),
     publisher: { username: latest?.createdBy ?? "" },
     maintainers: [],
   };
   return { package: about, ...SCORE };
 }
+
+/** Leaves out what is too long for a list. */
+const short = (value: unknown): unknown =>
+  JSON.stringify(value ?? null).length > MOST_TEXT ? undefined : value;

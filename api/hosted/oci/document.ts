@@ -91,7 +91,10 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
       path: `${name}/referrers/{digest}`,
       summary: "The attachments of a manifest",
       done: { 200: "An image index of the attachments" },
-      query: z.object({ artifactType: optionalText("Only attachments of this type") }),
+      query: z.object({
+        artifactType: optionalText("Only attachments of this type"),
+        last: optionalText("Of the Link to the next page"),
+      }),
     },
   ],
   head: [

@@ -1,14 +1,21 @@
 import type { Context } from "hono";
-import { listReferrers } from "../../../db/packages/image/find.ts";
+import { listReferrers, readReferrers } from "../../../db/packages/image/find.ts";
 import { hasImage, listImages, listTags } from "../../../db/packages/image/lists.ts";
 import { OCI_INDEX } from "../../../domain/image/media-types.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
+import { byBytes } from "../by-bytes.ts";
 import { anyDigest } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { type ImageRequest, unknownName } from "./place.ts";
 
 /** Maximum number of entries in a page; a longer list is always divided into pages. */
 const MOST = 10_000;
+
+/**
+ * Maximum bytes of a page of referrers, unless a single one is larger: what annotations say is not bounded by the
+ * number of entries, and clients read no larger index (MAX_MANIFEST in manifests.ts).
+ */
+const MOST_BYTES = 4 * 1024 * 1024;
 
 type Page = { after: string; limit: number };
 
@@ -41,7 +48,8 @@ export async function catalog({
 
 /**
  * Answers GET of the referrers with an index of the manifests attached to a digest, or of those
- * with the wanted `artifactType`. Nothing with that digest need exist.
+ * with the wanted `artifactType`. Nothing with that digest need exist. A list beyond MOST_BYTES is divided into pages
+ * (distribution-spec 1.1, "Listing Referrers").
  */
 export async function referrerList({
   c,
@@ -50,12 +58,20 @@ export async function referrerList({
   target,
 }: ImageRequest): Promise<Response> {
   const artifactType = c.req.query("artifactType") || undefined;
-  const rows = listReferrers(
-    deps.db,
-    place.key,
-    anyDigest(target.reference),
-    artifactType,
-  );
+  const subject = anyDigest(target.reference);
+  const after = afterOf(c);
+  const listed = listReferrers(deps.db, place.key, subject, { artifactType, after });
+  const [page = []] = byBytes(listed, MOST_BYTES);
+  const rows = readReferrers(deps.db, page);
+  const last = page.at(-1);
+  if (last !== undefined && page.length < listed.length) {
+    const filter =
+      artifactType === undefined
+        ? ""
+        : `artifactType=${encodeURIComponent(artifactType)}&`;
+    const path = `/v2/${place.name}/referrers/${subject}`;
+    c.header("Link", `<${path}?${filter}last=${last}>; rel="next"`);
+  }
   const manifests = rows.map(
     ({ mediaType, digest, size, artifactType: type, annotations }) => ({
       mediaType,
@@ -73,6 +89,14 @@ export async function referrerList({
       "content-type": OCI_INDEX,
     },
   );
+}
+
+/** The id of the last manifest of the page before, as the Link of that page states it. */
+function afterOf(c: Context<Env>): number {
+  const last = c.req.query("last") ?? "0";
+  if (!/^\d{1,15}$/.test(last))
+    throw new OciError(400, "UNSUPPORTED", "last must be that of a Link header");
+  return Number(last);
 }
 
 function pageOf(c: Context<Env>): Page {

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, gt, sql } from "drizzle-orm";
 import { blobPath } from "../../../domain/image/layout.ts";
 import type { DbOrTx } from "../../open.ts";
 import { prepared } from "../../prepared.ts";
@@ -130,26 +130,45 @@ type ImageReferrer = Pick<
   "mediaType" | "digest" | "size" | "artifactType" | "annotations"
 >;
 
+/** What a referrer takes in a list besides what its manifest says about it. */
+const ENTRY_BYTES = 256;
+
 /**
- * Returns the manifests whose subject is this digest, in the order of their arrival; with
- * `artifactType` only those of this type.
+ * Returns the manifests whose subject is this digest and whose id is greater than `after`, in the order of their
+ * arrival, each with about the bytes that it takes in a list; with `artifactType` only those of this type.
  */
 export function listReferrers(
   db: DbOrTx,
   { repositoryId, image }: ImageKey,
   subject: string,
-  artifactType?: string,
-): ImageReferrer[] {
-  const { mediaType, digest, size, artifactType: type, annotations } = imageManifest;
+  { artifactType, after }: { artifactType: string | undefined; after: number },
+): { id: number; bytes: number }[] {
+  const { id, mediaType, artifactType: type, annotations } = imageManifest;
   const wanted = and(
     eq(imageManifest.repositoryId, repositoryId),
     eq(imageManifest.image, image),
     eq(imageManifest.subject, subject),
+    gt(id, after),
   );
+  const stated = sql`octet_length(coalesce(${type}, '')) + octet_length(coalesce(${annotations}, ''))`;
   return db
-    .select({ mediaType, digest, size, artifactType: type, annotations })
+    .select({
+      id,
+      bytes: sql<number>`${ENTRY_BYTES} + octet_length(${mediaType}) + ${stated}`,
+    })
     .from(imageManifest)
     .where(artifactType === undefined ? wanted : and(wanted, eq(type, artifactType)))
-    .orderBy(imageManifest.id)
+    .orderBy(id)
+    .all();
+}
+
+/** Returns those of the manifests that still exist, in the order of their arrival. */
+export function readReferrers(db: DbOrTx, ids: readonly number[]): ImageReferrer[] {
+  const { id, mediaType, digest, size, artifactType, annotations } = imageManifest;
+  return db
+    .select({ mediaType, digest, size, artifactType, annotations })
+    .from(imageManifest)
+    .where(sql`${id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`)
+    .orderBy(id)
     .all();
 }

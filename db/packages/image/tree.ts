@@ -28,7 +28,7 @@ const partsOf = ({ repositoryId, image }: ImageKey, digest: string) => sql`
  */
 export function imageSize(db: DbOrTx, key: ImageKey, digest: string): number {
   const row = db.get<{ size: number }>(sql`
-    ${partsOf(key, digest)} SELECT coalesce(sum(size), 0) AS size FROM part`);
+    ${partsOf(key, digest)} SELECT total(size) AS size FROM part`);
   return row?.size ?? 0;
 }
 

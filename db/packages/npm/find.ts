@@ -6,21 +6,42 @@ import { packages, version } from "../../schema/packages.ts";
 import { distTagsOf } from "./record.ts";
 import { findVersion, type PackageRow, type VersionRow } from "../versions.ts";
 
-/**
- * A version with its document as text: thousands are read at once and parsed one after the other.
- */
-export type VersionText = { name: string; document: string; createdDate: number };
+/** A version without its document; `bytes`: length of the document as it is stored. */
+export type ListedVersion = {
+  id: number;
+  name: string;
+  createdDate: number;
+  bytes: number;
+};
 
 /** Returns a package's versions in the order of their arrival. */
-export function versionTexts(db: DbOrTx, packageId: number): VersionText[] {
+export function listVersions(db: DbOrTx, packageId: number): ListedVersion[] {
+  return db
+    .select({
+      id: version.id,
+      name: version.name,
+      createdDate: version.createdDate,
+      // Unlike length(), octet_length() does not read the document.
+      bytes: sql<number>`coalesce(octet_length(${version.document}), 2)`,
+    })
+    .from(version)
+    .where(eq(version.packageId, packageId))
+    .orderBy(asc(version.id))
+    .all();
+}
+
+/** Returns the documents of those versions that still exist, as text, in the order of their arrival. */
+export function versionTexts(
+  db: DbOrTx,
+  ids: readonly number[],
+): { name: string; document: string }[] {
   return db
     .select({
       name: version.name,
       document: sql<string>`coalesce(${version.document}, '{}')`,
-      createdDate: version.createdDate,
     })
     .from(version)
-    .where(eq(version.packageId, packageId))
+    .where(sql`${version.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`)
     .orderBy(asc(version.id))
     .all();
 }
@@ -97,15 +118,10 @@ export function versionOfTarball(
 }
 
 /**
- * The texts of a package that a search looks at: those of the version `latest`, or without it those
- * of the version that arrived last.
+ * A package, and the version whose texts a search looks at: `latest`, or without it the one that arrived last; `bytes`:
+ * length of its document.
  */
-export type SearchRow = {
-  id: number;
-  name: string;
-  description: string;
-  keywords: string;
-};
+export type SearchRow = { name: string; version: number; bytes: number };
 
 /** Returns the next packages after the name `after`, ordered by name. */
 export function searchRows(
@@ -120,16 +136,41 @@ export function searchRows(
     (SELECT max(id) FROM version WHERE package_id = ${packages.id}))`;
   return db
     .select({
-      id: packages.id,
       name: packages.name,
-      description: sql<string>`coalesce(${version.document} ->> '$.description', '')`,
-      keywords: sql<string>`coalesce(${version.document} ->> '$.keywords', '')`,
+      version: version.id,
+      bytes: sql<number>`coalesce(octet_length(${version.document}), 0)`,
     })
     .from(packages)
     .innerJoin(version, eq(version.id, shown))
     .where(and(eq(packages.repositoryId, repositoryId), gt(packages.name, after)))
     .orderBy(asc(packages.name))
     .limit(limit)
+    .all();
+}
+
+/** The texts of a package that a search looks at; `id`: of the package. */
+export type SearchTexts = {
+  id: number;
+  name: string;
+  description: string;
+  keywords: string;
+};
+
+/** Returns the texts of those of the versions that still exist, ordered by the names of their packages. */
+export function searchTexts(db: DbOrTx, versions: readonly number[]): SearchTexts[] {
+  return db
+    .select({
+      id: packages.id,
+      name: packages.name,
+      description: sql<string>`coalesce(${version.document} ->> '$.description', '')`,
+      keywords: sql<string>`coalesce(${version.document} ->> '$.keywords', '')`,
+    })
+    .from(version)
+    .innerJoin(packages, eq(packages.id, version.packageId))
+    .where(
+      sql`${version.id} IN (SELECT value FROM json_each(${JSON.stringify(versions)}))`,
+    )
+    .orderBy(asc(packages.name))
     .all();
 }
 

@@ -252,6 +252,47 @@ test("a package of 3,000 versions can be read, deprecated and deleted, and its r
   expect((await api.npm("GET", "/pear")).status).toBe(404);
 });
 
+test("a packument of more than 8 MiB is sent in pieces, the abbreviated one of the package as a whole", async () => {
+  await put("pear", "0.0.0", random(10), { document: { readme: "the readme" } });
+  const small = await api.npm("GET", "/pear");
+  expect(small.headers["content-length"]).toBe(String(small.body.length));
+  api.db.$client
+    .prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+    INSERT INTO version (package_id, name, digest, size, complete, document,
+      created_by, created_date, last_modified_by, last_modified_date)
+    SELECT package_id, '0.0.' || i, digest, size, complete,
+      json_set(document, '$.version', '0.0.' || i, '$.description', i || ?),
+      created_by, created_date, last_modified_by, last_modified_date
+    FROM version, n`,
+    )
+    .run("é".repeat(300_000));
+  api.db.$client.exec("UPDATE package SET last_modified_date = last_modified_date + 1");
+  const full = await api.npm("GET", "/pear");
+  expect([full.status, full.headers["content-length"]]).toEqual([200, undefined]);
+  expect(full.body.length).toBeGreaterThan(8 * 1024 * 1024);
+  expect(Object.keys(full.json)).toEqual(Object.keys(small.json));
+  expect(full.json).toMatchObject({
+    readme: "the readme",
+    "dist-tags": { latest: "0.0.0" },
+  });
+  const versions = versionsIn(full.json);
+  expect(Object.keys(versions)).toEqual(Array.from({ length: 21 }, (_, i) => `0.0.${i}`));
+  for (const [version, document] of Object.entries(versions)) {
+    const { readme: _, ...rest } = (await api.npm("GET", `/pear/${version}`)).json;
+    expect(document).toEqual(rest);
+  }
+  const etag = full.headers["etag"] as string;
+  const known = await api.npm("GET", "/pear", { headers: { "if-none-match": etag } });
+  expect([etag, known.status]).toEqual([expect.stringContaining("-full"), 304]);
+  expect((await api.npm("GET", "/pear")).body.equals(full.body)).toBe(true);
+  const head = await api.npm("HEAD", "/pear");
+  expect([head.status, head.headers["etag"], head.body.length]).toEqual([200, etag, 0]);
+  const short = await api.npm("GET", "/pear", { headers: { accept: ABBREVIATED } });
+  expect(short.headers["content-length"]).toBe(String(short.body.length));
+  expect(Object.keys(versionsIn(short.json))).toEqual(Object.keys(versions));
+});
+
 test("an npm search has pages, and finds only packages of its own repository", async () => {
   await api.call("POST", "/repository/api/repo/create", {
     body: { projectId: "demo", name: "others", type: "NPM" },
@@ -272,6 +313,27 @@ test("an npm search has pages, and finds only packages of its own repository", a
   expect(JSON.parse(await search("text=pear", "/npm/demo/others"))).toMatchObject({
     total: 0,
     objects: [],
+  });
+});
+
+test("an npm search finds packages by long texts, looks at few at once, and cuts what it says of them", async () => {
+  const long = "very long words ".repeat(60_000);
+  for (const name of ["pear-a", "pear-b", "pear-c"])
+    await put(name, "1.0.0", random(10), {
+      document: { description: `${long}${name}`, keywords: [long], license: "MIT" },
+    });
+  const answer = await api.npm("GET", "/-/v1/search?text=pear-b");
+  expect(answer.json).toMatchObject({
+    total: 1,
+    objects: [{ package: { name: "pear-b" } }],
+  });
+  const { package: found } = (answer.json["objects"] as { package: object }[])[0] ?? {};
+  expect(found).toMatchObject({ description: long.slice(0, 10_000), license: "MIT" });
+  expect(found).not.toHaveProperty("keywords");
+  const all = (await api.npm("GET", "/-/v1/search?text=words&from=1")).json;
+  expect(all).toMatchObject({
+    total: 3,
+    objects: [{ package: { name: "pear-b" } }, { package: { name: "pear-c" } }],
   });
 });
 

@@ -338,6 +338,40 @@ describe("listing referrers", () => {
     ).toEqual([untyped.digest, index.digest]);
   });
 
+  test("a list of referrers of more than 4 MiB has pages with Links, and no entry is left out", async () => {
+    const name = fresh();
+    const subject = makeImage();
+    const pushed: string[] = [];
+    for (const size of [10, 3, 3, 1.5, 0, 1]) {
+      const annotations = { "org.example.of": "a".repeat(size * 300_000) };
+      const attached = makeImage({ subject, artifactType: "a/b+c", annotations });
+      pushed.push(attached.digest);
+      await api.push(name, null, attached);
+    }
+    const pages: number[] = [];
+    const listed: unknown[] = [];
+    let path: string | undefined =
+      `/v2/${name}/referrers/${subject.digest}?artifactType=a%2Fb%2Bc`;
+    while (path !== undefined) {
+      const answer = await api.http("GET", path);
+      expect([answer.status, header(answer, "oci-filters-applied")]).toEqual([
+        200,
+        "artifactType",
+      ]);
+      const { manifests } = answer.json as Listed;
+      listed.push(...manifests.map(({ digest }) => digest));
+      pages.push(manifests.length);
+      path = /^<([^>]+)>; rel="next"$/.exec(header(answer, "link") ?? "")?.[1];
+    }
+    expect(listed).toEqual(pushed);
+    expect(pages).toEqual([2, 4]);
+    const wrong = await api.http(
+      "GET",
+      `/v2/${name}/referrers/${subject.digest}?last=sha256`,
+    );
+    expect([wrong.status, codeOf(wrong)]).toEqual([400, "UNSUPPORTED"]);
+  });
+
   test("the referrers of a digest without attachments are an empty index, and an invalid digest is 400", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());

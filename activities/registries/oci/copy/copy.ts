@@ -7,6 +7,7 @@ import {
   type PartCounts,
   type Parts,
 } from "../../../../domain/outcome.ts";
+import { safeSize } from "../../../../domain/safe-size.ts";
 import { metered as meteredBody } from "../../body.ts";
 import type { OciRegistry } from "../registry.ts";
 import type { ImageMemory } from "./memory.ts";
@@ -62,7 +63,8 @@ export function createTally(): Tally {
       if (counted.has(digest)) return;
       counted.add(digest);
       parts[kind][how] += 1;
-      total += size;
+      // Some sizes are only what a manifest or a list says.
+      total = safeSize(total + size);
     },
     sizeUnknown: () => (known = false),
     size: () => (known && total > 0 ? total : null),

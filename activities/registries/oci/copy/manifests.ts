@@ -36,6 +36,7 @@ async function sendChild(
   child: Descriptor,
 ): Promise<void> {
   const { source, target, memory, signal, tally } = copy;
+  let size = 0;
   const placed = await memory.once(
     partKey(copy, child.digest),
     signal,
@@ -52,18 +53,15 @@ async function sendChild(
         .catch((error: unknown) => {
           throw missingChild(copy, parent, child, error);
         });
+      // The index may misstate it.
+      size = manifest.bytes.length;
       await sendBelow(copy, manifest);
       await putManifest(copy, child.digest, manifest);
       return "sent";
     },
   );
   if (placed === "found") tally.sizeUnknown();
-  tally.count(
-    "node",
-    placed === "sent" ? "success" : "skip",
-    child.digest,
-    child.size ?? 0,
-  );
+  tally.count("node", placed === "sent" ? "success" : "skip", child.digest, size);
 }
 
 function missingChild(
