@@ -2,7 +2,7 @@ import type { Digest } from "../../../domain/digest.ts";
 import type { Budgets } from "../../../domain/budgets.ts";
 import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
-import { type Descriptor, readReferrers } from "../../../domain/image/manifest.ts";
+import { type Referrer, readReferrers } from "../../../domain/image/manifest.ts";
 import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
@@ -11,9 +11,12 @@ import { linkQuery } from "./link.ts";
 import { manifestLabel } from "./manifest-digest.ts";
 import { type Manners, REFUSALS, type Told } from "./told.ts";
 
-/** Letters of the entries of one list: they are held in memory together, with their annotations. */
-const MOST_HELD = 16 * 1024 * 1024;
-const ADVICE = "delete attachments that are not needed";
+/**
+ * Letters of the entries of one list, and of all lists of an image: they are held in memory together, with their
+ * annotations.
+ */
+export const MOST_HELD = 16 * 1024 * 1024;
+export const ADVICE = "delete attachments that are not needed";
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /**
  * Statuses that are taken for those of a registry without the referrers API; one that has the API must not
@@ -30,7 +33,7 @@ export type Referrers = {
     name: string,
     subject: Digest,
     signal?: AbortSignal,
-  ) => Promise<Descriptor[] | null>;
+  ) => Promise<Referrer[] | null>;
 };
 
 export function createReferrers(
@@ -45,7 +48,7 @@ export function createReferrers(
     name: string,
     subject: Digest,
     signal: AbortSignal | undefined,
-  ): Promise<Told<Descriptor[]>> {
+  ): Promise<Told<Referrer[]>> {
     const path = `${access.path(name)}/referrers/${subject}`;
     const what = `attachments of ${manifestLabel(name, subject)}`;
     const listing: Subject = {
@@ -55,7 +58,7 @@ export function createReferrers(
       most: "maxTags",
       budgets,
     };
-    const found: Descriptor[] = [];
+    const found: Referrer[] = [];
     let held = 0;
     let cursor: string | null = null;
     let query: string | null = "";

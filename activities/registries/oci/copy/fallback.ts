@@ -1,8 +1,8 @@
 import { TransferError, toTransferError } from "../../../../domain/failure.ts";
 import type { Digest } from "../../../../domain/digest.ts";
 import {
-  type Descriptor,
   parseObject,
+  type Referrer,
   referrersIn,
 } from "../../../../domain/image/manifest.ts";
 import { isIndexType, OCI_INDEX } from "../../../../domain/image/media-types.ts";
@@ -19,7 +19,7 @@ import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
  */
 const ROUNDS = 4;
 
-type Listed = { descriptors: Descriptor[]; fromApi: boolean };
+type Listed = { descriptors: Referrer[]; fromApi: boolean };
 
 /**
  * Lists what is attached to `subject` at `end`: by the referrers API and, if `fallback` is true (the tag may
@@ -51,7 +51,7 @@ export async function listAttached(
 function entriesOf(
   { mediaType, digest, bytes }: ManifestDocument,
   subject: Digest,
-): Descriptor[] {
+): Referrer[] {
   if (!isIndexType(mediaType) || digest === subject) return [];
   return (referrersIn(bytes) ?? []).filter(({ json }) => json["platform"] === undefined);
 }
@@ -63,7 +63,7 @@ function entriesOf(
 export async function addToFallback(
   copy: ImageCopy,
   subject: Digest,
-  added: readonly Descriptor[],
+  added: readonly Referrer[],
 ): Promise<void> {
   const { target, memory, hooks, signal } = copy;
   const tag = fallbackTag(subject);
@@ -137,7 +137,7 @@ async function fallbackManifest(
  */
 function withDescriptors(
   old: ManifestDocument | null,
-  added: readonly Descriptor[],
+  added: readonly Referrer[],
 ): Buffer {
   const index = old === null ? {} : parseObject(old.bytes);
   const listed = Array.isArray(index["manifests"]) ? index["manifests"] : [];
