@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
@@ -52,12 +53,16 @@ const nest = (document: Document, levels: number): Document[] => {
 
 type Referrers = (subject: string) => { digest: string }[];
 
-/** Starts a source with these documents and tags; `lists` are the subjects whose attachments it was asked for. */
+/**
+ * Starts a source with these documents and tags; `lists` are the subjects whose attachments it was asked for, `asked`
+ * the manifests.
+ */
 async function startSource(
   documents: Map<string, Document>,
   referrers: Referrers = () => [],
 ) {
   const lists: string[] = [];
+  const asked: string[] = [];
   const url = await serve(({ url: path = "", method }, response) => {
     const reference = path.split("/").at(-1) ?? "";
     if (path === "/v2/") return void response.end("{}");
@@ -72,9 +77,10 @@ async function startSource(
       }));
       return void response.end(JSON.stringify({ mediaType: OCI_INDEX, manifests }));
     }
+    asked.push(reference);
     answerManifest(documents.get(reference), method, response);
   });
-  return { url, lists };
+  return { url, lists, asked };
 }
 
 function answerManifest(
@@ -90,8 +96,10 @@ function answerManifest(
     .end(method === "HEAD" ? undefined : found.bytes);
 }
 
-/** Starts a target that accepts every manifest; `seen` is told of each request for one. */
-async function startTarget(seen: (method: string, reference: string) => void = () => {}) {
+/** Starts a target that accepts every manifest, once `seen`, which is told of each request for one, has ended. */
+async function startTarget(
+  seen: (method: string, reference: string) => Promise<void> | void = () => {},
+) {
   const stored = new Map<string, Document>();
   const url = await serve(async (request, response) => {
     const { url: path = "", method = "" } = request;
@@ -99,7 +107,7 @@ async function startTarget(seen: (method: string, reference: string) => void = (
     if (path === "/v2/") return void response.end("{}");
     if (path.includes("/referrers/"))
       return void response.end(JSON.stringify({ mediaType: OCI_INDEX, manifests: [] }));
-    seen(method, reference);
+    await seen(method, reference);
     for (let turns = 0; turns < 20; turns += 1) await turn();
     if (method !== "PUT") return answerManifest(stored.get(reference), method, response);
     const bytes = Buffer.concat(await request.toArray());
@@ -241,6 +249,41 @@ describe("large manifests", () => {
     );
     expect(copied.toSorted()).toEqual(tags);
     expect(most).toBe(1);
+  });
+
+  test("an image that is stopped while it waits for its turn ends at once and holds up no other", async () => {
+    const documents = new Map<string, Document>();
+    for (const tag of ["first", "stopped", "last"]) {
+      const index = indexOf([leaf(tag)], 2 * MIB);
+      for (const each of [leaf(tag), index]) documents.set(each.digest, each);
+      documents.set(tag, index);
+    }
+    const source = await startSource(documents);
+    const gate = new AbortController();
+    let reached = false;
+    const target = await startTarget(async (_method, reference) => {
+      if (reference !== leaf("first").digest) return;
+      reached = true;
+      if (!gate.signal.aborted) await once(gate.signal, "abort");
+    });
+    const ends = openEnds(source.url, target.url);
+    const first = copy({ ...ends, name: "app", tag: "first" });
+    await expect.poll(() => reached).toBe(true);
+    const stop = new AbortController();
+    const options = { ...ends, name: "app", signal: stop.signal };
+    const stopped = copy({ ...options, tag: "stopped" }).catch((error: unknown) => error);
+    const last = copy({ ...ends, name: "app", tag: "last" });
+    await expect
+      .poll(() => source.asked.filter((tag) => tag === "stopped").length)
+      .toBe(1);
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    stop.abort();
+    expect(await stopped).toMatchObject({ kind: "cancelled" });
+    expect(target.stored.size).toBe(0);
+    gate.abort();
+    for (const outcome of [await first, await last])
+      expect(outcome.result).toEqual({ kind: "sent" });
+    await ends.close();
   });
 
   test("images that share large indexes do not wait for each other without end", async () => {

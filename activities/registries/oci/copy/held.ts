@@ -57,18 +57,14 @@ export async function holding<T>(
 }
 
 async function inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  let leave = () => {};
-  const left = new Promise<void>((resolve) => (leave = resolve));
-  const entered = new Promise<void>((resolve) => {
-    void turn(() => {
-      resolve();
-      return left;
-    });
+  const place = new Promise<() => void>((enter) => {
+    void turn(() => new Promise<void>((leave) => enter(leave)));
   });
   try {
-    await unlessAborted(entered, signal);
+    await unlessAborted(place, signal);
     return await work();
   } finally {
-    leave();
+    // A copy that was stopped while it waited leaves as soon as its turn comes.
+    void place.then((leave) => leave());
   }
 }
