@@ -202,7 +202,7 @@ describe("indexes within indexes", () => {
     return `levels-${levels}`;
   };
 
-  test("an image with more levels of indexes than are copied fails for good, others with its indexes do not", async () => {
+  test("an image with too many levels of indexes fails for good, others with its indexes do not", async () => {
     const source = await startSource(documents);
     const target = await startTarget();
     const deep = [9, 12].map(tagged);

@@ -24,15 +24,19 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
  */
 const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
+export type Count = (listed: readonly Referrer[]) => void;
+
 export type Referrers = {
   /**
    * Lists what is attached to `subject`. Null when the registry refuses to tell, or does not support the referrers
    * API; the latter is remembered, and the API is not requested again. Throws `invalid` for a list without end.
+   * `count` gets the entries of each page, and ends the list when it throws.
    */
   listReferrers: (
     name: string,
     subject: Digest,
     signal?: AbortSignal,
+    count?: Count,
   ) => Promise<Referrer[] | null>;
 };
 
@@ -48,6 +52,7 @@ export function createReferrers(
     name: string,
     subject: Digest,
     signal: AbortSignal | undefined,
+    count: Count,
   ): Promise<Told<Referrer[]>> {
     const path = `${access.path(name)}/referrers/${subject}`;
     const what = `attachments of ${manifestLabel(name, subject)}`;
@@ -78,8 +83,9 @@ export function createReferrers(
           ? readReferrers(await response.json(LIMITS.manifest, ADVICE))
           : null;
       if (listed === null) return response.discard().then(() => ({ kind: "absent" }));
+      count(listed);
       found.push(...listed);
-      held += JSON.stringify(listed.map(({ json }) => json)).length;
+      held += lettersOf(listed);
       if (held > MOST_HELD) throw tooMuch(what, client.origin.host);
       const next = linkQuery(response);
       query = next === query ? null : next;
@@ -92,14 +98,19 @@ export function createReferrers(
   }
 
   return {
-    async listReferrers(name, subject, signal) {
+    async listReferrers(name, subject, signal, count = () => {}) {
       if (unsupported) return null;
-      const told = await manners.ask("referrers", () => list(name, subject, signal));
+      const told = await manners.ask("referrers", () =>
+        list(name, subject, signal, count),
+      );
       unsupported ||= told.kind === "absent";
       return told.kind === "there" ? told.value : null;
     },
   };
 }
+
+export const lettersOf = (listed: readonly Referrer[]): number =>
+  JSON.stringify(listed.map(({ json }) => json)).length;
 
 /**
  * Sends a request and returns the answer, also a permanent refusal. If the request is redirected and fails at

@@ -7,7 +7,7 @@ import { unlessAborted } from "../../unless-aborted.ts";
 import type { Page } from "../listing.ts";
 import { asReferrer, type Manifest } from "../manifest.ts";
 import { manifestLabel } from "../manifest-digest.ts";
-import { ADVICE, MOST_HELD } from "../referrers.ts";
+import { ADVICE, type Count, lettersOf, MOST_HELD } from "../referrers.ts";
 import { together, type ImageCopy, type ImageEnd } from "./copy.ts";
 import { existing } from "./existing.ts";
 import { addToFallback, listAttached } from "./fallback.ts";
@@ -93,13 +93,13 @@ async function attachedToOne(
     copy.source,
     subject,
     has(fallback),
+    (listed) => countAttached(copy, subject, listed),
   );
-  countAttached(copy, subject, descriptors);
   const cosign = COSIGN_SUFFIXES.map((suffix) => `${fallback}.${suffix}`).filter(has);
   return { subject, referrers: descriptors, tags: cosign, referrersKnown: fromApi };
 }
 
-/** Counts a list of attachments as one of those of its image. Throws `invalid` when they are too many, or too large. */
+/** Counts entries of a list of attachments among those of the image. Throws `invalid` when they are too many, or too large. */
 function countAttached(
   { source, held }: ImageCopy,
   subject: Digest,
@@ -107,7 +107,7 @@ function countAttached(
 ): void {
   const { registry, name } = source;
   const { maxTags } = registry.budgets;
-  const letters = JSON.stringify(listed.map(({ json }) => json)).length;
+  const letters = lettersOf(listed);
   held.attachments.entries += listed.length;
   held.attachments.letters += letters;
   const what = `attachments of ${manifestLabel(name, subject)}`;
@@ -172,7 +172,14 @@ async function attachedThere(
   copy: ImageCopy,
   subject: Digest,
 ): Promise<{ digests: ReadonlySet<Digest>; fromApi: boolean }> {
-  const { descriptors, fromApi } = await listAttached(copy, copy.target, subject, true);
+  const { target, held } = copy;
+  let letters = 0;
+  const count: Count = (listed) => {
+    letters += lettersOf(listed);
+    held.take(lettersOf(listed));
+  };
+  const { descriptors, fromApi } = await listAttached(copy, target, subject, true, count);
+  held.give(letters);
   return { digests: new Set(descriptors.map(({ digest }) => digest)), fromApi };
 }
 

@@ -17,7 +17,8 @@ export function checkLevel(copy: ImageCopy, manifest: Manifest, level: number): 
   const index = `index ${copy.source.name}@${manifest.digest}`;
   throw new TransferError(
     "invalid",
-    `${index} lies below ${MOST_LEVELS} other indexes, more are not copied: push the image with fewer levels of indexes`,
+    `${index} lies below ${MOST_LEVELS} other indexes, more are not copied: ` +
+      "push the image with fewer levels of indexes",
     { codes: [CODE] },
   );
 }
