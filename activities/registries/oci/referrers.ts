@@ -16,7 +16,7 @@ import { type Manners, REFUSALS, type Told } from "./told.ts";
  * annotations.
  */
 export const MOST_HELD = 16 * 1024 * 1024;
-export const ADVICE = "delete attachments that are not needed";
+const ADVICE = "delete attachments that are not needed";
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /**
  * Statuses that are taken for those of a registry without the referrers API; one that has the API must not

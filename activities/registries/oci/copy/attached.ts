@@ -7,7 +7,7 @@ import { unlessAborted } from "../../unless-aborted.ts";
 import type { Page } from "../listing.ts";
 import { asReferrer, type Manifest } from "../manifest.ts";
 import { manifestLabel } from "../manifest-digest.ts";
-import { ADVICE, type Count, lettersOf, MOST_HELD } from "../referrers.ts";
+import { type Count, lettersOf, MOST_HELD } from "../referrers.ts";
 import { together, type ImageCopy, type ImageEnd } from "./copy.ts";
 import { existing } from "./existing.ts";
 import { addToFallback, listAttached } from "./fallback.ts";
@@ -77,7 +77,7 @@ function tooDeep({ registry, name }: ImageEnd, subject: Digest): TransferError {
   return new TransferError(
     "invalid",
     `attachments of ${manifestLabel(name, subject)}: ${registry.host} lists attachments of attachments at more than ` +
-      `the ${MOST_LEVELS} levels that are copied: ${ADVICE}`,
+      `the ${MOST_LEVELS} levels that are copied: delete attachments that are not needed`,
   );
 }
 
@@ -99,7 +99,7 @@ async function attachedToOne(
   return { subject, referrers: descriptors, tags: cosign, referrersKnown: fromApi };
 }
 
-/** Counts entries of a list of attachments among those of the image. Throws `invalid` when they are too many, or too large. */
+/** Counts entries of a list of attachments among those of the image. Throws `invalid` beyond the limits. */
 function countAttached(
   { source, held }: ImageCopy,
   subject: Digest,
@@ -115,13 +115,13 @@ function countAttached(
     throw new TransferError(
       "invalid",
       `${what}: with them ${registry.host} lists more than ${maxTags} attachments for one image ` +
-        `(setting MAX_TAGS): ${ADVICE}, or raise the setting if that is right`,
+        "(setting MAX_TAGS): delete attachments that are not needed, or raise the setting if that is right",
     );
   if (held.attachments.letters > MOST_HELD)
     throw new TransferError(
       "invalid",
       `${what}: with them the lists of ${registry.host} for one image have more than the ${MOST_HELD} bytes ` +
-        `that are accepted: ${ADVICE}`,
+        "that are accepted: delete attachments that are not needed",
     );
   held.take(letters);
 }

@@ -1,7 +1,6 @@
 import pLimit from "p-limit";
 import { TransferError } from "../../../../domain/failure.ts";
 import { unlessAborted } from "../../unless-aborted.ts";
-import type { ImageCopy } from "./copy.ts";
 
 /** Bytes of documents of which every image may hold as many as it needs while others are copied. */
 const FEW = 1024 * 1024;
@@ -44,9 +43,9 @@ export function createHeld(alone: boolean): Held {
  * turn among such images, so that the process holds the large documents of one image only. While it waits it
  * holds nothing and works on no part that another image may wait for, so no two images wait for each other.
  */
-export async function holding<T>(
-  copy: ImageCopy,
-  work: (copy: ImageCopy) => Promise<T>,
+export async function holding<C extends { held: Held; signal: AbortSignal }, T>(
+  copy: C,
+  work: (copy: C) => Promise<T>,
 ): Promise<T> {
   try {
     return await work(copy);
