@@ -3,7 +3,7 @@
  * names the setting: no end can keep a run from ending.
  */
 export type Budgets = {
-  /** Entries of the list of one image or package: its tags, versions or attachments (MAX_TAGS). */
+  /** Entries of the list of one image or package: its tags or versions; of all its lists of attachments (MAX_TAGS). */
   maxTags: number;
   /** Pages without an entry, one after the other (MAX_EMPTY_PAGES). */
   maxEmptyPages: number;

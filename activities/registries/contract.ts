@@ -87,9 +87,8 @@ export type ListedPage = {
 
 export type Lister = {
   /**
-   * Returns one page of artifacts: at most 500, unless a registry sends larger pages itself. A page may be
-   * empty without being the last; a listing that cannot be complete throws. Whether a version that the
-   * selection names exists may be left unchecked.
+   * Returns one page of artifacts, at most 500. A page may be empty without being the last; a listing that cannot
+   * be complete throws. Whether a version that the selection names exists may be left unchecked.
    */
   list: (
     wanted: Selection,

@@ -275,6 +275,26 @@ export const CONNECTOR_SAYINGS: Sayings = [
   ],
   ["delete attachments that are not needed", "请删除不需要的附件"],
   [
+    "with them {host} lists more than {most#} attachments for one image (setting MAX_TAGS): delete attachments " +
+      "that are not needed, or raise the setting if that is right",
+    "加上它们，{host} 为一个镜像列出的附件超过 {most#} 个（设置 MAX_TAGS）：请删除不需要的附件；如果数量无误，请提高该设置",
+  ],
+  [
+    "with them the lists of {host} for one image have more than the {bytes#} bytes that are accepted: " +
+      "delete attachments that are not needed",
+    "加上它们，{host} 为一个镜像列出的附件清单超过允许的 {bytes#} 字节：请删除不需要的附件",
+  ],
+  [
+    "{host} lists attachments of attachments at more than the {levels#} levels that are copied: " +
+      "delete attachments that are not needed",
+    "{host} 列出的附件的附件超过可复制的 {levels#} 层：请删除不需要的附件",
+  ],
+  [
+    "index {index} lies below {levels#} other indexes, more are not copied: " +
+      "push the image with fewer levels of indexes",
+    "索引 {index} 位于 {levels#} 层其他索引之下，超过可复制的层数：请以更少的索引层数推送该镜像",
+  ],
+  [
     "the packument at {place} is too large: {reason…}: delete versions there that are not needed",
     "{place} 的包文档过大：{reason…}：请在该处删除不需要的版本",
   ],

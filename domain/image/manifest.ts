@@ -26,9 +26,10 @@ export type Descriptor = {
   size: number | null;
   /** Other places from which a foreign layer can be downloaded. */
   urls: readonly string[];
-  /** The JSON of the descriptor as the manifest has it, for lists that repeat it. */
-  json: JsonObject;
 };
+
+/** An entry of a list of attachments; `json`: the entry as the list has it, for lists that repeat it. */
+export type Referrer = Descriptor & { json: JsonObject };
 
 /** Content of a manifest or an index (image-spec 1.1, Docker schema 2). Each list has a digest once. */
 export type ManifestContent = {
@@ -95,13 +96,15 @@ export function readContent(json: JsonObject, mediaType: string): ManifestConten
  * Reads the descriptors in a list of attachments (parsed JSON) and skips entries without a valid digest. Returns null
  * when the document is no object, its `manifests` is no list, or an entry's size is no number.
  */
-export function readReferrers(document: unknown): Descriptor[] | null {
+export function readReferrers(document: unknown): Referrer[] | null {
   if (!isRecord(document)) return null;
   const { manifests = null } = document;
   if (manifests !== null && !Array.isArray(manifests)) return null;
   try {
     return (manifests ?? []).flatMap((entry: unknown) =>
-      isRecord(entry) && isDigest(entry["digest"]) ? [descriptor(entry, "an entry")] : [],
+      isRecord(entry) && isDigest(entry["digest"])
+        ? [{ ...descriptor(entry, "an entry"), json: entry }]
+        : [],
     );
   } catch {
     return null;
@@ -109,7 +112,7 @@ export function readReferrers(document: unknown): Descriptor[] | null {
 }
 
 /** Reads the descriptors in a document that may be a list of attachments, as `readReferrers` does. */
-export const referrersIn = (bytes: Uint8Array): Descriptor[] | null =>
+export const referrersIn = (bytes: Uint8Array): Referrer[] | null =>
   readReferrers(jsonIfAny(bytes, LIMITS.manifest));
 
 export function parseObject(bytes: Uint8Array): JsonObject {
@@ -165,7 +168,6 @@ function descriptor(value: unknown, where: string): Descriptor {
     digest,
     size: sizeOf(value["size"] ?? null, where),
     urls: places,
-    json: value,
   };
 }
 

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { BUDGETS as DEFAULTS } from "../../domain/budgets.ts";
+import type { Page } from "../../activities/registries/oci/listing.ts";
 import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
 
 const THOUSAND = Array.from({ length: 1_000 }, (_, at) => at);
@@ -24,13 +25,15 @@ async function startLists(
     field: "tags" | "repositories",
     path: string,
     response: ServerResponse,
+    query: URLSearchParams,
   ) => void,
 ) {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "", "http://registry");
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://registry");
     // The first request, for /v2/, finds out the kind of login.
     if (pathname === "/v2/") return void response.end("{}");
-    answer(pathname.endsWith("/tags/list") ? "tags" : "repositories", pathname, response);
+    const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
+    answer(field, pathname, response, searchParams);
   }).listen(0, "127.0.0.1");
   servers.push(server);
   await once(server, "listening");
@@ -45,12 +48,12 @@ async function startLists(
  */
 async function endlessRegistry(pageAt: (at: number) => string[]) {
   const state = { asked: 0 };
-  const registry = await startLists((field, path, response) => {
-    const list = pageAt(state.asked);
+  const registry = await startLists((field, path, response, query) => {
+    const at = Number(query.get("page") ?? 0);
     state.asked += 1;
     response
-      .setHeader("link", `<${path}?page=${state.asked}>; rel="next"`)
-      .end(JSON.stringify({ [field]: list }));
+      .setHeader("link", `<${path}?page=${at + 1}>; rel="next"`)
+      .end(JSON.stringify({ [field]: pageAt(at) }));
   });
   return { state, registry };
 }
@@ -69,10 +72,7 @@ type Listing = {
   /** The setting that bounds it. */
   setting: string;
   most: number;
-  list: (
-    registry: Registry,
-    cursor: string | null,
-  ) => Promise<{ next: string | null } | null>;
+  list: (registry: Registry, cursor: string | null) => Promise<Page | null>;
 };
 const LISTINGS: Listing[] = [
   {
@@ -89,10 +89,20 @@ const LISTINGS: Listing[] = [
   },
 ];
 
-async function listAll(registry: Registry, { list }: Listing): Promise<void> {
-  let cursor: string | null = null;
-  do cursor = (await list(registry, cursor))?.next ?? null;
-  while (cursor !== null);
+/** Lists from a cursor on, and returns the items of each page. */
+async function listAll(
+  registry: Registry,
+  { list }: Listing,
+  from: string | null = null,
+): Promise<string[][]> {
+  const pages: string[][] = [];
+  let cursor = from;
+  do {
+    const page: Page | null = await list(registry, cursor);
+    pages.push(page?.items ?? []);
+    cursor = page?.next ?? null;
+  } while (cursor !== null);
+  return pages;
 }
 
 const FULL_PAGE = THOUSAND.slice(0, 500).map((at) => `t${at}`);
@@ -118,6 +128,80 @@ describe.each(LISTINGS)("listings of $what from a registry without pages", (list
   );
 });
 
+describe.each(LISTINGS)(
+  "listings of $what from a registry with large pages",
+  (listing) => {
+    /** Items in no order, none of which another page has. */
+    const mixed = (page: string, count: number) =>
+      Array.from({ length: count }, (_, at) => `${page}-${(at * 7_919) % count}`);
+    const ANSWERS = [
+      mixed("a", 1_234),
+      mixed("b", 500),
+      mixed("c", 501),
+      [],
+      mixed("d", 1_001),
+    ];
+
+    /** Starts a registry with these answers, each but the last with a Link to the next; `asked`: the queries. */
+    async function startLinked() {
+      const asked: (string | null)[] = [];
+      const registry = await startLists((field, path, response, query) => {
+        asked.push(query.get("page"));
+        const at = Number(query.get("page") ?? 0);
+        if (at + 1 < ANSWERS.length)
+          response.setHeader("link", `<${path}?page=${at + 1}>; rel="next"`);
+        response.end(JSON.stringify({ [field]: ANSWERS[at] }));
+      });
+      return { asked, registry };
+    }
+
+    test("a page has at most 500 entries however many an answer has, and none is left out", async () => {
+      const { asked, registry } = await startLinked();
+      const pages = await listAll(registry, listing);
+      expect(pages.map(({ length }) => length)).toEqual([
+        500, 500, 234, 500, 500, 1, 0, 500, 500, 1,
+      ]);
+      expect(pages.flat().toSorted()).toEqual(ANSWERS.flat().toSorted());
+      expect(asked).toEqual([null, null, null, "1", "2", "2", "3", "4", "4", "4"]);
+      await registry.close();
+    });
+
+    test("a listing that an older release began goes on within a large answer", async () => {
+      const { registry } = await startLinked();
+      const pages = await listAll(registry, listing, "link:?page=2");
+      expect(pages.map(({ length }) => length)).toEqual([500, 1, 0, 500, 500, 1]);
+      await registry.close();
+    });
+
+    test("an answer that has more after the last entry than it was asked for is cut, too", async () => {
+      const all = THOUSAND.map((at) => `t${at}`).toSorted();
+      const registry = await startLists((field, _path, response, query) => {
+        const after = query.get("last");
+        const from = after === null ? 0 : all.indexOf(after) + 1;
+        const list = all.slice(from, after === null ? 200 : undefined);
+        response.end(JSON.stringify({ [field]: list }));
+      });
+      const pages = await listAll(registry, listing, "after:t0");
+      expect(pages.map(({ length }) => length)).toEqual([500, 499]);
+      expect(pages.flat()).toEqual(all.slice(1));
+      await registry.close();
+    });
+
+    test("an entry that is much longer than a name is left out, so that no cursor is", async () => {
+      const registry = await startLists((field, path, response) =>
+        response
+          .setHeader("link", `<${path}?page=1>; rel="next"`)
+          .end(JSON.stringify({ [field]: [...mixed("a", 600), "z".repeat(100_000)] })),
+      );
+      const page = await listing.list(registry, null);
+      const rest = await listing.list(registry, page?.next ?? null);
+      expect([page?.items.length, rest?.items.length]).toEqual([500, 100]);
+      expect(`${page?.next}${rest?.next}`.length).toBeLessThan(500);
+      await registry.close();
+    });
+  },
+);
+
 describe.each(LISTINGS)("listings of $what", (listing) => {
   test.each([
     {
@@ -136,7 +220,7 @@ describe.each(LISTINGS)("listings of $what", (listing) => {
       pages: "new without end",
       pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`),
       said: listing.setting,
-      most: listing.most / THOUSAND.length,
+      most: listing.most / 500,
     },
     {
       pages: "short and new without end",

@@ -1,7 +1,7 @@
-import pLimit from "p-limit";
+import { setMaxListeners } from "node:events";
 import { type Budgets, BUDGETS } from "../../../domain/budgets.ts";
 import { LIMITS, OverLimit } from "../../../domain/foreign/limits.ts";
-import { TransferError } from "../../../domain/failure.ts";
+import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { type JsonObject, record } from "../../../domain/json.ts";
 import { isNpmName } from "../../../domain/npm/package.ts";
 import { strongest } from "../../../domain/artifact.ts";
@@ -18,8 +18,8 @@ const MOST_NAMES = 1_000_000;
 const NAME_THEM = "name them with packageConstraints";
 /** Maximum number of packages that one page covers. */
 const PACKAGES_A_PAGE = 100;
-/** Bounds how many packages are requested concurrently. */
-const limit = pLimit(8);
+/** Packages that are requested concurrently. */
+const AT_ONCE = 8;
 
 /** The position of a listing: the index of the next package (`at`) and of its next version (`from`). */
 type Position = { at: number; from: number };
@@ -50,39 +50,86 @@ async function listPage(
   const { at, from }: Position =
     cursor === null ? { at: 0, from: 0 } : (JSON.parse(cursor) as Position);
   const page: ListedPage = { found: [], missing: [], next: null };
-  const asked = packages.slice(at, at + PACKAGES_A_PAGE);
-  const answers = await limit.map(asked, (each) => versionsOf(registry, each, signal));
-  for (const [index, { found, missing, describe }] of answers.entries()) {
-    const start = index === 0 ? from : 0;
-    const room = PAGE - page.found.length;
-    if (room === 0)
-      return { ...page, next: JSON.stringify({ at: at + index, from: start }) };
-    if (start === 0) page.missing.push(...missing);
-    page.found.push(...found.slice(start, start + room).map(describe));
-    if (start + room < found.length)
-      return { ...page, next: JSON.stringify({ at: at + index, from: start + room }) };
+  const end = Math.min(at + PACKAGES_A_PAGE, packages.length);
+  for (let first = at, start = from; first < end; start = 0) {
+    if (page.found.length === PAGE)
+      return { ...page, next: JSON.stringify({ at: first, from: 0 }) };
+    // A package with more versions than a page may fill this one, too, without the packages after it.
+    const group = packages.slice(first, Math.min(first + (start > 0 ? 1 : AT_ONCE), end));
+    const answers = await versionsOfAll(registry, group, start, signal);
+    const next = addGroup(page, { at: first, from: start }, answers);
+    if (next !== null) return { ...page, next: JSON.stringify(next) };
+    first += group.length;
   }
-  const next = at + asked.length;
   return {
     ...page,
-    next: next < packages.length ? JSON.stringify({ at: next, from: 0 }) : null,
+    next: end < packages.length ? JSON.stringify({ at: end, from: 0 }) : null,
   };
 }
 
-/** The names of versions that exist, what describes one of them for a listing, and what is missing. */
+/** Adds the versions of a group of packages to a page until it is full; returns the position to go on at, or null. */
+function addGroup(
+  page: ListedPage,
+  { at, from }: Position,
+  group: readonly Wanted[],
+): Position | null {
+  for (const [index, { found, count, missing }] of group.entries()) {
+    const start = index === 0 ? from : 0;
+    const room = PAGE - page.found.length;
+    if (room === 0) return { at: at + index, from: start };
+    if (start === 0) page.missing.push(...missing);
+    for (const each of found.slice(0, room)) {
+      if (each instanceof TransferError) throw each;
+      page.found.push(each);
+    }
+    if (start + room < count) return { at: at + index, from: start + room };
+  }
+  return null;
+}
+
+/**
+ * Asks for the versions of a group of packages at once, of the first one from its version `from` on. When one fails,
+ * the others are given up.
+ */
+async function versionsOfAll(
+  registry: NpmRegistry,
+  group: readonly PackageConstraint[],
+  from: number,
+  signal: AbortSignal,
+): Promise<Wanted[]> {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  setMaxListeners(0, either);
+  try {
+    return await Promise.all(
+      group.map((each, index) =>
+        versionsOf(registry, each, index === 0 ? from : 0, either),
+      ),
+    );
+  } catch (error) {
+    failed.abort();
+    throw error;
+  }
+}
+
+/**
+ * The wanted versions that a package has: how many (`count`), and at most a page of them (`found`; an error: why one
+ * cannot be described), so that the package itself need not stay in memory. `missing`: those that it lacks.
+ */
 type Wanted = {
-  found: string[];
-  describe: (version: string) => Listed;
+  found: (Listed | TransferError)[];
+  count: number;
   missing: ListedPage["missing"];
 };
 
 /**
- * Returns the wanted versions that a package has (`found`), and those that it lacks (`missing`). Without a list
- * of wanted versions, all of them are wanted, in the order of the registry's document.
+ * Returns the wanted versions of a package from the version `from` on. Without a list of wanted versions, all of them
+ * are wanted, in the order of the registry's document.
  */
 async function versionsOf(
   registry: NpmRegistry,
   { packageKey, versions }: PackageConstraint,
+  from: number,
   signal: AbortSignal,
 ): Promise<Wanted> {
   const name = packageNameOf(packageKey);
@@ -100,14 +147,26 @@ async function versionsOf(
     version,
     reason: missingReason(registry, name, version),
   }));
+  const existing = wanted.filter((version) => found?.versions.has(version));
   return {
-    found: wanted.filter((version) => found?.versions.has(version)),
-    describe(version) {
-      const document = found?.versions.get(version) ?? {};
-      return { name, version, size: null, digest: strongest(digestsOf(document)) };
-    },
+    found: existing
+      .slice(from, from + PAGE)
+      .map((version) => describe(name, version, () => found?.versions.get(version))),
+    count: existing.length,
     missing,
   };
+}
+
+function describe(
+  name: string,
+  version: string,
+  read: () => JsonObject | undefined,
+): Listed | TransferError {
+  try {
+    return { name, version, size: null, digest: strongest(digestsOf(read() ?? {})) };
+  } catch (error) {
+    return toTransferError(error);
+  }
 }
 
 function missingReason({ base }: NpmRegistry, name: string, version: string): string {

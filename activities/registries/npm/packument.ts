@@ -8,6 +8,8 @@ import { TransferError } from "../../../domain/failure.ts";
 import { isRecord, type JsonObject, record } from "../../../domain/json.ts";
 import type { HttpResponse } from "../http-message.ts";
 
+/** What a version takes in memory beside its document (bytes): its name and where its document lies. */
+const VERSION_BYTES = 100;
 /** Beyond this size (bytes), an end sends one document at a time. */
 const LARGE = 2 * 1024 * 1024;
 
@@ -77,7 +79,8 @@ export function createPackuments({ maxTags }: Budgets) {
     }).catch((error: unknown) => {
       throw error instanceof OverLimit ? tooLarge(error) : error;
     });
-    return toPackage(name, sliced, bytes.length, what, answer.place.host);
+    const held = bytes.length + [...sliced.members.keys()].length * VERSION_BYTES;
+    return toPackage(name, sliced, held, what, answer.place.host);
   };
 }
 

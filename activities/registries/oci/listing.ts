@@ -12,13 +12,15 @@ import { nextCursor, readCursor, type Subject } from "../progress.ts";
 const PAGE = 500;
 /** Repositories that one answer may list: a registry without paging sends all of them at once. */
 const MOST_A_PAGE = 100_000;
+/** Letters of an item: the last one becomes part of a cursor. Longer names are those of no tag and no repository. */
+const MOST_LETTERS = 1_000;
 const CATALOG_SCOPES = ["registry:catalog:*"];
 const NAME_PACKAGES = "name the packages to replicate with packageConstraints";
 const NAME_VERSIONS = "name the versions to replicate with packageConstraints";
 
 /**
- * One page of a listing; `next` is an opaque cursor, null after the last page. A page may be empty without being the
- * last; a listing that never ends is an error.
+ * One page of a listing, at most 500 items; `next` is an opaque cursor, null after the last page. A page may be empty
+ * without being the last; a listing that never ends is an error.
  */
 export type Page = { items: string[]; next: string | null };
 
@@ -125,6 +127,7 @@ async function listPage(
 /**
  * Reads one page of a listing with the paging that the server supports. The cursor says how the previous page was read:
  * `link:` by the query of a Link header;
+ * `part:` by such a query and the last item: its answer had more than a page and is read again, sorted and cut here;
  * `after:` by the last item, for a server that sends full pages without Link;
  * `whole:` by the last item, for a server that ignores `n` or `last`: the whole list is read again, sorted and cut
  * here.
@@ -139,19 +142,19 @@ async function pageAt(
   const list = async (query: string) =>
     readList(await ask(query, refusals(field)), field, subject);
   const wholeAgain = async () => (await list(""))?.items ?? gone(what);
-  const [mode, position] = splitCursor(cursor);
+  const { mode, position, after } = splitCursor(cursor);
   if (mode === "whole") return cut(await wholeAgain(), position);
-  const asked =
-    mode === "link" ? position : pageQuery(mode === "after" ? position : null);
+  const isQuery = mode === "link" || mode === "part";
+  const asked = isQuery ? position : pageQuery(mode === "after" ? position : null);
   const answer = await list(asked);
   if (answer === null) return cursor === null ? null : gone(what);
   const { items, link } = answer;
-  if (link !== null) return { items, next: link === asked ? null : `link:${link}` };
+  if (isQuery || link !== null) return linkedPart(answer, asked, after);
   const last = items.at(-1);
-  if (mode === "link" || last === undefined || items.length < PAGE)
-    return { items, next: null };
+  if (last === undefined || items.length < PAGE) return { items, next: null };
+  if (mode === "after" && items.includes(position)) gone(what);
   if (mode === "after")
-    return items.includes(position) ? gone(what) : { items, next: `after:${last}` };
+    return { items: items.slice(0, PAGE), next: `after:${items[PAGE - 1]}` };
   if (items.length > PAGE) return cut(items, "");
   const honoursLast = (await list(pageQuery(last)))?.items.includes(last) === false;
   return honoursLast ? { items, next: `after:${last}` } : cut(await wholeAgain(), "");
@@ -180,7 +183,9 @@ async function readList(
   );
   const list = isRecord(value) ? value[field] : undefined;
   if (list === null || Array.isArray(list)) {
-    const items = (list ?? []).filter((item) => typeof item === "string");
+    const items = (list ?? []).filter(
+      (item) => typeof item === "string" && item.length <= MOST_LETTERS,
+    );
     return { items, link: linkQuery(response) };
   }
   throw new TransferError(
@@ -188,6 +193,21 @@ async function readList(
     `${what}: ${response.place.host} answered something other than JSON with a list "${field}": ` +
       "check that the url is that of an OCI registry",
   );
+}
+
+/**
+ * Returns the items of an answer that follow `after` (null: all), at most a page, and then what its Link names. Only an
+ * answer with more than a page is sorted.
+ */
+function linkedPart({ items, link }: Answer, asked: string, after: string | null): Page {
+  const next = link === null || link === asked ? null : `link:${link}`;
+  if (after === null && items.length <= PAGE) return { items, next };
+  const part = cut(items, after ?? "");
+  if (part.next === null) return { items: part.items, next };
+  return {
+    items: part.items,
+    next: `part:${new URLSearchParams({ asked, after: part.items.at(-1) ?? "" })}`,
+  };
 }
 
 function cut(all: readonly string[], after: string): Page {
@@ -200,15 +220,22 @@ function pageQuery(last: string | null): string {
   return `?${new URLSearchParams(last === null ? { n: String(PAGE) } : { n: String(PAGE), last })}`;
 }
 
-function splitCursor(
-  cursor: string | null,
-): ["start" | "link" | "after" | "whole", string] {
-  const mode = (["link", "after", "whole"] as const).find((known) =>
+type Position = {
+  mode: "start" | "link" | "part" | "after" | "whole";
+  position: string;
+  /** The last item of a part; null in other modes. */
+  after: string | null;
+};
+
+function splitCursor(cursor: string | null): Position {
+  const mode = (["link", "part", "after", "whole"] as const).find((known) =>
     cursor?.startsWith(`${known}:`),
   );
-  return mode === undefined
-    ? ["start", ""]
-    : [mode, (cursor ?? "").slice(mode.length + 1)];
+  if (mode === undefined) return { mode: "start", position: "", after: null };
+  const position = (cursor ?? "").slice(mode.length + 1);
+  if (mode !== "part") return { mode, position, after: null };
+  const part = new URLSearchParams(position);
+  return { mode, position: part.get("asked") ?? "", after: part.get("after") ?? "" };
 }
 
 /** Throws the error for a listing that breaks off, since an incomplete listing must not count as a complete one. */

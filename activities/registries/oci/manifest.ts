@@ -6,6 +6,7 @@ import {
   type ManifestContent,
   parseObject,
   readContent,
+  type Referrer,
 } from "../../../domain/image/manifest.ts";
 import type { JsonObject } from "../../../domain/json.ts";
 import type { Shown } from "../foreign.ts";
@@ -30,8 +31,6 @@ export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> &
   digest: Digest;
   mediaType: string;
   bytes: Buffer;
-  /** The descriptor with which a list of attachments names this manifest. */
-  description: JsonObject;
 };
 
 /**
@@ -55,18 +54,8 @@ export function parseManifest(
           "push it again as an OCI or Docker v2 image",
       );
     }
-    const { blobs, children, subject, artifactType, annotations } = readContent(
-      json,
-      mediaType,
-    );
-    const description = {
-      mediaType,
-      digest,
-      size: bytes.length,
-      ...(artifactType === null ? {} : { artifactType }),
-      ...(annotations === null ? {} : { annotations }),
-    };
-    return { digest, mediaType, bytes, blobs, children, subject, description };
+    const { blobs, children, subject } = readContent(json, mediaType);
+    return { digest, mediaType, bytes, blobs, children, subject };
   } catch (error) {
     throw error instanceof ManifestError
       ? new TransferError("invalid", `${what} cannot be read: ${error.message}`, {
@@ -74,6 +63,23 @@ export function parseManifest(
         })
       : error;
   }
+}
+
+/**
+ * Returns the entry with which a list of attachments names a manifest. It is read anew, so that manifests that wait
+ * for their parts do not keep their annotations in memory.
+ */
+export function asReferrer({ bytes, digest, mediaType }: Manifest): Referrer {
+  const { artifactType, annotations } = readContent(parseObject(bytes), mediaType);
+  const size = bytes.length;
+  const json = {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === null ? {} : { artifactType }),
+    ...(annotations === null ? {} : { annotations }),
+  };
+  return { mediaType, digest, size, urls: [], json };
 }
 
 /**

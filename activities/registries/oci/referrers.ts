@@ -2,7 +2,7 @@ import type { Digest } from "../../../domain/digest.ts";
 import type { Budgets } from "../../../domain/budgets.ts";
 import { LIMITS } from "../../../domain/foreign/limits.ts";
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
-import { type Descriptor, readReferrers } from "../../../domain/image/manifest.ts";
+import { type Referrer, readReferrers } from "../../../domain/image/manifest.ts";
 import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
@@ -11,8 +11,11 @@ import { linkQuery } from "./link.ts";
 import { manifestLabel } from "./manifest-digest.ts";
 import { type Manners, REFUSALS, type Told } from "./told.ts";
 
-/** Letters of the entries of one list: they are held in memory together, with their annotations. */
-const MOST_HELD = 16 * 1024 * 1024;
+/**
+ * Letters of the entries of one list, and of all lists of an image: they are held in memory together, with their
+ * annotations.
+ */
+export const MOST_HELD = 16 * 1024 * 1024;
 const ADVICE = "delete attachments that are not needed";
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /**
@@ -21,16 +24,20 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
  */
 const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
+export type Count = (listed: readonly Referrer[]) => void;
+
 export type Referrers = {
   /**
    * Lists what is attached to `subject`. Null when the registry refuses to tell, or does not support the referrers
    * API; the latter is remembered, and the API is not requested again. Throws `invalid` for a list without end.
+   * `count` gets the entries of each page, and ends the list when it throws.
    */
   listReferrers: (
     name: string,
     subject: Digest,
     signal?: AbortSignal,
-  ) => Promise<Descriptor[] | null>;
+    count?: Count,
+  ) => Promise<Referrer[] | null>;
 };
 
 export function createReferrers(
@@ -45,7 +52,8 @@ export function createReferrers(
     name: string,
     subject: Digest,
     signal: AbortSignal | undefined,
-  ): Promise<Told<Descriptor[]>> {
+    count: Count,
+  ): Promise<Told<Referrer[]>> {
     const path = `${access.path(name)}/referrers/${subject}`;
     const what = `attachments of ${manifestLabel(name, subject)}`;
     const listing: Subject = {
@@ -55,7 +63,7 @@ export function createReferrers(
       most: "maxTags",
       budgets,
     };
-    const found: Descriptor[] = [];
+    const found: Referrer[] = [];
     let held = 0;
     let cursor: string | null = null;
     let query: string | null = "";
@@ -75,8 +83,9 @@ export function createReferrers(
           ? readReferrers(await response.json(LIMITS.manifest, ADVICE))
           : null;
       if (listed === null) return response.discard().then(() => ({ kind: "absent" }));
+      count(listed);
       found.push(...listed);
-      held += JSON.stringify(listed.map(({ json }) => json)).length;
+      held += lettersOf(listed);
       if (held > MOST_HELD) throw tooMuch(what, client.origin.host);
       const next = linkQuery(response);
       query = next === query ? null : next;
@@ -89,14 +98,19 @@ export function createReferrers(
   }
 
   return {
-    async listReferrers(name, subject, signal) {
+    async listReferrers(name, subject, signal, count = () => {}) {
       if (unsupported) return null;
-      const told = await manners.ask("referrers", () => list(name, subject, signal));
+      const told = await manners.ask("referrers", () =>
+        list(name, subject, signal, count),
+      );
       unsupported ||= told.kind === "absent";
       return told.kind === "there" ? told.value : null;
     },
   };
 }
+
+export const lettersOf = (listed: readonly Referrer[]): number =>
+  JSON.stringify(listed.map(({ json }) => json)).length;
 
 /**
  * Sends a request and returns the answer, also a permanent refusal. If the request is redirected and fails at

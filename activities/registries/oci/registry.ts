@@ -1,4 +1,4 @@
-import { BUDGETS } from "../../../domain/budgets.ts";
+import { type Budgets, BUDGETS } from "../../../domain/budgets.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
 import type { Check } from "../../../domain/check.ts";
@@ -35,6 +35,7 @@ export type OciRegistry = Manifests &
   SmallBlobs &
   Listing & {
     readonly host: string;
+    readonly budgets: Budgets;
     check: (scope: CheckScope, signal?: AbortSignal) => Promise<Check>;
     close: () => Promise<void>;
   };
@@ -70,6 +71,7 @@ export function createOciRegistryAt(
   const given = options.authorization ? "whole" : givenLogin(options);
   return {
     host: client.origin.host,
+    budgets,
     ...createManifests(client, access, listing, manners),
     ...createReferrers(client, access, manners, budgets),
     ...blobs,

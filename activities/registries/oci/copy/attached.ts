@@ -1,15 +1,17 @@
-import { toTransferError } from "../../../../domain/failure.ts";
+import { TransferError, toTransferError } from "../../../../domain/failure.ts";
 import type { Digest } from "../../../../domain/digest.ts";
-import { type Descriptor, isCosigns } from "../../../../domain/image/manifest.ts";
+import { isCosigns, type Referrer } from "../../../../domain/image/manifest.ts";
 import { isIndexType } from "../../../../domain/image/media-types.ts";
 import { attachedTo, fallbackTag } from "../../../../domain/reference.ts";
 import { unlessAborted } from "../../unless-aborted.ts";
 import type { Page } from "../listing.ts";
-import type { Manifest } from "../manifest.ts";
-import { together, type ImageCopy } from "./copy.ts";
+import { asReferrer, type Manifest } from "../manifest.ts";
+import { manifestLabel } from "../manifest-digest.ts";
+import { type Count, lettersOf, MOST_HELD } from "../referrers.ts";
+import { together, type ImageCopy, type ImageEnd } from "./copy.ts";
 import { existing } from "./existing.ts";
 import { addToFallback, listAttached } from "./fallback.ts";
-import { putManifest, sendBelow } from "./manifests.ts";
+import { sendWhole } from "./manifests.ts";
 
 const COSIGN_SUFFIXES = ["sig", "att", "sbom"];
 const SUBJECTS_AT_ONCE = 4;
@@ -18,7 +20,7 @@ const SUBJECTS_AT_ONCE = 4;
  * The attachments of one manifest at the source. `tags`: cosign's tags for the manifest; where the source does
  * not list tags, those that may exist.
  */
-type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
+type Attachments = { subject: Digest; referrers: Referrer[]; tags: string[] };
 
 /**
  * Finds what is attached to an image and, if the image is an index, to each of its children. `manifest`
@@ -44,23 +46,39 @@ export async function findAttached(
   );
 }
 
+/** Levels of attachments of attachments that are copied, such as the signature of an SBOM of an image (2). */
+const MOST_LEVELS = 8;
+
 /** Sends the attachments that the target lacks, and the attachments of those attachments. */
 export async function sendAttached(
   copy: ImageCopy,
   found: readonly Attachments[],
 ): Promise<void> {
   const tags = await attachedTags(copy);
-  const queue = [...found];
+  const queue = found.map((each) => ({ ...each, level: 1 }));
   const visited = new Set<Digest>(found.map(({ subject }) => subject));
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    if (next.referrers.length > 0) await sendReferrers(copy, next);
+    const { level } = next;
+    const attached = next.referrers.length > 0 ? await sendReferrers(copy, next) : [];
     for (const tag of next.tags) await sendAttachedTag(copy, tag);
-    for (const { digest } of next.referrers) {
+    for (const digest of attached) {
       if (visited.has(digest)) continue;
       visited.add(digest);
-      queue.push(await attachedToOne(copy, digest, tags));
+      const below = await attachedToOne(copy, digest, tags);
+      if (below.referrers.length > 0 && level === MOST_LEVELS)
+        throw tooDeep(copy.source, digest);
+      if (below.referrers.length > 0 || below.tags.length > 0)
+        queue.push({ ...below, level: level + 1 });
     }
   }
+}
+
+function tooDeep({ registry, name }: ImageEnd, subject: Digest): TransferError {
+  return new TransferError(
+    "invalid",
+    `attachments of ${manifestLabel(name, subject)}: ${registry.host} lists attachments of attachments at more than ` +
+      `the ${MOST_LEVELS} levels that are copied: delete attachments that are not needed`,
+  );
 }
 
 async function attachedToOne(
@@ -75,9 +93,37 @@ async function attachedToOne(
     copy.source,
     subject,
     has(fallback),
+    (listed) => countAttached(copy, subject, listed),
   );
   const cosign = COSIGN_SUFFIXES.map((suffix) => `${fallback}.${suffix}`).filter(has);
   return { subject, referrers: descriptors, tags: cosign, referrersKnown: fromApi };
+}
+
+/** Counts entries of a list of attachments among those of the image. Throws `invalid` beyond the limits. */
+function countAttached(
+  { source, held }: ImageCopy,
+  subject: Digest,
+  listed: readonly Referrer[],
+): void {
+  const { registry, name } = source;
+  const { maxTags } = registry.budgets;
+  const letters = lettersOf(listed);
+  held.attachments.entries += listed.length;
+  held.attachments.letters += letters;
+  const what = `attachments of ${manifestLabel(name, subject)}`;
+  if (held.attachments.entries > maxTags)
+    throw new TransferError(
+      "invalid",
+      `${what}: with them ${registry.host} lists more than ${maxTags} attachments for one image ` +
+        "(setting MAX_TAGS): delete attachments that are not needed, or raise the setting if that is right",
+    );
+  if (held.attachments.letters > MOST_HELD)
+    throw new TransferError(
+      "invalid",
+      `${what}: with them the lists of ${registry.host} for one image have more than the ${MOST_HELD} bytes ` +
+        "that are accepted: delete attachments that are not needed",
+    );
+  held.take(letters);
 }
 
 /**
@@ -114,36 +160,53 @@ async function attachedTags({
  * contains it or the target keeps the list itself.
  */
 export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promise<void> {
-  const { subject, description, digest, mediaType, bytes } = manifest;
+  const { subject, digest } = manifest;
   if (subject === null) return;
-  const there = await listAttached(copy, copy.target, subject, true);
-  if (there.fromApi || there.descriptors.some((item) => item.digest === digest)) return;
-  await addToFallback(copy, subject, [
-    { mediaType, digest, size: bytes.length, urls: [], json: description },
-  ]);
+  const there = await attachedThere(copy, subject);
+  if (there.fromApi || there.digests.has(digest)) return;
+  await addToFallback(copy, subject, [asReferrer(manifest)]);
+}
+
+/** Returns the digests in the target's list of what is attached to `subject`. */
+async function attachedThere(
+  copy: ImageCopy,
+  subject: Digest,
+): Promise<{ digests: ReadonlySet<Digest>; fromApi: boolean }> {
+  const { target, held } = copy;
+  let letters = 0;
+  const count: Count = (listed) => {
+    letters += lettersOf(listed);
+    held.take(lettersOf(listed));
+  };
+  const { descriptors, fromApi } = await listAttached(copy, target, subject, true, count);
+  held.give(letters);
+  return { digests: new Set(descriptors.map(({ digest }) => digest)), fromApi };
 }
 
 /**
  * Sends the referrers of one subject that are not in the target's list of referrers, and adds them to that list
- * unless the target keeps it itself.
+ * unless the target keeps it itself. Returns those that the target has now.
  */
 async function sendReferrers(
   copy: ImageCopy,
   { subject, referrers }: Attachments,
-): Promise<void> {
-  const { target, tally } = copy;
-  const there = await listAttached(copy, target, subject, true);
-  const listed = new Set(there.descriptors.map(({ digest }) => digest));
-  const unlisted: Descriptor[] = [];
+): Promise<Digest[]> {
+  const { tally } = copy;
+  const there = await attachedThere(copy, subject);
+  const unlisted: Referrer[] = [];
+  const present: Digest[] = [];
   for (const referrer of referrers) {
-    if (listed.has(referrer.digest)) {
+    if (there.digests.has(referrer.digest)) {
+      present.push(referrer.digest);
       tally.count("node", "skip", referrer.digest, referrer.size ?? 0);
       continue;
     }
     const stored = await sendReferrer(copy, subject, referrer);
+    if (stored !== null) present.push(referrer.digest);
     if (stored !== null && !stored.indexesSubject) unlisted.push(referrer);
   }
   if (!there.fromApi && unlisted.length > 0) await addToFallback(copy, subject, unlisted);
+  return present;
 }
 
 /**
@@ -153,7 +216,7 @@ async function sendReferrers(
 async function sendReferrer(
   copy: ImageCopy,
   subject: Digest,
-  referrer: Descriptor,
+  referrer: Referrer,
 ): Promise<{ indexesSubject: boolean } | null> {
   const { source, tally, signal } = copy;
   const manifest = await source.registry
@@ -163,8 +226,7 @@ async function sendReferrer(
       throw error;
     });
   if (manifest?.subject !== subject) return null;
-  await sendBelow(copy, manifest);
-  const stored = await putManifest(copy, referrer.digest, manifest);
+  const stored = await sendWhole(copy, referrer.digest, manifest);
   tally.count("node", "success", referrer.digest, manifest.bytes.length);
   return stored;
 }
@@ -187,8 +249,7 @@ async function sendAttachedTag(copy: ImageCopy, tag: string): Promise<void> {
     if (!holdsAll(manifest, old))
       return tally.count("node", "skip", manifest.digest, manifest.bytes.length);
   }
-  await sendBelow(copy, manifest);
-  await putManifest(copy, tag, manifest);
+  await sendWhole(copy, tag, manifest);
   tally.count("node", "success", manifest.digest, manifest.bytes.length);
 }
 

@@ -10,6 +10,7 @@ import {
 import { safeSize } from "../../../../domain/safe-size.ts";
 import { metered as meteredBody } from "../../body.ts";
 import type { OciRegistry } from "../registry.ts";
+import type { Held } from "./held.ts";
 import type { ImageMemory } from "./memory.ts";
 
 /** One end of a copy: a registry, and the image's repository (`name`) relative to the registry's namespace. */
@@ -30,6 +31,7 @@ export type ImageCopy = {
   giveUp: () => void;
   memory: ImageMemory;
   tally: Tally;
+  held: Held;
 };
 
 /** Counts each part of an image once, even if several of its manifests name it. */

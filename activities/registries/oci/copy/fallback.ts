@@ -1,14 +1,15 @@
 import { TransferError, toTransferError } from "../../../../domain/failure.ts";
 import type { Digest } from "../../../../domain/digest.ts";
 import {
-  type Descriptor,
   parseObject,
+  type Referrer,
   referrersIn,
 } from "../../../../domain/image/manifest.ts";
 import { isIndexType, OCI_INDEX } from "../../../../domain/image/media-types.ts";
 import { fallbackTag } from "../../../../domain/reference.ts";
 import { digestOf } from "../../verified.ts";
 import type { ManifestDocument } from "../manifests.ts";
+import type { Count } from "../referrers.ts";
 import { cannotTell } from "../told.ts";
 import { listsReferrers } from "./attachment.ts";
 import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
@@ -19,29 +20,31 @@ import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
  */
 const ROUNDS = 4;
 
-type Listed = { descriptors: Descriptor[]; fromApi: boolean };
+type Listed = { descriptors: Referrer[]; fromApi: boolean };
 
 /**
  * Lists what is attached to `subject` at `end`: by the referrers API and, if `fallback` is true (the tag may
- * exist), by the fallback tag. A target with the API is not asked for the tag.
+ * exist), by the fallback tag. A target with the API is not asked for the tag. `count` gets the entries as they come,
+ * and ends the list when it throws.
  */
 export async function listAttached(
   copy: ImageCopy,
   end: ImageEnd,
   subject: Digest,
   fallback: boolean,
+  count: Count,
 ): Promise<Listed> {
   const { registry, name } = end;
-  const listed = await registry.listReferrers(name, subject, copy.signal);
+  const listed = await registry.listReferrers(name, subject, copy.signal, count);
   const byTag =
     fallback && (listed === null || end === copy.source)
       ? await fallbackManifest(copy, end, subject)
       : null;
-  const all = [...(listed ?? []), ...(byTag === null ? [] : entriesOf(byTag, subject))];
-  return {
-    descriptors: [...new Map(all.map((item) => [item.digest, item])).values()],
-    fromApi: listed !== null,
-  };
+  const known = new Map((listed ?? []).map((item) => [item.digest, item]));
+  const tagged = byTag === null ? [] : entriesOf(byTag, subject);
+  count(tagged.filter(({ digest }) => !known.has(digest)));
+  for (const item of tagged) known.set(item.digest, item);
+  return { descriptors: [...known.values()], fromApi: listed !== null };
 }
 
 /**
@@ -51,7 +54,7 @@ export async function listAttached(
 function entriesOf(
   { mediaType, digest, bytes }: ManifestDocument,
   subject: Digest,
-): Descriptor[] {
+): Referrer[] {
   if (!isIndexType(mediaType) || digest === subject) return [];
   return (referrersIn(bytes) ?? []).filter(({ json }) => json["platform"] === undefined);
 }
@@ -63,7 +66,7 @@ function entriesOf(
 export async function addToFallback(
   copy: ImageCopy,
   subject: Digest,
-  added: readonly Descriptor[],
+  added: readonly Referrer[],
 ): Promise<void> {
   const { target, memory, hooks, signal } = copy;
   const tag = fallbackTag(subject);
@@ -137,7 +140,7 @@ async function fallbackManifest(
  */
 function withDescriptors(
   old: ManifestDocument | null,
-  added: readonly Descriptor[],
+  added: readonly Referrer[],
 ): Buffer {
   const index = old === null ? {} : parseObject(old.bytes);
   const listed = Array.isArray(index["manifests"]) ? index["manifests"] : [];

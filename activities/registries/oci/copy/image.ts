@@ -18,6 +18,7 @@ import {
   type ImageEnd,
 } from "./copy.ts";
 import type { ManifestHead } from "../question.ts";
+import { createHeld, holding } from "./held.ts";
 import type { ImageMemory } from "./memory.ts";
 import { existing } from "./existing.ts";
 import { putManifest, sendBelow } from "./manifests.ts";
@@ -58,6 +59,7 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
     signal,
     giveUp: end,
     tally: createTally(),
+    held: createHeld(false),
   };
   for (const state of input.resume) {
     const key = `${target.name}@${state.digest}`;
@@ -69,7 +71,8 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
     digest: isDigest(input.sourceDigest) ? input.sourceDigest : null,
   };
   try {
-    return outcome(copy, learnt, await decide(copy, input, learnt));
+    const result = await holding(copy, (held) => decide(held, input, learnt));
+    return outcome(copy, learnt, result);
   } catch (error) {
     if (hooks.signal.aborted)
       throw new TransferError("cancelled", "stopped", { cause: error });
@@ -114,23 +117,29 @@ async function findImage(
   { tag, sourceDigest }: CopyImage,
   there: (ManifestHead | null)[],
 ): Promise<SourceImage> {
-  const { registry, name } = copy.source;
   const reference = isDigest(sourceDigest) ? sourceDigest : tag;
   const head = there.every((found) => found === null)
     ? null
     : await headSource(copy, reference, there);
   if (head !== null) {
     let manifest: Promise<Manifest> | undefined;
-    const load = () =>
-      (manifest ??= registry.getManifest(name, head.digest, copy.signal));
+    const load = () => (manifest ??= held(copy, head.digest));
     return { digest: head.digest, mediaType: head.mediaType, load };
   }
-  const manifest = await registry.getManifest(name, reference, copy.signal);
+  const manifest = await held(copy, reference);
   return {
     digest: manifest.digest,
     mediaType: manifest.mediaType,
     load: () => Promise.resolve(manifest),
   };
+}
+
+/** Reads the manifest of the image, which is held until its copy ends. */
+async function held(copy: ImageCopy, reference: string): Promise<Manifest> {
+  const { registry, name } = copy.source;
+  const manifest = await registry.getManifest(name, reference, copy.signal);
+  copy.held.take(manifest.bytes.length);
+  return manifest;
 }
 
 /**

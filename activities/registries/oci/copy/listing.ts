@@ -54,10 +54,9 @@ type Position = { catalog: string | null; name: string | null; tags: string | nu
 type Tags = { items: string[]; attached: string[]; next: string | null } | null;
 
 /**
- * Lists one page of images: at most 500, unless the registry sends larger pages of tags. Tags that are attached
- * to other images of their repository (fallback tags of referrers, tags of cosign) are left out as parts of
- * those images; their manifests decide, not their names alone. A tag in `versions` is listed without a check.
- * Throws TransferError.
+ * Lists one page of images, at most 500. Tags that are attached to other images of their repository (fallback tags of
+ * referrers, tags of cosign) are left out as parts of those images; their manifests decide, not their names alone. A
+ * tag in `versions` is listed without a check. Throws TransferError.
  */
 export async function listImagePage({
   registry,

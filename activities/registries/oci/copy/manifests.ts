@@ -5,6 +5,7 @@ import type { Manifest } from "../manifest.ts";
 import { copyBlob } from "./blobs.ts";
 import { partKey, sent, together, type ImageCopy } from "./copy.ts";
 import type { Placed } from "./memory.ts";
+import { checkLevel } from "./nesting.ts";
 
 const BLOBS_AT_ONCE = 6;
 const CHILDREN_AT_ONCE = 4;
@@ -17,11 +18,16 @@ const LACKING: ReadonlySet<string> = new Set([
 
 /**
  * Sends what the target lacks of the parts of a manifest, but not the manifest itself: children with their
- * parts, then blobs.
+ * parts, then blobs. `level`: the levels of indexes, from 1 for a manifest in no index.
  */
-export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<void> {
-  await together(manifest.children, CHILDREN_AT_ONCE, (child) =>
-    sendChild(copy, manifest, child),
+export async function sendBelow(
+  copy: ImageCopy,
+  manifest: Manifest,
+  level = 1,
+): Promise<void> {
+  const atOnce = copy.held.alone ? 1 : CHILDREN_AT_ONCE;
+  await together(manifest.children, atOnce, (child) =>
+    sendChild(copy, manifest, child, level + 1),
   );
   await together(manifest.blobs, BLOBS_AT_ONCE, (blob) => copyBlob(copy, manifest, blob));
 }
@@ -34,6 +40,7 @@ async function sendChild(
   copy: ImageCopy,
   parent: Manifest,
   child: Descriptor,
+  level: number,
 ): Promise<void> {
   const { source, target, memory, signal, tally } = copy;
   let size = 0;
@@ -55,8 +62,8 @@ async function sendChild(
         });
       // The index may misstate it.
       size = manifest.bytes.length;
-      await sendBelow(copy, manifest);
-      await putManifest(copy, child.digest, manifest);
+      checkLevel(copy, manifest, level);
+      await sendWhole(copy, child.digest, manifest, level);
       return "sent";
     },
   );
@@ -75,6 +82,21 @@ function missingChild(
   const lack = `names ${child.digest}, which the registry ${source.registry.host} does not have`;
   const message = `${index} ${lack}: push the complete index there again`;
   return new TransferError("notFound", message, { cause: error });
+}
+
+/** Sends a manifest, which is held meanwhile, after the parts below it. */
+export async function sendWhole(
+  copy: ImageCopy,
+  reference: Digest | string,
+  manifest: Manifest,
+  level = 1,
+): Promise<{ indexesSubject: boolean }> {
+  const { length } = manifest.bytes;
+  copy.held.take(length);
+  await sendBelow(copy, manifest, level);
+  const stored = await putManifest(copy, reference, manifest);
+  copy.held.give(length);
+  return stored;
 }
 
 /** Writes a manifest whose parts are all at the target. */

@@ -1,10 +1,11 @@
 import pLimit, { type LimitFunction } from "p-limit";
 import { setBounded } from "../../../../domain/bounded.ts";
-import { toTransferError } from "../../../../domain/failure.ts";
+import { type TransferError, toTransferError } from "../../../../domain/failure.ts";
 import type { Digest } from "../../../../domain/digest.ts";
 import type { UploadState } from "../../../../domain/outcome.ts";
 import { createTurns, type Turns } from "../../../../domain/turns.ts";
 import { isMisstatement } from "./misstated.ts";
+import { isNestedTooDeeply } from "./nesting.ts";
 
 /** Maximum number of blobs that are streamed concurrently; small blobs that are read into memory do not count. */
 const STREAMS = 8;
@@ -69,7 +70,7 @@ export function createImageMemory(): ImageMemory {
       return "found";
     } catch (error) {
       const failure = toTransferError(error);
-      if ((failure.isPutOff || isMisstatement(failure)) && !signal.aborted)
+      if ((failure.isPutOff || isOfOneImage(failure)) && !signal.aborted)
         return undefined;
       throw error;
     }
@@ -94,7 +95,7 @@ export function createImageMemory(): ImageMemory {
           failure.retryable ||
           failure.isPutOff ||
           failure.kind === "notFound" ||
-          isMisstatement(failure);
+          isOfOneImage(failure);
         if (passes && placed.get(key) === mine) placed.delete(key);
         throw error;
       }
@@ -119,6 +120,10 @@ export function createImageMemory(): ImageMemory {
     streams: pLimit(STREAMS),
   };
 }
+
+/** Whether a failure says something about the image under way, and nothing about the part itself. */
+const isOfOneImage = (failure: TransferError): boolean =>
+  isMisstatement(failure) || isNestedTooDeeply(failure);
 
 /** Adds an entry and drops the oldest one beyond the limit, so that the memory of a long run stays bounded. */
 export function keep<K, V>(map: Map<K, V>, key: K, value: V): void {
