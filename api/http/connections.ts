@@ -9,7 +9,7 @@ import { elapsed } from "../../domain/elapsed.ts";
 
 /** Limits of connections; times in ms. A stranger is a connection on which no request was admitted yet. */
 export type ConnectionLimits = {
-  /** Connections in all; those beyond are answered 503. */
+  /** Connections in all. For one beyond, a client's that is idle is closed; if none is, it is answered 503. */
   connections: number;
   /**
    * Strangers in all, and of one network. Beyond, the one of that network that has been there longest is closed;
@@ -149,7 +149,8 @@ export function createConnections(
       const connection = of(incoming);
       if (!connection) return null;
       begin(connection, incoming, outgoing);
-      return connection.isStranger && all.size > limits.connections ? crowded : null;
+      if (!connection.isStranger || all.size <= limits.connections) return null;
+      return closeIdle(all) ? null : crowded;
     },
     /** Notes that the credentials of a request are good. */
     admitted(incoming: IncomingMessage): void {
@@ -216,6 +217,16 @@ function firstOfLargest(strangers: readonly Connection[]): Connection | undefine
     counts.set(network, (counts.get(network) ?? 0) + 1);
   const most = Math.max(...counts.values());
   return strangers.find(({ network }) => counts.get(network) === most);
+}
+
+/** Closes the connection that has been kept open the longest without a request; false if there is none. */
+function closeIdle(all: Map<Socket, Connection>): boolean {
+  const [longest] = [...all.values()]
+    .filter(({ requests, idleSince }) => requests.size === 0 && idleSince !== null)
+    .sort((a, b) => (a.idleSince ?? 0) - (b.idleSince ?? 0));
+  if (longest) all.delete(longest.raw);
+  longest?.raw.destroy();
+  return longest !== undefined;
 }
 
 function isIdle(

@@ -224,8 +224,13 @@ describe("within TLS", () => {
   test("a request beyond the limit of connections is answered 503", async () => {
     const api = await start({ connections: 1 });
     const client = await openTls(api.port);
-    client.socket.write(GET);
-    await expect.poll(client.heard).toMatch(/^HTTP\/1.1 200 /);
+    client.socket.write(
+      GET.replace(/^GET \S+/, "PUT /generic/demo/files/a").replace(
+        "\r\n\r\n",
+        "\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+      ),
+    );
+    await expect.poll(client.heard).toMatch(/^HTTP\/1.1 100 /);
     const stranger = await openTls(api.port);
     stranger.socket.write("GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n");
     await expect.poll(stranger.heard).toMatch(/^HTTP\/1.1 503 .*retry-after: 5/is);
