@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
+import { endAt } from "../rigs/servers/end.ts";
 import { BUDGETS as DEFAULTS } from "../../domain/budgets.ts";
 import type { Artifact, Part } from "../../domain/artifact.ts";
 import type { Digest } from "../../domain/digest.ts";
 import { UNHURRIED } from "../../domain/slice.ts";
 import { SYNC_LIMITS, SYNC_PRODUCT, SYNC_VERSION } from "../../domain/sync.ts";
-import type { End } from "../../activities/registries/contract.ts";
 import { openLister as openNpm } from "../../activities/registries/npm/lister.ts";
 import { openSource } from "../../activities/registries/npm/source.ts";
 import { openTarget } from "../../activities/registries/npm/target.ts";
@@ -23,15 +23,6 @@ afterEach(closeServers);
 const BUDGETS = { ...DEFAULTS, maxTags: 2_000, maxListed: 3_000, maxEmptyPages: 7 };
 const DIGEST: Digest = `sha256:${"a".repeat(64)}`;
 const signal = new AbortController().signal;
-
-const endAt = (url: string, budgets = BUDGETS): End => ({
-  url,
-  namespace: "",
-  username: null,
-  password: null,
-  token: null,
-  budgets,
-});
 
 /** How an endless list goes on: the entries of its page `at`. */
 const WAYS: [string, (at: number) => number[], RegExp][] = [
@@ -82,7 +73,7 @@ const CONVERSATIONS: Conversation[] = [
         }),
       ),
     async converse(url) {
-      const lister = openNpm(endAt(url));
+      const lister = openNpm(endAt(url, BUDGETS));
       return lister
         .list({ packages: [], paths: [] }, null, signal)
         .finally(() => lister.close());
@@ -256,7 +247,7 @@ describe("a content without end", () => {
   );
 
   test("counts as other content where it is read back from a target, and is read no further than that", async () => {
-    const end = endAt(await endless());
+    const end = endAt(await endless(), BUDGETS);
     const [target, source] = [openTarget(end), openSource(end)];
     const part = { ...PART, size: 100_000, digests: { sha512: "a".repeat(128) } };
     const artifact = { ...ARTIFACT, parts: [part] };

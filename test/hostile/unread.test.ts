@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
+import { endAt } from "../rigs/servers/end.ts";
 import type { Artifact, Part } from "../../domain/artifact.ts";
 import type { Digest } from "../../domain/digest.ts";
 import { LIMITS } from "../../domain/foreign/limits.ts";
 import { UNHURRIED } from "../../domain/slice.ts";
-import type { End } from "../../activities/registries/contract.ts";
 import { createHttpClient } from "../../activities/registries/http.ts";
 import { openSource } from "../../activities/registries/npm/source.ts";
 import { openTarget } from "../../activities/registries/npm/target.ts";
@@ -40,14 +40,6 @@ const startEnd = (bad: (request: IncomingMessage, response: ServerResponse) => v
       return void response.end("{}");
     bad(request, response);
   });
-
-const endAt = (url: string): End => ({
-  url,
-  namespace: "",
-  username: null,
-  password: null,
-  token: null,
-});
 
 async function drain(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   let bytes = 0;

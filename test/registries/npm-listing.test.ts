@@ -1,22 +1,14 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { afterEach, expect, test } from "vitest";
-import type { End } from "../../activities/registries/contract.ts";
 import { openLister } from "../../activities/registries/npm/lister.ts";
 import { openNpmRegistry } from "../../activities/registries/npm/registry.ts";
 import { closeServers, serve } from "./http-rig.ts";
+import { endAt } from "../rigs/servers/end.ts";
 
 afterEach(closeServers);
 
 const signal = new AbortController().signal;
-
-const endAt = (url: string): End => ({
-  url,
-  namespace: "",
-  username: null,
-  password: null,
-  token: null,
-});
 
 const wantedOf = (names: readonly string[]) => ({
   packages: names.map((name) => ({ packageKey: `npm://${name}`, versions: null })),

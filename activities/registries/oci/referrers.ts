@@ -24,7 +24,8 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
  */
 const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
-export type Count = (listed: readonly Referrer[]) => void;
+/** `letters`: those of the entries, as `lettersOf` counts them. */
+export type Count = (listed: readonly Referrer[], letters: number) => void;
 
 export type Referrers = {
   /**
@@ -83,9 +84,10 @@ export function createReferrers(
           ? readReferrers(await response.json(LIMITS.manifest, ADVICE))
           : null;
       if (listed === null) return response.discard().then(() => ({ kind: "absent" }));
-      count(listed);
+      const letters = lettersOf(listed);
+      count(listed, letters);
       found.push(...listed);
-      held += lettersOf(listed);
+      held += letters;
       if (held > MOST_HELD) throw tooMuch(what, client.origin.host);
       const next = linkQuery(response);
       query = next === query ? null : next;

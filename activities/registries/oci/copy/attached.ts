@@ -7,7 +7,7 @@ import { unlessAborted } from "../../unless-aborted.ts";
 import type { Page } from "../listing.ts";
 import { asReferrer, type Manifest } from "../manifest.ts";
 import { manifestLabel } from "../manifest-digest.ts";
-import { type Count, lettersOf, MOST_HELD } from "../referrers.ts";
+import { type Count, MOST_HELD } from "../referrers.ts";
 import { together, type ImageCopy, type ImageEnd } from "./copy.ts";
 import { existing } from "./existing.ts";
 import { addToFallback, listAttached } from "./fallback.ts";
@@ -93,7 +93,7 @@ async function attachedToOne(
     copy.source,
     subject,
     has(fallback),
-    (listed) => countAttached(copy, subject, listed),
+    (listed, letters) => countAttached(copy, subject, listed, letters),
   );
   const cosign = COSIGN_SUFFIXES.map((suffix) => `${fallback}.${suffix}`).filter(has);
   return { subject, referrers: descriptors, tags: cosign, referrersKnown: fromApi };
@@ -104,10 +104,10 @@ function countAttached(
   { source, held }: ImageCopy,
   subject: Digest,
   listed: readonly Referrer[],
+  letters: number,
 ): void {
   const { registry, name } = source;
   const { maxTags } = registry.budgets;
-  const letters = lettersOf(listed);
   held.attachments.entries += listed.length;
   held.attachments.letters += letters;
   const what = `attachments of ${manifestLabel(name, subject)}`;
@@ -174,9 +174,9 @@ async function attachedThere(
 ): Promise<{ digests: ReadonlySet<Digest>; fromApi: boolean }> {
   const { target, held } = copy;
   let letters = 0;
-  const count: Count = (listed) => {
-    letters += lettersOf(listed);
-    held.take(lettersOf(listed));
+  const count: Count = (_listed, more) => {
+    letters += more;
+    held.take(more);
   };
   const { descriptors, fromApi } = await listAttached(copy, target, subject, true, count);
   held.give(letters);

@@ -9,7 +9,7 @@ import { isIndexType, OCI_INDEX } from "../../../../domain/image/media-types.ts"
 import { fallbackTag } from "../../../../domain/reference.ts";
 import { digestOf } from "../../verified.ts";
 import type { ManifestDocument } from "../manifests.ts";
-import type { Count } from "../referrers.ts";
+import { type Count, lettersOf } from "../referrers.ts";
 import { cannotTell } from "../told.ts";
 import { listsReferrers } from "./attachment.ts";
 import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
@@ -42,7 +42,8 @@ export async function listAttached(
       : null;
   const known = new Map((listed ?? []).map((item) => [item.digest, item]));
   const tagged = byTag === null ? [] : entriesOf(byTag, subject);
-  count(tagged.filter(({ digest }) => !known.has(digest)));
+  const added = tagged.filter(({ digest }) => !known.has(digest));
+  count(added, lettersOf(added));
   for (const item of tagged) known.set(item.digest, item);
   return { descriptors: [...known.values()], fromApi: listed !== null };
 }
