@@ -12,17 +12,25 @@
  */
 export type Kind = "answer" | "work";
 
-const waiting: Record<Kind, (() => void)[]> = { answer: [], work: [] };
+/** What waits of each kind: by whose it is, in the order of their turns. */
+const waiting: Record<Kind, Map<unknown, (() => void)[]>> = {
+  answer: new Map(),
+  work: new Map(),
+};
 let last: Kind = "work";
 let serving = false;
 
 /**
- * Resolves when the caller may do its next piece of work on the database; calls of the same kind
- * are served in their order. A piece must end without awaiting anything but its next turn.
+ * Resolves when the caller may do its next piece of work on the database. A piece must end without awaiting
+ * anything but its next turn. `whose`: the record that the piece belongs to. Records take turns, so that a run
+ * of one file does not wait behind the reports of a hundred batches. A piece of no record takes turns by itself.
  */
-export function turn(kind: Kind = "work"): Promise<void> {
+export function turn(kind: Kind = "work", whose: string | null = null): Promise<void> {
   return new Promise((resolve) => {
-    waiting[kind].push(resolve);
+    const key = whose ?? resolve;
+    const before = waiting[kind].get(key);
+    if (before) before.push(resolve);
+    else waiting[kind].set(key, [resolve]);
     if (serving) return;
     serving = true;
     setImmediate(serve);
@@ -33,8 +41,12 @@ export function turn(kind: Kind = "work"): Promise<void> {
  * Waits for a turn of this kind of work, then runs one short piece of work on the database and returns
  * its result.
  */
-export async function inTurn<T>(stretch: () => T, kind: Kind = "work"): Promise<T> {
-  await turn(kind);
+export async function inTurn<T>(
+  stretch: () => T,
+  kind: Kind = "work",
+  whose: string | null = null,
+): Promise<T> {
+  await turn(kind, whose);
   return stretch();
 }
 
@@ -53,6 +65,13 @@ function serve(): void {
 
 function takeNext(): (() => void) | undefined {
   const other = last === "work" ? "answer" : "work";
-  if (waiting[other].length > 0) last = other;
-  return waiting[last].shift();
+  if (waiting[other].size > 0) last = other;
+  const [first] = waiting[last];
+  if (first === undefined) return undefined;
+  const [key, pieces] = first;
+  const next = pieces.shift();
+  // Whoever had a turn comes after all others that wait.
+  waiting[last].delete(key);
+  if (pieces.length > 0) waiting[last].set(key, pieces);
+  return next;
 }

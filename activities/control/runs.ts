@@ -84,10 +84,8 @@ export function createRunActivities({
 
     async cutBatches(request: CutRequest): Promise<Cut> {
       const { workflowId = "" } = Context.current().info.workflowExecution ?? {};
-      return inTurn(
-        () => cutInTurn(db, turns, request, { workflowId, waits: true }, now()),
-        "answer",
-      );
+      const cut = () => cutInTurn(db, turns, request, { workflowId, waits: true }, now());
+      return inTurn(cut, "answer", request.recordId);
     },
 
     async closeRun(recordId: string, interrupted: string | null): Promise<Closed | null> {

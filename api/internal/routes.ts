@@ -78,6 +78,7 @@ export function internalRoutes(deps: InternalDeps): Hono<Env> {
       const batch = await inTurn(
         () => takeBatch(db, recordId, Number(number), now(), deps.paces.isSlow),
         "answer",
+        recordId,
       );
       if (batch.kind === "batch") return c.json(handedOver(c, sealer, batch));
       deps.freed();

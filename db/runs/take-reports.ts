@@ -31,6 +31,7 @@ export async function takeAllReports(
     const answer = await inTurn(
       () => takeReports(db, some, retryWindow, now(), mustYield),
       "answer",
+      batch.recordId,
     );
     if (last) return answer;
   }

@@ -56,6 +56,20 @@ describe("long work on the database", () => {
     expect(order.join("")).toBe("xwyvxwyvxwyv");
   });
 
+  test("a record with one piece of database work does not wait behind all pieces of another", async () => {
+    const order: string[] = [];
+    const piece = (name: string, whose: string | null) =>
+      inTurn(() => order.push(name), "answer", whose);
+    await Promise.all([
+      ...Array.from({ length: 4 }, () => piece("a", "large")),
+      ...Array.from({ length: 2 }, () => piece("b", "other")),
+      piece("c", "small"),
+      piece("d", null),
+      piece("e", null),
+    ]);
+    expect(order.join("")).toBe("abcdeabaa");
+  });
+
   test("waiting database work goes on after one piece of work has thrown", async () => {
     const failing = inTurn(() => {
       throw new Error("the disk is full");

@@ -5,7 +5,8 @@ import { PROJECT, type World } from "./world.ts";
 
 const ALONE_TURNS = 9;
 const PAUSE_MS = 1_500;
-const LOOK_MS = 20;
+/** More often would be a load of its own on the API that is measured. */
+const LOOK_MS = 100;
 const LONGEST_MS = 300_000;
 /** Budget of small work beside all other load: at most TIMES_ALONE times its duration alone, plus MORE_MS. */
 const TIMES_ALONE = 3;
