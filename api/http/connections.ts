@@ -221,22 +221,32 @@ function firstOfLargest(strangers: readonly Connection[]): Connection | undefine
 
 /** Closes the connection that has been kept open the longest without a request; false if there is none. */
 function closeIdle(all: Map<Socket, Connection>): boolean {
-  const [longest] = [...all.values()]
-    .filter(({ requests, idleSince }) => requests.size === 0 && idleSince !== null)
-    .sort((a, b) => (a.idleSince ?? 0) - (b.idleSince ?? 0));
-  if (longest) all.delete(longest.raw);
-  longest?.raw.destroy();
-  return longest !== undefined;
+  let longest: Idle | null = null;
+  for (const each of all.values())
+    if (isBetween(each) && (longest === null || each.idleSince < longest.idleSince))
+      longest = each;
+  if (longest === null) return false;
+  all.delete(longest.raw);
+  longest.raw.destroy();
+  return true;
 }
 
+type Idle = Connection & { idleSince: number };
+
+/** Whether a connection has had a request and has none now. */
+const isBetween = (connection: Connection): connection is Idle =>
+  connection.requests.size === 0 && connection.idleSince !== null;
+
 function isIdle(
-  { socket, since, isStranger, idleSince, requests }: Connection,
+  connection: Connection,
   { strangerIdleMs, handshakeMs }: ConnectionLimits,
   now: number,
 ): boolean {
+  const { socket, since, isStranger } = connection;
   if (socket === null) return now - since > handshakeMs;
-  const isBetween = requests.size === 0 && idleSince !== null;
-  return isStranger && isBetween && now - idleSince > strangerIdleMs;
+  return (
+    isStranger && isBetween(connection) && now - connection.idleSince > strangerIdleMs
+  );
 }
 
 function problemOf(
